@@ -1,0 +1,85 @@
+# Everything that a person or CI does here. Each target sets up what it needs; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.8
+UV := .uv/bin/uv
+BIN := .venv/bin
+
+# The environment is what uv.lock says, in .venv of this checkout, whatever the caller's shell has set for other projects.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PIP_FIND_LINKS PIP_TARGET PIP_USER PIP_REQUIRE_VIRTUALENV
+unexport UV_PROJECT UV_PROJECT_ENVIRONMENT UV_PYTHON UV_FIND_LINKS UV_NO_DEV UV_NO_SYNC UV_WORKING_DIRECTORY
+unexport UV_SYSTEM_PYTHON UV_NO_EDITABLE UV_LOCKED UV_FROZEN UV_OFFLINE
+export UV_PYTHON_DOWNLOADS := never
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# The short bench; `make bench BENCH="--payload 100MB --silos 2,4,8"` measures something else.
+BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
+
+.PHONY: help setup demo test lint format bench docs stubs reference clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## make .venv as uv.lock says (every other target does this by itself)
+
+.uv/.installed-$(UV_VERSION):
+	@python=""; \
+	for candidate in python3.11 python3; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: Python 3.11 is needed (tensorflow-federated has no release for a later one), and neither python3.11 nor python3 is one." >&2; \
+	  echo "       Install it (Debian 12: apt-get install python3.11 python3.11-venv) and run make again." >&2; exit 1; \
+	fi; \
+	rm -rf .uv; \
+	if ! "$$python" -m venv .uv; then \
+	  rm -rf .uv; echo "error: $$python cannot make virtual environments. Debian: apt-get install python3.11-venv" >&2; exit 1; \
+	fi
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.installed: pyproject.toml uv.lock .uv/.installed-$(UV_VERSION)
+	$(UV) sync --frozen --all-extras --compile-bytecode --python .uv/bin/python
+	@touch $@
+
+demo: setup ## a real federated training on this machine: a coordinator and four silos
+	$(BIN)/python examples/digits/prepare.py
+	@# a finished demo starts anew; an interrupted one goes on where it was
+	@if [ -f runs/digits/result/result.json ]; then rm -rf runs/digits; fi
+	$(BIN)/fedjobs run examples/digits/job.yaml --silos examples/digits/silos.yaml --out runs/digits
+	$(BIN)/fedjobs result runs/digits
+
+test: setup ## all tests (PYTEST="-k word" to choose)
+	$(BIN)/pytest $(PYTEST)
+
+lint: setup ## ruff, mypy, import-linter, drift of generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy -p bench
+	$(BIN)/lint-imports
+	$(BIN)/python protocol/stubs.py --check
+	$(BIN)/python docs/reference.py --check
+
+format: setup ## let ruff format and fix what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: setup ## a round's time and memory beside the bare limit and TFF's stock runtime (short form)
+	$(BIN)/python -m bench.rounds $(BENCH) --json runs/bench.json
+
+docs: setup ## the documentation as a site, in site/
+	$(UV) run --frozen --all-extras --group docs mkdocs build --strict
+
+stubs: setup ## generate the Python stubs from the .proto files
+	$(BIN)/python protocol/stubs.py
+
+reference: setup ## generate docs/errors.md from the error catalogue
+	$(BIN)/python docs/reference.py
+
+clean: ## remove what was made here, except runs/ and the examples' data
+	rm -rf .venv .uv site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

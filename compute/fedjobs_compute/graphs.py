@@ -1,0 +1,115 @@
+"""Running programs: GraphDefs, called with plain TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+
+Leaf = Any  # a tensor or a tf.data.Dataset
+
+
+def disable_graph_rewriting() -> None:
+    """What was read is what runs, and it gives the same bits in each process: no optimizer rewrites a graph."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+class LoadedProgram:
+    """A program, ready to be called.
+
+    Args:
+        program: What to run.
+        scope: Keeps its resources (variables, tables) apart from those of others in this process.
+
+    Raises:
+        FedjobsError: SHARD_FAILED where TensorFlow cannot load a graph.
+    """
+
+    def __init__(self, program: shard_pb2.Program, scope: str) -> None:
+        self._program = program
+        self._segments = [_Segment(s, f"{scope}/{i}") for i, s in enumerate(program.segments)]
+
+    def __call__(self, inputs: Sequence[Leaf]) -> list[Leaf]:
+        """Runs the program once.
+
+        Raises:
+            tf.errors.OpError: What an operation raised.
+        """
+        values = list(inputs)
+        for segment, message in zip(self._segments, self._program.segments, strict=True):
+            values.extend(segment([values[i] for i in message.inputs]))
+        return [values[i] for i in self._program.outputs]
+
+
+class _Segment:
+    def __init__(self, message: shard_pb2.Segment, scope: str) -> None:
+        self._message = message
+        graph_def = tf.compat.v1.GraphDef.FromString(message.graph_def)
+        _scope_resources(graph_def, scope)
+        try:
+            self._call, self._initialize = _import(message, graph_def)
+        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+            raise FedjobsError(ErrorCode.SHARD_FAILED, f"TensorFlow cannot load the graph {scope}: {error}") from error
+
+    def __call__(self, inputs: Sequence[Leaf]) -> list[Leaf]:
+        feeds = [tf.data.experimental.to_variant(x) if isinstance(x, tf.data.Dataset) else x for x in inputs]
+        if self._message.session_token_tensor:
+            feeds.append(tf.constant("fedjobs"))
+        if self._initialize is not None:
+            self._initialize(*feeds)
+        outputs = self._call(*feeds) if self._call is not None else ()
+        return [_leaf(o, t) for o, t in zip(outputs, self._message.output_types, strict=True)]
+
+
+def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
+    libraries = [f.node_def for f in graph_def.library.function]
+    for nodes in [graph_def.node, *libraries]:
+        for node in nodes:
+            if "shared_name" in node.attr and node.attr["shared_name"].s:
+                node.attr["shared_name"].s = scope.encode() + b"/" + node.attr["shared_name"].s
+
+
+_Function = Callable[..., Any]
+
+
+def _import(message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef) -> tuple[_Function | None, _Function | None]:
+    def import_graph() -> None:
+        tf.graph_util.import_graph_def(graph_def, name="")
+
+    wrapped = tf.compat.v1.wrap_function(import_graph, [])
+    names = [*message.feeds, *([message.session_token_tensor] if message.session_token_tensor else [])]
+    feeds = [wrapped.graph.as_graph_element(name) for name in names]
+    fetches = [wrapped.graph.as_graph_element(name) for name in message.fetches]
+    # All feeds also go to the initializer: it may depend on them.
+    initialize = wrapped.prune(feeds, wrapped.graph.as_graph_element(message.initialize_op)) if message.initialize_op else None
+    call = wrapped.prune(feeds, fetches) if fetches else None
+    return _flat(call, feeds), _flat(initialize, feeds)
+
+
+def _flat(pruned: _Function | None, feeds: Sequence[tf.Tensor]) -> _Function | None:
+    """A function of flat tensors. A pruned function itself would first try, and format, a structured signature."""
+    if pruned is None:
+        return None
+    signature = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
+    return tf.function(lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False).get_concrete_function()
+
+
+def _leaf(output: tf.Tensor, type_: shard_pb2.Leaf) -> Leaf:
+    if type_.HasField("tensor"):
+        return output
+    return tf.data.experimental.from_variant(output, structure=element_spec(type_.sequence))
+
+
+def element_spec(sequence: shard_pb2.Sequence) -> Any:
+    """What tf.data calls the structure of an element: one spec, or a tuple of them."""
+    specs = [tensor_spec(c.tensor) for c in sequence.components]
+    return specs[0] if len(specs) == 1 else tuple(specs)
+
+
+def tensor_spec(tensor: shard_pb2.Tensor) -> tf.TensorSpec:
+    """TensorFlow's form of a tensor type."""
+    shape = None if tensor.unknown_rank else [None if d < 0 else d for d in tensor.shape]
+    return tf.TensorSpec(shape, tf.dtypes.as_dtype(tensor.dtype))

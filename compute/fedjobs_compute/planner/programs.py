@@ -1,0 +1,280 @@
+"""Blocks of unplaced calls become programs: straight lines of TensorFlow graphs over numbered leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+import tensorflow_federated as tff
+from fedjobs_protocol.v1 import shard_pb2
+from tensorflow_federated.python.common_libs import structure
+from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
+from tensorflow_federated.python.core.impl.compiler import transformations
+from tensorflow_federated.python.core.impl.utils import tensorflow_utils
+
+from fedjobs_compute.canonical import canonical_graph
+from fedjobs_compute.planner.emitting import Emitter, Value
+from fedjobs_compute.planner.leaves import count_leaves, leaves_of
+from fedjobs_compute.planner.normal_form import unbound_references
+
+
+@dataclass(frozen=True, order=True)
+class LeafKey:
+    """One leaf of a named value."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One graph over leaves that still have names."""
+
+    graph_def: tf.compat.v1.GraphDef
+    inputs: tuple[LeafKey, ...]
+    feeds: tuple[str, ...]
+    outputs: tuple[LeafKey, ...]
+    fetches: tuple[str, ...]
+    output_types: tuple[shard_pb2.Leaf, ...]
+    initialize_op: str
+    session_token: str
+
+
+@dataclass(frozen=True)
+class NamedProgram:
+    """A program before its values are numbered.
+
+    Attributes:
+        segments: In order.
+        outputs: The leaf that each leaf of the result is.
+        output_types: Types of these leaves, named by their path in the result.
+    """
+
+    segments: tuple[Segment, ...]
+    outputs: tuple[LeafKey, ...]
+    output_types: tuple[shard_pb2.Leaf, ...]
+
+    def used(self) -> list[LeafKey]:
+        """Leaves that come from outside, in the order of their first use."""
+        made: set[LeafKey] = set()
+        result: dict[LeafKey, None] = {}
+        for segment in self.segments:
+            result.update((key, None) for key in segment.inputs if key not in made)
+            made.update(segment.outputs)
+        result.update((key, None) for key in self.outputs if key not in made)
+        return list(result)
+
+    def operations(self) -> set[str]:
+        """Names of all operations in its graphs and their functions."""
+        return {
+            node.op
+            for segment in self.segments
+            for nodes in [segment.graph_def.node, *(f.node_def for f in segment.graph_def.library.function)]
+            for node in nodes
+        }
+
+    def numbered(self, inputs: Sequence[LeafKey]) -> shard_pb2.Program:
+        """The program with its values numbered: the inputs in this order, then what the segments make."""
+        numbers = {key: i for i, key in enumerate(inputs)}
+        result = shard_pb2.Program(inputs=len(inputs))
+        count = len(inputs)
+        for segment in self.segments:
+            result.segments.add(
+                graph_def=segment.graph_def.SerializeToString(deterministic=True),
+                inputs=[numbers[key] for key in segment.inputs],
+                feeds=segment.feeds,
+                fetches=segment.fetches,
+                output_types=segment.output_types,
+                initialize_op=segment.initialize_op,
+                session_token_tensor=segment.session_token,
+            )
+            for key in segment.outputs:
+                numbers[key] = count
+                count += 1
+        result.outputs.extend(numbers[key] for key in self.outputs)
+        return result
+
+
+@dataclass
+class _Calls:
+    """Calls that go into one graph."""
+
+    calls: list[tuple[str, bb.ComputationBuildingBlock]] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def references(self) -> list[str]:
+        inner = set(self.names())
+        return list(dict.fromkeys(r for _, c in self.calls for r in unbound_references(c) if r not in inner))
+
+
+def build_program(inputs: Iterable[tuple[str, tff.Type]], block: bb.ComputationBuildingBlock) -> NamedProgram:
+    """Writes a block without placements as a program.
+
+    A call with an initializer is a segment of its own: its variables are set each time it is called, and nothing else may
+    depend on when. All other neighbouring calls share one graph.
+
+    Args:
+        inputs: Names and types of the block's unbound references.
+        block: A block whose calls are TensorFlow computations, lambdas and intrinsics on sequences.
+    """
+    flat = transformations.to_call_dominant(block)
+    local_calls, result = (list(flat.locals), flat.result) if isinstance(flat, bb.Block) else ([], flat)
+    types = dict(inputs) | {name: call.type_signature for name, call in local_calls}
+    literals = _literals(result)
+    local_calls += literals.items()
+    types |= {name: literal.type_signature for name, literal in literals.items()}
+    groups = _group(local_calls)
+    aliases: dict[LeafKey, LeafKey] = {}
+    segments = []
+    result_references = set(unbound_references(result)) | set(literals)
+    for i, group in enumerate(groups):
+        later = result_references.union(*(g.references() for g in groups[i + 1 :]))
+        wanted = [name for name in group.names() if name in later]
+        segment = _write_segment(group, types, wanted, aliases)
+        if segment.fetches or segment.initialize_op:
+            segments.append(segment)
+    outputs = tuple(aliases.get(key, key) for key in _result_keys(result, types, literals))
+    return NamedProgram(tuple(segments), outputs, tuple(leaves_of(result.type_signature)))
+
+
+def _literals(result: bb.ComputationBuildingBlock) -> dict[str, bb.Literal]:
+    found: dict[str, bb.Literal] = {}
+
+    def visit(block: bb.ComputationBuildingBlock) -> None:
+        if isinstance(block, bb.Literal):
+            found[f"literal_{len(found)}"] = block
+        elif isinstance(block, bb.Struct):
+            for element in block:
+                visit(element)
+
+    visit(result)
+    return found
+
+
+def _group(calls: list[tuple[str, bb.ComputationBuildingBlock]]) -> list[_Calls]:
+    groups: list[_Calls] = []
+    alone = True
+    for name, call in calls:
+        initializes = _initializes(call)
+        if initializes or alone:
+            groups.append(_Calls())
+        groups[-1].calls.append((name, call))
+        alone = initializes
+    return groups
+
+
+def _initializes(block: bb.ComputationBuildingBlock) -> bool:
+    if isinstance(block, bb.CompiledComputation):
+        return bool(block.proto.tensorflow.initialize_op)
+    return any(_initializes(child) for child in block.children())
+
+
+def _result_keys(
+    block: bb.ComputationBuildingBlock, types: Mapping[str, tff.Type], literals: Mapping[str, bb.Literal]
+) -> list[LeafKey]:
+    names = {id(literal): name for name, literal in literals.items()}
+
+    def visit(inner: bb.ComputationBuildingBlock) -> list[LeafKey]:
+        if isinstance(inner, bb.Struct):
+            return [key for element in inner for key in visit(element)]
+        if isinstance(inner, bb.Literal):
+            return [LeafKey(names[id(inner)], 0)]
+        return reference_keys(inner)
+
+    return visit(block)
+
+
+def reference_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
+    """Leaves of a reference, or of a selection from one.
+
+    Raises:
+        TypeError: For any other block.
+    """
+    if isinstance(block, bb.Reference):
+        return [LeafKey(block.name, i) for i in range(count_leaves(unplaced_member(block.type_signature)))]
+    if isinstance(block, bb.Selection):
+        elements = [unplaced_member(e) for _, e in structure.iter_elements(unplaced_member(block.source.type_signature))]
+        start = sum(count_leaves(e) for e in elements[: block.as_index()])
+        return reference_keys(block.source)[start : start + count_leaves(elements[block.as_index()])]
+    raise TypeError(f"neither a reference nor a selection: {type(block).__name__}")
+
+
+def unplaced_member(type_: tff.Type) -> tff.Type:
+    """The member of a federated type, also inside structures; any other type as it is."""
+    if isinstance(type_, tff.FederatedType):
+        return type_.member
+    if isinstance(type_, tff.StructType):
+        return tff.StructType([(n, unplaced_member(e)) for n, e in structure.iter_elements(type_)])
+    return type_
+
+
+def _write_segment(
+    group: _Calls, types: Mapping[str, tff.Type], wanted: list[str], aliases: dict[LeafKey, LeafKey]
+) -> Segment:
+    """Writes one group of calls as a graph; outputs that are inputs unchanged become aliases instead."""
+    with tf.Graph().as_default() as graph:
+        token = tf.compat.v1.placeholder(tf.string, (), name="session_token")
+        emitter = Emitter(token)
+        environment: dict[str, Value] = {}
+        feeds: dict[LeafKey, str] = {}
+        for name in group.references():
+            value, binding = tensorflow_utils.stamp_parameter_in_graph("input", types[name], graph)
+            environment[name] = value
+            feeds |= {LeafKey(name, i): t for i, t in enumerate(_tensor_names(binding))}
+        for name, call in group.calls:
+            environment[name] = emitter.value(call, environment)
+        fetches: dict[LeafKey, str] = {}
+        for name in wanted:
+            _, binding = tensorflow_utils.capture_result_from_graph(environment[name], graph)
+            fetches |= {LeafKey(name, i): t for i, t in enumerate(_tensor_names(binding))}
+        initialize = [tf.group(*_operations(graph, emitter.initializers)).name] if emitter.initializers else []
+    graph_def = graph.as_graph_def()
+    _alias_identities(graph_def, feeds, fetches, aliases)
+    all_leaves = {LeafKey(n, i): leaf for n in wanted for i, leaf in enumerate(leaves_of(types[n]))}
+    canonical = canonical_graph(graph_def, [*feeds.values(), token.name], list(fetches.values()), initialize)
+    used = [(aliases.get(key, key), feed) for key, feed in zip(feeds, canonical.feeds, strict=False) if feed]
+    return Segment(
+        graph_def=canonical.graph_def,
+        inputs=tuple(key for key, _ in used),
+        feeds=tuple(feed for _, feed in used),
+        outputs=tuple(fetches),
+        fetches=canonical.fetches,
+        output_types=tuple(all_leaves[key] for key in fetches),
+        initialize_op=canonical.operations[0] if initialize else "",
+        session_token=canonical.feeds[-1] or "",
+    )
+
+
+def _operations(graph: tf.Graph, names: Iterable[Value]) -> list[tf.Operation]:
+    return [graph.as_graph_element(n) if isinstance(n, str) else n for n in names]
+
+
+def _tensor_names(binding: Value) -> list[str]:
+    kind = binding.WhichOneof("binding")
+    if kind == "tensor":
+        return [binding.tensor.tensor_name]
+    if kind == "sequence":
+        return [binding.sequence.variant_tensor_name]
+    return [name for element in binding.struct.element for name in _tensor_names(element)]
+
+
+def _alias_identities(
+    graph_def: tf.compat.v1.GraphDef,
+    feeds: Mapping[LeafKey, str],
+    fetches: dict[LeafKey, str],
+    aliases: dict[LeafKey, LeafKey],
+) -> None:
+    """Takes away fetches that are a feed, or an identity of one: no graph need be called for them."""
+    nodes = {node.name: node for node in graph_def.node}
+    by_node = {tensor.partition(":")[0]: key for key, tensor in feeds.items()}
+    for key, tensor in list(fetches.items()):
+        name = tensor.partition(":")[0]
+        while nodes[name].op == "Identity" and len(nodes[name].input) == 1:
+            name = nodes[name].input[0].partition(":")[0]
+        if name in by_node:
+            source = by_node[name]
+            aliases[key] = aliases.get(source, source)
+            del fetches[key]

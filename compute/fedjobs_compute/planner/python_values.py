@@ -1,0 +1,134 @@
+"""Between Python values, as TFF's authors write and read them, and the flat leaves that travel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.values import SequenceValue
+from tensorflow_federated.python.common_libs import structure
+from tensorflow_federated.python.core.impl.types import type_conversions
+
+from fedjobs_compute.planner.programs import unplaced_member
+
+Leaf: TypeAlias = np.ndarray | SequenceValue
+
+
+def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
+    """The leaves of a value of an unplaced type.
+
+    Raises:
+        FedjobsError: PROGRAM_FAILED for a value that is not of the type.
+    """
+    try:
+        return _to_leaves(value, unplaced_member(type_))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED,
+            f"the argument {_shortened(value)} is not a value of type {type_.compact_representation()}: {error}.",
+            "Pass a value of the computation's parameter type.",
+        ) from error
+
+
+def from_leaves(leaves: Sequence[Leaf], type_: tff.Type) -> Any:
+    """The Python value, in the type's own containers; the inverse of `to_leaves`."""
+    iterator = iter(leaves)
+    bare = _from_leaves(iterator, unplaced_member(type_))
+    return type_conversions.type_to_py_container(bare, type_)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else text[:77] + "..."
+
+
+def parts(value: Any, type_: tff.StructType) -> list[Any]:
+    """The elements of a value of a struct type, in the type's order.
+
+    Raises:
+        ValueError: There are more or fewer than the type has.
+    """
+    names = [name for name, _ in structure.iter_elements(type_)]
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            raise ValueError(f"has the keys {sorted(map(str, value))}, not {names}")
+        return [value[name] for name in names]
+    if attrs.has(type(value)):
+        return [getattr(value, str(name)) for name in names]
+    elements = [e for _, e in structure.iter_elements(value)] if isinstance(value, structure.Struct) else list(value)
+    if len(elements) != len(names):
+        raise ValueError(f"has {len(elements)} elements, not {len(names)}")
+    return elements
+
+
+def _to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
+    if isinstance(type_, tff.TensorType):
+        return [_to_array(value, type_)]
+    if isinstance(type_, tff.SequenceType):
+        return [_to_sequence(value, type_.element)]
+    elements = [e for _, e in structure.iter_elements(type_)]
+    return [leaf for part, e in zip(parts(value, type_), elements, strict=True) for leaf in _to_leaves(part, e)]
+
+
+def _to_array(value: Any, type_: tff.TensorType) -> np.ndarray:
+    is_string = type_.dtype.type is np.str_
+    if tf.is_tensor(value):
+        value = value.numpy()
+    if is_string:
+        array = np.asarray(value, dtype=object)
+        encoded = [x.encode() if isinstance(x, str) else bytes(x) for x in array.ravel()]
+        result = np.empty(array.shape, dtype=object)
+        result.ravel()[:] = encoded
+        return _checked(result, type_)
+    array = np.asarray(value)
+    if array.dtype != type_.dtype:
+        if not np.can_cast(array.dtype, type_.dtype, "same_kind" if array.ndim or array.dtype.kind != "f" else "unsafe"):
+            raise TypeError(f"has dtype {array.dtype}")
+        array = array.astype(type_.dtype)
+    return _checked(array, type_)
+
+
+def _checked(array: np.ndarray, type_: tff.TensorType) -> np.ndarray:
+    expected = type_.shape
+    if expected is not None and (
+        len(expected) != array.ndim or any(e not in (None, a) for e, a in zip(expected, array.shape, strict=True))
+    ):
+        raise ValueError(f"has shape {array.shape}")
+    return array
+
+
+def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
+    if isinstance(value, SequenceValue):
+        return value
+    if isinstance(value, tf.data.Dataset):
+        rows = [tuple(np.asarray(x.numpy()) for x in tf.nest.flatten(row)) for row in value]
+    else:
+        rows = [tuple(_components(row, element)) for row in value]
+    if rows and all(len({a.shape for a in column}) == 1 for column in zip(*rows, strict=True)):
+        return SequenceValue(tuple(np.stack(column) for column in zip(*rows, strict=True)), None)
+    return SequenceValue(None, tuple(rows))
+
+
+def _components(row: Any, type_: tff.Type) -> list[np.ndarray]:
+    """Components of an element in tf.data's order: see `leaves`."""
+    if isinstance(type_, tff.TensorType):
+        return [_to_array(row, type_)]
+    named = list(zip(structure.iter_elements(type_), parts(row, type_), strict=True))
+    if any(name is not None for (name, _), _ in named):
+        named.sort(key=lambda pair: pair[0][0])
+    return [array for (_, e), part in named for array in _components(part, e)]
+
+
+def _from_leaves(leaves: Any, type_: tff.Type) -> Any:
+    if isinstance(type_, tff.TensorType):
+        array = next(leaves)
+        return array[()] if array.ndim == 0 else array
+    if isinstance(type_, tff.SequenceType):
+        return next(leaves)
+    elements = structure.iter_elements(type_)
+    return structure.Struct([(name, _from_leaves(leaves, e)) for name, e in elements])

@@ -1,0 +1,82 @@
+"""Running a shard over the local clients of a silo. Plain TensorFlow; nothing here knows TFF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+from fedjobs_protocol.digests import digest
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_protocol.versions import SHARD_FORMATS
+from google.protobuf.message import DecodeError
+
+from fedjobs_compute.graphs import Leaf, LoadedProgram
+
+
+def parse(serialized: bytes) -> shard_pb2.Shard:
+    """Reads a serialized shard.
+
+    Raises:
+        FedjobsError: SHARD_FAILED for bytes that are not a shard, VERSION_MISMATCH for a format that is not read here.
+    """
+    try:
+        message = shard_pb2.Shard.FromString(serialized)
+    except DecodeError as error:
+        raise FedjobsError(ErrorCode.SHARD_FAILED, "the bytes received are not a shard.") from error
+    if message.format not in SHARD_FORMATS:
+        raise FedjobsError(
+            ErrorCode.VERSION_MISMATCH,
+            f"the shard has format {message.format}, and formats {list(SHARD_FORMATS)} are read here.",
+            "Update the older side.",
+        )
+    return message
+
+
+def operations(shard: shard_pb2.Shard) -> frozenset[str]:
+    """Names of all TensorFlow operations in a shard, those in its functions included."""
+    found: set[str] = set()
+    for program in (shard.zero, shard.work, shard.accumulate):
+        for segment in program.segments:
+            graph_def = tf.compat.v1.GraphDef.FromString(segment.graph_def)
+            functions = {f.signature.name for f in graph_def.library.function}
+            for nodes in [graph_def.node, *(f.node_def for f in graph_def.library.function)]:
+                found.update(node.op for node in nodes if node.op not in functions)
+    return frozenset(found)
+
+
+class LoadedShard:
+    """A shard, ready to be run as often as wanted.
+
+    Raises:
+        FedjobsError: See `parse`; SHARD_FAILED where TensorFlow cannot load a graph.
+    """
+
+    def __init__(self, serialized: bytes) -> None:
+        self.message = parse(serialized)
+        scope = digest(serialized)
+        self._zero = LoadedProgram(self.message.zero, f"{scope}/zero")
+        self._work = LoadedProgram(self.message.work, f"{scope}/work")
+        self._accumulate = LoadedProgram(self.message.accumulate, f"{scope}/accumulate")
+
+    def run(self, broadcasts: Sequence[Leaf], clients: Iterable[Sequence[Leaf]]) -> list[tf.Tensor]:
+        """Accumulates over clients, in their order.
+
+        Args:
+            broadcasts: One tensor or dataset for each of the shard's broadcasts.
+            clients: For each client, one tensor or dataset for each of the shard's client inputs.
+
+        Returns:
+            One tensor for each of the shard's accumulators.
+
+        Raises:
+            FedjobsError: SHARD_FAILED with what an operation raised.
+        """
+        try:
+            accumulators = self._zero(broadcasts)
+            for client in clients:
+                aggregands = self._work([*broadcasts, *client])
+                accumulators = self._accumulate([*broadcasts, *accumulators, *aggregands])
+        except tf.errors.OpError as error:
+            raise FedjobsError(ErrorCode.SHARD_FAILED, f"the shard failed in {error.op_name}: {error.message}") from error
+        return accumulators

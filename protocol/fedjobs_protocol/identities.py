@@ -1,0 +1,161 @@
+"""Who a silo and a coordinator are to each other: certificates of mutual TLS.
+
+There are two issuers, one for silos and one for coordinators: a silo trusts the coordinators' issuer alone and a
+coordinator the silos' alone, so neither can pass itself off as the other. On one machine both are made for the run
+(`RunAuthority`); nothing outside the run trusts them.
+
+The name of a silo and the job that it works for are those of its certificate, never of a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+
+from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.files import write_atomically
+from fedjobs_protocol.ids import JobUid, SiloName
+
+_SILO_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+):silo:(?P<silo>.+)")
+_JOB_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+)")
+_CERTIFICATE, _KEY, _TRUST = "tls.crt", "tls.key", "ca.crt"
+_REMEDY = "Give the worker the certificate that was issued to this silo for this job."
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate, its key, and the issuer whose certificates are trusted in return; all PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    trust: bytes
+
+    def save(self, directory: Path) -> None:
+        """Writes tls.crt, tls.key and ca.crt (the names of a Kubernetes TLS secret), readable by the owner alone."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, content in ((_CERTIFICATE, self.certificate), (_KEY, self.key), (_TRUST, self.trust)):
+            write_atomically(directory / name, content)
+
+    @staticmethod
+    def load(directory: Path) -> Identity:
+        """Reads what `save` wrote.
+
+        Raises:
+            FedjobsError: WRONG_CERTIFICATE when a file is missing or cannot be read.
+        """
+        return Identity(*(_read(directory / name) for name in (_CERTIFICATE, _KEY, _TRUST)))
+
+    @property
+    def job_uid(self) -> JobUid:
+        """The job that the certificate was issued for.
+
+        Raises:
+            FedjobsError: WRONG_CERTIFICATE when it names none.
+        """
+        for uri in _uris(self.certificate):
+            if match := _SILO_URI.fullmatch(uri) or _JOB_URI.fullmatch(uri):
+                return JobUid(match["job"])
+        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate names no job.", _REMEDY)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The silo at the other end of a connection, as its certificate says."""
+
+    job_uid: JobUid
+    silo: SiloName
+
+
+def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
+    """The silo of a connection.
+
+    Args:
+        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+
+    Raises:
+        FedjobsError: WRONG_CERTIFICATE when the certificate is none of a silo.
+    """
+    names = [name.decode(errors="replace") for name in auth_context.get("x509_subject_alternative_name", ())]
+    matches = [match for name in names if (match := _SILO_URI.fullmatch(name))]
+    if len(matches) != 1:
+        raise FedjobsError(
+            ErrorCode.WRONG_CERTIFICATE,
+            f"The certificate is not one of a silo: its names are {', '.join(names) or 'none'}.",
+            _REMEDY,
+        )
+    return Peer(JobUid(matches[0]["job"]), SiloName(matches[0]["silo"]))
+
+
+def server_name(job_uid: str, front_door: str = "fedjobs.local") -> str:
+    """The name of a job's coordinator, in its certificate and in the silo's first packet, by which a front door routes."""
+    return f"j-{job_uid.replace('-', '')[:16]}.{front_door}"
+
+
+@dataclass(frozen=True)
+class RunAuthority:
+    """Both issuers of one run on one machine."""
+
+    silos: Issuer
+    coordinators: Issuer
+
+    @staticmethod
+    def create() -> RunAuthority:
+        return RunAuthority(
+            silos=Issuer.create("fedjobs silos of this run", Purpose.CLIENT),
+            coordinators=Issuer.create("fedjobs coordinators of this run", Purpose.SERVER),
+        )
+
+    def save(self, directory: Path) -> None:
+        """Writes both issuers and their keys into a folder that only its owner can enter."""
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        for name, issuer in (("silos", self.silos), ("coordinators", self.coordinators)):
+            write_atomically(directory / f"{name}.crt", issuer.certificate)
+            write_atomically(directory / f"{name}.key", issuer.key)
+
+    @staticmethod
+    def load(directory: Path) -> RunAuthority:
+        """Reads what `save` wrote.
+
+        Raises:
+            FedjobsError: WRONG_CERTIFICATE when a file is missing or cannot be read.
+        """
+        silos, coordinators = (
+            Issuer(_read(directory / f"{name}.crt"), _read(directory / f"{name}.key"), purpose)
+            for name, purpose in (("silos", Purpose.CLIENT), ("coordinators", Purpose.SERVER))
+        )
+        return RunAuthority(silos, coordinators)
+
+    def issue_coordinator(self, job_uid: str, name: str) -> Identity:
+        """The identity of a job's coordinator; `name` is what its silos dial, see `server_name`."""
+        certificate, key = self.coordinators.issue(name, uri=f"fedjobs:job:{job_uid}")
+        return Identity(certificate, key, trust=self.silos.certificate)
+
+    def issue_silo(self, job_uid: str, silo: str) -> Identity:
+        """The identity of one silo for one job."""
+        certificate, key = self.silos.issue(silo, uri=f"fedjobs:job:{job_uid}:silo:{silo}")
+        return Identity(certificate, key, trust=self.coordinators.certificate)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FedjobsError(
+            ErrorCode.WRONG_CERTIFICATE, f"{path} cannot be read: {error.strerror}.", "Issue the certificate again."
+        ) from error
+
+
+def _uris(certificate: bytes) -> list[str]:
+    try:
+        names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except (ValueError, x509.ExtensionNotFound):
+        return []
+    return names.value.get_values_for_type(x509.UniformResourceIdentifier)

@@ -1,0 +1,19 @@
+"""An invitation: what a silo is told about a job before anything of its own is started for it."""
+
+from __future__ import annotations
+
+from fedjobs_protocol.models import Model
+
+
+class Invitation(Model):
+    job_uid: str
+    job_name: str
+    requested_by: str | None = None
+    program: str
+    """Name of the built-in program, or the entry point."""
+    datasets: list[str]
+    """All datasets that the job will ask for."""
+    address: str
+    """`host:port` to dial."""
+    server_name: str
+    """The name in the coordinator's certificate, `j-<16 hex digits of the job's uid>.<front door>`."""

@@ -1,0 +1,36 @@
+"""Which versions of the protocol and of the shard format this release speaks: the newest and the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+PROTOCOL_VERSIONS: tuple[int, ...] = (1,)
+SHARD_FORMATS: tuple[int, ...] = (1,)
+
+
+def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
+    """The newest version that both sides speak.
+
+    Args:
+        ours: Of the coordinator, which decides.
+        theirs: Of the silo.
+        what: The name of the thing that has versions: "protocol", "shard format".
+
+    Raises:
+        FedjobsError: VERSION_MISMATCH, which names what both speak.
+    """
+    if common := set(ours) & set(theirs):
+        return max(common)
+    silo_is_older = max(theirs, default=0) < max(ours, default=0)
+    raise FedjobsError(
+        ErrorCode.VERSION_MISMATCH,
+        f"Coordinator and silo have no {what} version in common: "
+        f"the coordinator speaks {_listed(ours)}, the silo {_listed(theirs)}.",
+        f"Upgrade fedjobs {'at the silo' if silo_is_older else 'at the coordinator'}.",
+    )
+
+
+def _listed(versions: Collection[int]) -> str:
+    return ", ".join(str(version) for version in sorted(versions)) or "none"

@@ -1,0 +1,72 @@
+"""The yardstick for exactness: a plan, run sequentially in this process with plain TensorFlow.
+
+No silos, no wire, no files: zero, then every client in order, then the report.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow_federated as tff
+from fedjobs_compute.graphs import LoadedProgram
+from fedjobs_compute.planner.planning import plan
+from fedjobs_compute.planner.python_values import from_leaves, parts, to_leaves
+from fedjobs_compute.plans import CoordinatorProgram, Plan, Stage
+from fedjobs_compute.shards import LoadedShard
+from fedjobs_compute.tensors import to_array, to_tensor
+
+
+class Interpreter:
+    """Runs one computation; CLIENTS-placed arguments are lists with one value for each client."""
+
+    def __init__(self, computation: tff.Computation) -> None:
+        self.plan: Plan[tff.Type] = plan(computation)
+        self._type = computation.type_signature
+        self._shards = [LoadedShard(stage.shard) for stage in self.plan.stages]
+
+    def __call__(self, *arguments: Any) -> Any:
+        argument = arguments[0] if len(arguments) == 1 and not self._is_packed() else list(arguments)
+        environment: dict[str, Any] = {}
+        clients: dict[int, list[list[Any]]] = {}
+        for i, parameter in enumerate(self.plan.parameters):
+            value = self._pick(argument, parameter.path)
+            if parameter.at_clients:
+                clients[i] = [[to_tensor(x) for x in to_leaves(v, parameter.type.member)] for v in value]
+            else:
+                tensors = map(to_tensor, to_leaves(value, parameter.type))
+                environment |= dict(zip(parameter.leaves, tensors, strict=True))
+        self._server(self.plan.server_logic[0], environment)
+        for stage, shard, logic in zip(self.plan.stages, self._shards, self.plan.server_logic[1:], strict=True):
+            self._stage(stage, shard, clients, environment)
+            self._server(logic, environment)
+        return from_leaves([to_array(environment[name]) for name in self.plan.result], self.plan.result_type)
+
+    def _is_packed(self) -> bool:
+        return bool(self.plan.parameters) and len(self.plan.parameters[0].path) > 0 and len(self._type.parameter) == 1
+
+    def _pick(self, value: Any, path: tuple[int, ...]) -> Any:
+        type_ = self._type.parameter
+        for position in path:
+            value, type_ = parts(value, type_)[position], type_[position]
+        return value
+
+    def _stage(
+        self, stage: Stage, shard: LoadedShard, clients: dict[int, list[list[Any]]], environment: dict[str, Any]
+    ) -> None:
+        count = len(next(iter(clients.values()))) if clients else 0
+        values = [[clients[s.parameter][c][s.leaf] for s in stage.client_inputs] for c in range(count)]
+        accumulators = shard.run([environment[name] for name in stage.broadcasts], values)
+        inputs = environment | {name: value for name, value in zip(stage.left, accumulators, strict=True)}
+        outputs = LoadedProgram(stage.report.program, f"report/{stage.digest}")([inputs[n] for n in stage.report.inputs])
+        environment |= dict(zip(stage.report.outputs, outputs, strict=True))
+
+    def _server(self, logic: CoordinatorProgram, environment: dict[str, Any]) -> None:
+        outputs = LoadedProgram(logic.program, f"server/{id(logic)}")([environment[name] for name in logic.inputs])
+        environment |= dict(zip(logic.outputs, outputs, strict=True))
+
+
+def leaves(value: Any, type_: tff.Type) -> list[np.ndarray]:
+    """A result, flat, for comparisons."""
+    return [np.asarray(x) for x in to_leaves(value, type_)]
+
