@@ -59,10 +59,10 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy -p bench
+	$(BIN)/mypy -p bench -p docs
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/stubs.py --check
-	$(BIN)/python docs/reference.py --check
+	$(BIN)/python -m docs.reference --check
 
 format: setup ## let ruff format and fix what it can
 	$(BIN)/ruff format
@@ -72,13 +72,13 @@ bench: setup ## a round's time and memory beside the bare limit and TFF's stock 
 	$(BIN)/python -m bench.rounds $(BENCH) --json runs/bench.json
 
 docs: setup ## the documentation as a site, in site/
-	$(UV) run --frozen --all-extras --group docs mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(UV) run --frozen --all-extras --group docs mkdocs build --strict
 
 stubs: setup ## generate the Python stubs from the .proto files
 	$(BIN)/python protocol/stubs.py
 
-reference: setup ## generate docs/errors.md from the error catalogue
-	$(BIN)/python docs/reference.py
+reference: setup ## generate the parts of the pages that repeat what the code says
+	$(BIN)/python -m docs.reference
 
 clean: ## remove what was made here, except runs/ and the examples' data
 	rm -rf .venv .uv site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -8,18 +8,20 @@ import numpy as np
 import tensorflow_federated as tff
 
 
-def add_and_sum(elements: int) -> Any:  # noqa: ANN401 - TFF's computations are not typed
+def add_and_sum(elements: int) -> Any:
     """A round over a float32 vector: the vector at the server, and for each client the one that it adds.
 
-    The client's own value is a small argument placed at CLIENTS, because a runtime must be told how many clients there are.
+    The client's own value is a small argument placed at CLIENTS: a runtime must be told how many clients there are.
     """
     vector = tff.TensorType(np.float32, [elements])
 
-    @tff.tensorflow.computation(vector, np.float32)
+    @tff.tensorflow.computation(vector, np.float32)  # type: ignore[untyped-decorator]
     def add(value: Any, one: Any) -> Any:
         return value + one
 
-    @tff.federated_computation(tff.FederatedType(vector, tff.SERVER), tff.FederatedType(np.float32, tff.CLIENTS))
+    at_server, at_clients = tff.FederatedType(vector, tff.SERVER), tff.FederatedType(np.float32, tff.CLIENTS)
+
+    @tff.federated_computation(at_server, at_clients)  # type: ignore[untyped-decorator]
     def add_one_and_sum(value: Any, ones: Any) -> Any:
         return tff.federated_sum(tff.federated_map(add, (tff.federated_broadcast(value), ones)))
 

@@ -7,6 +7,7 @@ requests it is idle, so that several parts can be measured in turn within one ru
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from typing import Protocol, Self
 import psutil
 
 
-class PartFailed(Exception):
+class PartEndedError(Exception):
     """A part ended before it answered."""
 
 
@@ -48,20 +49,24 @@ def serve(make: Callable[[int, int], AbstractContextManager[Measured]]) -> None:
     with os.fdopen(os.dup(1), "w", buffering=1) as answers:
         os.dup2(2, 1)
         with make(arguments.silos, arguments.payload) as measured:
-            print(json.dumps({"ready": True}), file=answers)
             for line in sys.stdin:
                 answer = {"seconds": measured.round()} if line.strip() == "round" else measured.memory()
                 print(json.dumps(answer), file=answers)
 
 
 class Part:
-    """A part, seen from the process that measures."""
+    """A part, seen from the process that measures.
+
+    Attributes:
+        family: All processes that it was seen to have started.
+    """
 
     def __init__(self, name: str, silos: int, size: int) -> None:
         self.name = name
         command = [sys.executable, "-m", f"bench.{name}", "--silos", str(silos), "--payload", str(size)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._family: list[psutil.Process] = []
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
+        self.family: list[psutil.Process] = []
 
     def __enter__(self) -> Self:
         return self
@@ -69,30 +74,32 @@ class Part:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def ready(self) -> None:
-        self._answer()
-        self._remember_children()
-
     def round(self) -> float:
+        """Runs one round; returns its seconds.
+
+        Raises:
+            PartEndedError: If the part has ended.
+        """
         return float(self._ask("round")["seconds"])
 
     def memory(self) -> dict[str, float]:
         return self._ask("memory")
 
     def end(self) -> None:
-        """Ends the part, and by their ids the processes that it leaves behind (the stock runtime's worker does stay)."""
+        """Ends the part, and by their ids the processes that it leaves behind (the stock runtime's worker stays)."""
         self._remember_children()
         if self._process.stdin:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for child in self._family:
+        for child in self.family:
             if child.is_running():  # compares the time of creation too, so a reused id is safe
                 child.terminate()
-        _, stubborn = psutil.wait_procs(self._family, timeout=10)
+        _, stubborn = psutil.wait_procs(self.family, timeout=10)
         for child in stubborn:
             child.kill()
 
@@ -102,19 +109,17 @@ class Part:
             children = psutil.Process(self._process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return
-        self._family = list({*self._family, *children})
+        self.family = list({*self.family, *children})
 
     def _ask(self, request: str) -> dict[str, float]:
-        if self._process.stdin is None or self._process.poll() is not None:
-            raise PartFailed(f"bench.{self.name} has ended with code {self._process.returncode}")
-        self._process.stdin.write(f"{request}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, float]:
-        line = self._process.stdout.readline() if self._process.stdout else ""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise TypeError("a part is started with pipes")
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{request}\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        self._remember_children()
         if not line:
-            self._process.wait()
-            raise PartFailed(f"bench.{self.name} ended with code {self._process.returncode}; its messages are above")
+            raise PartEndedError(f"bench.{self.name} ended with code {self._process.wait()}; its messages are above")
         answer: dict[str, float] = json.loads(line)
         return answer

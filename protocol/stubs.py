@@ -1,7 +1,7 @@
 """Generates the Python stubs of the .proto files, or checks that the committed ones are what would be generated.
 
-The stubs are committed, so that nobody needs a compiler to install or to read the project. grpcio-tools is pinned to the
-release whose output imports on protobuf 4.25, which TensorFlow 2.14 holds.
+The stubs are committed, so that nobody needs a compiler to install or to read the project. grpcio-tools is pinned to
+the release whose output imports on protobuf 4.25, which TensorFlow 2.14 holds.
 
     python protocol/stubs.py            write the stubs
     python protocol/stubs.py --check    exit 1 and name the file when one has drifted
@@ -24,14 +24,24 @@ def generate(into: Path) -> list[Path]:
     plugin = Path(sys.executable).with_name("protoc-gen-mypy")
     outputs = [f"--python_out={into}", f"--grpc_python_out={into}", f"--mypy_out=quiet:{into}"]
     protos = sorted(str(PACKAGE / path.name) for path in (ROOT / PACKAGE).glob("*.proto"))
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--plugin=protoc-gen-mypy={plugin}", *outputs, *protos]
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        "-I.",
+        f"--plugin=protoc-gen-mypy={plugin}",
+        *outputs,
+        *protos,
+    ]
     subprocess.run(command, cwd=ROOT, check=True)
     return sorted(path.relative_to(into) for path in into.glob(f"{PACKAGE}/*_pb2*"))
 
 
 def drifted(generated: Path, names: list[Path]) -> list[Path]:
     committed = {path.relative_to(ROOT) for path in (ROOT / PACKAGE).glob("*_pb2*")}
-    different = {name for name in committed & set(names) if (ROOT / name).read_bytes() != (generated / name).read_bytes()}
+    different = {
+        name for name in committed & set(names) if (ROOT / name).read_bytes() != (generated / name).read_bytes()
+    }
     return sorted(different | (committed ^ set(names)))
 
 

@@ -84,7 +84,9 @@ def _import(message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef) -> tup
     feeds = [wrapped.graph.as_graph_element(name) for name in names]
     fetches = [wrapped.graph.as_graph_element(name) for name in message.fetches]
     # All feeds also go to the initializer: it may depend on them.
-    initialize = wrapped.prune(feeds, wrapped.graph.as_graph_element(message.initialize_op)) if message.initialize_op else None
+    initialize = (
+        wrapped.prune(feeds, wrapped.graph.as_graph_element(message.initialize_op)) if message.initialize_op else None
+    )
     call = wrapped.prune(feeds, fetches) if fetches else None
     return _flat(call, feeds), _flat(initialize, feeds)
 
@@ -94,7 +96,9 @@ def _flat(pruned: _Function | None, feeds: Sequence[tf.Tensor]) -> _Function | N
     if pruned is None:
         return None
     signature = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
-    return tf.function(lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False).get_concrete_function()
+    return tf.function(
+        lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False
+    ).get_concrete_function()
 
 
 def _leaf(output: tf.Tensor, type_: shard_pb2.Leaf) -> Leaf:

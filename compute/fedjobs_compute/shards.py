@@ -78,5 +78,7 @@ class LoadedShard:
                 aggregands = self._work([*broadcasts, *client])
                 accumulators = self._accumulate([*broadcasts, *accumulators, *aggregands])
         except tf.errors.OpError as error:
-            raise FedjobsError(ErrorCode.SHARD_FAILED, f"the shard failed in {error.op_name}: {error.message}") from error
+            raise FedjobsError(
+                ErrorCode.SHARD_FAILED, f"the shard failed in {error.op_name}: {error.message}"
+            ) from error
         return accumulators

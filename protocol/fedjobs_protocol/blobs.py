@@ -13,9 +13,13 @@ from pathlib import Path
 from fedjobs_protocol import digests
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import full_disk_named, write_all_at
+from fedjobs_protocol.ids import Digest
+from fedjobs_protocol.spares import SpareFiles
 
 CHUNK = 1 << 20
 """Bytes. 512 KiB to 2 MiB are equally fast; 4 MiB keep small calls waiting for 50 ms."""
+
+_MARK_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -34,26 +38,39 @@ class BlobSource:
 
 
 class Upload:
-    """An append-only file of which a part may have arrived. What has been written is committed: there is no other state.
+    """A file that grows, of which a part may have arrived. What has been written is committed: there is no other state.
 
-    After a restart of the process the committed part is read and hashed again (15 ms for 50 MB). It is not synced to the disk:
-    after a loss of power the digest tells, and the upload starts again.
+    After a restart of the process the committed part is read and hashed again (15 ms for 50 MB). It is not synced to
+    the disk: after a loss of power the digest tells, and the upload starts again.
+
+    A new file has arrived as far as it is long. A spare file is longer until the upload is finished; how far it has
+    arrived stands in a small file beside it (`<name>.committed`, 8 bytes, little-endian).
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, spares: SpareFiles | None = None) -> None:
         """Opens the file, or makes it.
 
         Args:
             path: In an existing folder.
             size: Bytes of the whole blob.
+            spares: Where a new file is taken from, and where `discard` puts it.
         """
         self.path = path
         self.size = size
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._spares = spares
         self._hasher = digests.hasher()
         self._committed = 0
+        self._mark = -1
+        if spares is not None and not path.exists():
+            # The mark comes first: with the file alone, all that is in it would count as arrived.
+            _mark_path(path).write_bytes(bytes(_MARK_BYTES))
+            spares.take(path)
+        found = committed_in(path)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._take_over()
+            if _mark_path(path).exists():
+                self._mark = os.open(_mark_path(path), os.O_WRONLY | os.O_CLOEXEC)
+            self._take_over(found)
         except BaseException:
             self.close()
             raise
@@ -64,9 +81,9 @@ class Upload:
         return self._committed
 
     @property
-    def digest(self) -> digests.Digest:
+    def digest(self) -> Digest:
         """Of the bytes that have arrived."""
-        return digests.Digest(self._hasher.hexdigest())
+        return Digest(self._hasher.hexdigest())
 
     def write(self, chunk: bytes) -> None:
         """Appends the next bytes.
@@ -81,31 +98,37 @@ class Upload:
             )
         with full_disk_named(self.path):
             write_all_at(self.fd, chunk, self._committed)
-        self._hasher.update(chunk)
-        self._committed = end
+            self._hasher.update(chunk)
+            self._commit(end)
 
     def finish(self, digest: bytes) -> bool:
-        """Whether the whole blob has arrived, and is the one of this digest. If it is another, nothing of it is kept."""
+        """Whether the whole blob has arrived and is the one of this digest; if it is another, nothing of it is kept."""
         if self._committed != self.size:
             return False
-        if self._hasher.digest() == digest:
-            return True
-        self._start_over()
-        return False
+        if self._hasher.digest() != digest:
+            self._start_over()
+            return False
+        if self._mark >= 0:
+            os.ftruncate(self.fd, self.size)
+            self._unmark()
+        return True
 
     def close(self) -> None:
         """Closes the file; what has arrived stays. Does nothing the second time."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        for fd in (self.fd, self._mark):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._mark = -1
 
     def discard(self) -> None:
-        """Closes and removes the file."""
+        """Closes the file, and removes it or makes it a spare one."""
         self.close()
+        if self._spares is not None and self.path.exists():
+            self._spares.give(self.path)
         self.path.unlink(missing_ok=True)
+        _mark_path(self.path).unlink(missing_ok=True)
 
-    def _take_over(self) -> None:
-        found = os.fstat(self.fd).st_size
+    def _take_over(self, found: int) -> None:
         if found > self.size:
             self._start_over()
             return
@@ -114,9 +137,38 @@ class Upload:
         self._committed = found
 
     def _start_over(self) -> None:
-        os.ftruncate(self.fd, 0)
         self._hasher = digests.hasher()
-        self._committed = 0
+        self._commit(0)
+        if self._mark < 0:
+            os.ftruncate(self.fd, 0)
+
+    def _commit(self, position: int) -> None:
+        # The mark is written after the chunk: a process that dies in between loses that chunk.
+        if self._mark >= 0:
+            os.pwrite(self._mark, position.to_bytes(_MARK_BYTES, "little"), 0)
+        self._committed = position
+
+    def _unmark(self) -> None:
+        fd, self._mark = self._mark, -1
+        os.close(fd)
+        _mark_path(self.path).unlink(missing_ok=True)
+
+
+def committed_in(path: Path) -> int:
+    """Bytes of an upload that have arrived, without opening it; 0 when there is no such file."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    try:
+        mark = int.from_bytes(_mark_path(path).read_bytes(), "little")
+    except FileNotFoundError:
+        return size
+    return mark if mark <= size else 0
+
+
+def _mark_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.committed")
 
 
 def read_chunks(fd: int, offset: int, size: int) -> Iterator[bytes]:
@@ -133,9 +185,9 @@ def read_chunks(fd: int, offset: int, size: int) -> Iterator[bytes]:
         offset += len(chunk)
 
 
-def view_chunks(data: memoryview, offset: int) -> Iterator[bytes]:
-    """The bytes of a buffer from `offset` on, in chunks; each is copied, because gRPC sends nothing but `bytes`."""
-    while offset < len(data):
-        chunk = bytes(data[offset : offset + CHUNK])
-        yield chunk
-        offset += len(chunk)
+def view_chunks(data: memoryview, offset: int, size: int) -> Iterator[bytes]:
+    """The bytes of a buffer from `offset` to `size`, in chunks; each is copied, because gRPC sends `bytes` alone."""
+    while offset < size:
+        end = min(offset + CHUNK, size)
+        yield bytes(data[offset:end])
+        offset = end

@@ -18,8 +18,8 @@ _TRANSFER: tuple[Option, ...] = (
     # The bandwidth probe grows the windows without bound: the coordinator took ten times the memory, and a small call
     # waited 90 ms behind a large one.
     ("grpc.http2.bdp_probe", 0),
-    # Bytes in flight on one stream. On a link of 50 ms the speed is capped at this / round trip, so that 8 MiB are better there;
-    # each costs memory per silo.
+    # Bytes in flight on one stream. It caps the speed at this / round trip, so that a link of 50 ms wants 8 MiB;
+    # it costs memory for each silo.
     ("grpc.http2.lookahead_bytes", _MIB),
     ("grpc.max_receive_message_length", 16 * _MIB),
     ("grpc.max_send_message_length", 16 * _MIB),

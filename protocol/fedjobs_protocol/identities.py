@@ -92,7 +92,7 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
 
 
 def server_name(job_uid: str, front_door: str = "fedjobs.local") -> str:
-    """The name of a job's coordinator, in its certificate and in the silo's first packet, by which a front door routes."""
+    """The name in a coordinator's certificate, and in the first packet of a silo, by which a front door routes."""
     return f"j-{job_uid.replace('-', '')[:16]}.{front_door}"
 
 

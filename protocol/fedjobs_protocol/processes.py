@@ -1,7 +1,7 @@
 """Which processes of a run are alive, and how they end together.
 
-A run on one machine is several processes. Each writes a file about itself into one folder, so that a person can see what is
-running and a launcher can find what a crash left behind. A pid alone does not name a process (it is used again), so
+A run on one machine is several processes. Each writes a file about itself into one folder, so that a person sees what
+is running and a launcher can find what a crash left behind. A pid alone does not name a process (it is used again), so
 the time of its start is kept with it.
 """
 
@@ -51,8 +51,8 @@ class ProcessInfo:
 def register(directory: Path, role: str, silo: str | None = None, pid: int | None = None) -> None:
     """Notes that a process (by default this one) is alive.
 
-    The file of the calling process is removed when it exits by itself; after a crash it stays, and `registered` says that
-    the process is gone.
+    The file of the calling process is removed when it exits by itself; after a crash it stays, and `registered` says
+    that the process is gone.
     """
     own = os.getpid()
     pid = own if pid is None else pid
@@ -86,8 +86,8 @@ def registered(directory: Path) -> list[ProcessInfo]:
 def end_with_parent() -> None:
     """Ends this process when its parent does, also when the parent is killed.
 
-    The parent holds the other end of a pipe that is this process's standard input. At its end this process gets SIGTERM,
-    and if it is still there after 10 s, it exits with 70.
+    The parent holds the other end of a pipe that is this process's standard input. At its end this process gets
+    SIGTERM, and if it is still there after 10 s, it exits with 70.
     """
     threading.Thread(target=_wait_for_end_of_input, name="lifeline", daemon=True).start()
 

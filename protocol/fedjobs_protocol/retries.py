@@ -1,7 +1,7 @@
 """When to try again, decided in one place.
 
-Only an error whose code says that trying again can help is tried again. Waits are exponential with full jitter (uniform from
-zero), so that silos which were cut at the same moment do not come back at the same moment.
+Only an error whose code says that trying again can help is tried again. Waits are exponential with full jitter (uniform
+from zero), so that silos which were cut at the same moment do not come back at the same moment.
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -39,8 +39,8 @@ def forever(
 ) -> tenacity.Retrying:
     """Tries again until it works, something fails that trying again does not help, or `stopping` is set.
 
-    Use it as a decorator, as `forever()(function)`, or as `for attempt in forever(): with attempt: ...`. Each use starts
-    with the shortest wait again.
+    Call it with a function, `forever()(function)`, or loop: `for attempt in forever(): with attempt: ...`. Each use
+    starts with the shortest wait again.
 
     Args:
         first_s: The longest first wait, seconds.

@@ -1,13 +1,13 @@
 """The silo's side of the session's calls: synchronous; a transfer goes on where it was cut.
 
-What fails for good, or for too long, is raised as an error of the catalogue. Whether to try again later is the caller's to
-decide (see `fedjobs_protocol.retries.forever`).
+What fails for good, or for too long, is raised as an error of the catalogue. Whether to try again later is the caller's
+to decide (see `fedjobs_protocol.retries.forever`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -49,17 +49,20 @@ class SessionClient:
 
     def join(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Begins a session; one that this silo had before ends."""
-        return _called(lambda: self._join(request, timeout=_SHORT_S))
+        response: pb.JoinResponse = _called(lambda: self._join(request, timeout=_SHORT_S))
+        return response
 
     def pull_work(self, session_id: str, report: pb.Report | None = None) -> pb.PullWorkResponse:
         """Waits for work, up to 50 s. Brings along the report of the last one, which may be sent again at will."""
         request = pb.PullWorkRequest(session_id=session_id, report=report)
-        return _called(lambda: self._pull_work(request, timeout=_LONG_POLL_S))
+        response: pb.PullWorkResponse = _called(lambda: self._pull_work(request, timeout=_LONG_POLL_S))
+        return response
 
     def heartbeat(self, session_id: str, work_id: str = "", state: str = "idle") -> pb.HeartbeatResponse:
         """Says that the silo is alive, and what it does in a word."""
         request = pb.HeartbeatRequest(session_id=session_id, work_id=work_id, state=state)
-        return _called(lambda: self._heartbeat(request, timeout=_SHORT_S))
+        response: pb.HeartbeatResponse = _called(lambda: self._heartbeat(request, timeout=_SHORT_S))
+        return response
 
     def stat_blob(self, session_id: str, work_id: str) -> int:
         """Bytes of the upload for this work that have arrived."""
@@ -70,8 +73,8 @@ class SessionClient:
         """Downloads a blob of `size` bytes and checks that it is the one of this digest (BLAKE3, 32 bytes).
 
         Raises:
-            FedjobsError: BLOB_CORRUPT when what comes is not the blob (into a descriptor it is fetched again a few times), or
-                what ended the call and did not pass.
+            FedjobsError: BLOB_CORRUPT when what comes is not the blob (into a descriptor it is fetched again a few
+                times), or what ended the call and did not pass.
         """
         self.fetch(session_id, Download(digest, size, into))
 
@@ -96,18 +99,20 @@ class SessionClient:
             FedjobsError: What ended the call and did not pass.
         """
         outgoing = Outgoing(data)
-        committed = 0
-        for attempt in resuming(lambda: committed):
-            with attempt:
-                committed = self.stat_blob(session_id, work_id)
-                self._put_rest(session_id, work_id, outgoing, committed)
+        try:
+            for attempt in resuming(lambda: outgoing.committed):
+                with attempt:
+                    outgoing.committed = self.stat_blob(session_id, work_id)
+                    self._put_rest(session_id, work_id, outgoing)
+        finally:
+            outgoing.release()
         return outgoing.digest
 
     def _fetch_rest(self, session_id: str, download: Download) -> None:
         request = pb.FetchBlobRequest(session_id=session_id, digest=download.digest, offset=download.committed)
 
         def receive() -> None:
-            call = self._fetch_blob(request)
+            call: Any = self._fetch_blob(request)
             try:
                 with cancelled_when_stalled(call, lambda: download.committed):
                     for chunk in call:
@@ -117,21 +122,17 @@ class SessionClient:
 
         _called(receive)
 
-    def _put_rest(self, session_id: str, work_id: str, outgoing: Outgoing, offset: int) -> None:
+    def _put_rest(self, session_id: str, work_id: str, outgoing: Outgoing) -> None:
+        offset = outgoing.committed
         header = pb.PutBlobHeader(session_id=session_id, work_id=work_id, size=outgoing.size, offset=offset)
-        position = offset
-
-        def moved(to: int) -> None:
-            nonlocal position
-            position = to
 
         def messages() -> Iterator[bytes]:
             yield header.SerializeToString()
-            yield from outgoing.messages(offset, moved)
+            yield from outgoing.messages(offset)
 
         def send() -> None:
             call = self._put_blob.future(messages())
-            with cancelled_when_stalled(call, lambda: position):
+            with cancelled_when_stalled(call, lambda: outgoing.sent):
                 call.result()
 
         _called(send)

@@ -1,6 +1,6 @@
 """The coordinator's side of the session's calls: thin. It unpacks, asks a handler, and maps errors to statuses.
 
-One event loop serves all silos. Chunks are hashed and written in the loop itself: with one to two cores a thread for it costs
+One event loop serves all silos. Chunks are hashed and written in the loop itself: on two cores a thread for it costs
 more than it brings.
 """
 
@@ -42,13 +42,13 @@ class SessionHandler(Protocol):
     async def stat_blob(self, peer: Peer, request: pb.StatBlobRequest) -> pb.StatBlobResponse: ...
 
     async def open_blob(self, peer: Peer, request: pb.FetchBlobRequest) -> BlobSource:
-        """The blob of this digest, if this silo may have it; otherwise BLOB_NOT_FOUND, whether it is there or not."""
+        """The blob of this digest if this silo may have it, otherwise BLOB_NOT_FOUND, whether it is there or not."""
 
     async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:
-        """The upload for this work; the same one, however often it is opened. Refuses a size that the work does not allow."""
+        """The upload for this work, the same one however often it is opened; refuses a size that the work has not."""
 
     async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
-        """All bytes have come; `ok` when they have the digest that was announced, otherwise the upload has started over."""
+        """All bytes have come; `ok` when they have the digest that was announced, else the upload starts over."""
 
     def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
         """Counts bytes to and from a silo; called for each chunk and each message."""
@@ -98,7 +98,7 @@ class SessionServer:
         if self._server is not None:
             await self._server.stop(grace_s)
 
-    def _handlers(self) -> grpc.GenericRpcHandler:
+    def _handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
         handler = self._handler
         return grpc.method_handlers_generic_handler(
             "fedjobs.v1.Session",

@@ -57,8 +57,8 @@ class Download:
         """Ends the download.
 
         Raises:
-            FedjobsError: UNAVAILABLE when the stream ended early; BLOB_CORRUPT when this is not the blob, and then the download
-                starts over, if it can.
+            FedjobsError: UNAVAILABLE when the stream ended early; BLOB_CORRUPT when this is not the blob, and then the
+                download starts over, if it can.
         """
         if self.committed != self.size:
             message = f"The download ended after {self.committed} of {self.size} bytes."
@@ -87,27 +87,27 @@ class Outgoing:
 
     def __init__(self, data: memoryview | bytes | int) -> None:
         self._data = data if isinstance(data, int) else memoryview(data).cast("B")
-        self.size = os.fstat(data).st_size if isinstance(data, int) else len(memoryview(data).cast("B"))
+        self.size = os.fstat(self._data).st_size if isinstance(self._data, int) else len(self._data)
         self.digest = b""
         """BLAKE3, once all has been sent."""
+        self.committed = 0
+        """Bytes that have arrived, as far as the other side has told."""
+        self.sent = 0
+        """Bytes that were handed over to gRPC."""
 
-    def messages(self, offset: int, moved: Callable[[int], None]) -> Iterator[bytes]:
+    def messages(self, offset: int) -> Iterator[bytes]:
         """The chunks from `offset` on, then the digest of the whole; hashed while it is sent.
 
         Args:
             offset: Bytes that the other side has already. They are hashed again here.
-            moved: Called with the position after each chunk.
         """
         hasher = digests.hasher()
-        position = 0
-        if offset:
-            for chunk in self._chunks(0, offset):
-                hasher.update(chunk)
-            position = offset
+        for chunk in self._chunks(0, offset):
+            hasher.update(chunk)
+        self.sent = offset
         for chunk in self._chunks(offset, self.size):
             hasher.update(chunk)
-            position += len(chunk)
-            moved(position)
+            self.sent += len(chunk)
             yield chunk
         self.digest = hasher.digest()
         yield self.digest
@@ -115,7 +115,12 @@ class Outgoing:
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         if isinstance(self._data, int):
             return read_chunks(self._data, start, end)
-        return view_chunks(self._data[:end], start)
+        return view_chunks(self._data, start, end)
+
+    def release(self) -> None:
+        """Lets go of the buffer, so that what it belongs to (a mapped file, for one) can be closed."""
+        if isinstance(self._data, memoryview):
+            self._data.release()
 
 
 class Cancellable(Protocol):

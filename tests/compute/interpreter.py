@@ -26,7 +26,7 @@ class Interpreter:
         self._shards = [LoadedShard(stage.shard) for stage in self.plan.stages]
 
     def __call__(self, *arguments: Any) -> Any:
-        argument = arguments[0] if len(arguments) == 1 and not self._is_packed() else list(arguments)
+        argument = arguments[0] if len(arguments) == 1 else list(arguments)
         environment: dict[str, Any] = {}
         clients: dict[int, list[list[Any]]] = {}
         for i, parameter in enumerate(self.plan.parameters):
@@ -42,9 +42,6 @@ class Interpreter:
             self._server(logic, environment)
         return from_leaves([to_array(environment[name]) for name in self.plan.result], self.plan.result_type)
 
-    def _is_packed(self) -> bool:
-        return bool(self.plan.parameters) and len(self.plan.parameters[0].path) > 0 and len(self._type.parameter) == 1
-
     def _pick(self, value: Any, path: tuple[int, ...]) -> Any:
         type_ = self._type.parameter
         for position in path:
@@ -58,7 +55,9 @@ class Interpreter:
         values = [[clients[s.parameter][c][s.leaf] for s in stage.client_inputs] for c in range(count)]
         accumulators = shard.run([environment[name] for name in stage.broadcasts], values)
         inputs = environment | {name: value for name, value in zip(stage.left, accumulators, strict=True)}
-        outputs = LoadedProgram(stage.report.program, f"report/{stage.digest}")([inputs[n] for n in stage.report.inputs])
+        outputs = LoadedProgram(stage.report.program, f"report/{stage.digest}")(
+            [inputs[n] for n in stage.report.inputs]
+        )
         environment |= dict(zip(stage.report.outputs, outputs, strict=True))
 
     def _server(self, logic: CoordinatorProgram, environment: dict[str, Any]) -> None:
@@ -69,4 +68,3 @@ class Interpreter:
 def leaves(value: Any, type_: tff.Type) -> list[np.ndarray]:
     """A result, flat, for comparisons."""
     return [np.asarray(x) for x in to_leaves(value, type_)]
-

@@ -1,7 +1,7 @@
 """What a silo allows, and the decisions that follow from it.
 
-Pure functions of plain values: what is asked goes in, Allowed or Refused comes out. A refusal names the rule of the silo's
-file that said no, and its message is shown to the person who runs the job.
+Pure functions of plain values: what is asked goes in, Allowed or Refused comes out. A refusal names the rule of the
+silo's file that said no, and its message is shown to the person who runs the job.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A silo's own file: where its data are, and what it allows.
 
-It is written by the people of the silo and is the last word about it. `fedjobs run --silos` takes several of them as one
-file of YAML documents.
+It is written by the people of the silo and is the last word about it. `fedjobs run --silos` takes several of them as
+one file of YAML documents.
 """
 
 from __future__ import annotations

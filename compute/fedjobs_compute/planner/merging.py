@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import tensorflow as tf
+
 from fedjobs_compute.planner.programs import LeafKey, NamedProgram, Segment
 from fedjobs_compute.plans import MergeKind
 
@@ -14,10 +16,15 @@ _KINDS = {
     "Maximum": MergeKind.MAXIMUM,
 }
 
+# Not strings, which are added by concatenation, nor dtypes that numpy or the framing of values lack.
+_BLOCKWISE = frozenset(
+    t.as_datatype_enum
+    for t in (tf.float16, tf.float32, tf.float64)
+    + (tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
+)
 
-def merge_kinds(
-    merge: NamedProgram, left: Sequence[LeafKey], right: Sequence[LeafKey]
-) -> tuple[MergeKind | None, ...]:
+
+def merge_kinds(merge: NamedProgram, left: Sequence[LeafKey], right: Sequence[LeafKey]) -> tuple[MergeKind | None, ...]:
     """The kind of each leaf of a merge program of two accumulators with these leaves."""
     makers = {key: segment for segment in merge.segments for key in segment.outputs}
     return tuple(
@@ -40,6 +47,6 @@ def _kind(segment: Segment, output: LeafKey, operands: set[LeafKey]) -> MergeKin
 
     node = nodes[source(segment.fetches[segment.outputs.index(output)])]
     kind = _KINDS.get(node.op)
-    if kind is None or len(node.input) != 2 or node.attr["T"].type == 7:  # DT_STRING: added by concatenation
+    if kind is None or len(node.input) != 2 or node.attr["T"].type not in _BLOCKWISE:
         return None
     return kind if {feeds.get(source(i)) for i in node.input} == operands else None

@@ -60,9 +60,7 @@ def _as_lambda(block: bb.ComputationBuildingBlock) -> bb.Lambda:
     return bb.Lambda("argument", parameter, bb.Call(block, bb.Reference("argument", parameter)))
 
 
-def _references(
-    type_: tff.Type, name: str, parameters: list[tuple[str, tff.Type]]
-) -> bb.ComputationBuildingBlock:
+def _references(type_: tff.Type, name: str, parameters: list[tuple[str, tff.Type]]) -> bb.ComputationBuildingBlock:
     if isinstance(type_, tff.StructType) and type_analysis.contains_federated_types(type_):
         elements = structure.iter_elements(type_)
         return bb.Struct([(n, _references(e, f"{name}_{i}", parameters)) for i, (n, e) in enumerate(elements)])

@@ -205,7 +205,9 @@ class _Stage:
             if len(references) == 1:
                 argument: bb.ComputationBuildingBlock = references[0]
             else:
-                argument = bb.Struct(list(zip((n for n, _ in structure.iter_elements(parameter)), references, strict=True)))
+                argument = bb.Struct(
+                    list(zip((n for n, _ in structure.iter_elements(parameter)), references, strict=True))
+                )
             calls.append(bb.Call(function, argument))
         return self._program([], bb.Struct(calls), functions, [pair for operand in operands for pair in operand])
 
@@ -263,4 +265,3 @@ def _named(zero: Sequence[shard_pb2.Leaf], accumulate: Sequence[shard_pb2.Leaf])
 def _is_fixed(leaf: shard_pb2.Leaf) -> bool:
     """Whether every silo's tensor has the same shape, so that blocks of them can be merged."""
     return leaf.HasField("tensor") and not leaf.tensor.unknown_rank and -1 not in leaf.tensor.shape
-

@@ -196,7 +196,9 @@ def reference_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
     if isinstance(block, bb.Reference):
         return [LeafKey(block.name, i) for i in range(count_leaves(unplaced_member(block.type_signature)))]
     if isinstance(block, bb.Selection):
-        elements = [unplaced_member(e) for _, e in structure.iter_elements(unplaced_member(block.source.type_signature))]
+        elements = [
+            unplaced_member(e) for _, e in structure.iter_elements(unplaced_member(block.source.type_signature))
+        ]
         start = sum(count_leaves(e) for e in elements[: block.as_index()])
         return reference_keys(block.source)[start : start + count_leaves(elements[block.as_index()])]
     raise TypeError(f"neither a reference nor a selection: {type(block).__name__}")

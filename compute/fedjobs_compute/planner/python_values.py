@@ -87,7 +87,9 @@ def _to_array(value: Any, type_: tff.TensorType) -> np.ndarray:
         return _checked(result, type_)
     array = np.asarray(value)
     if array.dtype != type_.dtype:
-        if not np.can_cast(array.dtype, type_.dtype, "same_kind" if array.ndim or array.dtype.kind != "f" else "unsafe"):
+        if not np.can_cast(
+            array.dtype, type_.dtype, "same_kind" if array.ndim or array.dtype.kind != "f" else "unsafe"
+        ):
             raise TypeError(f"has dtype {array.dtype}")
         array = array.astype(type_.dtype)
     return _checked(array, type_)

@@ -50,9 +50,15 @@ class Weighting(Parameters):
     def _short_form(cls, value: object) -> object:
         if value in ("examples", "uniform"):
             return {"by": value}
-        if isinstance(value, dict) and set(value) == {"cap"}:
+        if isinstance(value, dict | Weighting):
             return value
         return refuse("the weighting is not known", "Write examples, uniform, or {cap: 100}.")
+
+    @model_validator(mode="after")
+    def _a_cap_is_on_examples(self) -> Weighting:
+        if self.cap is not None and self.by == "uniform":
+            refuse("a uniform weight has no cap", "Remove one of the two.")
+        return self
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401

@@ -15,6 +15,18 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 _SHOWN = 5
 
+_REMEDIES = {
+    "int_type": "Write a whole number, without quotes.",
+    "float_type": "Write a number, without quotes.",
+    "bool_type": "Write true or false, without quotes.",
+    "string_type": "Write a text.",
+    "list_type": "Write a list: [...].",
+    "greater_than": "Use a number {wish}.",
+    "greater_than_equal": "Use a number {wish}.",
+    "less_than": "Use a number {wish}.",
+    "less_than_equal": "Use a number {wish}.",
+}
+
 
 def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel], prefix: str) -> FedjobsError:
     """The first few problems of a validation, in the order of the fields.
@@ -66,9 +78,10 @@ def _explain(problem: ErrorDetails, model: type[pydantic.BaseModel], prefix: str
             return (
                 f"{path} is {value}: it must be a mapping.\nGive it the fields {', '.join(_fields(model, location))}."
             )
-        case _:
+        case kind:
             wish = problem["msg"].removeprefix("Input should be ")
-            return f"{path} is {value}: it must be {wish[0].lower() + wish[1:]}.\nCorrect the value."
+            remedy = _REMEDIES.get(kind, "Use {wish}.").format(wish=wish[0].lower() + wish[1:])
+            return f"{path} is {value}: it must be {wish[0].lower() + wish[1:]}.\n{remedy}"
 
 
 def _path(prefix: str, location: tuple[int | str, ...]) -> str:

@@ -219,10 +219,13 @@ class Work(google.protobuf.message.Message):
     SHARD_FIELD_NUMBER: builtins.int
     BROADCASTS_FIELD_NUMBER: builtins.int
     CLIENT_INPUTS_FIELD_NUMBER: builtins.int
+    CLIENTS_FIELD_NUMBER: builtins.int
     work_id: builtins.str
     epoch: builtins.int
     label: builtins.str
     """for people: the computation's name, and the round if there is one"""
+    clients: builtins.int
+    """how often to run a shard that has no client inputs"""
     @property
     def shard(self) -> global___Blob:
         """a serialized Shard (shard.proto); its digest is what a silo approves"""
@@ -244,9 +247,10 @@ class Work(google.protobuf.message.Message):
         shard: global___Blob | None = ...,
         broadcasts: collections.abc.Iterable[global___Blob] | None = ...,
         client_inputs: collections.abc.Iterable[global___ClientInput] | None = ...,
+        clients: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "epoch", b"epoch", "label", b"label", "shard", b"shard", "work_id", b"work_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "clients", b"clients", "epoch", b"epoch", "label", b"label", "shard", b"shard", "work_id", b"work_id"]) -> None: ...
 
 global___Work = Work
 

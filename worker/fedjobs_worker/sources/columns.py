@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import structlog
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.values import Array
 
 TEXT = "string"
 _NAMED = 20  # existing columns that a message lists
-_LONGEST_VALUE = 60  # characters of a wrong value that are repeated
+MISSING = "the value is missing"
+_LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """One column, by name, as one dtype: TensorFlow's name for it; a string column becomes an array of bytes objects."""
+    """One column, by name, as one dtype (TensorFlow's name for it); strings come as bytes objects."""
 
     name: str
     dtype: str
 
 
-Columns = dict[ColumnRequest, np.ndarray]
+Columns = dict[ColumnRequest, Array]
 
 
-def numpy_dtype(dtype: str) -> np.dtype:
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
     """NumPy's dtype for TensorFlow's name; strings are objects."""
     return np.dtype(object) if dtype == TEXT else np.dtype(dtype)
 
 
-def malformed(file: str, row: int | None, column: str, problem: str) -> FedjobsError:
-    """A record that does not fit; never shown with more than the one value that is wrong."""
+def malformed(file: str, row: int | None, column: str, problem: str, value: object = None) -> FedjobsError:
+    """A record that does not fit.
+
+    The error travels to the people who run the job, so it says where the record is and never what is in it. The value
+    goes to the silo's own log.
+    """
     where = f"{file}, row {row}, column '{column}'" if row is not None else f"{file}, column '{column}'"
+    _LOG.warning("a record does not fit", file=file, row=row, column=column, problem=problem, value=value)
     return FedjobsError(ErrorCode.DATA_MALFORMED, f"{where}: {problem}.", "Correct or remove the record.")
-
-
-def wrong_value(value: object, dtype: str) -> str:
-    """The problem of a value that is not of its column's dtype."""
-    text = str(value)
-    if not text.strip():
-        return f"the value is missing where a {dtype} is expected"
-    shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
-    return f"'{shown}' is not a {dtype}"
 
 
 def missing_column(file: str, column: str, existing: Collection[str]) -> FedjobsError:

@@ -1,0 +1,58 @@
+"""A measured part: this system, with a coordinator and real silo processes over loopback and mutual TLS.
+
+The coordinator is in this process, as it is in a notebook: what is measured here as memory has the program's own
+argument and result in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from bench.memory import forget_peak, resident
+from bench.parts import serve
+from bench.payloads import Payload
+
+
+class System:
+    def __init__(self, silos: int, size: int) -> None:
+        from bench.computation import add_and_sum, check
+
+        # A round over one float first: imports, processes, connections and planning belong to the idle coordinator.
+        self._ones = [np.float32(1)] * silos
+        tiny = np.zeros(1, np.float32)
+        check(add_and_sum(1)(tiny, self._ones), tiny, silos)
+        forget_peak()
+        self._idle, _ = resident()
+        payload = Payload(f"{size}B", size)
+        self._computation = add_and_sum(payload.elements)
+        self._values = payload.values()
+        check(self._computation(self._values, self._ones), self._values, silos)
+
+    def round(self) -> float:
+        start = time.perf_counter()
+        self._computation(self._values, self._ones)
+        return time.perf_counter() - start
+
+    def memory(self) -> dict[str, float]:
+        _, peak = resident()
+        return {"idle": self._idle, "peak": peak}
+
+
+@contextmanager
+def running(silos: int, size: int) -> Iterator[System]:
+    import fedjobs
+    import fedjobs.local
+
+    fedjobs.set_local_execution_context(num_silos=silos)
+    try:
+        yield System(silos, size)
+    finally:
+        fedjobs.local.close()
+
+
+if __name__ == "__main__":
+    serve(running)

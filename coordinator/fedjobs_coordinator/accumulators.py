@@ -1,0 +1,102 @@
+"""Accumulators as they come from the silos: checked against the plan before anything is done with them."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_protocol.values import Leaf, SequenceValue, unframe
+
+LARGEST_UNKNOWN = 1 << 30  # bytes, where the plan does not know the size: strings, shapes that depend on data
+_HEADER_BYTES = 4096  # and as much again for each leaf
+_ITEM_BYTES = {"bool": 1, "half": 2, "bfloat16": 2, "float16": 2, "complex64": 8, "complex128": 16}
+
+
+def largest_frame(leaves: Sequence[shard_pb2.Leaf]) -> int:
+    """Bytes that framed accumulators of these types have at most."""
+    total = _HEADER_BYTES * (1 + len(leaves))
+    for leaf in leaves:
+        item = _item_bytes(leaf.tensor.dtype)
+        if item is None or leaf.tensor.unknown_rank or -1 in leaf.tensor.shape:
+            return LARGEST_UNKNOWN
+        total += item * math.prod(leaf.tensor.shape)
+    return total
+
+
+def _item_bytes(dtype: str) -> int | None:
+    if dtype in _ITEM_BYTES:
+        return _ITEM_BYTES[dtype]
+    bits = dtype.lstrip("uintfloa")
+    return int(bits) // 8 if bits.isdigit() else None
+
+
+def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
+    """Compares the framing of accumulators with the types of the plan.
+
+    Args:
+        silo: Whose.
+        expected: Types.
+        value: The framed value, or a descriptor of its file.
+
+    Raises:
+        FedjobsError: REPORT_MALFORMED names the accumulator, what came and what should have come.
+    """
+    try:
+        found = read_value(value)
+    except FedjobsError as error:
+        raise FedjobsError(
+            ErrorCode.REPORT_MALFORMED, f"Silo {silo} sent accumulators that cannot be read: {error}"
+        ) from None
+    if len(found) != len(expected):
+        raise _malformed(silo, f"{len(found)} accumulators", f"{len(expected)}")
+    for leaf, is_ in zip(expected, found, strict=True):
+        if isinstance(is_, SequenceValue):
+            raise _malformed(silo, f"{leaf.name!r} as a sequence", "a tensor")
+        if not _fits(leaf.tensor, is_):
+            shape = "any shape" if leaf.tensor.unknown_rank else f"shape {list(leaf.tensor.shape)}"
+            raise _malformed(
+                silo, f"{leaf.name!r} as {_dtype(is_)} of shape {list(is_.shape)}", f"{leaf.tensor.dtype} of {shape}"
+            )
+
+
+def read_value(value: bytes | int) -> list[Leaf]:
+    """The leaves of a framed value; views of the bytes, or of the file's memory.
+
+    Raises:
+        FedjobsError: BLOB_CORRUPT.
+    """
+    if isinstance(value, bytes):
+        return unframe(value)
+    if os.fstat(value).st_size == 0:
+        return unframe(b"")
+    return unframe(mmap.mmap(value, 0, prot=mmap.PROT_READ))
+
+
+def _dtype(array: np.ndarray[Any, Any]) -> str:
+    """TensorFlow's name."""
+    return {"object": "string"}.get(array.dtype.name, array.dtype.name)
+
+
+def _fits(expected: shard_pb2.Tensor, found: np.ndarray[Any, Any]) -> bool:
+    if expected.dtype != _dtype(found):
+        return False
+    if expected.unknown_rank:
+        return True
+    return len(expected.shape) == len(found.shape) and all(
+        e in (-1, f) for e, f in zip(expected.shape, found.shape, strict=True)
+    )
+
+
+def _malformed(silo: SiloName, what: str, wanted: str) -> FedjobsError:
+    return FedjobsError(
+        ErrorCode.REPORT_MALFORMED,
+        f"Silo {silo} sent {what}; the computation's plan says {wanted}.",
+        "Install the same release of fedjobs at the silo and at the coordinator.",
+    )

@@ -1,0 +1,188 @@
+"""A job's coordinator: the session's server in a thread of its own, and what the program's thread asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.ids import JobUid, SiloName
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.session_server import SessionServer
+from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.statuses import Phase
+
+from fedjobs_coordinator.assignments import Assignment
+from fedjobs_coordinator.epochs import EpochLock
+from fedjobs_coordinator.progress import Progress
+from fedjobs_coordinator.reports import ReportStore
+from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions import Sessions
+from fedjobs_coordinator.stored import BlobStore
+from fedjobs_coordinator.work_identity import WorkIdentities
+
+_TICK_S = 0.5
+_GRACE_S = 2.0  # for the answer that the job is over to reach the silos
+Result = TypeVar("Result")
+
+
+class SuspendedError(Exception):
+    """The coordinator was told to stop; the same job goes on from its last durable state another time."""
+
+
+class Coordinator:
+    """Serves one job's silos. Imports no TensorFlow: silos connect while that is imported.
+
+    Args:
+        job: What is run.
+        identity: The coordinator's certificate.
+        directory: A folder that outlives this process.
+        listen: `host:port`; port 0 chooses one.
+
+    Attributes:
+        address: Where it listens.
+
+    Raises:
+        FedjobsError: ALREADY_RUNNING, PORT_IN_USE.
+    """
+
+    def __init__(self, job: ResolvedJob, identity: Identity, directory: Path, listen: str) -> None:
+        self.job = job
+        self._lock = EpochLock(directory)
+        self.progress = Progress(directory, job, self._lock.epoch)
+        spool = directory / "spool"
+        spool.mkdir(exist_ok=True, mode=0o700)
+        spares = SpareFiles(spool / "spares", most=2 * len(job.silos) + 2)
+        self.store = BlobStore(spool / "values", spares)
+        self.identities = WorkIdentities(JobUid(job.uid))
+        self.roster = Roster(job.silos, time.monotonic, self.progress.silo)
+        self.progress.follow(self.roster)
+        self._reports = ReportStore(spool / "reports", spares)
+        self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
+        self._server = SessionServer(self._sessions, identity, listen)
+        self._stopping = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
+        self._thread.start()
+        try:
+            port = self._in_loop(self._server.start())
+        except FedjobsError:
+            self._end_loop()
+            self._lock.release()
+            raise
+        self.address = f"{listen.rpartition(':')[0]}:{port}"
+        self._ticking = asyncio.run_coroutine_threadsafe(self._tick(), self._loop)
+
+    # --- for the program's thread
+
+    def stop(self) -> None:
+        """Makes whoever waits for silos raise SuspendedError. May be called from a signal handler."""
+        self._stopping.set()
+
+    @property
+    def epoch(self) -> int:
+        """Counts the starts of the job's coordinator."""
+        return self._lock.epoch
+
+    def cohort(self) -> list[SiloName]:
+        """Waits for the silos of the next invocation: for all that were invited and take part, or, after the round's
+        deadline, for as many as there must be at least.
+
+        Raises:
+            FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
+            SuspendedError: The coordinator was told to stop.
+        """
+        wanted = self.job.cohort
+        until = time.monotonic() + wanted.round_deadline_seconds
+        while True:
+            self._check_stopping()
+            ready, unwilling = self._now(lambda: (self.roster.ready(), self.roster.unwilling()))
+            if len(self.job.silos) - len(unwilling) < wanted.min_silos:
+                raise self._too_small(len(self.job.silos) - len(unwilling))
+            late = time.monotonic() > until
+            enough = min(wanted.goal_silos, len(self.job.silos) - len(unwilling))
+            if len(ready) >= (wanted.min_silos if late else enough):
+                self.progress.phase(Phase.RUNNING)
+                return list(ready)
+            if late:
+                raise self._too_small(len(ready))
+            self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {enough} silos are ready")
+            self._stopping.wait(0.05)
+
+    def assign(self, assignments: Sequence[Assignment]) -> None:
+        """Gives out work."""
+        self._loop.call_soon_threadsafe(self._sessions.assign, assignments)
+
+    def withdraw(self, assignments: Sequence[Assignment]) -> None:
+        """Work that is not wanted any more."""
+        self._loop.call_soon_threadsafe(self._sessions.withdraw, [a.work_id for a in assignments])
+
+    def collected(self, assignments: Sequence[Assignment]) -> None:
+        """Waits until each piece of work has an outcome, or the round's deadline has passed.
+
+        Raises:
+            SuspendedError: The coordinator was told to stop.
+        """
+        until = time.monotonic() + self.job.cohort.round_deadline_seconds
+        assignments[0].collection.wait(len(assignments), until, time.monotonic, self._stopping.is_set)
+        self._check_stopping()
+
+    def durable(self) -> None:
+        """The state that all reports so far went into is durable: they are not needed any more."""
+        self.identities.durable()
+        self._now(self._reports.forget)
+
+    def excluded(self, silo: SiloName, reason: str, message: str) -> None:
+        """A silo's part was not used."""
+        self._now(lambda: self.roster.failed(silo, reason, message))
+
+    def close(self, outcome: str) -> None:
+        """Tells the silos that the job is over, and ends the server.
+
+        Args:
+            outcome: Complete, Failed or Suspended.
+        """
+        self._ticking.cancel()
+        self._now(lambda: self._sessions.end(outcome))
+        self._in_loop(self._server.stop(_GRACE_S))
+        self.progress.refresh()
+        self._end_loop()
+        self._lock.release()
+
+    # --- inside
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise SuspendedError
+
+    def _too_small(self, count: int) -> FedjobsError:
+        return FedjobsError(
+            ErrorCode.COHORT_TOO_SMALL,
+            f"Only {count} of at least {self.job.cohort.min_silos} silos can take part: {self._now(self.roster.why_missing)}.",
+            "Mend what they say, or lower spec.cohort.minSilos.",
+        )
+
+    async def _tick(self) -> None:
+        while True:
+            self.roster.expire()
+            await asyncio.to_thread(self.progress.refresh)
+            await asyncio.sleep(_TICK_S)
+
+    def _now(self, function: Callable[[], Result]) -> Result:
+        async def call() -> Result:
+            return function()
+
+        return self._in_loop(call())
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,162 @@
+"""From a stage and the coordinator's values to one work item for each silo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedjobs_compute.planner.python_values import parts, to_leaves
+from fedjobs_compute.plans import ClientInput, Plan, Stage
+from fedjobs_protocol import digests
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import Digest, SiloName
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.values import frame
+
+from fedjobs_coordinator.accumulators import largest_frame
+from fedjobs_coordinator.assignments import Assignment, Collection
+from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.sessions import INLINE_LIMIT
+from fedjobs_coordinator.silo_data import SiloData
+from fedjobs_coordinator.stored import BlobStore, StoredBlob, blob_of
+
+Blobs = dict[bytes, StoredBlob]
+
+
+class Dispatcher:
+    """Makes the assignments of one stage.
+
+    Args:
+        coordinator: Whose silos.
+        plan: Of the computation.
+        stage: Of the plan.
+        label: For people: what is computed.
+    """
+
+    def __init__(self, coordinator: Coordinator, plan: Plan[Any], stage: Stage, label: str) -> None:
+        self._coordinator = coordinator
+        self._plan = plan
+        self._stage = stage
+        self._label = label
+
+    def assignments(
+        self, environment: Mapping[str, Any], clients: Mapping[int, Any], cohort: Sequence[SiloName], epoch: int
+    ) -> list[Assignment]:
+        """One for each silo of the cohort that has clients.
+
+        Args:
+            environment: The coordinator's leaves by name.
+            clients: For each CLIENTS-placed parameter, by its position, a SiloData, a structure of them, or a list with one
+                value for each client.
+            cohort: Names of silos; clients that are given as a list are dealt to them in order.
+            epoch: Of the coordinator.
+        """
+        blobs: Blobs = {}
+        shard = self._bytes(self._stage.shard, blobs)
+        broadcasts = [self._leaf(environment[name], blobs) for name in self._stage.broadcasts]
+        down = [Digest(b.digest.hex()) for b in broadcasts]
+        selections = repr([self._selection(clients, c) for c in self._stage.client_inputs])
+        occurrence = self._coordinator.identities.next_occurrence(self._stage.digest, down, selections)
+        collection = Collection()
+        result = []
+        for number, silo in enumerate(cohort):
+            own: Blobs = dict(blobs)
+            inputs = self._client_inputs(clients, number, len(cohort), own)
+            if inputs is None:
+                continue
+            work_id = self._coordinator.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
+            work = pb.Work(
+                work_id=work_id,
+                epoch=epoch,
+                label=self._label,
+                shard=shard,
+                broadcasts=broadcasts,
+                client_inputs=inputs,
+                clients=1,
+            )
+            largest = largest_frame(self._stage.accumulators)
+            result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, collection))
+        return result
+
+    def _client_inputs(
+        self, clients: Mapping[int, Any], number: int, count: int, blobs: Blobs
+    ) -> list[pb.ClientInput] | None:
+        """The client inputs of one silo; None where it has no clients."""
+        inputs = []
+        for source in self._stage.client_inputs:
+            selection = self._selection(clients, source)
+            if selection is not None:
+                inputs.append(pb.ClientInput(selection=pb.Selection(dataset=selection.dataset, seed=selection.seed)))
+                continue
+            dealt = _dealt(clients[source.parameter], number, count)
+            if not dealt:
+                return None
+            member = self._plan.parameters[source.parameter].type.member
+            values = [to_leaves(value, member)[source.leaf] for value in dealt]
+            inputs.append(pb.ClientInput(values=self._frame(values, blobs)))
+        return inputs
+
+    def _selection(self, clients: Mapping[int, Any], source: ClientInput) -> SiloData | None:
+        value, type_ = clients[source.parameter], self._plan.parameters[source.parameter].type.member
+        if isinstance(value, SiloData):
+            return value
+        if isinstance(value, list):
+            return None
+        found = _leaves_of_references(value, type_)
+        if not all(isinstance(x, SiloData) for x in found):
+            raise FedjobsError(
+                ErrorCode.PROGRAM_FAILED,
+                f"a CLIENTS-placed argument is a {type(value).__name__}.",
+                "Pass a list with one value for each client, or what a data source's iterator selects.",
+            )
+        return found[source.leaf]
+
+    def _leaf(self, leaf: Any, blobs: Blobs) -> pb.Blob:
+        if stored := blob_of(leaf):
+            return _stored(stored, blobs)
+        return self._frame([leaf], blobs)
+
+    def _frame(self, leaves: Sequence[Any], blobs: Blobs) -> pb.Blob:
+        framed = frame(leaves)
+        if framed.size > INLINE_LIMIT:
+            return _stored(self._coordinator.store.put(framed), blobs)
+        return _inline(framed.tobytes())
+
+    def _bytes(self, content: bytes, blobs: Blobs) -> pb.Blob:
+        if len(content) <= INLINE_LIMIT:
+            return _inline(content)
+        return _stored(_store_bytes(self._coordinator.store, content), blobs)
+
+
+def _inline(content: bytes) -> pb.Blob:
+    return pb.Blob(digest=digests.raw(digests.digest(content)), size=len(content), inline=content)
+
+
+def _stored(blob: StoredBlob, blobs: Blobs) -> pb.Blob:
+    raw = digests.raw(blob.digest)
+    blobs[raw] = blob
+    return pb.Blob(digest=raw, size=blob.size)
+
+
+def _store_bytes(store: BlobStore, content: bytes) -> StoredBlob:
+    writer = store.writer()
+    writer.write(content)
+    return writer.finish()
+
+
+def _dealt(values: list[Any], number: int, count: int) -> list[Any]:
+    """The part of a list that silo `number` of `count` gets: parts follow each other, the first ones are longer by one."""
+    share, rest = divmod(len(values), count)
+    start = number * share + min(number, rest)
+    return values[start : start + share + (number < rest)]
+
+
+def _leaves_of_references(value: Any, type_: Any) -> list[Any]:
+    if isinstance(value, SiloData) or not hasattr(type_, "children"):
+        return [value]
+    try:
+        return [
+            leaf for part, e in zip(parts(value, type_), type_, strict=True) for leaf in _leaves_of_references(part, e)
+        ]
+    except (TypeError, ValueError):
+        return [value]

@@ -1,0 +1,118 @@
+"""One run of a job's program: what the built-in library asks of a coordinator, and programs that people bring along."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_federated as tff
+from fedjobs_compute.graphs import disable_graph_rewriting
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.models import Model
+from fedjobs_protocol.programs import parse_parameters
+from tensorflow_federated.python.core.impl.computation import function_utils
+
+from fedjobs_coordinator.checkpoints import Checkpoints
+from fedjobs_coordinator.contexts import federated_context
+from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.invocations import Invocations
+from fedjobs_coordinator.programs import BUILTIN, entrypoints
+from fedjobs_coordinator.silo_data import SiloDataSource
+
+
+class ProgramRun:
+    """A `fedjobs_coordinator.programs.contexts.ProgramContext`.
+
+    Args:
+        coordinator: Whose silos.
+        directory: The coordinator's folder.
+        result_dir: Where the program writes its result.
+    """
+
+    def __init__(self, coordinator: Coordinator, directory: Path, result_dir: Path) -> None:
+        self._coordinator = coordinator
+        self._invocations = Invocations(coordinator)
+        self._checkpoints = Checkpoints(directory / "checkpoints")
+        self._result_dir = result_dir
+        self._silos: tuple[SiloName, ...] = ()
+        program = coordinator.job.program
+        self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
+
+    async def run_program(self) -> None:
+        """Runs the job's program to its end.
+
+        Raises:
+            FedjobsError: What the program raised, or PROGRAM_FAILED.
+            SuspendedError: The coordinator was told to stop.
+        """
+        disable_graph_rewriting()
+        program = self._coordinator.job.program
+        if program.name:
+            await BUILTIN[program.name](self)
+        elif program.entrypoint:
+            await self._run_entrypoint(program.entrypoint, program.source)
+        else:
+            raise FedjobsError(
+                ErrorCode.UNKNOWN_PROGRAM,
+                "spec.program has neither name nor entrypoint; a serialized computation cannot be run as a job yet.",
+                "Name a program of the library, or an entry point.",
+            )
+
+    async def _run_entrypoint(self, entrypoint: str, source: str | None) -> None:
+        if source:
+            sys.path.insert(0, source)
+        function = entrypoints.load(entrypoint, "spec.program.entrypoint")
+        tff.framework.set_default_context(federated_context(self._invocations))
+        result = function(self)
+        if asyncio.iscoroutine(result):
+            await result
+
+    # --- ProgramContext
+
+    @property
+    def job(self) -> ResolvedJob:
+        return self._coordinator.job
+
+    @property
+    def parameters(self) -> Model:
+        if self._parameters is None:
+            raise TypeError("an entry point has no parameters of the library's")
+        return self._parameters
+
+    @property
+    def result_dir(self) -> Path:
+        return self._result_dir
+
+    def data(self, dataset: str) -> SiloDataSource:
+        return SiloDataSource(dataset)
+
+    async def run(self, computation: tff.Computation, *arguments: Any) -> Any:
+        argument = function_utils.pack_args(computation.type_signature.parameter, arguments, {})
+        result = await asyncio.to_thread(self._invocations.run, computation, argument)
+        self._silos = result.silos or self._silos
+        return result.value
+
+    async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
+        argument = function_utils.pack_args(computation.type_signature.parameter, arguments, {})
+        return await asyncio.to_thread(self._invocations.run_per_silo, computation, argument)
+
+    async def load(self) -> tuple[int, Any] | None:
+        loaded = await asyncio.to_thread(self._checkpoints.load)
+        parameters = self._parameters
+        self._coordinator.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
+        return loaded
+
+    async def save(self, version: int, state: Any) -> None:
+        await asyncio.to_thread(self._checkpoints.save, version, state)
+        await asyncio.to_thread(self._coordinator.durable)
+
+    def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the domain's word
+        self._coordinator.progress.round_finished(round, dict(metrics), list(self._silos))
+
+    def silos(self) -> Sequence[str]:
+        return self._silos

@@ -1,0 +1,62 @@
+"""Loads what a person named as `module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.programs.problems import closest
+
+
+def load(entrypoint: str, field: str) -> Callable[..., Any]:
+    """The function of an entry point.
+
+    Args:
+        entrypoint: `module:function`; the module must be importable at the coordinator.
+        field: Path of the field in the manifest, for messages.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER where module or function are not there, or the module fails when imported.
+    """
+    module_name, _, function_name = entrypoint.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if missing == module_name or module_name.startswith(missing + "."):
+            reason, remedy = f"there is no module {missing!r}", "Install it at the coordinator, or put it into `source`."
+        else:
+            reason, remedy = f"{module_name} needs the module {missing!r}", f"Install {missing} at the coordinator."
+        raise _invalid(field, entrypoint, reason, remedy) from error
+    except Exception as error:
+        reason = f"importing {module_name} failed with {type(error).__name__}: {error}"
+        raise _invalid(field, entrypoint, reason, "Correct the module; `--debug` shows where it failed.") from error
+    function = getattr(module, function_name, None)
+    if function is None:
+        known = [name for name, member in vars(module).items() if callable(member) and not name.startswith("_")]
+        raise _invalid(field, entrypoint, f"{module_name} has no {function_name!r}", closest(function_name, known))
+    if not callable(function):
+        raise _invalid(field, entrypoint, f"{function_name} is not a function", "Name a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def call(entrypoint: str, field: str, **offered: object) -> Any:  # noqa: ANN401 - whatever the function returns
+    """Calls an entry point with those of the offered arguments that it has parameters for.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER; also where the function fails.
+    """
+    function = load(entrypoint, field)
+    try:
+        parameters = inspect.signature(function).parameters
+        return function(**{name: value for name, value in offered.items() if name in parameters})
+    except Exception as error:
+        reason = f"it failed with {type(error).__name__}: {error}"
+        raise _invalid(field, entrypoint, reason, "Correct the function; `--debug` shows where it failed.") from error
+
+
+def _invalid(field: str, entrypoint: str, reason: str, remedy: str) -> FedjobsError:
+    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, f"{field} is {entrypoint!r}: {reason}.", remedy)

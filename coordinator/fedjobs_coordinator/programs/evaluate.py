@@ -1,0 +1,37 @@
+"""`evaluate`: the metrics of a model that exists already, over all silos and of each silo."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from fedjobs_protocol.digests import digest
+from fedjobs_protocol.programs import EvaluateParameters
+
+from fedjobs_coordinator.programs import evaluation, exports, models, seeds
+from fedjobs_coordinator.programs import weights as weight_files
+from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.metrics import History
+
+
+async def run(context: ProgramContext) -> None:
+    """Evaluates once, which is round 1, and writes the metrics. Nothing is saved in between: it starts again if it must.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER for a model or weights that are not there or do not fit each other; what the
+            context raises.
+    """
+    parameters = context.parameters
+    if not isinstance(parameters, EvaluateParameters):
+        raise TypeError(f"evaluate takes EvaluateParameters, not {type(parameters).__name__}")
+    path = Path(parameters.weights)
+    model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
+    weights = await asyncio.to_thread(weight_files.read, path, model)
+    computations = await asyncio.to_thread(evaluation.build, model, parameters.batch_size)
+
+    selected = context.data(context.job.dataset).iterator().select_seeded(seeds.derived(parameters.seed, 1))
+    metrics = await evaluation.evaluate(context, computations, weights, selected)
+    History(context.result_dir / exports.METRICS, 0).append(1, metrics)
+    result = {"program": "evaluate", "model": {"digest": digest(path.read_bytes()), "files": {}}, "rounds": 1}
+    exports.write_result(context.result_dir, {**result, "metrics": metrics})
+    context.round_finished(1, metrics)

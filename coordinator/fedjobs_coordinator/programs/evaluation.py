@@ -1,0 +1,97 @@
+"""Evaluates one set of weights in all silos at once, and reports each silo's metrics besides the overall ones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from fedjobs_coordinator.programs import clients
+from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.metrics import flat
+from fedjobs_coordinator.programs.models import FederatedModel
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The computations of an evaluation.
+
+    Attributes:
+        evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER): sums over all clients of what metrics
+            count, so that sums of several silos can be added up.
+        finalize: (sums -> metrics)
+    """
+
+    evaluate: tff.Computation
+    finalize: tff.Computation
+
+
+def build(model: FederatedModel, batch_size: int) -> Evaluation:
+    """The evaluation of `model.inference`."""
+    functional = model.inference
+
+    def to_type(weights: Any) -> tuple[tff.Type, ...]:
+        return tuple(tff.TensorType(weight.dtype.type, weight.shape) for weight in weights)
+
+    weights_type = tff.types.to_type(tff.learning.models.ModelWeights(*map(to_type, functional.initial_weights)))
+    examples_type = tff.SequenceType(model.example_type)
+
+    @tff.tensorflow.computation(weights_type, examples_type)
+    @tf.function
+    def evaluate_client(weights, examples):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - TFF's structures
+        pair = (weights.trainable, weights.non_trainable)
+        sums = functional.initialize_metrics_state()
+        for batch in iter(clients.batched(model, batch_size, examples)):  # runs on GPUs, as the loop of `training` does
+            predictions = functional.predict_on_batch(pair, batch["x"], training=False)
+            output = tff.learning.models.BatchOutput(
+                loss=functional.loss(output=predictions, label=batch["y"]),
+                predictions=predictions,
+                num_examples=tf.shape(tf.nest.flatten(predictions)[0])[0],
+            )
+            sums = functional.update_metrics_state(sums, labels=batch["y"], batch_output=output)
+        return sums
+
+    @tff.federated_computation(
+        tff.FederatedType(weights_type, tff.SERVER), tff.FederatedType(examples_type, tff.CLIENTS)
+    )
+    def evaluate(weights: Any, examples: Any) -> Any:
+        at_clients = tff.federated_broadcast(weights)
+        return tff.federated_sum(tff.federated_map(evaluate_client, (at_clients, examples)))
+
+    finalize = tff.tensorflow.computation(functional.finalize_metrics, evaluate.type_signature.result.member)
+    return Evaluation(evaluate, finalize)
+
+
+async def evaluate(
+    context: ProgramContext, evaluation: Evaluation, weights: Any, examples: object
+) -> dict[str, float]:
+    """One exchange with the silos: `evaluation/accuracy`, ..., and `evaluation/silo/<name>/accuracy`, ... of each silo.
+
+    Args:
+        context: Of the program.
+        evaluation: Its computations.
+        weights: `tff.learning.models.ModelWeights`.
+        examples: A reference to the silos' data.
+
+    Returns:
+        Flat metrics; a silo without an example has none.
+    """
+    by_silo = await context.run_per_silo(evaluation.evaluate, weights, examples)
+    result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
+    for silo in sorted(by_silo):
+        metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), f"evaluation/silo/{silo}")
+        if metrics.get(f"evaluation/silo/{silo}/examples") != 0:
+            result |= metrics
+    return result
+
+
+def _total(by_silo: Mapping[str, Any]) -> OrderedDict[str, Any]:
+    """Added up in the order of the silos' names, so that the bits do not depend on who was first."""
+    first, *others = [by_silo[silo] for silo in sorted(by_silo)]
+    for other in others:
+        first = tf.nest.map_structure(lambda a, b: a + b, first, other)
+    return first  # type: ignore[no-any-return]

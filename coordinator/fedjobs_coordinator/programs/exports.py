@@ -1,0 +1,79 @@
+"""Writes the result of a training so that plain TensorFlow, on any machine, can load it.
+
+    result.json                       written last: where it is, the result is complete
+    metrics.jsonl                     a line for each round
+    model/weights.safetensors         its BLAKE3 digest is the model's identity
+    model/savedmodel/                 with the signature `serving_default`
+    model/model.keras
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from fedjobs_protocol.digests import digest
+from fedjobs_protocol.files import write_atomically
+
+from fedjobs_coordinator.programs import weights as weight_files
+from fedjobs_coordinator.programs.models import FederatedModel
+
+RESULT = "result.json"
+METRICS = "metrics.jsonl"
+
+
+def export(
+    result_dir: Path, *, program: str, model: FederatedModel, weights: Any, rounds: int, formats: Sequence[str]
+) -> None:
+    """Writes `model/` and `result.json`. Writing it again is harmless.
+
+    Args:
+        result_dir: Of the job.
+        program: Its name.
+        model: That was trained.
+        weights: Its trained weights, `tff.learning.models.ModelWeights` of numpy arrays.
+        rounds: That it was trained for.
+        formats: Of savedmodel and keras. A FunctionalModel has neither; its weights are written always.
+    """
+    directory = result_dir / "model"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    arrays = weight_files.names_of(model).named(weights)
+    content = weight_files.write(arrays)
+    files = {"weights": "model/weights.safetensors"}
+    write_atomically(result_dir / files["weights"], content, durable=True, mode=0o644)
+    if model.keras is not None:
+        # Keras spoils layers that were made before others were made in a graph, as TFF does: a fresh copy is whole.
+        trained = tf.keras.models.clone_model(model.keras)
+        weight_files.assign(trained, arrays)
+        if "savedmodel" in formats:
+            files["savedmodel"] = "model/savedmodel"
+            _save(trained, result_dir / files["savedmodel"])
+        if "keras" in formats:
+            files["keras"] = "model/model.keras"
+            trained.save(result_dir / files["keras"])
+    write_result(result_dir, {"program": program, "model": {"digest": digest(content), "files": files}, "rounds": rounds})
+
+
+def write_result(result_dir: Path, result: Mapping[str, Any]) -> None:
+    """Writes `result.json`, durably: the last thing that a program does."""
+    result_dir.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(result, indent=2).encode() + b"\n"
+    write_atomically(result_dir / RESULT, content, durable=True, mode=0o644)
+
+
+def _save(model: tf.keras.Model, path: Path) -> None:
+    """A SavedModel whose signature takes the features by the names of the inputs, and returns `outputs`."""
+    inputs = model.input if isinstance(model.input, dict) else {"x": model.input}
+    specs = {name: tf.TensorSpec([None, *t.shape[1:]], t.dtype, name=name) for name, t in inputs.items()}
+
+    @tf.function(autograph=False)
+    def serve(**features: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = features if isinstance(model.input, dict) else features["x"]
+        return {"outputs": model(values, training=False)}
+
+    tf.saved_model.save(model, str(path), signatures={"serving_default": serve.get_concrete_function(**specs)})

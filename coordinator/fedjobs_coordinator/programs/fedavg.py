@@ -1,0 +1,96 @@
+"""`fedavg`: trains a model on the silos' data by federated averaging."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.programs import PATH, FedAvgParameters
+
+from fedjobs_coordinator.programs import evaluation, exports, models, seeds, training
+from fedjobs_coordinator.programs.contexts import ProgramContext, SiloDataIterator
+from fedjobs_coordinator.programs.evaluation import Evaluation
+from fedjobs_coordinator.programs.metrics import History, flat
+from fedjobs_coordinator.programs.models import FederatedModel
+from fedjobs_coordinator.programs.training import Training
+
+
+async def run(context: ProgramContext) -> None:
+    """Runs all rounds that are not done yet, then writes the result.
+
+    A run that was interrupted anywhere, and goes on from its last saved state, ends with the same bits.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER for a model that cannot be built; PROGRAM_FAILED for a training that
+            diverged; what the context raises.
+    """
+    parameters = context.parameters
+    if not isinstance(parameters, FedAvgParameters):
+        raise TypeError(f"fedavg takes FedAvgParameters, not {type(parameters).__name__}")
+    # Building takes seconds, and the event loop that this runs in serves the silos.
+    model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
+    process = await asyncio.to_thread(training.build, model, parameters)
+    assessment = await asyncio.to_thread(_evaluation, model, parameters)
+
+    loaded = await context.load()
+    done, state = loaded if loaded is not None else (0, await context.run(process.initialize))
+    history = History(context.result_dir / exports.METRICS, done)
+    examples = context.data(context.job.dataset).iterator()
+    for number in range(done + 1, parameters.rounds + 1):
+        state, metrics = await _train(context, process, state, examples, number)
+        if assessment is not None and _is_evaluated(parameters, number):
+            metrics |= await _evaluate(context, process, assessment, state, number)
+        history.append(number, metrics)
+        await context.save(number, state)
+        context.round_finished(number, metrics)
+
+    weights = await context.run(process.model_weights, state)
+    await asyncio.to_thread(
+        exports.export,
+        context.result_dir,
+        program="fedavg",
+        model=model,
+        weights=weights,
+        rounds=parameters.rounds,
+        formats=context.job.output_formats,
+    )
+
+
+async def _train(
+    context: ProgramContext, process: Training, state: Any, examples: SiloDataIterator, number: int
+) -> tuple[Any, dict[str, float]]:
+    parameters = context.parameters
+    assert isinstance(parameters, FedAvgParameters)  # noqa: S101 - checked by `run`
+    selected = examples.select_seeded(seeds.derived(parameters.seed, number))
+    state, measured = await context.run(process.next, state, selected)
+    if not measured["finite"]:
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED,
+            f"in round {number} the model's weights are not finite any more: of {int(measured['clients'])} clients "
+            f"{int(measured['left_out'])} had no finite update, or no examples.",
+            f"Lower {PATH}.client.learningRate or {PATH}.server.learningRate, or look at the data of silos that were left out.",
+        )
+    metrics = flat(measured["train"], "train")
+    metrics |= {"train/clients": float(measured["clients"]), "train/clientsLeftOut": float(measured["left_out"])}
+    return state, metrics
+
+
+def _evaluation(model: FederatedModel, parameters: FedAvgParameters) -> Evaluation | None:
+    return None if parameters.evaluation is None else evaluation.build(model, parameters.evaluation.batch_size)
+
+
+def _is_evaluated(parameters: FedAvgParameters, number: int) -> bool:
+    every = parameters.evaluation.every_rounds if parameters.evaluation else 1
+    return number % every == 0 or number == parameters.rounds
+
+
+async def _evaluate(
+    context: ProgramContext, process: Training, assessment: Evaluation, state: Any, number: int
+) -> dict[str, float]:
+    parameters = context.parameters
+    assert isinstance(parameters, FedAvgParameters) and parameters.evaluation is not None  # noqa: S101 - by `run`
+    dataset = parameters.evaluation.dataset or context.job.dataset
+    weights = await context.run(process.model_weights, state)
+    examples = context.data(dataset).iterator().select_seeded(seeds.derived(parameters.seed, number))
+    return await evaluation.evaluate(context, assessment, weights, examples)

@@ -1,0 +1,72 @@
+"""Builds the Keras model of a list of layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.programs import PATH
+from fedjobs_protocol.programs.keras_layers import Layer
+from fedjobs_protocol.programs.models import KerasModel
+
+from fedjobs_coordinator.programs import seeds
+
+_SEEDS_PER_LAYER = 4
+_INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "embeddings_initializer")
+
+
+def build(parameters: KerasModel, seed: int) -> tf.keras.Model:
+    """The model, its weights initialized from the seed: the same bits in each process.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER, with the layer that does not fit the one before it.
+    """
+    # Layers that Keras makes inside of layers (an LSTM's cell) are named by a counter, and the names are in the result.
+    tf.keras.backend.reset_uids()
+    inputs = tf.keras.Input(shape=parameters.input, dtype=parameters.features_dtype, name="x")
+    outputs = inputs
+    for position, layer in enumerate(parameters.layers):
+        try:
+            outputs = _layer(layer, position, seed)(outputs)
+        except (ValueError, TypeError) as error:
+            raise FedjobsError(
+                ErrorCode.INVALID_PROGRAM_PARAMETER,
+                f"{PATH}.model.keras.layers[{position}].{layer.kind} does not fit its inputs of shape "
+                f"{list(outputs.shape)[1:]}: {_first_sentence(error)}.",
+                "Change the layer's arguments, or the layers before it.",
+            ) from error
+    return tf.keras.Model(inputs, outputs, name="model")
+
+
+def _layer(layer: Layer, position: int, seed: int) -> tf.keras.layers.Layer:
+    arguments: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in layer.arguments.model_dump(exclude_none=True).items()
+    }
+    arguments.setdefault("name", f"{_snake(layer.kind)}_{position}")
+    constructor: Callable[..., Any] = getattr(tf.keras.layers, layer.kind)
+    config = constructor(**arguments).get_config()
+    for i, name in enumerate(_INITIALIZERS):
+        if name in config:
+            layer_seed = seeds.derived(seed, position * _SEEDS_PER_LAYER + i)
+            arguments[name] = _initializer(config[name], layer_seed)
+    return constructor(**arguments)
+
+
+def _initializer(config: dict[str, Any], seed: int) -> tf.keras.initializers.Initializer:
+    initializer = tf.keras.initializers.deserialize(config)
+    arguments = initializer.get_config()
+    return type(initializer).from_config({**arguments, "seed": seed} if "seed" in arguments else arguments)
+
+
+def _snake(kind: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", kind).lower().replace("2_d", "2d")
+
+
+def _first_sentence(error: Exception) -> str:
+    """Keras' messages go on for many lines about the call."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception encountered" not in line]
+    return lines[0].rstrip(".") if lines else type(error).__name__

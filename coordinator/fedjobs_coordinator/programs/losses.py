@@ -1,0 +1,87 @@
+"""Losses and metrics by name, and the labels that they want."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+from fedjobs_protocol.programs.models import CROSS_ENTROPIES
+
+_LONG_NAMES = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
+_LOSSES = {
+    "sparse_categorical_crossentropy": tf.keras.losses.SparseCategoricalCrossentropy,
+    "categorical_crossentropy": tf.keras.losses.CategoricalCrossentropy,
+    "binary_crossentropy": tf.keras.losses.BinaryCrossentropy,
+    "mean_squared_error": tf.keras.losses.MeanSquaredError,
+    "mean_absolute_error": tf.keras.losses.MeanAbsoluteError,
+    "huber": tf.keras.losses.Huber,
+}
+
+
+def loss(name: str, *, from_logits: bool) -> tf.keras.losses.Loss:
+    """The loss, as the mean over a batch."""
+    arguments = {"from_logits": from_logits} if name in CROSS_ENTROPIES else {}
+    return _LOSSES[_LONG_NAMES.get(name, name)](**arguments)
+
+
+def metrics(
+    loss_name: str, names: Sequence[str], *, from_logits: bool
+) -> OrderedDict[str, Callable[[], tf.keras.metrics.Metric]]:
+    """Constructors of all metrics: the named ones, the loss, and the number of examples."""
+    result: OrderedDict[str, Callable[[], Any]] = OrderedDict()
+    result["loss"] = lambda: _LossMetric(loss(loss_name, from_logits=from_logits))
+    result["examples"] = tff.learning.metrics.NumExamplesCounter
+    for name in names:
+        result[name] = _metric(name, loss_name, from_logits)
+    return result
+
+
+def label_type(loss_name: str) -> tff.TensorType:
+    """Type of one label, as a silo offers it: the class, or the value."""
+    return tff.TensorType(np.int32 if loss_name in CROSS_ENTROPIES else np.float32)
+
+
+def label_spec(loss_name: str, outputs: int) -> tf.TensorSpec:
+    """Labels of a batch, as the loss wants them."""
+    if loss_name == "sparse_categorical_crossentropy":
+        return tf.TensorSpec([None], tf.int32)
+    return tf.TensorSpec([None, outputs], tf.float32)
+
+
+def to_labels(loss_name: str, labels: tf.Tensor, outputs: int) -> tf.Tensor:
+    """From a batch of labels as silos offer them to those of `label_spec`."""
+    if loss_name == "sparse_categorical_crossentropy":
+        return labels
+    if loss_name == "categorical_crossentropy":
+        return tf.one_hot(labels, outputs)
+    return tf.cast(labels, tf.float32)[:, tf.newaxis]
+
+
+class _LossMetric(tf.keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
+    """Mean of a loss over examples: TFF adds up what metrics count, and divides once, so batches may differ in size."""
+
+    def __init__(self, loss_object: tf.keras.losses.Loss) -> None:
+        each = type(loss_object).from_config({**loss_object.get_config(), "reduction": "none"})
+        super().__init__(lambda y_true, y_pred: each(y_true, y_pred), name="loss")
+
+
+def _metric(name: str, loss_name: str, from_logits: bool) -> Callable[[], tf.keras.metrics.Metric]:
+    match _LONG_NAMES.get(name, name):
+        case "accuracy" if loss_name == "sparse_categorical_crossentropy":
+            return tf.keras.metrics.SparseCategoricalAccuracy
+        case "accuracy" if loss_name == "categorical_crossentropy":
+            return tf.keras.metrics.CategoricalAccuracy
+        case "accuracy":
+            return lambda: tf.keras.metrics.BinaryAccuracy(threshold=0.0 if from_logits else 0.5)
+        case "auc":
+            return lambda: tf.keras.metrics.AUC(from_logits=from_logits)
+        case "mean_squared_error":
+            return tf.keras.metrics.MeanSquaredError
+        case "mean_absolute_error":
+            return tf.keras.metrics.MeanAbsoluteError
+        case other:
+            raise ValueError(f"no metric {other}")

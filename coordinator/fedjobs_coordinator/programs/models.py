@@ -1,0 +1,183 @@
+"""From a job's model to what computations are built from."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.programs import PATH
+from fedjobs_protocol.programs.models import CROSS_ENTROPIES, ModelParameters
+
+from fedjobs_coordinator.programs import entrypoints, layers, losses, random_layers
+
+FIELD = f"{PATH}.model"
+
+
+@dataclass(frozen=True)
+class FederatedModel:
+    """A model, and how a silo's raw examples become its batches.
+
+    Attributes:
+        training: Free of variables; its batches are `x`, `y`. Where `randomized`, `x` is `features` and `seed`.
+        inference: The same weights without dropout; its `x` are the features.
+        example_type: One raw example in a silo: OrderedDict(x, y).
+        to_labels: From a batch of raw labels to those of the model.
+        randomized: Training needs a seed with each batch.
+        keras: To export; None for an entry point's FunctionalModel.
+    """
+
+    training: tff.learning.models.FunctionalModel
+    inference: tff.learning.models.FunctionalModel
+    example_type: tff.Type
+    to_labels: Callable[[tf.Tensor], tf.Tensor]
+    randomized: bool
+    keras: tf.keras.Model | None
+
+
+def build(parameters: ModelParameters, seed: int) -> FederatedModel:
+    """Builds the model that a job describes.
+
+    Args:
+        parameters: Of the model.
+        seed: Of the job; the initial weights come from it.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER.
+    """
+    if parameters.keras is not None:
+        return _from_keras(layers.build(parameters.keras, seed), parameters)
+    field = f"{FIELD}.entrypoint"
+    # An entry point's initializers are most often not seeded: then they draw from these.
+    tf.keras.utils.set_random_seed(seed)
+    tf.keras.backend.reset_uids()
+    model = entrypoints.call(str(parameters.entrypoint), field, seed=seed)
+    if isinstance(model, tff.learning.models.FunctionalModel):
+        return _from_functional(model, parameters)
+    if not isinstance(model, tf.keras.Model):
+        raise _invalid(
+            field, f"the function returned a {type(model).__name__}", "Return a Keras model or a FunctionalModel."
+        )
+    if parameters.loss is None:
+        raise _invalid(f"{FIELD}.loss", "it is missing, and a Keras model needs one", "Add it.")
+    if not model.built or not hasattr(model, "inputs") or model.inputs is None:
+        raise _invalid(field, "the model's inputs are not known", "Build it from tf.keras.Input(shape=...).")
+    return _from_keras(model, parameters)
+
+
+def _from_keras(model: tf.keras.Model, parameters: ModelParameters) -> FederatedModel:
+    loss_name = str(parameters.loss)
+    outputs = _outputs(model, loss_name)
+    from_logits = _from_logits(model) if parameters.from_logits is None else parameters.from_logits
+    loss = losses.loss(loss_name, from_logits=from_logits)
+    metrics = losses.metrics(loss_name, parameters.metrics, from_logits=from_logits)
+    features = _features(model)
+    specification = OrderedDict(x=features, y=losses.label_spec(loss_name, outputs))
+    try:
+        seeded, randomized = random_layers.seeded(model)
+        inference = tff.learning.models.functional_model_from_keras(seeded, loss, specification, metrics)
+    except (ValueError, tff.learning.models.functional.KerasFunctionalModelError) as error:  # type: ignore[misc]
+        raise _invalid(FIELD, str(error).rstrip("."), "Use layers whose training is a function of its inputs.") from error
+    example = OrderedDict(x=tf.nest.map_structure(_of_one, features), y=losses.label_type(loss_name))
+    return FederatedModel(
+        training=_with_seed(seeded, inference, metrics) if randomized else inference,
+        inference=inference,
+        example_type=tff.types.to_type(example),
+        to_labels=lambda labels: losses.to_labels(loss_name, labels, outputs),
+        randomized=randomized,
+        keras=model,
+    )
+
+
+def _from_functional(model: tff.learning.models.FunctionalModel, parameters: ModelParameters) -> FederatedModel:
+    if parameters.loss is not None or parameters.metrics:
+        raise _invalid(FIELD, "a FunctionalModel brings its own loss and metrics", "Remove loss and metrics.")
+    specification = model.input_spec
+    x, y = (specification["x"], specification["y"]) if isinstance(specification, dict) else specification
+    return FederatedModel(
+        training=model,
+        inference=model,
+        example_type=tff.types.to_type(OrderedDict(x=tf.nest.map_structure(_of_one, x), y=_of_one(y))),
+        to_labels=lambda labels: labels,
+        randomized=False,
+        keras=None,
+    )
+
+
+def _with_seed(
+    keras_model: tf.keras.Model,
+    model: tff.learning.models.FunctionalModel,
+    metrics: OrderedDict[str, Callable[[], tf.keras.metrics.Metric]],
+) -> tff.learning.models.FunctionalModel:
+    """The model with a seed in its batches. Its graphs are free of variables, as TFF's are: weights stand in for them."""
+
+    @tf.function
+    def predict(weights, x, training=True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - TFF's structures
+        trainable, non_trainable = (list(part) for part in weights)
+
+        def weight(_: object, **arguments: object) -> tf.Tensor:
+            return (trainable if arguments.get("trainable", True) else non_trainable).pop(0)
+
+        with tf.variable_creator_scope(weight):
+            clone = tf.keras.models.clone_model(keras_model)
+        with random_layers.batch_seed(x["seed"]):
+            return clone(x["features"], training)
+
+    seed = tf.TensorSpec([2], tf.int64)
+    return tff.learning.models.FunctionalModel(
+        initial_weights=model.initial_weights,
+        predict_on_batch_fn=predict,
+        loss_fn=model.loss,
+        metrics_fns=tff.learning.metrics.create_functional_metric_fns(metrics),
+        input_spec=OrderedDict(
+            x=OrderedDict(features=model.input_spec["x"], seed=seed), y=model.input_spec["y"]
+        ),
+    )
+
+
+def _features(model: tf.keras.Model) -> tf.TensorSpec | OrderedDict[str, tf.TensorSpec]:
+    def spec(tensor: tf.Tensor) -> tf.TensorSpec:
+        return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+
+    if isinstance(model.input, dict):
+        return OrderedDict((name, spec(model.input[name])) for name in sorted(model.input))
+    if isinstance(model.input, list | tuple):
+        raise _invalid(f"{FIELD}.entrypoint", "its inputs have no names", "Build the model from a dict of inputs.")
+    return spec(model.input)
+
+
+def _outputs(model: tf.keras.Model, loss_name: str) -> int:
+    shape = getattr(model.output, "shape", None)
+    if shape is None or len(shape) != 2 or shape[1] is None:
+        shown = "several outputs" if shape is None else f"outputs of shape {list(shape)[1:]}"
+        raise _invalid(FIELD, f"the model has {shown}, not one vector for each example", "End with Flatten and Dense.")
+    outputs = int(shape[1])
+    one_for_each_class = loss_name in ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    if one_for_each_class != (outputs > 1):
+        wanted = "one output for each class" if one_for_each_class else "one output"
+        raise _invalid(FIELD, f"{loss_name} needs {wanted}, the model has {outputs}", "Change the last layer's units.")
+    return outputs
+
+
+def _from_logits(model: tf.keras.Model) -> bool:
+    """Whether an entry point's model gives logits, by its last layer."""
+    last = model.layers[-1]
+    if isinstance(last, tf.keras.layers.Softmax):
+        return False
+    activation = getattr(last, "activation", None)
+    name = "linear" if activation is None else tf.keras.activations.serialize(activation)
+    return name not in CROSS_ENTROPIES.values()
+
+
+def _of_one(spec: tf.TensorSpec) -> tff.TensorType:
+    """Type of one example, of a batch's."""
+    dtype = np.str_ if spec.dtype == tf.string else spec.dtype.as_numpy_dtype
+    return tff.TensorType(dtype, tuple(spec.shape[1:]))
+
+
+def _invalid(field: str, reason: str, remedy: str) -> FedjobsError:
+    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, f"{field}: {reason}.", remedy)

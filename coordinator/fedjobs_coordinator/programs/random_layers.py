@@ -1,0 +1,84 @@
+"""Dropout whose masks are a function of its inputs.
+
+Keras' own Dropout draws from the state of an operation in the silo's process: another process, or the same one after a
+restart, would draw other masks, and a round that is run again would not give the same bits. Here every batch carries a
+seed, which comes down with the round, and the masks come from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+_batch_seed: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar("batch_seed", default=None)
+
+# What Keras offers with randomness inside; all of it but Dropout would draw from a process' state.
+_REFUSED_LAYERS = (
+    tf.keras.layers.SpatialDropout1D,
+    tf.keras.layers.SpatialDropout2D,
+    tf.keras.layers.SpatialDropout3D,
+    tf.keras.layers.GaussianDropout,
+    tf.keras.layers.GaussianNoise,
+    tf.keras.layers.AlphaDropout,
+)
+
+
+class SeededDropout(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Dropout in training; takes its seed from `batch_seed`.
+
+    Args:
+        rate: Fraction of the inputs that becomes 0; the others are scaled by 1 / (1 - rate).
+        position: Of the layer in its model: two layers have two masks.
+    """
+
+    def __init__(self, rate: float, position: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._rate, self._position = rate, position
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        seed = _batch_seed.get()
+        if not training or seed is None:
+            return inputs
+        return tf.nn.experimental.stateless_dropout(inputs, self._rate, seed=seed + [0, self._position << 32])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self._rate, "position": self._position}
+
+
+@contextlib.contextmanager
+def batch_seed(seed: tf.Tensor) -> Iterator[None]:
+    """Layers that are called in this context draw from `seed`: int64[2], the round's seed and the batch's number."""
+    token = _batch_seed.set(seed)
+    try:
+        yield
+    finally:
+        _batch_seed.reset(token)
+
+
+def seeded(model: tf.keras.Model) -> tuple[tf.keras.Model, bool]:
+    """The model with seeded dropout in place of Keras' own, and the same weights; and whether it has any.
+
+    Raises:
+        ValueError: It has another source of randomness.
+    """
+    for layer in model._flatten_layers(include_self=False):  # noqa: SLF001 - the only way to see nested layers
+        if isinstance(layer, _REFUSED_LAYERS) or getattr(layer, "recurrent_dropout", 0):
+            raise ValueError(f"the layer {layer.name!r} ({type(layer).__name__}) draws randomness that is not seeded")
+        if isinstance(layer, tf.keras.layers.Dropout) and layer not in model.layers:
+            raise ValueError(f"the layer {layer.name!r} (Dropout) is inside of another layer or model")
+    positions = {layer.name: i for i, layer in enumerate(model.layers) if isinstance(layer, tf.keras.layers.Dropout)}
+    if not positions:
+        return model, False
+
+    def clone(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
+        if layer.name in positions:
+            return SeededDropout(layer.rate, positions[layer.name], name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    result = tf.keras.models.clone_model(model, clone_function=clone)
+    result.set_weights(model.get_weights())
+    return result, True

@@ -1,0 +1,147 @@
+"""The silos of a job, and what is known of each: who joined, who is lost, who said no and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.statuses import SiloState, SiloStatus
+
+LOST_AFTER_S = 15.0  # without any sign of life; three heartbeats
+
+_UNWILLING = frozenset({SiloState.DECLINED, SiloState.REFUSED})
+Listener = Callable[[SiloName, SiloState, str, str], None]
+
+
+@dataclass
+class _Silo:
+    state: SiloState = SiloState.INVITED
+    activity: str = ""
+    reason: str = ""
+    message: str = ""
+    device: str = ""
+    clients: int = 0
+    bytes_down: int = 0
+    bytes_up: int = 0
+    sessions: int = 0
+    last_seen: float = 0.0
+
+
+class Roster:
+    """Keeps the silos' states. Called in the event loop alone, except `rows`, which takes a snapshot.
+
+    Args:
+        silos: Names of the invited ones.
+        now: A clock that only goes forward, in seconds.
+        changed: Is told of each change of state: silo, state, reason, message.
+    """
+
+    def __init__(self, silos: Iterable[str], now: Callable[[], float], changed: Listener) -> None:
+        self._silos = {SiloName(name): _Silo() for name in sorted(silos)}
+        self._now = now
+        self._changed = changed
+
+    def __contains__(self, silo: SiloName) -> bool:
+        return silo in self._silos
+
+    def joined(self, silo: SiloName) -> None:
+        """A session began."""
+        entry = self._silos[silo]
+        entry.sessions += 1
+        self.seen(silo)
+        if entry.state not in _UNWILLING:
+            self._set(silo, SiloState.READY)
+
+    def seen(self, silo: SiloName, activity: str | None = None) -> None:
+        """A sign of life."""
+        entry = self._silos[silo]
+        entry.last_seen = self._now()
+        if activity is not None:
+            entry.activity = activity
+        if entry.state is SiloState.LOST:
+            self._set(silo, SiloState.READY)
+
+    def working(self, silo: SiloName) -> None:
+        """Work was given out."""
+        if self._silos[silo].state is SiloState.READY:
+            self._set(silo, SiloState.WORKING)
+
+    def reported(self, silo: SiloName, device: str, clients: int) -> None:
+        """Work was finished."""
+        entry = self._silos[silo]
+        entry.device, entry.clients = device, clients
+        self._set(silo, SiloState.READY)
+
+    def failed(self, silo: SiloName, reason: str, message: str) -> None:
+        """Work failed; the next may not."""
+        self._set(silo, SiloState.READY, reason, message)
+
+    def declined(self, silo: SiloName, reason: str, message: str) -> None:
+        """The silo does not take part in this job."""
+        self._set(silo, SiloState.DECLINED, reason, message)
+
+    def refused(self, silo: SiloName, reason: str, message: str) -> None:
+        """The silo will not do what this job asks, now or later."""
+        self._set(silo, SiloState.REFUSED, reason, message)
+
+    def transferred(self, silo: SiloName, down: int, up: int) -> None:
+        """Bytes to and from the silo; also a sign of life."""
+        entry = self._silos[silo]
+        entry.bytes_down += down
+        entry.bytes_up += up
+        entry.last_seen = self._now()
+
+    def expire(self) -> None:
+        """Marks those as lost that have not been seen for long."""
+        for silo, entry in self._silos.items():
+            alive = entry.state in (SiloState.READY, SiloState.WORKING)
+            if alive and self._now() - entry.last_seen > LOST_AFTER_S:
+                self._set(silo, SiloState.LOST, "NoHeartbeat", f"not heard of for {LOST_AFTER_S:.0f} s")
+
+    def ready(self) -> list[SiloName]:
+        """Silos that can be given work, sorted."""
+        return [n for n, s in self._silos.items() if s.state in (SiloState.READY, SiloState.WORKING)]
+
+    def unwilling(self) -> list[SiloName]:
+        """Silos that will not take part any more."""
+        return [n for n, s in self._silos.items() if s.state in _UNWILLING]
+
+    def why_missing(self) -> str:
+        """For a person: each silo that cannot be given work, with the reason."""
+        texts = []
+        for name, entry in self._silos.items():
+            if entry.state not in (SiloState.READY, SiloState.WORKING):
+                why = ": ".join(x for x in (entry.reason, entry.message) if x)
+                texts.append(f"{name} is {entry.state}" + (f" ({why})" if why else ""))
+        return "; ".join(texts)
+
+    def rows(self) -> list[SiloStatus]:
+        """One row for each silo."""
+        return [
+            SiloStatus(
+                name=name,
+                state=s.state,
+                activity=s.activity,
+                reason=s.reason,
+                message=s.message,
+                device=s.device,
+                clients=s.clients,
+                bytes_down=s.bytes_down,
+                bytes_up=s.bytes_up,
+                restarts=max(0, s.sessions - 1),
+            )
+            for name, s in self._silos.items()
+        ]
+
+    def _set(self, silo: SiloName, state: SiloState, reason: str = "", message: str = "") -> None:
+        entry = self._silos[silo]
+        before = (entry.state, entry.reason, entry.message)
+        entry.state = state
+        if reason or state is not SiloState.READY:  # the reason of the last failure stays to be read
+            entry.reason, entry.message = reason or entry.reason, message or entry.message
+        routine = {SiloState.READY, SiloState.WORKING}
+        if (state, entry.reason, entry.message) != before and not (
+            state in routine and before[0] in routine and not reason
+        ):
+            self._changed(silo, state, reason, message)

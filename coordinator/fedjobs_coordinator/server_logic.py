@@ -1,0 +1,38 @@
+"""Running the coordinator's own programs: server logic, general merges, reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fedjobs_compute.graphs import LoadedProgram
+from fedjobs_compute.plans import CoordinatorProgram
+from fedjobs_compute.tensors import to_array, to_tensor
+
+
+class ServerLogic:
+    """A program at the coordinator; leaves that it only passes on are not touched."""
+
+    def __init__(self, program: CoordinatorProgram, scope: str) -> None:
+        self._program = program
+        self._loaded = LoadedProgram(program.program, scope)
+        self._has_graphs = bool(program.program.segments)
+
+    def results(self, environment: Mapping[str, Any]) -> list[Any]:
+        """The program's leaves, as arrays.
+
+        Args:
+            environment: Leaves by name.
+        """
+        leaves = [environment[name] for name in self._program.inputs]
+        if not self._has_graphs:
+            return [leaves[i] for i in self._program.program.outputs]
+        count = len(leaves)
+        used = {i for segment in self._program.program.segments for i in segment.inputs}
+        values = self._loaded([to_tensor(leaf) if i in used else None for i, leaf in enumerate(leaves)])
+        outputs = self._program.program.outputs
+        return [leaves[n] if n < count else to_array(value) for n, value in zip(outputs, values, strict=True)]
+
+    def run(self, environment: dict[str, Any]) -> None:
+        """Adds the program's leaves to the environment."""
+        environment |= dict(zip(self._program.outputs, self.results(environment), strict=True))

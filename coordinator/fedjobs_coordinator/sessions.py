@@ -1,0 +1,268 @@
+"""The coordinator's answers to the silos' calls. Everything here runs in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedjobs_protocol import digests
+from fedjobs_protocol.blobs import BlobSource, Upload
+from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_protocol.identities import Peer
+from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
+
+from fedjobs_coordinator.accumulators import check_accumulators
+from fedjobs_coordinator.assignments import Assignment, Failure
+from fedjobs_coordinator.reports import Report, ReportStore
+from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.stored import StoredBlob
+
+INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
+HEARTBEAT_S = 5.0
+POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
+
+_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
+
+
+@dataclass
+class _Session:
+    id: str
+    waiting: asyncio.Future[None] | None = None
+
+
+class Sessions:
+    """A `fedjobs_protocol.session_server.SessionHandler`."""
+
+    def __init__(
+        self, job_uid: JobUid, epoch: Epoch, roster: Roster, reports: ReportStore, poll_s: float = POLL_S
+    ) -> None:
+        self._poll_s = poll_s
+        self._job_uid = job_uid
+        self._epoch = epoch
+        self._roster = roster
+        self._reports = reports
+        self._sessions: dict[SiloName, _Session] = {}
+        self._assignments: dict[SiloName, Assignment] = {}
+        self._over: str | None = None
+
+    # --- for the coordinator, in the event loop
+
+    def assign(self, assignments: Iterable[Assignment]) -> None:
+        """Gives out work; what is finished already is not asked for again."""
+        for assignment in assignments:
+            if report := self._reports.find(assignment.work_id):
+                assignment.collection.put(assignment.silo, report)
+                continue
+            self._assignments[assignment.silo] = assignment
+            self._roster.working(assignment.silo)
+            self._wake(assignment.silo)
+
+    def withdraw(self, work_ids: Iterable[WorkId]) -> None:
+        """Work that is not wanted any more."""
+        unwanted = set(work_ids)
+        for silo in [s for s, a in self._assignments.items() if a.work_id in unwanted]:
+            del self._assignments[silo]
+
+    def end(self, outcome: str) -> None:
+        """Tells every silo that the job is over."""
+        self._over = outcome
+        for silo in self._sessions:
+            self._wake(silo)
+
+    # --- the silos' calls
+
+    async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse:
+        silo = self._invited(peer)
+        protocol = negotiate(PROTOCOL_VERSIONS, tuple(request.protocol_versions), "protocol")
+        shard_format = negotiate(SHARD_FORMATS, tuple(request.shard_formats), "shard format")
+        if request.highest_epoch > self._epoch:
+            raise FedjobsError(
+                ErrorCode.STALE_COORDINATOR,
+                f"Silo {silo} has seen epoch {request.highest_epoch} of this job; this coordinator has {self._epoch}.",
+                "End this coordinator: a newer one has taken over.",
+            )
+        if request.HasField("decline"):
+            self._roster.declined(silo, request.decline.rule, request.decline.message)
+        else:
+            self._roster.joined(silo)
+        self._wake(silo)  # an older session's poll: it learns that it was superseded
+        self._sessions[silo] = _Session(secrets.token_hex(16))
+        return pb.JoinResponse(
+            protocol_version=protocol,
+            shard_format=shard_format,
+            job_uid=self._job_uid,
+            epoch=self._epoch,
+            session_id=self._sessions[silo].id,
+            heartbeat_seconds=HEARTBEAT_S,
+            inline_limit=INLINE_LIMIT,
+        )
+
+    async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
+        silo, session = self._session(peer, request.session_id)
+        response = pb.PullWorkResponse()
+        if request.HasField("report"):
+            response.acknowledged_work_id = request.report.work_id
+            try:
+                self._take(silo, request.report)
+            except FedjobsError as error:
+                response.report_error.CopyFrom(_as_message(error))
+        await self._until_something_to_say(silo, session)
+        if self._over is not None:
+            response.over.outcome = self._over
+        elif assignment := self._assignments.get(silo):
+            response.work.CopyFrom(assignment.work)
+        return response
+
+    async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        silo, _ = self._session(peer, request.session_id)
+        self._roster.seen(silo, request.state)
+        assignment = self._assignments.get(silo)
+        unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
+        return pb.HeartbeatResponse(cancel=unwanted)
+
+    async def stat_blob(self, peer: Peer, request: pb.StatBlobRequest) -> pb.StatBlobResponse:
+        silo, _ = self._session(peer, request.session_id)
+        assignment = self._assigned(silo, request.work_id)
+        return pb.StatBlobResponse(committed=self._reports.committed(assignment.work_id))
+
+    async def open_blob(self, peer: Peer, request: pb.FetchBlobRequest) -> BlobSource:
+        silo, _ = self._session(peer, request.session_id)
+        assignment = self._assignments.get(silo)
+        blob = assignment.blobs.get(request.digest) if assignment else None
+        if blob is None:
+            raise FedjobsError(
+                ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to a blob {request.digest.hex()[:16]}."
+            )
+        return BlobSource(blob.fd, blob.size, released=lambda: _keep(blob))
+
+    async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:
+        silo, _ = self._session(peer, header.session_id)
+        assignment = self._assigned(silo, header.work_id)
+        if header.size > assignment.largest:
+            raise FedjobsError(
+                ErrorCode.BLOB_TOO_LARGE,
+                f"Silo {silo} would send {header.size} bytes; the accumulators of this work have {assignment.largest} at most.",
+            )
+        return self._reports.upload(assignment.work_id, header.size)
+
+    async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
+        """Nothing to do: the report names the upload."""
+
+    def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
+        if (silo := SiloName(peer.silo)) in self._roster:
+            self._roster.transferred(silo, down, up)
+
+    # --- inside
+
+    def _invited(self, peer: Peer) -> SiloName:
+        silo = SiloName(peer.silo)
+        if silo not in self._roster:
+            raise FedjobsError(
+                ErrorCode.NOT_INVITED, f"Silo {silo} is not invited to this job.", "Name it in the job's spec.silos."
+            )
+        return silo
+
+    def _session(self, peer: Peer, session_id: str) -> tuple[SiloName, _Session]:
+        silo = self._invited(peer)
+        session = self._sessions.get(silo)
+        if session is None or session.id != session_id:
+            raise FedjobsError(
+                ErrorCode.SESSION_UNKNOWN, f"Silo {silo} has no such session with this coordinator.", "Join again."
+            )
+        return silo, session
+
+    def _assigned(self, silo: SiloName, work_id: str) -> Assignment:
+        assignment = self._assignments.get(silo)
+        if assignment is None or assignment.work_id != work_id:
+            raise FedjobsError(
+                ErrorCode.WORK_UNKNOWN, f"Work {work_id[:16]} is not silo {silo}'s, or not wanted any more."
+            )
+        return assignment
+
+    async def _until_something_to_say(self, silo: SiloName, session: _Session) -> None:
+        if self._over is not None or silo in self._assignments:
+            return
+        session.waiting = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(session.waiting, self._poll_s)
+        except TimeoutError:
+            return
+        finally:
+            session.waiting = None
+        if self._sessions.get(silo) is not session:
+            raise FedjobsError(ErrorCode.SESSION_SUPERSEDED, f"A newer session of silo {silo} has taken over.")
+
+    def _wake(self, silo: SiloName) -> None:
+        session = self._sessions.get(silo)
+        if session and session.waiting and not session.waiting.done():
+            session.waiting.set_result(None)
+
+    def _take(self, silo: SiloName, report: pb.Report) -> None:
+        """Takes a report over. One of work that is not asked for (any more) is acknowledged and dropped."""
+        assignment = self._assignments.get(silo)
+        if assignment is None or assignment.work_id != report.work_id:
+            return
+        try:
+            outcome = self._outcome(assignment, report)
+        except FedjobsError as error:
+            if error.retryable:
+                raise  # the assignment stands: the silo sends again, or does the work again
+            outcome = Failure(error.code.label, error.public)
+            del self._assignments[silo]
+            self._roster.failed(silo, outcome.reason, outcome.message)
+            assignment.collection.put(silo, outcome)
+            raise
+        del self._assignments[silo]
+        if isinstance(outcome, Report):
+            self._reports.add(assignment.work_id, outcome)
+            self._roster.reported(silo, outcome.device, outcome.clients)
+        elif outcome.final:
+            self._roster.refused(silo, outcome.reason, outcome.message)
+        else:
+            self._roster.failed(silo, outcome.reason, outcome.message)
+        assignment.collection.put(silo, outcome)
+
+    def _outcome(self, assignment: Assignment, report: pb.Report) -> Report | Failure:
+        if report.HasField("refusal"):
+            return Failure(report.refusal.rule, report.refusal.message, final=True)
+        if report.HasField("failure"):
+            return Failure(report.failure.code, report.failure.message, final=code_of(report.failure.code) in _FINAL)
+        result = report.result
+        path = self._accumulators(assignment, result.accumulators) if result.clients else None
+        return Report(
+            silo=assignment.silo,
+            clients=result.clients,
+            device=result.device,
+            seconds=result.seconds,
+            digest=result.accumulators.digest.hex(),
+            path=path,
+        )
+
+    def _accumulators(self, assignment: Assignment, blob: pb.Blob) -> Path:
+        """The file of the accumulators, once they are complete and of the types that the plan says."""
+        if blob.HasField("inline"):
+            check_accumulators(assignment.silo, assignment.accumulators, blob.inline)
+            return self._reports.write_inline(assignment.work_id, blob.inline)
+        path = self._reports.take_upload(assignment.work_id, digests.named(blob.digest))
+        if path is None:
+            raise FedjobsError(
+                ErrorCode.BLOB_NOT_FOUND,
+                f"Silo {assignment.silo} reports accumulators that it has not sent.",
+                "Send them.",
+            )
+        with path.open("rb") as file:
+            check_accumulators(assignment.silo, assignment.accumulators, file.fileno())
+        return path
+
+
+def _as_message(error: FedjobsError) -> pb.Error:
+    return pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
+
+
+def _keep(blob: StoredBlob) -> None:
+    """Does nothing: whoever holds the call of this holds the blob."""

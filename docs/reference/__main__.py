@@ -1,0 +1,55 @@
+"""Writes the generated parts of the pages, or checks that they are what would be written.
+
+    python -m docs.reference            write
+    python -m docs.reference --check    exit 1 and name the page that has drifted
+
+A page marks such a part with `<!-- generated: errors -->` or `<!-- generated: fields package.module:Model -->`, and
+ends it with `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from docs.reference import catalogue, fields
+
+PAGES = Path(__file__).resolve().parents[1]
+_PART = re.compile(r"(?P<begin><!-- generated: (?P<what>.+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def content(what: str) -> str:
+    """The generated text that a marker asks for."""
+    kind, _, name = what.partition(" ")
+    if kind == "errors":
+        return catalogue.table()
+    module, _, model = name.partition(":")
+    return fields.table(getattr(importlib.import_module(module), model))
+
+
+def updated(page: str) -> str:
+    """A page with its generated parts as they should be."""
+    return _PART.sub(lambda part: f"{part['begin']}\n{content(part['what'])}\n\n{part['end']}", page)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page has drifted")
+    check = parser.parse_args().check
+    drifted = []
+    for path in sorted(PAGES.rglob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        if (wanted := updated(page)) != page:
+            drifted.append(path.relative_to(PAGES.parent))
+            if not check:
+                path.write_text(wanted, encoding="utf-8")
+    for path in drifted if check else ():
+        print(f"{path} is not what the code says: run `make reference`", file=sys.stderr)  # noqa: T201
+    return 1 if check and drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+from fedjobs_protocol.errors import ErrorCode
+from fedjobs_protocol.models import Model
+from pydantic import Field
+
+from docs.reference.__main__ import updated
+from docs.reference.catalogue import MEANINGS
+from docs.reference.fields import table
+from tests.docs.pages import PAGES, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_generated_parts_are_what_the_code_says(page: Path) -> None:
+    text = page.read_text()
+    assert updated(text) == text, "run `make reference`"
+
+
+def test_every_error_code_is_explained() -> None:
+    assert set(MEANINGS) == set(ErrorCode)
+
+
+class Inner(Model):
+    long_name: int = Field(ge=1)
+    """What it is."""
+
+
+class Outer(Model):
+    inner: Inner | None = None
+    items: list[Inner] = Field(default_factory=list)
+    by_name: dict[str, Inner] = Field(default_factory=dict)
+
+
+def test_fields_are_listed_with_their_paths_and_words() -> None:
+    rows = table(Outer).splitlines()
+    for path in ("inner.longName", "items[].longName", "byName.<name>.longName"):
+        assert f"| `{path}` | integer ≥ 1 | required | What it is. |" in rows

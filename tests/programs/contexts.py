@@ -1,0 +1,125 @@
+"""A program context over a few lists: every computation runs in this process, one client after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_protocol.programs import ProgramParameters, parse_parameters
+
+from tests.compute.interpreter import Interpreter
+
+Clients = list[list[dict[str, Any]]]  # rows of each client
+
+
+class Killed(Exception):
+    """The coordinator's process ended here."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    dataset: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    dataset: str
+    seeds: list[int]
+
+    def iterator(self) -> _Source:
+        return self
+
+    def select_seeded(self, seed: int) -> Reference:
+        self.seeds.append(seed)
+        return Reference(self.dataset)
+
+
+@dataclass
+class Checkpoints:
+    """What outlives a process."""
+
+    versions: dict[int, Any] = field(default_factory=dict)
+
+
+class InProcessContext:
+    """Args:
+    datasets: By name, then by silo.
+    killed_before_save_of: Round whose state is computed, but not saved any more.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        parameters: Mapping[str, Any],
+        datasets: Mapping[str, Mapping[str, Clients]],
+        result_dir: Path,
+        *,
+        checkpoints: Checkpoints | None = None,
+        killed_before_save_of: int | None = None,
+        formats: Sequence[Any] = (),
+    ) -> None:
+        self.parameters: ProgramParameters = parse_parameters(program, parameters)
+        self.result_dir = result_dir
+        self.checkpoints = checkpoints or Checkpoints()
+        self.finished: dict[int, dict[str, float]] = {}
+        self.seeds: list[int] = []
+        self.computations: dict[int, Interpreter] = {}
+        self._datasets, self._killed = datasets, killed_before_save_of
+        dataset = next(iter(datasets))
+        silos = sorted(datasets[dataset])
+        self.job = ResolvedJob(
+            uid="00000000-0000-0000-0000-000000000000",
+            name="a-job",
+            program=ResolvedProgram(name=program, parameters=dict(parameters)),
+            dataset=dataset,
+            silos=silos,
+            cohort=ResolvedCohort(min_silos=1, goal_silos=len(silos), round_deadline_seconds=60),
+            output_formats=tuple(formats),
+        )
+
+    def data(self, dataset: str) -> _Source:
+        return _Source(dataset, self.seeds)
+
+    def silos(self) -> list[str]:
+        return self.job.silos
+
+    async def run(self, computation: Any, *arguments: Any) -> Any:
+        return self._run(computation, arguments, self.silos())
+
+    async def run_per_silo(self, computation: Any, *arguments: Any) -> dict[str, Any]:
+        return {silo: self._run(computation, arguments, [silo]) for silo in self.silos()}
+
+    async def load(self) -> tuple[int, Any] | None:
+        versions = self.checkpoints.versions
+        return max(versions.items(), key=lambda item: item[0]) if versions else None
+
+    async def save(self, version: int, state: Any) -> None:
+        if version == self._killed:
+            raise Killed
+        self.checkpoints.versions[version] = state
+
+    def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:
+        assert not self.checkpoints.versions or round in self.checkpoints.versions
+        self.finished[round] = dict(metrics)
+
+    def _run(self, computation: Any, arguments: Sequence[Any], silos: Sequence[str]) -> Any:
+        interpreter = self.computations.setdefault(id(computation), Interpreter(computation))
+        return interpreter(*(self._resolved(argument, silos) for argument in arguments))
+
+    def _resolved(self, argument: Any, silos: Sequence[str]) -> Any:
+        if not isinstance(argument, Reference):
+            return argument
+        return [client for silo in silos for client in self._datasets[argument.dataset][silo]]
+
+
+def classes(seed: int, examples: int, features: int = 4) -> list[dict[str, Any]]:
+    """Rows of one client: three classes that a linear model can tell apart."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 3, examples).astype(np.int32)
+    x = random.normal(size=(examples, features)).astype(np.float32) * 0.3
+    x[np.arange(examples), labels] += 1
+    return [{"x": row, "y": label} for row, label in zip(x, labels, strict=True)]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from fedjobs_protocol import digests
+from fedjobs_protocol.blobs import CHUNK, Upload, committed_in, read_chunks, view_chunks
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.spares import SpareFiles
+
+VALUE = os.urandom(1000) * 3000
+DIGEST = digests.raw(digests.digest(VALUE))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "upload.part"
+
+
+@pytest.fixture(params=["new file", "spare file", "no spare file left"])
+def spares(request, tmp_path):
+    """Every behaviour of an upload is the same, whatever file it gets."""
+    if request.param == "new file":
+        return None
+    spares = SpareFiles(tmp_path / "spares", most=2)
+    if request.param == "spare file":
+        old = tmp_path / "old"
+        old.write_bytes(b"old" * 2_000_000)
+        spares.give(old)
+    return spares
+
+
+def test_an_upload_is_complete_with_its_last_byte_and_its_digest(path, spares):
+    upload = Upload(path, len(VALUE), spares)
+    upload.write(VALUE[:CHUNK])
+    assert not upload.finish(DIGEST)
+    assert upload.committed == CHUNK
+    upload.write(VALUE[CHUNK:])
+    assert upload.finish(DIGEST)
+    assert upload.digest == DIGEST.hex()
+    assert path.read_bytes() == VALUE
+    assert committed_in(path) == len(VALUE)
+    assert [left.name for left in path.parent.iterdir() if left.is_file()] == [path.name]
+
+
+def test_an_upload_goes_on_after_a_restart(path, spares):
+    first = Upload(path, len(VALUE), spares)
+    first.write(VALUE[:12345])
+    first.close()
+    assert committed_in(path) == 12345
+    again = Upload(path, len(VALUE), spares)
+    assert again.committed == 12345
+    again.write(VALUE[12345:])
+    assert again.finish(DIGEST)
+
+
+def test_an_upload_with_another_digest_starts_over(path, spares):
+    upload = Upload(path, len(VALUE), spares)
+    upload.write(bytes(len(VALUE)))
+    assert not upload.finish(DIGEST)
+    assert upload.committed == committed_in(path) == 0
+    upload.write(VALUE)
+    assert upload.finish(DIGEST)
+
+
+def test_more_than_was_announced_is_refused(path, spares):
+    upload = Upload(path, 10, spares)
+    upload.write(b"12345")
+    with pytest.raises(FedjobsError) as raised:
+        upload.write(b"678901")
+    assert raised.value.code is ErrorCode.BLOB_TOO_LARGE
+    assert upload.committed == 5
+
+
+def test_a_file_that_is_longer_than_the_upload_is_not_taken_over(path):
+    path.write_bytes(bytes(11))
+    assert Upload(path, 10).committed == 0
+
+
+def test_a_finished_upload_is_taken_over_after_a_restart(path, spares):
+    upload = Upload(path, len(VALUE), spares)
+    upload.write(VALUE)
+    upload.close()
+    again = Upload(path, len(VALUE), spares)
+    assert again.committed == len(VALUE)
+    assert again.finish(DIGEST)
+
+
+def test_a_discarded_upload_leaves_nothing(path, spares):
+    upload = Upload(path, 10, spares)
+    upload.write(b"123")
+    upload.discard()
+    upload.close()
+    assert [left for left in path.parent.iterdir() if left.is_file()] == []
+    assert committed_in(path) == 0
+
+
+def test_a_mark_that_the_file_does_not_keep_counts_for_nothing(path):
+    path.with_name(f"{path.name}.committed").write_bytes((1000).to_bytes(8, "little"))
+    path.write_bytes(b"123")
+    assert Upload(path, len(VALUE)).committed == 0
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, len(VALUE)), (CHUNK - 1, len(VALUE)), (5, 5), (0, 1)])
+def test_chunks_of_a_file_and_of_a_buffer_are_the_bytes_between(path, offset, size):
+    path.write_bytes(VALUE)
+    with path.open("rb") as file:
+        from_file = list(read_chunks(file.fileno(), offset, size))
+    from_buffer = list(view_chunks(memoryview(VALUE), offset, size))
+    assert from_file == from_buffer
+    assert b"".join(from_file) == VALUE[offset:size]
+    assert all(0 < len(chunk) <= CHUNK for chunk in from_file)
+
+
+def test_a_stored_blob_that_is_too_short_is_noticed(path):
+    path.write_bytes(b"123")
+    with path.open("rb") as file, pytest.raises(FedjobsError, match="ends at byte 3") as raised:
+        list(read_chunks(file.fileno(), 0, 10))
+    assert raised.value.code is ErrorCode.BLOB_CORRUPT

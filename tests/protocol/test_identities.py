@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import stat
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity, Peer, RunAuthority, peer_of, server_name
+
+JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
+SAN = "x509_subject_alternative_name"
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return RunAuthority.create()
+
+
+def extension(identity, kind):
+    return x509.load_pem_x509_certificate(identity.certificate).extensions.get_extension_for_class(kind).value
+
+
+def test_a_silos_certificate_names_it_and_its_job_and_serves_as_client_only(authority):
+    identity = authority.issue_silo(JOB, "hospital-a")
+    names = extension(identity, x509.SubjectAlternativeName)
+    assert names.get_values_for_type(x509.DNSName) == ["hospital-a"]
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == [f"fedjobs:job:{JOB}:silo:hospital-a"]
+    assert list(extension(identity, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert not extension(identity, x509.BasicConstraints).ca
+    assert identity.job_uid == JOB
+
+
+def test_a_coordinators_certificate_has_the_dialled_name_and_serves_as_server_only(authority):
+    identity = authority.issue_coordinator(JOB, server_name(JOB))
+    assert extension(identity, x509.SubjectAlternativeName).get_values_for_type(x509.DNSName) == [server_name(JOB)]
+    assert list(extension(identity, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert identity.job_uid == JOB
+
+
+def test_silos_and_coordinators_trust_each_others_issuer_and_not_their_own(authority):
+    silo = authority.issue_silo(JOB, "hospital-a")
+    coordinator = authority.issue_coordinator(JOB, server_name(JOB))
+    for one, other in ((silo, coordinator), (coordinator, silo)):
+        leaf, trusted = map(x509.load_pem_x509_certificate, (one.certificate, other.trust))
+        leaf.verify_directly_issued_by(trusted)
+        with pytest.raises(ValueError, match="match"):
+            leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(one.trust))
+
+
+def test_keys_are_elliptic_curves(authority):
+    key = x509.load_pem_x509_certificate(authority.issue_silo(JOB, "a").certificate).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert isinstance(key.curve, ec.SECP256R1)
+
+
+def test_the_server_name_has_the_first_16_digits_of_the_uid():
+    assert server_name(JOB) == "j-0f8e7d6c5b4a4938.fedjobs.local"
+    assert server_name(JOB, "fed.example.org") == "j-0f8e7d6c5b4a4938.fed.example.org"
+
+
+def test_an_identity_is_saved_for_its_owner_alone_and_loaded_again(authority, tmp_path):
+    identity = authority.issue_silo(JOB, "hospital-a")
+    identity.save(tmp_path / "tls")
+    assert Identity.load(tmp_path / "tls") == identity
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tls").iterdir()}
+    assert files == {"tls.crt": 0o600, "tls.key": 0o600, "ca.crt": 0o600}
+
+
+def test_an_authority_is_saved_for_its_owner_alone_and_issues_again(authority, tmp_path):
+    authority.save(tmp_path / "trust")
+    assert stat.S_IMODE((tmp_path / "trust").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "trust").iterdir()} == {0o600}
+    again = RunAuthority.load(tmp_path / "trust")
+    assert again == authority
+    assert again.issue_silo(JOB, "hospital-a").trust == authority.issue_silo(JOB, "hospital-a").trust
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for load in (Identity.load, RunAuthority.load):
+        with pytest.raises(FedjobsError, match=str(tmp_path)) as raised:
+            load(tmp_path)
+        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+
+
+def test_keys_do_not_show_in_logs(authority):
+    identity = authority.issue_silo(JOB, "hospital-a")
+    for secret in (identity, authority, authority.silos):
+        assert "PRIVATE KEY" not in repr(secret)
+
+
+def test_the_peer_is_the_silo_of_the_certificate():
+    names = [b"hospital-a", f"fedjobs:job:{JOB}:silo:hospital-a".encode()]
+    assert peer_of({SAN: names}) == Peer(JOB, "hospital-a")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        [b"hospital-a"],
+        [f"fedjobs:job:{JOB}".encode()],
+        [f"fedjobs:job:{JOB}:silo:a".encode(), f"fedjobs:job:{JOB}:silo:b".encode()],
+        [b"\xff"],
+    ],
+)
+def test_a_certificate_of_no_silo_or_of_two_is_refused(names):
+    with pytest.raises(FedjobsError) as raised:
+        peer_of({SAN: names} if names else {})
+    assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+
+
+def test_an_identity_without_a_job_is_refused():
+    with pytest.raises(FedjobsError, match="no job"):
+        _ = Identity(b"not a certificate", b"", b"").job_uid

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.versions import negotiate
+
+
+def test_the_newest_version_in_common_is_taken():
+    assert negotiate((2, 3), [1, 2, 3, 4], "protocol") == 3
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "says"),
+    [
+        ((2, 3), [1], "the coordinator speaks 2, 3, the silo 1. Upgrade fedjobs at the silo."),
+        ((1,), [2, 3], "the coordinator speaks 1, the silo 2, 3. Upgrade fedjobs at the coordinator."),
+        ((1,), [], "the coordinator speaks 1, the silo none. Upgrade fedjobs at the silo."),
+    ],
+)
+def test_without_one_in_common_both_are_named_and_who_must_upgrade(ours, theirs, says):
+    with pytest.raises(FedjobsError) as raised:
+        negotiate(ours, theirs, "shard format")
+    assert raised.value.code is ErrorCode.VERSION_MISMATCH
+    assert says in raised.value.public
+    assert "shard format" in raised.value.public

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from fedjobs_worker.runner_client import RunnerClient
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """For what another process does in its own time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class RunnerHost:
+    process: subprocess.Popen[bytes]
+    socket: str
+    registry: Path
+
+    def client(self, silo: str = "hospital-a") -> RunnerClient:
+        return RunnerClient(self.socket, silo, threads=1)
+
+    def runners(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+
+@pytest.fixture(scope="session")
+def runner_host() -> Iterator[RunnerHost]:
+    """One for all tests: TensorFlow is imported once."""
+    with tempfile.TemporaryDirectory(prefix="fj") as folder:  # pytest's own folders are too long for a socket
+        path, registry = f"{folder}/runner.sock", Path(folder) / "processes"
+        command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", path, "--processes", str(registry)]
+        process = subprocess.Popen(command)
+        yield RunnerHost(process, path, registry)
+        process.terminate()
+        assert process.wait(20) == 0
+        assert not Path(path).exists()

@@ -1,0 +1,84 @@
+"""The loader: reads one dataset, hands it over, and ends.
+
+A process of its own, so that what reads files (and has the data's credentials) has nothing of the job's.
+
+    python -m fedjobs_worker.loader --channel FD
+
+The request is the dataset's description in the silo's file; the reply its schema, with the data in shared memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+from typing import Literal
+
+from fedjobs_protocol import processes
+from fedjobs_protocol.errors import FedjobsError
+from fedjobs_protocol.values import frame
+from pydantic import BaseModel, TypeAdapter
+
+from fedjobs_worker import datasets, logs, sandbox, shared_memory
+from fedjobs_worker.channel import Channel, ChannelClosedError
+from fedjobs_worker.messages import Failed
+from fedjobs_worker.silo_files import DatasetFile
+
+_LONGEST_TEXT = 8000  # characters of a message
+
+
+class ComponentSchema(BaseModel):
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Loaded(BaseModel):
+    """The data are in the message's descriptor: a framed value of the components' arrays and, last, the offsets."""
+
+    reply: Literal["loaded"] = "loaded"
+    schema_: list[ComponentSchema]
+    clients: int
+
+
+LOADER_REPLIES: TypeAdapter[Loaded | Failed] = TypeAdapter(Loaded | Failed)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answers one request."""
+    sandbox.end_with_parent()
+    parser = argparse.ArgumentParser("python -m fedjobs_worker.loader", description=__doc__)
+    parser.add_argument("--channel", type=int, required=True, help="descriptor of the session's end")
+    parser.add_argument("--silo", required=True)
+    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
+    parser.add_argument("--debug", action="store_true")
+    options = parser.parse_args(arguments)
+    logs.configure(options.debug)
+    if options.processes:
+        processes.register(options.processes, "loader", options.silo)
+    channel = Channel(socket.socket(fileno=options.channel))
+    try:
+        request, _ = channel.receive()
+        reply, descriptors = _load(DatasetFile.model_validate_json(request))
+        channel.send(reply.model_dump_json().encode(), descriptors)
+    except ChannelClosedError:
+        return 1
+    return 0
+
+
+def _load(description: DatasetFile) -> tuple[Loaded | Failed, list[int]]:
+    try:
+        dataset = datasets.load(description)
+    except FedjobsError as error:
+        return Failed(code=error.code.label, message=error.public[:_LONGEST_TEXT]), []
+    memory = shared_memory.create("dataset")
+    # The offsets come last: the first array starts at an aligned address then.
+    shared_memory.write(memory, frame([*dataset.arrays, dataset.offsets]).buffers())
+    shared_memory.seal(memory)
+    schema = [ComponentSchema(name=c.name, dtype=c.dtype, shape=c.shape) for c in dataset.schema]
+    return Loaded(schema_=schema, clients=len(dataset.offsets) - 1), [memory]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

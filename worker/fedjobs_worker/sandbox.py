@@ -1,0 +1,125 @@
+"""What a runner gives up before it sees a graph: the network, other programs, other processes.
+
+A computation is a graph that somebody else wrote. The policy decides which operations may be in it; this is the second
+wall, for the operation that has a hole. A seccomp filter stays for the life of the process and all that it starts;
+what is refused fails with EPERM rather than killing, because TensorFlow may merely try.
+https://docs.kernel.org/userspace-api/seccomp_filter.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import resource
+import signal
+import socket
+import struct
+from dataclasses import dataclass
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_SET_MODE_FILTER = 1
+_SECCOMP_FILTER_FLAG_TSYNC = 1  # all threads, should a library have started one
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_X32 = 0x40000000  # system calls of x86-64's 32-bit cousin have numbers of their own from here
+
+
+class SandboxError(Exception):
+    """The process could not be shut in; it must not go on."""
+
+
+@dataclass(frozen=True)
+class _Architecture:
+    audit: int
+    seccomp: int
+    socket: int
+    refused: tuple[int, ...]
+
+
+_ARCHITECTURES = {
+    # refused: connect bind listen accept accept4, execve execveat, ptrace process_vm_readv process_vm_writev
+    # pidfd_getfd, io_uring_{setup,enter,register} (they do by themselves what the calls above do), bpf perf_event_open
+    # userfaultfd, open_by_handle_at, mount unshare setns, add_key request_key keyctl, kexec_load init_module
+    # finit_module
+    "x86_64": _Architecture(
+        0xC000003E, 317, 41, (42, 49, 50, 43, 288, 59, 322, 101, 310, 311, 438, 425, 426, 427, 321, 298, 323, 304, 165,
+        272, 308, 248, 249, 250,
+         246, 175, 313),
+    ),
+    "aarch64": _Architecture(
+        0xC00000B7, 277, 198, (203, 200, 201, 202, 242, 221, 281, 117, 270, 271, 438, 425, 426, 427, 280, 241, 282,
+        265, 40, 97, 268, 217, 218,
+         219, 104, 105, 273),
+    ),
+}  # fmt: skip
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def end_with_parent() -> None:
+    """The kernel kills this process when the thread that forked it is gone."""
+    _call(_libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def enter() -> None:
+    """Shuts this process in, for good.
+
+    Raises:
+        SandboxError: This machine cannot; nothing of somebody else's may run then.
+    """
+    architecture = _ARCHITECTURES.get(platform.machine())
+    if architecture is None or platform.system() != "Linux":
+        known = ", ".join(_ARCHITECTURES)
+        raise SandboxError(
+            f"there is no sandbox for {platform.system()} on {platform.machine()}, only for Linux on {known}"
+        )
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold samples
+    libc = _libc()
+    _call(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    instructions = _filter(architecture)
+    program = _Program(len(instructions) // 8, instructions)
+    number = ctypes.c_long(architecture.seccomp)
+    _call(libc.syscall(number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.byref(program)), "seccomp")
+
+
+def _filter(architecture: _Architecture) -> bytes:
+    """The filter as instructions of classic BPF; a jump names how many to skip when true, and when false."""
+    refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
+    parts = [
+        _instruction(_LOAD, _AT_ARCHITECTURE),
+        _instruction(_JUMP_EQUAL, architecture.audit, 1, 0),
+        _instruction(_RETURN, _KILL),
+        _instruction(_LOAD, _AT_NUMBER),
+        _instruction(_JUMP_GREATER_OR_EQUAL, _X32, 0, 1),
+        refuse,
+    ]
+    for number in architecture.refused:
+        parts += [_instruction(_JUMP_EQUAL, number, 0, 1), refuse]
+    parts += [
+        _instruction(_JUMP_EQUAL, architecture.socket, 1, 0),
+        _instruction(_RETURN, _ALLOW),
+        _instruction(_LOAD, _AT_FIRST_ARGUMENT),
+        _instruction(_JUMP_EQUAL, socket.AF_UNIX, 0, 1),
+        _instruction(_RETURN, _ALLOW),
+        refuse,
+    ]
+    return b"".join(parts)
+
+
+def _instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, operand)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _call(result: int, name: str) -> None:
+    if result != 0:
+        raise SandboxError(f"{name} failed: {errno.errorcode.get(ctypes.get_errno(), result)}")
