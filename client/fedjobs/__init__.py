@@ -1,0 +1,35 @@
+"""fedjobs: cross-silo federated jobs.
+
+`import fedjobs` is quick: what needs more than this file is imported when it is used first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fedjobs.local import set_local_async_execution_context, set_local_execution_context
+    from fedjobs.notebooks import run
+    from fedjobs.results import RunResult
+
+__all__ = ["RunResult", "run", "set_local_async_execution_context", "set_local_execution_context"]
+
+_WHERE = {
+    "run": "fedjobs.notebooks",
+    "RunResult": "fedjobs.results",
+    "set_local_execution_context": "fedjobs.local",
+    "set_local_async_execution_context": "fedjobs.local",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "local":
+        return importlib.import_module("fedjobs.local")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'fedjobs' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

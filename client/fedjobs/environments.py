@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 _EVERYONE = (
     "HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH",
-    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "SSL_CERT_FILE", "COVERAGE_PROCESS_START",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "SSL_CERT_FILE",
 )  # fmt: skip
 _EVERYONES_PREFIXES = ("LC_",)
-# A silo's loader reads any URL that fsspec knows; how it identifies itself there, and through which proxy, comes from here.
+# A silo's loader reads any URL that fsspec knows: its credentials for it, and its proxies.
 _SILOS_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "GCS", "FSSPEC_", "S3_", "HF_")
 _SILOS = frozenset({"http_proxy", "https_proxy", "no_proxy", "all_proxy"})
 _NO_GPU = "-1"
@@ -29,7 +29,7 @@ def environment(caller: Mapping[str, str], role: str) -> dict[str, str]:
     }
     return inherited | {
         "TF_CPP_MIN_LOG_LEVEL": caller.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-        # Silos of one machine would each take all memory of a GPU: only runners get one, and only when it was asked for.
+        # Each silo of one machine would take all memory of a GPU: only runners get one, and only when somebody said so.
         "CUDA_VISIBLE_DEVICES": caller.get("CUDA_VISIBLE_DEVICES", _NO_GPU) if role == "runner-host" else _NO_GPU,
         "PYTHONUNBUFFERED": "1",
     }

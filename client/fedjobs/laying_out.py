@@ -1,7 +1,7 @@
 """Lays out the folder of a run, once; a later start of the same run finds it as it is.
 
-`job.json` decides what runs there: the job's uid is made once and kept, because certificates, checkpoints and the identity
-of work hang on it. What belongs to the silos (their files) is theirs to change between two starts.
+`job.json` decides what runs there. The job's uid is made once and kept: certificates, checkpoints and the identity of
+work hang on it. What belongs to the silos (their files) is theirs to change between two starts.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _free_port() -> int:
     return port
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 (JSON)
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, Mapping):
         items = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
         return {key: leaf for name, item in items for key, leaf in _flat(item, name).items()}

@@ -50,4 +50,4 @@ def wait_before_restart(policy: RestartPolicy, exit_code: int, crashes: Crashes)
     """
     if exit_code in policy.final or (policy.limit is not None and crashes.total > policy.limit):
         return None
-    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(crashes.in_a_row - 1, 20))
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(crashes.in_a_row - 1, 20))

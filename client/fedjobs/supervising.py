@@ -1,12 +1,14 @@
 """Keeps processes running, and ends each by its own pid.
 
-A process has a pipe as its standard input (`--lifeline`) whose other end is ours alone: however we end, the pipe does too,
-and nothing is left behind. Its own process group keeps a Ctrl-C of the terminal away from it, because the order in which
-processes end is decided here.
+A process has a pipe as its standard input (`--lifeline`) whose other end is ours alone: however we end, the pipe does
+too, and nothing is left behind. Its own process group keeps a Ctrl-C of the terminal away from it, because the order in
+which processes end is decided here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,13 +19,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from fedjobs_protocol.processes import registered
 
 from fedjobs.environments import environment
 from fedjobs.restarts import Crashes, RestartPolicy, wait_before_restart
 
-_LOG = structlog.get_logger()
 _KILLED_WITHIN_S = 10.0
 
 
@@ -70,7 +70,6 @@ class Supervised:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._process = self._started()
-        # Not a daemon: a daemon thread in the middle of starting a process may be cut off when the interpreter ends.
         name = f"supervise {program.title}"
         self._thread = threading.Thread(target=self._keep_running, args=(self._process,), name=name, daemon=True)
         self._thread.start()
@@ -115,12 +114,18 @@ class Supervised:
                 try:
                     process = self._process = self._started()
                 except OSError as error:
-                    _LOG.error("a process cannot be started again", process=self.program.title, error=str(error))
+                    self._note("it cannot be started again", error=str(error))
                     break
                 self.restarts += 1
-            _LOG.warning("a process ended and was started again", process=self.program.title, exit_code=code)
+            self._note("it ended, and was started again", exit_code=code, pid=process.pid)
         self.exit_code = code
         self._over.set()
+
+    def _note(self, event: str, **details: object) -> None:
+        """Into the log of the process: a terminal may show a table, and a notebook something else."""
+        line = {"event": event, "process": self.program.title, "time": time.time(), **details}
+        with contextlib.suppress(OSError), self.program.log.open("a") as log:
+            log.write(json.dumps(line) + "\n")
 
     def _started(self) -> subprocess.Popen[bytes]:
         program = self.program
@@ -144,7 +149,6 @@ def end_all(supervised: Iterable[Supervised], grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     for program in programs:
         if program.wait(max(0.0, deadline - time.monotonic())) is None:
-            _LOG.warning("a process did not end in time and is killed", process=program.program.title, pid=program.pid)
             program.kill()
     for program in programs:
         program.wait(_KILLED_WITHIN_S)
@@ -156,11 +160,11 @@ def end_leftovers(registry: Path, grace_s: float) -> None:
     They are children of those that were ended, or of a launcher that crashed, and end by themselves.
     """
     deadline = time.monotonic() + grace_s
-    while left := [info for info in registered(registry) if info.alive and info.pid != os.getpid()]:
+    while left := _left(registry):
         if time.monotonic() > deadline:
-            for info in left:
-                _LOG.warning("a process was left over and is killed", role=info.role, silo=info.silo, pid=info.pid)
-                _kill(info.pid)
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             break
         time.sleep(0.05)
     for info in registered(registry):
@@ -174,8 +178,6 @@ def forget(registry: Path, pid: int) -> None:
         note.unlink(missing_ok=True)
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def _left(registry: Path) -> list[int]:
+    own = os.getpid()
+    return [info.pid for info in registered(registry) if info.alive and info.role != "client" and info.pid != own]

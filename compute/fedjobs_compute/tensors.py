@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from fedjobs_protocol.values import SequenceValue
 
-Leaf: TypeAlias = np.ndarray | SequenceValue
+Leaf: TypeAlias = npt.NDArray[Any] | SequenceValue
 
 
 def to_tensor(leaf: Leaf) -> Any:

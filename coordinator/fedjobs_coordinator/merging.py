@@ -155,7 +155,8 @@ def _reduced(
     for number, (source, tensor) in enumerate(tensors):
         _read(source.fd, operand if number else into, tensor.offset + start)
         if number:
-            operation(result, operand.view(tensor.dtype), out=result)
+            with np.errstate(all="ignore"):  # what is not finite is looked for by itself
+                operation(result, operand.view(tensor.dtype), out=result)
     return result
 
 

@@ -5,8 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
+import typer.core
 import typer.main
 import yaml
 from _pytest.mark import ParameterSet
@@ -24,11 +24,11 @@ def lines(program: str) -> list[ParameterSet]:
     return [pytest.param(page, line, id=f"{name(page)}: {line}") for page, line in commands(program)]
 
 
-def fedjobs_command() -> click.Group:
+def fedjobs_command() -> typer.core.TyperGroup:
     from fedjobs.cli import app
 
     command = typer.main.get_command(app)
-    assert isinstance(command, click.Group)
+    assert isinstance(command, typer.core.TyperGroup)
     return command
 
 

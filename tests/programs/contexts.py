@@ -16,7 +16,7 @@ from tests.compute.interpreter import Interpreter
 Clients = list[list[dict[str, Any]]]  # rows of each client
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The coordinator's process ended here."""
 
 
@@ -99,10 +99,10 @@ class InProcessContext:
 
     async def save(self, version: int, state: Any) -> None:
         if version == self._killed:
-            raise Killed
+            raise KilledError
         self.checkpoints.versions[version] = state
 
-    def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:
+    def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the protocol's name
         assert not self.checkpoints.versions or round in self.checkpoints.versions
         self.finished[round] = dict(metrics)
 

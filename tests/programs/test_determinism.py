@@ -12,7 +12,7 @@ from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.shards import parse
 from fedjobs_coordinator.programs import evaluation, models, training
 from fedjobs_protocol.programs import parse_parameters
-from tests.programs.jobs import fedavg, layers
+from tests.programs.jobs import fedavg
 
 def seeds(shard):
     found = set()
@@ -23,9 +23,8 @@ def seeds(shard):
     return sorted(found)
 
 result = []
-for changes in ({}, layers({"Dense": {"units": 4}}, {"Dropout": {"rate": 0.5}}, {"Dense": {"units": 3}}),
-                {"model__keras": {"input": [5], "layers": [{"Embedding": {"inputDim": 9, "outputDim": 3}},
-                                                           {"LSTM": {"units": 4}}, {"Dense": {"units": 3}}]}},
+for changes in ({"model__keras": {"input": [5], "layers": [{"Embedding": {"inputDim": 9, "outputDim": 3}},
+                     {"LSTM": {"units": 4}}, {"Dropout": {"rate": 0.5}}, {"Dense": {"units": 3}}]}},
                 {"model": {"entrypoint": "tests.programs.entry_models:keras_model",
                            "loss": "sparse_categorical_crossentropy"}}):
     parameters = parse_parameters("fedavg", fedavg(**changes))

@@ -31,7 +31,8 @@ def train_once(parameters, model, rows):
 @pytest.mark.parametrize(
     ("input_shape", "items"),
     [
-        ([64], [{"Reshape": {"targetShape": [8, 8, 1]}}, {"Conv2D": {"filters": 4, "kernelSize": 3, "activation": "relu"}},
+        ([64], [{"Reshape": {"targetShape": [8, 8, 1]}},
+                {"Conv2D": {"filters": 4, "kernelSize": 3, "activation": "relu"}},
                 {"GroupNormalization": {"groups": 2}}, "MaxPooling2D", {"AveragePooling2D": {"poolSize": [1, 2]}},
                 "Flatten", {"Dense": {"units": 3}}]),
         ([8, 8, 2], [{"Conv2D": {"filters": 3, "kernelSize": [3, 1], "padding": "same"}}, "GlobalAveragePooling2D",
@@ -118,7 +119,11 @@ def test_features_by_name_are_features_by_name_in_the_silos():
         (entrypoint("noisy"), "GaussianNoise", "function of its inputs"),
         (entrypoint("normalized"), "batch normalization", "function of its inputs"),
         (entrypoint("keras_model", loss="mse"), "mse needs one output, the model has 3", "units"),
-        ({"model": {"entrypoint": "no_such_module:f", "loss": "mse"}}, "there is no module 'no_such_module'", "Install"),
+        (
+            {"model": {"entrypoint": "no_such_module:f", "loss": "mse"}},
+            "there is no module 'no_such_module'",
+            "Install",
+        ),
         ({"model": {"entrypoint": f"{ENTRY}:keras_model"}}, "model.loss", "Add it"),
     ],
 )

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_worker import datasets
+from fedjobs_worker.sampling import sample
+from fedjobs_worker.schemas import Component
 from fedjobs_worker.silo_files import DatasetFile
 
 ROWS = "p0,p1,digit,patient\n1,2,7,b\n3,4,8,a\n5,6,9,b\n"
@@ -26,7 +28,7 @@ def component(dataset: datasets.Dataset, name: str) -> np.ndarray:
 def test_columns_become_x_and_the_label_becomes_y(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text(ROWS)
     dataset = datasets.load(described(tmp_path))
-    assert dataset.schema == (datasets.Component("x", "float32", (2,)), datasets.Component("y", "int32", ()))
+    assert dataset.schema == (Component("x", "float32", (2,)), Component("y", "int32", ()))
     assert component(dataset, "x").tolist() == [[1, 2], [3, 4], [5, 6]]
     assert dataset.offsets.tolist() == [0, 3]
 
@@ -49,8 +51,8 @@ def test_a_spec_gives_features_of_their_own_dtype_and_shape(tmp_path: Path) -> N
     spec = {"square": {"columns": ["p0", "p1"], "shape": [2, 1]}, "age": {"column": "p1", "dtype": "int64"}}
     dataset = datasets.load(described(tmp_path, features={"spec": spec}, label=None))
     assert dataset.schema == (
-        datasets.Component("x/age", "int64", ()),
-        datasets.Component("x/square", "float32", (2, 1)),
+        Component("x/age", "int64", ()),
+        Component("x/square", "float32", (2, 1)),
     )
 
 
@@ -72,7 +74,7 @@ def test_npz_arrays_keep_their_shape(tmp_path: Path) -> None:
     np.savez(tmp_path / "1.npz", image=np.ones((3, 4, 4)), digit=np.zeros(3, np.int64))
     source = {"npz": {"path": str(tmp_path / "1.npz")}}
     dataset = datasets.load(described(tmp_path, source=source, features={"columns": ["image"]}))
-    assert dataset.schema[0] == datasets.Component("x", "float32", (4, 4))
+    assert dataset.schema[0] == Component("x", "float32", (4, 4))
 
 
 def test_arrays_of_different_lengths_are_refused(tmp_path: Path) -> None:
@@ -83,12 +85,12 @@ def test_arrays_of_different_lengths_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_sample_of_a_round_is_fixed_by_its_seed() -> None:
-    assert datasets.sample(100, 5, seed=7).tolist() == datasets.sample(100, 5, seed=7).tolist()
-    assert datasets.sample(100, 5, seed=7).tolist() != datasets.sample(100, 5, seed=8).tolist()
+    assert sample(100, 5, seed=7).tolist() == sample(100, 5, seed=7).tolist()
+    assert sample(100, 5, seed=7).tolist() != sample(100, 5, seed=8).tolist()
     # Fixed for ever: a run that is continued on a newer version must draw the same clients.
-    assert datasets.sample(10, 3, seed=7).tolist() == [0, 4, 7]
+    assert sample(10, 3, seed=7).tolist() == [0, 4, 7]
 
 
 @pytest.mark.parametrize("per_round", [None, 3, 10])
 def test_all_clients_take_part_where_there_are_not_more_than_are_wanted(per_round: int | None) -> None:
-    assert datasets.sample(3, per_round, seed=1).tolist() == [0, 1, 2]
+    assert sample(3, per_round, seed=1).tolist() == [0, 1, 2]

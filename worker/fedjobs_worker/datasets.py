@@ -6,7 +6,6 @@ algorithms take, flattened in the order of its sorted keys.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,19 +14,11 @@ import numpy as np
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.values import Array
 
+from fedjobs_worker.schemas import Component
 from fedjobs_worker.silo_files import DatasetFile, FeatureSpec, Source
 from fedjobs_worker.sources import csv, npz, parquet
 from fedjobs_worker.sources.columns import TEXT, ColumnRequest, Columns, numpy_dtype
 from fedjobs_worker.sources.locations import matching
-
-
-@dataclass(frozen=True)
-class Component:
-    """One component of an example: its name, TensorFlow's name of its dtype, its shape (without a batch)."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -75,24 +66,6 @@ def load(description: DatasetFile) -> Dataset:
         arrays = [array[order] for array in arrays]
     schema = [Component(name, dtype, array.shape[1:]) for name, (dtype, array) in components.items()]
     return Dataset(tuple(schema), tuple(arrays), offsets)
-
-
-def sample(clients: int, per_round: int | None, seed: int) -> Array:
-    """Indices of the clients of a round, int64, ascending.
-
-    The same seed gives the same clients with every version of every library: clients are ranked by a hash of seed and
-    index, and the first are taken.
-    """
-    if per_round is None or per_round >= clients:
-        return np.arange(clients, dtype=np.int64)
-    prefix = hashlib.blake2b(seed.to_bytes(8, "little"), digest_size=8)
-
-    def rank(index: int) -> bytes:
-        ranked = prefix.copy()
-        ranked.update(index.to_bytes(8, "little"))
-        return ranked.digest()
-
-    return np.array(sorted(sorted(range(clients), key=rank)[:per_round]), dtype=np.int64)
 
 
 def _features(description: DatasetFile) -> dict[str, FeatureSpec]:

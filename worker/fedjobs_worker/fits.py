@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 
-from fedjobs_worker.datasets import Component
+from fedjobs_worker.schemas import Component
 
 
 def positions(silo: str, dataset: str, schema: Sequence[Component], wanted: shard_pb2.Leaf) -> list[int]:

@@ -13,36 +13,18 @@ import argparse
 import socket
 import sys
 from pathlib import Path
-from typing import Literal
 
 from fedjobs_protocol import processes
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.values import frame
-from pydantic import BaseModel, TypeAdapter
 
 from fedjobs_worker import datasets, logs, sandbox, shared_memory
 from fedjobs_worker.channel import Channel, ChannelClosedError
+from fedjobs_worker.loader_messages import ComponentSchema, Loaded
 from fedjobs_worker.messages import Failed
 from fedjobs_worker.silo_files import DatasetFile
 
 _LONGEST_TEXT = 8000  # characters of a message
-
-
-class ComponentSchema(BaseModel):
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-class Loaded(BaseModel):
-    """The data are in the message's descriptor: a framed value of the components' arrays and, last, the offsets."""
-
-    reply: Literal["loaded"] = "loaded"
-    schema_: list[ComponentSchema]
-    clients: int
-
-
-LOADER_REPLIES: TypeAdapter[Loaded | Failed] = TypeAdapter(Loaded | Failed)
 
 
 def main(arguments: list[str] | None = None) -> int:

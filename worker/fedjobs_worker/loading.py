@@ -14,9 +14,9 @@ from pathlib import Path
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
 
 from fedjobs_worker.channel import Channel, ChannelClosedError, pair
-from fedjobs_worker.datasets import Component
-from fedjobs_worker.loader import LOADER_REPLIES
+from fedjobs_worker.loader_messages import LOADER_REPLIES
 from fedjobs_worker.messages import Failed
+from fedjobs_worker.schemas import Component
 from fedjobs_worker.silo_files import DatasetFile
 
 

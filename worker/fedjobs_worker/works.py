@@ -20,12 +20,12 @@ from google.protobuf.message import DecodeError
 from fedjobs_worker import fits, messages, policies
 from fedjobs_worker.audits import Audit
 from fedjobs_worker.blob_cache import BlobCache
-from fedjobs_worker.datasets import sample
 from fedjobs_worker.finished_works import Finished, FinishedWorks
 from fedjobs_worker.inputs import Inputs
 from fedjobs_worker.loading import Datasets
 from fedjobs_worker.policies import Allowed, Decision, Refused
 from fedjobs_worker.runner_client import RunnerClient, RunnerLostError
+from fedjobs_worker.sampling import sample
 from fedjobs_worker.silo_files import SiloFile
 
 _MOST_SHARDS = 16  # remembered; a program has a handful

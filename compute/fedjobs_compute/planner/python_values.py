@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
@@ -16,7 +17,8 @@ from tensorflow_federated.python.core.impl.types import type_conversions
 
 from fedjobs_compute.planner.programs import unplaced_member
 
-Leaf: TypeAlias = np.ndarray | SequenceValue
+Array: TypeAlias = npt.NDArray[Any]
+Leaf: TypeAlias = Array | SequenceValue
 
 
 def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
@@ -75,7 +77,7 @@ def _to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
     return [leaf for part, e in zip(parts(value, type_), elements, strict=True) for leaf in _to_leaves(part, e)]
 
 
-def _to_array(value: Any, type_: tff.TensorType) -> np.ndarray:
+def _to_array(value: Any, type_: tff.TensorType) -> Array:
     is_string = type_.dtype.type is np.str_
     if tf.is_tensor(value):
         value = value.numpy()
@@ -85,7 +87,7 @@ def _to_array(value: Any, type_: tff.TensorType) -> np.ndarray:
         result = np.empty(array.shape, dtype=object)
         result.ravel()[:] = encoded
         return _checked(result, type_)
-    array = np.asarray(value)
+    array = np.asanyarray(value)  # an array that is stored in a file stays what it is
     if array.dtype != type_.dtype:
         if not np.can_cast(
             array.dtype, type_.dtype, "same_kind" if array.ndim or array.dtype.kind != "f" else "unsafe"
@@ -95,7 +97,7 @@ def _to_array(value: Any, type_: tff.TensorType) -> np.ndarray:
     return _checked(array, type_)
 
 
-def _checked(array: np.ndarray, type_: tff.TensorType) -> np.ndarray:
+def _checked(array: Array, type_: tff.TensorType) -> Array:
     expected = type_.shape
     if expected is not None and (
         len(expected) != array.ndim or any(e not in (None, a) for e, a in zip(expected, array.shape, strict=True))
@@ -116,7 +118,7 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
     return SequenceValue(None, tuple(rows))
 
 
-def _components(row: Any, type_: tff.Type) -> list[np.ndarray]:
+def _components(row: Any, type_: tff.Type) -> list[Array]:
     """Components of an element in tf.data's order: see `leaves`."""
     if isinstance(type_, tff.TensorType):
         return [_to_array(row, type_)]

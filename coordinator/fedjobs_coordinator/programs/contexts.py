@@ -1,7 +1,7 @@
 """What a program of the built-in library needs of the coordinator that runs it.
 
-A program is the loop of a job: which computation runs next, on which data, when its state is saved and what is written as
-the result. It knows nothing of silos' sessions, work items, leases or checkpoint files. All of that is behind
+A program is the loop of a job: which computation runs next, on which data, when its state is saved and what is written
+as the result. It knows nothing of silos' sessions, work items, leases or checkpoint files. All of that is behind
 `ProgramContext`, so a program runs the same over real silos, and in a test over a few lists.
 """
 
@@ -16,8 +16,11 @@ from fedjobs_protocol.models import Model
 
 
 class SiloDataIterator(Protocol):
-    """Hands out references to the silos' data. A reference stands for a CLIENTS-placed argument of whatever sequence type
-    the computation declares, and only silos can resolve it."""
+    """Hands out references to the silos' data.
+
+    A reference stands for a CLIENTS-placed argument of whatever sequence type the computation declares, and only silos
+    can resolve it.
+    """
 
     def select_seeded(self, seed: int) -> object:
         """A reference to the data of all silos of the next cohort.
@@ -35,7 +38,7 @@ class SiloDataSource(Protocol):
 
 
 class ProgramContext(Protocol):
-    """One run of one program. All values that go in and come out of computations are numpy arrays in TFF's containers."""
+    """One run of one program. Values go into computations, and come out, as numpy arrays in TFF's containers."""
 
     @property
     def job(self) -> ResolvedJob: ...
@@ -52,11 +55,11 @@ class ProgramContext(Protocol):
         """The silos' data of that name, which is one of `fedjobs_protocol.programs.datasets(...)`."""
 
     # A computation is a `tff.Computation`, and states and results are whatever it returns: TFF has no types for them.
-    async def run(self, computation: Any, *arguments: Any) -> Any:  # noqa: ANN401
+    async def run(self, computation: Any, *arguments: Any) -> Any:
         """Invokes the computation once over the silos. References stand for its CLIENTS-placed arguments."""
 
     async def run_per_silo(self, computation: Any, *arguments: Any) -> Mapping[str, Any]:
-        """As `run`, but each silo's accumulators are reported on their own: the SERVER result by silo, sorted by name."""
+        """As `run`, but each silo's accumulators are reported on their own: the SERVER result by silo's name."""
 
     async def load(self) -> tuple[int, Any] | None:
         """The latest saved version and its state, None when nothing was saved yet."""

@@ -19,7 +19,7 @@ def load(entrypoint: str, field: str) -> Callable[..., Any]:
         field: Path of the field in the manifest, for messages.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER where module or function are not there, or the module fails when imported.
+        FedjobsError: INVALID_PROGRAM_PARAMETER where module or function are not there, or the import fails.
     """
     module_name, _, function_name = entrypoint.partition(":")
     try:
@@ -27,7 +27,10 @@ def load(entrypoint: str, field: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         if missing == module_name or module_name.startswith(missing + "."):
-            reason, remedy = f"there is no module {missing!r}", "Install it at the coordinator, or put it into `source`."
+            reason, remedy = (
+                f"there is no module {missing!r}",
+                "Install it at the coordinator, or put it into `source`.",
+            )
         else:
             reason, remedy = f"{module_name} needs the module {missing!r}", f"Install {missing} at the coordinator."
         raise _invalid(field, entrypoint, reason, remedy) from error
@@ -43,7 +46,7 @@ def load(entrypoint: str, field: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def call(entrypoint: str, field: str, **offered: object) -> Any:  # noqa: ANN401 - whatever the function returns
+def call(entrypoint: str, field: str, **offered: object) -> Any:
     """Calls an entry point with those of the offered arguments that it has parameters for.
 
     Raises:

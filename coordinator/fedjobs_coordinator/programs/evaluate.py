@@ -15,11 +15,11 @@ from fedjobs_coordinator.programs.metrics import History
 
 
 async def run(context: ProgramContext) -> None:
-    """Evaluates once, which is round 1, and writes the metrics. Nothing is saved in between: it starts again if it must.
+    """Evaluates once, which is round 1, and writes the metrics. Nothing is saved: it is short, and can start again.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER for a model or weights that are not there or do not fit each other; what the
-            context raises.
+        FedjobsError: INVALID_PROGRAM_PARAMETER for a model or weights that are not there or do not fit each other;
+            what the context raises.
     """
     parameters = context.parameters
     if not isinstance(parameters, EvaluateParameters):

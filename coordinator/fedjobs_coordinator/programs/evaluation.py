@@ -1,5 +1,7 @@
 """Evaluates one set of weights in all silos at once, and reports each silo's metrics besides the overall ones."""
 
+# mypy: allow-untyped-decorators
+# TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -42,7 +44,7 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
 
     @tff.tensorflow.computation(weights_type, examples_type)
     @tf.function
-    def evaluate_client(weights, examples):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - TFF's structures
+    def evaluate_client(weights, examples):  # type: ignore[no-untyped-def]
         pair = (weights.trainable, weights.non_trainable)
         sums = functional.initialize_metrics_state()
         for batch in iter(clients.batched(model, batch_size, examples)):  # runs on GPUs, as the loop of `training` does
@@ -66,9 +68,7 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
     return Evaluation(evaluate, finalize)
 
 
-async def evaluate(
-    context: ProgramContext, evaluation: Evaluation, weights: Any, examples: object
-) -> dict[str, float]:
+async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any, examples: object) -> dict[str, float]:
     """One exchange with the silos: `evaluation/accuracy`, ..., and `evaluation/silo/<name>/accuracy`, ... of each silo.
 
     Args:

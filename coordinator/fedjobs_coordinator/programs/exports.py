@@ -1,12 +1,14 @@
 """Writes the result of a training so that plain TensorFlow, on any machine, can load it.
 
-    result.json                       written last: where it is, the result is complete
-    metrics.jsonl                     a line for each round
-    model/weights.safetensors         its BLAKE3 digest is the model's identity
-    model/savedmodel/                 with the signature `serving_default`
-    model/model.keras
+result.json                       written last: where it is, the result is complete
+metrics.jsonl                     a line for each round
+model/weights.safetensors         its BLAKE3 digest is the model's identity
+model/savedmodel/                 with the signature `serving_default`
+model/model.keras
 """
 
+# mypy: allow-untyped-decorators
+# TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
 import json
@@ -56,7 +58,9 @@ def export(
         if "keras" in formats:
             files["keras"] = "model/model.keras"
             trained.save(result_dir / files["keras"])
-    write_result(result_dir, {"program": program, "model": {"digest": digest(content), "files": files}, "rounds": rounds})
+    write_result(
+        result_dir, {"program": program, "model": {"digest": digest(content), "files": files}, "rounds": rounds}
+    )
 
 
 def write_result(result_dir: Path, result: Mapping[str, Any]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.programs import PATH, FedAvgParameters
 
 from fedjobs_coordinator.programs import evaluation, exports, models, seeds, training
-from fedjobs_coordinator.programs.contexts import ProgramContext, SiloDataIterator
+from fedjobs_coordinator.programs.contexts import ProgramContext
 from fedjobs_coordinator.programs.evaluation import Evaluation
 from fedjobs_coordinator.programs.metrics import History, flat
 from fedjobs_coordinator.programs.models import FederatedModel
@@ -38,9 +39,11 @@ async def run(context: ProgramContext) -> None:
     history = History(context.result_dir / exports.METRICS, done)
     examples = context.data(context.job.dataset).iterator()
     for number in range(done + 1, parameters.rounds + 1):
-        state, metrics = await _train(context, process, state, examples, number)
+        selected = examples.select_seeded(seeds.derived(parameters.seed, number))
+        state, measured = await context.run(process.next, state, selected)
+        metrics = _training_metrics(number, measured)
         if assessment is not None and _is_evaluated(parameters, number):
-            metrics |= await _evaluate(context, process, assessment, state, number)
+            metrics |= await _evaluate(context, parameters, process, assessment, state, number)
         history.append(number, metrics)
         await context.save(number, state)
         context.round_finished(number, metrics)
@@ -57,23 +60,26 @@ async def run(context: ProgramContext) -> None:
     )
 
 
-async def _train(
-    context: ProgramContext, process: Training, state: Any, examples: SiloDataIterator, number: int
-) -> tuple[Any, dict[str, float]]:
-    parameters = context.parameters
-    assert isinstance(parameters, FedAvgParameters)  # noqa: S101 - checked by `run`
-    selected = examples.select_seeded(seeds.derived(parameters.seed, number))
-    state, measured = await context.run(process.next, state, selected)
-    if not measured["finite"]:
+def _training_metrics(number: int, measured: Mapping[str, Any]) -> dict[str, float]:
+    """Flat metrics of a round.
+
+    Raises:
+        FedjobsError: PROGRAM_FAILED where nothing was learned: the same would happen in every further round.
+    """
+    clients, left_out = int(measured["clients"]), int(measured["left_out"])
+    remedy = f"Lower {PATH}.client.learningRate or {PATH}.server.learningRate, or look for NaN in the silos' data."
+    if left_out == clients:
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
-            f"in round {number} the model's weights are not finite any more: of {int(measured['clients'])} clients "
-            f"{int(measured['left_out'])} had no finite update, or no examples.",
-            f"Lower {PATH}.client.learningRate or {PATH}.server.learningRate, or look at the data of silos that were left out.",
+            f"In round {number} none of the {clients} clients had a finite update, or they had no examples.",
+            remedy,
         )
-    metrics = flat(measured["train"], "train")
-    metrics |= {"train/clients": float(measured["clients"]), "train/clientsLeftOut": float(measured["left_out"])}
-    return state, metrics
+    if not measured["finite"]:
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED, f"In round {number} the global model's weights became infinite or NaN.", remedy
+        )
+    counts = {"train/clients": float(clients), "train/clientsLeftOut": float(left_out)}
+    return flat(measured["train"], "train") | counts
 
 
 def _evaluation(model: FederatedModel, parameters: FedAvgParameters) -> Evaluation | None:
@@ -86,11 +92,14 @@ def _is_evaluated(parameters: FedAvgParameters, number: int) -> bool:
 
 
 async def _evaluate(
-    context: ProgramContext, process: Training, assessment: Evaluation, state: Any, number: int
+    context: ProgramContext,
+    parameters: FedAvgParameters,
+    process: Training,
+    assessment: Evaluation,
+    state: Any,
+    number: int,
 ) -> dict[str, float]:
-    parameters = context.parameters
-    assert isinstance(parameters, FedAvgParameters) and parameters.evaluation is not None  # noqa: S101 - by `run`
-    dataset = parameters.evaluation.dataset or context.job.dataset
+    dataset = parameters.datasets(context.job.dataset)[-1]
     weights = await context.run(process.model_weights, state)
     examples = context.data(dataset).iterator().select_seeded(seeds.derived(parameters.seed, number))
     return await evaluation.evaluate(context, assessment, weights, examples)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs_protocol.programs.models import CROSS_ENTROPIES
+
+MetricConstructor: TypeAlias = Any
+"""`() -> tf.keras.metrics.Metric`, for which Keras has no type; most often the class itself."""
 
 _LONG_NAMES = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 _LOSSES = {
@@ -28,11 +31,9 @@ def loss(name: str, *, from_logits: bool) -> tf.keras.losses.Loss:
     return _LOSSES[_LONG_NAMES.get(name, name)](**arguments)
 
 
-def metrics(
-    loss_name: str, names: Sequence[str], *, from_logits: bool
-) -> OrderedDict[str, Callable[[], tf.keras.metrics.Metric]]:
+def metrics(loss_name: str, names: Sequence[str], *, from_logits: bool) -> OrderedDict[str, MetricConstructor]:
     """Constructors of all metrics: the named ones, the loss, and the number of examples."""
-    result: OrderedDict[str, Callable[[], Any]] = OrderedDict()
+    result: OrderedDict[str, MetricConstructor] = OrderedDict()
     result["loss"] = lambda: _LossMetric(loss(loss_name, from_logits=from_logits))
     result["examples"] = tff.learning.metrics.NumExamplesCounter
     for name in names:
@@ -69,7 +70,7 @@ class _LossMetric(tf.keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         super().__init__(lambda y_true, y_pred: each(y_true, y_pred), name="loss")
 
 
-def _metric(name: str, loss_name: str, from_logits: bool) -> Callable[[], tf.keras.metrics.Metric]:
+def _metric(name: str, loss_name: str, from_logits: bool) -> MetricConstructor:
     match _LONG_NAMES.get(name, name):
         case "accuracy" if loss_name == "sparse_categorical_crossentropy":
             return tf.keras.metrics.SparseCategoricalAccuracy

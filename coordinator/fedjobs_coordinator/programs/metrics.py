@@ -38,7 +38,7 @@ class History:
         write_atomically(path, b"".join(map(_line, entries)), durable=True, mode=0o644)
 
     def append(self, round_number: int, metrics: Mapping[str, float]) -> None:
-        """Writes the metrics of a round, durably. Called before the round's state is saved: then none can be missing."""
+        """Writes the metrics of a round, durably; before its state is saved, so that none can be missing."""
         with full_disk_named(self._path), self._path.open("ab") as file:
             file.write(_line({"round": round_number, **metrics}))
             file.flush()

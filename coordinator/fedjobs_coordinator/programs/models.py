@@ -80,8 +80,10 @@ def _from_keras(model: tf.keras.Model, parameters: ModelParameters) -> Federated
     try:
         seeded, randomized = random_layers.seeded(model)
         inference = tff.learning.models.functional_model_from_keras(seeded, loss, specification, metrics)
-    except (ValueError, tff.learning.models.functional.KerasFunctionalModelError) as error:  # type: ignore[misc]
-        raise _invalid(FIELD, str(error).rstrip("."), "Use layers whose training is a function of its inputs.") from error
+    except (ValueError, tff.learning.models.functional.KerasFunctionalModelError) as error:
+        raise _invalid(
+            FIELD, str(error).rstrip("."), "Use layers whose training is a function of its inputs."
+        ) from error
     example = OrderedDict(x=tf.nest.map_structure(_of_one, features), y=losses.label_type(loss_name))
     return FederatedModel(
         training=_with_seed(seeded, inference, metrics) if randomized else inference,
@@ -98,9 +100,16 @@ def _from_functional(model: tff.learning.models.FunctionalModel, parameters: Mod
         raise _invalid(FIELD, "a FunctionalModel brings its own loss and metrics", "Remove loss and metrics.")
     specification = model.input_spec
     x, y = (specification["x"], specification["y"]) if isinstance(specification, dict) else specification
+    named = tff.learning.models.FunctionalModel(
+        initial_weights=model.initial_weights,
+        predict_on_batch_fn=model.predict_on_batch,
+        loss_fn=model.loss,
+        metrics_fns=(model.initialize_metrics_state, model.update_metrics_state, model.finalize_metrics),
+        input_spec=OrderedDict(x=x, y=y),
+    )
     return FederatedModel(
-        training=model,
-        inference=model,
+        training=named,
+        inference=named,
         example_type=tff.types.to_type(OrderedDict(x=tf.nest.map_structure(_of_one, x), y=_of_one(y))),
         to_labels=lambda labels: labels,
         randomized=False,
@@ -111,12 +120,12 @@ def _from_functional(model: tff.learning.models.FunctionalModel, parameters: Mod
 def _with_seed(
     keras_model: tf.keras.Model,
     model: tff.learning.models.FunctionalModel,
-    metrics: OrderedDict[str, Callable[[], tf.keras.metrics.Metric]],
+    metrics: OrderedDict[str, losses.MetricConstructor],
 ) -> tff.learning.models.FunctionalModel:
-    """The model with a seed in its batches. Its graphs are free of variables, as TFF's are: weights stand in for them."""
+    """The model with a seed in its batches. As in TFF's, weights stand in for variables, and its graphs have none."""
 
     @tf.function
-    def predict(weights, x, training=True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - TFF's structures
+    def predict(weights, x, training=True):  # type: ignore[no-untyped-def]
         trainable, non_trainable = (list(part) for part in weights)
 
         def weight(_: object, **arguments: object) -> tf.Tensor:
@@ -133,9 +142,7 @@ def _with_seed(
         predict_on_batch_fn=predict,
         loss_fn=model.loss,
         metrics_fns=tff.learning.metrics.create_functional_metric_fns(metrics),
-        input_spec=OrderedDict(
-            x=OrderedDict(features=model.input_spec["x"], seed=seed), y=model.input_spec["y"]
-        ),
+        input_spec=OrderedDict(x=OrderedDict(features=model.input_spec["x"], seed=seed), y=model.input_spec["y"]),
     )
 
 

@@ -1,7 +1,7 @@
 """FedProx's term, as an optimizer around a client's optimizer.
 
-TFF 0.87 has `build_weighted_fed_prox`, but it adds `strength * (initial - current)` to the gradients, where the gradient of
-`strength / 2 * |current - initial|^2` is the negative of that: it pushes clients away from the global model.
+TFF 0.87 has `build_weighted_fed_prox`, but it adds `strength * (initial - current)` to the gradients. The gradient
+of `strength / 2 * |current - initial|^2` is the negative of that: it pushes clients away from the global model.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class SeededDropout(tf.keras.layers.Layer):  # type: ignore[misc]
         seed = _batch_seed.get()
         if not training or seed is None:
             return inputs
-        return tf.nn.experimental.stateless_dropout(inputs, self._rate, seed=seed + [0, self._position << 32])
+        return tf.nn.experimental.stateless_dropout(inputs, self._rate, seed=tf.add(seed, [0, self._position << 32]))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self._rate, "position": self._position}
@@ -65,8 +65,8 @@ def seeded(model: tf.keras.Model) -> tuple[tf.keras.Model, bool]:
     Raises:
         ValueError: It has another source of randomness.
     """
-    for layer in model._flatten_layers(include_self=False):  # noqa: SLF001 - the only way to see nested layers
-        if isinstance(layer, _REFUSED_LAYERS) or getattr(layer, "recurrent_dropout", 0):
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, _REFUSED_LAYERS) or getattr(layer, "recurrent_dropout", None):
             raise ValueError(f"the layer {layer.name!r} ({type(layer).__name__}) draws randomness that is not seeded")
         if isinstance(layer, tf.keras.layers.Dropout) and layer not in model.layers:
             raise ValueError(f"the layer {layer.name!r} (Dropout) is inside of another layer or model")

@@ -7,10 +7,10 @@ from typing import Any
 _PRIME = 2**31 - 1
 
 
-def derived(seed: Any, number: Any) -> Any:  # noqa: ANN401 - the same formula for ints and for int64 tensors
+def derived(seed: Any, number: Any) -> Any:
     """A seed for the number-th use of a seed: a round, a layer.
 
-    Neighbouring numbers get seeds that lie far apart, so that adding a small count (an epoch) to one does not meet another.
+    Neighbouring numbers get seeds that lie far apart: adding a small count (an epoch) to one does not meet another.
 
     Args:
         seed: 0 <= seed < 2**31.

@@ -1,5 +1,7 @@
 """Federated averaging as one computation, from raw examples in the silos to the next state."""
 
+# mypy: allow-untyped-decorators
+# TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -59,8 +61,8 @@ def build(model: FederatedModel, parameters: FedAvgParameters) -> Training:
 
     @tff.federated_computation
     def initialize() -> Any:
-        counters = [tff.federated_value(np.int64(value), tff.SERVER) for value in (0, parameters.seed)]
-        return tff.federated_zip(TrainingState(*counters, process.initialize()))
+        start, seed = (tff.federated_value(np.int64(value), tff.SERVER) for value in (0, parameters.seed))
+        return tff.federated_zip(TrainingState(start, seed, process.initialize()))
 
     state_type = initialize.type_signature.result.member
 
@@ -84,9 +86,7 @@ def build(model: FederatedModel, parameters: FedAvgParameters) -> Training:
         weights = tf.nest.flatten(process.get_model_weights(learning).trainable)
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
 
-    @tff.federated_computation(
-        tff.FederatedType(state_type, tff.SERVER), tff.FederatedType(examples_type, tff.CLIENTS)
-    )
+    @tff.federated_computation(tff.FederatedType(state_type, tff.SERVER), tff.FederatedType(examples_type, tff.CLIENTS))
     def next_round(state: Any, examples: Any) -> Any:
         seed = tff.federated_broadcast(tff.federated_map(round_seed, state))
         output = process.next(state.learning, tff.federated_map(batches, (seed, examples)))

@@ -1,5 +1,7 @@
 """The mean of the clients' updates, with a cap on what one client weighs, and a count of those that took part."""
 
+# mypy: allow-untyped-decorators
+# TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -52,5 +54,3 @@ class CountingMean(tff.aggregators.WeightedAggregationFactory):  # type: ignore[
             return tff.templates.MeasuredProcessOutput(output.state, output.result, tff.federated_zip(counts))
 
         return tff.templates.AggregationProcess(mean.initialize, aggregate)
-
-

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 import tensorflow as tf
@@ -20,6 +21,9 @@ from fedjobs_coordinator.programs.models import FederatedModel
 
 FIELD = f"{PATH}.weights"
 
+Array: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = dict[str, Array]
+
 
 @dataclass(frozen=True)
 class WeightNames:
@@ -28,7 +32,7 @@ class WeightNames:
     trainable: tuple[str, ...]
     non_trainable: tuple[str, ...]
 
-    def named(self, weights: Any) -> dict[str, np.ndarray]:
+    def named(self, weights: Any) -> Arrays:
         """The arrays of `tff.learning.models.ModelWeights` by name."""
         names = [*self.trainable, *self.non_trainable]
         arrays = [*weights.trainable, *weights.non_trainable]
@@ -53,24 +57,24 @@ def names_of(model: FederatedModel) -> WeightNames:
     )
 
 
-def assign(model: tf.keras.Model, arrays: dict[str, np.ndarray]) -> None:
+def assign(model: tf.keras.Model, arrays: Arrays) -> None:
     """Gives a Keras model the weights of these names."""
     unique = _unique_names(model)
     for variable in model.variables:
         variable.assign(arrays[unique[id(variable)]])
 
 
-def write(arrays: dict[str, np.ndarray]) -> bytes:
+def write(arrays: Arrays) -> bytes:
     """The file. Without metadata, whose order the library does not fix."""
     return bytes(safetensors.numpy.save(arrays))
 
 
-def read(path: Path, model: FederatedModel) -> Any:  # noqa: ANN401 - tff.learning.models.ModelWeights
+def read(path: Path, model: FederatedModel) -> Any:
     """Weights of an earlier result.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER for a file that is not there, is no safetensors file, or holds the weights of
-            another model.
+        FedjobsError: INVALID_PROGRAM_PARAMETER for a file that is not there, is no safetensors file, or holds the
+            weights of another model.
     """
     try:
         arrays = safetensors.numpy.load(path.read_bytes())
@@ -85,9 +89,7 @@ def read(path: Path, model: FederatedModel) -> Any:  # noqa: ANN401 - tff.learni
     )
 
 
-def _picked(
-    path: Path, arrays: dict[str, np.ndarray], names: Sequence[str], like: Sequence[np.ndarray]
-) -> tuple[np.ndarray, ...]:
+def _picked(path: Path, arrays: Arrays, names: Sequence[str], like: Sequence[Array]) -> tuple[Array, ...]:
     for name, expected in zip(names, like, strict=True):
         if name not in arrays:
             raise _invalid(path, f"it has no {name}, it has {', '.join(sorted(arrays))}", "Give the model it is of.")
@@ -97,7 +99,7 @@ def _picked(
     return tuple(arrays[name] for name in names)
 
 
-def _described(array: np.ndarray) -> str:
+def _described(array: Array) -> str:
     return f"{array.dtype}{list(array.shape)}"
 
 

@@ -61,7 +61,7 @@ class Weighting(Parameters):
         return self
 
     @model_serializer(mode="wrap")
-    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
         del handler
         return self.by if self.cap is None else {"cap": self.cap}
 
@@ -77,7 +77,7 @@ class EvaluationParameters(Parameters):
 class FedAvgParameters(Parameters):
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
     seed: Seed = 0
-    """Initial weights, shuffling, dropout and the sampling of clients come from it: the same file gives the same bits."""
+    """Initial weights, shuffling, dropout and sampling of clients come from it: the same file gives the same bits."""
     model: ModelParameters
     client: ClientParameters
     server: ServerParameters = Field(default_factory=ServerParameters)

@@ -1,7 +1,7 @@
 """The Keras layers that a job may name, with the arguments that it may give them.
 
-An allow-list: what is here has no state of its own besides weights that are trained, so a client's training is a function
-of its inputs. Names of layers are Keras' (`Conv2D`), names of arguments are Keras' in camelCase (`kernelSize`).
+An allow-list: what is here has no state of its own besides weights that are trained, so a client's training is a
+function of its inputs. Names of layers are Keras' (`Conv2D`), those of arguments too, in camelCase (`kernelSize`).
 """
 
 from __future__ import annotations

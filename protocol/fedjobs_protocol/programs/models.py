@@ -63,8 +63,10 @@ class ModelParameters(Parameters):
 
     keras: KerasModel | None = None
     entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
-    """`module:function` that returns a Keras model, or a `tff.learning.models.FunctionalModel`; it runs at the coordinator
-    only. The function is called with the job's `seed` where it has a parameter of that name."""
+    """`module:function` that returns a Keras model, or a `tff.learning.models.FunctionalModel`.
+
+    It runs at the coordinator only, and is called with the job's `seed` where it has a parameter of that name.
+    """
     loss: LossName | None = None
     """Left out only where the entry point returns a FunctionalModel, which brings its own."""
     metrics: list[MetricName] = Field(default_factory=list)

@@ -48,7 +48,7 @@ def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel], pr
 
 
 def closest(name: object, known: Sequence[str]) -> str:
-    """`Did you mean 'x'? Known: ...`"""
+    """A remedy for a name that is not known: `Did you mean 'x'? Known: ...`."""
     # A person who writes snake_case or forgets a capital means the same name.
     plain = {re.sub(r"[^a-z0-9]", "", candidate.lower()): candidate for candidate in known}
     wanted = re.sub(r"[^a-z0-9]", "", str(name).lower())

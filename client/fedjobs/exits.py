@@ -1,0 +1,92 @@
+"""Exit codes of the command, and how it shows an error: its code, what happened, the remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+
+class Exit(enum.IntEnum):
+    """Documented, so that scripts can go by them."""
+
+    DONE = 0
+    FAILED = 1
+    """The job failed, or has no result yet."""
+    USAGE = 2
+    """The command line is wrong."""
+    INVALID_FILE = 3
+    """A file is invalid: the job's, a silo's, or what a folder of a run should hold."""
+    ENVIRONMENT = 4
+    """Something of the machine is in the way: a port in use, a folder that cannot be written."""
+    INTERRUPTED = 130
+    """Ctrl-C, or the coordinator was told to stop; the same command goes on."""
+
+
+_INVALID_FILE = {
+    "InvalidJob", "InvalidProgramParameter", "InvalidSiloFile", "UnknownProgram", "DataNotFound", "DataMalformed",
+    "DataDoesNotFit",
+}  # fmt: skip
+_ENVIRONMENT = {"PortInUse", "DiskFull", "AlreadyRunning", "Unavailable"}
+
+
+def exit_code(code: ErrorCode) -> Exit:
+    """The exit code for an error that the command itself met (a job's own failure is FAILED, whatever its code)."""
+    if code.label in _INVALID_FILE:
+        return Exit.INVALID_FILE
+    return Exit.ENVIRONMENT if code.label in _ENVIRONMENT else Exit.FAILED
+
+
+@contextlib.contextmanager
+def errors_shown(*, debug: bool) -> Iterator[None]:
+    """Ends the command with a message and an exit code where the block raises.
+
+    Args:
+        debug: Also shows the stack trace.
+    """
+    from fedjobs_protocol.errors import FedjobsError
+
+    try:
+        yield
+    except FedjobsError as error:
+        show(error)
+        code = exit_code(error.code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:  # `fedjobs ... | head`: the reader has seen enough
+        sys.stderr.close()
+        code = Exit.DONE
+    except OSError as error:
+        _show("Unavailable", f"{error.filename or 'a file'}: {error.strerror or error}.", "")
+        code = Exit.ENVIRONMENT
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        _show("Internal", f"{type(error).__name__}: {error}.", "This is a defect of fedjobs: report it, with --debug.")
+        code = Exit.FAILED
+    else:
+        return
+    if debug:
+        traceback.print_exc()
+    raise typer.Exit(code)
+
+
+def show(error: FedjobsError) -> None:
+    """Writes an error to standard error."""
+    _show(error.code.label, error.message, error.remedy)
+
+
+def _show(label: str, message: str, remedy: str) -> None:
+    typer.secho(f"error {label}: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
+    typer.echo(message, err=True)
+    if remedy:
+        typer.echo(f"  {remedy}", err=True)

@@ -1,0 +1,118 @@
+"""TFF's default context on this machine: a coordinator in this process, and silos as processes of their own.
+
+    import fedjobs
+    fedjobs.set_local_execution_context(num_silos=2)
+
+From then on any TFF computation that is called here runs across real silo processes, over loopback and mutual TLS. Values
+placed at CLIENTS are passed as lists, as ever; they are dealt to the silos in order.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from fedjobs_protocol.identities import RunAuthority, server_name
+from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+
+from fedjobs.launching import LocalSilos
+
+_ROUND_DEADLINE_S = 3600.0
+_current: LocalFederation | None = None
+
+
+class LocalFederation:
+    """A coordinator in this process and its silos.
+
+    Args:
+        num_silos: How many.
+
+    Attributes:
+        coordinator: See `fedjobs_coordinator.coordinator`.
+        invocations: Runs computations over the silos.
+    """
+
+    def __init__(self, num_silos: int) -> None:
+        if num_silos < 1:
+            raise ValueError(f"num_silos is {num_silos}: there must be one silo at least")
+        self._directory = Path(tempfile.mkdtemp(prefix="fedjobs-"))
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        from fedjobs_coordinator.coordinator import Coordinator
+
+        job = _job([f"silo-{i:03d}" for i in range(num_silos)])
+        authority = RunAuthority.create()
+        folder = self._directory / "coordinator"
+        folder.mkdir()
+        identity = authority.issue_coordinator(job.uid, server_name(job.uid))
+        self.coordinator = Coordinator(job, identity, folder, "127.0.0.1:0")
+        self._silos = LocalSilos(
+            self._directory, job.silos, job.uid, job.name, authority, self.coordinator.address, program="local"
+        )
+        self._silos.start()
+        # The silos import TensorFlow in their processes while this one imports TensorFlow Federated.
+        from fedjobs_compute.graphs import disable_graph_rewriting
+        from fedjobs_coordinator.invocations import Invocations
+
+        disable_graph_rewriting()
+        self.invocations = Invocations(self.coordinator, durable_at_once=True)
+
+    def close(self) -> None:
+        """Ends the silos' processes and removes what they wrote."""
+        self.coordinator.close("Complete")
+        self._silos.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def set_local_execution_context(num_silos: int = 2) -> LocalFederation:
+    """Makes computations run over `num_silos` local silo processes; an earlier local context ends."""
+    import tensorflow_federated as tff
+
+    federation = _start(num_silos)
+    from fedjobs_coordinator.contexts import SyncContext
+
+    tff.framework.set_default_context(SyncContext(federation.invocations))
+    return federation
+
+
+def set_local_async_execution_context(num_silos: int = 2) -> LocalFederation:
+    """As `set_local_execution_context`, for programs that await their computations."""
+    import tensorflow_federated as tff
+
+    federation = _start(num_silos)
+    from fedjobs_coordinator.contexts import AsyncContext
+
+    tff.framework.set_default_context(AsyncContext(federation.invocations))
+    return federation
+
+
+def close() -> None:
+    """Ends the local context, if there is one; done by itself when Python exits."""
+    global _current
+    federation, _current = _current, None
+    if federation is not None:
+        federation.close()
+
+
+def _start(num_silos: int) -> LocalFederation:
+    global _current
+    close()
+    _current = LocalFederation(num_silos)
+    atexit.register(close)
+    return _current
+
+
+def _job(silos: list[str]) -> ResolvedJob:
+    return ResolvedJob(
+        uid=str(uuid.uuid4()),
+        name="local",
+        program=ResolvedProgram(entrypoint="local:context"),
+        dataset="none",
+        silos=silos,
+        cohort=ResolvedCohort(
+            min_silos=len(silos), goal_silos=len(silos), round_deadline_seconds=_ROUND_DEADLINE_S
+        ),
+    )

@@ -1,0 +1,122 @@
+"""The result of a run: its metrics round by round, the model's digest, where the model is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.statuses import RoundEvent
+
+from fedjobs.folders import RunFolder
+from fedjobs.following import read_events
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has on disk.
+
+    Attributes:
+        directory: The run's folder.
+        program: Name of the program; None while there is no result.
+        digest: BLAKE3 of the model's weights, 64 hex digits; None while there is no model.
+        files: The model, by form: weights, savedmodel, keras. Absolute paths.
+        metrics: One mapping a round: `round`, and the metrics by their flat names.
+        complete: Whether the job is complete.
+    """
+
+    directory: Path
+    program: str | None
+    digest: str | None
+    files: Mapping[str, Path]
+    metrics: list[dict[str, float]]
+    complete: bool
+
+    @property
+    def final(self) -> dict[str, float]:
+        """The metrics of the last round that had any."""
+        return {name: value for name, value in self.metrics[-1].items() if name != "round"} if self.metrics else {}
+
+    def as_json(self) -> dict[str, Any]:
+        """What `fedjobs result --json` prints; its fields are a public interface."""
+        model = None
+        if self.digest is not None:
+            model = {"digest": self.digest, "files": {form: str(path) for form, path in self.files.items()}}
+        return {"complete": self.complete, "program": self.program, "model": model, "metrics": self.metrics}
+
+
+def read(directory: Path) -> RunResult:
+    """The result of a run, or what there is of it so far.
+
+    Args:
+        directory: The run's folder.
+
+    Raises:
+        FedjobsError: INVALID_JOB where it is not one, or its result cannot be read.
+    """
+    folder = of_a_run(directory)
+    result = _result(folder.result_file)
+    model = (result or {}).get("model") or {}
+    files = {form: folder.result / path for form, path in model.get("files", {}).items()}
+    return RunResult(
+        directory=folder.root,
+        program=(result or {}).get("program"),
+        digest=model.get("digest"),
+        files=files,
+        metrics=_history(folder),
+        complete=result is not None,
+    )
+
+
+def of_a_run(directory: Path) -> RunFolder:
+    """The folder of a run.
+
+    Raises:
+        FedjobsError: INVALID_JOB where it is not one.
+    """
+    folder = RunFolder(directory.absolute())
+    if not (folder.job.exists() or folder.coordinator.exists() or folder.result.exists()):
+        what = f"{directory} is not the folder of a run" + ("." if directory.exists() else ": it is not there.")
+        raise FedjobsError(ErrorCode.INVALID_JOB, what, "Name the folder that was given to fedjobs run with --out.")
+    return folder
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        remedy = "Run the job again in a new folder."
+        raise FedjobsError(ErrorCode.INVALID_JOB, f"{path} is not a result: {error}.", remedy) from error
+    if not isinstance(content, dict):
+        raise FedjobsError(ErrorCode.INVALID_JOB, f"{path} is not a result.", "Run the job again in a new folder.")
+    return content
+
+
+def _history(folder: RunFolder) -> list[dict[str, float]]:
+    """By round. What the program wrote counts; a program that writes no metrics has those that it reported."""
+    rounds: dict[int, dict[str, float]] = {}
+    for event in read_events(folder.coordinator):
+        if isinstance(event, RoundEvent):  # a round that was run again after a crash is there twice: the later counts
+            rounds[event.round] = {"round": event.round, **event.metrics}
+    written = _lines(folder.result / "metrics.jsonl")
+    return written or [rounds[number] for number in sorted(rounds)]
+
+
+def _lines(path: Path) -> list[dict[str, float]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    rounds = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            rounds[int(entry["round"])] = entry
+        except (ValueError, KeyError, TypeError):
+            continue  # half a line, while it is being written
+    return [rounds[number] for number in sorted(rounds)]

@@ -1,0 +1,210 @@
+"""One run on this machine, from two files to a result: what `fedjobs run` and `fedjobs.run` do.
+
+The same call continues a run that was interrupted or killed, and returns at once for one that is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fedjobs_operator import api
+from fedjobs_protocol import processes, programs
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.statuses import Phase, ProgressEvent, SiloState, Status
+from fedjobs_worker import silo_files
+from fedjobs_worker.silo_files import SiloFile
+
+from fedjobs import laying_out
+from fedjobs.folders import RunFolder
+from fedjobs.following import Follower, read_status
+from fedjobs.launching import LocalSilos, coordinator, end_coordinator
+from fedjobs.supervising import Supervised, end_leftovers, forget
+
+DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
+"""Exit codes of an outcome, those of the `fedjobs` command."""
+_OVER = (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
+_LOOK_EVERY_S = 0.1
+_LEFTOVERS_GRACE_S = 15.0  # a process whose parent crashed ends itself within 10 s
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        exit_code: 0 complete, 1 failed, 4 the machine was in the way, 130 interrupted.
+        message: For a person.
+        directory: Folder of the run.
+    """
+
+    exit_code: int
+    message: str
+    directory: Path
+
+
+def run(
+    job: Path | Mapping[str, Any],
+    silos: Path,
+    out: Path | None = None,
+    listen_port: int = 0,
+    debug: bool = False,
+    on_status: Callable[[Status], object] | None = None,
+    on_event: Callable[[ProgressEvent], object] | None = None,
+) -> RunOutcome:
+    """Runs a job with its silos as processes of this machine, and returns when it is over.
+
+    Args:
+        job: A job's file, or its content.
+        silos: The silos' files, as YAML documents of one file.
+        out: Folder of the run; by default `runs/<name of the job>`.
+        listen_port: Of the coordinator, on loopback; 0: the one of the last start, or a free one.
+        debug: Processes log more.
+        on_status: Called with each new status of the coordinator.
+        on_event: Called with each new event of the coordinator's progress; those of earlier starts are not new.
+
+    Raises:
+        FedjobsError: An input is invalid (INVALID_JOB, INVALID_PROGRAM_PARAMETER, UNKNOWN_PROGRAM, INVALID_SILO_FILE),
+            the folder belongs to another job (INVALID_JOB) or another process (ALREADY_RUNNING), or the port is taken
+            (PORT_IN_USE).
+    """
+    manifest = api.parse(job) if isinstance(job, Mapping) else api.load(job)
+    base = Path.cwd() if isinstance(job, Mapping) else laying_out.absolute(job).parent
+    files = {file.silo: file for file in silo_files.load_all(silos)}
+    resolved = api.resolve(manifest, sorted(files), folder=base)
+    folder = RunFolder(laying_out.absolute(out or Path("runs") / resolved.name))
+    with laying_out.locked(folder):
+        resolved = laying_out.lay_out(folder, resolved)
+        if is_complete(folder):
+            return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
+        end_leftovers(folder.processes, _LEFTOVERS_GRACE_S)
+        address = f"{laying_out.HOST}:{laying_out.choose_port(folder, listen_port)}"
+        look = _looking(Follower(folder.coordinator, from_now=True), on_status, on_event)
+        with _registered(folder), _signals() as interrupted:
+            code = _run(folder, resolved, files, address, manifest.spec.backoff_limit, debug, look, interrupted)
+        return _outcome(folder, code, address, interrupted.is_set())
+
+
+def is_complete(folder: RunFolder) -> bool:
+    """Whether the result is there. A program of one's own may have no `result.json`, so the status counts as well."""
+    status = read_status(folder.coordinator)
+    return folder.result_file.exists() or (status is not None and status.phase is Phase.COMPLETE)
+
+
+def _run(
+    folder: RunFolder,
+    job: ResolvedJob,
+    files: Mapping[str, SiloFile],
+    address: str,
+    restarts: int,
+    debug: bool,
+    look: Callable[[], None],
+    interrupted: threading.Event,
+) -> int | None:
+    """Starts everything, and ends everything when the coordinator is over; its exit code."""
+
+    def is_over(silo: str) -> bool:
+        status = read_status(folder.coordinator)
+        return status is not None and (
+            status.phase in _OVER or any(s.name == silo and s.state is SiloState.DECLINED for s in status.silos)
+        )
+
+    silos = LocalSilos(
+        folder.root,
+        job.silos,
+        job.uid,
+        job.name,
+        laying_out.authority_of(folder),
+        address,
+        programs.datasets(job.program.name, job.dataset, job.program.parameters),
+        files=files,
+        program=job.program.name or job.program.entrypoint or "a computation",
+        requested_by=job.requested_by,
+        is_over=is_over,
+        debug=debug,
+    )
+    # The coordinator first: what it imports takes longest.
+    supervised = Supervised(coordinator(folder, address, restarts, debug=debug), folder.processes)
+    try:
+        silos.start()
+        while supervised.wait(_LOOK_EVERY_S) is None and not interrupted.is_set():
+            look()
+    finally:
+        end_coordinator(supervised)
+        silos.stop()
+    look()
+    return supervised.exit_code
+
+
+def _looking(
+    follower: Follower,
+    on_status: Callable[[Status], object] | None,
+    on_event: Callable[[ProgressEvent], object] | None,
+) -> Callable[[], None]:
+    def look() -> None:
+        for event in follower.events():
+            if on_event is not None:
+                on_event(event)
+        if (status := follower.status()) is not None and on_status is not None:
+            on_status(status)
+
+    return look
+
+
+def _outcome(folder: RunFolder, code: int | None, address: str, interrupted: bool) -> RunOutcome:
+    status = read_status(folder.coordinator)
+    log = folder.logs / "coordinator.log"
+    again = "The same command goes on where it was."
+    if code == 0 and is_complete(folder):
+        return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
+    if interrupted or code == 75:
+        after = f" after round {status.round}" if status is not None and status.round else ""
+        return RunOutcome(INTERRUPTED, f"The run was interrupted{after}. {again}", folder.root)
+    if code == 4:
+        return RunOutcome(ENVIRONMENT, _last_line(log) or f"The coordinator cannot listen at {address}.", folder.root)
+    if code == 1 and status is not None and status.phase is Phase.FAILED:
+        return RunOutcome(FAILED, f"{status.code}: {status.message}" if status.code else status.message, folder.root)
+    last = f" Its last words: {words}" if (words := _last_line(log)) else ""
+    return RunOutcome(FAILED, f"The coordinator crashed (exit code {code}); see {log}.{last}", folder.root)
+
+
+def _last_line(log: Path) -> str:
+    text = log.read_text("utf-8", errors="replace") if log.exists() else ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip()[:500] if lines else ""
+
+
+@contextmanager
+def _registered(folder: RunFolder) -> Iterator[None]:
+    processes.register(folder.processes, "client")
+    try:
+        yield
+    finally:
+        forget(folder.processes, os.getpid())
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and its like, so that all can be ended in order; a second one changes nothing."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield interrupted
+        return
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,189 @@
+"""What `fedjobs run` shows: a live table on a terminal, a line for each event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from types import TracebackType
+from typing import Protocol, Self
+
+from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fedjobs import amounts, metrics
+
+_LAST_ROUNDS = 8
+_LAST_NOTES = 5
+_MOST_METRICS = 5
+_STYLES = {
+    SiloState.READY: "green",
+    SiloState.WORKING: "green",
+    SiloState.LOST: "yellow",
+    SiloState.DECLINED: "red",
+    SiloState.REFUSED: "red",
+    Phase.COMPLETE: "green",
+    Phase.FAILED: "red",
+    Phase.SUSPENDED: "yellow",
+}
+
+
+class View(Protocol):
+    """Where a run is shown."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def status(self, status: Status) -> None: ...
+    def event(self, event: ProgressEvent) -> None: ...
+
+
+def view(console: Console) -> View:
+    """A live table where the console can draw one, else lines."""
+    return LiveTable(console) if console.is_terminal or console.is_jupyter else Lines(console)
+
+
+class LiveTable:
+    """Draws itself again four times a second. Thread-safe: each call replaces what is shown."""
+
+    def __init__(self, console: Console) -> None:
+        self._status: Status | None = None
+        self._rounds: deque[RoundEvent] = deque(maxlen=_LAST_ROUNDS)
+        self._notes: deque[str] = deque(maxlen=_LAST_NOTES)
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._drawn)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def status(self, status: Status) -> None:
+        self._status = status
+
+    def event(self, event: ProgressEvent) -> None:
+        if isinstance(event, RoundEvent):
+            self._rounds.append(event)
+        elif isinstance(event, SiloEvent) and (event.reason or event.message):
+            self._notes.append(line(event))
+
+    def _drawn(self) -> RenderableType:
+        return drawn(self._status, list(self._rounds), list(self._notes))
+
+
+class Lines:
+    """A line for each event, with the time of day: for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rounds = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace
+
+    def status(self, status: Status) -> None:
+        self._rounds = status.rounds
+
+    def event(self, event: ProgressEvent) -> None:
+        # Not wrapped and not marked up: a line is a line, and `[0]` is not a style.
+        self._console.print(line(event, self._rounds), markup=False, highlight=False, soft_wrap=True)
+
+
+def line(event: ProgressEvent, rounds: int = 0) -> str:
+    """One event as text.
+
+    Args:
+        event: What happened.
+        rounds: To do, 0 where that is not known.
+    """
+    at = time.strftime("%H:%M:%S", time.localtime(event.time))
+    if isinstance(event, PhaseEvent):
+        return f"{at} {event.phase.value}" + (f": {event.message}" if event.message else "")
+    if isinstance(event, SiloEvent):
+        reason = " ".join(part for part in (event.reason and f"({event.reason})", event.message) if part)
+        return f"{at} silo {event.silo}: {event.state.value}" + (f" {reason}" if reason else "")
+    of = f"/{rounds}" if rounds else ""
+    shown = ", ".join(f"{name} {amounts.number(event.metrics[name])}" for name in metrics.overall(event.metrics))
+    many = "1 silo" if len(event.silos) == 1 else f"{len(event.silos)} silos"
+    moved = f"{amounts.size(event.bytes_down)} down, {amounts.size(event.bytes_up)} up"
+    return f"{at} round {event.round}{of}: {amounts.duration(event.seconds)}, {many}, {moved}" + (
+        f"; {shown}" if shown else ""
+    )
+
+
+def drawn(status: Status | None, rounds: list[RoundEvent], notes: list[str]) -> RenderableType:
+    """All of the live table."""
+    if status is None:
+        return Text("Starting the coordinator ...", style="dim")
+    parts: list[RenderableType] = [_headline(status), _silos(status)]
+    if rounds:
+        parts.append(_rounds(rounds))
+    parts += [Text(note, style="dim", overflow="fold") for note in notes]
+    return Group(*parts)
+
+
+def _headline(status: Status) -> RenderableType:
+    headline = Table.grid(padding=(0, 2))
+    phase = Text(status.phase.value, style=_STYLES.get(status.phase, "cyan"))
+    cells: list[RenderableType] = [Text(status.job_name, style="bold"), phase]
+    if status.rounds:
+        cells.append(ProgressBar(total=status.rounds, completed=status.round, width=30))
+        cells.append(Text(f"round {status.round}/{status.rounds}"))
+    elif status.round:
+        cells.append(Text(f"round {status.round}"))
+    if status.seconds_left is not None and status.phase is Phase.RUNNING:
+        cells.append(Text(f"{amounts.duration(status.seconds_left)} left", style="dim"))
+    if status.epoch > 1:
+        cells.append(Text(f"start {status.epoch}", style="dim"))
+    headline.add_row(*cells)
+    return Group(headline, Text(status.message, style="yellow", overflow="fold")) if status.message else headline
+
+
+def _silos(status: Status) -> Table:
+    table = Table(expand=False, header_style="bold", border_style="dim")
+    for title in ("silo", "state", "doing", "device"):
+        table.add_column(title, no_wrap=title != "doing")
+    for title in ("clients", "down", "up", "restarts"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for silo in status.silos:
+        table.add_row(
+            Text(silo.name),
+            Text(silo.state.value, style=_STYLES.get(silo.state, "dim")),
+            Text(silo.reason or silo.activity),
+            Text(silo.device),
+            str(silo.clients or ""),
+            amounts.size(silo.bytes_down),
+            amounts.size(silo.bytes_up),
+            str(silo.restarts or ""),
+        )
+    return table
+
+
+def _rounds(rounds: list[RoundEvent]) -> Table:
+    names = metrics.overall(name for event in rounds for name in event.metrics)[:_MOST_METRICS]
+    table = Table(expand=False, header_style="bold", border_style="dim")
+    for title in ("round", "time", "silos", "down", "up", *names):
+        table.add_column(title.replace("/", "\n"), justify="right")
+    for event in rounds:
+        values = (event.metrics.get(name) for name in names)
+        table.add_row(
+            str(event.round),
+            amounts.duration(event.seconds),
+            str(len(event.silos)),
+            amounts.size(event.bytes_down),
+            amounts.size(event.bytes_up),
+            *("" if value is None else amounts.number(value) for value in values),
+        )
+    return table

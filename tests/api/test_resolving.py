@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fedjobs_operator import api
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.programs import parse_parameters
+
+from tests.api.jobs import a_job, a_job_with
+
+THERE = ["hospital-b", "hospital-a", "hospital-c"]
+
+
+def resolved(job: dict[str, Any], folder: Path | None = None) -> ResolvedJob:
+    return api.resolve(api.parse(job), THERE, folder=folder, uid="1")
+
+
+def test_named_silos_are_invited_in_the_order_of_their_names() -> None:
+    assert resolved(a_job(silos={"names": ["hospital-c", "hospital-a"]})).silos == ["hospital-a", "hospital-c"]
+
+
+def test_labels_invite_every_silo_that_was_found() -> None:
+    assert resolved(a_job(silos={"matchLabels": {"network": "eu"}})).silos == sorted(THERE)
+
+
+def test_a_silo_that_is_not_there_is_named_with_the_closest() -> None:
+    with pytest.raises(FedjobsError, match=r"spec.silos.names\[0\] is 'hospital-d'.*Known: hospital-a, ") as caught:
+        resolved(a_job(silos={"names": ["hospital-d"]}))
+    assert caught.value.code is ErrorCode.INVALID_JOB
+
+
+@pytest.mark.parametrize(
+    ("cohort", "minimum", "goal"),
+    [
+        ({}, 2, 2),
+        ({"minSilos": 1}, 1, 2),
+        ({"goalSilos": 1, "minSilos": 1}, 1, 1),
+        ({"minSilos": 2, "goalSilos": 9}, 2, 2),
+    ],
+)
+def test_the_cohort_is_by_default_all_that_are_invited(cohort: dict[str, int], minimum: int, goal: int) -> None:
+    found = resolved(a_job(cohort=cohort)).cohort
+    assert (found.min_silos, found.goal_silos, found.round_deadline_seconds) == (minimum, goal, 600)
+
+
+def test_more_silos_than_are_invited_cannot_be_needed() -> None:
+    with pytest.raises(FedjobsError, match=r"spec.cohort.minSilos is 3: only 2 silos are invited. Lower it to 2"):
+        resolved(a_job(cohort={"minSilos": 3}))
+
+
+def test_parameters_have_all_defaults_and_mean_the_same() -> None:
+    job = a_job()
+    job["spec"]["program"]["parameters"]["model"]["keras"]["layers"].insert(1, "Flatten")
+    written, complete = job["spec"]["program"]["parameters"], resolved(job).program.parameters
+    assert complete["client"]["batchSize"] == 32
+    assert parse_parameters("fedavg", complete).model_dump() == parse_parameters("fedavg", written).model_dump()
+
+
+def test_a_resolved_job_is_the_same_after_it_was_written_and_read() -> None:
+    job = resolved(a_job(requestedBy="alice@example.org", output={"format": ["keras"]}))
+    assert ResolvedJob.model_validate_json(job.model_dump_json(by_alias=True)) == job
+
+
+def test_each_new_job_has_a_uid_of_its_own() -> None:
+    job = api.parse(a_job())
+    assert api.resolve(job, THERE).uid != api.resolve(job, THERE).uid
+
+
+def test_an_entry_point_is_found_beside_the_jobs_file(tmp_path: Path) -> None:
+    job = resolved(a_job(program={"entrypoint": "churn:main", "parameters": {"a": 1}}), tmp_path)
+    assert (job.program.source, job.program.parameters) == (str(tmp_path), {"a": 1})
+
+
+def test_a_built_in_program_without_an_entry_point_needs_no_source(tmp_path: Path) -> None:
+    assert resolved(a_job(), tmp_path).program.source is None
+
+
+def test_relative_paths_are_relative_to_the_folder_of_the_job(tmp_path: Path) -> None:
+    (tmp_path / "stats.pb").touch()
+    job = resolved(a_job(program={"computation": {"path": "stats.pb"}}), tmp_path)
+    assert job.program.computation == str(tmp_path / "stats.pb")
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FedjobsError, match=r"spec.program.computation.path is 'stats.pb': there is no /"):
+        resolved(a_job(program={"computation": {"path": "stats.pb"}}), tmp_path)
+
+
+def test_weights_that_are_not_there_are_a_wrong_parameter(tmp_path: Path) -> None:
+    model = a_job()["spec"]["program"]["parameters"]["model"]
+    job = a_job(program={"name": "evaluate", "parameters": {"model": model, "weights": "w.safetensors"}})
+    with pytest.raises(FedjobsError, match=r"spec.program.parameters.weights is 'w.safetensors'") as caught:
+        resolved(job, tmp_path)
+    assert caught.value.code is ErrorCode.INVALID_PROGRAM_PARAMETER
+    (tmp_path / "w.safetensors").touch()
+    assert resolved(job, tmp_path).program.parameters["weights"] == str(tmp_path / "w.safetensors")
+
+
+def test_a_config_map_needs_a_cluster(tmp_path: Path) -> None:
+    job = a_job(program={"entrypoint": "churn:main", "source": {"configMap": {"name": "churn"}}})
+    with pytest.raises(FedjobsError, match=r"spec.program.source.configMap needs a cluster"):
+        resolved(job, tmp_path)
+
+
+def test_datasets_are_the_jobs_and_the_evaluations() -> None:
+    job = a_job_with("spec.program.parameters.evaluation", {"dataset": "digits-test"})
+    assert api.datasets(api.parse(job)) == ["digits", "digits-test"]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fedjobs import validation
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+from tests.api.jobs import a_job
+
+
+def a_silo(name: str, dataset: str = "digits") -> dict[str, Any]:
+    described = {"source": {"csv": {"path": "a.csv"}}, "features": {"columns": ["p0"]}}
+    return {"silo": name, "datasets": {dataset: described}}
+
+
+@pytest.fixture
+def silos(tmp_path: Path) -> Path:
+    return written(tmp_path, a_silo("hospital-a"), a_silo("hospital-b"))
+
+
+def written(folder: Path, *silos: dict[str, Any]) -> Path:
+    path = folder / "silos.yaml"
+    path.write_text(yaml.safe_dump_all(silos))
+    return path
+
+
+def test_a_job_and_silos_that_fit_are_resolved(silos: Path) -> None:
+    checked = validation.check(a_job(), silos)
+    assert checked.resolved.silos == ["hospital-a", "hospital-b"]
+    assert checked.warnings == []
+
+
+def test_a_dataset_that_too_few_silos_offer_is_refused_with_what_they_offer(tmp_path: Path) -> None:
+    silos = written(tmp_path, a_silo("hospital-a"), a_silo("hospital-b", "digit"))
+    with pytest.raises(FedjobsError, match="'digits' is not offered by hospital-b; there they offer: digit") as caught:
+        validation.check(a_job(), silos)
+    assert caught.value.code is ErrorCode.DATA_NOT_FOUND
+
+
+def test_a_dataset_that_enough_silos_offer_is_a_warning(tmp_path: Path) -> None:
+    silos = written(tmp_path, a_silo("hospital-a"), a_silo("hospital-b", "digit"))
+    assert len(validation.check(a_job(cohort={"minSilos": 1}), silos).warnings) == 1
+
+
+def test_silos_that_the_job_does_not_name_are_a_warning(tmp_path: Path) -> None:
+    silos = written(tmp_path, *map(a_silo, ("hospital-a", "hospital-b", "hospital-c")))
+    assert "hospital-c" in validation.check(a_job(), silos).warnings[0]
+
+
+def test_a_wrong_silos_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FedjobsError) as caught:
+        validation.check(a_job(), written(tmp_path, {"silo": "hospital-a", "datsets": {}}))
+    assert caught.value.code is ErrorCode.INVALID_SILO_FILE

@@ -1,0 +1,26 @@
+"""Which of a silo's clients take part in a round."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from fedjobs_protocol.values import Array
+
+
+def sample(clients: int, per_round: int | None, seed: int) -> Array:
+    """Indices of the clients of a round, int64, ascending.
+
+    The same seed gives the same clients with every version of every library: clients are ranked by a hash of seed and
+    index, and the first are taken.
+    """
+    if per_round is None or per_round >= clients:
+        return np.arange(clients, dtype=np.int64)
+    prefix = hashlib.blake2b(seed.to_bytes(8, "little"), digest_size=8)
+
+    def rank(index: int) -> bytes:
+        ranked = prefix.copy()
+        ranked.update(index.to_bytes(8, "little"))
+        return ranked.digest()
+
+    return np.array(sorted(sorted(range(clients), key=rank)[:per_round]), dtype=np.int64)
