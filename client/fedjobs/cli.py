@@ -188,7 +188,8 @@ def _print_result(found: RunResult, curves: Path | None) -> None:
 
     from fedjobs import result_tables
 
-    Console().print(result_tables.drawn(found))
+    if found.metrics:
+        Console().print(result_tables.drawn(found))
     # Not by rich, which would break long paths.
     places = result_tables.places(found) | ({"learning curves": str(curves)} if curves else {})
     for title, path in places.items():

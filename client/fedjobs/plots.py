@@ -8,7 +8,6 @@ from pathlib import Path
 from fedjobs import metrics
 
 FILE = "learning-curves.png"
-_NOT_DRAWN = ("num_examples", "num_batches")
 _PANEL = (4.8, 3.4)  # inches
 
 
@@ -24,7 +23,7 @@ def learning_curves(rounds: Sequence[dict[str, float]], path: Path, title: str =
         Whether there was something to draw: curves need two rounds.
     """
     names = metrics.ordered(
-        name.rpartition("/")[2] for entry in rounds for name in entry if "/" in name and not name.endswith(_NOT_DRAWN)
+        name.rpartition("/")[2] for entry in rounds for name in entry if "/" in name and not metrics.is_count(name)
     )
     if len(rounds) < 2 or not names:
         return False

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -115,7 +116,7 @@ def line(event: ProgressEvent, rounds: int = 0) -> str:
         reason = " ".join(part for part in (event.reason and f"({event.reason})", event.message) if part)
         return f"{at} silo {event.silo}: {event.state.value}" + (f" {reason}" if reason else "")
     of = f"/{rounds}" if rounds else ""
-    shown = ", ".join(f"{name} {amounts.number(event.metrics[name])}" for name in metrics.overall(event.metrics))
+    shown = ", ".join(f"{name} {amounts.number(event.metrics[name])}" for name in metrics.telling(event.metrics))
     many = "1 silo" if len(event.silos) == 1 else f"{len(event.silos)} silos"
     moved = f"{amounts.size(event.bytes_down)} down, {amounts.size(event.bytes_up)} up"
     return f"{at} round {event.round}{of}: {amounts.duration(event.seconds)}, {many}, {moved}" + (
@@ -152,9 +153,9 @@ def _headline(status: Status) -> RenderableType:
 
 
 def _silos(status: Status) -> Table:
-    table = Table(expand=False, header_style="bold", border_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold", border_style="dim")
     for title in ("silo", "state", "doing", "device"):
-        table.add_column(title, no_wrap=title != "doing")
+        table.add_column(title, no_wrap=title != "doing", overflow="fold")
     for title in ("clients", "down", "up", "restarts"):
         table.add_column(title, justify="right", no_wrap=True)
     for silo in status.silos:
@@ -172,10 +173,10 @@ def _silos(status: Status) -> Table:
 
 
 def _rounds(rounds: list[RoundEvent]) -> Table:
-    names = metrics.overall(name for event in rounds for name in event.metrics)[:_MOST_METRICS]
-    table = Table(expand=False, header_style="bold", border_style="dim")
+    names = metrics.telling(name for event in rounds for name in event.metrics)[:_MOST_METRICS]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold", border_style="dim")
     for title in ("round", "time", "silos", "down", "up", *names):
-        table.add_column(title.replace("/", "\n"), justify="right")
+        table.add_column(title.replace("/", "\n"), justify="right", overflow="fold")
     for event in rounds:
         values = (event.metrics.get(name) for name in names)
         table.add_row(

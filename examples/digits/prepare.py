@@ -1,7 +1,7 @@
 """Writes scikit-learn's handwritten digits as the files of four silos: `python examples/digits/prepare.py`.
 
-The silos are as different as real ones: of different sizes, and each sees some digits far more often than others. Two of them
-keep CSV, two Parquet. Each holds back a fifth of its rows as test data. The same files come out every time.
+The silos are as different as real ones: of different sizes, and each sees some digits far more often than others. Two
+of them keep CSV, two Parquet. Each holds back a fifth of its rows as test data. The same files come out every time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LABEL = "digit"
 
 
 def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Features (float32 [n, 64], from 0 to 1) and labels (int32 [n]) of each silo, in an order that is always the same."""
+    """Features (float32 [n, 64], from 0 to 1) and labels (int32 [n]) of each silo."""
     digits = load_digits()
     features = (digits.data / 16).astype(np.float32)  # pixels are from 0 to 16
     labels = digits.target.astype(np.int32)
@@ -36,7 +36,8 @@ def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     owners = np.empty(len(labels), np.int64)
     for digit in range(10):
         rows = np.flatnonzero(labels == digit)
-        weights = np.array([size * (HOME_WEIGHT if digit in home else 1) for size, home in zip(SIZES, HOME_DIGITS)])
+        at_home = np.array([digit in home for home in HOME_DIGITS])
+        weights = np.where(at_home, HOME_WEIGHT, 1) * SIZES
         owners[rows] = random.choice(len(SILOS), size=len(rows), p=weights / weights.sum())
     order = random.permutation(len(labels))
     parts = {name: order[owners[order] == number] for number, name in enumerate(SILOS)}

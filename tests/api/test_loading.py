@@ -108,6 +108,7 @@ def test_a_job_that_was_read_back_from_a_cluster_is_valid() -> None:
     ("content", "said"),
     [
         ("a: [1", "line 1"),
+        ("a: 1\nb: {c: 1, c: 2}\n", "'c' is there twice in line 2, column 11"),
         ("", "0 YAML documents"),
         ("a: 1\n---\nb: 2\n", "2 YAML documents"),
         ("- 1", "a job is a mapping"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from fedjobs import amounts
@@ -18,8 +19,8 @@ def text(status: Status | None, rounds: list[RoundEvent] | None = None, notes: l
 
 
 def row(shown: str, begin: str) -> list[str]:
-    found = next(line for line in shown.splitlines() if line.strip(" │").startswith(begin))
-    return [cell.strip() for cell in found.strip("│").split("│")]
+    found = next(line for line in shown.splitlines() if line.strip().startswith(begin))
+    return re.split(r"\s{2,}", found.strip())
 
 
 def test_before_the_first_status_the_table_says_that_it_starts() -> None:
@@ -38,13 +39,13 @@ def test_a_failure_shows_its_message() -> None:
 
 def test_each_silo_has_state_activity_device_clients_and_bytes() -> None:
     shown = text(a_status())
-    assert row(shown, "hospital-a") == ["hospital-a", "Working", "running", "CPU", "7", "4.0 kB", "0 B", ""]
+    assert row(shown, "hospital-a") == ["hospital-a", "Working", "running", "CPU", "7", "4.0 kB", "0 B"]
     assert row(shown, "hospital-b")[1:3] == ["Refused", "policy.minClients"]
 
 
 def test_rounds_are_shown_with_metrics_over_all_silos_evaluation_first() -> None:
     shown = text(a_status(), [a_round(1), a_round(2)])
-    assert row(shown, "2") == ["2", "250 ms", "2", "4.0 kB", "2.5 MB", "0.2500", "0.5200", "1200"]
+    assert row(shown, "2") == ["2", "250 ms", "2", "4.0 kB", "2.5 MB", "0.2500", "0.5200"]
     assert shown.count("hospital-a") == 1  # in the table of silos
 
 

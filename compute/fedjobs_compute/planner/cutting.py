@@ -36,7 +36,7 @@ class Local:
     """
 
     name: str
-    call: bb.Call
+    call: bb.ComputationBuildingBlock
     at_clients: bool
     level: int
     uses: tuple[str, ...]
@@ -44,7 +44,8 @@ class Local:
     @property
     def intrinsic(self) -> str:
         """The intrinsic that is called, or an empty string."""
-        return self.call.function.uri if isinstance(self.call.function, bb.Intrinsic) else ""
+        function = self.call.function if isinstance(self.call, bb.Call) else None
+        return str(function.uri) if isinstance(function, bb.Intrinsic) else ""
 
 
 @dataclass(frozen=True)

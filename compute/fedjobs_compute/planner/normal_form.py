@@ -9,7 +9,7 @@ import tensorflow_federated as tff
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.environments.tensorflow_backend import tensorflow_tree_transformations
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
-from tensorflow_federated.python.core.impl.compiler import transformations, tree_transformations
+from tensorflow_federated.python.core.impl.compiler import transformation_utils, transformations, tree_transformations
 from tensorflow_federated.python.core.impl.types import type_analysis
 
 
@@ -19,12 +19,12 @@ class NormalForm:
 
     Attributes:
         parameters: Name and type of each federated or unplaced part of the computation's parameter, in its order.
-        calls: Name and call of each local, in an order in which each uses only what stands before it.
-        result: References, selections, structures and literals over the locals and parameters.
+        calls: Name and call (or literal) of each local, in an order in which each uses only what stands before it.
+        result: References, selections and structures over the locals and parameters.
     """
 
     parameters: tuple[tuple[str, tff.Type], ...]
-    calls: tuple[tuple[str, bb.Call], ...]
+    calls: tuple[tuple[str, bb.ComputationBuildingBlock], ...]
     result: bb.ComputationBuildingBlock
 
 
@@ -44,9 +44,26 @@ def normal_form(computation: tff.Computation) -> NormalForm:
     body = transformations.to_call_dominant(body)
     body, _ = tree_transformations.remove_mapped_or_applied_identity(body)
     body = transformations.to_call_dominant(body)
-    if isinstance(body, bb.Block):
-        return NormalForm(tuple(parameters), tuple(body.locals), body.result)
-    return NormalForm(tuple(parameters), (), body)
+    calls, result = (list(body.locals), body.result) if isinstance(body, bb.Block) else ([], body)
+    literals: dict[str, bb.ComputationBuildingBlock] = {}
+    calls = [(name, without_literals(call, literals)) for name, call in calls]
+    result = without_literals(result, literals)
+    return NormalForm(tuple(parameters), (*literals.items(), *calls), result)
+
+
+def without_literals(
+    block: bb.ComputationBuildingBlock, literals: dict[str, bb.ComputationBuildingBlock]
+) -> bb.ComputationBuildingBlock:
+    """The block with a reference in place of each literal: a literal is a local like any other then."""
+
+    def transform(inner: bb.ComputationBuildingBlock) -> tuple[bb.ComputationBuildingBlock, bool]:
+        if not isinstance(inner, bb.Literal):
+            return inner, False
+        name = f"literal_{len(literals)}"
+        literals[name] = inner
+        return bb.Reference(name, inner.type_signature), True
+
+    return transformation_utils.transform_postorder(block, transform)[0]
 
 
 def _as_lambda(block: bb.ComputationBuildingBlock) -> bb.Lambda:

@@ -16,7 +16,7 @@ from tensorflow_federated.python.core.impl.utils import tensorflow_utils
 from fedjobs_compute.canonical import canonical_graph
 from fedjobs_compute.planner.emitting import Emitter, Value
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
-from fedjobs_compute.planner.normal_form import unbound_references
+from fedjobs_compute.planner.normal_form import unbound_references, without_literals
 
 
 @dataclass(frozen=True, order=True)
@@ -122,36 +122,22 @@ def build_program(inputs: Iterable[tuple[str, tff.Type]], block: bb.ComputationB
     """
     flat = transformations.to_call_dominant(block)
     local_calls, result = (list(flat.locals), flat.result) if isinstance(flat, bb.Block) else ([], flat)
-    types = dict(inputs) | {name: call.type_signature for name, call in local_calls}
-    literals = _literals(result)
+    literals: dict[str, bb.ComputationBuildingBlock] = {}
+    result = without_literals(result, literals)
     local_calls += literals.items()
-    types |= {name: literal.type_signature for name, literal in literals.items()}
+    types = dict(inputs) | {name: call.type_signature for name, call in local_calls}
     groups = _group(local_calls)
     aliases: dict[LeafKey, LeafKey] = {}
     segments = []
-    result_references = set(unbound_references(result)) | set(literals)
+    result_references = set(unbound_references(result))
     for i, group in enumerate(groups):
         later = result_references.union(*(g.references() for g in groups[i + 1 :]))
         wanted = [name for name in group.names() if name in later]
         segment = _write_segment(group, types, wanted, aliases)
         if segment.fetches or segment.initialize_op:
             segments.append(segment)
-    outputs = tuple(aliases.get(key, key) for key in _result_keys(result, types, literals))
+    outputs = tuple(aliases.get(key, key) for key in result_keys(result))
     return NamedProgram(tuple(segments), outputs, tuple(leaves_of(result.type_signature)))
-
-
-def _literals(result: bb.ComputationBuildingBlock) -> dict[str, bb.Literal]:
-    found: dict[str, bb.Literal] = {}
-
-    def visit(block: bb.ComputationBuildingBlock) -> None:
-        if isinstance(block, bb.Literal):
-            found[f"literal_{len(found)}"] = block
-        elif isinstance(block, bb.Struct):
-            for element in block:
-                visit(element)
-
-    visit(result)
-    return found
 
 
 def _group(calls: list[tuple[str, bb.ComputationBuildingBlock]]) -> list[_Calls]:
@@ -172,19 +158,11 @@ def _initializes(block: bb.ComputationBuildingBlock) -> bool:
     return any(_initializes(child) for child in block.children())
 
 
-def _result_keys(
-    block: bb.ComputationBuildingBlock, types: Mapping[str, tff.Type], literals: Mapping[str, bb.Literal]
-) -> list[LeafKey]:
-    names = {id(literal): name for name, literal in literals.items()}
-
-    def visit(inner: bb.ComputationBuildingBlock) -> list[LeafKey]:
-        if isinstance(inner, bb.Struct):
-            return [key for element in inner for key in visit(element)]
-        if isinstance(inner, bb.Literal):
-            return [LeafKey(names[id(inner)], 0)]
-        return reference_keys(inner)
-
-    return visit(block)
+def result_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
+    """Leaves of a structure of references and selections."""
+    if isinstance(block, bb.Struct):
+        return [key for element in block for key in result_keys(element)]
+    return reference_keys(block)
 
 
 def reference_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:

@@ -12,6 +12,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.programs import parse_parameters
 from fedjobs_protocol.programs.problems import explain
 
+from fedjobs_operator.api import strict_yaml
 from fedjobs_operator.api.federated_jobs import FederatedJob
 
 _ROOT = "\0"  # in no file, so that it can be taken away again
@@ -24,7 +25,7 @@ def load(path: Path) -> FederatedJob:
         FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER, naming file, field, value and remedy.
     """
     try:
-        documents = [document for document in yaml.safe_load_all(path.read_text("utf-8")) if document is not None]
+        documents = strict_yaml.documents(path.read_text("utf-8"))
     except OSError as error:
         remedy = "Name an existing job's file."
         raise FedjobsError(ErrorCode.INVALID_JOB, f"{path} cannot be read: {error.strerror}.", remedy) from error

@@ -1,0 +1,34 @@
+"""YAML in which a field may be there once. PyYAML keeps the last of two and says nothing; people mean the other one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for name, _ in node.value:
+            if name.tag == _MERGE or not isinstance(name, yaml.ScalarNode):
+                continue
+            if name.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the field {name.value!r} is there twice", problem_mark=name.start_mark
+                )
+            seen.add(name.value)
+        return super().construct_mapping(node, deep)
+
+
+def documents(text: str) -> list[Any]:
+    """All documents that are not empty.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML, or a field is there twice.
+    """
+    loaded = yaml.load_all(text, Loader=_StrictLoader)
+    return [document for document in loaded if document is not None]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fedjobs_compute.planner.planning import plan
+from fedjobs_compute.plans import MergeKind
+from fedjobs_compute.shards import LoadedShard, operations, parse
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+
+from tests.compute import computations as c
+from tests.compute.interpreter import Interpreter
+
+F = np.float32
+
+
+@pytest.mark.parametrize(
+    ("computation", "arguments", "expected"),
+    [
+        (c.sum_of_shifted, (F(10), [F(1), F(2), F(4)]), 37),
+        (c.weighted_mean, ([F(1), F(4)], [F(3), F(1)]), 1.75),
+        (c.extremes, ([F(3), F(-1), F(2)],), (-1, 3, 4)),
+        (c.count_known_words, (["a", "b", "zz"],), 2),
+        (c.sum_of_doubled_elements, ([[F(1), F(2)], [F(3)]],), 12),
+        (c.concatenated, (["x", "y"],), b"xy."),
+        (c.captured_everywhere, ([F(1), F(2)], F(10)), 33),
+        (c.literals_in_the_result, ([F(1), F(2)],), (3, 3.5, b"text", 7)),
+        (c.selected, ([2, 3], F(5)), 25),
+    ],
+)
+def test_a_planned_computation_gives_what_it_says(computation: Any, arguments: tuple[Any, ...], expected: Any) -> None:
+    assert Interpreter(computation)(*arguments) == expected
+
+
+def test_a_computation_without_clients_reports_its_zero() -> None:
+    assert Interpreter(c.sum_of_shifted)(F(10), []) == 0
+
+
+@pytest.mark.parametrize(
+    ("computation", "named"),
+    [
+        (c.variance, "2 exchanges"),
+        (c.doubled_at_clients, "placed at the clients"),
+        (c.secure_sum, "federated_secure_sum_bitwidth"),
+    ],
+)
+def test_what_is_not_planned_is_refused_by_name(computation: Any, named: str) -> None:
+    with pytest.raises(FedjobsError, match=named) as raised:
+        plan(computation)
+    assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
+
+
+def test_only_leaves_that_the_silos_need_go_down() -> None:
+    stage = plan(c.sum_of_shifted).stages[0]
+    assert stage.broadcasts == ("parameter_0/0",)
+    assert plan(c.weighted_mean).stages[0].broadcasts == ()
+
+
+def test_constants_are_part_of_the_shard_and_are_not_sent() -> None:
+    shard = parse(plan(c.weighted_mean).stages[0].shard)
+    assert not shard.broadcasts
+    assert shard.zero.inputs == 0
+
+
+@pytest.mark.parametrize(
+    ("computation", "kinds"),
+    [
+        (c.sum_of_shifted, (MergeKind.SUM,)),
+        (c.extremes, (MergeKind.MINIMUM, MergeKind.MAXIMUM, MergeKind.SUM)),
+        (c.concatenated, (None,)),
+    ],
+)
+def test_the_merge_of_a_leaf_is_read_off_its_graph(computation: Any, kinds: tuple[MergeKind | None, ...]) -> None:
+    assert plan(computation).stages[0].merge_kinds == kinds
+
+
+def test_operations_of_a_shard_are_listed_with_those_in_its_functions() -> None:
+    found = operations(parse(plan(c.sum_of_doubled_elements).stages[0].shard))
+    assert {"MapDataset", "ReduceDataset", "AddV2"} <= found
+    assert not any(name.startswith("f_") for name in found)
+
+
+def test_bytes_that_are_not_a_shard_are_refused() -> None:
+    with pytest.raises(FedjobsError) as raised:
+        LoadedShard(b"\xff\xff not a shard")
+    assert raised.value.code is ErrorCode.SHARD_FAILED
+
+
+def test_a_shard_of_another_format_is_refused_and_both_are_named() -> None:
+    with pytest.raises(FedjobsError, match=r"format 9.*\[1\]") as raised:
+        parse(shard_pb2.Shard(format=9).SerializeToString())
+    assert raised.value.code is ErrorCode.VERSION_MISMATCH
+
+
+def test_a_shard_with_a_graph_that_tensorflow_cannot_load_is_refused() -> None:
+    shard = parse(plan(c.sum_of_shifted).stages[0].shard)
+    shard.work.segments[0].graph_def = b"\x0a\x05\x0a\x03abc"
+    with pytest.raises(FedjobsError) as raised:
+        LoadedShard(shard.SerializeToString())
+    assert raised.value.code is ErrorCode.SHARD_FAILED
+
+
+def test_an_argument_that_is_not_of_the_type_is_named() -> None:
+    with pytest.raises(FedjobsError, match="'a'.*float32") as raised:
+        Interpreter(c.extremes)(["a"])
+    assert raised.value.code is ErrorCode.PROGRAM_FAILED

@@ -1,0 +1,62 @@
+"""The examples are what they say they are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fedjobs_operator import api
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_worker import datasets, silo_files
+from fedjobs_worker.silo_files import SiloFile
+
+ROOT = Path(__file__).parents[2] / "examples"
+EXAMPLES = ["breast-cancer", "digits"]
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of an example, with its data."""
+    folder = tmp_path_factory.mktemp(request.param)
+    for name in ("job.yaml", "silos.yaml"):
+        (folder / name).write_bytes((ROOT / request.param / name).read_bytes())
+    prepare(request.param, folder / "data")
+    return folder
+
+
+def prepare(example: str, out: Path) -> None:
+    subprocess.run([sys.executable, ROOT / example / "prepare.py", "--out", out], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_its_job_fits_its_silos(example: Path) -> None:
+    silos = silo_files.load_all(example / "silos.yaml")
+    job = api.load(example / "job.yaml")
+    resolved = api.resolve(job, [silo.silo for silo in silos], folder=example)
+    assert resolved.silos == [silo.silo for silo in silos]
+    for silo in silos:
+        assert set(api.datasets(job)) <= silo.datasets.keys()
+
+
+def test_every_silo_can_load_its_data_but_the_malformed_one_says_file_row_and_column(example: Path) -> None:
+    for silo in silo_files.load_all(example / "silos.yaml"):
+        for name in silo.datasets:
+            if (silo.silo, name) == ("clinic-d", "tumours"):
+                with pytest.raises(FedjobsError, match=r"clinic-d/train\.csv, row 17, column 'mean_area'") as caught:
+                    rows(silo, name)
+                assert caught.value.code is ErrorCode.DATA_MALFORMED
+            else:
+                assert rows(silo, name) > 0
+
+
+def rows(silo: SiloFile, name: str) -> int:
+    return len(datasets.load(silo.silo, name, silo.datasets[name]).components["y"])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_same_files_come_out_every_time(name: str, tmp_path: Path) -> None:
+    prepare(name, tmp_path / "first")
+    prepare(name, tmp_path / "second")
+    first = {path.relative_to(tmp_path / "first"): path.read_bytes() for path in tmp_path.glob("first/*/*")}
+    second = {path.relative_to(tmp_path / "second"): path.read_bytes() for path in tmp_path.glob("second/*/*")}
+    assert len(first) == 8
+    assert first == second
