@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.ids import JobUid, SiloName
+from fedjobs_protocol.ids import Digest, JobUid, SiloName
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.session_server import SessionServer
 from fedjobs_protocol.spares import SpareFiles
@@ -27,6 +27,7 @@ from fedjobs_coordinator.stored import BlobStore
 from fedjobs_coordinator.work_identity import WorkIdentities
 
 _TICK_S = 0.5
+_LOOK_S = 0.05  # between looks at who is there
 _GRACE_S = 2.0  # for the answer that the job is over to reach the silos
 Result = TypeVar("Result")
 
@@ -66,6 +67,7 @@ class Coordinator:
         self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
         self._server = SessionServer(self._sessions, identity, listen)
         self._stopping = threading.Event()
+        self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
         self._thread.start()
@@ -89,9 +91,12 @@ class Coordinator:
         """Counts the starts of the job's coordinator."""
         return self._lock.epoch
 
-    def cohort(self) -> list[SiloName]:
-        """Waits for the silos of the next invocation: for all that were invited and take part, or, after the round's
-        deadline, for as many as there must be at least.
+    def cohort(self, shard: Digest) -> list[SiloName]:
+        """Waits for the silos of the next invocation: for all that were invited and have not said no, or, after the
+        round's deadline, for as many as there must be at least.
+
+        Args:
+            shard: What they will be asked to run.
 
         Raises:
             FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
@@ -101,18 +106,22 @@ class Coordinator:
         until = time.monotonic() + wanted.round_deadline_seconds
         while True:
             self._check_stopping()
-            ready, unwilling = self._now(lambda: (self.roster.ready(), self.roster.unwilling()))
-            if len(self.job.silos) - len(unwilling) < wanted.min_silos:
-                raise self._too_small(len(self.job.silos) - len(unwilling))
+            ready, declined = self._now(lambda: (self.roster.ready(), self.roster.unwilling()))
+            refused = self._refusals.get(shard, set())
+            ready = [silo for silo in ready if silo not in refused]
+            willing = len(self.job.silos) - len(refused.union(declined))
             late = time.monotonic() > until
-            enough = min(wanted.goal_silos, len(self.job.silos) - len(unwilling))
-            if len(ready) >= (wanted.min_silos if late else enough):
+            if len(ready) >= (wanted.min_silos if late else max(wanted.min_silos, min(wanted.goal_silos, willing))):
                 self.progress.phase(Phase.RUNNING)
-                return list(ready)
-            if late:
-                raise self._too_small(len(ready))
-            self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {enough} silos are ready")
-            self._stopping.wait(0.05)
+                return ready
+            if late or willing < wanted.min_silos:
+                raise self._too_small(ready)
+            self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {willing} silos are ready")
+            self._stopping.wait(_LOOK_S)
+
+    def refused(self, shard: Digest, silo: SiloName) -> None:
+        """The silo will not run this shard, now or later."""
+        self._refusals.setdefault(shard, set()).add(silo)
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Gives out work."""
@@ -160,10 +169,11 @@ class Coordinator:
         if self._stopping.is_set():
             raise SuspendedError
 
-    def _too_small(self, count: int) -> FedjobsError:
+    def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
+        why = self._now(lambda: self.roster.why_missing(ready))
         return FedjobsError(
             ErrorCode.COHORT_TOO_SMALL,
-            f"Only {count} of at least {self.job.cohort.min_silos} silos can take part: {self._now(self.roster.why_missing)}.",
+            f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {why}.",
             "Mend what they say, or lower spec.cohort.minSilos.",
         )
 

@@ -15,7 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from tensorflow_federated.python.common_libs import structure
 
-from fedjobs_coordinator.assignments import Assignment, Failure
+from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.dispatching import Dispatcher
 from fedjobs_coordinator.merging import Merger, NotFiniteError
@@ -102,7 +102,7 @@ class Invocations:
         self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Mapping[int, Any]
     ) -> _Merged:
         """One exchange with the silos of the cohort."""
-        cohort = self._coordinator.cohort()
+        cohort = self._coordinator.cohort(stage.stage.digest)
         dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
         assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
         if assignments:
@@ -121,7 +121,9 @@ class Invocations:
         """
         outcomes = assignments[0].collection.outcomes() if assignments else {}
         reports = {silo: o for silo, o in outcomes.items() if isinstance(o, Report)}
-        failures = {a.silo: outcomes.get(a.silo, _LATE) for a in assignments if a.silo not in reports}
+        failures = {a.silo: _failure(outcomes.get(a.silo)) for a in assignments if a.silo not in reports}
+        for silo in [s for s, failure in failures.items() if failure.final]:
+            self._coordinator.refused(stage.stage.digest, silo)
         needed = min(self._coordinator.job.cohort.min_silos, len(assignments))
         while len(reports) >= needed:
             usable = tuple(r for _, r in sorted(reports.items()) if r.clients)
@@ -143,7 +145,8 @@ class _Merged:
     accumulators: list[Any]
 
 
-_LATE = Failure("RoundDeadline", "no report before the round's deadline.")
+def _failure(outcome: Outcome | None) -> Failure:
+    return outcome if isinstance(outcome, Failure) else Failure("RoundDeadline", "no report before the deadline.")
 
 
 def _not_finite(silo: SiloName) -> Failure:
@@ -151,7 +154,7 @@ def _not_finite(silo: SiloName) -> Failure:
     return Failure(ErrorCode.REPORT_NOT_FINITE.label, message)
 
 
-def _too_few(count: int, needed: int, failures: Mapping[SiloName, Any]) -> FedjobsError:
+def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure]) -> FedjobsError:
     why = "; ".join(f"{silo}: {f.reason}: {f.message}" for silo, f in sorted(failures.items()))
     return FedjobsError(
         ErrorCode.COHORT_TOO_SMALL,

@@ -10,7 +10,8 @@ from fedjobs_protocol.statuses import SiloState, SiloStatus
 
 LOST_AFTER_S = 15.0  # without any sign of life; three heartbeats
 
-_UNWILLING = frozenset({SiloState.DECLINED, SiloState.REFUSED})
+_PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED})
+"""Can be given work: a silo that refused one shard may do another."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
 
 
@@ -50,7 +51,7 @@ class Roster:
         entry = self._silos[silo]
         entry.sessions += 1
         self.seen(silo)
-        if entry.state not in _UNWILLING:
+        if entry.state is not SiloState.DECLINED:
             self._set(silo, SiloState.READY)
 
     def seen(self, silo: SiloName, activity: str | None = None) -> None:
@@ -64,7 +65,7 @@ class Roster:
 
     def working(self, silo: SiloName) -> None:
         """Work was given out."""
-        if self._silos[silo].state is SiloState.READY:
+        if self._silos[silo].state in _PRESENT:
             self._set(silo, SiloState.WORKING)
 
     def reported(self, silo: SiloName, device: str, clients: int) -> None:
@@ -82,7 +83,7 @@ class Roster:
         self._set(silo, SiloState.DECLINED, reason, message)
 
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
-        """The silo will not do what this job asks, now or later."""
+        """The silo will not do this work, now or later; other work it may."""
         self._set(silo, SiloState.REFUSED, reason, message)
 
     def transferred(self, silo: SiloName, down: int, up: int) -> None:
@@ -95,25 +96,24 @@ class Roster:
     def expire(self) -> None:
         """Marks those as lost that have not been seen for long."""
         for silo, entry in self._silos.items():
-            alive = entry.state in (SiloState.READY, SiloState.WORKING)
-            if alive and self._now() - entry.last_seen > LOST_AFTER_S:
+            if entry.state in _PRESENT and self._now() - entry.last_seen > LOST_AFTER_S:
                 self._set(silo, SiloState.LOST, "NoHeartbeat", f"not heard of for {LOST_AFTER_S:.0f} s")
 
     def ready(self) -> list[SiloName]:
         """Silos that can be given work, sorted."""
-        return [n for n, s in self._silos.items() if s.state in (SiloState.READY, SiloState.WORKING)]
+        return [n for n, s in self._silos.items() if s.state in _PRESENT]
 
     def unwilling(self) -> list[SiloName]:
-        """Silos that will not take part any more."""
-        return [n for n, s in self._silos.items() if s.state in _UNWILLING]
+        """Silos that do not take part in this job."""
+        return [n for n, s in self._silos.items() if s.state is SiloState.DECLINED]
 
-    def why_missing(self) -> str:
-        """For a person: each silo that cannot be given work, with the reason."""
+    def why_missing(self, there: Iterable[SiloName]) -> str:
+        """For a person: each silo that is not among these, with the reason."""
         texts = []
-        for name, entry in self._silos.items():
-            if entry.state not in (SiloState.READY, SiloState.WORKING):
-                why = ": ".join(x for x in (entry.reason, entry.message) if x)
-                texts.append(f"{name} is {entry.state}" + (f" ({why})" if why else ""))
+        for name in sorted(set(self._silos) - set(there)):
+            entry = self._silos[name]
+            why = ": ".join(x for x in (entry.reason, entry.message) if x)
+            texts.append(f"{name} is {entry.state}" + (f" ({why})" if why else ""))
         return "; ".join(texts)
 
     def rows(self) -> list[SiloStatus]:

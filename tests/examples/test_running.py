@@ -1,0 +1,32 @@
+"""An example from its files to its result, with all real processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fedjobs import results, runs
+from fedjobs_protocol.processes import registered
+from fedjobs_protocol.statuses import ProgressEvent, SiloEvent, SiloState
+
+EXAMPLE = Path(__file__).parents[2] / "examples/breast-cancer"
+
+
+@pytest.mark.processes
+def test_a_silo_with_a_malformed_row_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, EXAMPLE / "prepare.py", "--out", tmp_path / "data"], check=True)
+    for name in ("job.yaml", "silos.yaml"):
+        (tmp_path / name).write_bytes((EXAMPLE / name).read_bytes())
+    events: list[ProgressEvent] = []
+    outcome = runs.run(tmp_path / "job.yaml", tmp_path / "silos.yaml", tmp_path / "run", on_event=events.append)
+    assert outcome.exit_code == 0, outcome.message
+
+    refused = [event for event in events if isinstance(event, SiloEvent) and event.state is SiloState.REFUSED]
+    assert {event.silo for event in refused} == {"clinic-d"}
+    assert refused[0].reason == "DataMalformed"
+    assert "clinic-d/train.csv, row 17, column 'mean_area'" in refused[0].message
+
+    result = results.read(outcome.directory)
+    assert result.metrics[-1]["round"] == 15
+    assert result.metrics[-1]["evaluation/accuracy"] > 0.9
+    assert registered(outcome.directory / "processes") == []

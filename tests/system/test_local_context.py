@@ -1,0 +1,184 @@
+"""Any TFF computation runs over real silo processes: the same values as the sequential interpreter of its plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+from fedjobs.local import LocalFederation
+from fedjobs_coordinator.contexts import AsyncContext, federated_context
+from fedjobs_coordinator.stored import StoredArray
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.statuses import SiloState
+
+from tests.compute import computations as c
+from tests.compute.interpreter import Interpreter, leaves
+
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("federation")]
+F = np.float32
+LARGE = 300_000  # elements: well over what travels inline
+
+
+@pytest.mark.parametrize(
+    ("computation", "arguments"),
+    [
+        (c.sum_of_shifted, (F(10), [F(1), F(2), F(4)])),
+        (c.weighted_mean, ([F(1), F(4), F(2)], [F(3), F(1), F(5)])),
+        (c.extremes, ([F(3), F(-1), F(2)],)),
+        (c.count_known_words, (["a", "b", "zz"],)),
+        (c.sum_of_doubled_elements, ([[F(1), F(2)], [F(3)], [F(4)]],)),
+        (c.captured_everywhere, ([F(1), F(2), F(3)], F(10))),
+        (c.literals_in_the_result, ([F(1), F(2), F(0.1)],)),
+        (c.selected, ([2, 3, 4], F(5))),
+    ],
+)
+def test_one_client_a_silo_gives_the_bits_of_the_interpreter(computation: Any, arguments: tuple[Any, ...]) -> None:
+    result_type = computation.type_signature.result
+    ours, expected = computation(*arguments), Interpreter(computation)(*arguments)
+    for a, b in zip(leaves(ours, result_type), leaves(expected, result_type), strict=True):
+        assert a.tobytes() == b.tobytes() if a.dtype != object else a.tolist() == b.tolist()
+
+
+def test_strings_are_merged_in_the_order_of_the_silos() -> None:
+    assert c.concatenated(["x", "y", "z", "w"]) == b"xyzw."
+
+
+def test_more_silos_than_clients_and_no_clients_at_all() -> None:
+    assert c.extremes([F(7)]) == (7, 7, 7)
+    assert c.sum_of_shifted(F(1), []) == 0
+
+
+def _vector_sum() -> Any:
+    vector = tff.TensorType(np.float32, (LARGE,))
+
+    @tff.tensorflow.computation(vector, np.float32)
+    def scale(a: Any, b: Any) -> Any:
+        return a * b
+
+    @tff.federated_computation(tff.FederatedType(vector, tff.SERVER), c.FLOAT_AT_CLIENTS)
+    def scaled_sum(value: Any, factors: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(scale, (tff.federated_broadcast(value), factors)))
+
+    return scaled_sum
+
+
+def test_large_values_travel_as_blobs_and_come_back_as_files() -> None:
+    computation = _vector_sum()
+    value = np.random.default_rng(1).normal(size=LARGE).astype(np.float32)
+    first = computation(value, [F(0.5)] * 3)
+    assert isinstance(first, StoredArray)
+    assert np.array_equal(first, value * F(0.5) + value * F(0.5) + value * F(0.5))
+    second = computation(first, [F(2), F(0), F(0)])  # goes out again as the file that it is
+    assert np.array_equal(second, first * F(2))
+
+
+def test_a_silo_that_sends_nan_is_left_out_by_name_while_enough_others_are_there(
+    federation: LocalFederation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = federation.coordinator.job.cohort.model_copy(update={"min_silos": 2})
+    job = federation.coordinator.job.model_copy(update={"cohort": cohort})
+    monkeypatch.setattr(federation.coordinator, "job", job)
+    assert c.extremes([F(1), F(np.nan), F(5)]) == (1, 5, 6)
+    row = federation.coordinator.roster.rows()[1]
+    assert (row.name, row.state, row.reason) == ("silo-001", SiloState.READY, "ReportNotFinite")
+    assert "silo-001" in row.message
+
+
+def test_nan_from_too_many_silos_ends_the_computation_and_names_them() -> None:
+    with pytest.raises(FedjobsError, match=r"silo-000.*NaN") as raised:
+        c.extremes([F(np.nan), F(1), F(5)])
+    assert raised.value.code is ErrorCode.COHORT_TOO_SMALL
+
+
+def test_a_shard_that_fails_in_a_silo_says_where_and_the_next_one_runs() -> None:
+    @tff.tensorflow.computation(np.float32)
+    def must_be_positive(value: Any) -> Any:
+        with tf.control_dependencies([tf.debugging.assert_greater(value, 0.0)]):
+            return tf.identity(value)
+
+    @tff.federated_computation(c.FLOAT_AT_CLIENTS)
+    def checked(values: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(must_be_positive, values))
+
+    with pytest.raises(FedjobsError, match="silo-001"):
+        checked([F(1), F(-1), F(2)])
+    assert checked([F(1), F(1), F(2)]) == 4
+
+
+def test_an_operation_that_touches_files_is_refused_by_the_silos_policy_and_the_rule_is_named(
+    federation: LocalFederation,
+) -> None:
+    @tff.tensorflow.computation(np.str_)
+    def read(path: Any) -> Any:
+        return tf.strings.length(tf.io.read_file(path))
+
+    @tff.federated_computation(c.STRING_AT_CLIENTS)
+    def sizes(paths: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(read, paths))
+
+    with pytest.raises(FedjobsError, match=r"silo-000.*policy\.operations.*ReadFile"):
+        sizes(["/etc/hostname"] * 3)
+    rows = federation.coordinator.roster.rows()
+    assert [(row.state, row.reason) for row in rows] == [(SiloState.REFUSED, "policy.operations")] * 3
+    assert c.extremes([F(1), F(2), F(3)]) == (1, 3, 6)  # other work is done as ever
+
+
+def test_awaited_computations_run_over_the_silos_too(federation: LocalFederation) -> None:
+    async def program() -> Any:
+        with tff.framework.get_context_stack().install(AsyncContext(federation.invocations)):
+            return await c.extremes([F(1), F(2), F(3)])
+
+    assert asyncio.run(program()) == (1, 3, 6)
+
+
+def test_a_program_of_tff_runs_unchanged(federation: LocalFederation) -> None:
+    """A FederatedContext whose results are references that are materialized."""
+
+    async def program() -> Any:
+        with tff.framework.get_context_stack().install(federated_context(federation.invocations)):
+            return await tff.program.materialize_value(c.extremes([F(1), F(2), F(3)]))
+
+    assert asyncio.run(program()) == (1, 3, 6)
+
+
+def test_heavy_hitters_of_tffs_analytics_run() -> None:
+    computation = tff.analytics.heavy_hitters.iblt.build_iblt_computation(
+        capacity=20, string_max_bytes=10, max_words_per_user=5, seed=7
+    )
+    words = ["apple", "pear", "fig", "apple", "fig", "fig"]
+    clients = [tf.data.Dataset.from_tensor_slices(words[i : i + 3]).batch(2) for i in range(3)]
+    result = computation(clients)
+    found = dict(zip(result.heavy_hitters.tolist(), result.heavy_hitters_counts.tolist(), strict=True))
+    assert found == {b"apple": 3, b"pear": 2, b"fig": 4}
+
+
+def test_a_round_of_federated_averaging_gives_the_bits_of_the_interpreter() -> None:
+    spec = OrderedDict(x=tf.TensorSpec((None, 4), tf.float32), y=tf.TensorSpec((None,), tf.int32))
+
+    def model() -> Any:
+        initializer = tf.keras.initializers.GlorotUniform(seed=1)
+        layers = [tf.keras.layers.InputLayer((4,)), tf.keras.layers.Dense(3, kernel_initializer=initializer)]
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        keras = tf.keras.Sequential(layers)
+        return tff.learning.models.from_keras_model(keras, input_spec=spec, loss=loss)
+
+    process = tff.learning.algorithms.build_weighted_fed_avg(model, tff.learning.optimizers.build_sgdm(0.1))
+    generator = np.random.default_rng(3)
+
+    def client(size: int) -> tf.data.Dataset:
+        x = generator.normal(size=(size, 4)).astype(np.float32)
+        y = generator.integers(0, 3, size).astype(np.int32)
+        return tf.data.Dataset.from_tensor_slices(OrderedDict(x=x, y=y)).batch(5)
+
+    clients = [client(12), client(7), client(20)]
+    state = process.initialize()
+    ours = process.next(state, clients)
+    expected = Interpreter(process.next)(state, clients)
+    for a, b in zip(tf.nest.flatten(ours.state), tf.nest.flatten(expected.state), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+    assert ours.metrics["client_work"]["train"]["num_examples"] == 39
