@@ -15,13 +15,13 @@ def add_and_sum(elements: int) -> Any:
     """
     vector = tff.TensorType(np.float32, [elements])
 
-    @tff.tensorflow.computation(vector, np.float32)  # type: ignore[untyped-decorator]
+    @tff.tensorflow.computation(vector, np.float32)
     def add(value: Any, one: Any) -> Any:
         return value + one
 
     at_server, at_clients = tff.FederatedType(vector, tff.SERVER), tff.FederatedType(np.float32, tff.CLIENTS)
 
-    @tff.federated_computation(at_server, at_clients)  # type: ignore[untyped-decorator]
+    @tff.federated_computation(at_server, at_clients)
     def add_one_and_sum(value: Any, ones: Any) -> Any:
         return tff.federated_sum(tff.federated_map(add, (tff.federated_broadcast(value), ones)))
 

@@ -3,8 +3,8 @@
     import fedjobs
     fedjobs.set_local_execution_context(num_silos=2)
 
-From then on any TFF computation that is called here runs across real silo processes, over loopback and mutual TLS. Values
-placed at CLIENTS are passed as lists, as ever; they are dealt to the silos in order.
+From then on any TFF computation that is called here runs across real silo processes, over loopback and mutual TLS.
+Values placed at CLIENTS are passed as lists, as ever; they are dealt to the silos in order.
 """
 
 from __future__ import annotations
@@ -112,7 +112,5 @@ def _job(silos: list[str]) -> ResolvedJob:
         program=ResolvedProgram(entrypoint="local:context"),
         dataset="none",
         silos=silos,
-        cohort=ResolvedCohort(
-            min_silos=len(silos), goal_silos=len(silos), round_deadline_seconds=_ROUND_DEADLINE_S
-        ),
+        cohort=ResolvedCohort(min_silos=len(silos), goal_silos=len(silos), round_deadline_seconds=_ROUND_DEADLINE_S),
     )

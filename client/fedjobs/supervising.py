@@ -117,7 +117,7 @@ class Supervised:
                     self._note("it cannot be started again", error=str(error))
                     break
                 self.restarts += 1
-            self._note("it ended, and was started again", exit_code=code, pid=process.pid)
+            self._note("it ended, and was started again", exit_code=code, new_pid=process.pid)
         self.exit_code = code
         self._over.set()
 

@@ -96,9 +96,8 @@ def _flat(pruned: _Function | None, feeds: Sequence[tf.Tensor]) -> _Function | N
     if pruned is None:
         return None
     signature = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
-    return tf.function(
-        lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False
-    ).get_concrete_function()
+    called: _Function = tf.function(lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False)
+    return called
 
 
 def _leaf(output: tf.Tensor, type_: shard_pb2.Leaf) -> Leaf:

@@ -2,8 +2,8 @@
 
     python -m fedjobs_coordinator --job job.json --dir DIR --listen 127.0.0.1:0 --result RESULT
 
-Exit status: 0 complete; 1 failed, `status.json` says why; 4 it cannot start here (port in use, another coordinator in the
-folder); 75 suspended by SIGTERM, goes on when started again. Anything else is a crash.
+Exit status: 0 complete; 1 failed, `status.json` says why; 4 it cannot start here (port in use, another coordinator in
+the folder); 75 suspended by SIGTERM, goes on when started again. Anything else is a crash.
 """
 
 from __future__ import annotations

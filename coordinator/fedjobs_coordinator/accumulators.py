@@ -81,7 +81,7 @@ def read_value(value: bytes | int) -> list[Leaf]:
 
 def _dtype(array: np.ndarray[Any, Any]) -> str:
     """TensorFlow's name."""
-    return {"object": "string"}.get(array.dtype.name, array.dtype.name)
+    return "string" if array.dtype == object else str(array.dtype.name)
 
 
 def _fits(expected: shard_pb2.Tensor, found: np.ndarray[Any, Any]) -> bool:

@@ -92,8 +92,9 @@ class Coordinator:
         return self._lock.epoch
 
     def cohort(self, shard: Digest) -> list[SiloName]:
-        """Waits for the silos of the next invocation: for all that were invited and have not said no, or, after the
-        round's deadline, for as many as there must be at least.
+        """Waits for the silos of the next invocation.
+
+        All that were invited and have not said no, or, after the round's deadline, as many as there must be at least.
 
         Args:
             shard: What they will be asked to run.

@@ -46,8 +46,8 @@ class Dispatcher:
 
         Args:
             environment: The coordinator's leaves by name.
-            clients: For each CLIENTS-placed parameter, by its position, a SiloData, a structure of them, or a list with one
-                value for each client.
+            clients: For each CLIENTS-placed parameter, by its position, a SiloData, a structure of them, or a list
+                with one value for each client.
             cohort: Names of silos; clients that are given as a list are dealt to them in order.
             epoch: Of the coordinator.
         """
@@ -109,7 +109,8 @@ class Dispatcher:
                 f"a CLIENTS-placed argument is a {type(value).__name__}.",
                 "Pass a list with one value for each client, or what a data source's iterator selects.",
             )
-        return found[source.leaf]
+        chosen: SiloData = found[source.leaf]
+        return chosen
 
     def _leaf(self, leaf: Any, blobs: Blobs) -> pb.Blob:
         if stored := blob_of(leaf):
@@ -145,7 +146,7 @@ def _store_bytes(store: BlobStore, content: bytes) -> StoredBlob:
 
 
 def _dealt(values: list[Any], number: int, count: int) -> list[Any]:
-    """The part of a list that silo `number` of `count` gets: parts follow each other, the first ones are longer by one."""
+    """The part of a list that silo `number` of `count` gets: parts follow each other, earlier ones may be longer."""
     share, rest = divmod(len(values), count)
     start = number * share + min(number, rest)
     return values[start : start + share + (number < rest)]

@@ -74,14 +74,14 @@ class Invocations:
                 self._coordinator.durable()
             return Result(planned.result(environment), silos)
 
-    def run_per_silo(self, computation: tff.Computation, argument: Any) -> dict[SiloName, Any]:
+    def run_per_silo(self, computation: tff.Computation, argument: Any) -> dict[str, Any]:
         """As `run`, with each silo's accumulators reported on their own."""
         with self._lock:
             planned = self._plan(computation)
             environment, clients = planned.bind(argument)
             planned.server_logic[0].run(environment)
             (stage,), (logic,) = planned.stages, planned.server_logic[1:]
-            results = {}
+            results: dict[str, Any] = {}
             for report in self._merged(planned, stage, environment, clients).reports:
                 own = dict(environment)
                 stage.report(own, stage.merge([report], own))

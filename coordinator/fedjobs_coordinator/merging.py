@@ -1,7 +1,7 @@
 """Accumulators of many silos become one, in the order of the silos' names.
 
-Where the plan knows a leaf's merge to be a sum, minimum or maximum, it is done block by block from the files in one pass:
-each silo's bytes are read once, memory is a few blocks whatever the number of silos and the size of the leaf.
+Where the plan knows a leaf's merge to be a sum, minimum or maximum, it is done block by block from the files in one
+pass: each silo's bytes are read once, memory is a few blocks whatever the number of silos and the size of the leaf.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Merger:
             buffer = buffers[number % _BUFFERS][:length]
             block = _reduced(_OPERATIONS[kind], tensors, start, buffer, operand[:length])
             self._check(kind, block, tensors)
-            pending.append(self._hashing.submit(writer.write, memoryview(buffer)))
+            pending.append(self._hashing.submit(writer.write, buffer.data))
         for future in pending:
             future.result()
         return stored_array(writer.finish(), dtype, shape, len(header))
@@ -161,7 +161,7 @@ def _reduced(
 
 
 def _read(fd: int, into: Array, offset: int) -> None:
-    view = memoryview(into)
+    view = into.data
     while view:
         count = os.preadv(fd, [view], offset)
         view, offset = view[count:], offset + count

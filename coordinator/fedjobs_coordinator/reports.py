@@ -1,7 +1,7 @@
 """Finished work on disk: uploads on their way, and reports that were taken over.
 
-A report is kept until the state that it went into is durable. A coordinator that starts again in between finds it by the
-identity of the work, and nobody has to do the work again.
+A report is kept until the state that it went into is durable. A coordinator that starts again in between finds it by
+the identity of the work, and nobody has to do the work again.
 """
 
 from __future__ import annotations

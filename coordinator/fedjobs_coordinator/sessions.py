@@ -146,7 +146,7 @@ class Sessions:
         if header.size > assignment.largest:
             raise FedjobsError(
                 ErrorCode.BLOB_TOO_LARGE,
-                f"Silo {silo} would send {header.size} bytes; the accumulators of this work have {assignment.largest} at most.",
+                f"Silo {silo} would send {header.size} bytes; its accumulators have {assignment.largest} at most.",
             )
         return self._reports.upload(assignment.work_id, header.size)
 

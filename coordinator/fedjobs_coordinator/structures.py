@@ -1,6 +1,7 @@
 """Nested Python containers of arrays as one flat value, and back: dictionaries, named tuples, attrs classes, lists.
 
-What comes back is made of ordered dictionaries and tuples: TFF takes these for any structure of the same names and order.
+What comes back is made of ordered dictionaries and tuples: TFF takes these for any structure of the same names and
+order.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def unpack(content: bytes) -> Any:
     first, *leaves = unframe(content)
     if isinstance(first, SequenceValue):
         raise TypeError("not a packed structure")
-    return _built(json.loads(first[()]), leaves)
+    return _built(json.loads(bytes(first[()])), leaves)
 
 
 def _skeleton(value: Any, leaves: list[Leaf]) -> Any:

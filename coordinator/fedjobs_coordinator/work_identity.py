@@ -12,8 +12,10 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 
 class WorkIdentities:
-    """Gives work its identity: job, shard, inputs, silo, selection of data, and how often it came since the last durable
-    state. The last part tells apart what a program repeats on purpose; a coordinator that starts again repeats the same
+    """Gives work its identity.
+
+    It is made of job, shard, inputs, silo, selection of data, and how often the same came since the last durable state.
+    The last part tells apart what a program repeats on purpose; a coordinator that starts again repeats the same
     occurrences from the same durable state.
     """
 

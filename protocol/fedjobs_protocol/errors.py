@@ -71,7 +71,7 @@ class FedjobsError(Exception):
 
     Args:
         code: Which one.
-        message: One sentence for the person who runs the job or the silo: what happened, to which field, with which value.
+        message: One sentence for the person who runs the job or the silo: what happened, to which field, which value.
         remedy: What to do about it, as an imperative sentence.
     """
 
@@ -104,7 +104,8 @@ def to_grpc(error: FedjobsError) -> tuple[grpc.StatusCode, str]:
 def from_grpc(error: grpc.RpcError) -> FedjobsError:
     """The catalogue's error for a call that failed.
 
-    A status that carries none of our labels (a proxy's, gRPC's own) is UNAVAILABLE where a retry may help, else INTERNAL.
+    A status that carries none of our labels (a proxy's, gRPC's own) is UNAVAILABLE where a retry may help, else
+    INTERNAL.
     """
     status: grpc.StatusCode = error.code()
     details: str = error.details() or ""

@@ -1,7 +1,7 @@
 """What a coordinator says of itself: one snapshot, and an append-only log of progress.
 
-Both are files in the coordinator's folder (`status.json`, replaced atomically, and `progress.jsonl`), read by the client on
-one machine and served to the operator on a cluster.
+Both are files in the coordinator's folder (`status.json`, replaced atomically, and `progress.jsonl`), read by the
+client on one machine and served to the operator on a cluster.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Interpreter:
         count = len(next(iter(clients.values()))) if clients else 0
         values = [[clients[s.parameter][c][s.leaf] for s in stage.client_inputs] for c in range(count)]
         accumulators = shard.run([environment[name] for name in stage.broadcasts], values)
-        inputs = environment | {name: value for name, value in zip(stage.left, accumulators, strict=True)}
+        inputs = environment | dict(zip(stage.left, accumulators, strict=True))
         outputs = LoadedProgram(stage.report.program, f"report/{stage.digest}")(
             [inputs[n] for n in stage.report.inputs]
         )

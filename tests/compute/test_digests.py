@@ -1,4 +1,4 @@
-"""The same Python program, planned in other processes, has the same shards: a silo that approved one approved them all."""
+"""The same Python program, planned in other processes, has the same shards: who approved one approved them all."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ for computation in (
 ):
     print(plan(computation).stages[0].digest)
 """
-
 
 
 def _digests(hash_seed: str) -> list[str]:

@@ -103,6 +103,6 @@ def test_a_shard_with_a_graph_that_tensorflow_cannot_load_is_refused() -> None:
 
 
 def test_an_argument_that_is_not_of_the_type_is_named() -> None:
-    with pytest.raises(FedjobsError, match="'a'.*float32") as raised:
+    with pytest.raises(FedjobsError, match=r"'a'.*float32") as raised:
         Interpreter(c.extremes)(["a"])
     assert raised.value.code is ErrorCode.PROGRAM_FAILED

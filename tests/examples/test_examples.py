@@ -49,7 +49,7 @@ def test_every_silo_can_load_its_data_but_the_malformed_one_says_file_row_and_co
 
 
 def rows(silo: SiloFile, name: str) -> int:
-    return len(datasets.load(silo.datasets[name]).components["y"])
+    return int(datasets.load(silo.datasets[name]).offsets[-1])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

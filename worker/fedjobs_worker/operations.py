@@ -194,10 +194,11 @@ LogUniformCandidateSampler
 
 # Strings: vocabularies, n-grams, hashes, as analytics and text models need them.
 _STRINGS = """
-AsString DecodeBase64 DecodePaddedRaw DecodeRaw EditDistance EncodeBase64 Fingerprint ReduceJoin RegexFullMatch RegexReplace
-StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams StringSplit
-StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber StringUpper
-Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode UnsortedSegmentJoin
+AsString DecodeBase64 DecodePaddedRaw DecodeRaw EditDistance EncodeBase64 Fingerprint ReduceJoin RegexFullMatch
+RegexReplace StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams
+StringSplit StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber
+StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode
+UnsortedSegmentJoin
 """
 
 ALLOWED_OPERATIONS = frozenset(

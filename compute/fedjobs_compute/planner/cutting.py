@@ -16,10 +16,11 @@ from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from fedjobs_compute.planner.normal_form import NormalForm, unbound_references
 
 AGGREGATE = "federated_aggregate"
+_NO_SECURE_SUM = "secure aggregation is not available yet, and nothing is ever summed in the clear instead"
 _REASONS = {
-    "federated_secure_sum": "secure aggregation is not available yet, and nothing is ever summed in the clear instead",
-    "federated_secure_sum_bitwidth": "secure aggregation is not available yet, and nothing is ever summed in the clear instead",
-    "federated_secure_modular_sum": "secure aggregation is not available yet, and nothing is ever summed in the clear instead",
+    "federated_secure_sum": _NO_SECURE_SUM,
+    "federated_secure_sum_bitwidth": _NO_SECURE_SUM,
+    "federated_secure_modular_sum": _NO_SECURE_SUM,
     "federated_secure_select": "secure selection is not available yet, and keys are never sent in the clear instead",
 }
 _DOWN = frozenset({"federated_broadcast", "federated_value_at_clients"})
@@ -136,8 +137,8 @@ def _refuse_unsupported_shape(result: Cut) -> None:
     if result.stages > 1:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
-            f"the computation needs {result.stages} exchanges with each silo, because an aggregation depends on another's "
-            "result; this version plans one.",
+            f"the computation needs {result.stages} exchanges with each silo, because an aggregation depends on "
+            "another's result; this version plans one.",
             "Split it into one computation for each exchange.",
         )
     client_results = [n for n in unbound_references(result.form.result) if n in result.client_names]

@@ -19,8 +19,10 @@ _KINDS = {
 # Not strings, which are added by concatenation, nor dtypes that numpy or the framing of values lack.
 _BLOCKWISE = frozenset(
     t.as_datatype_enum
-    for t in (tf.float16, tf.float32, tf.float64)
-    + (tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
+    for t in (
+        *(tf.float16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64),
+        *(tf.uint8, tf.uint16, tf.uint32, tf.uint64),
+    )
 )
 
 

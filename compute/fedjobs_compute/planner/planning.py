@@ -14,7 +14,7 @@ from tensorflow_federated.python.core.impl.types import type_analysis
 
 from fedjobs_compute.canonical import is_stateful
 from fedjobs_compute.planner.cutting import AGGREGATE, Cut, Local, cut
-from fedjobs_compute.planner.leaves import leaves_of
+from fedjobs_compute.planner.leaves import count_leaves, leaves_of
 from fedjobs_compute.planner.merging import merge_kinds
 from fedjobs_compute.planner.normal_form import normal_form, unbound_references
 from fedjobs_compute.planner.programs import LeafKey, NamedProgram, build_program, reference_keys, unplaced_member
@@ -54,7 +54,7 @@ def _parameters(type_: tff.Type | None, pieces: Cut) -> Iterable[Parameter[tff.T
     paths = [] if type_ is None else list(_paths(type_, ()))
     for (name, part), path in zip(pieces.form.parameters, paths, strict=True):
         at_clients = name in pieces.client_names
-        count = 0 if at_clients else len(list(leaves_of(unplaced_member(part))))
+        count = 0 if at_clients else count_leaves(unplaced_member(part))
         yield Parameter(part, at_clients, tuple(f"{name}/{i}" for i in range(count)), path)
 
 
@@ -103,18 +103,18 @@ def _result_keys(pieces: Cut, block: bb.ComputationBuildingBlock) -> list[LeafKe
 
 def _server_logic(pieces: Cut, level: int, needed: set[str]) -> CoordinatorProgram:
     """What the coordinator computes between two stages, as far as anything later needs it."""
-    here = [x for x in pieces.locals.values() if _runs_at_coordinator(pieces, x) and x.level == level]
-    later = {u for x in pieces.locals.values() if _runs_at_coordinator(pieces, x) and x.level > level for u in x.uses}
+    here = [x for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level == level]
+    later = {u for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level > level for u in x.uses}
     needed_names = later | {n.rpartition("/")[0] for n in needed}
     outputs = [x.name for x in here if x.name in needed_names]
     names = [n for n in pieces.closure(outputs, at_clients=False) if n in {x.name for x in here}]
     inputs = dict.fromkeys(u for n in names for u in pieces.locals[n].uses if u not in names)
     program = build_program(_typed(pieces, inputs), _block(pieces, names, outputs))
-    makes = [LeafKey(n, i) for n in outputs for i in range(len(list(leaves_of(unplaced_type(pieces.types[n])))))]
+    makes = [LeafKey(n, i) for n in outputs for i in range(_count(pieces, n))]
     return _at_coordinator(pieces, program, makes)
 
 
-def _runs_at_coordinator(pieces: Cut, local: Local) -> bool:
+def _runs_at_coordinator(local: Local) -> bool:
     return not local.at_clients and local.intrinsic != AGGREGATE
 
 
@@ -248,11 +248,11 @@ class _Stage:
 
 
 def _keys(operands: Sequence[tuple[str, tff.Type]]) -> list[LeafKey]:
-    return [LeafKey(name, i) for name, type_ in operands for i in range(len(list(leaves_of(type_))))]
+    return [LeafKey(name, i) for name, type_ in operands for i in range(count_leaves(type_))]
 
 
 def _count(pieces: Cut, name: str) -> int:
-    return len(list(leaves_of(unplaced_member(pieces.types[name]))))
+    return count_leaves(unplaced_member(pieces.types[name]))
 
 
 def _named(zero: Sequence[shard_pb2.Leaf], accumulate: Sequence[shard_pb2.Leaf]) -> list[shard_pb2.Leaf]:

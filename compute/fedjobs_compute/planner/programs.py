@@ -113,8 +113,8 @@ class _Calls:
 def build_program(inputs: Iterable[tuple[str, tff.Type]], block: bb.ComputationBuildingBlock) -> NamedProgram:
     """Writes a block without placements as a program.
 
-    A call with an initializer is a segment of its own: its variables are set each time it is called, and nothing else may
-    depend on when. All other neighbouring calls share one graph.
+    A call with an initializer is a segment of its own: its variables are set each time it is called, and nothing else
+    may depend on when. All other neighbouring calls share one graph.
 
     Args:
         inputs: Names and types of the block's unbound references.

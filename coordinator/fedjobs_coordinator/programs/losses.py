@@ -62,7 +62,7 @@ def to_labels(loss_name: str, labels: tf.Tensor, outputs: int) -> tf.Tensor:
     return tf.cast(labels, tf.float32)[:, tf.newaxis]
 
 
-class _LossMetric(tf.keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
+class _LossMetric(tf.keras.metrics.MeanMetricWrapper):
     """Mean of a loss over examples: TFF adds up what metrics count, and divides once, so batches may differ in size."""
 
     def __init__(self, loss_object: tf.keras.losses.Loss) -> None:

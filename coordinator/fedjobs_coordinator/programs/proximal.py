@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 
-class ProximalOptimizer(tff.learning.optimizers.Optimizer):  # type: ignore[misc]
+class ProximalOptimizer(tff.learning.optimizers.Optimizer):
     """Pulls the weights to those that they had in the first step (Li et al. 2020, arXiv:1812.06127).
 
     Args:

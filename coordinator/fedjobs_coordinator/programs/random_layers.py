@@ -27,7 +27,7 @@ _REFUSED_LAYERS = (
 )
 
 
-class SeededDropout(tf.keras.layers.Layer):  # type: ignore[misc]
+class SeededDropout(tf.keras.layers.Layer):
     """Dropout in training; takes its seed from `batch_seed`.
 
     Args:

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 
-class CountingMean(tff.aggregators.WeightedAggregationFactory):  # type: ignore[misc]
+class CountingMean(tff.aggregators.WeightedAggregationFactory):
     """A weighted mean that measures `clients`, and `left_out`: those of weight 0.
 
     TFF gives weight 0 to an update that is not finite. That is right for the mean, but somebody should hear of it.

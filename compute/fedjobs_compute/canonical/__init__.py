@@ -1,0 +1,7 @@
+"""Canonical TensorFlow graphs: the same computation, traced in another process, gives the same bytes."""
+
+from fedjobs_compute.canonical.attributes import is_stateful
+from fedjobs_compute.canonical.graphs import CanonicalGraph, canonical_graph, canonical_library
+from fedjobs_compute.canonical.nodes import CanonicalError
+
+__all__ = ["CanonicalError", "CanonicalGraph", "canonical_graph", "canonical_library", "is_stateful"]

@@ -1,0 +1,71 @@
+"""Attributes of nodes: what carries names of the process, or hints, is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import tensorflow as tf
+from tensorflow.core.framework.attr_value_pb2 import NameAttrList
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.python.framework import op_def_registry
+
+# Attributes that carry names of the process, shapes inferred anyway, or hints; none changes a result.
+_DROPPED_ATTRS = frozenset(
+    {
+        "_class",
+        "_construction_context",
+        "_gradient_op_type",
+        "_has_manual_control_dependencies",
+        "_output_shapes",
+        "_read_only_resource_inputs",
+        "_tf_data_function",
+        "_user_specified_name",
+        "_xla_inferred_shapes",
+        "executor_type",
+    }
+)
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
+
+def _plain_config() -> bytes:
+    """A session configuration without graph rewriting: what a silo has read is what runs."""
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return bytes(config.SerializeToString(deterministic=True))
+
+
+_PLAIN_CONFIG = _plain_config()
+
+
+def clean_nodes(nodes: Iterable[NodeDef]) -> None:
+    for node in nodes:
+        node.ClearField("experimental_debug_info")
+        for key in [k for k in node.attr if k in _DROPPED_ATTRS]:
+            del node.attr[key]
+        if node.op in _CALLS:
+            node.attr["config_proto"].s = _PLAIN_CONFIG
+            node.attr["config"].s = b""
+        if "metadata" in node.attr and "Dataset" in node.op:
+            node.attr["metadata"].s = b""
+
+
+def called_functions(node: NodeDef) -> Iterable[NameAttrList]:
+    pending = [node.attr]
+    while pending:
+        for value in pending.pop().values():
+            functions = [value.func] if value.HasField("func") else list(value.list.func)
+            for function in functions:
+                yield function
+                pending.append(function.attr)
+
+
+def rename_functions_in(node: NodeDef, renamed: Mapping[str, str]) -> None:
+    node.op = renamed.get(node.op, node.op)
+    for function in called_functions(node):
+        function.name = renamed.get(function.name, function.name)
+
+
+def is_stateful(op: str) -> bool:
+    """Whether an operation may give something else when it is run again, or has an effect."""
+    registered = op_def_registry.get(op)
+    return registered is None or bool(registered.is_stateful)  # None: a function, or one that TensorFlow does not know
