@@ -32,14 +32,14 @@ def locked(folder: RunFolder) -> Iterator[None]:
     """Makes the folder, and holds it until the end of the block (or of the process).
 
     Raises:
-        FedjobsError: ALREADY_RUNNING when another process runs there; INVALID_JOB when it cannot be a folder of a run.
+        FedjobsError: ALREADY_RUNNING when another process runs there; UNAVAILABLE when it cannot be written.
     """
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_JOB,
+            ErrorCode.UNAVAILABLE,
             f"The run's folder {folder.root} cannot be used: {error.strerror}.",
             "Name a folder that can be written with --out.",
         ) from error

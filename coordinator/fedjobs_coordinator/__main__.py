@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 from fedjobs_protocol import processes
@@ -80,9 +81,17 @@ def _run(coordinator: Coordinator, directory: Path, result: Path, *, debug: bool
     """Runs the program; TensorFlow Federated is imported here, while silos connect."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     progress = coordinator.progress
+
+    def stop_importing(*_: object) -> NoReturn:
+        coordinator.stop()  # also where some module takes the exception for one of its own
+        raise SuspendedError
+
     try:
+        # The import takes seconds, and nothing in it looks whether somebody wants to stop.
+        afterwards = signal.signal(signal.SIGTERM, stop_importing)
         from fedjobs_coordinator.program_runs import ProgramRun
 
+        signal.signal(signal.SIGTERM, afterwards)
         asyncio.run(ProgramRun(coordinator, directory, result).run_program())
     except SuspendedError:
         progress.phase(Phase.SUSPENDED, "it goes on from its last finished round when it is started again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -54,6 +55,7 @@ class Coordinator:
 
     def __init__(self, job: ResolvedJob, identity: Identity, directory: Path, listen: str) -> None:
         self.job = job
+        self._directory = directory
         self._lock = EpochLock(directory)
         self.progress = Progress(directory, job, self._lock.epoch)
         spool = directory / "spool"
@@ -119,6 +121,25 @@ class Coordinator:
                 raise self._too_small(ready)
             self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {willing} silos are ready")
             self._stopping.wait(_LOOK_S)
+
+    def check_disk(self, accumulator_bytes: int, silos: int) -> None:
+        """Looks whether the accumulators of a stage fit on the disk, before any silo works for them.
+
+        Args:
+            accumulator_bytes: Of one silo, at most.
+            silos: That will send some.
+
+        Raises:
+            FedjobsError: DISK_FULL names what is needed and what there is.
+        """
+        needed = (silos + 2) * accumulator_bytes  # one more for the result, one for the state
+        free = shutil.disk_usage(self._directory).free
+        if free < needed:
+            raise FedjobsError(
+                ErrorCode.DISK_FULL,
+                f"The accumulators of {silos} silos need {needed} bytes in {self._directory}; {free} are free.",
+                "Give the coordinator more storage.",
+            )
 
     def refused(self, shard: Digest, silo: SiloName) -> None:
         """The silo will not run this shard, now or later."""

@@ -15,6 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from tensorflow_federated.python.common_libs import structure
 
+from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN
 from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.dispatching import Dispatcher
@@ -106,6 +107,8 @@ class Invocations:
         dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
         assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
         if assignments:
+            if assignments[0].largest < LARGEST_UNKNOWN:
+                self._coordinator.check_disk(assignments[0].largest, len(assignments))
             self._coordinator.assign(assignments)
             try:
                 self._coordinator.collected(assignments)

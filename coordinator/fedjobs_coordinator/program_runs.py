@@ -52,10 +52,12 @@ class ProgramRun:
         """
         disable_graph_rewriting()
         program = self._coordinator.job.program
+        if program.source:
+            sys.path.insert(0, program.source)
         if program.name:
             await BUILTIN[program.name](self)
         elif program.entrypoint:
-            await self._run_entrypoint(program.entrypoint, program.source)
+            await self._run_entrypoint(program.entrypoint)
         else:
             raise FedjobsError(
                 ErrorCode.UNKNOWN_PROGRAM,
@@ -63,9 +65,7 @@ class ProgramRun:
                 "Name a program of the library, or an entry point.",
             )
 
-    async def _run_entrypoint(self, entrypoint: str, source: str | None) -> None:
-        if source:
-            sys.path.insert(0, source)
+    async def _run_entrypoint(self, entrypoint: str) -> None:
         function = entrypoints.load(entrypoint, "spec.program.entrypoint")
         tff.framework.set_default_context(federated_context(self._invocations))
         result = function(self)

@@ -38,6 +38,10 @@ class SiloDataIterator(tff.program.FederatedDataSourceIterator):
         """See the base class."""
         return f"{self._dataset}:{self._selected}".encode()
 
+    def __deepcopy__(self, memo: object) -> SiloDataIterator:
+        """A copy; train_model takes one to go back to a round's start. TFF's types cannot be copied, nor need they."""
+        return SiloDataIterator(self._dataset, self._type, self._selected)
+
     @property
     def federated_type(self) -> tff.FederatedType:
         """The type that the source was made for.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -146,6 +148,71 @@ def test_a_program_of_tff_runs_unchanged(federation: LocalFederation) -> None:
     assert asyncio.run(program()) == (1, 3, 6)
 
 
+class _Lists(tff.program.FederatedDataSource, tff.program.FederatedDataSourceIterator):
+    """A data source that selects the same lists of batches each time, and can be copied and saved, as train_model does."""
+
+    clients: ClassVar[list[Any]] = []
+
+    def __init__(self, type_: Any = None) -> None:
+        self._type = type_
+
+    def __deepcopy__(self, memo: Any) -> _Lists:
+        return self
+
+    @property
+    def federated_type(self) -> Any:
+        return self._type
+
+    @property
+    def capabilities(self) -> list[Any]:
+        return [tff.program.Capability.SUPPORTS_REUSE]
+
+    def iterator(self) -> _Lists:
+        return self
+
+    def select(self, k: int | None = None) -> Any:
+        return self.clients[:k]
+
+    def to_bytes(self) -> bytes:
+        return b""
+
+    @classmethod
+    def from_bytes(cls, buffer: bytes) -> _Lists:
+        return cls()
+
+
+def test_train_model_of_tff_runs_unchanged(federation: LocalFederation, tmp_path: Path) -> None:
+    process, clients = _federated_averaging()
+    _Lists.clients = [list(client) for client in clients]
+    metrics = tff.program.MemoryReleaseManager()
+
+    async def program() -> None:
+        with tff.framework.get_context_stack().install(federated_context(federation.invocations)):
+            await tff.learning.programs.train_model(
+                train_process=process,
+                train_data_source=_Lists(process.next.type_signature.parameter[1]),
+                train_per_round_clients=len(clients),
+                train_total_rounds=2,
+                program_state_manager=tff.program.FileProgramStateManager(tmp_path),
+                model_output_manager=tff.program.MemoryReleaseManager(),
+                train_metrics_manager=metrics,
+                evaluation_manager=None,
+                evaluation_periodicity=1,
+            )
+
+    asyncio.run(program())
+    rounds = [_flat(value)["num_examples"] for value in metrics.values().values()]
+    assert rounds == [39, 39]
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """Leaves by their own names, at whatever depth they stand."""
+    if not isinstance(value, Mapping):
+        return {}
+    inner = {k: v for part in value.values() for k, v in _flat(part).items()}
+    return {**{k: v for k, v in value.items() if not isinstance(v, Mapping)}, **inner}
+
+
 def test_heavy_hitters_of_tffs_analytics_run() -> None:
     computation = tff.analytics.heavy_hitters.iblt.build_iblt_computation(
         capacity=20, string_max_bytes=10, max_words_per_user=5, seed=7
@@ -157,17 +224,16 @@ def test_heavy_hitters_of_tffs_analytics_run() -> None:
     assert found == {b"apple": 3, b"pear": 2, b"fig": 4}
 
 
-def test_a_round_of_federated_averaging_gives_the_bits_of_the_interpreter() -> None:
+def _federated_averaging() -> tuple[Any, list[tf.data.Dataset]]:
+    """A learning process, and data of three clients."""
     spec = OrderedDict(x=tf.TensorSpec((None, 4), tf.float32), y=tf.TensorSpec((None,), tf.int32))
 
     def model() -> Any:
         initializer = tf.keras.initializers.GlorotUniform(seed=1)
         layers = [tf.keras.layers.InputLayer((4,)), tf.keras.layers.Dense(3, kernel_initializer=initializer)]
         loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        keras = tf.keras.Sequential(layers)
-        return tff.learning.models.from_keras_model(keras, input_spec=spec, loss=loss)
+        return tff.learning.models.from_keras_model(tf.keras.Sequential(layers), input_spec=spec, loss=loss)
 
-    process = tff.learning.algorithms.build_weighted_fed_avg(model, tff.learning.optimizers.build_sgdm(0.1))
     generator = np.random.default_rng(3)
 
     def client(size: int) -> tf.data.Dataset:
@@ -175,7 +241,12 @@ def test_a_round_of_federated_averaging_gives_the_bits_of_the_interpreter() -> N
         y = generator.integers(0, 3, size).astype(np.int32)
         return tf.data.Dataset.from_tensor_slices(OrderedDict(x=x, y=y)).batch(5)
 
-    clients = [client(12), client(7), client(20)]
+    process = tff.learning.algorithms.build_weighted_fed_avg(model, tff.learning.optimizers.build_sgdm(0.1))
+    return process, [client(12), client(7), client(20)]
+
+
+def test_a_round_of_federated_averaging_gives_the_bits_of_the_interpreter() -> None:
+    process, clients = _federated_averaging()
     state = process.initialize()
     ours = process.next(state, clients)
     expected = Interpreter(process.next)(state, clients)

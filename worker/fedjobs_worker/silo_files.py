@@ -176,6 +176,10 @@ def load_all(path: Path) -> list[SiloFile]:
         raise FedjobsError(
             ErrorCode.INVALID_SILO_FILE, f"{path} is not valid YAML: {error}", "Correct the file."
         ) from error
+    if not documents:
+        raise FedjobsError(
+            ErrorCode.INVALID_SILO_FILE, f"{path} describes no silo.", "Write a YAML document for each silo."
+        )
     several = len(documents) > 1
     silos = [_silo(document, path, number if several else None) for number, document in enumerate(documents, 1)]
     names = [silo.silo for silo in silos]
