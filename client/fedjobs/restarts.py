@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedjobs_protocol.statuses import Phase, SiloState, Status
+
+_OVER = (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 SETTLED_S = 30.0
@@ -51,3 +54,18 @@ def wait_before_restart(policy: RestartPolicy, exit_code: int, crashes: Crashes)
     if exit_code in policy.final or (policy.limit is not None and crashes.total > policy.limit):
         return None
     return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(crashes.in_a_row - 1, 20))
+
+
+def over_for(silo: str, status: Status | None, earlier_epoch: int) -> bool:
+    """Whether the job is over for a silo, so that its worker is not wanted any more.
+
+    Args:
+        silo: Its name.
+        status: What the coordinator last said.
+        earlier_epoch: Of the last coordinator before this start of the run; 0: there was none. What that one said, such
+            as that it was suspended, stays in the folder until the new one speaks, and does not count.
+    """
+    if status is None or status.epoch <= earlier_epoch:
+        return False
+    declined = any(row.name == silo and row.state is SiloState.DECLINED for row in status.silos)
+    return declined or status.phase in _OVER

@@ -40,6 +40,22 @@ class RunResult:
         """The metrics of the last round that had any."""
         return {name: value for name, value in self.metrics[-1].items() if name != "round"} if self.metrics else {}
 
+    def load_model(self) -> Any:
+        """The trained model, as Keras loads it; needs TensorFlow.
+
+        Raises:
+            FedjobsError: INVALID_JOB where the run has no model in this form.
+        """
+        if "keras" not in self.files:
+            raise FedjobsError(
+                ErrorCode.INVALID_JOB,
+                f"{self.directory} has no model in the form 'keras'.",
+                "Wait until the run is complete, and name keras in spec.output.format.",
+            )
+        import tensorflow as tf  # takes seconds, and most uses of a result do not need it
+
+        return tf.keras.models.load_model(self.files["keras"])
+
     def as_json(self) -> dict[str, Any]:
         """What `fedjobs result --json` prints; its fields are a public interface."""
         model = None

@@ -18,7 +18,7 @@ from typing import Any
 from fedjobs_operator import api
 from fedjobs_protocol import processes, programs
 from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, ProgressEvent, SiloState, Status
+from fedjobs_protocol.statuses import Phase, ProgressEvent, Status
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 
@@ -26,11 +26,11 @@ from fedjobs import laying_out
 from fedjobs.folders import RunFolder
 from fedjobs.following import Follower, read_status
 from fedjobs.launching import LocalSilos, coordinator, end_coordinator
+from fedjobs.restarts import over_for
 from fedjobs.supervising import Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
 """Exit codes of an outcome, those of the `fedjobs` command."""
-_OVER = (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 _LOOK_EVERY_S = 0.1
 _LEFTOVERS_GRACE_S = 15.0  # a process whose parent crashed ends itself within 10 s
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -111,12 +111,8 @@ def _run(
 ) -> int | None:
     """Starts everything, and ends everything when the coordinator is over; its exit code."""
 
-    def is_over(silo: str) -> bool:
-        status = read_status(folder.coordinator)
-        return status is not None and (
-            status.phase in _OVER or any(s.name == silo and s.state is SiloState.DECLINED for s in status.silos)
-        )
-
+    before = read_status(folder.coordinator)
+    earlier_epoch = before.epoch if before is not None else 0
     silos = LocalSilos(
         folder.root,
         job.silos,
@@ -128,7 +124,7 @@ def _run(
         files=files,
         program=job.program.name or job.program.entrypoint or "a computation",
         requested_by=job.requested_by,
-        is_over=is_over,
+        is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
         debug=debug,
     )
     # The coordinator first: what it imports takes longest.

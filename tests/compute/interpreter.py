@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow_federated as tff
 from fedjobs_compute.graphs import LoadedProgram
 from fedjobs_compute.planner.planning import plan
@@ -65,6 +66,6 @@ class Interpreter:
         environment |= dict(zip(logic.outputs, outputs, strict=True))
 
 
-def leaves(value: Any, type_: tff.Type) -> list[np.ndarray]:
+def leaves(value: Any, type_: tff.Type) -> list[npt.NDArray[Any]]:
     """A result, flat, for comparisons."""
     return [np.asarray(x) for x in to_leaves(value, type_)]
