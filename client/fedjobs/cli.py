@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedjobs.exits import Exit, errors_shown
+from fedjobs.exits import Exit, errors_shown, show
 
 if TYPE_CHECKING:
     from fedjobs.results import RunResult
     from fedjobs.runs import RunOutcome
+    from fedjobs.validation import Checked
 
 _EPILOG = """
 [bold]Exit codes[/bold]
@@ -121,12 +122,15 @@ def validate(
     context: typer.Context,
     job: JobFile,
     silos: Annotated[Path | None, typer.Option(help="Also check the silos' files, and that they fit.")] = None,
+    data: Annotated[bool, typer.Option("--data", help="Also read all data that the job will ask for.")] = False,
     debug: Debug = False,
 ) -> None:
     """Check a job's file, and the silos' files, without running anything.
 
     An error names the field's path, its value and what to do.
     """
+    if data and silos is None:
+        raise typer.BadParameter("it needs --silos, which say where the data are", param_hint="--data")
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs import validation
 
@@ -137,6 +141,30 @@ def validate(
         for warning in checked.warnings:
             typer.echo(f"warning: {warning}", err=True)
         typer.echo(f"{job} is valid: job {checked.resolved.name} for {', '.join(checked.resolved.silos)}")
+        if data and not _data_are_good(checked):
+            raise typer.Exit(Exit.INVALID_FILE)
+
+
+def _data_are_good(checked: Checked) -> bool:
+    """Says of each dataset what is in it, or what is wrong with it."""
+    import logging
+
+    import structlog
+
+    from fedjobs import validation
+
+    # A silo's log names the value that does not fit; here the error says enough.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    good = True
+    for found in validation.read_data(checked):
+        where = f"silo {found.silo}, dataset {found.dataset}: "
+        if found.problem is None:
+            clients = "1 client" if found.clients == 1 else f"{found.clients} clients"
+            typer.echo(f"{where}{found.examples} examples, {clients}")
+        else:
+            good = False
+            show(found.problem, where)
+    return good
 
 
 @app.command(epilog="Example: fedjobs result runs/mine --json | jq -r .model.digest")

@@ -80,9 +80,9 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     raise typer.Exit(code)
 
 
-def show(error: FedjobsError) -> None:
-    """Writes an error to standard error."""
-    _show(error.code.label, error.message, error.remedy)
+def show(error: FedjobsError, where: str = "") -> None:
+    """Writes an error to standard error, with what it is about put before its message."""
+    _show(error.code.label, where + error.message, error.remedy)
 
 
 def _show(label: str, message: str, remedy: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import RoundEvent
+from fedjobs_protocol.statuses import Phase, RoundEvent
 
 from fedjobs.folders import RunFolder
-from fedjobs.following import read_events
+from fedjobs.following import read_events, read_status
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,14 @@ def read(directory: Path) -> RunResult:
         digest=model.get("digest"),
         files=files,
         metrics=_history(folder),
-        complete=result is not None,
+        complete=is_complete(folder),
     )
+
+
+def is_complete(folder: RunFolder) -> bool:
+    """Whether the result is there. A program of one's own may have no `result.json`, so the status counts as well."""
+    status = read_status(folder.coordinator)
+    return folder.result_file.exists() or (status is not None and status.phase is Phase.COMPLETE)
 
 
 def of_a_run(directory: Path) -> RunFolder:

@@ -93,12 +93,6 @@ def run(
         return _outcome(folder, code, address, interrupted.is_set())
 
 
-def is_complete(folder: RunFolder) -> bool:
-    """Whether the result is there. A program of one's own may have no `result.json`, so the status counts as well."""
-    status = read_status(folder.coordinator)
-    return folder.result_file.exists() or (status is not None and status.phase is Phase.COMPLETE)
-
-
 def _run(
     folder: RunFolder,
     job: ResolvedJob,
@@ -110,7 +104,6 @@ def _run(
     interrupted: threading.Event,
 ) -> int | None:
     """Starts everything, and ends everything when the coordinator is over; its exit code."""
-
     before = read_status(folder.coordinator)
     earlier_epoch = before.epoch if before is not None else 0
     silos = LocalSilos(

@@ -172,6 +172,10 @@ class Coordinator:
         """A silo's part was not used."""
         self._now(lambda: self.roster.failed(silo, reason, message))
 
+    def why_missing(self, there: Sequence[SiloName]) -> str:
+        """For a person: the silos that are not among these, each with the reason."""
+        return self._now(lambda: self.roster.why_missing(there))
+
     def close(self, outcome: str) -> None:
         """Tells the silos that the job is over, and ends the server.
 
@@ -192,10 +196,9 @@ class Coordinator:
             raise SuspendedError
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
-        why = self._now(lambda: self.roster.why_missing(ready))
         return FedjobsError(
             ErrorCode.COHORT_TOO_SMALL,
-            f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {why}.",
+            f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {self.why_missing(ready)}.",
             "Mend what they say, or lower spec.cohort.minSilos.",
         )
 

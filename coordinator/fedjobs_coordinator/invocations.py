@@ -137,7 +137,7 @@ class Invocations:
                     del reports[silo]
                     failures[silo] = _not_finite(silo)
                     self._coordinator.excluded(silo, failures[silo].reason, failures[silo].message)
-        raise _too_few(len(reports), needed, failures)
+        raise _too_few(len(reports), needed, failures, self._coordinator.why_missing([a.silo for a in assignments]))
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,9 @@ def _not_finite(silo: SiloName) -> Failure:
     return Failure(ErrorCode.REPORT_NOT_FINITE.label, message)
 
 
-def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure]) -> FedjobsError:
-    why = "; ".join(f"{silo}: {f.reason}: {f.message}" for silo, f in sorted(failures.items()))
+def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure], absent: str) -> FedjobsError:
+    whys = [f"{silo}: {f.reason}: {f.message}" for silo, f in sorted(failures.items())]
+    why = "; ".join([*whys, *([absent] if absent else [])])
     return FedjobsError(
         ErrorCode.COHORT_TOO_SMALL,
         f"Only {count} of at least {needed} silos did their part. {why}",

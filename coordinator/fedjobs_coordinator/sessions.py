@@ -135,9 +135,7 @@ class Sessions:
         assignment = self._assignments.get(silo)
         blob = assignment.blobs.get(request.digest) if assignment else None
         if blob is None:
-            raise FedjobsError(
-                ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to a blob {request.digest.hex()[:16]}."
-            )
+            raise FedjobsError(ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to such a blob.")
         return BlobSource(blob.fd, blob.size, released=lambda: _keep(blob))
 
     async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:

@@ -94,6 +94,22 @@ def test_validate_checks_the_silos_too(job: Path, tmp_path: Path) -> None:
     assert "'digits' is not offered by hospital-a, hospital-b" in shown.stderr
 
 
+def test_validate_reads_the_data_only_when_asked_to(job: Path, tmp_path: Path) -> None:
+    silo = {"datasets": {"digits": {"source": {"csv": {"path": "a.csv"}}, "features": {"columns": ["p0"]}}}}
+    silos = tmp_path / "silos.yaml"
+    silos.write_text(yaml.safe_dump_all([{"silo": f"hospital-{name}", **silo} for name in "ab"]))
+    assert fedjobs("validate", job, "--silos", silos).exit_code == Exit.DONE
+    shown = fedjobs("validate", job, "--silos", silos, "--data")
+    assert shown.exit_code == Exit.INVALID_FILE
+    assert "error DataNotFound: silo hospital-b, dataset digits: There is no file" in shown.stderr
+    (tmp_path / "a.csv").write_text("p0\n1\n2\n")
+    assert (
+        "silo hospital-b, dataset digits: 2 examples, 1 client"
+        in fedjobs("validate", job, "--silos", silos, "--data").output
+    )
+    assert fedjobs("validate", job, "--data").exit_code == Exit.USAGE
+
+
 def ending(monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome | BaseException) -> dict[str, Any]:
     """Makes runs end so, after one round; returns what they are called with."""
     called: dict[str, Any] = {}

@@ -1,5 +1,8 @@
 import pytest
-from fedjobs.restarts import LONGEST_WAIT_S, SETTLED_S, Crashes, RestartPolicy, wait_before_restart
+from fedjobs.restarts import LONGEST_WAIT_S, SETTLED_S, Crashes, RestartPolicy, over_for, wait_before_restart
+from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus
+
+from tests.client.run_folders import a_status
 
 ALWAYS = RestartPolicy(frozenset({3}))
 TWICE = RestartPolicy(frozenset({0, 1}), limit=2)
@@ -35,3 +38,20 @@ def test_without_a_limit_it_is_always_started_again_with_growing_waits_up_to_the
 def test_after_a_long_run_the_wait_is_short_again() -> None:
     first = wait_before_restart(ALWAYS, -9, crashes(1))
     assert wait_before_restart(ALWAYS, -9, crashes(1, 1, 1, SETTLED_S)) == first
+
+
+@pytest.mark.parametrize("phase", [Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED])
+def test_a_job_that_ended_is_over_for_every_silo(phase: Phase) -> None:
+    assert over_for("hospital-a", a_status(phase=phase, epoch=2), earlier_epoch=1)
+
+
+def test_what_an_earlier_start_said_does_not_keep_a_worker_from_being_started_again() -> None:
+    assert not over_for("hospital-a", a_status(phase=Phase.SUSPENDED, epoch=1), earlier_epoch=1)
+    assert not over_for("hospital-a", None, earlier_epoch=0)
+
+
+def test_a_running_job_is_over_only_for_a_silo_that_declined() -> None:
+    declined = SiloStatus(name="hospital-b", state=SiloState.DECLINED)
+    status = a_status(epoch=1, silos=[declined])
+    assert over_for("hospital-b", status, earlier_epoch=0)
+    assert not over_for("hospital-a", status, earlier_epoch=0)

@@ -52,6 +52,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert caught.value.code is ErrorCode.INVALID_JOB
 
 
+def test_a_model_that_is_not_there_cannot_be_loaded_and_says_why(run: ARun) -> None:
+    with pytest.raises(FedjobsError, match="has no model in the form 'keras'"):
+        results.read(run.with_rounds(1).folder.root).load_model()
+
+
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_result_that_cannot_be_read_is_refused_by_name(run: ARun, content: str) -> None:
     run.folder.result_file.write_text(content)

@@ -54,3 +54,15 @@ def test_a_wrong_silos_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError) as caught:
         validation.check(a_job(), written(tmp_path, {"silo": "hospital-a", "datsets": {}}))
     assert caught.value.code is ErrorCode.INVALID_SILO_FILE
+
+
+def test_reading_the_data_tells_how_much_there_is_and_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("p0\n1\n2\n")
+    (tmp_path / "b.csv").write_text("p0\n1\nlow\n")
+    bad = a_silo("hospital-b")
+    bad["datasets"]["digits"]["source"]["csv"]["path"] = "b.csv"
+    read = list(validation.read_data(validation.check(a_job(), written(tmp_path, a_silo("hospital-a"), bad))))
+    assert (read[0].silo, read[0].examples, read[0].clients, read[0].problem) == ("hospital-a", 2, 1, None)
+    assert read[1].problem is not None
+    assert read[1].problem.code is ErrorCode.DATA_MALFORMED
+    assert "b.csv, row 3, column 'p0'" in read[1].problem.message

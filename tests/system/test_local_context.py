@@ -149,7 +149,7 @@ def test_a_program_of_tff_runs_unchanged(federation: LocalFederation) -> None:
 
 
 class _Lists(tff.program.FederatedDataSource, tff.program.FederatedDataSourceIterator):
-    """A data source that selects the same lists of batches each time, and can be copied and saved, as train_model does."""
+    """Selects the same lists of batches each time; can be copied and saved, as train_model does."""
 
     clients: ClassVar[list[Any]] = []
 

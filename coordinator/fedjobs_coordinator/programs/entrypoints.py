@@ -62,4 +62,4 @@ def call(entrypoint: str, field: str, **offered: object) -> Any:
 
 
 def _invalid(field: str, entrypoint: str, reason: str, remedy: str) -> FedjobsError:
-    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, f"{field} is {entrypoint!r}: {reason}.", remedy)
+    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, f"{field} is {entrypoint!r}: {reason.rstrip('.')}.", remedy)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN, check_accumulators, largest_frame
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
+from fedjobs_protocol.values import SequenceValue, frame
+
+SILO = SiloName("hospital-a")
+EXPECTED = [Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[2])), Leaf(name="n", tensor=Tensor(dtype="int64"))]
+GOOD: list[Any] = [np.float32([1, 2]), np.int64(3)]
+
+
+def test_accumulators_as_the_plan_says_are_taken_from_memory_and_from_files(tmp_path: Any) -> None:
+    value = frame(GOOD).tobytes()
+    check_accumulators(SILO, EXPECTED, value)
+    path = tmp_path / "value"
+    path.write_bytes(value)
+    descriptor = os.open(path, os.O_RDONLY)
+    check_accumulators(SILO, EXPECTED, descriptor)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "named"),
+    [
+        (GOOD[:1], "1 accumulators"),
+        ([np.float64([1, 2]), np.int64(3)], "'sum' as float64"),
+        ([np.float32([1, 2, 3]), np.int64(3)], r"shape \[3\]"),
+        ([np.float32([1, 2]), np.int32(3)], "'n' as int32"),
+        ([np.float32([1, 2]), np.array(b"x", dtype=object)], "'n' as string"),
+        ([SequenceValue((np.float32([1]),)), np.int64(3)], "sequence"),
+    ],
+)
+def test_what_the_plan_does_not_say_is_refused_with_the_silos_name(leaves: list[Any], named: str) -> None:
+    with pytest.raises(FedjobsError, match=named) as raised:
+        check_accumulators(SILO, EXPECTED, frame(leaves).tobytes())
+    assert raised.value.code is ErrorCode.REPORT_MALFORMED
+    assert "hospital-a" in raised.value.public
+
+
+@pytest.mark.parametrize("garbage", [b"", b"short", b"\xff" * 100, frame(GOOD).tobytes()[:-1]])
+def test_bytes_that_are_no_value_are_refused(garbage: bytes) -> None:
+    with pytest.raises(FedjobsError) as raised:
+        check_accumulators(SILO, EXPECTED, garbage)
+    assert raised.value.code is ErrorCode.REPORT_MALFORMED
+
+
+def test_dimensions_that_are_not_known_before_the_run_may_be_any() -> None:
+    open_ended = [Leaf(name="x", tensor=Tensor(dtype="float32", shape=[-1, 2]))]
+    check_accumulators(SILO, open_ended, frame([np.zeros((7, 2), np.float32)]).tobytes())
+    with pytest.raises(FedjobsError):
+        check_accumulators(SILO, open_ended, frame([np.zeros((7, 3), np.float32)]).tobytes())
+
+
+def test_the_largest_frame_is_enough_and_not_much_more() -> None:
+    leaves = [Leaf(name="x", tensor=Tensor(dtype="float32", shape=[1000, 1000]))]
+    size = frame([np.zeros((1000, 1000), np.float32)]).size
+    assert size <= largest_frame(leaves) < size + 10_000
+
+
+@pytest.mark.parametrize("dtype", ["half", "bfloat16", "complex64", "bool", "uint16", "float64"])
+def test_the_size_of_every_dtype_is_known(dtype: str) -> None:
+    assert largest_frame([Leaf(tensor=Tensor(dtype=dtype, shape=[3]))]) < LARGEST_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "tensor", [Tensor(dtype="string"), Tensor(dtype="float32", shape=[-1]), Tensor(unknown_rank=True)]
+)
+def test_where_the_size_is_not_known_there_is_still_a_bound(tensor: Tensor) -> None:
+    assert largest_frame([Leaf(tensor=tensor)]) == LARGEST_UNKNOWN

@@ -1,0 +1,86 @@
+"""The coordinator's own sessions keep the contract that every coordinator must keep."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fedjobs_coordinator.assignments import Assignment, Collection
+from fedjobs_coordinator.reports import ReportStore
+from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions import Sessions
+from fedjobs_coordinator.stored import BlobStore, StoredBlob
+from fedjobs_protocol import digests
+from fedjobs_protocol.blobs import Upload
+from fedjobs_protocol.identities import Peer
+from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.v1 import session_pb2 as pb
+
+from tests.protocol.coordinators import JOB, SILO, BackendFactory
+from tests.protocol.session_contract import OTHER_SILO, SessionContract
+
+
+class _Observed(Sessions):
+    """Sessions that remember what came, for the suite to look at."""
+
+    def __init__(self, epoch: Epoch, roster: Roster, reports: ReportStore) -> None:
+        super().__init__(JobUid(JOB), epoch, roster, reports, poll_s=0.2)
+        self.uploaded: dict[tuple[str, str], bytes] = {}
+        self.bytes: Counter[tuple[str, str]] = Counter()
+
+    async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
+        if ok:
+            self.uploaded[peer.silo, header.work_id] = upload.path.read_bytes()
+
+    def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
+        super().transferred(peer, down=down, up=up)
+        self.bytes[peer.silo, "down"] += down
+        self.bytes[peer.silo, "up"] += up
+
+
+class _Backend:
+    """See `tests.protocol.coordinators.Backend`."""
+
+    def __init__(self, directory: Path) -> None:
+        starts = directory / "starts"
+        epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
+        starts.write_bytes(bytes(epoch))
+        spares = SpareFiles(directory / "spares", most=4)
+        self._store = BlobStore(directory / "values", spares)
+        roster = Roster([SILO, OTHER_SILO], time.monotonic, lambda *_: None)
+        self.handler = _Observed(Epoch(epoch), roster, ReportStore(directory / "reports", spares))
+        self._offered: dict[str, Collection] = {}
+
+    def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
+        self._assign(silo, work, {}, accumulator_bytes)
+
+    def publish(self, silo: str, data: bytes) -> bytes:
+        writer = self._store.writer()
+        writer.write(data)
+        blob = writer.finish()
+        raw = digests.raw(blob.digest)
+        self._assign(silo, pb.Work(work_id="cd" * 32), {raw: blob}, 0)
+        return raw
+
+    def received(self, silo: str, work_id: str) -> bytes | None:
+        return self.handler.uploaded.get((silo, work_id))
+
+    def reports(self) -> list[pb.Report]:
+        return [pb.Report(work_id=work_id) for work_id, c in self._offered.items() if c.outcomes()]
+
+    def transferred_bytes(self, silo: str) -> tuple[int, int]:
+        return self.handler.bytes[silo, "down"], self.handler.bytes[silo, "up"]
+
+    def _assign(self, silo: str, work: pb.Work, blobs: dict[bytes, StoredBlob], largest: int) -> None:
+        collection = self._offered[work.work_id] = Collection()
+        work_id, name = WorkId(work.work_id), SiloName(silo)
+        self.handler.assign([Assignment(name, work_id, work, blobs, (), largest, collection)])
+
+
+class TestSessions(SessionContract):
+    @pytest.fixture
+    def make_backend(self) -> BackendFactory:
+        return _Backend

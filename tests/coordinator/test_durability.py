@@ -1,0 +1,177 @@
+"""What a coordinator that starts again finds: its epoch, reports, checkpoints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import attrs
+import numpy as np
+import pytest
+from fedjobs_coordinator.checkpoints import Checkpoints
+from fedjobs_coordinator.epochs import EpochLock
+from fedjobs_coordinator.reports import Report, ReportStore
+from fedjobs_coordinator.structures import pack, unpack
+from fedjobs_coordinator.work_identity import WorkIdentities
+from fedjobs_protocol import digests
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import Digest, JobUid, SiloName, WorkId
+from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.v1 import session_pb2 as pb
+
+WORK = WorkId("ab" * 32)
+
+
+class _Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@attrs.define
+class _State:
+    weights: Any
+    counter: Any
+
+
+# --- epochs
+
+
+def test_each_start_counts_one_up(tmp_path: Path) -> None:
+    for expected in (1, 2, 3):
+        lock = EpochLock(tmp_path)
+        assert lock.epoch == expected
+        lock.release()
+
+
+def test_a_folder_has_one_coordinator_at_a_time_and_is_free_when_its_process_dies(tmp_path: Path) -> None:
+    program = "import sys, pathlib, fedjobs_coordinator.epochs as e; l = e.EpochLock(pathlib.Path(sys.argv[1]))"
+    program += "; print(l.epoch, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "1\n"
+        with pytest.raises(FedjobsError) as raised:
+            EpochLock(tmp_path)
+        assert raised.value.code is ErrorCode.ALREADY_RUNNING
+        other.kill()
+    assert EpochLock(tmp_path).epoch == 2
+
+
+# --- identity of work
+
+
+def _work_id(
+    job: str = "job", shard: str = "s", broadcast: str = "b", seed: int = 1, silo: str = "a", nth: int = 1
+) -> str:
+    inputs = [pb.ClientInput(selection=pb.Selection(dataset="d", seed=seed))]
+    identities = WorkIdentities(JobUid(job))
+    return identities.work_id(Digest(shard), [Digest(broadcast)], inputs, SiloName(silo), nth)
+
+
+def test_the_same_work_has_the_same_identity_in_another_process() -> None:
+    assert _work_id() == _work_id()
+
+
+@pytest.mark.parametrize(
+    "other", [{"job": "x"}, {"shard": "x"}, {"broadcast": "x"}, {"seed": 2}, {"silo": "x"}, {"nth": 2}]
+)
+def test_every_part_of_the_work_is_in_its_identity(other: dict[str, Any]) -> None:
+    assert _work_id(**other) != _work_id()
+
+
+def test_occurrences_count_from_the_last_durable_state() -> None:
+    identities = WorkIdentities(JobUid("job"))
+    arguments = (Digest("shard"), [Digest("b")], "selections")
+    assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]
+    identities.durable()
+    assert identities.next_occurrence(*arguments) == 1
+
+
+# --- reports
+
+
+def _store(folder: Path) -> ReportStore:
+    return ReportStore(folder / "reports", SpareFiles(folder / "spares", most=2))
+
+
+def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    report = Report(SiloName("a"), 3, "cpu", 0.5, "", store.write_inline(WORK, b"accumulators"))
+    store.add(WORK, report)
+    again = _store(tmp_path)
+    assert again.find(WORK) == report
+    again.forget()
+    assert again.find(WORK) is None
+    assert _store(tmp_path).find(WORK) is None
+
+
+def test_a_report_of_no_clients_has_no_accumulators(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.add(WORK, Report(SiloName("a"), 0, "none", 0.0, "", None))
+    found = _store(tmp_path).find(WORK)
+    assert found is not None
+    assert found.path is None
+
+
+def test_an_upload_goes_on_after_a_restart_and_becomes_a_report(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    store = _store(tmp_path)
+    store.upload(WORK, len(content)).write(content[:1_000_000])
+    again = _store(tmp_path)
+    assert again.committed(WORK) == 1_000_000
+    upload = again.upload(WORK, len(content))
+    upload.write(content[1_000_000:])
+    assert again.take_upload(WORK, digests.digest(b"another")) is None
+    assert upload.finish(digests.raw(digests.digest(content)))
+    path = again.take_upload(WORK, digests.digest(content))
+    assert path is not None
+    assert path.read_bytes() == content
+
+
+def test_an_upload_of_another_size_starts_over(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.upload(WORK, 100).write(b"x" * 50)
+    assert store.upload(WORK, 200).committed == 0
+
+
+# --- structures and checkpoints
+
+
+def test_a_structure_comes_back_with_its_names_order_and_bits() -> None:
+    state = _State(_Pair([np.float32([1, 2]), np.float64(0.1)], OrderedDict(b=np.int64(3), a="text")), np.bool_(True))
+    restored = unpack(pack(state))
+    assert list(restored) == ["weights", "counter"]
+    assert list(restored["weights"]["second"]) == ["b", "a"]
+    assert restored["weights"]["first"][0].tolist() == [1, 2]
+    assert restored["weights"]["first"][1] == np.float64(0.1)
+    assert restored["weights"]["second"] == OrderedDict(b=3, a=b"text")
+    assert restored["counter"].dtype == np.bool_
+
+
+def test_what_cannot_be_saved_is_said() -> None:
+    with pytest.raises(TypeError, match="object"):
+        pack({"x": object()})
+
+
+def test_the_latest_state_is_loaded_and_one_before_it_is_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert checkpoints.load() is None
+    for version in (1, 2, 3):
+        checkpoints.save(version, (np.int64(version),))
+    assert Checkpoints(tmp_path / "checkpoints").load() == (3, (3,))
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_a_state_whose_content_is_not_what_was_written_is_passed_over(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for version in (1, 2):
+        checkpoints.save(version, (np.int64(version),))
+    latest = max((tmp_path / "checkpoints").iterdir())
+    content = bytearray(latest.read_bytes())
+    content[-1] ^= 1
+    latest.write_bytes(content)
+    assert checkpoints.load() == (1, (1,))

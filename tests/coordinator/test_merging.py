@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from fedjobs_compute.plans import MergeKind
+from fedjobs_coordinator.merging import BLOCK, Merger, NotFiniteError
+from fedjobs_coordinator.reports import Report
+from fedjobs_coordinator.stored import BlobStore, StoredArray
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.values import frame
+
+Array = npt.NDArray[Any]
+LARGE = BLOCK // 4 * 3 + 5  # elements: several blocks, the last one short
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def _report(folder: Path, silo: str, leaves: list[Array]) -> Report:
+    path = folder / f"{silo}.value"
+    path.write_bytes(frame(leaves).tobytes())
+    return Report(SiloName(silo), 1, "cpu", 0.1, "", path)
+
+
+def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Array]]) -> list[Any]:
+    merger = Merger(kinds, BlobStore(folder / "values", SpareFiles(folder / "spares", most=2)))
+    try:
+        reports = [_report(folder, name, leaves) for name, leaves in silos.items()]
+        return merger.merge(reports, lambda a, b: [np.asarray(x - y) for x, y in zip(a, b, strict=True)])
+    finally:
+        merger.close()
+
+
+def _random(seed: int, size: int = LARGE) -> Array:
+    return np.random.default_rng(seed).normal(size=size).astype(np.float32)
+
+
+def test_a_sum_over_many_blocks_has_the_bits_of_a_fold_in_the_order_given(folder: Path) -> None:
+    parts = [_random(seed) for seed in range(4)]
+    (merged,) = _merge(folder, [MergeKind.SUM], {f"silo-{i}": [part] for i, part in enumerate(parts)})
+    expected = ((parts[0] + parts[1]) + parts[2]) + parts[3]
+    assert isinstance(merged, StoredArray)
+    assert merged.tobytes() == expected.tobytes()
+
+
+def test_the_order_of_silos_decides_on_the_last_bits(folder: Path) -> None:
+    parts = {f"silo-{i}": [_random(i, 1000) * np.float32(10.0**i)] for i in range(4)}
+    (forwards,) = _merge(folder, [MergeKind.SUM], parts)
+    (backwards,) = _merge(folder, [MergeKind.SUM], dict(reversed(parts.items())))
+    assert forwards.tobytes() != backwards.tobytes()
+    assert np.allclose(forwards, backwards, rtol=1e-3)
+
+
+def test_minima_maxima_integers_and_scalars(folder: Path) -> None:
+    kinds: list[MergeKind | None] = [MergeKind.MINIMUM, MergeKind.MAXIMUM, MergeKind.SUM]
+    silos = {
+        "a": [np.float32([1, 5]), np.float32(3), np.int64([2**40])],
+        "b": [np.float32([2, 4]), np.float32(7), np.int64([1])],
+    }
+    low, high, total = _merge(folder, kinds, silos)
+    assert low.tolist() == [1, 4]
+    assert (high.shape, high.item()) == ((), 7)
+    assert total.tolist() == [2**40 + 1]
+
+
+def test_a_leaf_without_elements_is_merged(folder: Path) -> None:
+    (merged,) = _merge(
+        folder, [MergeKind.SUM], {"a": [np.zeros((0, 3), np.float32)], "b": [np.zeros((0, 3), np.float32)]}
+    )
+    assert merged.shape == (0, 3)
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf])
+def test_nan_and_infinity_in_a_sum_name_the_silos_that_sent_them(folder: Path, size: int, spoilt: float) -> None:
+    bad = _random(2, size)
+    bad[-1] = spoilt
+    silos = {"a": [_random(1, size)], "b": [bad], "c": [_random(3, size)]}
+    with pytest.raises(NotFiniteError) as raised:
+        _merge(folder, [MergeKind.SUM], silos)
+    assert raised.value.silos == ("b",)
+
+
+def test_infinity_may_be_the_zero_of_a_minimum(folder: Path) -> None:
+    (merged,) = _merge(folder, [MergeKind.MINIMUM], {"a": [np.float32([np.inf])], "b": [np.float32([np.inf])]})
+    assert np.isinf(merged[0])
+
+
+def test_a_sum_of_finite_parts_that_overflows_is_nobodys_fault(folder: Path) -> None:
+    largest = np.finfo(np.float32).max
+    (merged,) = _merge(folder, [MergeKind.SUM], {"a": [np.float32([largest])], "b": [np.float32([largest])]})
+    assert np.isinf(merged[0])
+
+
+def test_a_leaf_of_no_known_kind_is_merged_by_the_plans_own_program_from_left_to_right(folder: Path) -> None:
+    (merged,) = _merge(folder, [None], {"a": [np.float32([10])], "b": [np.float32([3])], "c": [np.float32([2])]})
+    assert merged.tolist() == [5]
+
+
+def test_nan_is_found_where_the_kind_is_not_known(folder: Path) -> None:
+    with pytest.raises(NotFiniteError) as raised:
+        _merge(folder, [None], {"a": [np.float32([np.nan])], "b": [np.float32([3])]})
+    assert raised.value.silos == ("a",)
