@@ -27,6 +27,7 @@ from fedjobs.folders import RunFolder
 from fedjobs.following import Follower, read_status
 from fedjobs.launching import LocalSilos, coordinator, end_coordinator
 from fedjobs.restarts import over_for
+from fedjobs.results import is_complete
 from fedjobs.supervising import Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130

@@ -196,9 +196,10 @@ class Coordinator:
             raise SuspendedError
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
+        why = self.why_missing(ready)
         return FedjobsError(
             ErrorCode.COHORT_TOO_SMALL,
-            f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {self.why_missing(ready)}.",
+            f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {why}.",
             "Mend what they say, or lower spec.cohort.minSilos.",
         )
 

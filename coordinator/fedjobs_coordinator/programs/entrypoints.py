@@ -62,4 +62,5 @@ def call(entrypoint: str, field: str, **offered: object) -> Any:
 
 
 def _invalid(field: str, entrypoint: str, reason: str, remedy: str) -> FedjobsError:
-    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, f"{field} is {entrypoint!r}: {reason.rstrip('.')}.", remedy)
+    what = f"{field} is {entrypoint!r}: {reason.rstrip('.')}."
+    return FedjobsError(ErrorCode.INVALID_PROGRAM_PARAMETER, what, remedy)
