@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,7 +102,7 @@ def _shown(job: Path, silos: Path, out: Path | None, port: int, plain: bool, deb
 def _end(outcome: RunOutcome) -> None:
     """Says how a run ended, and ends with its exit code."""
     if outcome.exit_code == Exit.DONE:
-        typer.echo(f"{outcome.message} See it with: fedjobs result {_shortest(outcome.directory)}")
+        typer.echo(f"{outcome.message} See it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
         return
     if outcome.exit_code == Exit.INTERRUPTED:
         typer.echo(outcome.message, err=True)

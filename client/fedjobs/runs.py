@@ -28,7 +28,7 @@ from fedjobs.following import Follower, read_status
 from fedjobs.launching import LocalSilos, coordinator, end_coordinator
 from fedjobs.restarts import over_for
 from fedjobs.results import is_complete
-from fedjobs.supervising import Supervised, end_leftovers, forget
+from fedjobs.supervising import STARTED_AGAIN, Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
 """Exit codes of an outcome, those of the `fedjobs` command."""
@@ -169,7 +169,7 @@ def _outcome(folder: RunFolder, code: int | None, address: str, interrupted: boo
 def _last_line(log: Path) -> str:
     text = log.read_text("utf-8", errors="replace") if log.exists() else ""
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[:500] if lines else ""
+    return lines[-1].strip()[:500] if lines and STARTED_AGAIN not in lines[-1] else ""
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from fedjobs_protocol.processes import registered
 from fedjobs.environments import environment
 from fedjobs.restarts import Crashes, RestartPolicy, wait_before_restart
 
+STARTED_AGAIN = "it ended, and was started again"
+"""A line of ours in the log of a process."""
 _KILLED_WITHIN_S = 10.0
 
 
@@ -117,7 +119,7 @@ class Supervised:
                     self._note("it cannot be started again", error=str(error))
                     break
                 self.restarts += 1
-            self._note("it ended, and was started again", exit_code=code, new_pid=process.pid)
+            self._note(STARTED_AGAIN, exit_code=code, new_pid=process.pid)
         self.exit_code = code
         self._over.set()
 

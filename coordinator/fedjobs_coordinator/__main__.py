@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 from fedjobs_protocol import processes
@@ -27,6 +27,9 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import Phase
 
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
+
+if TYPE_CHECKING:
+    from fedjobs_coordinator.program_runs import ProgramRun
 
 COMPLETE, FAILED, CANNOT_START, SUSPENDED = 0, 1, 4, 75
 _LOG = structlog.get_logger()
@@ -78,21 +81,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _run(coordinator: Coordinator, directory: Path, result: Path, *, debug: bool) -> tuple[Phase, int]:
-    """Runs the program; TensorFlow Federated is imported here, while silos connect."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Runs the program to its end, whatever that is."""
     progress = coordinator.progress
-
-    def stop_importing(*_: object) -> NoReturn:
-        coordinator.stop()  # also where some module takes the exception for one of its own
-        raise SuspendedError
-
     try:
-        # The import takes seconds, and nothing in it looks whether somebody wants to stop.
-        afterwards = signal.signal(signal.SIGTERM, stop_importing)
-        from fedjobs_coordinator.program_runs import ProgramRun
-
-        signal.signal(signal.SIGTERM, afterwards)
-        asyncio.run(ProgramRun(coordinator, directory, result).run_program())
+        program_run = _imported(coordinator)
+        asyncio.run(program_run(coordinator, directory, result).run_program())
     except SuspendedError:
         progress.phase(Phase.SUSPENDED, "it goes on from its last finished round when it is started again")
         return Phase.SUSPENDED, SUSPENDED
@@ -109,6 +102,33 @@ def _run(coordinator: Coordinator, directory: Path, result: Path, *, debug: bool
     _LOG.error("failed", code=failure.code.label, error=failure.public)
     progress.phase(Phase.FAILED, failure.public, failure.code.label)
     return Phase.FAILED, FAILED
+
+
+def _imported(coordinator: Coordinator) -> type[ProgramRun]:
+    """Imports TensorFlow Federated, while silos connect.
+
+    Raises:
+        SuspendedError: By SIGTERM: the import takes seconds, in which nothing looks whether somebody wants to stop.
+    """
+    stopped = False
+
+    def stop(*_: object) -> NoReturn:
+        nonlocal stopped
+        stopped = True
+        coordinator.stop()  # for the case that some module takes the exception for one of its own and goes on
+        raise SuspendedError
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    afterwards = signal.signal(signal.SIGTERM, stop)
+    try:
+        from fedjobs_coordinator.program_runs import ProgramRun
+    except Exception as error:
+        if stopped:  # whatever a module made of it
+            raise SuspendedError from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, afterwards)
+    return ProgramRun
 
 
 if __name__ == "__main__":

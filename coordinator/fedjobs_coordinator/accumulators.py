@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from fedjobs_protocol import layouts
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.v1 import shard_pb2
@@ -49,6 +50,7 @@ def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value
         FedjobsError: REPORT_MALFORMED names the accumulator, what came and what should have come.
     """
     try:
+        _check_header(value, _HEADER_BYTES * (1 + len(expected)))
         found = read_value(value)
     except FedjobsError as error:
         raise FedjobsError(
@@ -64,6 +66,13 @@ def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value
             raise _malformed(
                 silo, f"{leaf.name!r} as {_dtype(is_)} of shape {list(is_.shape)}", f"{leaf.tensor.dtype} of {shape}"
             )
+
+
+def _check_header(value: bytes | int, most: int) -> None:
+    """Refuses a header that is larger than such accumulators need, before it is parsed: that blocks all silos."""
+    start = value[:8] if isinstance(value, bytes) else os.pread(value, 8, 0)
+    if layouts.data_offset(start) > most:
+        layouts.corrupt(f"its header has more than {most} bytes")
 
 
 def read_value(value: bytes | int) -> list[Leaf]:

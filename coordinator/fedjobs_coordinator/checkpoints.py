@@ -23,6 +23,8 @@ class Checkpoints:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(exist_ok=True, mode=0o700)
         self._directory = directory
+        for torn in directory.glob(".*.tmp"):  # a process died while it wrote it; states are as large as models
+            torn.unlink()
 
     def save(self, version: int, state: Any) -> None:
         """Writes a state; it is durable when this returns.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.ids import Digest, JobUid, SiloName
@@ -27,6 +28,7 @@ from fedjobs_coordinator.sessions import Sessions
 from fedjobs_coordinator.stored import BlobStore
 from fedjobs_coordinator.work_identity import WorkIdentities
 
+_LOG = structlog.get_logger()
 _TICK_S = 0.5
 _LOOK_S = 0.05  # between looks at who is there
 _GRACE_S = 2.0  # for the answer that the job is over to reach the silos
@@ -68,7 +70,7 @@ class Coordinator:
         self._reports = ReportStore(spool / "reports", spares)
         self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
         self._server = SessionServer(self._sessions, identity, listen)
-        self._stopping = threading.Event()
+        self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
@@ -86,7 +88,7 @@ class Coordinator:
 
     def stop(self) -> None:
         """Makes whoever waits for silos raise SuspendedError. May be called from a signal handler."""
-        self._stopping.set()
+        self._stopping = True  # no Event: its lock may be held by the very thread that the signal interrupts
 
     @property
     def epoch(self) -> int:
@@ -120,7 +122,7 @@ class Coordinator:
             if late or willing < wanted.min_silos:
                 raise self._too_small(ready)
             self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {willing} silos are ready")
-            self._stopping.wait(_LOOK_S)
+            time.sleep(_LOOK_S)
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
         """Looks whether the accumulators of a stage fit on the disk, before any silo works for them.
@@ -133,7 +135,8 @@ class Coordinator:
             FedjobsError: DISK_FULL names what is needed and what there is.
         """
         needed = (silos + 2) * accumulator_bytes  # one more for the result, one for the state
-        free = shutil.disk_usage(self._directory).free
+        spare = sum(map(_size, (self._directory / "spool" / "spares").iterdir()))  # written over in each round
+        free = shutil.disk_usage(self._directory).free + spare
         if free < needed:
             raise FedjobsError(
                 ErrorCode.DISK_FULL,
@@ -160,7 +163,7 @@ class Coordinator:
             SuspendedError: The coordinator was told to stop.
         """
         until = time.monotonic() + self.job.cohort.round_deadline_seconds
-        assignments[0].collection.wait(len(assignments), until, time.monotonic, self._stopping.is_set)
+        assignments[0].collection.wait(len(assignments), until, time.monotonic, lambda: self._stopping)
         self._check_stopping()
 
     def durable(self) -> None:
@@ -192,7 +195,7 @@ class Coordinator:
     # --- inside
 
     def _check_stopping(self) -> None:
-        if self._stopping.is_set():
+        if self._stopping:
             raise SuspendedError
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
@@ -205,8 +208,11 @@ class Coordinator:
 
     async def _tick(self) -> None:
         while True:
-            self.roster.expire()
-            await asyncio.to_thread(self.progress.refresh)
+            try:
+                self.roster.expire()
+                await asyncio.to_thread(self.progress.refresh)
+            except FedjobsError as error:  # a full disk; silos are looked after all the same
+                _LOG.warning("the status could not be written", code=error.code.label, error=error.public)
             await asyncio.sleep(_TICK_S)
 
     def _now(self, function: Callable[[], Result]) -> Result:
@@ -222,3 +228,10 @@ class Coordinator:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # it was taken meanwhile

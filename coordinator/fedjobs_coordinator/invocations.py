@@ -159,7 +159,7 @@ def _not_finite(silo: SiloName) -> Failure:
 
 def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure], absent: str) -> FedjobsError:
     whys = [f"{silo}: {f.reason}: {f.message}" for silo, f in sorted(failures.items())]
-    why = "; ".join([*whys, *([absent] if absent else [])])
+    why = " ".join([*whys, *([f"{absent}."] if absent else [])])
     return FedjobsError(
         ErrorCode.COHORT_TOO_SMALL,
         f"Only {count} of at least {needed} silos did their part. {why}",

@@ -100,7 +100,8 @@ class Merger:
         merged: Leaves = read_value(sources[0].fd)
         for source in sources[1:]:
             merged = general(merged, read_value(source.fd))
-        return merged
+        # What the merge only passed on is a view of a report's file, which is written over once the state is durable.
+        return [np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in merged]
 
     def _elementwise(self, name: str, kind: MergeKind, sources: Sequence[_Source]) -> Array:
         shape = sources[0].tensors[name].shape
@@ -180,4 +181,6 @@ def _is_spoilt(kind: MergeKind, block: Array) -> bool:
 
 
 def _has_nan(leaf: Any) -> bool:
-    return isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc" and bool(np.isnan(leaf).any())
+    if not isinstance(leaf, np.ndarray) or not (leaf.dtype.kind in "fc" or leaf.dtype.name == "bfloat16"):
+        return False
+    return bool(np.isnan(leaf).any())

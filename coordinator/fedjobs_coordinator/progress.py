@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.files import write_atomically
+from fedjobs_protocol.files import full_disk_named, write_atomically
 from fedjobs_protocol.ids import Epoch, SiloName
 from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.models import Model
 from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
 
 from fedjobs_coordinator.roster import Roster
@@ -32,6 +34,8 @@ class Progress:
         self._round_began = time.time()
         self._seconds: list[float] = []
         self._bytes = (0, 0)
+        self._events = directory / "progress.jsonl"
+        self._end_torn_line()
 
     def follow(self, roster: Roster) -> None:
         """The silos' rows are this roster's from now on."""
@@ -89,9 +93,19 @@ class Progress:
     def _update(self, **changes: Any) -> None:
         silos = self._roster.rows() if self._roster else []
         self._status = self._status.model_copy(update=changes | {"silos": silos})
-        content = self._status.model_dump_json(by_alias=True).encode()
-        write_atomically(self._directory / "status.json", content)
+        write_atomically(self._directory / "status.json", _json(self._status).encode())
 
     def _append(self, event: ProgressEvent) -> None:
-        with (self._directory / "progress.jsonl").open("a") as file:
-            file.write(event.model_dump_json(by_alias=True) + "\n")
+        with full_disk_named(self._events), self._events.open("a") as file:
+            file.write(_json(event) + "\n")
+
+    def _end_torn_line(self) -> None:
+        """A process that died while it wrote a line must not spoil the next one as well."""
+        if self._events.exists() and not self._events.read_bytes().endswith(b"\n"):
+            with self._events.open("a") as file:
+                file.write("\n")
+
+
+def _json(model: Model) -> str:
+    """As JSON with NaN and Infinity, which metrics may be: pydantic's own would write null, and not read it again."""
+    return json.dumps(model.model_dump(mode="json", by_alias=True))

@@ -7,10 +7,11 @@ the identity of the work, and nobody has to do the work again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fedjobs_protocol.blobs import Upload, committed_in
+from fedjobs_protocol import digests
+from fedjobs_protocol.blobs import Upload, committed_in, read_chunks
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.ids import SiloName, WorkId
 from fedjobs_protocol.spares import SpareFiles
@@ -53,10 +54,7 @@ class ReportStore:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._uploads: dict[WorkId, Upload] = {}
         self._finished: dict[WorkId, Report] = {}
-        for path in directory.glob("*.json"):
-            work_id = WorkId(path.stem)
-            value = self._value_path(work_id)
-            self._finished[work_id] = Report(**json.loads(path.read_text()), path=value if value.exists() else None)
+        self._take_over()
 
     def find(self, work_id: WorkId) -> Report | None:
         """The report of this work, also one from before a restart."""
@@ -79,17 +77,26 @@ class ReportStore:
 
     def take_upload(self, work_id: WorkId, digest: str) -> Path | None:
         """The file of a finished upload of this digest; None when there is none."""
-        upload = self._uploads.get(work_id)
-        if upload is None or upload.committed != upload.size or upload.digest != digest:
+        upload = self._uploads.get(work_id) or self._left_behind(work_id)
+        if upload is None:
             return None
+        if upload.committed != upload.size or upload.digest != digest:
+            if work_id not in self._uploads:
+                upload.close()
+            return None
+        upload.finish(digests.raw(upload.digest))  # a spare file is longer, should the silo not have ended the upload
         upload.close()
-        del self._uploads[work_id]
+        self._uploads.pop(work_id, None)
         return upload.path.rename(self._value_path(work_id))
 
     def write_inline(self, work_id: WorkId, value: bytes) -> Path:
-        """Writes accumulators that came in the report itself."""
+        """Writes accumulators that came in the report itself.
+
+        Raises:
+            FedjobsError: DISK_FULL.
+        """
         path = self._value_path(work_id)
-        path.write_bytes(value)
+        write_atomically(path, value)
         return path
 
     def add(self, work_id: WorkId, report: Report) -> None:
@@ -99,13 +106,37 @@ class ReportStore:
         self._finished[work_id] = report
 
     def forget(self, keep: frozenset[WorkId] = frozenset()) -> None:
-        """Removes all reports and unfinished uploads but some: what they were for is durable."""
+        """Removes all reports and uploads but some: what they were for is durable."""
         for work_id in [w for w in self._finished if w not in keep]:
             (self._directory / f"{work_id}.json").unlink(missing_ok=True)
             if path := self._finished.pop(work_id).path:
                 self._give_back(path)
         for work_id in [w for w in self._uploads if w not in keep]:
             self._uploads.pop(work_id).discard()
+        for path in self._directory.iterdir():
+            # Of an earlier process: an upload that nobody went on with, a value whose report was not taken over.
+            if path.name.partition(".")[0] not in keep:
+                self._give_back(path)
+
+    def _take_over(self) -> None:
+        """Finds the reports of an earlier process; one whose file a loss of power spoilt is as if it never came."""
+        for path in self._directory.glob("*.json"):
+            work_id = WorkId(path.stem)
+            try:
+                report = Report(**json.loads(path.read_bytes()), path=None)
+            except (ValueError, TypeError):
+                continue
+            if report.clients:
+                value = self._value_path(work_id)
+                if not value.exists() or _digest_of(value) != report.digest:
+                    continue
+                report = replace(report, path=value)
+            self._finished[work_id] = report
+
+    def _left_behind(self, work_id: WorkId) -> Upload | None:
+        """An upload that was finished before a restart, and that nobody has opened since."""
+        part = self._part_path(work_id)
+        return Upload(part, committed_in(part), self._spares) if part.exists() else None
 
     def _give_back(self, path: Path) -> None:
         if path.stat().st_size < _WORTH_SPARING:
@@ -118,3 +149,11 @@ class ReportStore:
 
     def _part_path(self, work_id: WorkId) -> Path:
         return self._directory / f"{work_id}.part"
+
+
+def _digest_of(path: Path) -> str:
+    hasher = digests.hasher()
+    with path.open("rb") as file:
+        for chunk in read_chunks(file.fileno(), 0, path.stat().st_size):
+            hasher.update(chunk)
+    return hasher.hexdigest()

@@ -51,8 +51,7 @@ class Roster:
         entry = self._silos[silo]
         entry.sessions += 1
         self.seen(silo)
-        if entry.state is not SiloState.DECLINED:
-            self._set(silo, SiloState.READY)
+        self._set(silo, SiloState.READY)
 
     def seen(self, silo: SiloName, activity: str | None = None) -> None:
         """A sign of life."""
@@ -75,11 +74,12 @@ class Roster:
         self._set(silo, SiloState.READY)
 
     def failed(self, silo: SiloName, reason: str, message: str) -> None:
-        """Work failed; the next may not."""
-        self._set(silo, SiloState.READY, reason, message)
+        """Work failed; the next may not. A silo that is lost meanwhile stays so."""
+        state = self._silos[silo].state
+        self._set(silo, SiloState.READY if state in _PRESENT else state, reason, message)
 
     def declined(self, silo: SiloName, reason: str, message: str) -> None:
-        """The silo does not take part in this job."""
+        """The silo does not take part in this job; nothing that comes later changes that."""
         self._set(silo, SiloState.DECLINED, reason, message)
 
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
@@ -136,6 +136,8 @@ class Roster:
 
     def _set(self, silo: SiloName, state: SiloState, reason: str = "", message: str = "") -> None:
         entry = self._silos[silo]
+        if entry.state is SiloState.DECLINED:
+            return
         before = (entry.state, entry.reason, entry.message)
         entry.state = state
         if reason or state is not SiloState.READY:  # the reason of the last failure stays to be read

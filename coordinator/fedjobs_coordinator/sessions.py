@@ -12,7 +12,7 @@ from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import BlobSource, Upload
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
 from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.ids import Digest, Epoch, JobUid, SiloName, WorkId
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
@@ -25,6 +25,8 @@ from fedjobs_coordinator.stored import StoredBlob
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
+
+_LONGEST_TEXT = 1000  # characters of what a silo says; it is shown to people, logged, and written to each status
 
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
 
@@ -87,7 +89,10 @@ class Sessions:
                 "End this coordinator: a newer one has taken over.",
             )
         if request.HasField("decline"):
-            self._roster.declined(silo, request.decline.rule, request.decline.message)
+            decline = Failure(_said(request.decline.rule), _said(request.decline.message), final=True)
+            self._roster.declined(silo, decline.reason, decline.message)
+            if assignment := self._assignments.pop(silo, None):
+                assignment.collection.put(silo, decline)
         else:
             self._roster.joined(silo)
         self._wake(silo)  # an older session's poll: it learns that it was superseded
@@ -104,6 +109,7 @@ class Sessions:
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         silo, session = self._session(peer, request.session_id)
+        self._roster.seen(silo)
         response = pb.PullWorkResponse()
         if request.HasField("report"):
             response.acknowledged_work_id = request.report.work_id
@@ -120,7 +126,7 @@ class Sessions:
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         silo, _ = self._session(peer, request.session_id)
-        self._roster.seen(silo, request.state)
+        self._roster.seen(silo, _said(request.state))
         assignment = self._assignments.get(silo)
         unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
         return pb.HeartbeatResponse(cancel=unwanted)
@@ -185,13 +191,15 @@ class Sessions:
     async def _until_something_to_say(self, silo: SiloName, session: _Session) -> None:
         if self._over is not None or silo in self._assignments:
             return
-        session.waiting = asyncio.get_running_loop().create_future()
+        self._wake(silo)  # an older poll of this session, whose link may be dead without our knowing
+        waiting = session.waiting = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(session.waiting, self._poll_s)
+            await asyncio.wait_for(waiting, self._poll_s)
         except TimeoutError:
             return
         finally:
-            session.waiting = None
+            if session.waiting is waiting:
+                session.waiting = None
         if self._sessions.get(silo) is not session:
             raise FedjobsError(ErrorCode.SESSION_SUPERSEDED, f"A newer session of silo {silo} has taken over.")
 
@@ -207,59 +215,77 @@ class Sessions:
             return
         try:
             outcome = self._outcome(assignment, report)
+            if isinstance(outcome, Report):
+                self._reports.add(assignment.work_id, outcome)
         except FedjobsError as error:
             if error.retryable:
                 raise  # the assignment stands: the silo sends again, or does the work again
-            outcome = Failure(error.code.label, error.public)
+            outcome = Failure(error.code.label, _said(error.public))
             del self._assignments[silo]
-            self._roster.failed(silo, outcome.reason, outcome.message)
             assignment.collection.put(silo, outcome)
+            self._roster.failed(silo, outcome.reason, outcome.message)
             raise
         del self._assignments[silo]
+        assignment.collection.put(silo, outcome)  # first: to write the silos' states may fail, the disk being full
         if isinstance(outcome, Report):
-            self._reports.add(assignment.work_id, outcome)
             self._roster.reported(silo, outcome.device, outcome.clients)
         elif outcome.final:
             self._roster.refused(silo, outcome.reason, outcome.message)
         else:
             self._roster.failed(silo, outcome.reason, outcome.message)
-        assignment.collection.put(silo, outcome)
 
     def _outcome(self, assignment: Assignment, report: pb.Report) -> Report | Failure:
         if report.HasField("refusal"):
-            return Failure(report.refusal.rule, report.refusal.message, final=True)
+            return Failure(_said(report.refusal.rule), _said(report.refusal.message), final=True)
         if report.HasField("failure"):
-            return Failure(report.failure.code, report.failure.message, final=code_of(report.failure.code) in _FINAL)
+            code, message = _said(report.failure.code), _said(report.failure.message)
+            return Failure(code, message, final=code_of(code) in _FINAL)
+        if not report.HasField("result"):
+            raise FedjobsError(
+                ErrorCode.REPORT_MALFORMED,
+                f"Silo {assignment.silo} sent a report without an outcome.",
+                "Install the same release of fedjobs at the silo and at the coordinator.",
+            )
         result = report.result
-        path = self._accumulators(assignment, result.accumulators) if result.clients else None
+        digest, path = self._accumulators(assignment, result.accumulators) if result.clients else ("", None)
         return Report(
             silo=assignment.silo,
             clients=result.clients,
-            device=result.device,
+            device=_said(result.device),
             seconds=result.seconds,
-            digest=result.accumulators.digest.hex(),
+            digest=digest,
             path=path,
         )
 
-    def _accumulators(self, assignment: Assignment, blob: pb.Blob) -> Path:
-        """The file of the accumulators, once they are complete and of the types that the plan says."""
+    def _accumulators(self, assignment: Assignment, blob: pb.Blob) -> tuple[Digest, Path]:
+        """Digest and file of the accumulators, once they are complete and of the types that the plan says."""
         if blob.HasField("inline"):
             check_accumulators(assignment.silo, assignment.accumulators, blob.inline)
-            return self._reports.write_inline(assignment.work_id, blob.inline)
-        path = self._reports.take_upload(assignment.work_id, digests.named(blob.digest))
+            return digests.digest(blob.inline), self._reports.write_inline(assignment.work_id, blob.inline)
+        digest = digests.named(blob.digest)
+        path = self._reports.take_upload(assignment.work_id, digest)
         if path is None:
             raise FedjobsError(
                 ErrorCode.BLOB_NOT_FOUND,
                 f"Silo {assignment.silo} reports accumulators that it has not sent.",
                 "Send them.",
             )
-        with path.open("rb") as file:
-            check_accumulators(assignment.silo, assignment.accumulators, file.fileno())
-        return path
+        try:
+            with path.open("rb") as file:
+                check_accumulators(assignment.silo, assignment.accumulators, file.fileno())
+        except FedjobsError:
+            path.unlink()
+            raise
+        return digest, path
 
 
 def _as_message(error: FedjobsError) -> pb.Error:
     return pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
+
+
+def _said(text: str) -> str:
+    """What a silo says, fit to be shown: no control characters, which a terminal may obey, and not too long."""
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT])
 
 
 def _keep(blob: StoredBlob) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import os
+import secrets
 import weakref
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ class BlobStore:
             spares.give(path)
         self._directory = directory
         self._spares = spares
-        self._numbers = itertools.count()
+        # A process that ends gives its files back late: they must not have the names of its successor's.
+        own = secrets.token_hex(4)
+        self._names = (f"{own}-{number}" for number in itertools.count())
 
     def writer(self) -> BlobWriter:
         """For a blob whose bytes come one after the other."""
-        path = self._directory / str(next(self._numbers))
+        path = self._directory / next(self._names)
         self._spares.take(path)
         return BlobWriter(path, self._spares)
 
@@ -76,12 +79,13 @@ def _release(fd: int, path: Path, spares: SpareFiles) -> None:
 
 
 class BlobWriter:
-    """Writes a blob front to back, hashing it on the way."""
+    """Writes a blob front to back, hashing it on the way. One that is dropped unfinished gives its file back."""
 
     def __init__(self, path: Path, spares: SpareFiles) -> None:
         self._path = path
         self._spares = spares
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._given_up = weakref.finalize(self, _release, self._fd, path, spares)
         self._hasher = digests.hasher()
         self._size = 0
 
@@ -99,6 +103,7 @@ class BlobWriter:
     def finish(self) -> StoredBlob:
         """The blob; nothing may be written afterwards."""
         os.ftruncate(self._fd, self._size)
+        self._given_up.detach()
         return StoredBlob(self._fd, Digest(self._hasher.hexdigest()), self._size, self._path, self._spares)
 
 

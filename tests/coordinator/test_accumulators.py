@@ -13,7 +13,7 @@ from fedjobs_protocol.values import SequenceValue, frame
 
 SILO = SiloName("hospital-a")
 EXPECTED = [Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[2])), Leaf(name="n", tensor=Tensor(dtype="int64"))]
-GOOD: list[Any] = [np.float32([1, 2]), np.int64(3)]
+GOOD: list[Any] = [np.array([1, 2], np.float32), np.int64(3)]
 
 
 def test_accumulators_as_the_plan_says_are_taken_from_memory_and_from_files(tmp_path: Any) -> None:
@@ -30,11 +30,11 @@ def test_accumulators_as_the_plan_says_are_taken_from_memory_and_from_files(tmp_
     ("leaves", "named"),
     [
         (GOOD[:1], "1 accumulators"),
-        ([np.float64([1, 2]), np.int64(3)], "'sum' as float64"),
-        ([np.float32([1, 2, 3]), np.int64(3)], r"shape \[3\]"),
-        ([np.float32([1, 2]), np.int32(3)], "'n' as int32"),
-        ([np.float32([1, 2]), np.array(b"x", dtype=object)], "'n' as string"),
-        ([SequenceValue((np.float32([1]),)), np.int64(3)], "sequence"),
+        ([np.array([1, 2], np.float64), np.int64(3)], "'sum' as float64"),
+        ([np.array([1, 2, 3], np.float32), np.int64(3)], r"shape \[3\]"),
+        ([np.array([1, 2], np.float32), np.int32(3)], "'n' as int32"),
+        ([np.array([1, 2], np.float32), np.array(b"x", dtype=object)], "'n' as string"),
+        ([SequenceValue((np.array([1], np.float32),)), np.int64(3)], "sequence"),
     ],
 )
 def test_what_the_plan_does_not_say_is_refused_with_the_silos_name(leaves: list[Any], named: str) -> None:

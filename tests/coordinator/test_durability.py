@@ -100,7 +100,8 @@ def _store(folder: Path) -> ReportStore:
 
 def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    report = Report(SiloName("a"), 3, "cpu", 0.5, "", store.write_inline(WORK, b"accumulators"))
+    path = store.write_inline(WORK, b"accumulators")
+    report = Report(SiloName("a"), 3, "cpu", 0.5, digests.digest(b"accumulators"), path)
     store.add(WORK, report)
     again = _store(tmp_path)
     assert again.find(WORK) == report
@@ -142,7 +143,9 @@ def test_an_upload_of_another_size_starts_over(tmp_path: Path) -> None:
 
 
 def test_a_structure_comes_back_with_its_names_order_and_bits() -> None:
-    state = _State(_Pair([np.float32([1, 2]), np.float64(0.1)], OrderedDict(b=np.int64(3), a="text")), np.bool_(True))
+    state = _State(
+        _Pair([np.array([1, 2], np.float32), np.float64(0.1)], OrderedDict(b=np.int64(3), a="text")), np.bool_(True)
+    )
     restored = unpack(pack(state))
     assert list(restored) == ["weights", "counter"]
     assert list(restored["weights"]["second"]) == ["b", "a"]

@@ -29,7 +29,7 @@ def _report(folder: Path, silo: str, leaves: list[Array]) -> Report:
     return Report(SiloName(silo), 1, "cpu", 0.1, "", path)
 
 
-def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Array]]) -> list[Any]:
+def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Any]]) -> list[Any]:
     merger = Merger(kinds, BlobStore(folder / "values", SpareFiles(folder / "spares", most=2)))
     try:
         reports = [_report(folder, name, leaves) for name, leaves in silos.items()]
@@ -60,9 +60,9 @@ def test_the_order_of_silos_decides_on_the_last_bits(folder: Path) -> None:
 
 def test_minima_maxima_integers_and_scalars(folder: Path) -> None:
     kinds: list[MergeKind | None] = [MergeKind.MINIMUM, MergeKind.MAXIMUM, MergeKind.SUM]
-    silos = {
-        "a": [np.float32([1, 5]), np.float32(3), np.int64([2**40])],
-        "b": [np.float32([2, 4]), np.float32(7), np.int64([1])],
+    silos: dict[str, list[Any]] = {
+        "a": [np.array([1, 5], np.float32), np.float32(3), np.array([2**40], np.int64)],
+        "b": [np.array([2, 4], np.float32), np.float32(7), np.array([1], np.int64)],
     }
     low, high, total = _merge(folder, kinds, silos)
     assert low.tolist() == [1, 4]
@@ -89,22 +89,30 @@ def test_nan_and_infinity_in_a_sum_name_the_silos_that_sent_them(folder: Path, s
 
 
 def test_infinity_may_be_the_zero_of_a_minimum(folder: Path) -> None:
-    (merged,) = _merge(folder, [MergeKind.MINIMUM], {"a": [np.float32([np.inf])], "b": [np.float32([np.inf])]})
+    (merged,) = _merge(
+        folder, [MergeKind.MINIMUM], {"a": [np.array([np.inf], np.float32)], "b": [np.array([np.inf], np.float32)]}
+    )
     assert np.isinf(merged[0])
 
 
 def test_a_sum_of_finite_parts_that_overflows_is_nobodys_fault(folder: Path) -> None:
     largest = np.finfo(np.float32).max
-    (merged,) = _merge(folder, [MergeKind.SUM], {"a": [np.float32([largest])], "b": [np.float32([largest])]})
+    (merged,) = _merge(
+        folder, [MergeKind.SUM], {"a": [np.array([largest], np.float32)], "b": [np.array([largest], np.float32)]}
+    )
     assert np.isinf(merged[0])
 
 
 def test_a_leaf_of_no_known_kind_is_merged_by_the_plans_own_program_from_left_to_right(folder: Path) -> None:
-    (merged,) = _merge(folder, [None], {"a": [np.float32([10])], "b": [np.float32([3])], "c": [np.float32([2])]})
+    (merged,) = _merge(
+        folder,
+        [None],
+        {"a": [np.array([10], np.float32)], "b": [np.array([3], np.float32)], "c": [np.array([2], np.float32)]},
+    )
     assert merged.tolist() == [5]
 
 
 def test_nan_is_found_where_the_kind_is_not_known(folder: Path) -> None:
     with pytest.raises(NotFiniteError) as raised:
-        _merge(folder, [None], {"a": [np.float32([np.nan])], "b": [np.float32([3])]})
+        _merge(folder, [None], {"a": [np.array([np.nan], np.float32)], "b": [np.array([3], np.float32)]})
     assert raised.value.silos == ("a",)

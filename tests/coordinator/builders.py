@@ -1,0 +1,122 @@
+"""A coordinator's parts, as tests want them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fedjobs_coordinator.assignments import Assignment, Collection, Failure, Outcome
+from fedjobs_coordinator.reports import Report, ReportStore
+from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions import Sessions
+from fedjobs_coordinator.stored import BlobStore, StoredBlob
+from fedjobs_protocol import digests
+from fedjobs_protocol.blobs import Upload
+from fedjobs_protocol.identities import Peer
+from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.statuses import SiloState
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
+from fedjobs_protocol.values import frame
+
+JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
+ALICE, BOB = SiloName("alice"), SiloName("bob")
+WORK, OTHER_WORK = WorkId("ab" * 32), WorkId("cd" * 32)
+JOIN = pb.JoinRequest(protocol_versions=[1], shard_formats=[1])
+VALUES: npt.NDArray[Any] = np.arange(1000, dtype=np.float32)
+TYPES = (Leaf(name="sum", tensor=Tensor(dtype="float32", shape=VALUES.shape)),)
+FRAMED = frame([VALUES]).tobytes()
+
+
+def a_job(
+    silos: Sequence[str] = ("alice", "bob"), least: int = 1, goal: int | None = None, deadline: float = 20
+) -> Any:
+    return ResolvedJob(
+        uid=JOB,
+        name="digits",
+        program=ResolvedProgram(name="fedavg"),
+        dataset="digits",
+        silos=list(silos),
+        cohort=ResolvedCohort(min_silos=least, goal_silos=goal or len(silos), round_deadline_seconds=deadline),
+    )
+
+
+def an_assignment(
+    silo: SiloName,
+    work_id: WorkId = WORK,
+    blobs: Mapping[bytes, StoredBlob] | None = None,
+    accumulators: tuple[Leaf, ...] = TYPES,
+    largest: int = 2 * len(FRAMED),
+) -> Assignment:
+    work = pb.Work(work_id=work_id)
+    return Assignment(silo, work_id, work, blobs or {}, accumulators, largest, Collection())
+
+
+class Desk:
+    """A coordinator's sessions without a server: the silos' calls are made one after the other, in an event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.time = 0.0
+        self.events: list[tuple[SiloName, SiloState, str, str]] = []
+        self.spares = SpareFiles(folder / "spares", most=4)
+        self.store = BlobStore(folder / "values", self.spares)
+        self.reports = ReportStore(folder / "reports", self.spares)
+        self.folder = folder
+        self.roster = Roster([ALICE, BOB], lambda: self.time, lambda *event: self.events.append(event))
+        self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, poll_s=0.05)
+
+    def assign(self, assignment: Assignment) -> Assignment:
+        self.sessions.assign([assignment])
+        return assignment
+
+    async def join(self, silo: SiloName, request: pb.JoinRequest = JOIN) -> str:
+        return (await self.sessions.join(peer(silo), request)).session_id
+
+    async def report(self, silo: SiloName, report: pb.Report) -> pb.PullWorkResponse:
+        """Joins, and brings a report along."""
+        request = pb.PullWorkRequest(session_id=await self.join(silo), report=report)
+        return await self.sessions.pull_work(peer(silo), request)
+
+    async def upload(self, silo: SiloName, content: bytes = FRAMED, work_id: str = WORK, size: int = -1) -> Upload:
+        """Joins, and sends all but the digest."""
+        size = len(content) if size < 0 else size
+        header = pb.PutBlobHeader(session_id=await self.join(silo), work_id=work_id, size=size)
+        upload = await self.sessions.open_upload(peer(silo), header)
+        upload.write(content)
+        return upload
+
+    def state(self, silo: SiloName) -> SiloState:
+        return next(row.state for row in self.roster.rows() if row.name == silo)
+
+
+def peer(silo: str) -> Peer:
+    return Peer(JobUid(JOB), SiloName(silo))
+
+
+def a_result(content: bytes | None = FRAMED, work_id: str = WORK, digest: bytes | None = None) -> pb.Report:
+    """A report with accumulators inline, or with those that were uploaded and have this digest."""
+    blob = pb.Blob(digest=digests.raw(digests.digest(content or b"")) if digest is None else digest)
+    if digest is None:
+        blob.inline = content or b""
+    return pb.Report(work_id=work_id, result=pb.Result(accumulators=blob, clients=2, seconds=0.5, device="cpu"))
+
+
+def outcome(assignment: Assignment) -> Outcome | None:
+    return assignment.collection.outcomes().get(assignment.silo)
+
+
+def failure(assignment: Assignment) -> Failure:
+    found = outcome(assignment)
+    assert isinstance(found, Failure)
+    return found
+
+
+def taken(assignment: Assignment) -> Report:
+    found = outcome(assignment)
+    assert isinstance(found, Report)
+    return found

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from fedjobs_coordinator.progress import Progress
+from fedjobs_coordinator.roster import Roster
+from fedjobs_protocol.ids import Epoch
+from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from pydantic import TypeAdapter
+
+from .builders import ALICE, BOB, a_job
+
+_EVENT: TypeAdapter[ProgressEvent] = TypeAdapter(ProgressEvent)
+
+
+@pytest.fixture
+def progress(tmp_path: Path) -> Progress:
+    return Progress(tmp_path, a_job(), Epoch(2))
+
+
+def _status(folder: Path) -> Status:
+    return Status.model_validate_json((folder / "status.json").read_bytes())
+
+
+def _events(folder: Path) -> list[ProgressEvent]:
+    return [_EVENT.validate_json(line) for line in (folder / "progress.jsonl").read_bytes().splitlines()]
+
+
+def test_the_status_says_which_job_it_is_and_how_far_it_is(progress: Progress, tmp_path: Path) -> None:
+    progress.phase(Phase.RUNNING)
+    progress.rounds(3, 20)
+    status = _status(tmp_path)
+    assert (status.job_name, status.epoch, status.phase) == ("digits", 2, Phase.RUNNING)
+    assert (status.round, status.rounds) == (3, 20)
+
+
+def test_a_phase_is_told_once_with_its_message_and_code(progress: Progress, tmp_path: Path) -> None:
+    for _ in range(3):
+        progress.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
+    (event,) = _events(tmp_path)
+    assert isinstance(event, PhaseEvent)
+    assert (event.phase, event.message) == (Phase.FAILED, "too few silos")
+    assert _status(tmp_path).code == "CohortTooSmall"
+
+
+def test_a_round_has_its_own_bytes_and_metrics(progress: Progress, tmp_path: Path) -> None:
+    roster = Roster([ALICE, BOB], lambda: 0.0, progress.silo)
+    progress.follow(roster)
+    progress.rounds(0, 2)
+    for number in (1, 2):
+        roster.transferred(ALICE, 100 * number, 10)
+        progress.round_finished(number, {"train/loss": 1 / number}, [ALICE])
+    first, second = _events(tmp_path)
+    assert isinstance(first, RoundEvent)
+    assert isinstance(second, RoundEvent)
+    assert [(e.bytes_down, e.bytes_up) for e in (first, second)] == [(100, 10), (200, 10)]
+    assert second.silos == [ALICE]
+    status = _status(tmp_path)
+    assert (status.round, status.metrics, status.seconds_left) == (2, {"train/loss": 0.5}, 0)
+    assert [(row.name, row.bytes_down) for row in status.silos] == [(ALICE, 300), (BOB, 0)]
+
+
+def test_metrics_that_are_not_finite_can_be_read_again(progress: Progress, tmp_path: Path) -> None:
+    progress.round_finished(1, {"loss": math.nan, "other": math.inf}, [ALICE])
+    (event,) = _events(tmp_path)
+    assert isinstance(event, RoundEvent)
+    for metrics in (event.metrics, _status(tmp_path).metrics):
+        assert math.isnan(metrics["loss"])
+        assert metrics["other"] == math.inf
+
+
+def test_a_silos_change_is_told(progress: Progress, tmp_path: Path) -> None:
+    roster = Roster([ALICE], lambda: 0.0, progress.silo)
+    progress.follow(roster)
+    roster.joined(ALICE)
+    roster.declined(ALICE, "requesters", "not\nfor you")
+    _, event = _events(tmp_path)
+    assert isinstance(event, SiloEvent)
+    assert (event.silo, event.state, event.message) == (ALICE, SiloState.DECLINED, "not\nfor you")
+    assert _status(tmp_path).silos[0].state is SiloState.DECLINED
+
+
+def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
+    Progress(tmp_path, a_job(), Epoch(1)).phase(Phase.RUNNING)
+    path = tmp_path / "progress.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"event": "rou')
+    Progress(tmp_path, a_job(), Epoch(2)).round_finished(1, {}, [])
+    whole, torn, event = path.read_bytes().splitlines()
+    assert json.loads(whole)["event"] == "phase"
+    assert torn == b'{"event": "rou'
+    assert json.loads(event)["event"] == "round"

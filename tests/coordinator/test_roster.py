@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fedjobs_coordinator.roster import LOST_AFTER_S, Roster
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.statuses import SiloState
+
+from .builders import ALICE, BOB
+
+Happening = Callable[[Roster], None]
+
+
+class _Clock:
+    now = 0.0
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    return _Clock()
+
+
+@pytest.fixture
+def events() -> list[tuple[SiloName, SiloState, str, str]]:
+    return []
+
+
+@pytest.fixture
+def roster(clock: _Clock, events: list[tuple[SiloName, SiloState, str, str]]) -> Roster:
+    return Roster([BOB, ALICE], lambda: clock.now, lambda *event: events.append(event))
+
+
+def _state(roster: Roster, silo: SiloName = ALICE) -> SiloState:
+    return next(row.state for row in roster.rows() if row.name == silo)
+
+
+def _joined(roster: Roster) -> None:
+    roster.joined(ALICE)
+
+
+def _working(roster: Roster) -> None:
+    roster.working(ALICE)
+
+
+def _reported(roster: Roster) -> None:
+    roster.reported(ALICE, "cpu", 3)
+
+
+def _failed(roster: Roster) -> None:
+    roster.failed(ALICE, "RunnerFailed", "it died")
+
+
+def _refused(roster: Roster) -> None:
+    roster.refused(ALICE, "datasets", "not this one")
+
+
+def _declined(roster: Roster) -> None:
+    roster.declined(ALICE, "requesters", "not for you")
+
+
+def _seen(roster: Roster) -> None:
+    roster.seen(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("happened", "state"),
+    [
+        ([], SiloState.INVITED),
+        ([_working], SiloState.INVITED),
+        ([_joined], SiloState.READY),
+        ([_joined, _working], SiloState.WORKING),
+        ([_joined, _working, _reported], SiloState.READY),
+        ([_joined, _working, _failed], SiloState.READY),
+        ([_joined, _working, _refused], SiloState.REFUSED),
+        ([_joined, _refused, _working], SiloState.WORKING),
+        ([_joined, _refused, _joined], SiloState.READY),
+        ([_joined, _working, _joined], SiloState.READY),
+        ([_declined], SiloState.DECLINED),
+        ([_joined, _working, _declined], SiloState.DECLINED),
+    ],
+)
+def test_what_happens_decides_on_the_state(roster: Roster, happened: list[Happening], state: SiloState) -> None:
+    for happening in happened:
+        happening(roster)
+    assert _state(roster) is state
+
+
+@pytest.mark.parametrize("later", [_joined, _seen, _working, _reported, _failed, _refused, _declined])
+def test_nothing_changes_that_a_silo_declined(
+    roster: Roster, events: list[tuple[SiloName, SiloState, str, str]], later: Happening
+) -> None:
+    _declined(roster)
+    for _ in range(1000):
+        later(roster)
+    assert _state(roster) is SiloState.DECLINED
+    assert roster.unwilling() == [ALICE]
+    assert events == [(ALICE, SiloState.DECLINED, "requesters", "not for you")]
+
+
+@pytest.mark.parametrize("before", [_joined, _working, _refused])
+def test_a_silo_that_is_not_heard_of_is_lost_until_it_is_seen_again(
+    roster: Roster, clock: _Clock, before: Happening
+) -> None:
+    _joined(roster)
+    before(roster)
+    clock.now = LOST_AFTER_S
+    roster.expire()
+    assert _state(roster) is not SiloState.LOST
+    clock.now = LOST_AFTER_S + 0.1
+    roster.expire()
+    assert _state(roster) is SiloState.LOST
+    assert roster.ready() == []
+    _seen(roster)
+    assert _state(roster) is SiloState.READY
+
+
+def test_bytes_are_a_sign_of_life_and_are_counted(roster: Roster, clock: _Clock) -> None:
+    _joined(roster)
+    clock.now = LOST_AFTER_S - 1
+    roster.transferred(ALICE, 5, 7)
+    roster.transferred(ALICE, 1, 0)
+    clock.now = LOST_AFTER_S + 1
+    roster.expire()
+    row = roster.rows()[0]
+    assert (row.state, row.bytes_down, row.bytes_up) == (SiloState.READY, 6, 7)
+
+
+def test_a_silo_that_was_never_there_is_not_lost(roster: Roster, clock: _Clock) -> None:
+    clock.now = 10 * LOST_AFTER_S
+    roster.expire()
+    assert _state(roster) is SiloState.INVITED
+
+
+def test_a_lost_silo_whose_part_is_left_out_stays_lost(roster: Roster, clock: _Clock) -> None:
+    _joined(roster)
+    clock.now = LOST_AFTER_S + 1
+    roster.expire()
+    _failed(roster)
+    assert _state(roster) is SiloState.LOST
+    assert roster.ready() == []
+
+
+def test_the_reason_of_a_failure_stays_to_be_read(roster: Roster) -> None:
+    for happening in (_joined, _working, _failed, _working, _reported):
+        happening(roster)
+    row = roster.rows()[0]
+    assert (row.state, row.reason, row.message) == (SiloState.READY, "RunnerFailed", "it died")
+    assert (row.device, row.clients) == ("cpu", 3)
+
+
+def test_a_silo_that_joins_a_thousand_times_is_told_of_once(
+    roster: Roster, events: list[tuple[SiloName, SiloState, str, str]]
+) -> None:
+    for _ in range(1001):
+        _joined(roster)
+    assert events == [(ALICE, SiloState.READY, "", "")]
+    assert roster.rows()[0].restarts == 1000
+
+
+def test_rounds_as_usual_are_not_told_of(roster: Roster, events: list[tuple[SiloName, SiloState, str, str]]) -> None:
+    _joined(roster)
+    for _ in range(10):
+        _working(roster)
+        _reported(roster)
+    assert len(events) == 1
+
+
+def test_silos_are_in_the_order_of_their_names_and_others_are_not_invited(roster: Roster) -> None:
+    for silo in (BOB, ALICE):
+        roster.joined(silo)
+    assert roster.ready() == [ALICE, BOB]
+    assert SiloName("mallory") not in roster
+
+
+def test_who_is_missing_is_said_with_the_reason(roster: Roster) -> None:
+    roster.joined(BOB)
+    _declined(roster)
+    assert roster.why_missing([BOB]) == "alice is Declined (requesters: not for you)"
+    assert roster.why_missing([]).endswith("; bob is Ready")

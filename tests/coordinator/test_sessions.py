@@ -1,0 +1,412 @@
+"""What the coordinator's sessions do beyond the contract: outcomes, and silos that do not keep to the rules."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN
+from fedjobs_coordinator.sessions import INLINE_LIMIT
+from fedjobs_protocol import digests
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.statuses import SiloState
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.values import frame
+
+from .builders import (
+    ALICE,
+    BOB,
+    FRAMED,
+    JOIN,
+    OTHER_WORK,
+    WORK,
+    Desk,
+    a_result,
+    an_assignment,
+    failure,
+    outcome,
+    peer,
+    taken,
+)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def _files(desk: Desk) -> list[str]:
+    return sorted(path.name for path in (desk.folder / "reports").iterdir())
+
+
+# --- joining
+
+
+def test_a_silo_is_told_what_it_needs(desk: Desk) -> None:
+    answer = asyncio.run(desk.sessions.join(peer(ALICE), JOIN))
+    assert (answer.epoch, answer.inline_limit) == (3, INLINE_LIMIT)
+    assert 0 < answer.heartbeat_seconds < 10
+    assert desk.state(ALICE) is SiloState.READY
+
+
+def test_a_silo_that_is_not_invited_is_told_so(desk: Desk) -> None:
+    with pytest.raises(FedjobsError, match="mallory") as raised:
+        asyncio.run(desk.join(SiloName("mallory")))
+    assert raised.value.code is ErrorCode.NOT_INVITED
+
+
+def test_a_silo_that_saw_a_later_coordinator_does_not_work_for_this_one(desk: Desk) -> None:
+    with pytest.raises(FedjobsError, match="epoch 4") as raised:
+        asyncio.run(desk.join(ALICE, pb.JoinRequest(protocol_versions=[1], shard_formats=[1], highest_epoch=4)))
+    assert raised.value.code is ErrorCode.STALE_COORDINATOR
+    assert desk.state(ALICE) is SiloState.INVITED
+
+
+def _decline(message: str = "not for you") -> pb.JoinRequest:
+    return pb.JoinRequest(
+        protocol_versions=[1], shard_formats=[1], decline=pb.Decline(rule="requesters", message=message)
+    )
+
+
+def test_a_silo_that_declines_at_work_is_not_waited_for(desk: Desk) -> None:
+    async def calls() -> None:
+        await desk.join(ALICE)
+        assignment = desk.assign(an_assignment(ALICE))
+        await desk.join(ALICE, _decline())
+        assert failure(assignment).reason == "requesters"
+        assert failure(assignment).final
+        answer = await desk.report(ALICE, a_result())
+        assert answer.WhichOneof("next") is None
+        assert desk.state(ALICE) is SiloState.DECLINED
+
+    asyncio.run(calls())
+
+
+def test_a_thousand_joins_and_declines_leave_one_session_and_few_events(desk: Desk) -> None:
+    async def calls() -> None:
+        sessions = {await desk.join(ALICE) for _ in range(1000)}
+        assert len(sessions) == 1000
+        for number in range(1000):
+            await desk.join(ALICE, _decline(f"reason {number}"))
+        for session_id in sessions:
+            with pytest.raises(FedjobsError):
+                await desk.sessions.heartbeat(peer(ALICE), pb.HeartbeatRequest(session_id=session_id))
+
+    asyncio.run(calls())
+    assert [event[1] for event in desk.events] == [SiloState.READY, SiloState.DECLINED]
+
+
+def test_nobody_can_use_the_session_of_another(desk: Desk) -> None:
+    async def calls() -> None:
+        session_id = await desk.join(ALICE)
+        await desk.join(BOB)
+        for silo in (BOB, SiloName("mallory")):
+            with pytest.raises(FedjobsError) as raised:
+                await desk.sessions.heartbeat(peer(silo), pb.HeartbeatRequest(session_id=session_id))
+            assert raised.value.code in (ErrorCode.SESSION_UNKNOWN, ErrorCode.NOT_INVITED)
+
+    asyncio.run(calls())
+
+
+# --- polls
+
+
+def test_a_newer_poll_of_the_same_session_gets_the_work(desk: Desk) -> None:
+    """The older one may be of a link that is dead without our knowing."""
+    desk.sessions._poll_s = 30
+
+    async def calls() -> None:
+        request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
+        older = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), request))
+        await asyncio.sleep(0)
+        newer = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), request))
+        assert (await asyncio.wait_for(older, 5)).WhichOneof("next") is None
+        desk.assign(an_assignment(ALICE))
+        assert (await asyncio.wait_for(newer, 5)).work.work_id == WORK
+
+    asyncio.run(calls())
+
+
+def test_a_poll_of_a_superseded_session_ends_at_once(desk: Desk) -> None:
+    desk.sessions._poll_s = 30
+
+    async def calls() -> None:
+        request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
+        older = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), request))
+        await asyncio.sleep(0)
+        await desk.join(ALICE)
+        with pytest.raises(FedjobsError) as raised:
+            await asyncio.wait_for(older, 5)
+        assert raised.value.code is ErrorCode.SESSION_SUPERSEDED
+
+    asyncio.run(calls())
+
+
+def test_the_end_is_told_to_those_who_wait_and_to_those_who_ask_later(desk: Desk) -> None:
+    desk.sessions._poll_s = 30
+
+    async def calls() -> None:
+        request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
+        waiting = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), request))
+        await asyncio.sleep(0)
+        desk.sessions.end("Complete")
+        assert (await asyncio.wait_for(waiting, 5)).over.outcome == "Complete"
+        assert (await desk.sessions.pull_work(peer(ALICE), request)).over.outcome == "Complete"
+
+    asyncio.run(calls())
+
+
+def test_work_that_is_not_wanted_any_more_is_cancelled_by_the_heartbeat(desk: Desk) -> None:
+    async def calls() -> None:
+        request = pb.HeartbeatRequest(session_id=await desk.join(ALICE), work_id=WORK, state="running")
+        desk.assign(an_assignment(ALICE))
+        assert not (await desk.sessions.heartbeat(peer(ALICE), request)).cancel
+        desk.sessions.withdraw([WORK])
+        assert (await desk.sessions.heartbeat(peer(ALICE), request)).cancel
+
+    asyncio.run(calls())
+    assert desk.roster.rows()[0].activity == "running"
+
+
+# --- reports
+
+
+def test_a_result_is_taken_over_with_its_accumulators(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    answer = asyncio.run(desk.report(ALICE, a_result()))
+    assert answer.acknowledged_work_id == WORK
+    assert not answer.HasField("report_error")
+    report = taken(assignment)
+    assert (report.clients, report.device, report.digest) == (2, "cpu", digests.digest(FRAMED))
+    assert report.path is not None
+    assert report.path.read_bytes() == FRAMED
+
+
+def test_work_that_is_finished_is_not_asked_for_again(desk: Desk) -> None:
+    desk.assign(an_assignment(ALICE))
+    asyncio.run(desk.report(ALICE, a_result()))
+    again = desk.assign(an_assignment(ALICE))
+    assert taken(again).clients == 2
+
+
+def test_a_result_of_no_clients_needs_no_accumulators(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, result=pb.Result(clients=0))))
+    assert taken(assignment).path is None
+
+
+@pytest.mark.parametrize(
+    ("code", "final", "state"),
+    [("DataNotFound", True, SiloState.REFUSED), ("RunnerFailed", False, SiloState.READY)],
+)
+def test_a_failure_is_final_where_trying_again_cannot_help(
+    desk: Desk, code: str, final: bool, state: SiloState
+) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, failure=pb.Error(code=code, message="why"))))
+    assert failure(assignment).final is final
+    assert (failure(assignment).reason, failure(assignment).message) == (code, "why")
+    assert desk.state(ALICE) is state
+
+
+def test_a_refusal_names_its_rule(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, refusal=pb.Refusal(rule="operations", message="no PyFunc"))))
+    assert failure(assignment).reason == "operations"
+    assert failure(assignment).final
+    assert desk.state(ALICE) is SiloState.REFUSED
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        pb.Report(work_id=WORK),
+        a_result(b"garbage"),
+        a_result(b""),
+        a_result(frame([np.zeros(3, np.float32)]).tobytes()),
+        a_result((1 << 20).to_bytes(8, "little") + b"{" * (1 << 20)),
+        a_result((16_000).to_bytes(8, "little") + b" " * 16_000),
+        a_result(digest=digests.raw(digests.digest(b"never sent"))),
+        a_result(digest=b"short"),
+    ],
+    ids=["no outcome", "garbage", "nothing", "other shape", "huge header", "blank header", "not sent", "no digest"],
+)
+def test_a_malformed_report_fails_the_silos_part_and_leaves_nothing_behind(desk: Desk, report: pb.Report) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    answer = asyncio.run(desk.report(ALICE, report))
+    assert answer.report_error.code in ("ReportMalformed", "BlobNotFound")
+    assert "alice" in answer.report_error.message
+    assert not failure(assignment).final
+    assert _files(desk) == []
+
+
+def test_a_report_for_the_work_of_another_does_nothing(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    asyncio.run(desk.report(BOB, a_result()))
+    assert outcome(assignment) is None
+    assert _files(desk) == []
+
+
+@pytest.mark.parametrize("work_id", ["", "../../etc/passwd", "/", "..", "\0", "x" * 100_000])
+def test_a_name_of_work_that_is_a_path_is_unknown_work(desk: Desk, work_id: str) -> None:
+    desk.assign(an_assignment(ALICE))
+
+    async def calls() -> None:
+        assert not (await desk.report(ALICE, a_result(work_id=work_id))).HasField("report_error")
+        session_id = await desk.join(ALICE)
+        with pytest.raises(FedjobsError) as raised:
+            await desk.sessions.stat_blob(peer(ALICE), pb.StatBlobRequest(session_id=session_id, work_id=work_id))
+        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        with pytest.raises(FedjobsError) as raised:
+            await desk.upload(ALICE, work_id=work_id)
+        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert len(raised.value.public) < 200
+
+    asyncio.run(calls())
+    assert _files(desk) == []
+
+
+def test_what_a_silo_says_is_short_and_cannot_command_a_terminal(desk: Desk) -> None:
+    loud = "\x1b[2J\r\n" + "x" * 1_000_000
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE)
+        await desk.sessions.heartbeat(peer(ALICE), pb.HeartbeatRequest(session_id=session_id, state=loud))
+        for number, report in enumerate(
+            [
+                pb.Report(refusal=pb.Refusal(rule=loud, message=loud)),
+                pb.Report(failure=pb.Error(code=loud, message=loud)),
+                pb.Report(result=pb.Result(device=loud)),
+            ]
+        ):
+            report.work_id = f"{number:064x}"
+            desk.assign(an_assignment(ALICE, report.work_id))  # type: ignore[arg-type]
+            await desk.report(ALICE, report)
+        await desk.join(BOB, _decline(loud))
+
+    asyncio.run(calls())
+    texts = [t for row in desk.roster.rows() for t in (row.activity, row.reason, row.message, row.device)]
+    texts += [text for event in desk.events for text in event[2:]]
+    assert any(texts)
+    assert all(len(text) <= 1000 and text.isprintable() for text in texts)
+
+
+# --- uploads
+
+
+def test_an_uploaded_result_is_taken_over(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+
+    async def calls() -> None:
+        upload = await desk.upload(ALICE)
+        digest = digests.raw(digests.digest(FRAMED))
+        assert upload.finish(digest)
+        await desk.report(ALICE, a_result(digest=digest))
+
+    asyncio.run(calls())
+    path = taken(assignment).path
+    assert path is not None
+    assert path.read_bytes() == FRAMED
+
+
+def test_uploaded_garbage_fails_the_silos_part_and_leaves_nothing_behind(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    garbage = b"\xff" * len(FRAMED)
+
+    async def calls() -> None:
+        await desk.upload(ALICE, garbage)
+        await desk.report(ALICE, a_result(digest=digests.raw(digests.digest(garbage))))
+
+    asyncio.run(calls())
+    assert failure(assignment).reason == "ReportMalformed"
+    assert _files(desk) == []
+
+
+def test_an_upload_of_more_than_the_plan_says_is_refused_before_a_byte_is_stored(desk: Desk) -> None:
+    desk.assign(an_assignment(ALICE, largest=len(FRAMED)))
+    with pytest.raises(FedjobsError, match="at most") as raised:
+        asyncio.run(desk.upload(ALICE, b"", size=len(FRAMED) + 1))
+    assert raised.value.code is ErrorCode.BLOB_TOO_LARGE
+    assert _files(desk) == []
+
+
+def test_an_upload_without_work_or_for_the_work_of_another_is_refused(desk: Desk) -> None:
+    desk.assign(an_assignment(ALICE))
+    desk.assign(an_assignment(BOB, OTHER_WORK))
+    for silo, work_id in ((BOB, WORK), (ALICE, OTHER_WORK)):
+        with pytest.raises(FedjobsError) as raised:
+            asyncio.run(desk.upload(silo, work_id=work_id))
+        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+    assert _files(desk) == []
+
+
+def test_uploads_that_never_end_take_one_file_for_each_silo_and_go_with_the_durable_state(desk: Desk) -> None:
+    desk.assign(an_assignment(ALICE, largest=LARGEST_UNKNOWN))
+
+    async def calls() -> None:
+        for size in range(1, 500):
+            await desk.upload(ALICE, b"x", size=size)
+
+    asyncio.run(calls())
+    assert len(_files(desk)) <= 2  # the part, and how far it came where its file is a spare one
+    desk.sessions.withdraw([WORK])
+    desk.reports.forget()
+    assert _files(desk) == []
+
+
+# --- downloads
+
+
+def test_a_silo_reads_the_blobs_of_its_work_as_long_as_it_has_it(desk: Desk) -> None:
+    blob = desk.store.put(frame([np.arange(10)]))
+    digest = digests.raw(blob.digest)
+    desk.assign(an_assignment(ALICE, blobs={digest: blob}))
+
+    async def error_of(silo: SiloName, digest: bytes) -> str:
+        with pytest.raises(FedjobsError) as raised:
+            await desk.sessions.open_blob(
+                peer(silo), pb.FetchBlobRequest(session_id=await desk.join(silo), digest=digest)
+            )
+        assert raised.value.code is ErrorCode.BLOB_NOT_FOUND
+        return raised.value.public
+
+    async def calls() -> None:
+        request = pb.FetchBlobRequest(session_id=await desk.join(ALICE), digest=digest)
+        assert (await desk.sessions.open_blob(peer(ALICE), request)).size == blob.size
+        assert await error_of(BOB, digest) == await error_of(BOB, bytes(32))
+        desk.sessions.withdraw([WORK])
+        await error_of(ALICE, digest)
+
+    asyncio.run(calls())
+
+
+def test_a_download_keeps_its_blob_while_it_lasts(desk: Desk) -> None:
+    blob = desk.store.put(frame([np.arange(10)]))
+    digest = digests.raw(blob.digest)
+    desk.assign(an_assignment(ALICE, blobs={digest: blob}))
+    del blob
+
+    async def calls() -> None:
+        request = pb.FetchBlobRequest(session_id=await desk.join(ALICE), digest=digest)
+        source = await desk.sessions.open_blob(peer(ALICE), request)
+        desk.sessions.withdraw([WORK])
+        assert len(list((desk.folder / "values").iterdir())) == 1
+        del source
+
+    asyncio.run(calls())
+    assert not list((desk.folder / "values").iterdir())
+
+
+def test_a_silo_that_is_heard_of_again_by_a_poll_is_not_lost(desk: Desk) -> None:
+    async def calls() -> None:
+        request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
+        desk.time = 1000
+        desk.roster.expire()
+        assert desk.state(ALICE) is SiloState.LOST
+        await desk.sessions.pull_work(peer(ALICE), request)
+        assert desk.state(ALICE) is SiloState.READY
+
+    asyncio.run(calls())
