@@ -30,7 +30,8 @@ class Payload:
 
     def values(self) -> npt.NDArray[np.float32]:
         """Values that are not all equal, so that nothing on the way can be clever about them."""
-        return np.arange(self.elements, dtype=np.float32) % np.float32(1009)
+        values = np.arange(self.elements, dtype=np.float32)
+        return np.remainder(values, np.float32(1009), out=values)  # in place: a copy would count as the coordinator's
 
 
 def parse(text: str) -> Payload:

@@ -104,27 +104,30 @@ def _run(coordinator: Coordinator, directory: Path, result: Path, *, debug: bool
     return Phase.FAILED, FAILED
 
 
+class _StoppedError(BaseException):
+    """No Exception: many modules try to import others, and go on after any Exception."""
+
+
 def _imported(coordinator: Coordinator) -> type[ProgramRun]:
     """Imports TensorFlow Federated, while silos connect.
 
     Raises:
         SuspendedError: By SIGTERM: the import takes seconds, in which nothing looks whether somebody wants to stop.
     """
-    stopped = False
 
     def stop(*_: object) -> NoReturn:
-        nonlocal stopped
-        stopped = True
         coordinator.stop()  # for the case that some module takes the exception for one of its own and goes on
-        raise SuspendedError
+        raise _StoppedError
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     afterwards = signal.signal(signal.SIGTERM, stop)
     try:
+        coordinator.check_stopping()
         from fedjobs_coordinator.program_runs import ProgramRun
-    except Exception as error:
-        if stopped:  # whatever a module made of it
-            raise SuspendedError from error
+    except _StoppedError as stopped:
+        raise SuspendedError from stopped
+    except Exception:
+        coordinator.check_stopping()  # a module may have made another error of it
         raise
     finally:
         signal.signal(signal.SIGTERM, afterwards)

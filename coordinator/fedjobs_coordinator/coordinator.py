@@ -47,6 +47,7 @@ class Coordinator:
         identity: The coordinator's certificate.
         directory: A folder that outlives this process.
         listen: `host:port`; port 0 chooses one.
+        resumable: Whether another process may go on from this folder.
 
     Attributes:
         address: Where it listens.
@@ -55,7 +56,9 @@ class Coordinator:
         FedjobsError: ALREADY_RUNNING, PORT_IN_USE.
     """
 
-    def __init__(self, job: ResolvedJob, identity: Identity, directory: Path, listen: str) -> None:
+    def __init__(
+        self, job: ResolvedJob, identity: Identity, directory: Path, listen: str, *, resumable: bool = True
+    ) -> None:
         self.job = job
         self._directory = directory
         self._lock = EpochLock(directory)
@@ -67,7 +70,7 @@ class Coordinator:
         self.identities = WorkIdentities(JobUid(job.uid))
         self.roster = Roster(job.silos, time.monotonic, self.progress.silo)
         self.progress.follow(self.roster)
-        self._reports = ReportStore(spool / "reports", spares)
+        self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
         self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
         self._server = SessionServer(self._sessions, identity, listen)
         self._stopping = False
@@ -90,6 +93,15 @@ class Coordinator:
         """Makes whoever waits for silos raise SuspendedError. May be called from a signal handler."""
         self._stopping = True  # no Event: its lock may be held by the very thread that the signal interrupts
 
+    def check_stopping(self) -> None:
+        """Looks whether it was told to stop.
+
+        Raises:
+            SuspendedError: It was.
+        """
+        if self._stopping:
+            raise SuspendedError
+
     @property
     def epoch(self) -> int:
         """Counts the starts of the job's coordinator."""
@@ -110,7 +122,7 @@ class Coordinator:
         wanted = self.job.cohort
         until = time.monotonic() + wanted.round_deadline_seconds
         while True:
-            self._check_stopping()
+            self.check_stopping()
             ready, declined = self._now(lambda: (self.roster.ready(), self.roster.unwilling()))
             refused = self._refusals.get(shard, set())
             ready = [silo for silo in ready if silo not in refused]
@@ -164,7 +176,7 @@ class Coordinator:
         """
         until = time.monotonic() + self.job.cohort.round_deadline_seconds
         assignments[0].collection.wait(len(assignments), until, time.monotonic, lambda: self._stopping)
-        self._check_stopping()
+        self.check_stopping()
 
     def durable(self) -> None:
         """The state that all reports so far went into is durable: they are not needed any more."""
@@ -193,10 +205,6 @@ class Coordinator:
         self._lock.release()
 
     # --- inside
-
-    def _check_stopping(self) -> None:
-        if self._stopping:
-            raise SuspendedError
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
         why = self.why_missing(ready)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import Upload, committed_in, read_chunks
-from fedjobs_protocol.files import write_atomically
+from fedjobs_protocol.files import full_disk_named, write_atomically
 from fedjobs_protocol.ids import SiloName, WorkId
 from fedjobs_protocol.spares import SpareFiles
 
@@ -46,10 +46,12 @@ class ReportStore:
     Args:
         directory: A folder of its own.
         spares: Where large files come from, and go.
+        resumable: Whether another process may go on from here; without it no report is noted on the disk.
     """
 
-    def __init__(self, directory: Path, spares: SpareFiles) -> None:
+    def __init__(self, directory: Path, spares: SpareFiles, *, resumable: bool = True) -> None:
         self._directory = directory
+        self._resumable = resumable
         self._spares = spares
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._uploads: dict[WorkId, Upload] = {}
@@ -96,13 +98,15 @@ class ReportStore:
             FedjobsError: DISK_FULL.
         """
         path = self._value_path(work_id)
-        write_atomically(path, value)
+        with full_disk_named(path):
+            path.write_bytes(value)  # a torn one does not have the digest that its report says
         return path
 
     def add(self, work_id: WorkId, report: Report) -> None:
         """Takes a report over; its file is complete."""
-        entry = {key: value for key, value in asdict(report).items() if key != "path"}
-        write_atomically(self._directory / f"{work_id}.json", json.dumps(entry).encode())
+        if self._resumable:
+            entry = {key: value for key, value in asdict(report).items() if key != "path"}
+            write_atomically(self._directory / f"{work_id}.json", json.dumps(entry).encode())
         self._finished[work_id] = report
 
     def forget(self, keep: frozenset[WorkId] = frozenset()) -> None:

@@ -23,7 +23,7 @@ class SpareFiles:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # `give` may run from the garbage collector, in the thread that holds it
         self._files = sorted(directory.iterdir())
         self._numbers = itertools.count()
 

@@ -68,6 +68,7 @@ class _Site:
 
     def close(self, coordinator: Coordinator, outcome: str = "Suspended") -> None:
         self._open.remove(coordinator)
+        coordinator.stop()  # also who still waits in a test that failed
         coordinator.close(outcome)
 
     def close_all(self) -> None:
@@ -81,6 +82,9 @@ class _Site:
 
     def meanwhile(self, call: Callable[..., Result], *arguments: object) -> Future[Result]:
         return self.pool.submit(call, *arguments)
+
+    def is_waiting(self) -> bool:
+        return (self.folder / "status.json").exists() and self.status().phase is Phase.WAITING_FOR_SILOS
 
     def status(self) -> Status:
         return Status.model_validate_json((self.folder / "status.json").read_bytes())
@@ -108,8 +112,8 @@ def test_the_cohort_waits_for_all_silos(site: _Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
     waiting = site.meanwhile(coordinator.cohort, SHARD)
-    _until(lambda: "1 of 2" in site.status().message)
-    assert site.status().phase is Phase.WAITING_FOR_SILOS
+    _until(site.is_waiting)
+    assert "1 of 2" in site.status().message
     assert not waiting.done()
     site.silo(coordinator, BOB).join()
     assert waiting.result(10) == [ALICE, BOB]
@@ -262,7 +266,7 @@ def test_stopping_suspends_who_waits_for_silos(site: _Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
     waiting = site.meanwhile(coordinator.cohort, SHARD)
     collecting = site.meanwhile(coordinator.collected, [an_assignment(ALICE)])
-    _until(lambda: site.status().phase is Phase.WAITING_FOR_SILOS)
+    _until(site.is_waiting)
     coordinator.stop()
     for future in (waiting, collecting):
         with pytest.raises(SuspendedError):

@@ -75,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         outcome = Session(SessionClient(channel), works, finished, options.state).run(decision)
     finally:
         runner.close()
+        datasets.close()
         channel.close()
         works.close()
         finished.close()

@@ -10,11 +10,10 @@ The request is the dataset's description in the silo's file; the reply its schem
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
-from pathlib import Path
 
-from fedjobs_protocol import processes
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.values import frame
 
@@ -33,12 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m fedjobs_worker.loader", description=__doc__)
     parser.add_argument("--channel", type=int, required=True, help="descriptor of the session's end")
     parser.add_argument("--silo", required=True)
-    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     logs.configure(options.debug)
-    if options.processes:
-        processes.register(options.processes, "loader", options.silo)
     channel = Channel(socket.socket(fileno=options.channel))
     try:
         request, _ = channel.receive()
@@ -63,4 +59,7 @@ def _load(description: DatasetFile) -> tuple[Loaded | Failed, list[int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # Not by the interpreter's own end: threads of pyarrow that are still starting then would abort the process.
+    os._exit(status)
