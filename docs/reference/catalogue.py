@@ -120,7 +120,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Wait for it, or end it: `fedjobs ps` names its process.",
     ),
     ErrorCode.UNAVAILABLE: (
-        "The other side cannot be reached.",
+        "The other side cannot be reached, or a folder cannot be used.",
         "Nothing: it is tried again, for as long as the job exists.",
     ),
     ErrorCode.INTERNAL: (
