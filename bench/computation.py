@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_federated as tff
 
 
@@ -26,6 +27,20 @@ def add_and_sum(elements: int) -> Any:
         return tff.federated_sum(tff.federated_map(add, (tff.federated_broadcast(value), ones)))
 
     return add_one_and_sum
+
+
+def made_in_silos(elements: int) -> Any:
+    """The first vector, made in the silos and summed: no program ever holds it as an array of its own."""
+
+    @tff.tensorflow.computation(np.float32)
+    def make(one: Any) -> Any:
+        return tf.math.floormod(tf.range(elements, dtype=tf.float32), 1009.0) * one
+
+    @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+    def made(ones: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(make, ones))
+
+    return made
 
 
 def check(result: Any, values: np.ndarray[Any, Any], silos: int) -> None:
