@@ -1,7 +1,8 @@
-"""The base of what people write as Kubernetes objects."""
+"""The bases of the API's models: what people write is read strictly, what the operator wrote is read leniently."""
 
 from __future__ import annotations
 
+from fedjobs_protocol.models import Model
 from fedjobs_protocol.programs.base import Parameters
 from pydantic import ConfigDict
 
@@ -10,3 +11,9 @@ class ApiModel(Parameters):
     """A strict model that takes camelCase names only: a cluster would not know `min_silos`, so one machine does not."""
 
     model_config = ConfigDict(populate_by_name=False)
+
+
+class StatusModel(Model):
+    """A part of a status. A field that a newer operator wrote is ignored, so that an older one can take over again."""
+
+    model_config = ConfigDict(extra="ignore")

@@ -24,13 +24,21 @@ _SERVER_SET = {
 }
 
 
+LONGEST_NAME = 40
+"""A job's name is the beginning of its children's names, some of which can have 63 characters at most."""
+
+
 class Metadata(ApiModel):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    """The part of Kubernetes' object metadata that a person writes."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=LONGEST_NAME)]
     """The job's name, as a DNS label."""
     namespace: str | None = None
     """Of the cluster; no effect on one machine."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """For selecting jobs; `kueue.x-k8s.io/queue-name` is passed on to the coordinator's Job."""
     annotations: dict[str, str] = Field(default_factory=dict)
+    """For notes of one's own."""
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 from fedjobs_protocol.programs.problems import closest
 
 from fedjobs_operator.api.federated_jobs import Cohort, FederatedJob
+from fedjobs_operator.api.places import Cluster, Machine, Places
 from fedjobs_operator.api.program_specs import Program
 
 
@@ -25,18 +26,20 @@ def resolve(
         job: As it was written.
         silo_names: The silos that there are: on one machine those of the silos' file, on a cluster those with the
             labels.
-        folder: That relative paths are relative to: the one of the job's file. None: paths are left as they are.
+        folder: On one machine: that relative paths are relative to, the one of the job's file. None: on a cluster,
+            where ConfigMaps are mounted in the coordinator's pod.
         uid: The object's UID on a cluster; by default a new one.
 
     Raises:
-        FedjobsError: INVALID_JOB where the silos are not there or too few, or a part needs a cluster.
+        FedjobsError: INVALID_JOB or INVALID_PROGRAM_PARAMETER, naming field, value and remedy, where the silos are not
+            there or too few, or a part needs the other place, a cluster or one machine.
     """
     spec = job.spec
     silos = _silos(job, sorted(silo_names))
     return ResolvedJob(
         uid=uid or str(uuid.uuid4()),
         name=job.metadata.name,
-        program=_program(spec.program, folder),
+        program=_program(spec.program, Cluster() if folder is None else Machine(folder)),
         dataset=spec.dataset,
         silos=silos,
         cohort=_cohort(spec.cohort, len(silos)),
@@ -55,9 +58,8 @@ def _silos(job: FederatedJob, known: list[str]) -> list[str]:
     names = job.spec.silos.names
     if names is None:
         if not known:
-            raise FedjobsError(
-                ErrorCode.INVALID_JOB, "spec.silos.matchLabels: there is no silo.", "Describe the silos."
-            )
+            what = f"spec.silos.matchLabels is {job.spec.silos.match_labels}: no silo has these labels."
+            raise FedjobsError(ErrorCode.INVALID_JOB, what, "Give them to the silos, or name the silos: names: [...].")
         return known
     for position, name in enumerate(names):
         if name not in known:
@@ -80,46 +82,20 @@ def _cohort(cohort: Cohort, invited: int) -> ResolvedCohort:
     )
 
 
-def _program(program: Program, folder: Path | None) -> ResolvedProgram:
-    computation = source = None
-    if program.computation is not None:
-        _no_config_map(program.computation.config_map, "spec.program.computation", folder)
-        computation = _absolute(program.computation.path, folder, "spec.program.computation.path")
-    if program.source is not None:
-        _no_config_map(program.source.config_map, "spec.program.source", folder)
-        source = _absolute(program.source.path, folder, "spec.program.source.path")
+def _program(program: Program, places: Places) -> ResolvedProgram:
     parsed = None if program.name is None else programs.parse_parameters(program.name, program.parameters)
     entrypoint = program.entrypoint or (parsed and parsed.model.entrypoint)
-    if source is None and entrypoint and folder is not None:
-        source = str(folder.resolve())
     return ResolvedProgram(
         name=program.name,
         entrypoint=program.entrypoint,
-        computation=computation,
-        source=source,
-        parameters=program.parameters if parsed is None else _complete(parsed, folder),
+        computation=None if program.computation is None else places.computation(program.computation),
+        source=places.source(program.source, wanted=bool(entrypoint)),
+        parameters=program.parameters if parsed is None else _complete(parsed, places),
     )
 
 
-def _complete(parsed: programs.ProgramParameters, folder: Path | None) -> dict[str, Any]:
+def _complete(parsed: programs.ProgramParameters, places: Places) -> dict[str, Any]:
     """Parameters as they would be written with all defaults."""
-    if isinstance(parsed, programs.EvaluateParameters) and folder is not None:
-        weights = _absolute(parsed.weights, folder, f"{programs.PATH}.weights", ErrorCode.INVALID_PROGRAM_PARAMETER)
-        parsed = parsed.model_copy(update={"weights": weights})
+    if isinstance(parsed, programs.EvaluateParameters):
+        parsed = parsed.model_copy(update={"weights": places.weights(parsed.weights)})
     return parsed.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _no_config_map(config_map: object, path: str, folder: Path | None) -> None:
-    if config_map is not None and folder is not None:
-        what = f"{path}.configMap needs a cluster, and this job is to run on one machine."
-        raise FedjobsError(ErrorCode.INVALID_JOB, what, f"Give {path}.path instead.")
-
-
-def _absolute(path: str | None, folder: Path | None, field: str, code: ErrorCode = ErrorCode.INVALID_JOB) -> str | None:
-    if path is None or folder is None:
-        return path
-    absolute = (folder / path).resolve()
-    if not absolute.exists():
-        what = f"{field} is {path!r}: there is no {absolute}."
-        raise FedjobsError(code, what, "Correct the path; it is relative to the folder of the job's file.")
-    return str(absolute)

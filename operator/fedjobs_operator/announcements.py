@@ -1,0 +1,74 @@
+"""Events: what `kubectl describe` shows below a job. One for each condition that changed, after it was written."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from fedjobs_operator.api.conditions import Condition, JobCondition
+from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_operator.names import API_VERSION, FIELD_MANAGER, KIND, JobRef
+from fedjobs_operator.reasons import Reason
+
+_QUIET = frozenset({Reason.POD_STARTING, Reason.ENDED})
+_TROUBLE = frozenset(
+    {
+        Reason.OUT_OF_MEMORY,
+        Reason.CRASHED,
+        Reason.IMAGE_CANNOT_BE_PULLED,
+        Reason.CONTAINER_CANNOT_START,
+        Reason.UNSCHEDULABLE,
+        Reason.STORAGE_NOT_BOUND,
+        Reason.INVALID_SPEC,
+        Reason.SILOS_MISSING,
+        Reason.DATASET_NOT_OFFERED,
+    }
+)
+_BAD = frozenset({JobCondition.FAILED, JobCondition.NODE_LOST, JobCondition.SPEC_CHANGED})
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One event."""
+
+    is_warning: bool
+    reason: str
+    message: str
+
+
+def announcements(before: FederatedJobStatus, after: FederatedJobStatus) -> list[Announcement]:
+    """What is worth telling of a change of status."""
+    old = {c.type: (c.status, c.reason) for c in before.conditions or ()}
+    changed = [c for c in after.conditions or () if old.get(c.type) != (c.status, c.reason) and c.reason not in _QUIET]
+    return [Announcement(_is_bad(c), c.reason, f"{c.type}: {c.message}" if c.message else c.type) for c in changed]
+
+
+def event(ref: JobRef, announcement: Announcement, now: datetime.datetime) -> dict[str, Any]:
+    """The event as Kubernetes has it."""
+    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{ref.name}.{uuid.uuid4().hex[:16]}", "namespace": ref.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "uid": ref.uid,
+        },
+        "type": "Warning" if announcement.is_warning else "Normal",
+        "reason": announcement.reason,
+        "message": announcement.message,
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
+
+
+def _is_bad(condition: Condition) -> bool:
+    return condition.reason in _TROUBLE or (condition.type in _BAD and condition.status == "True")

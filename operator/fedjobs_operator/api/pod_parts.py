@@ -1,0 +1,69 @@
+"""Parts of a pod that a job hands on as they are: plain dicts, whose fields are checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fedjobs_protocol.programs.base import refuse
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from fedjobs_operator.api.names import LabelValue, Text
+
+_AMOUNT = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+_LONGEST = 32
+
+
+def _amount(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if whole or (isinstance(value, str) and len(value) <= _LONGEST and re.fullmatch(_AMOUNT, value)):
+        return value
+    return refuse("it is no amount", "Write it as a text, such as '500m' of cpu or '4Gi' of memory.")
+
+
+Amount = Annotated[
+    int | str,
+    BeforeValidator(_amount),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "minimum": 0,
+            "pattern": _AMOUNT,
+            "maxLength": _LONGEST,
+        }
+    ),
+]
+"""A quantity, as Kubernetes writes it: `4Gi`, `500m`, `2`."""
+Amounts = Annotated[dict[str, Amount], Field(max_length=32)]
+
+_STRICT = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Resources(TypedDict, total=False):
+    """What a container needs, and may use at most."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    requests: Amounts
+    """What the node must have free, such as `{cpu: "1", memory: 4Gi}`."""
+    limits: Amounts
+    """What the container may use at most."""
+
+
+class Toleration(TypedDict, total=False):
+    """A taint of a node that does not keep the pod away, as in a pod."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    key: Text
+    """Of the taint; absent, with `Exists`: every taint."""
+    operator: Literal["Exists", "Equal"]
+    """By default Equal: the values are the same."""
+    value: LabelValue
+    """Of the taint."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    """Of the taint; absent: every effect."""
+    tolerationSeconds: int
+    """How long a NoExecute taint is borne; absent: for ever."""

@@ -1,0 +1,66 @@
+"""A `Silo`: one participant of the federation, as its cluster-scoped object."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from fedjobs_operator.api.base import ApiModel, StatusModel
+from fedjobs_operator.api.conditions import Condition
+from fedjobs_operator.api.markers import DATE_TIME, SET, list_map, rule, rules
+
+_SILO_NAME = rules(
+    rule(
+        "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
+        "a silo's name is a label's value: give it at most 63 characters, and no dot",
+        field=".metadata.name",
+    )
+)
+Time = Annotated[str, Field(json_schema_extra=DATE_TIME)]
+
+
+class SiloSpec(ApiModel):
+    """What the federation says of the silo; what the silo allows is in its own policy."""
+
+    suspend: bool = False
+    """Drops the silo, within seconds, from what runs, and invites it to nothing more until it is false again."""
+    description: Annotated[str, Field(max_length=1024)] | None = None
+    """For people: whose it is, whom to ask."""
+
+
+class Capabilities(StatusModel):
+    """What the silo offers to one worker."""
+
+    cpus: Annotated[int, Field(ge=0)] | None = None
+    """Cores."""
+    gpus: Annotated[int, Field(ge=0)] | None = None
+    """GPUs."""
+
+
+class SiloStatus(StatusModel):
+    """What the silo's agent said of itself. Only the hub writes it."""
+
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] | None = None
+    """Enrolled and Connected."""
+    last_seen: Time | None = None
+    """When its agent was heard of last."""
+    versions: dict[str, str] | None = None
+    """Of the silo's parts: `fedjobs`, `protocol`, `tensorflow`."""
+    datasets: Annotated[list[str], Field(json_schema_extra=SET)] | None = None
+    """Names of the datasets that it offers."""
+    capabilities: Capabilities | None = None
+    certificate_expires: Time | None = None
+    """When its certificate ends; its agent renews it before."""
+
+
+class Silo(ApiModel):
+    """One participant of the federation.
+
+    Jobs invite it by its name, or by the labels of this object (`spec.silos.matchLabels`).
+    """
+
+    model_config = ConfigDict(json_schema_extra=_SILO_NAME)
+
+    spec: SiloSpec = Field(default_factory=SiloSpec)
+    status: SiloStatus | None = None

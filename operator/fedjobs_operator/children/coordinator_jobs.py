@@ -1,0 +1,167 @@
+"""The Job of one attempt of the coordinator, and its pod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fedjobs_operator.api.cluster_specs import Claim
+from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_operator.names import ATTEMPT, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
+
+USER = 65532
+CONTAINER = "coordinator"
+FAILED_FOR_GOOD, SUSPENDED = 1, 75
+"""Exit codes of the coordinator."""
+_GRACE_S = 60
+_REQUESTS = {"cpu": "250m", "memory": "1Gi"}
+_OUTPUT, _OUTPUT_OPTIONS, _PROGRAM, _COMPUTATION = "/output", "/output-options", "/program", "/computation"
+
+
+@dataclass(frozen=True)
+class CoordinatorImage:
+    """Which image coordinators run."""
+
+    name: str
+    pull_policy: str = "IfNotPresent"
+
+
+def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, image: CoordinatorImage) -> dict[str, Any]:
+    """The manifest of one attempt.
+
+    The Job itself makes no second pod after a crash, so that it is one small decision of ours when, and how often,
+    there is another attempt; it does replace a pod that its node gave up, which is nobody's failure.
+    """
+    labels = ref.labels("coordinator") | {ATTEMPT: str(attempt)}
+    metadata = ref.metadata(ref.attempt(attempt), "coordinator") | {"labels": dict(labels)}
+    spec: dict[str, Any] = {
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": _failure_rules()},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(ref, job, image)},
+    }
+    queue = job.metadata.labels.get(QUEUE)
+    if queue is not None:
+        metadata["labels"][QUEUE] = queue  # from here on Kueue decides whether the Job is suspended
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    def exit_code(action: str, code: int) -> dict[str, Any]:
+        return {"action": action, "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [code]}}
+
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        exit_code("Ignore", SUSPENDED),
+        exit_code("FailJob", FAILED_FOR_GOOD),
+    ]
+
+
+def _pod(ref: JobRef, job: FederatedJob, image: CoordinatorImage) -> dict[str, Any]:
+    coordinator = job.spec.coordinator
+    mounts = _Mounts(ref, job)
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": _GRACE_S,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": coordinator.node_selector,
+        "tolerations": coordinator.tolerations,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": image.name,
+                "imagePullPolicy": image.pull_policy,
+                "args": mounts.arguments,
+                "env": [{"name": "HOME", "value": "/tmp"}, {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "2"}],  # noqa: S108
+                "ports": [
+                    {"name": "session", "containerPort": SESSION_PORT, "protocol": "TCP"},
+                    {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+                ],
+                "readinessProbe": {"tcpSocket": {"port": "session"}, "periodSeconds": 1, "failureThreshold": 10},
+                "livenessProbe": {
+                    "httpGet": {"path": "/healthz", "port": "metrics"},
+                    "initialDelaySeconds": 10,
+                    "periodSeconds": 10,
+                    "timeoutSeconds": 5,
+                    "failureThreshold": 12,  # importing TensorFlow Federated on a busy node holds everything else up
+                },
+                "resources": {"requests": _REQUESTS} | coordinator.resources,
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": mounts.mounts,
+            }
+        ],
+        "volumes": mounts.volumes,
+    }
+
+
+class _Mounts:
+    """What the container finds where, and the arguments that tell it so."""
+
+    def __init__(self, ref: JobRef, job: FederatedJob) -> None:
+        self.volumes: list[dict[str, Any]] = []
+        self.mounts: list[dict[str, Any]] = []
+        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--tls", "/tls", "--result", "/state/result"]
+        self.arguments += ["--listen", f"0.0.0.0:{SESSION_PORT}", "--metrics", f"0.0.0.0:{METRICS_PORT}"]
+        self.arguments += ["--termination-message", "/dev/termination-log"]
+        self._add("job", "/job", {"configMap": {"name": ref.resolved}}, read_only=True)
+        self._add("tls", "/tls", {"secret": {"secretName": ref.coordinator, "defaultMode": 0o440}}, read_only=True)
+        self._add("state", "/state", _claim(ref.coordinator))
+        self._add("tmp", "/tmp", {"emptyDir": {}})  # noqa: S108
+        self._add_program(job)
+        self._add_output(job)
+
+    def _add_program(self, job: FederatedJob) -> None:
+        program = job.spec.program
+        if program.source is not None and program.source.config_map is not None:
+            self._add("program", _PROGRAM, {"configMap": {"name": program.source.config_map.name}}, read_only=True)
+        if program.computation is not None and program.computation.config_map is not None:
+            source = {"configMap": {"name": program.computation.config_map.name}}
+            self._add("computation", _COMPUTATION, source, read_only=True)
+
+    def _add_output(self, job: FederatedJob) -> None:
+        output = job.spec.output
+        if output.uri is not None:
+            self.arguments += ["--output-uri", output.uri]
+            if output.secret_name is not None:
+                source = {"secret": {"secretName": output.secret_name, "defaultMode": 0o440}}
+                self._add("output-options", _OUTPUT_OPTIONS, source, read_only=True)
+                self.arguments += ["--output-options", f"{_OUTPUT_OPTIONS}/options.json"]
+        elif output.persistent_volume_claim is not None:
+            self._add("output", _OUTPUT, _claim(output.persistent_volume_claim.claim_name))
+            self.arguments += ["--output-uri", f"file://{_folder(output.persistent_volume_claim)}"]
+
+    def _add(self, name: str, path: str, source: dict[str, Any], *, read_only: bool = False) -> None:
+        self.volumes.append({"name": name, **source})
+        self.mounts.append({"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})})
+
+
+def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:
+    """Where a result is, for somebody outside the coordinator's pod, which knows a claim by its folder only."""
+    claim = job.spec.output.persistent_volume_claim
+    path = uri.removeprefix("file://")
+    if claim is not None and path.startswith(f"{_OUTPUT}/"):
+        return f"pvc://{ref.namespace}/{claim.claim_name}/{path.removeprefix(f'{_OUTPUT}/')}"
+    if path.startswith("/state/"):
+        return f"pvc://{ref.namespace}/{ref.coordinator}/{path.removeprefix('/state/')}"
+    return uri
+
+
+def _folder(claim: Claim) -> str:
+    return f"{_OUTPUT}/{claim.path.strip('/')}" if claim.path else f"{_OUTPUT}/"
+
+
+def _claim(name: str) -> dict[str, Any]:
+    return {"persistentVolumeClaim": {"claimName": name}}

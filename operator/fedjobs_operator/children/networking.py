@@ -1,0 +1,39 @@
+"""How silos and the operator reach a coordinator, and that nobody reaches anything else of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedjobs_operator.names import JOB_UID, METRICS_PORT, SESSION_PORT, JobRef
+
+
+def service(ref: JobRef) -> dict[str, Any]:
+    """Its name is made of the job's UID, so that a front door can route to it by a fixed pattern."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": ref.metadata(ref.service, "coordinator"),
+        "spec": {
+            "selector": _selector(ref),
+            "ports": [{"name": "session", "port": SESSION_PORT, "targetPort": "session", "protocol": "TCP"}],
+        },
+    }
+
+
+def network_policy(ref: JobRef) -> dict[str, Any]:
+    """Lets in the session and the metrics; mutual TLS decides who may speak on the session's port."""
+    ports = [{"protocol": "TCP", "port": port} for port in (SESSION_PORT, METRICS_PORT)]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": ref.metadata(ref.coordinator, "coordinator"),
+        "spec": {
+            "podSelector": {"matchLabels": _selector(ref)},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": ports}],
+        },
+    }
+
+
+def _selector(ref: JobRef) -> dict[str, str]:
+    return {JOB_UID: ref.uid, "app.kubernetes.io/component": "coordinator"}

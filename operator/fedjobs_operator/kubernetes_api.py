@@ -1,0 +1,142 @@
+"""The few calls that the operator makes, each of which says what it is for in the API server's audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import kubernetes
+from kubernetes.client import ApiClient
+
+from fedjobs_operator import metrics
+from fedjobs_operator.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
+
+_TIMEOUT_S = 30
+NOT_FOUND, CONFLICT = 404, 409
+_COLLECTIONS = {
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Event": ("/api/v1", "events"),
+    "FederatedJob": (f"/apis/{GROUP}/{VERSION}", PLURAL),
+    "Job": ("/apis/batch/v1", "jobs"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "Secret": ("/api/v1", "secrets"),
+    "Service": ("/api/v1", "services"),
+}
+
+
+class ApiError(Exception):
+    """The API server refused a call.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class KubernetesApi:
+    """Speaks to one API server; blocks, so it is called in threads.
+
+    Args:
+        client: With the operator's rights.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @staticmethod
+    def connect() -> KubernetesApi:
+        """As the pod's ServiceAccount, or as the kubeconfig says."""
+        try:
+            kubernetes.config.load_incluster_config()
+        except kubernetes.config.ConfigException:
+            kubernetes.config.load_kube_config()
+        return KubernetesApi(ApiClient())
+
+    def apply(self, manifest: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
+        """Server-side apply: makes it so, whatever was there; the object as it is then."""
+        path = _path(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        kind = "application/apply-patch+yaml"
+        return self._call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
+
+    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Creates an object, and returns it; None where there is one of that name."""
+        try:
+            path = _path(manifest["kind"], manifest["metadata"]["namespace"])
+            return self._call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            return None
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """An object; None where there is none."""
+        try:
+            return self._call("GET", _path(kind, namespace, name))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
+        """Changes these fields of an object, if it is there."""
+        try:
+            self._call("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+
+    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Deletes an object and what it owns, if it is there and, where a UID is given, still the same."""
+        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._call("DELETE", _path(kind, namespace, name), options)
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: list[tuple[str, str]] | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        metrics.API_CALLS.labels(method).inc()
+        response = self._client.call_api(
+            *self._client.param_serialize(
+                method,
+                path,
+                query_params=query or [],
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            ),
+            _request_timeout=_TIMEOUT_S,
+        )
+        content = response.read()
+        if not 200 <= response.status < 300:
+            raise ApiError(response.status, _message(content) or str(response.reason))
+        answer: dict[str, Any] = json.loads(content)
+        return answer
+
+
+def _message(content: bytes) -> str:
+    """What the API server says of an error, in its Status object."""
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return content.decode(errors="replace")[:500]
+
+
+def _path(kind: str, namespace: str, name: str = "") -> str:
+    prefix, plural = _COLLECTIONS[kind]
+    return f"{prefix}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")

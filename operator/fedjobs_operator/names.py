@@ -1,0 +1,84 @@
+"""Names and labels of what belongs to a FederatedJob: the same for the same job, so that nothing is made twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+GROUP, VERSION, PLURAL, KIND = "fedjobs.dev", "v1alpha1", "federatedjobs", "FederatedJob"
+API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "fedjobs-operator"
+AUTHORITY = "fedjobs-authority"
+"""The Secret with the issuers of certificates, in the operator's namespace."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+JOB, JOB_UID, ATTEMPT = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/attempt"
+INVITATION, SILO = "fedjobs.dev/invitation", "fedjobs.dev/silo"
+QUEUE = "kueue.x-k8s.io/queue-name"
+SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"
+"""Selects everything that the operator made."""
+
+SESSION_PORT, METRICS_PORT = 8443, 9090
+
+
+@dataclass(frozen=True)
+class JobRef:
+    """Which FederatedJob is meant."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def resolved(self) -> str:
+        """Its ConfigMap with the resolved job."""
+        return f"{self.name}-resolved"
+
+    @property
+    def coordinator(self) -> str:
+        """Its Secret, its claim and its network policy."""
+        return f"{self.name}-coordinator"
+
+    def attempt(self, number: int) -> str:
+        """The Job of one attempt."""
+        return f"{self.coordinator}-{number}"
+
+    @property
+    def service(self) -> str:
+        return f"j-{self.uid.replace('-', '')[:16]}"
+
+    @property
+    def address(self) -> str:
+        """`host:port` inside the cluster."""
+        return f"{self.service}.{self.namespace}.svc:{SESSION_PORT}"
+
+    def invitation(self, silo: str) -> str:
+        """The Secret of one silo's invitation; its name may be as long as a subdomain, 253 characters."""
+        return f"{self.name}-silo-{silo}"
+
+    def labels(self, component: str) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/name": "fedjobs",
+            "app.kubernetes.io/component": component,
+            MANAGED_BY: FIELD_MANAGER,
+            JOB: self.name,
+            JOB_UID: self.uid,
+        }
+
+    def owner(self) -> dict[str, Any]:
+        """Makes the cluster delete what carries it together with the job."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+
+    def metadata(self, name: str, component: str, *, owned: bool = True) -> dict[str, Any]:
+        """Metadata of a child."""
+        metadata: dict[str, Any] = {"name": name, "namespace": self.namespace, "labels": self.labels(component)}
+        if owned:
+            metadata["ownerReferences"] = [self.owner()]
+        return metadata

@@ -1,0 +1,96 @@
+"""The queue of jobs to look at: each at most once at a time, again after a failure, and at times that were asked for.
+
+As the work queues of Kubernetes' own controllers: adding what is waiting already changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 60.0
+
+
+class WorkQueue(Generic[Key]):
+    """For one event loop.
+
+    Args:
+        clock: Seconds; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due: list[tuple[float, int, Key]] = []
+        self._at: dict[Key, float] = {}
+        self._busy: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._order = itertools.count()
+        self._changed = asyncio.Condition()
+
+    def __len__(self) -> int:
+        """How many are due now."""
+        now = self._clock()
+        return sum(at <= now for at in self._at.values())
+
+    async def add(self, key: Key, delay_s: float = 0.0) -> None:
+        """Looks at it so much later, unless that is to happen earlier anyway."""
+        at = self._clock() + delay_s
+        async with self._changed:
+            if at < self._at.get(key, float("inf")):
+                self._at[key] = at
+                heapq.heappush(self._due, (at, next(self._order), key))
+                self._changed.notify()
+
+    async def get(self) -> Key:
+        """Waits for one that is due and that nobody is busy with; `done` or `failed` must follow."""
+        async with self._changed:
+            while True:
+                key, wait = self._next()
+                if key is not None:
+                    self._busy.add(key)
+                    return key
+                try:
+                    await asyncio.wait_for(self._changed.wait(), wait)
+                except TimeoutError:
+                    continue
+
+    async def done(self, key: Key) -> None:
+        """It was looked at."""
+        self._failures.pop(key, None)
+        await self._release(key)
+
+    async def failed(self, key: Key) -> None:
+        """It is to be looked at again, later each time."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        await self._release(key)
+        await self.add(key, min(_FIRST_RETRY_S * 2 ** (failures - 1), _LONGEST_RETRY_S))
+
+    async def _release(self, key: Key) -> None:
+        async with self._changed:
+            self._busy.discard(key)
+            self._changed.notify()
+
+    def _next(self) -> tuple[Key | None, float | None]:
+        """One that is due; or None, and in how many seconds there may be one."""
+        now, waiting = self._clock(), []
+        try:
+            while self._due and self._due[0][0] <= now:
+                entry = heapq.heappop(self._due)
+                at, _, key = entry
+                if self._at.get(key) != at:
+                    continue  # it was to be earlier, and has been
+                if key in self._busy:
+                    waiting.append(entry)
+                    continue
+                del self._at[key]
+                return key, None
+        finally:
+            for entry in waiting:
+                heapq.heappush(self._due, entry)
+        later = [at for at, _, _ in self._due if at > now]
+        return None, min(later) - now if later else None

@@ -1,0 +1,64 @@
+"""From the coordinator's own words to the job's status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.statuses import Phase, SiloState, Status
+
+from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
+from fedjobs_operator.conditions import Verdict
+from fedjobs_operator.reasons import Reason
+
+_JOINED = frozenset({SiloState.READY, SiloState.WORKING})
+_MOST_METRICS = 64
+
+
+def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status | None) -> FederatedJobStatus:
+    """The status with rounds, silos and metrics; without a report the silos are those that are invited.
+
+    A coordinator that was started again counts from nothing until it has read its checkpoint: rounds that are finished
+    stay so.
+    """
+    if report is None:
+        if status.silos:
+            return status
+        rows = [SiloRow(name=name, state=SiloState.INVITED) for name in resolved.silos]
+        return status.model_copy(update={"silos": rows, "silos_ready": f"0/{len(rows)}"})
+    changes: dict[str, Any] = {
+        "round": max(status.round or 0, report.round),
+        "rounds": report.rounds or status.rounds,
+        "silos": [_row(silo) for silo in report.silos],
+        "silos_ready": f"{sum(silo.state in _JOINED for silo in report.silos)}/{len(report.silos)}",
+        "epoch": report.epoch,
+        "computation": report.computation or status.computation,
+    }
+    if report.metrics:
+        shown = sorted(report.metrics.items())[:_MOST_METRICS]
+        changes["metrics"] = {name: format(value, ".6g") for name, value in shown}
+    return status.model_copy(update=changes)
+
+
+def phase(report: Status | None) -> JobPhase:
+    """One word for people."""
+    known = {Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING}
+    return JobPhase(report.phase) if report is not None and report.phase in known else JobPhase.STARTING
+
+
+def quorum(report: Status | None, minimum: int) -> Verdict | None:
+    """Whether enough silos have joined; None where nothing is known of it."""
+    if report is None or report.phase not in (Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING, Phase.COMPLETE):
+        return None
+    if report.phase is not Phase.WAITING_FOR_SILOS:
+        return Verdict(True, Reason.ENOUGH_SILOS, f"At least {minimum} silos have joined.")
+    missing = [silo for silo in report.silos if silo.state not in _JOINED]
+    reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
+    ready = len(report.silos) - len(missing)
+    return Verdict(
+        False, Reason.WAITING_FOR_SILOS, f"{ready} silos of at least {minimum} have joined. Missing: {reasons}."
+    )
+
+
+def _row(silo: object) -> SiloRow:
+    return SiloRow.model_validate(silo, from_attributes=True)
