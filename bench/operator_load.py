@@ -1,0 +1,184 @@
+"""Measures the operator alone, with a real API server and Kubernetes' own Job controller, but no nodes.
+
+    python -m bench.operator_load --jobs 100 --finished 1000 --json out.json
+
+A pod's end is written by this program in a kubelet's place; all else is real. API calls are read off the API server's
+audit log, by the operator's own user name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+import yaml
+from fedjobs_protocol.statuses import FinalWord, Phase
+from kubernetes import client
+from rich.console import Console
+
+from tests.cluster.api_servers import ApiServer, running_api_server
+from tests.cluster.readiness import wait_until
+
+ROOT = Path(__file__).parents[1]
+OPERATOR = "fedjobs-operator"
+NAMESPACE = "jobs"
+MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "examples/digits/job.yaml").read_text())
+GROUP = ("fedjobs.dev", "v1alpha1", NAMESPACE, "federatedjobs")
+console = Console()
+
+
+class Bench:
+    """One API server and one operator."""
+
+    def __init__(self, server: ApiServer, process: psutil.Process) -> None:
+        self.server = server
+        self.process = process
+        self.jobs = client.CustomObjectsApi(server.client())
+        self.core = client.CoreV1Api(server.client())
+        self.batch = client.BatchV1Api(server.client())
+
+    def apply(self, name: str) -> None:
+        self.jobs.create_namespaced_custom_object(*GROUP, MANIFEST | {"metadata": {"name": name}})
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        found = self.jobs.list_namespaced_custom_object(*GROUP)["items"]
+        return {job["metadata"]["name"]: job.get("status", {}) for job in found}
+
+    def calls(self) -> Counter[str]:
+        """The operator's calls so far, watches and their lists excepted, by verb and resource."""
+        counts: Counter[str] = Counter()
+        with self.server.audit_log.open() as log:
+            for line in log:
+                entry = json.loads(line)
+                about = entry.get("objectRef", {})
+                if (
+                    entry["user"]["username"] == OPERATOR
+                    and entry["verb"] not in ("watch", "list")
+                    and about.get("name")
+                ):
+                    counts[f"{entry['verb']} {about['resource']}{'/status' if about.get('subresource') else ''}"] += 1
+        return counts
+
+    def finish_pods(self) -> None:
+        """Says of every pod that its coordinator is complete, as a kubelet would."""
+        word = FinalWord(phase=Phase.COMPLETE, round=20, rounds=20).model_dump_json(by_alias=True)
+        ended = {"exitCode": 0, "reason": "Completed", "message": word}
+        container = {"name": "coordinator", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+        status = {"phase": "Succeeded", "containerStatuses": [container | {"state": {"terminated": ended}}]}
+        pods = self.core.list_namespaced_pod(NAMESPACE, field_selector="status.phase=Pending").items
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda p: self._finish(p.metadata.name, status), pods))
+
+    def _finish(self, name: str, status: dict[str, Any]) -> None:
+        self.core.patch_namespaced_pod_status(name, NAMESPACE, {"status": status})
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Bench]:
+    """An API server with the operator."""
+    with running_api_server(folder, with_controllers=True) as server:
+        for crd in ("federatedjobs", "silos"):
+            server.kubectl("apply", "-f", str(ROOT / f"crds/{crd}.yaml"))
+        server.kubectl("wait", "--for=condition=Established", "crd/federatedjobs.fedjobs.dev", "--timeout=30s")
+        for namespace in (NAMESPACE, "fedjobs-system"):
+            server.kubectl("create", "namespace", namespace)
+        for name in MANIFEST["spec"]["silos"]["names"]:
+            silo = {"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo", "metadata": {"name": name}, "spec": {}}
+            server.kubectl.apply(yaml.safe_dump(silo))
+        arguments = ["--own-namespace", "fedjobs-system", "--coordinator-image", "none"]
+        arguments += ["--metrics", "127.0.0.1:0", "--health", "127.0.0.1:0"]
+        environment = os.environ | {"KUBECONFIG": str(server.kubeconfig_as(OPERATOR, ["system:masters"]))}
+        with (folder / "operator.log").open("wb") as log:
+            operator = subprocess.Popen(
+                [sys.executable, "-m", "fedjobs_operator", *arguments], env=environment, stdout=log, stderr=log
+            )
+            try:
+                yield Bench(server, psutil.Process(operator.pid))
+            finally:
+                operator.terminate()
+                operator.wait(30)
+
+
+def accepted(status: dict[str, Any]) -> bool:
+    return any(c["type"] == "Accepted" and c["status"] == "True" for c in status.get("conditions", ()))
+
+
+def one_by_one(bench: Bench, prefix: str, count: int) -> float:
+    """Median seconds from a job's creation to its coordinator Job, by looking for it every 5 ms."""
+    taken = []
+    for number in range(count):
+        name = f"{prefix}-{number}"
+        began = time.monotonic()
+        bench.apply(name)
+        while not bench.batch.list_namespaced_job(NAMESPACE, label_selector=f"fedjobs.dev/job={name}").items:
+            time.sleep(0.005)
+        taken.append(time.monotonic() - began)
+    return statistics.median(taken)
+
+
+def burst(bench: Bench, prefix: str, count: int) -> float:
+    """Seconds from the first of so many jobs until all are accepted."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bench.apply, [f"{prefix}-{number}" for number in range(count)]))
+    wait_until("all accepted", lambda: all(map(accepted, bench.statuses().values())), seconds=600)
+    return time.monotonic() - began
+
+
+def all_complete(bench: Bench) -> None:
+    def complete() -> bool:
+        bench.finish_pods()
+        return all(status.get("phase") == "Complete" for status in bench.statuses().values())
+
+    wait_until("all complete", complete, seconds=1800)
+
+
+def main(
+    jobs: Annotated[int, typer.Option(help="Jobs applied at once.")] = 100,
+    finished: Annotated[int, typer.Option(help="Finished jobs that are kept.")] = 1000,
+    idle_s: Annotated[int, typer.Option(help="Seconds of idleness to look at.")] = 60,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+) -> None:
+    """Measures what the operator adds, and what it needs."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as bench:
+        one_by_one(bench, "first", 1)  # waits for the operator's start
+        figures["apply_to_coordinator_job_s"] = one_by_one(bench, "alone", 10)
+        figures["jobs_at_once"] = jobs
+        figures["all_accepted_s"] = burst(bench, "burst", jobs)
+        figures["memory_mb"] = bench.process.memory_info().rss / 1e6
+        left = finished - len(bench.statuses())
+        if left > 0:
+            burst(bench, "more", left)
+        all_complete(bench)
+        time.sleep(5)
+        calls = bench.calls()
+        count = len(bench.statuses())
+        figures["finished_jobs"] = count
+        figures["memory_with_finished_mb"] = bench.process.memory_info().rss / 1e6
+        figures["calls_per_job_life"] = sum(calls.values()) / count
+        figures["calls"] = {what: round(number / count, 2) for what, number in calls.most_common()}
+        cpu = sum(bench.process.cpu_times()[:2])
+        time.sleep(idle_s)
+        figures["idle_cpu_percent"] = 100 * (sum(bench.process.cpu_times()[:2]) - cpu) / idle_s
+        figures["idle_calls_per_minute"] = 60 * (sum(bench.calls().values()) - sum(calls.values())) / idle_s
+    console.print_json(data=figures)
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)
