@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The short bench; `make bench BENCH="--payload 100MB --silos 2,4,8"` measures something else.
 BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
 
-.PHONY: help setup demo test lint format bench docs stubs reference clean
+.PHONY: help setup demo test e2e lint format bench docs stubs crds reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ demo: setup ## a real federated training on this machine: a coordinator and four
 test: setup ## all tests (PYTEST="-k word" to choose)
 	$(BIN)/pytest $(PYTEST)
 
+e2e: setup ## the end-to-end tests on a real cluster, which is built and started here (E2E="--cluster kind" for kind)
+	$(BIN)/python -m tests.e2e $(E2E)
+
 lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -62,6 +65,7 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/mypy -p bench -p docs
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/stubs.py --check
+	$(BIN)/python -m fedjobs_operator.crds --check
 	$(BIN)/python -m docs.reference --check
 
 format: setup ## let ruff format and fix what it can
@@ -76,6 +80,9 @@ docs: setup ## the documentation as a site, in site/
 
 stubs: setup ## generate the Python stubs from the .proto files
 	$(BIN)/python protocol/stubs.py
+
+crds: setup ## generate the resource definitions from the models
+	$(BIN)/python -m fedjobs_operator.crds --write
 
 reference: setup ## generate the parts of the pages that repeat what the code says
 	$(BIN)/python -m docs.reference

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fedjobs import cluster_cli, result_cli
+from fedjobs.cli_options import AsJson, Debug, JobFile, Plain, print_json
 from fedjobs.exits import Exit, errors_shown, show
 
 if TYPE_CHECKING:
-    from fedjobs.results import RunResult
     from fedjobs.runs import RunOutcome
     from fedjobs.validation import Checked
 
@@ -23,7 +24,7 @@ _EPILOG = """
   1  the job failed, or has no result yet
   2  the command line is wrong
   3  a file is invalid: the job's, a silo's, or what a folder should hold
-  4  something of the machine is in the way, such as a port in use
+  4  something of the machine or the cluster is in the way, such as a port in use
 130  interrupted with Ctrl-C; the same command goes on where it was
 """
 
@@ -36,9 +37,6 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and write more to the logs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job's YAML file.", show_default=False)]
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder of a run: the --out of fedjobs run.", show_default=False)
 ]
@@ -55,6 +53,11 @@ def _main(context: typer.Context, debug: Debug = False) -> None:
         [cyan]fedjobs result runs/mine[/cyan]
 
     Ctrl-C stops a run cleanly; the same command goes on where it was.
+
+    The same file runs on a Kubernetes cluster, with kubectl's options:
+
+        [cyan]fedjobs submit job.yaml --watch[/cyan]
+        [cyan]fedjobs result NAME[/cyan]
     """
     context.obj = debug
 
@@ -71,7 +74,7 @@ def run(
     port: Annotated[
         int, typer.Option(help="Port of the coordinator on 127.0.0.1; 0: any free one.", min=0, max=65535)
     ] = 0,
-    plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal.")] = False,
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Run a job on this machine: a coordinator, and a worker for each silo.
@@ -168,73 +171,7 @@ def _data_are_good(checked: Checked) -> bool:
     return good
 
 
-@app.command(epilog="Example: fedjobs result runs/mine --json | jq -r .model.digest")
-def result(
-    context: typer.Context,
-    directory: Folder,
-    as_json: AsJson = False,
-    plot: Annotated[
-        bool | None, typer.Option(help="Draw the learning curves, as PNG.", show_default="yes, without --json")
-    ] = None,
-    debug: Debug = False,
-) -> None:
-    """Show the result of a run: metrics by round, the model's digest, and where the model is.
-
-    Draws the learning curves into DIR/result/learning-curves.png.
-
-    Of a run that is not complete it shows the metrics so far, and ends with
-    exit code 1.
-    """
-    with errors_shown(debug=debug or bool(context.obj)):
-        from fedjobs import results
-
-        found = results.read(directory)
-        curves = _curves(found) if plot or (plot is None and not as_json) else None
-        if as_json:
-            _print_json(found.as_json())
-        else:
-            _print_result(found, curves)
-        if not found.complete:
-            typer.echo(_incomplete(found), err=True)
-            raise typer.Exit(Exit.FAILED)
-
-
-def _curves(found: RunResult) -> Path | None:
-    from fedjobs import plots
-
-    path = found.directory / "result" / plots.FILE
-    try:
-        return (
-            path if path.parent.is_dir() and plots.learning_curves(found.metrics, path, found.directory.name) else None
-        )
-    except OSError as error:
-        typer.echo(f"warning: {path} could not be written: {error.strerror}.", err=True)
-        return None
-
-
-def _print_result(found: RunResult, curves: Path | None) -> None:
-    from rich.console import Console
-
-    from fedjobs import result_tables
-
-    if found.metrics:
-        Console().print(result_tables.drawn(found))
-    # Not by rich, which would break long paths.
-    places = result_tables.places(found) | ({"learning curves": str(curves)} if curves else {})
-    for title, path in places.items():
-        typer.echo(f"{title:<16} {path}")
-
-
-def _incomplete(found: RunResult) -> str:
-    from fedjobs.following import read_status
-
-    status = read_status(found.directory / "coordinator")
-    if status is None:
-        return "the job has not begun"
-    reason = f" ({status.code})" if status.code else ""
-    message = f": {status.message}" if status.message else ""
-    rounds = "1 round" if status.round == 1 else f"{status.round} rounds"
-    return f"the job has no result: it is {status.phase.value}{reason} after {rounds}{message}"
+app.command("result", epilog=result_cli.EPILOG)(result_cli.result)
 
 
 @app.command(epilog="Example: fedjobs ps runs/mine")
@@ -253,7 +190,7 @@ def ps(
 
         found = listing.processes(directory, everything=everything)
         if as_json:
-            _print_json(listing.as_json(found))
+            print_json(listing.as_json(found))
         elif found:
             Console().print(listing.drawn(found))
         else:
@@ -268,18 +205,17 @@ def version(context: typer.Context, as_json: AsJson = False, debug: Debug = Fals
 
         found = versions()
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             typer.echo("\n".join(f"{name} {value}" for name, value in found.items()))
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+app.add_typer(cluster_cli.app)
 
 
 def main() -> None:
-    """The entry point of the command."""
-    app()
+    """The entry point of the command, and of `kubectl fedjobs`, as which kubectl runs `kubectl-fedjobs`."""
+    app(prog_name="kubectl fedjobs" if Path(sys.argv[0]).name == "kubectl-fedjobs" else None)
 
 
 if __name__ == "__main__":

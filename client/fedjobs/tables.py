@@ -20,6 +20,7 @@ from fedjobs import amounts, metrics
 _LAST_ROUNDS = 8
 _LAST_NOTES = 5
 _MOST_METRICS = 5
+_TRANSFERS = ("down", "up")
 _STYLES = {
     SiloState.READY: "green",
     SiloState.WORKING: "green",
@@ -43,15 +44,22 @@ class View(Protocol):
     def event(self, event: ProgressEvent) -> None: ...
 
 
-def view(console: Console) -> View:
-    """A live table where the console can draw one, else lines."""
-    return LiveTable(console) if console.is_terminal or console.is_jupyter else Lines(console)
+def view(console: Console, *, transfers: bool = True) -> View:
+    """A live table where the console can draw one, else lines.
+
+    Args:
+        console: Where to.
+        transfers: Whether bytes, and each round's time and silos, are told; a cluster's status has no room for them.
+    """
+    kind = LiveTable if console.is_terminal or console.is_jupyter else Lines
+    return kind(console, transfers=transfers)
 
 
 class LiveTable:
     """Draws itself again four times a second. Thread-safe: each call replaces what is shown."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, transfers: bool = True) -> None:
+        self._transfers = transfers
         self._status: Status | None = None
         self._rounds: deque[RoundEvent] = deque(maxlen=_LAST_ROUNDS)
         self._notes: deque[str] = deque(maxlen=_LAST_NOTES)
@@ -76,14 +84,15 @@ class LiveTable:
             self._notes.append(line(event))
 
     def _drawn(self) -> RenderableType:
-        return drawn(self._status, list(self._rounds), list(self._notes))
+        return drawn(self._status, list(self._rounds), list(self._notes), transfers=self._transfers)
 
 
 class Lines:
     """A line for each event, with the time of day: for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, transfers: bool = True) -> None:
         self._console = console
+        self._transfers = transfers
         self._rounds = 0
 
     def __enter__(self) -> Self:
@@ -99,15 +108,17 @@ class Lines:
 
     def event(self, event: ProgressEvent) -> None:
         # Not wrapped and not marked up: a line is a line, and `[0]` is not a style.
-        self._console.print(line(event, self._rounds), markup=False, highlight=False, soft_wrap=True)
+        text = line(event, self._rounds, transfers=self._transfers)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def line(event: ProgressEvent, rounds: int = 0) -> str:
+def line(event: ProgressEvent, rounds: int = 0, *, transfers: bool = True) -> str:
     """One event as text.
 
     Args:
         event: What happened.
         rounds: To do, 0 where that is not known.
+        transfers: As of `view`.
     """
     at = time.strftime("%H:%M:%S", time.localtime(event.time))
     if isinstance(event, PhaseEvent):
@@ -117,6 +128,8 @@ def line(event: ProgressEvent, rounds: int = 0) -> str:
         return f"{at} silo {event.silo}: {event.state.value}" + (f" {reason}" if reason else "")
     of = f"/{rounds}" if rounds else ""
     shown = ", ".join(f"{name} {amounts.number(event.metrics[name])}" for name in metrics.telling(event.metrics))
+    if not transfers:
+        return f"{at} round {event.round}{of}" + (f": {shown}" if shown else "")
     many = "1 silo" if len(event.silos) == 1 else f"{len(event.silos)} silos"
     moved = f"{amounts.size(event.bytes_down)} down, {amounts.size(event.bytes_up)} up"
     return f"{at} round {event.round}{of}: {amounts.duration(event.seconds)}, {many}, {moved}" + (
@@ -124,13 +137,15 @@ def line(event: ProgressEvent, rounds: int = 0) -> str:
     )
 
 
-def drawn(status: Status | None, rounds: list[RoundEvent], notes: list[str]) -> RenderableType:
+def drawn(
+    status: Status | None, rounds: list[RoundEvent], notes: list[str], *, transfers: bool = True
+) -> RenderableType:
     """All of the live table."""
     if status is None:
         return Text("Starting the coordinator ...", style="dim")
-    parts: list[RenderableType] = [_headline(status), _silos(status)]
+    parts: list[RenderableType] = [_headline(status), _silos(status, transfers)]
     if rounds:
-        parts.append(_rounds(rounds))
+        parts.append(_rounds(rounds, transfers))
     parts += [Text(note, style="dim", overflow="fold") for note in notes]
     return Group(*parts)
 
@@ -152,11 +167,11 @@ def _headline(status: Status) -> RenderableType:
     return Group(headline, Text(status.message, style="yellow", overflow="fold")) if status.message else headline
 
 
-def _silos(status: Status) -> Table:
+def _silos(status: Status, transfers: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold", border_style="dim")
     for title in ("silo", "state", "doing", "device"):
         table.add_column(title, no_wrap=title != "doing", overflow="fold")
-    for title in ("clients", "down", "up", "restarts"):
+    for title in ("clients", *(_TRANSFERS if transfers else ()), "restarts"):
         table.add_column(title, justify="right", no_wrap=True)
     for silo in status.silos:
         table.add_row(
@@ -165,26 +180,27 @@ def _silos(status: Status) -> Table:
             Text(silo.reason or silo.activity),
             Text(silo.device),
             str(silo.clients or ""),
-            amounts.size(silo.bytes_down),
-            amounts.size(silo.bytes_up),
+            *((amounts.size(silo.bytes_down), amounts.size(silo.bytes_up)) if transfers else ()),
             str(silo.restarts or ""),
         )
     return table
 
 
-def _rounds(rounds: list[RoundEvent]) -> Table:
+def _rounds(rounds: list[RoundEvent], transfers: bool) -> Table:
     names = metrics.telling(name for event in rounds for name in event.metrics)[:_MOST_METRICS]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold", border_style="dim")
-    for title in ("round", "time", "silos", "down", "up", *names):
+    for title in ("round", *(("time", "silos", *_TRANSFERS) if transfers else ()), *names):
         table.add_column(title.replace("/", "\n"), justify="right", overflow="fold")
     for event in rounds:
         values = (event.metrics.get(name) for name in names)
         table.add_row(
             str(event.round),
-            amounts.duration(event.seconds),
-            str(len(event.silos)),
-            amounts.size(event.bytes_down),
-            amounts.size(event.bytes_up),
+            *(_moved(event) if transfers else ()),
             *("" if value is None else amounts.number(value) for value in values),
         )
     return table
+
+
+def _moved(event: RoundEvent) -> tuple[str, ...]:
+    sizes = amounts.size(event.bytes_down), amounts.size(event.bytes_up)
+    return (amounts.duration(event.seconds), str(len(event.silos)), *sizes)

@@ -111,6 +111,16 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The silo's report is refused and the round goes on while `minSilos` holds; lower the learning rate, or look "
         "at that silo's data.",
     ),
+    ErrorCode.OUTPUT_REFUSED: (
+        "`spec.output` cannot be used: no such bucket, wrong credentials, a URL or options that no file system takes.",
+        "Correct what the message names, and apply the job anew; a result that was computed already is still in the "
+        "coordinator's storage.",
+    ),
+    ErrorCode.OUTPUT_FAILED: (
+        "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
+        "Nothing at first: it is tried again, then in further attempts up to `spec.backoffLimit`; nothing is computed "
+        "twice.",
+    ),
     ErrorCode.DISK_FULL: (
         "The coordinator's or the silo's disk is full.",
         "Free some space: it is tried again.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.jobs import ResolvedJob
+from pydantic import ValidationError
 
 from fedjobs_operator import api
 from fedjobs_operator.api.federated_jobs import FederatedJob
@@ -54,6 +55,8 @@ def accept(body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: Resolv
             job = FederatedJob.model_validate(document)
             return Accepted(job, resolved, _changed(job, resolved, uid))
         job = api.parse(document)
+    except ValidationError as error:  # what is checked at creation was written by others since
+        return NotAccepted(Reason.INVALID_SPEC, str(error))
     except FedjobsError as error:
         return NotAccepted(Reason.INVALID_SPEC, error.public)
     usable = [silo for silo in silos if not silo.suspended]

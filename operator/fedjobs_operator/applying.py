@@ -10,9 +10,9 @@ from fedjobs_protocol.jobs import ResolvedJob
 
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.children import secrets
+from fedjobs_operator.children import configs, secrets
 from fedjobs_operator.kubernetes_api import CONFLICT, NOT_FOUND, ApiError, KubernetesApi
-from fedjobs_operator.names import API_VERSION, KIND, JobRef
+from fedjobs_operator.names import API_VERSION, JOB_UID, KIND, JobRef
 from fedjobs_operator.plans import Plan
 
 _FIXED = frozenset({"Job", "PersistentVolumeClaim"})
@@ -44,11 +44,14 @@ class Applier:
             ApiError: The API server refused something; nothing is lost, the plan is made again later.
         """
         done = self._done.setdefault(ref.uid, {})
-        if plan.certify:
-            self._once(done, f"certificate {plan.status.attempt}", secrets.coordinator_secret, ref, self._authority)
+        if plan.certify and "certificate" not in done:
+            self._create(ref, secrets.coordinator_secret(ref, self._authority))
+            done["certificate"] = True
         created = [child for manifest in plan.apply if (child := self._make(done, manifest)) is not None]
         for silo in plan.invite:
-            self._once(done, _invitation(silo), secrets.invitation_secret, ref, job, resolved, silo, self._authority)
+            if _invitation(silo) not in done:
+                self._create(ref, secrets.invitation_secret(ref, job, resolved, silo, self._authority))
+                done[_invitation(silo)] = True
         if plan.withdraw and not done.get("withdrawn"):
             for silo in resolved.silos:
                 self._api.delete("Secret", ref.namespace, ref.invitation(silo))
@@ -63,6 +66,14 @@ class Applier:
         if plan.delete_job:
             self._api.delete(KIND, ref.namespace, ref.name, uid=ref.uid)
         return created
+
+    def keep(self, ref: JobRef, resolved: ResolvedJob) -> ResolvedJob:
+        """Writes down, once, what the job is run as, and returns what is written down: the first word counts.
+
+        Raises:
+            ApiError: The API server refused it, or what is there is not this job's.
+        """
+        return configs.read(self._create(ref, configs.resolved_config(ref, resolved)))
 
     def write_status(self, ref: JobRef, status: FederatedJobStatus) -> dict[str, Any] | None:
         """Writes the status of a job that is still the same one; the job as it is then, None where it is not."""
@@ -92,11 +103,18 @@ class Applier:
             done[what] = manifest
         return None
 
-    def _once(self, done: dict[str, Any], what: str, make: Any, *arguments: Any) -> None:
-        """Creates something that has a new key each time it is made."""
-        if what not in done:
-            self._api.create(make(*arguments))
-            done[what] = True
+    def _create(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates what never changes; the object that is there then, which may be there already.
+
+        Raises:
+            ApiError: CONFLICT: what is there is not this job's. What an earlier job of the same name left behind is
+                about to be deleted by the cluster, and this job's own has to wait for that.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        there = self._api.create(manifest) or self._api.get(kind, ref.namespace, name)
+        if there is None or there["metadata"].get("labels", {}).get(JOB_UID) != ref.uid:
+            raise ApiError(CONFLICT, f"The {kind} {name} is there already, and is not this job's. Delete or rename it.")
+        return there
 
 
 def _invitation(silo: str) -> str:

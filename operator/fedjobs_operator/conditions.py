@@ -41,6 +41,11 @@ def is_true(status: FederatedJobStatus, kind: JobCondition) -> bool:
     return any(condition.type == kind and condition.status == "True" for condition in status.conditions or ())
 
 
+def reason(status: FederatedJobStatus, kind: JobCondition) -> str:
+    """The reason of a condition; empty where there is none of that type."""
+    return next((condition.reason for condition in status.conditions or () if condition.type == kind), "")
+
+
 def written(time: Time) -> str:
     """A time as Kubernetes writes it, in whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fedjobs_protocol.identities import server_name
+from fedjobs_protocol.jobs import ResolvedJob
 
 from fedjobs_operator import attempts, conditions, deadlines, endings, readiness, reporting
 from fedjobs_operator.acceptance import Accepted, NotAccepted, accept
@@ -21,7 +22,7 @@ from fedjobs_operator.children import configs, networking, storage
 from fedjobs_operator.children.coordinator_jobs import CoordinatorImage, coordinator_job
 from fedjobs_operator.conditions import Verdict
 from fedjobs_operator.names import QUEUE, JobRef
-from fedjobs_operator.observations import Attempt, Observed, Time
+from fedjobs_operator.observations import Attempt, AttemptState, Observed, Time
 from fedjobs_operator.reasons import Reason
 
 
@@ -30,6 +31,7 @@ class Plan:
     """What to do, in this order; the status is written last, so that a plan that was interrupted is made again.
 
     Attributes:
+        resolved: What the job is run as. It is written down, once, before anything else is done; None: nothing is done.
         apply: Manifests of what shall be there. Objects that cannot change once they are there are in it until then.
         certify: The coordinator shall have a certificate.
         invite: Silos that shall have an invitation.
@@ -43,6 +45,7 @@ class Plan:
     """
 
     status: FederatedJobStatus
+    resolved: ResolvedJob | None = None
     apply: tuple[Mapping[str, Any], ...] = ()
     certify: bool = False
     invite: tuple[str, ...] = ()
@@ -100,12 +103,7 @@ def plan(body: Mapping[str, Any], observed: Observed, image: CoordinatorImage, n
     if isinstance(accepted, NotAccepted):
         return _not_accepted(before, accepted, generation, now)
     case = _Case(ref, generation, accepted, observed, before, image, now)
-    if endings.is_over(before):
-        return _kept(case)
-    _say_what_was_accepted(case)
-    if accepted.job.spec.suspend:
-        return _suspended(case)
-    return _running(case)
+    return replace(_accepted(case), resolved=accepted.resolved)
 
 
 def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: int, now: Time) -> Plan:
@@ -115,12 +113,22 @@ def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: 
     return Plan(before.model_copy(update=update))
 
 
+def _accepted(case: _Case) -> Plan:
+    if endings.is_over(case.before):
+        return _kept(case)
+    _say_what_was_accepted(case)
+    if case.accepted.job.spec.suspend:
+        return _suspended(case)
+    return _running(case)
+
+
 def _kept(case: _Case) -> Plan:
     """A job that is over is kept until its time to live has passed."""
     completed = datetime.datetime.fromisoformat(case.before.completion_time or conditions.written(case.now))
     until = deadlines.is_deleted_at(case.accepted.job.spec, completed)
     status = case.before.model_copy(update={"observed_generation": case.generation})
-    return Plan(status, delete_job=until is not None and case.now >= until, look_again=until)
+    is_due = until is not None and case.now >= until
+    return Plan(status, delete_job=is_due, look_again=None if is_due else until)
 
 
 def _say_what_was_accepted(case: _Case) -> None:
@@ -151,8 +159,7 @@ def _suspended(case: _Case) -> Plan:
             suspend = {case.ref.attempt(last.number): True}
     return Plan(
         reporting.progressed(status, case.accepted.resolved, None),
-        apply=(configs.resolved_config(case.ref, case.accepted.resolved),),
-        withdraw=last is not None,
+        withdraw=case.before.attempt is not None or last is not None,
         suspend=suspend,
         delete=delete,
     )
@@ -183,8 +190,9 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
     pod = None if attempt is None else attempt.pod
     is_suspended = attempt is not None and attempt.suspended
     if pod is not None and pod.ended and not is_suspended:
-        return Plan(case.before)  # the Job will say in a moment what follows from it
-    ready = readiness.coordinator_ready(case.observed, attempt, case.now)
+        return Plan(case.before, follow=True)  # the Job will say in a moment what follows; until then the report counts
+    waits_in_queue = case.queued and is_suspended
+    ready = _ready(case, attempt, number)
     report = case.observed.report if ready.is_true else None
     case.verdicts[JobCondition.COORDINATOR_READY] = ready
     lost = readiness.node_lost(attempt, case.now)
@@ -194,13 +202,12 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
         case.verdicts[JobCondition.SUSPENDED] = Verdict(False, Reason.RESUMED)
     if (quorum := reporting.quorum(report, resolved.cohort.min_silos)) is not None:
         case.verdicts[JobCondition.QUORUM_REACHED] = quorum
-    waits_in_queue = case.queued and is_suspended
     if waits_in_queue:
         why = "The queue has not admitted the coordinator."
         case.verdicts[JobCondition.SUSPENDED] = Verdict(True, Reason.SUSPENDED_BY_QUEUE, why)
     status = case.status(
         JobPhase.SUSPENDED if waits_in_queue else reporting.phase(report),
-        start_time=started,
+        start_time=None if waits_in_queue else started,
         attempt=number,
         restarts=number - 1,
         resolved=_resolved(case),
@@ -222,13 +229,20 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
     )
 
 
+def _ready(case: _Case, attempt: Attempt | None, number: int) -> Verdict:
+    """Why the attempt before crashed can be read until this one listens, or has a trouble of its own."""
+    ready = readiness.coordinator_ready(case.observed, attempt, case.now)
+    crashed = case.attempt(number - 1)
+    if crashed is None or crashed.state is not AttemptState.CRASHED or ready.reason != Reason.POD_STARTING:
+        return ready
+    said = conditions.reason(case.before, JobCondition.COORDINATOR_READY)
+    is_news = attempt is None or said in (Reason.CRASHED, Reason.OUT_OF_MEMORY)
+    return readiness.crashed(crashed) if is_news else ready
+
+
 def _children(case: _Case, number: int) -> tuple[Mapping[str, Any], ...]:
     ref, job = case.ref, case.accepted.job
-    children = [
-        configs.resolved_config(ref, case.accepted.resolved),
-        networking.service(ref),
-        networking.network_policy(ref),
-    ]
+    children = [networking.service(ref), networking.network_policy(ref)]
     if not case.observed.claim_phase:
         children.append(storage.claim(ref, job))
     if case.attempt(number) is None:
@@ -260,8 +274,8 @@ def _ended(case: _Case, ending: endings.Ending) -> Plan:
 
 
 def _started(case: _Case) -> str:
-    resumed = conditions.is_true(case.before, JobCondition.SUSPENDED)
-    return conditions.written(case.now) if resumed or not case.before.start_time else case.before.start_time
+    """A job that is suspended, or waits in a queue, has no start."""
+    return case.before.start_time or conditions.written(case.now)
 
 
 def _resolved(case: _Case) -> Resolved:

@@ -22,8 +22,7 @@ def coordinator_ready(observed: Observed, attempt: Attempt | None, now: Time) ->
         return crashed(attempt)
     if pod is not None and pod.ready:
         return Verdict(True, Reason.LISTENING, f"Pod {pod.name} listens.")
-    waits_for_storage = observed.claim_phase == "Pending" and (pod is None or not pod.node)
-    if waits_for_storage and observed.claimed_at is not None and now >= observed.claimed_at + PATIENCE:
+    if _waits_for_storage(observed, attempt) and observed.claimed_at and now >= observed.claimed_at + PATIENCE:
         message = (
             "The coordinator's claim is not bound yet. If it stays so, correct"
             " spec.coordinator.storage.storageClassName, or free or add storage of that class."
@@ -58,6 +57,14 @@ def node_lost(attempt: Attempt | None, now: Time) -> Verdict:
         f" surely off: kubectl taint node {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     )
     return Verdict(True, Reason.NODE_DOES_NOT_ANSWER, message)
+
+
+def _waits_for_storage(observed: Observed, attempt: Attempt | None) -> bool:
+    """A claim that binds when its pod has a node waits for that pod; then the scheduler knows what it is about."""
+    if observed.claim_phase != "Pending" or (attempt is not None and attempt.suspended):
+        return False
+    pod = None if attempt is None else attempt.pod
+    return pod is None or (not pod.node and (not pod.unschedulable or "volume" in pod.unschedulable.lower()))
 
 
 def _starting(pod: CoordinatorPod, now: Time) -> Verdict:

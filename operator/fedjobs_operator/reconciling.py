@@ -79,8 +79,11 @@ class Reconciler:
         ref = JobRef(*key, body["metadata"]["uid"])
         observed = await self._observed(key, ref, body)
         decided = plan(body, observed, self._image, self._clock())
-        if decided.status.resolved is not None and "deletionTimestamp" not in body["metadata"]:
-            await self._carry_out(ref, body, observed, decided)
+        if decided.resolved is not None and not await self._is_kept(ref, observed, decided.resolved):
+            await self._later(key, 0)
+            return
+        if decided.resolved is not None:
+            await self._carry_out(ref, body, decided.resolved, decided)
         if decided.follow:
             self._followers.follow(key, ref)
         else:
@@ -121,17 +124,18 @@ class Reconciler:
                 self._resolved[ref.uid] = configs.read(config)
         return self._resolved.get(ref.uid)
 
-    async def _carry_out(self, ref: JobRef, body: Mapping[str, Any], observed: Observed, decided: Plan) -> None:
-        resolved = observed.resolved
-        if resolved is None:
-            config = next(m for m in decided.apply if m["kind"] == "ConfigMap")
-            resolved = configs.read(dict(config))
+    async def _is_kept(self, ref: JobRef, observed: Observed, resolved: ResolvedJob) -> bool:
+        """Whether this is what the job was resolved to; False: an operator that was killed since had other words."""
+        if observed.resolved is None:
+            self._resolved[ref.uid] = await asyncio.to_thread(self._applier.keep, ref, resolved)
+        return self._resolved[ref.uid] == resolved
+
+    async def _carry_out(self, ref: JobRef, body: Mapping[str, Any], resolved: ResolvedJob, decided: Plan) -> None:
         document = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
         job = FederatedJob.model_validate(document)
         created = await asyncio.to_thread(self._applier.apply, ref, job, resolved, decided)
         for child in created:
             self._objects.saw_child(child["kind"], child, deleted=False)
-        self._resolved[ref.uid] = resolved
 
     async def _write(self, key: JobKey, ref: JobRef, observed: Observed, status: FederatedJobStatus) -> None:
         """Writes the status where it changed; mere progress not more often than people look."""
@@ -146,7 +150,7 @@ class Reconciler:
                 await self._later(key, wait)
                 return
         written = await asyncio.to_thread(self._applier.write_status, ref, status)
-        if written is None:
+        if written is None or self._objects.job(key) is None:  # deleted meanwhile
             return
         self._objects.saw_job(written, deleted=False)
         self._written_at[ref.uid] = now

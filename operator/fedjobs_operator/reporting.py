@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, SiloState, Status
+from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
 
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_operator.conditions import Verdict
@@ -60,5 +60,14 @@ def quorum(report: Status | None, minimum: int) -> Verdict | None:
     )
 
 
-def _row(silo: object) -> SiloRow:
-    return SiloRow.model_validate(silo, from_attributes=True)
+def _row(silo: SiloStatus) -> SiloRow:
+    """What there is nothing to say of is absent."""
+    return SiloRow(
+        name=silo.name,
+        state=silo.state,
+        reason=silo.reason or None,
+        message=silo.message or None,
+        device=silo.device or None,
+        clients=silo.clients or None,
+        restarts=silo.restarts or None,
+    )

@@ -32,6 +32,13 @@ def test_a_job_has_the_documented_defaults() -> None:
         ("spec.worker.gpu.mode", "Maybe", "'Maybe'"),
         ("spec.output.format", ["keras", "onnx"], "'onnx'"),
         ("spec.coordinator.storage.size", "a lot", "'a lot'"),
+        ("spec.coordinator.storage.size", "0", "'0'"),
+        ("spec.coordinator.storage.accessMode", "ReadWriteMany", "'ReadWriteMany'"),
+        ("spec.coordinator.resources.requests.cpu", 0.5, "0.5"),
+        ("spec.coordinator.resources.limits.memory", "a lot", "'a lot'"),
+        ("spec.coordinator.tolerations", [{"effect": "NoRun"}], "'NoRun'"),
+        ("spec.output.persistentVolumeClaim", {"claimName": "models", "path": "../other"}, "'../other'"),
+        ("spec.silos.names", ["Hospital A"], "'Hospital A'"),
         ("spec.backoffLimit", True, "True"),
         ("spec.silos", ["hospital-a"], "['hospital-a']"),
         ("spec.program.entrypoint", "churn.py", "'churn.py'"),
@@ -62,6 +69,26 @@ def test_an_unknown_field_is_named_with_the_one_that_was_meant(path: str, meant:
     assert f"Did you mean {meant!r}?" in error.public
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "meant"),
+    [
+        ("spec.coordinator.resources", {"limit": {}}, "limits"),
+        ("spec.coordinator.tolerations", [{"toleration_seconds": 5}], "tolerationSeconds"),
+    ],
+)
+def test_an_unknown_field_of_a_part_of_a_pod_is_named_too(path: str, value: Any, meant: str) -> None:
+    error = refused(a_job_with(path, value))
+    assert error.message.startswith(path)
+    assert f"Did you mean {meant!r}?" in error.remedy
+
+
+def test_parts_of_a_pod_stay_as_they_were_written() -> None:
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    coordinator = {"resources": {"limits": {"memory": "8Gi", "cpu": 2}}, "tolerations": tolerations}
+    found = api.parse(a_job(coordinator=coordinator)).spec.coordinator
+    assert {"resources": found.resources, "tolerations": found.tolerations} == coordinator
+
+
 def test_a_missing_field_is_named() -> None:
     job = a_job()
     del job["spec"]["dataset"]
@@ -78,6 +105,9 @@ def test_a_missing_field_is_named() -> None:
         ("spec.cohort", {"minSilos": 3, "goalSilos": 2}, "goalSilos: 2 is less than minSilos: 3"),
         ("spec.program", {"computation": {}}, "exactly one of configMap and path"),
         ("spec.output", {"uri": "s3://a/b", "persistentVolumeClaim": {"claimName": "c"}}, "both uri and"),
+        ("spec.output", {"uri": "file:///models"}, "gone with the coordinator's pod"),
+        ("spec.output", {"secretName": "s3"}, "there is none"),
+        ("spec.output", {"format": ["keras", "keras"]}, "more than once"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(path: str, value: Any, said: str) -> None:

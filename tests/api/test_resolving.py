@@ -108,3 +108,40 @@ def test_a_config_map_needs_a_cluster(tmp_path: Path) -> None:
 def test_datasets_are_the_jobs_and_the_evaluations() -> None:
     job = a_job_with("spec.program.parameters.evaluation", {"dataset": "digits-test"})
     assert api.datasets(api.parse(job)) == ["digits", "digits-test"]
+
+
+def test_on_a_cluster_config_maps_are_folders_of_the_coordinators_pod() -> None:
+    source = resolved(a_job(program={"entrypoint": "churn:main", "source": {"configMap": {"name": "churn"}}}))
+    assert source.program.source == "/program"
+    computation = {"configMap": {"name": "stats", "key": "mean.pb"}}
+    assert resolved(a_job(program={"computation": computation})).program.computation == "/computation/mean.pb"
+
+
+def test_on_a_cluster_an_entry_point_without_a_source_is_in_the_coordinators_image() -> None:
+    assert resolved(a_job(program={"entrypoint": "churn:main"})).program.source is None
+
+
+@pytest.mark.parametrize(
+    ("program", "field", "remedy"),
+    [
+        ({"entrypoint": "churn:main", "source": {"path": "."}}, "spec.program.source.path", "configMap: {name: NAME}"),
+        ({"computation": {"path": "a.pb"}}, "spec.program.computation.path", "--from-file=computation.pb=FILE"),
+        (
+            {"name": "evaluate", "parameters": {"model": {"entrypoint": "m:f"}, "weights": "w.safetensors"}},
+            "spec.program.parameters.weights",
+            "Give an absolute path of the coordinator's container",
+        ),
+    ],
+)
+def test_on_a_cluster_a_path_of_one_machine_is_refused_with_the_remedy(
+    program: dict[str, Any], field: str, remedy: str
+) -> None:
+    with pytest.raises(FedjobsError) as caught:
+        resolved(a_job(program=program))
+    assert caught.value.message.startswith(f"{field} is '")
+    assert remedy in caught.value.remedy
+
+
+def test_labels_that_no_silo_has_are_named() -> None:
+    with pytest.raises(FedjobsError, match=r"spec.silos.matchLabels is {'network': 'eu'}: no silo has these labels"):
+        api.resolve(api.parse(a_job(silos={"matchLabels": {"network": "eu"}})), [])

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from fedjobs_operator.api.base import ApiModel
 from fedjobs_operator.api.markers import ATOMIC_LIST, SET, rule, rules
 from fedjobs_operator.api.names import Labels, ObjectName
-from fedjobs_operator.api.pod_parts import Resources, Toleration
+from fedjobs_operator.api.pod_parts import CheckedResources, CheckedToleration, Resources
 
 _SIZE = r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Size = Annotated[str, Field(pattern=_SIZE, max_length=32)]
@@ -55,11 +55,11 @@ class Storage(ApiModel):
 class Coordinator(ApiModel):
     """The coordinator's pod. What is edited here takes effect at the next attempt, except `storage`."""
 
-    resources: Resources = Field(default_factory=Resources)
+    resources: CheckedResources = Field(default_factory=Resources)
     """As in a container: `requests` and `limits`."""
     node_selector: Labels = Field(default_factory=dict)
     """Labels that the pod's node must have."""
-    tolerations: Annotated[list[Toleration], Field(max_length=32, json_schema_extra=ATOMIC_LIST)] = Field(
+    tolerations: Annotated[list[CheckedToleration], Field(max_length=32, json_schema_extra=ATOMIC_LIST)] = Field(
         default_factory=list
     )
     """Taints that the pod's node may have."""

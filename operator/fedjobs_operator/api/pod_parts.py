@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from fedjobs_protocol.programs.base import refuse
+from fedjobs_protocol.programs.problems import closest
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -13,6 +14,7 @@ from fedjobs_operator.api.names import LabelValue, Text
 
 _AMOUNT = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 _LONGEST = 32
+_STRICT = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 def _amount(value: object) -> object:
@@ -20,6 +22,21 @@ def _amount(value: object) -> object:
     if whole or (isinstance(value, str) and len(value) <= _LONGEST and re.fullmatch(_AMOUNT, value)):
         return value
     return refuse("it is no amount", "Write it as a text, such as '500m' of cpu or '4Gi' of memory.")
+
+
+def _mapping_of(known: type) -> BeforeValidator:
+    """Names what is not known: pydantic does not tell which fields a plain dict could have."""
+    names = list(known.__annotations__)
+
+    def check(value: object) -> object:
+        if not isinstance(value, dict):
+            refuse("it must be a mapping", f"Give it fields of {', '.join(names)}.")
+        for name in value:
+            if name not in names:
+                refuse(f"{name!r} is not one of its fields", closest(name, names))
+        return value
+
+    return BeforeValidator(check)
 
 
 Amount = Annotated[
@@ -37,8 +54,6 @@ Amount = Annotated[
 ]
 """A quantity, as Kubernetes writes it: `4Gi`, `500m`, `2`."""
 Amounts = Annotated[dict[str, Amount], Field(max_length=32)]
-
-_STRICT = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Resources(TypedDict, total=False):
@@ -65,5 +80,9 @@ class Toleration(TypedDict, total=False):
     """Of the taint."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
     """Of the taint; absent: every effect."""
-    tolerationSeconds: int
+    tolerationSeconds: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """How long a NoExecute taint is borne; absent: for ever."""
+
+
+CheckedResources = Annotated[Resources, _mapping_of(Resources)]
+CheckedToleration = Annotated[Toleration, _mapping_of(Toleration)]

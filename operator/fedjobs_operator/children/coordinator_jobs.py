@@ -7,6 +7,7 @@ from typing import Any
 
 from fedjobs_operator.api.cluster_specs import Claim
 from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_operator.api.places import COMPUTATION_FOLDER, PROGRAM_FOLDER
 from fedjobs_operator.names import ATTEMPT, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
 
 USER = 65532
@@ -15,7 +16,7 @@ FAILED_FOR_GOOD, SUSPENDED = 1, 75
 """Exit codes of the coordinator."""
 _GRACE_S = 60
 _REQUESTS = {"cpu": "250m", "memory": "1Gi"}
-_OUTPUT, _OUTPUT_OPTIONS, _PROGRAM, _COMPUTATION = "/output", "/output-options", "/program", "/computation"
+_OUTPUT, _OUTPUT_OPTIONS = "/output", "/output-options"
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,12 @@ class _Mounts:
     def _add_program(self, job: FederatedJob) -> None:
         program = job.spec.program
         if program.source is not None and program.source.config_map is not None:
-            self._add("program", _PROGRAM, {"configMap": {"name": program.source.config_map.name}}, read_only=True)
+            self._add(
+                "program", PROGRAM_FOLDER, {"configMap": {"name": program.source.config_map.name}}, read_only=True
+            )
         if program.computation is not None and program.computation.config_map is not None:
             source = {"configMap": {"name": program.computation.config_map.name}}
-            self._add("computation", _COMPUTATION, source, read_only=True)
+            self._add("computation", COMPUTATION_FOLDER, source, read_only=True)
 
     def _add_output(self, job: FederatedJob) -> None:
         output = job.spec.output

@@ -79,9 +79,10 @@ def _explain(problem: ErrorDetails, model: type[pydantic.BaseModel], prefix: str
                 f"{path} is {value}: it must be a mapping.\nGive it the fields {', '.join(_fields(model, location))}."
             )
         case kind:
-            wish = problem["msg"].removeprefix("Input should be ")
-            remedy = _REMEDIES.get(kind, "Use {wish}.").format(wish=wish[0].lower() + wish[1:])
-            return f"{path} is {value}: it must be {wish[0].lower() + wish[1:]}.\n{remedy}"
+            wish = re.sub(r"^.*? should ", "", problem["msg"])  # "be greater than 0", "have at most 40 characters"
+            usual = "Use {wish}." if wish.startswith("be ") else "Let it {wish}."
+            remedy = _REMEDIES.get(kind, usual).format(wish=wish.removeprefix("be "))
+            return f"{path} is {value}: it must {wish}.\n{remedy}"
 
 
 def _path(prefix: str, location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,130 @@
+"""What the API server says, and what keeps one from asking it, as errors for people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import urllib3
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from kubernetes.client.exceptions import ApiException
+
+INSTALL = "helm install fedjobs-operator helm/fedjobs-operator --namespace fedjobs-system --create-namespace"
+_UNREACHABLE, _BUSY = 0, 429
+_NO_SUCH_API = "404 page not found"
+_CONNECTION = re.compile(r"^HTTPS?Connection\(host='([^']*)', port=(\d+)\): ")
+_DENIED = re.compile(r".*ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: ", re.DOTALL)
+_WHOLE_OBJECT = re.compile(r'^Invalid value: (?:"object"|\{.*?\}|"\{.*?\}"): ', re.DOTALL)
+_TLS = ("SSLError", "CertificateError")
+
+
+class ApiError(FedjobsError):
+    """An error of a call to the API server.
+
+    Args:
+        status: The HTTP status; 0 where there was no answer.
+        reason: Kubernetes' word for it, such as `AlreadyExists`.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, remedy: str = "", *, status: int = 0, reason: str = "") -> None:
+        super().__init__(code, message, remedy)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may succeed in a while."""
+        return self.status in (_UNREACHABLE, _BUSY) or self.status >= 500
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns what a call of the block raises into errors of the catalogue.
+
+    Args:
+        doing: What the call is for, as in `the job cannot be read`: a sentence's beginning.
+
+    Raises:
+        ApiError: INVALID_JOB where the API server refuses what was written, UNAVAILABLE for everything else.
+    """
+    try:
+        yield
+    except ApiException as error:
+        if not error.status:  # the client's own way to tell of TLS
+            raise _unreachable(doing, str(error.reason)) from error
+        raise explain(doing, int(error.status), error.body) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise _unreachable(doing, _root(error)) from error
+
+
+def explain(doing: str, status: int, body: str | bytes | None) -> ApiError:
+    """The error for an answer of the API server.
+
+    Args:
+        doing: What was tried.
+        status: The HTTP status.
+        body: Kubernetes' `Status` object, or whatever a proxy sent.
+    """
+    said = _status(body)
+    details: Mapping[str, Any] = said.get("details") or {}
+    message, reason = str(said.get("message") or f"HTTP status {status}"), str(said.get("reason") or "")
+    code, remedy = ErrorCode.UNAVAILABLE, ""
+    if status == 401:
+        message, remedy = "the API server does not accept these credentials", "Log in to the cluster again."
+    elif status == 403 and _DENIED.match(message):
+        code, message = ErrorCode.INVALID_JOB, _DENIED.sub("", message)
+    elif status == 403 and " cannot " in message:  # else a quota, or what pods may be
+        remedy = "Ask whoever runs the cluster for this right, or choose another --namespace or --context."
+    elif status == 404 and details.get("kind") == "namespaces":
+        code, message = ErrorCode.INVALID_JOB, f"there is no namespace {details.get('name')!r}"
+        remedy = "Make it with kubectl create namespace, or choose another with --namespace."
+    elif status == 404 and not details.get("name") and (said or _text(body).startswith(_NO_SUCH_API)):
+        message, remedy = "fedjobs is not installed on this cluster", f"Install it: {INSTALL}"
+    elif status in (400, 422):
+        code, message = ErrorCode.INVALID_JOB, _causes(details) or _DENIED.sub("", message)
+        remedy = "" if reason == "BadRequest" else "Correct it, and try again."
+    return ApiError(code, f"{doing}: {message.rstrip('.')}.", remedy, status=status, reason=reason)
+
+
+def _status(body: str | bytes | None) -> dict[str, Any]:
+    try:
+        said = json.loads(body or "")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _text(body: str | bytes | None) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else body or ""
+
+
+def _causes(details: Mapping[str, Any]) -> str:
+    """Every field that is wrong, each once: a rule of the schema that fails takes others along."""
+    found: dict[str, None] = {}
+    for cause in details.get("causes") or ():
+        message = _WHOLE_OBJECT.sub("", _DENIED.sub("", str(cause.get("message", ""))))
+        if "some validation rules were not checked" in message:
+            continue
+        field = cause.get("field", "")
+        found[f"{field}: {message}" if field and field != "<nil>" else message] = None
+    return "; ".join(found)
+
+
+def _unreachable(doing: str, why: str) -> ApiError:
+    if any(word in why for word in _TLS):
+        remedy = "The kubeconfig's certificate authority is not the server's, or a proxy is in between."
+    else:
+        remedy = "Is the cluster up, and the right one? See kubectl cluster-info, or choose another --context."
+    return ApiError(ErrorCode.UNAVAILABLE, f"{doing}: the API server does not answer ({why}).", remedy)
+
+
+def _root(error: BaseException) -> str:
+    """The innermost reason in one line: urllib3 wraps them several times."""
+    reason = getattr(error, "reason", None)
+    while isinstance(reason, BaseException):
+        error, reason = reason, getattr(reason, "reason", None)
+    text = str(error).rpartition("object at 0x")[2].partition(">: ")[2] or _CONNECTION.sub(r"\1:\2: ", str(error))
+    return f"{type(error).__name__}: {' '.join(text.split())}" if type(error).__name__ in _TLS else text

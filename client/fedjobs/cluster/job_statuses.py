@@ -1,0 +1,134 @@
+"""A FederatedJob's `.status` as the status and the events that a coordinator on one machine would tell of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from fedjobs_operator.api.conditions import Condition, JobCondition
+from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
+from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloStatus, Status
+from pydantic import ValidationError
+
+from fedjobs.cluster.federated_jobs import Body
+
+# What explains a phase best, first; a condition of this status says why the job is where it is.
+_EXPLAINING = (
+    (JobCondition.FAILED, "True"),
+    (JobCondition.ACCEPTED, "False"),
+    (JobCondition.NODE_LOST, "True"),
+    (JobCondition.SUSPENDED, "True"),
+    (JobCondition.COORDINATOR_READY, "False"),
+    (JobCondition.QUORUM_REACHED, "False"),
+    (JobCondition.SPEC_CHANGED, "True"),
+)
+_ENDS = {JobPhase.COMPLETE: JobCondition.COMPLETE, JobPhase.FAILED: JobCondition.FAILED}
+_NOT_TAKEN_UP = "no operator has taken the job up yet"
+
+
+def status_of(job: Body) -> FederatedJobStatus:
+    """What the operator wrote; one of a version that says things differently says nothing here."""
+    try:
+        return FederatedJobStatus.model_validate(job.get("status") or {})
+    except ValidationError:
+        return FederatedJobStatus()
+
+
+def end(job: Body) -> JobPhase | None:
+    """COMPLETE or FAILED; None for a job that is not over."""
+    conditions = _conditions(status_of(job))
+    for phase, kind in _ENDS.items():
+        if kind in conditions and conditions[kind].status == "True":
+            return phase
+    return None
+
+
+def phase(job: Body) -> str:
+    """One word for people; empty where no operator has seen the job."""
+    written = status_of(job).phase
+    return written.value if written is not None else ""
+
+
+def explanation(job: Body) -> tuple[str, str]:
+    """Why the job is where it is: reason and message; empty where there is nothing to explain."""
+    status = status_of(job)
+    conditions = _conditions(status)
+    if status.phase in (JobPhase.RUNNING, JobPhase.EXPORTING, JobPhase.COMPLETE):
+        wanted = [pair for pair in _EXPLAINING if pair[0] in (JobCondition.NODE_LOST, JobCondition.SPEC_CHANGED)]
+    else:
+        wanted = list(_EXPLAINING)
+    for kind, value in wanted:
+        if kind in conditions and conditions[kind].status == value:
+            return conditions[kind].reason, conditions[kind].message
+    return ("", "") if status.phase is not None else ("", _NOT_TAKEN_UP)
+
+
+def as_coordinator(job: Body) -> Status:
+    """As the coordinator's own snapshot; what only the coordinator knows (bytes, the time left) is not in it."""
+    status = status_of(job)
+    reason, message = explanation(job)
+    return Status(
+        job_uid=job["metadata"]["uid"],
+        job_name=job["metadata"]["name"],
+        phase=_phase(status),
+        epoch=status.epoch or status.attempt or 1,
+        round=status.round or 0,
+        rounds=status.rounds or 0,
+        silos=[_row(row) for row in status.silos or ()],
+        metrics=_metrics(status.metrics),
+        message=message,
+        code=reason if status.phase is JobPhase.FAILED else "",
+    )
+
+
+def events(before: Body | None, after: Body) -> list[ProgressEvent]:
+    """What happened between two states of a job; of a job that is seen first, where it stands."""
+    now = time.time()
+    old, new = (None if before is None else as_coordinator(before)), as_coordinator(after)
+    found: list[ProgressEvent] = []
+    if old is None or (old.phase, old.message) != (new.phase, new.message):
+        found.append(PhaseEvent(time=now, phase=new.phase, message=new.message))
+    rows = {} if old is None else {row.name: row for row in old.silos}
+    for row in new.silos:
+        earlier = rows.get(row.name)
+        if earlier is None or (earlier.state, earlier.reason) != (row.state, row.reason):
+            found.append(SiloEvent(time=now, silo=row.name, state=row.state, reason=row.reason, message=row.message))
+    if new.round > (0 if old is None else old.round):
+        # Between two looks there may have been several; the status has the metrics of the last one only.
+        found.append(
+            RoundEvent(time=now, round=new.round, seconds=0.0, silos=[], bytes_down=0, bytes_up=0, metrics=new.metrics)
+        )
+    return found
+
+
+def _conditions(status: FederatedJobStatus) -> dict[str, Condition]:
+    return {condition.type: condition for condition in status.conditions or ()}
+
+
+def _phase(status: FederatedJobStatus) -> Phase:
+    """The coordinator's word for it, which has none for a job that waits for a coordinator."""
+    if status.phase in (None, JobPhase.PENDING):
+        return Phase.STARTING
+    return Phase(status.phase.value)
+
+
+def _row(row: SiloRow) -> SiloStatus:
+    return SiloStatus(
+        name=row.name,
+        state=row.state,
+        reason=row.reason or "",
+        message=row.message or "",
+        device=row.device or "",
+        clients=row.clients or 0,
+        restarts=row.restarts or 0,
+    )
+
+
+def _metrics(written: Mapping[str, str] | None) -> dict[str, float]:
+    found = {}
+    for name, text in (written or {}).items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            continue  # of a version that writes more than numbers
+    return found

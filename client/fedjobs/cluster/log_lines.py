@@ -1,0 +1,39 @@
+"""A line of a log, which is JSON for machines, as people read it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+_SAID_ALREADY = {"event", "level", "timestamp", "job", "jobUid", "job_uid", "exception"}
+"""Shown in another place of the line, or the same in every line of a job's log."""
+
+
+def readable(line: str) -> str:
+    """Time of day, level, what happened, and about what; a line that is not JSON stays as it is."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "event" not in entry:
+        return line
+    about = "  ".join(f"{name}={_value(value)}" for name, value in entry.items() if name not in _SAID_ALREADY)
+    level = str(entry.get("level", ""))
+    shown = f"{_time(entry.get('timestamp'))} {level:<8}{entry['event']}" + (f"  {about}" if about else "")
+    trace = str(entry.get("exception") or "").rstrip()
+    return "\n".join([shown, *(f"    {part}" for part in trace.splitlines())])
+
+
+def _time(written: object) -> str:
+    """In this machine's time zone, as the live table has it."""
+    try:
+        return datetime.datetime.fromisoformat(str(written)).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return "--:--:--"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value and not set(value) & set(' "=\n') else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,154 @@
+"""Reads the log of a job's coordinator, one attempt or, while following, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fedjobs_protocol.errors import ErrorCode
+
+from fedjobs.cluster import coordinator_pods, job_statuses
+from fedjobs.cluster.api_errors import ApiError, explain, explained
+from fedjobs.cluster.connections import TIMEOUT_S, Connection
+from fedjobs.cluster.federated_jobs import Body, FederatedJobs
+
+_CONTAINER = "coordinator"
+_LOOK_EVERY_S = 1.0
+_SILENCE_S = 24 * 3600.0  # a coordinator may have nothing to say for long
+_BAD_REQUEST, _NOT_FOUND = 400, 404
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of a log.
+
+    Attributes:
+        attempt: Of this attempt; None: of the last one.
+        previous: Of the attempt before the last one.
+        follow: Goes on until the job is over, or the attempt where one is named.
+        tail: Only so many of the last lines.
+    """
+
+    attempt: int | None = None
+    previous: bool = False
+    follow: bool = False
+    tail: int | None = None
+
+
+def lines(jobs: FederatedJobs, name: str, wanted: Wanted) -> Iterator[str]:
+    """The lines of the log, without their ends.
+
+    Raises:
+        FedjobsError: INVALID_JOB where there is no such job, attempt or log yet; UNAVAILABLE.
+    """
+    connection = jobs.connection
+    pod = _first_pod(jobs, name, wanted)
+    yield from _of_pod(connection, pod, wanted)
+    if not wanted.follow or wanted.attempt is not None or wanted.previous:
+        return
+    while (later := _later_pod(jobs, name, pod)) is not None:
+        pod = later
+        yield from _of_pod(connection, pod, Wanted(follow=True))
+
+
+def _first_pod(jobs: FederatedJobs, name: str, wanted: Wanted) -> Body:
+    while True:
+        job = jobs.get(name)
+        found = coordinator_pods.pods(jobs.connection, job)
+        if found or not wanted.follow or job_statuses.end(job) is not None:
+            return coordinator_pods.choose(job, found, wanted.attempt, previous=wanted.previous)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _later_pod(jobs: FederatedJobs, name: str, pod: Body) -> Body | None:
+    """The pod that came after this one; None once the job is over or gone."""
+    known = pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"]
+    while True:
+        try:
+            job = jobs.get(name)
+            # In this order: a job that is over makes no pods.
+            newest = coordinator_pods.pods(jobs.connection, job)[-1:]
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            if not error.transient:
+                raise
+            time.sleep(_LOOK_EVERY_S)
+            continue
+        for found in newest:
+            if found["metadata"]["uid"] != known[1] and found["metadata"]["creationTimestamp"] >= known[0]:
+                return found
+        if job_statuses.end(job) is not None:
+            return None
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _of_pod(connection: Connection, pod: Body, wanted: Wanted) -> Iterator[str]:
+    """One pod's log. A stream that breaks while it is followed is taken up again after the last line that came."""
+    last, arrived, tail = "", time.monotonic(), wanted.tail
+    while True:
+        since = None if not last else int(time.monotonic() - arrived) + 2
+        try:
+            for line in _stream(connection, pod, wanted.follow, tail, since):
+                stamp, _, text = line.partition(" ")
+                if last and _order(stamp) <= _order(last):
+                    continue
+                last, arrived = stamp, time.monotonic()
+                yield text
+        except ApiError as error:
+            if not wanted.follow or not (error.transient or error.reason == "ContainerWaiting"):
+                raise
+            tail = None if last else tail
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return
+
+
+def _stream(connection: Connection, pod: Body, follow: bool, tail: int | None, since: int | None) -> Iterator[str]:
+    """Lines, each with the time when it was written before it."""
+    name = pod["metadata"]["name"]
+    doing = f"The log of {name} cannot be read"
+    options: dict[str, Any] = {"tail_lines": tail, "since_seconds": since}
+    with explained(doing):
+        try:
+            answer = connection.core.read_namespaced_pod_log(
+                name,
+                pod["metadata"]["namespace"],
+                container=_CONTAINER,
+                follow=follow,
+                timestamps=True,
+                _preload_content=False,
+                _request_timeout=(TIMEOUT_S[0], _SILENCE_S if follow else TIMEOUT_S[1]),
+                **{key: value for key, value in options.items() if value is not None},
+            )
+        except Exception as error:
+            if getattr(error, "status", None) == _BAD_REQUEST:
+                raise _not_yet(pod) from error
+            raise
+        if answer.status != 200:
+            raise _not_yet(pod) if answer.status == _BAD_REQUEST else explain(doing, answer.status, answer.data)
+        rest = b""
+        try:
+            for piece in answer.stream(amt=None, decode_content=False):
+                *whole, rest = (rest + piece).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+        finally:
+            answer.close()
+            answer.release_conn()
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+def _not_yet(pod: Body) -> ApiError:
+    why = coordinator_pods.waits_for(pod)
+    message = f"The coordinator has no log yet: {why or 'its container is not started'}."
+    remedy = "Wait for it with --follow."
+    return ApiError(ErrorCode.INVALID_JOB, message, remedy, status=_BAD_REQUEST, reason="ContainerWaiting")
+
+
+def _order(stamp: str) -> tuple[str, str]:
+    """Times of one node as text in their order: zeros at a fraction's end are left out."""
+    seconds, _, fraction = stamp.rstrip("Z").partition(".")
+    return seconds, fraction.ljust(9, "0")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import builtins
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fedjobs.cluster.connections import Target, connect
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+
+def a_kubeconfig(path: Path, context: str, namespace: str | None = None, *, current: bool = True) -> Path:
+    about = {"cluster": context, "user": context} | ({"namespace": namespace} if namespace else {})
+    config = {
+        "clusters": [{"name": context, "cluster": {"server": f"https://{context}.example:6443"}}],
+        "users": [{"name": context, "user": {"token": "secret"}}],
+        "contexts": [{"name": context, "context": about}],
+        "current-context": context if current else "",
+    }
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return tmp_path
+
+
+def refused(target: Target) -> FedjobsError:
+    with pytest.raises(FedjobsError) as caught:
+        connect(target)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+    return caught.value
+
+
+def test_the_namespace_is_the_options_then_the_contexts_then_default(tmp_path: Path) -> None:
+    file = a_kubeconfig(tmp_path / "a", "eu", "trials")
+    assert connect(Target(file)).namespace == "trials"
+    assert connect(Target(file, namespace="mine")).namespace == "mine"
+    assert connect(Target(a_kubeconfig(tmp_path / "b", "us"))).namespace == "default"
+
+
+def test_kubeconfig_of_the_environment_is_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = a_kubeconfig(tmp_path / "a", "eu", "trials"), a_kubeconfig(tmp_path / "b", "us")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{a}:{b}:")
+    assert connect(Target()).client.configuration.host == "https://eu.example:6443"
+    assert connect(Target()).namespace == "trials"
+    assert connect(Target(context="us")).client.configuration.host == "https://us.example:6443"
+
+
+def test_without_a_current_context_one_has_to_be_named(tmp_path: Path) -> None:
+    file = a_kubeconfig(tmp_path / "a", "eu", current=False)
+    assert refused(Target(file)).message == "The kubeconfig has no current context."
+    assert connect(Target(file, context="eu")).namespace == "default"
+
+
+def test_the_file_of_the_home_folder_is_found(home: Path) -> None:
+    (home / ".kube").mkdir()
+    a_kubeconfig(home / ".kube/config", "eu")
+    assert connect(Target()).client.configuration.host == "https://eu.example:6443"
+
+
+def test_an_unknown_context_names_those_that_there_are(tmp_path: Path) -> None:
+    error = refused(Target(a_kubeconfig(tmp_path / "a", "eu"), context="us"))
+    assert (error.message, error.remedy) == (
+        "The kubeconfig has no context 'us'.",
+        "Choose with --context one of those that it has: eu.",
+    )
+
+
+def test_no_kubeconfig_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    assert "~/.kube/config is not there" in refused(Target()).message
+    assert str(tmp_path / "none") in refused(Target(tmp_path / "none")).message
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["- no mapping", "contexts: 7", "{", "contexts: [{name: eu, context: {cluster: eu}}]\ncurrent-context: eu"],
+)
+def test_a_kubeconfig_that_is_none_is_no_stack_trace(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad").write_text(content)
+    assert "cannot be used" in refused(Target(tmp_path / "bad")).message
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.startswith("kubernetes"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    for name in [name for name in sys.modules if name.startswith("kubernetes")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert refused(Target()).remedy == "Install it: pip install 'fedjobs[cluster]'"
+
+
+def test_a_hint_repeats_the_options_that_were_given(tmp_path: Path) -> None:
+    assert Target(None, "eu", "trials").options() == " --context eu --namespace trials"
+    assert not Target()

@@ -1,0 +1,138 @@
+"""The committed files, without a cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_operator.crds import files
+from fedjobs_operator.crds.schemas import UntranslatableError, structural
+from fedjobs_protocol.models import Model
+from pydantic import Field
+
+from tests.crds.schemas import definition, fields, schema
+
+CRDS = ("federatedjobs.yaml", "silos.yaml")
+LARGEST = 100_000  # bytes: plain kubectl apply keeps a copy in an annotation, which may have 256 KiB
+
+
+def test_the_committed_files_are_what_the_models_say() -> None:
+    assert files.drifted() == [], "run `python -m fedjobs_operator.crds`"
+
+
+def test_a_file_that_drifted_is_named_and_written_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fedjobs_operator.crds", "--folder", str(tmp_path)]
+    subprocess.run(command, check=True)
+    (tmp_path / "silos.yaml").write_text("kind: Other\n")
+    checked = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    assert (checked.returncode, "crds/silos.yaml is not what" in checked.stderr) == (1, True)
+    subprocess.run([*command, "--write"], check=True)
+    assert files.drifted(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_a_crd_is_small_enough_for_plain_apply(name: str) -> None:
+    assert (files.FOLDER / name).stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_every_field_has_a_description(name: str) -> None:
+    def is_named(path: str) -> bool:
+        return not path.startswith(".metadata") and not path.endswith(("[0]", ".key"))
+
+    without = [path for path, field in fields(schema(name)) if is_named(path) and not field.get("description")]
+    assert without == []
+    assert all(
+        field["items"].get("description") for _, field in fields(schema(name)) if "properties" in field.get("items", {})
+    )
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_descriptions_have_no_markup_and_end_as_sentences(name: str) -> None:
+    said = [field["description"] for _, field in fields(schema(name)) if "description" in field]
+    assert [text for text in said if "`" in text or not text.endswith(".")] == []
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_a_status_has_no_floats_and_only_optional_fields(name: str) -> None:
+    status = schema(name)["properties"]["status"]
+    assert [path for path, field in fields(status) if field.get("type") == "number"] == []
+    assert "required" not in status
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_conditions_are_list_maps_of_metav1_conditions(name: str) -> None:
+    conditions = schema(name)["properties"]["status"]["properties"]["conditions"]
+    assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
+    assert set(conditions["items"]["required"]) == {"type", "status", "lastTransitionTime", "reason", "message"}
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_what_rules_look_at_is_bounded(name: str) -> None:
+    bounds = {"string": ("maxLength", "enum"), "array": ("maxItems",)}
+    spec = schema(name)["properties"]["spec"]
+    unbounded = [
+        path
+        for path, field in fields(spec)
+        if (field.get("type") in bounds and not set(bounds[field["type"]]) & set(field))
+        or ("additionalProperties" in field and "maxProperties" not in field)
+    ]
+    assert unbounded == []
+
+
+def test_only_parameters_are_free_form() -> None:
+    free = [
+        path for path, field in fields(schema("federatedjobs.yaml")) if "x-kubernetes-preserve-unknown-fields" in field
+    ]
+    assert free == [".spec.program.parameters"]
+
+
+def test_kubectl_get_shows_the_documented_columns() -> None:
+    columns = definition("federatedjobs.yaml")["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [column["name"] for column in columns if "priority" not in column] == [
+        "Phase",
+        "Round",
+        "Silos",
+        "Restarts",
+        "Age",
+    ]
+
+
+def test_all_types_of_conditions_are_listed_in_the_description() -> None:
+    status = schema("federatedjobs.yaml")["properties"]["status"]["properties"]
+    assert [condition for condition in JobCondition if condition not in status["conditions"]["description"]] == []
+
+
+def test_the_schema_has_the_defaults_of_the_model() -> None:
+    spec = schema("federatedjobs.yaml")["properties"]["spec"]
+    model: Any = FederatedJob.model_fields["spec"].annotation
+    assert spec["properties"]["backoffLimit"]["default"] == model.model_fields["backoff_limit"].default
+    assert spec["properties"]["output"]["properties"]["format"]["default"] == ["savedmodel", "keras"]
+
+
+class Untold(Model):
+    names: list[str]
+
+
+class TwoTypes(Model):
+    amount: int | str
+
+
+class Unmarked(Model):
+    anything: dict[str, Any]
+
+
+class Multiple(Model):
+    amount: Annotated[int, Field(multiple_of=3)]
+
+
+@pytest.mark.parametrize("model", [Untold, TwoTypes, Unmarked, Multiple])
+def test_what_a_crd_cannot_say_is_an_error_that_names_the_field(model: type[Model]) -> None:
+    field = next(iter(model.model_fields))
+    with pytest.raises(UntranslatableError, match=rf"^{model.__name__}\.{field}: "):
+        structural(model)

@@ -1,0 +1,142 @@
+"""What the API server makes of the CRDs: installed, explained, listed, with a status of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fedjobs_operator.api.conditions import Condition, JobCondition
+from fedjobs_operator.api.silos import SiloStatus
+from fedjobs_operator.api.statuses import (
+    CoordinatorAddress,
+    FederatedJobStatus,
+    JobPhase,
+    Resolved,
+    Result,
+    SiloRow,
+)
+from fedjobs_operator.crds.files import FOLDER
+from fedjobs_protocol.statuses import SiloState
+
+from tests.api.jobs import a_job
+from tests.cluster.api_servers import ApiServer
+from tests.crds.conftest import CRDS
+from tests.crds.requests import Jobs, Refused
+
+pytestmark = pytest.mark.api_server
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/job.yaml"))
+NOW = "2026-01-31T12:00:00Z"
+STATUS = FederatedJobStatus(
+    observed_generation=1,
+    phase=JobPhase.RUNNING,
+    round=7,
+    rounds=20,
+    metrics={"train/accuracy": "0.912"},
+    silos_ready="3/4",
+    silos=[
+        SiloRow(name="hospital-a", state=SiloState.WORKING, device="cpu", clients=3, restarts=0),
+        SiloRow(name="hospital-b", state=SiloState.LOST, reason="Unavailable", message="not heard of since 12:00"),
+    ],
+    attempt=2,
+    restarts=1,
+    epoch=2,
+    computation="ab" * 32,
+    resolved=Resolved(config_map="digits-resolved", digest="cd" * 32, generation=1),
+    coordinator=CoordinatorAddress(address="j-1.team.svc:8443", server_name="j-1", job="digits-2", pod="digits-2-x"),
+    result=Result(uri="s3://models/digits", digest="ef" * 32),
+    start_time=NOW,
+    completion_time=NOW,
+    conditions=[
+        Condition(
+            type=JobCondition.ACCEPTED,
+            status="True",
+            observed_generation=1,
+            last_transition_time=NOW,
+            reason="Resolved",
+            message="",
+        )
+    ],
+)
+
+
+def test_plain_apply_installs_the_crds_and_again_changes_nothing(server: ApiServer) -> None:
+    again = server.kubectl("apply", *(f"-f={FOLDER / name}" for name in ("federatedjobs.yaml", "silos.yaml")))
+    assert re.findall(r"(\S+) unchanged", again) == [
+        f"customresourcedefinition.apiextensions.k8s.io/{name}" for name in CRDS
+    ]
+    for name in CRDS:
+        conditions = server.kubectl("get", "crd", name, "-o", "jsonpath={.status.conditions[*].type}")
+        assert set(conditions.split()) == {"Established", "NamesAccepted"}  # and no NonStructuralSchema
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_examples_apply(server: ApiServer, api_namespace: str, example: Path) -> None:
+    applied = server.kubectl("apply", "-n", api_namespace, "-f", str(example))
+    assert applied.startswith(f"federatedjob.fedjobs.dev/{example.parent.name} created")
+
+
+def test_a_status_is_given_back_as_it_was_written(jobs: Jobs) -> None:
+    jobs.create(a_job())
+    written = jobs.write_status("digits", STATUS.model_dump(mode="json", by_alias=True, exclude_none=True))
+    assert FederatedJobStatus.model_validate(written["status"]) == STATUS
+
+
+def test_spec_and_status_are_written_apart(jobs: Jobs) -> None:
+    assert "status" not in jobs.create(a_job() | {"status": {"phase": "Complete"}})
+    jobs.write_status("digits", {"phase": "Running"})
+    assert jobs.change("digits", {"status": {"phase": "Complete"}, "spec": {"suspend": True}})["status"] == {
+        "phase": "Running"
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [
+        ({"phase": "Dreaming"}, "status.phase"),
+        ({"round": 1.5}, "status.round"),
+        ({"metrics": {"loss": 0.1}}, "status.metrics.loss"),
+        ({"startTime": "yesterday"}, "status.startTime"),
+        ({"conditions": [{"type": "Accepted"}]}, "status.conditions[0].reason"),
+    ],
+)
+def test_a_status_is_checked_too(jobs: Jobs, status: dict[str, object], field: str) -> None:
+    jobs.create(a_job())
+    with pytest.raises(Refused) as caught:
+        jobs.write_status("digits", status)
+    assert caught.value.of(field)
+
+
+def test_kubectl_get_shows_the_state_in_one_line(server: ApiServer, jobs: Jobs) -> None:
+    jobs.create(a_job())
+    jobs.write_status("digits", STATUS.model_dump(mode="json", by_alias=True, exclude_none=True))
+    header, row = server.kubectl("get", "fj", "-n", jobs.namespace).splitlines()
+    assert header.split() == ["NAME", "PHASE", "ROUND", "SILOS", "RESTARTS", "AGE"]
+    assert row.split()[:-1] == ["digits", "Running", "7", "3/4", "1"]
+    wide = server.kubectl("get", "fedjobs", "-n", jobs.namespace, "-o", "wide")
+    assert "s3://models/digits" in wide
+
+
+def test_kubectl_explain_reads_like_documentation(server: ApiServer) -> None:
+    page = " ".join(server.kubectl("explain", "federatedjob.spec.cohort").split())
+    assert "How many silos a round needs. A round begins as soon as goalSilos are ready" in page
+    assert "minSilos <integer> A round begins, and counts, with at least so many;" in page
+    assert "roundDeadlineSeconds <number> How long a round waits for a silo that makes no progress." in page
+
+
+@pytest.mark.parametrize("path", ["federatedjob", "federatedjob.spec", "federatedjob.status.silos", "silo.status"])
+def test_kubectl_explain_leaves_no_field_without_words(server: ApiServer, path: str) -> None:
+    assert "<no description>" not in server.kubectl("explain", path)
+
+
+def test_a_silo_has_a_suspension_and_a_status_of_its_own(server: ApiServer) -> None:
+    manifest = "{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {name: of-crds, labels: {network: of-crds}}}"
+    server.kubectl("apply", "-f", "-", stdin=manifest)
+    status = SiloStatus(last_seen=NOW, datasets=["digits"], versions={"fedjobs": "0.1.0"})
+    patch = json.dumps({"status": status.model_dump(mode="json", by_alias=True, exclude_none=True)})
+    server.kubectl("patch", "silo", "of-crds", "--subresource=status", "--type=merge", "-p", patch)
+    shown = "jsonpath={.items[*].spec}{.items[*].status.datasets}"
+    assert server.kubectl("get", "silos", "-l", "network=of-crds", "-o", shown) == '{"suspend":false}["digits"]'
+    server.kubectl("delete", "silo", "of-crds")
