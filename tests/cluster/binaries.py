@@ -1,0 +1,111 @@
+"""The parts of Kubernetes as programs, built from their Go modules once and kept outside the checkout.
+
+No registry of packages has them ready: each folder in go/ is a Go module that names them as tools, and go.sum pins
+every source file. They are kept in $XDG_CACHE_HOME/fedjobs/cluster/<hash of what they are built from>/bin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.files import locked
+
+SOURCES = Path(__file__).parent / "go"
+
+
+class Module(StrEnum):
+    """A folder of go/."""
+
+    KUBERNETES = "kubernetes"
+    HELM = "helm"
+    COREDNS = "coredns"
+    CONTAINERS = "containers"  # what small images run
+
+
+def ensured(*modules: Module, say: Callable[[str], None] = lambda _: None) -> Path:
+    """The folder that has the programs of these modules; what is not there yet is built (minutes, the first time).
+
+    Safe to call from several processes at once: one builds, the others wait for it.
+
+    Raises:
+        ClusterError: Go is missing, or a build failed; with the end of what it said.
+    """
+    home = cache_folder() / _digest()
+    for module in modules:
+        done = home / f"{module}.built"
+        if done.exists():
+            continue
+        with locked(home / f"{module}.lock"):
+            if not done.exists():
+                say(f"building {module} (kept in {home})")
+                _build(module, home / "bin")
+                done.touch()
+    return home / "bin"
+
+
+def built(*modules: Module) -> bool:
+    """Whether all of them are there already."""
+    home = cache_folder() / _digest()
+    return all((home / f"{module}.built").exists() for module in modules)
+
+
+def cache_folder() -> Path:
+    """Where every version of the programs is kept."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "fedjobs" / "cluster"
+
+
+def _digest() -> str:
+    digest = hashlib.blake2b(digest_size=10)
+    for path in sorted(SOURCES.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _build(module: Module, into: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        raise ClusterError(
+            "Go 1.24 or later is needed to build the parts of a test cluster, and there is no `go` in PATH"
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    what = "./..." if module is Module.CONTAINERS else "tool"
+    with tempfile.TemporaryDirectory(dir=into.parent, prefix=f"{module}-") as scratch:
+        command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", _ldflags(module)]
+        done = subprocess.run(
+            [*command, "-o", f"{scratch}/", what],
+            cwd=SOURCES / module,
+            env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ClusterError(f"building {module} of {SOURCES / module} failed:\n{done.stderr[-3000:]}")
+        for program in Path(scratch).iterdir():
+            program.replace(into / program.name)
+
+
+def _ldflags(module: Module) -> str:
+    if module is not Module.KUBERNETES:
+        return "-s -w"
+    found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (SOURCES / module / "go.mod").read_text())
+    if found is None:
+        raise ClusterError("go/kubernetes/go.mod does not require k8s.io/kubernetes")
+    version, major, minor = found.groups()
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(
+        ["-s -w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())]
+    )

@@ -1,0 +1,250 @@
+"""A cluster of real parts on this machine, in a network of its own; needs root, but neither Docker nor a registry."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import binaries, cgroups, names, processes, readiness, recognized, requirements, storage
+from tests.cluster.binaries import Module
+from tests.cluster.clusters import Cluster, run
+from tests.cluster.control_planes import ControlPlane
+from tests.cluster.errors import ClusterError
+from tests.cluster.files import locked, write
+from tests.cluster.networks import INDICES, Network
+from tests.cluster.nodes import Node
+from tests.cluster.processes import start as start_process
+from tests.cluster.scratch_images import PAUSE, write_archive
+from tests.cluster.teardown import remove
+
+PROVIDER = "local"
+PARTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+)
+_LONGEST = 50  # characters; a socket's path has at most 107, a cluster's name 20, and the kubelet adds its own
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class LocalCluster(Cluster):
+    """One that `up` made."""
+
+    index: int
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, and its logs in log/."""
+        return self.kubeconfig.parent
+
+    @property
+    def node(self) -> str:
+        return self.name
+
+    @property
+    def machine_address(self) -> str | None:
+        return self.network.machine
+
+    @property
+    def audit_log(self) -> Path | None:
+        return self._node.plane.audit_log
+
+    @property
+    def network(self) -> Network:
+        """Its addresses; the node's is where NodePorts are."""
+        return Network(self.name, self.index)
+
+    @property
+    def _node(self) -> Node:
+        return _node(self.name, self.index, self.bin)
+
+    def load_images(self, archives: Sequence[Path]) -> None:
+        for archive in archives:
+            run(self._node.ctr("images", "import", str(archive)))
+
+    def kill_container(self, namespace: str, pod: str, container: str) -> None:
+        found = self.container_id(namespace, pod, container)
+        run(self._node.ctr("tasks", "kill", "--signal", "SIGKILL", found))
+
+    def prepare(self) -> None:
+        storage.fill_up(self.kubectl, self._node.volumes)
+
+    def problems(self) -> list[str]:
+        """What is wrong with it now; empty when it is well and was started to the end."""
+        ill = self.ill_parts()
+        if not ill:
+            try:
+                recognized.require_recognized(self.kubectl)
+            except ClusterError:
+                ill.append("its start was not finished")
+        return ill
+
+    def ill_parts(self) -> list[str]:
+        """What does not run or is not ready."""
+        there = processes.parts(self.folder)
+        ended = [f"{part} does not run: {processes.log_of(self.folder, part)}" for part in PARTS if part not in there]
+        if "kube-apiserver" not in there or not readiness.answers(self._node.plane, "/readyz"):
+            return [*ended, "the API server does not answer"]
+        ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+        if self.kubectl.run("get", "node", self.node, "-o", ready).stdout != "True":
+            ended.append(f"node {self.node} is not ready")
+        return ended
+
+
+def clusters_folder() -> Path:
+    """Where every cluster has its folder, outside any checkout."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "fedjobs" / "clusters"
+
+
+def kubeconfig_of(name: str) -> Path:
+    """Where `up` writes it."""
+    return clusters_folder() / name / "admin.kubeconfig"
+
+
+def existing(name: str) -> LocalCluster | None:
+    """The cluster of that name, well or not, or None."""
+    try:
+        record = json.loads((clusters_folder() / name / "cluster.json").read_text())
+    except FileNotFoundError:
+        return None
+    return LocalCluster(name, kubeconfig_of(name), Path(record["bin"]), int(record["index"]))
+
+
+def all_names() -> list[str]:
+    """Every cluster that has a folder, also half of one."""
+    folder = clusters_folder()
+    return sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+
+
+def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda _: None) -> LocalCluster:
+    """The cluster of that name, well and ready; one that is there already is kept, half of one is made anew.
+
+    Raises:
+        ClusterError: something is missing on this machine, or a part did not start; then nothing stays behind.
+    """
+    if not _NAME.fullmatch(name):
+        raise ClusterError(f"{name!r} cannot be a cluster's name: at most 20 of a-z, 0-9 and -, a letter first")
+    if len(str(clusters_folder())) > _LONGEST:
+        raise ClusterError(f"{clusters_folder()} is too long a path for sockets: set XDG_STATE_HOME to a shorter one")
+    requirements.require(requirements.missing_for_cluster(binaries.built(*Module)))
+    programs = binaries.ensured(*Module, say=say)
+    with locked(clusters_folder() / f".{name}.lock"):
+        there = existing(name)
+        if there is not None and index in {None, there.index} and there.bin == programs and not there.problems():
+            return there
+        _down(name)
+        cluster = _claimed(name, index, programs)
+        say(f"starting cluster {name} in {cluster.folder}")
+        try:
+            _start(cluster)
+        except BaseException:
+            _down(name)
+            raise
+        return cluster
+
+
+def down(name: str) -> bool:
+    """End and remove everything of a cluster, in whatever state it is; False if there was nothing."""
+    if not _NAME.fullmatch(name):
+        raise ClusterError(f"{name!r} is no cluster's name")
+    with locked(clusters_folder() / f".{name}.lock"):
+        return _down(name)
+
+
+def _down(name: str) -> bool:
+    folder = clusters_folder() / name
+    there = folder.is_dir()
+    network = Network(name, 0)  # what is removed has the cluster's name, not its index
+    remove(folder, cgroup=network.namespace, network=network)
+    return there
+
+
+def _claimed(name: str, index: int | None, programs: Path) -> LocalCluster:
+    """The folder of a new cluster, with an index that no other cluster has."""
+    with locked(clusters_folder() / ".lock"):
+        taken = {there.index: each for each in all_names() if (there := existing(each)) is not None}
+        if index is None:
+            index = next(each for each in INDICES if each not in taken)
+        if index in taken:
+            raise ClusterError(f"index {index} is cluster {taken[index]}'s")
+        if index not in INDICES:
+            raise ClusterError(f"an index is between {INDICES[0]} and {INDICES[-1]}")
+        folder = clusters_folder() / name
+        folder.mkdir(parents=True, mode=0o755)
+        write(folder / "cluster.json", json.dumps({"index": index, "bin": str(programs)}))
+    return LocalCluster(name, kubeconfig_of(name), programs, index)
+
+
+def _node(name: str, index: int, programs: Path) -> Node:
+    network = Network(name, index)
+    folder = clusters_folder() / name
+    return Node(ControlPlane(name, folder, programs, network.node, 6443, 2379, 2380, network.services), network)
+
+
+def _start(cluster: LocalCluster) -> None:
+    node, network = _node(cluster.name, cluster.index, cluster.bin), cluster.network
+    plane = node.plane
+    network.make()
+    cgroups.make(node.cgroup)
+    plane.lay_out()
+    node.lay_out()
+    names.lay_out(node)
+    started: list[str] = []
+
+    def start(part: str, command: list[str]) -> None:
+        start_process(node.folder, part, network.inside(*command))
+        started.append(part)
+
+    def wait_for(what: str, reached: Callable[[], bool]) -> None:
+        readiness.wait_until(what, reached, broken=lambda: _first_that_ended(node.folder, started))
+
+    start("etcd", plane.etcd(requirements.program("etcd")))
+    start("kube-apiserver", plane.api_server("--enable-admission-plugins=NodeRestriction"))
+    start("containerd", node.containerd())
+    wait_for("the API server answers", functools.partial(readiness.answers, plane, "/readyz"))
+    start("kube-controller-manager", plane.controller_manager())
+    start("kube-scheduler", plane.scheduler())
+    cluster.kubectl.apply(names.ROLES)
+    start("coredns", names.command(node))
+    wait_for("containerd listens", functools.partial(_listens, node.socket))
+    cluster.load_images([write_archive(PAUSE, plane.binaries / "pause", node.folder / "pause.tar")])
+    start("kubelet", node.kubelet())
+    start("kube-proxy", node.proxy())
+    cluster.prepare()
+    wait_for("names are answered", functools.partial(_accepts, network.node, 53))
+    default = "/api/v1/namespaces/default/serviceaccounts/default"
+    wait_for("the default service account is there", functools.partial(readiness.answers, plane, default))
+    wait_for("all is well", lambda: not cluster.ill_parts())
+    recognized.mark(cluster.kubectl, cluster.name, PROVIDER)
+
+
+def _first_that_ended(folder: Path, started: Sequence[str]) -> str | None:
+    there = processes.parts(folder)
+    for part in started:
+        if part not in there:
+            return f"{part} ended, saying: {readiness.tail(processes.log_of(folder, part))}"
+    return None
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as each:
+        return each.connect_ex(str(path)) == 0
+
+
+def _accepts(address: str, port: int) -> bool:
+    with socket.socket() as each:
+        each.settimeout(2)
+        return each.connect_ex((address, port)) == 0

@@ -1,0 +1,61 @@
+"""A cluster is tested on only if it says of itself that it was made for that: tests delete what they find."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.kubectl import Kubectl
+
+NAMESPACE = "kube-system"
+NAME = "fedjobs-test-cluster"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a test cluster says of itself."""
+
+    cluster: str
+    provider: str
+
+
+def mark(kubectl: Kubectl, cluster: str, provider: str) -> None:
+    """Make the cluster one that tests may use."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "data": {"cluster": cluster, "provider": provider},
+    }
+    kubectl.apply(yaml.safe_dump(manifest))
+
+
+def require_recognized(kubectl: Kubectl) -> Mark:
+    """Refuse a cluster that nobody marked, before anything is written to it.
+
+    Raises:
+        ClusterError: it has no mark, or does not answer.
+    """
+    asked = kubectl.run("get", "configmap", NAME, f"--namespace={NAMESPACE}", "--request-timeout=20s", "-o", "json")
+    if asked.returncode == 0:
+        data = json.loads(asked.stdout).get("data", {})
+        return Mark(data.get("cluster", ""), data.get("provider", ""))
+    place = _place(kubectl.kubeconfig)
+    if "(NotFound)" in asked.stderr:
+        raise ClusterError(
+            f"{place} is not a test cluster: it has no ConfigMap {NAMESPACE}/{NAME}. Tests create and delete at will, "
+            "so they run only on a cluster that `python -m tests.cluster up NAME` made"
+        )
+    raise ClusterError(f"cannot tell whether {place} is a test cluster: {asked.stderr.strip()}")
+
+
+def _place(kubeconfig: Path) -> str:
+    try:
+        config = yaml.safe_load(kubeconfig.read_text())
+        return f"context {config['current-context']!r} of {kubeconfig}"
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return f"the cluster of {kubeconfig}"

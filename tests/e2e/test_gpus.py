@@ -1,0 +1,49 @@
+"""Where a job asks for a GPU. The node's GPU is declared: the scheduler believes it, TensorFlow finds none."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.federations import FEW, Federation, a_job
+
+GPU = "nvidia.com/gpu"
+
+
+@pytest.fixture
+def gpus(federation: Federation) -> Iterator[None]:
+    """The node has two, and the label that the silos' files select."""
+    kubectl, node = federation.cluster.kubectl, federation.cluster.node
+    kubectl("label", "node", node, "accelerator=nvidia", "--overwrite")
+    federation.cluster.declare_gpus(len(FEW))
+    yield
+    federation.cluster.declare_gpus(0)
+    kubectl("label", "node", node, "accelerator-")
+
+
+def asking(mode: str) -> dict[str, object]:
+    return {"gpu": {"mode": mode, "count": 1}}
+
+
+@pytest.mark.usefixtures("gpus")
+def test_a_job_that_requires_gpus_runs_where_they_are(federation: Federation) -> None:
+    name = federation.apply(a_job("gpu-required", worker=asking("Require")))
+    for silo in FEW:
+        pod = federation.worker_pod(name, silo)
+        runner = next(c for c in pod["spec"]["initContainers"] if c["name"] == "runner")
+        assert runner["resources"]["limits"][GPU] == "1"
+        assert pod["spec"]["nodeSelector"] == {"accelerator": "nvidia"}
+    federation.complete(name)
+
+
+def test_a_job_that_requires_gpus_says_that_there_are_none(federation: Federation) -> None:
+    name = federation.apply(a_job("gpu-missing", worker=asking("Require")))
+    failure = federation.wait_for(name, "Failed")
+    assert failure["reason"] == "CohortTooSmall"
+    assert "gpu" in failure["message"].lower()
+    assert {row["state"] for row in federation.status(name)["silos"]} == {"Declined"}
+
+
+def test_a_job_that_prefers_gpus_runs_without_and_says_so(federation: Federation) -> None:
+    name = federation.apply(a_job("gpu-preferred", worker=asking("Prefer")))
+    status = federation.complete(name)
+    assert {row["device"] for row in status["silos"]} == {"cpu (no GPU was free)"}

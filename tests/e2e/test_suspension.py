@@ -1,0 +1,28 @@
+"""A suspended job has no pods; resumed, it goes on in the round it was in."""
+
+from pathlib import Path
+
+from tests.cluster.readiness import wait_until
+from tests.e2e.federations import Federation, a_job, finished_rounds
+
+
+def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
+    name = federation.apply(a_job("suspended", rounds=300))
+    federation.wait_for_round(name, 3)
+
+    federation.fedjobs("suspend", name)
+    federation.wait_for(name, "Suspended")
+    wait_until("no pods are left", lambda: not _running(federation, name))
+    done = federation.status(name)["round"]
+    federation.fedjobs("resume", name)
+
+    status = federation.complete(name)
+    federation.fetch(name, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, 301))
+    assert 0 < done < 300
+    assert status["restarts"] == 0
+
+
+def _running(federation: Federation, name: str) -> list[str]:
+    pods = federation.pods(f"fedjobs.dev/job={name}")
+    return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
