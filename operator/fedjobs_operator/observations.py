@@ -114,7 +114,7 @@ def silo(body: Body) -> KnownSilo:
         name=body["metadata"]["name"],
         labels=body["metadata"].get("labels", {}),
         suspended=bool(body.get("spec", {}).get("suspend", False)),
-        datasets=None if datasets is None else tuple(entry["name"] for entry in datasets),
+        datasets=None if datasets is None else tuple(datasets),
     )
 
 

@@ -109,7 +109,7 @@ def plan(body: Mapping[str, Any], observed: Observed, image: CoordinatorImage, n
 def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: int, now: Time) -> Plan:
     verdicts = {JobCondition.ACCEPTED: Verdict(False, verdict.reason, verdict.message)}
     found = conditions.carried_on(before, verdicts, generation, now)
-    update = {"phase": JobPhase.PENDING, "conditions": found, "observed_generation": generation}
+    update = {"phase": before.phase or JobPhase.PENDING, "conditions": found, "observed_generation": generation}
     return Plan(before.model_copy(update=update))
 
 
@@ -206,7 +206,7 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
         why = "The queue has not admitted the coordinator."
         case.verdicts[JobCondition.SUSPENDED] = Verdict(True, Reason.SUSPENDED_BY_QUEUE, why)
     status = case.status(
-        JobPhase.SUSPENDED if waits_in_queue else reporting.phase(report),
+        JobPhase.SUSPENDED if waits_in_queue else reporting.phase(report, case.before.phase),
         start_time=None if waits_in_queue else started,
         attempt=number,
         restarts=number - 1,
@@ -225,7 +225,11 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
         certify=True,
         invite=() if waits_in_queue else tuple(resolved.silos),
         follow=bool(ready.is_true),
-        look_again=_earlier(deadline, None if ready.is_true else case.now + readiness.PATIENCE),
+        look_again=_earlier(
+            deadline,
+            None if ready.is_true else case.now + readiness.PATIENCE,
+            None if lost.is_true else readiness.node_is_lost_at(attempt),
+        ),
     )
 
 

@@ -49,14 +49,20 @@ def crashed(attempt: Attempt) -> Verdict:
 
 def node_lost(attempt: Attempt | None, now: Time) -> Verdict:
     """Whether a pod that was deleted has not been seen to end: then it may still run, and there is no second one."""
-    pod = None if attempt is None else attempt.pod
-    if pod is None or pod.deleted_at is None or pod.ended or now < pod.deleted_at + _NODE_PATIENCE:
+    pod, at = None if attempt is None else attempt.pod, node_is_lost_at(attempt)
+    if pod is None or at is None or now < at:
         return Verdict(False, Reason.LISTENING)
     message = (
         f"Node {pod.node} does not say that pod {pod.name} ended, so no other coordinator is started. Once the node is"
         f" surely off: kubectl taint node {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     )
     return Verdict(True, Reason.NODE_DOES_NOT_ANSWER, message)
+
+
+def node_is_lost_at(attempt: Attempt | None) -> Time | None:
+    """When it is worth telling that a deleted pod has not been seen to end; None: it was not deleted, or has ended."""
+    pod = None if attempt is None else attempt.pod
+    return None if pod is None or pod.deleted_at is None or pod.ended else pod.deleted_at + _NODE_PATIENCE
 
 
 def _waits_for_storage(observed: Observed, attempt: Attempt | None) -> bool:

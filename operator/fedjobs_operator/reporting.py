@@ -13,6 +13,12 @@ from fedjobs_operator.reasons import Reason
 
 _JOINED = frozenset({SiloState.READY, SiloState.WORKING})
 _MOST_METRICS = 64
+_PHASES = {
+    Phase.STARTING: JobPhase.STARTING,
+    Phase.WAITING_FOR_SILOS: JobPhase.WAITING_FOR_SILOS,
+    Phase.RUNNING: JobPhase.RUNNING,
+    Phase.EXPORTING: JobPhase.EXPORTING,
+}
 
 
 def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status | None) -> FederatedJobStatus:
@@ -40,10 +46,11 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
     return status.model_copy(update=changes)
 
 
-def phase(report: Status | None) -> JobPhase:
-    """One word for people."""
-    known = {Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING}
-    return JobPhase(report.phase) if report is not None and report.phase in known else JobPhase.STARTING
+def phase(report: Status | None, before: JobPhase | None) -> JobPhase:
+    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts."""
+    if report is None:
+        return JobPhase.STARTING
+    return _PHASES.get(report.phase) or before or JobPhase.STARTING
 
 
 def quorum(report: Status | None, minimum: int) -> Verdict | None:
