@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
+from fedjobs_protocol import reports_server
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.ids import Digest, JobUid, SiloName
@@ -25,6 +26,7 @@ from fedjobs_coordinator.progress import Progress
 from fedjobs_coordinator.reports import ReportStore
 from fedjobs_coordinator.roster import Roster
 from fedjobs_coordinator.sessions import Sessions
+from fedjobs_coordinator.status_reports import StatusReports
 from fedjobs_coordinator.stored import BlobStore
 from fedjobs_coordinator.work_identity import WorkIdentities
 
@@ -72,7 +74,9 @@ class Coordinator:
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
         self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
-        self._server = SessionServer(self._sessions, identity, listen)
+        self._status_reports = StatusReports(lambda: self.progress.status.to_json())
+        service = reports_server.service(self._status_reports)
+        self._server = SessionServer(self._sessions, identity, listen, further=[service])
         self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
@@ -111,6 +115,8 @@ class Coordinator:
         """Waits for the silos of the next invocation.
 
         All that were invited and have not said no, or, after the round's deadline, as many as there must be at least.
+        Who was waited for in vain once, or is still busy with an earlier round's work, is not waited for again before
+        it is back.
 
         Args:
             shard: What they will be asked to run.
@@ -123,12 +129,17 @@ class Coordinator:
         until = time.monotonic() + wanted.round_deadline_seconds
         while True:
             self.check_stopping()
-            ready, declined = self._now(lambda: (self.roster.ready(), self.roster.unwilling()))
+            ready, declined, awaited = self._now(
+                lambda: (self.roster.ready(), self.roster.unwilling(), self.roster.awaited())
+            )
             refused = self._refusals.get(shard, set())
             ready = [silo for silo in ready if silo not in refused]
             willing = len(self.job.silos) - len(refused.union(declined))
+            goal = min(wanted.goal_silos, len(set(awaited) - refused))
             late = time.monotonic() > until
-            if len(ready) >= (wanted.min_silos if late else max(wanted.min_silos, min(wanted.goal_silos, willing))):
+            if len(ready) >= (wanted.min_silos if late else max(wanted.min_silos, goal)):
+                if late:
+                    self._now(lambda: self.roster.gave_up_waiting())
                 self.progress.phase(Phase.RUNNING)
                 return ready
             if late or willing < wanted.min_silos:
@@ -165,8 +176,9 @@ class Coordinator:
         self._loop.call_soon_threadsafe(self._sessions.assign, assignments)
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
-        """Work that is not wanted any more."""
-        self._loop.call_soon_threadsafe(self._sessions.withdraw, [a.work_id for a in assignments])
+        """The round goes on without what has not come by now."""
+        work_ids, overdue = [a.work_id for a in assignments], not self._stopping
+        self._loop.call_soon_threadsafe(lambda: self._sessions.withdraw(work_ids, overdue=overdue))
 
     def collected(self, assignments: Sequence[Assignment]) -> None:
         """Waits until each piece of work has an outcome, or the round's deadline has passed.
@@ -191,6 +203,10 @@ class Coordinator:
         """For a person: the silos that are not among these, each with the reason."""
         return self._now(lambda: self.roster.why_missing(there))
 
+    def dismiss(self) -> None:
+        """The silos have done their part: they are told that the job is complete, while its result is exported."""
+        self._now(lambda: self._sessions.end(Phase.COMPLETE.value))
+
     def close(self, outcome: str) -> None:
         """Tells the silos that the job is over, and ends the server.
 
@@ -199,6 +215,7 @@ class Coordinator:
         """
         self._ticking.cancel()
         self._now(lambda: self._sessions.end(outcome))
+        self._now(self._status_reports.end)
         self._in_loop(self._server.stop(_GRACE_S))
         self.progress.refresh()
         self._end_loop()
@@ -217,7 +234,8 @@ class Coordinator:
     async def _tick(self) -> None:
         while True:
             try:
-                self.roster.expire()
+                if not self._sessions.is_over:
+                    self.roster.expire()
                 await asyncio.to_thread(self.progress.refresh)
             except FedjobsError as error:  # a full disk; silos are looked after all the same
                 _LOG.warning("the status could not be written", code=error.code.label, error=error.public)

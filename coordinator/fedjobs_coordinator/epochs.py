@@ -14,11 +14,16 @@ from fedjobs_protocol.ids import Epoch
 class EpochLock:
     """Holds a coordinator's folder until the process ends, however it ends.
 
+    The lock is flock(2)'s. On a disk of one machine, and on a volume that one node at a time mounts, it holds always.
+    On a network file system it holds between nodes where the server keeps locks (NFS from version 4 on, CephFS, EFS),
+    and not with NFS version 3 mounted with `nolock`. A server may also give up the lock of a node that it has not heard
+    of for long, whose process goes on: then two coordinators run, and the silos refuse the one with the lower epoch.
+
     Args:
         directory: The coordinator's folder.
 
     Raises:
-        FedjobsError: ALREADY_RUNNING when another process holds it.
+        FedjobsError: ALREADY_RUNNING when another process holds it; UNAVAILABLE on a file system without locks.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -32,6 +37,13 @@ class EpochLock:
                 f"Another coordinator works in {directory}.",
                 "Wait until it ends, or give this run a folder of its own.",
             ) from None
+        except OSError as error:
+            os.close(self._descriptor)
+            raise FedjobsError(
+                ErrorCode.UNAVAILABLE,
+                f"{directory} cannot be locked: {error.strerror}.",
+                "Use a file system with locks: a local disk, or NFS from version 4 on.",
+            ) from error
         path = directory / "epoch"
         self.epoch = Epoch(int(path.read_text()) + 1 if path.exists() else 1)
         write_atomically(path, str(self.epoch).encode(), durable=True)

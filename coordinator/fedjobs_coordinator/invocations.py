@@ -66,6 +66,7 @@ class Invocations:
             environment, clients = planned.bind(argument)
             silos: tuple[SiloName, ...] = ()
             planned.server_logic[0].run(environment)
+            self._tell(planned)
             for stage, logic in zip(planned.stages, planned.server_logic[1:], strict=True):
                 merged = self._merged(planned, stage, environment, clients)
                 stage.report(environment, merged.accumulators)
@@ -81,6 +82,7 @@ class Invocations:
             planned = self._plan(computation)
             environment, clients = planned.bind(argument)
             planned.server_logic[0].run(environment)
+            self._tell(planned)
             (stage,), (logic,) = planned.stages, planned.server_logic[1:]
             results: dict[str, Any] = {}
             for report in self._merged(planned, stage, environment, clients).reports:
@@ -98,6 +100,10 @@ class Invocations:
             found = (computation, _Planned(computation, self._coordinator))  # the computation stays: its id is the key
             self._planned[id(computation)] = found
         return found[1]
+
+    def _tell(self, planned: _Planned) -> None:
+        if planned.stages:
+            self._coordinator.progress.computation([stage.stage.digest for stage in planned.stages])
 
     def _merged(
         self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Mapping[int, Any]

@@ -1,18 +1,33 @@
-"""What the coordinator tells of itself: `status.json`, replaced as a whole, and `progress.jsonl`, appended to."""
+"""What the coordinator tells of itself: `status.json`, replaced as a whole, and `progress.jsonl`, appended to.
+
+A process goes on with what the one before it told of rounds and of the computation: a job that is resumed does not seem
+to begin anew.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedjobs_protocol import digests
 from fedjobs_protocol.files import full_disk_named, write_atomically
-from fedjobs_protocol.ids import Epoch, SiloName
+from fedjobs_protocol.ids import Digest, Epoch, SiloName
 from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from fedjobs_protocol.statuses import (
+    Phase,
+    PhaseEvent,
+    ProgressEvent,
+    ResultLocation,
+    RoundEvent,
+    SiloEvent,
+    SiloState,
+    Status,
+)
+from pydantic import ValidationError
 
 from fedjobs_coordinator.roster import Roster
 
@@ -29,13 +44,24 @@ class Progress:
     def __init__(self, directory: Path, job: ResolvedJob, epoch: Epoch) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._status = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=epoch)
+        self._status = _taken_over(directory / "status.json", job, epoch)
+        self._computation_known = False
+        self._listeners: list[Callable[[ProgressEvent], object]] = []
         self._roster: Roster | None = None
         self._round_began = time.time()
         self._seconds: list[float] = []
         self._bytes = (0, 0)
         self._events = directory / "progress.jsonl"
         self._end_torn_line()
+
+    @property
+    def status(self) -> Status:
+        """As it is now."""
+        return self._status
+
+    def tell(self, listener: Callable[[ProgressEvent], object]) -> None:
+        """Calls this with each event from now on, in whichever thread it happens; it must not take long."""
+        self._listeners.append(listener)
 
     def follow(self, roster: Roster) -> None:
         """The silos' rows are this roster's from now on."""
@@ -48,6 +74,25 @@ class Progress:
                 return
             self._update(phase=phase, message=message, code=code)
             self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
+
+    def complete(self, result: ResultLocation) -> None:
+        """The job is complete, and its result where it is to be."""
+        with self._lock:
+            self._update(phase=Phase.COMPLETE, message="", code="", result=result)
+            self._append(PhaseEvent(time=time.time(), phase=Phase.COMPLETE))
+
+    def computation(self, shards: Sequence[Digest]) -> None:
+        """Silos are asked to run these shards; the first invocation of a process counts."""
+        with self._lock:
+            if not self._computation_known:
+                self._computation_known = True
+                self._update(computation=_digest_of(shards))
+
+    @property
+    def current_round(self) -> int:
+        """The round that is being worked on; 0: none."""
+        status = self._status
+        return status.round + 1 if status.phase is Phase.RUNNING and status.round < status.rounds else 0
 
     def rounds(self, done: int, total: int) -> None:
         """So many rounds are to be done, and were done before this process."""
@@ -93,11 +138,13 @@ class Progress:
     def _update(self, **changes: Any) -> None:
         silos = self._roster.rows() if self._roster else []
         self._status = self._status.model_copy(update=changes | {"silos": silos})
-        write_atomically(self._directory / "status.json", _json(self._status).encode())
+        write_atomically(self._directory / "status.json", self._status.to_json())
 
     def _append(self, event: ProgressEvent) -> None:
         with full_disk_named(self._events), self._events.open("a") as file:
-            file.write(_json(event) + "\n")
+            file.write(json.dumps(event.model_dump(mode="json", by_alias=True)) + "\n")
+        for listener in self._listeners:
+            listener(event)
 
     def _end_torn_line(self) -> None:
         """A process that died while it wrote a line must not spoil the next one as well."""
@@ -106,6 +153,19 @@ class Progress:
                 file.write("\n")
 
 
-def _json(model: Model) -> str:
-    """As JSON with NaN and Infinity, which metrics may be: pydantic's own would write null, and not read it again."""
-    return json.dumps(model.model_dump(mode="json", by_alias=True))
+def _taken_over(path: Path, job: ResolvedJob, epoch: Epoch) -> Status:
+    """The status at the start: with the rounds and the computation of the process before, where there was one."""
+    fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=epoch)
+    try:
+        before = Status.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return fresh
+    if before.job_uid != job.uid:
+        return fresh
+    kept = ("round", "rounds", "metrics", "computation")
+    return fresh.model_copy(update={name: getattr(before, name) for name in kept})
+
+
+def _digest_of(shards: Sequence[Digest]) -> Digest:
+    """One shard's own digest, which is what a silo's policy approves; of several the digest of their digests."""
+    return shards[0] if len(shards) == 1 else digests.digest(*map(digests.raw, shards))

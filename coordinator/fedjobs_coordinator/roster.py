@@ -27,6 +27,10 @@ class _Silo:
     bytes_up: int = 0
     sessions: int = 0
     last_seen: float = 0.0
+    awaited: bool = True
+    """A round that could begin without it waits for it, up to the deadline."""
+    overdue: bool = False
+    """It did not report in time, and may still be at it."""
 
 
 class Roster:
@@ -51,6 +55,7 @@ class Roster:
         entry = self._silos[silo]
         entry.sessions += 1
         self.seen(silo)
+        self.asked_for_work(silo)
         self._set(silo, SiloState.READY)
 
     def seen(self, silo: SiloName, activity: str | None = None) -> None:
@@ -61,6 +66,29 @@ class Roster:
             entry.activity = activity
         if entry.state is SiloState.LOST:
             self._set(silo, SiloState.READY)
+
+    def asked_for_work(self, silo: SiloName) -> None:
+        """It is free: whatever it missed, it is part of the next rounds."""
+        entry = self._silos[silo]
+        entry.awaited, entry.overdue = True, False
+
+    def overdue(self, silo: SiloName) -> None:
+        """It did not report in time. It may send heartbeats for ever: it is not given work before it asks for some."""
+        entry = self._silos[silo]
+        entry.awaited, entry.overdue = False, True
+        if entry.state in _PRESENT:
+            self._set(silo, entry.state, "RoundDeadline", "it did not report before the round's deadline")
+
+    def gave_up_waiting(self) -> None:
+        """A round began without those who are not ready; the next ones need not wait for them either."""
+        ready = set(self.ready())
+        for silo, entry in self._silos.items():
+            entry.awaited = entry.awaited and silo in ready
+
+    def awaited(self) -> list[SiloName]:
+        """Silos that a round waits for, or that are ready anyway; sorted."""
+        ready = set(self.ready())
+        return [n for n, s in self._silos.items() if n in ready or (s.awaited and s.state is not SiloState.DECLINED)]
 
     def working(self, silo: SiloName) -> None:
         """Work was given out."""
@@ -101,7 +129,7 @@ class Roster:
 
     def ready(self) -> list[SiloName]:
         """Silos that can be given work, sorted."""
-        return [n for n, s in self._silos.items() if s.state in _PRESENT]
+        return [n for n, s in self._silos.items() if s.state in _PRESENT and not s.overdue]
 
     def unwilling(self) -> list[SiloName]:
         """Silos that do not take part in this job."""

@@ -21,12 +21,11 @@ from fedjobs_coordinator.assignments import Assignment, Failure
 from fedjobs_coordinator.reports import Report, ReportStore
 from fedjobs_coordinator.roster import Roster
 from fedjobs_coordinator.stored import StoredBlob
+from fedjobs_coordinator.texts import said
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
-
-_LONGEST_TEXT = 1000  # characters of what a silo says; it is shown to people, logged, and written to each status
 
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
 
@@ -64,17 +63,29 @@ class Sessions:
             self._roster.working(assignment.silo)
             self._wake(assignment.silo)
 
-    def withdraw(self, work_ids: Iterable[WorkId]) -> None:
-        """Work that is not wanted any more."""
+    def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
+        """Work that is not wanted any more.
+
+        Args:
+            work_ids: Of the work.
+            overdue: It should be done by now: who still has it gets no other before it asks for some.
+        """
         unwanted = set(work_ids)
         for silo in [s for s, a in self._assignments.items() if a.work_id in unwanted]:
             del self._assignments[silo]
+            if overdue:
+                self._roster.overdue(silo)
 
     def end(self, outcome: str) -> None:
-        """Tells every silo that the job is over."""
-        self._over = outcome
+        """Tells every silo that the job is over; the first outcome stands."""
+        self._over = self._over or outcome
         for silo in self._sessions:
             self._wake(silo)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether silos are told that the job is over."""
+        return self._over is not None
 
     # --- the silos' calls
 
@@ -89,7 +100,7 @@ class Sessions:
                 "End this coordinator: a newer one has taken over.",
             )
         if request.HasField("decline"):
-            decline = Failure(_said(request.decline.rule), _said(request.decline.message), final=True)
+            decline = Failure(said(request.decline.rule), said(request.decline.message), final=True)
             self._roster.declined(silo, decline.reason, decline.message)
             if assignment := self._assignments.pop(silo, None):
                 assignment.collection.put(silo, decline)
@@ -110,6 +121,7 @@ class Sessions:
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         silo, session = self._session(peer, request.session_id)
         self._roster.seen(silo)
+        self._roster.asked_for_work(silo)
         response = pb.PullWorkResponse()
         if request.HasField("report"):
             response.acknowledged_work_id = request.report.work_id
@@ -126,7 +138,7 @@ class Sessions:
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         silo, _ = self._session(peer, request.session_id)
-        self._roster.seen(silo, _said(request.state))
+        self._roster.seen(silo, said(request.state))
         assignment = self._assignments.get(silo)
         unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
         return pb.HeartbeatResponse(cancel=unwanted)
@@ -220,7 +232,7 @@ class Sessions:
         except FedjobsError as error:
             if error.retryable:
                 raise  # the assignment stands: the silo sends again, or does the work again
-            outcome = Failure(error.code.label, _said(error.public))
+            outcome = Failure(error.code.label, said(error.public))
             del self._assignments[silo]
             assignment.collection.put(silo, outcome)
             self._roster.failed(silo, outcome.reason, outcome.message)
@@ -236,9 +248,9 @@ class Sessions:
 
     def _outcome(self, assignment: Assignment, report: pb.Report) -> Report | Failure:
         if report.HasField("refusal"):
-            return Failure(_said(report.refusal.rule), _said(report.refusal.message), final=True)
+            return Failure(said(report.refusal.rule), said(report.refusal.message), final=True)
         if report.HasField("failure"):
-            code, message = _said(report.failure.code), _said(report.failure.message)
+            code, message = said(report.failure.code), said(report.failure.message)
             return Failure(code, message, final=code_of(code) in _FINAL)
         if not report.HasField("result"):
             raise FedjobsError(
@@ -251,7 +263,7 @@ class Sessions:
         return Report(
             silo=assignment.silo,
             clients=result.clients,
-            device=_said(result.device),
+            device=said(result.device),
             seconds=result.seconds,
             digest=digest,
             path=path,
@@ -281,11 +293,6 @@ class Sessions:
 
 def _as_message(error: FedjobsError) -> pb.Error:
     return pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
-
-
-def _said(text: str) -> str:
-    """What a silo says, fit to be shown: no control characters, which a terminal may obey, and not too long."""
-    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT])
 
 
 def _keep(blob: StoredBlob) -> None:

@@ -89,8 +89,9 @@ class Upload:
         """Appends the next bytes.
 
         Raises:
-            FedjobsError: BLOB_TOO_LARGE when there would be more than `size`; DISK_FULL.
+            FedjobsError: BLOB_TOO_LARGE when there would be more than `size`; DISK_FULL; WORK_UNKNOWN after `close`.
         """
+        self._check_open()
         end = self._committed + len(chunk)
         if end > self.size:
             raise FedjobsError(
@@ -102,7 +103,12 @@ class Upload:
             self._commit(end)
 
     def finish(self, digest: bytes) -> bool:
-        """Whether the whole blob has arrived and is the one of this digest; if it is another, nothing of it is kept."""
+        """Whether the whole blob has arrived and is the one of this digest; if it is another, nothing of it is kept.
+
+        Raises:
+            FedjobsError: WORK_UNKNOWN after `close`.
+        """
+        self._check_open()
         if self._committed != self.size:
             return False
         if self._hasher.digest() != digest:
@@ -127,6 +133,10 @@ class Upload:
             self._spares.give(self.path)
         self.path.unlink(missing_ok=True)
         _mark_path(self.path).unlink(missing_ok=True)
+
+    def _check_open(self) -> None:
+        if self.fd < 0:  # who had it open wrote on while its work was given up
+            raise FedjobsError(ErrorCode.WORK_UNKNOWN, "What is uploaded is not wanted any more.")
 
     def _take_over(self, found: int) -> None:
         if found > self.size:

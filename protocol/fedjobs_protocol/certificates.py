@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFE = datetime.timedelta(days=365)
+LIFETIME = datetime.timedelta(days=365)
 _CLOCK_SKEW = datetime.timedelta(minutes=10)
 _LONGEST_COMMON_NAME = 64  # RFC 5280; what counts is the alternative name
 
@@ -40,14 +40,14 @@ class Issuer:
         builder = builder.add_extension(_usage(issues=True), critical=True)
         return Issuer(_pem(builder.sign(key, hashes.SHA256())), _pem_key(key), purpose)
 
-    def issue(self, dns_name: str, *, uri: str) -> tuple[bytes, bytes]:
+    def issue(self, dns_name: str, *, uri: str, lifetime: datetime.timedelta = LIFETIME) -> tuple[bytes, bytes]:
         """Certificate and key, PEM, for exactly these two names."""
         issuer = x509.load_pem_x509_certificate(self.certificate)
         issuer_key = serialization.load_pem_private_key(self.key, password=None)
         if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
             raise TypeError("the issuer's key is not an EC key")
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(dns_name), issuer.subject, key.public_key(), self.purpose)
+        builder = _builder(_name(dns_name), issuer.subject, key.public_key(), self.purpose, lifetime)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(issues=False), critical=True)
         builder = builder.add_extension(
@@ -59,7 +59,11 @@ class Issuer:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, purpose: Purpose
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    purpose: Purpose,
+    lifetime: datetime.timedelta = LIFETIME,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -69,7 +73,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _LIFE)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.ExtendedKeyUsage([purpose.value]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )

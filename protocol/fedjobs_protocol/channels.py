@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 import grpc
+import grpc.aio
 
 from fedjobs_protocol.identities import Identity
 
@@ -50,6 +51,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # Without these the server ends connections whose pings come "too often" (every 5 min is its default).
     ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # Calls at a time on one connection: a silo has four at most, and must not be able to fill the memory with more.
+    ("grpc.max_concurrent_streams", 32),
 )
 
 
@@ -65,11 +68,22 @@ def open_channel(address: str, server_name: str, identity: Identity, options: tu
     Returns:
         A channel that connects when it is first used, and again after each cut.
     """
-    credentials = grpc.ssl_channel_credentials(identity.trust, identity.key, identity.certificate)
-    own: list[Option] = [("grpc.ssl_target_name_override", server_name), ("grpc.default_authority", server_name)]
+    own = _named(server_name)
     if _is_loopback(address):
         own.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment cannot reach this machine's loopback
-    return grpc.secure_channel(address, credentials, options=_merged(CHANNEL_OPTIONS, own, options))
+    return grpc.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own, options))
+
+
+def open_cluster_channel(address: str, server_name: str, identity: Identity) -> grpc.aio.Channel:
+    """Connects to a coordinator of the same cluster, for an event loop; mutual TLS, and no proxy in between.
+
+    Args:
+        address: `host:port` to dial.
+        server_name: The name that the coordinator's certificate must have.
+        identity: The operator's.
+    """
+    own = [*_named(server_name), ("grpc.enable_http_proxy", 0)]
+    return grpc.aio.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own))
 
 
 def server_credentials(identity: Identity) -> grpc.ServerCredentials:
@@ -77,6 +91,14 @@ def server_credentials(identity: Identity) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials(
         [(identity.key, identity.certificate)], root_certificates=identity.trust, require_client_auth=True
     )
+
+
+def _credentials(identity: Identity) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(identity.trust, identity.key, identity.certificate)
+
+
+def _named(server_name: str) -> list[Option]:
+    return [("grpc.ssl_target_name_override", server_name), ("grpc.default_authority", server_name)]
 
 
 def _merged(*groups: tuple[Option, ...] | list[Option]) -> list[Option]:

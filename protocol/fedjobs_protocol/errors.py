@@ -51,6 +51,9 @@ class ErrorCode(enum.Enum):
     WORK_UNKNOWN = ("WorkUnknown", _Kind(grpc.StatusCode.NOT_FOUND, False))
     REPORT_MALFORMED = ("ReportMalformed", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     REPORT_NOT_FINITE = ("ReportNotFinite", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
+    # The result's storage.
+    OUTPUT_REFUSED = ("OutputRefused", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
+    OUTPUT_FAILED = ("OutputFailed", _Kind(grpc.StatusCode.UNAVAILABLE, True))
     # Everything else.
     DISK_FULL = ("DiskFull", _Kind(grpc.StatusCode.RESOURCE_EXHAUSTED, True))
     ALREADY_RUNNING = ("AlreadyRunning", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))

@@ -2,13 +2,16 @@
 
 There are two issuers, one for silos and one for coordinators: a silo trusts the coordinators' issuer alone and a
 coordinator the silos' alone, so neither can pass itself off as the other. On one machine both are made for the run
-(`RunAuthority`); nothing outside the run trusts them.
+(`RunAuthority`); nothing outside the run trusts them. On a cluster the operator keeps them.
 
-The name of a silo and the job that it works for are those of its certificate, never of a message.
+The name of a silo and the job that it works for are those of its certificate, never of a message. The operator calls
+coordinators too, to hear how their jobs are: it is a client like a silo, with a name of its own, and may do nothing
+that a silo may.
 """
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +19,14 @@ from pathlib import Path
 
 from cryptography import x509
 
-from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.certificates import LIFETIME, Issuer, Purpose
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.ids import JobUid, SiloName
 
 _SILO_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+):silo:(?P<silo>.+)")
 _JOB_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+)")
+_OPERATOR_URI = "fedjobs:operator"
 _CERTIFICATE, _KEY, _TRUST = "tls.crt", "tls.key", "ca.crt"
 _REMEDY = "Give the worker the certificate that was issued to this silo for this job."
 
@@ -78,17 +82,35 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
         auth_context: What `grpc.ServicerContext.auth_context()` returns.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE when the certificate is none of a silo.
+        FedjobsError: WRONG_CERTIFICATE when the certificate is none of a silo; the operator's is none.
     """
-    names = [name.decode(errors="replace") for name in auth_context.get("x509_subject_alternative_name", ())]
+    names = _alternative_names(auth_context)
     matches = [match for name in names if (match := _SILO_URI.fullmatch(name))]
-    if len(matches) != 1:
+    if len(matches) != 1 or _OPERATOR_URI in names:
         raise FedjobsError(
             ErrorCode.WRONG_CERTIFICATE,
             f"The certificate is not one of a silo: its names are {', '.join(names) or 'none'}.",
             _REMEDY,
         )
     return Peer(JobUid(matches[0]["job"]), SiloName(matches[0]["silo"]))
+
+
+def check_operator(auth_context: Mapping[str, Iterable[bytes]]) -> None:
+    """Makes sure that the operator is at the other end of a connection, and not a silo.
+
+    Args:
+        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+
+    Raises:
+        FedjobsError: WRONG_CERTIFICATE when the certificate is another's.
+    """
+    names = _alternative_names(auth_context)
+    if _OPERATOR_URI not in names or any(_SILO_URI.fullmatch(name) for name in names):
+        raise FedjobsError(
+            ErrorCode.WRONG_CERTIFICATE,
+            f"The certificate is not the operator's: its names are {', '.join(names) or 'none'}.",
+            "Ask the operator, which tells how a job is in the FederatedJob's status.",
+        )
 
 
 def server_name(job_uid: str, front_door: str = "fedjobs.local") -> str:
@@ -98,7 +120,7 @@ def server_name(job_uid: str, front_door: str = "fedjobs.local") -> str:
 
 @dataclass(frozen=True)
 class RunAuthority:
-    """Both issuers of one run on one machine."""
+    """Both issuers: of one run on one machine, or of a cluster."""
 
     silos: Issuer
     coordinators: Issuer
@@ -131,15 +153,24 @@ class RunAuthority:
         )
         return RunAuthority(silos, coordinators)
 
-    def issue_coordinator(self, job_uid: str, name: str) -> Identity:
+    def issue_coordinator(self, job_uid: str, name: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
         """The identity of a job's coordinator; `name` is what its silos dial, see `server_name`."""
-        certificate, key = self.coordinators.issue(name, uri=f"fedjobs:job:{job_uid}")
+        certificate, key = self.coordinators.issue(name, uri=f"fedjobs:job:{job_uid}", lifetime=lifetime)
         return Identity(certificate, key, trust=self.silos.certificate)
 
-    def issue_silo(self, job_uid: str, silo: str) -> Identity:
+    def issue_silo(self, job_uid: str, silo: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
         """The identity of one silo for one job."""
-        certificate, key = self.silos.issue(silo, uri=f"fedjobs:job:{job_uid}:silo:{silo}")
+        certificate, key = self.silos.issue(silo, uri=f"fedjobs:job:{job_uid}:silo:{silo}", lifetime=lifetime)
         return Identity(certificate, key, trust=self.coordinators.certificate)
+
+    def issue_operator(self, lifetime: datetime.timedelta = LIFETIME) -> Identity:
+        """The identity with which the operator reads the reports of all coordinators."""
+        certificate, key = self.silos.issue("fedjobs-operator", uri=_OPERATOR_URI, lifetime=lifetime)
+        return Identity(certificate, key, trust=self.coordinators.certificate)
+
+
+def _alternative_names(auth_context: Mapping[str, Iterable[bytes]]) -> list[str]:
+    return [name.decode(errors="replace") for name in auth_context.get("x509_subject_alternative_name", ())]
 
 
 def _read(path: Path) -> bytes:

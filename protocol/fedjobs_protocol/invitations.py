@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from fedjobs_protocol.models import Model
+
+
+class InvitationGpu(Model):
+    """Whether the silo's runner shall have GPUs; what that means is the silo's to say."""
+
+    mode: Literal["Never", "Prefer", "Require"] = "Never"
+    """`Prefer`: a CPU where no GPU is free; `Require`: a silo without one declines."""
+    count: int = Field(default=1, ge=1)
 
 
 class Invitation(Model):
@@ -17,3 +29,4 @@ class Invitation(Model):
     """`host:port` to dial."""
     server_name: str
     """The name in the coordinator's certificate, `j-<16 hex digits of the job's uid>.<front door>`."""
+    gpu: InvitationGpu = Field(default_factory=InvitationGpu)

@@ -18,6 +18,8 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 _FIRST_S = 0.1
 _LONGEST_S = 30.0
 _TRANSFER_LONGEST_S = 2.0
+_STEP_FIRST_S = 1.0
+_STEP_LONGEST_S = 15.0
 _ATTEMPTS_WITHOUT_PROGRESS = 6
 _RESUMABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.BLOB_CORRUPT, ErrorCode.BLOB_OFFSET})
 
@@ -71,6 +73,22 @@ def resuming(position: Callable[[], int], *, on_wait: Report | None = None) -> t
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda error: isinstance(error, FedjobsError) and error.code in _RESUMABLE),
         wait=tenacity.wait_random_exponential(multiplier=_FIRST_S, max=_TRANSFER_LONGEST_S),
+        stop=_WithoutProgress(position),
+        before_sleep=_reported(on_wait),
+        reraise=True,
+    )
+
+
+def getting_on(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:
+    """Goes on with something of several steps as long as it gets on, for half a minute or so when it does not.
+
+    Args:
+        position: Steps that are done. Attempts are counted since it was last higher than ever before.
+        on_wait: For the log.
+    """
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_retryable),
+        wait=tenacity.wait_random_exponential(multiplier=_STEP_FIRST_S, max=_STEP_LONGEST_S),
         stop=_WithoutProgress(position),
         before_sleep=_reported(on_wait),
         reraise=True,

@@ -6,7 +6,7 @@ more than it brings.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -61,10 +61,18 @@ class SessionServer:
         handler: Answers.
         identity: The coordinator's; its certificate also says which job this is. Silos of other jobs are refused.
         listen: `host:port`; port 0 chooses one.
+        further: Services that share the port; who may call them is theirs to check.
     """
 
-    def __init__(self, handler: SessionHandler, identity: Identity, listen: str) -> None:
+    def __init__(
+        self,
+        handler: SessionHandler,
+        identity: Identity,
+        listen: str,
+        further: Sequence[grpc.GenericRpcHandler[Any, Any]] = (),
+    ) -> None:
         self._handler = handler
+        self._further = tuple(further)
         self._job_uid = identity.job_uid
         self._identity = identity
         self._listen = listen
@@ -82,7 +90,7 @@ class SessionServer:
             FedjobsError: PORT_IN_USE.
         """
         server = grpc.aio.server(options=SERVER_OPTIONS)
-        server.add_generic_rpc_handlers((self._handlers(),))
+        server.add_generic_rpc_handlers((self._handlers(), *self._further))
         try:
             port = server.add_secure_port(self._listen, server_credentials(self._identity))
         except RuntimeError as error:
@@ -200,21 +208,24 @@ class SessionServer:
 
     async def _guarded(self, context: Any, answer: Callable[[Peer], Awaitable[Result]]) -> Result:
         """Answers a silo of this job, and ends the call with the right status when that fails."""
+        silo = ""
         try:
             peer = peer_of(context.auth_context())
+            silo = peer.silo
             if peer.job_uid != self._job_uid:
                 raise FedjobsError(
                     ErrorCode.WRONG_CERTIFICATE,
                     f"The certificate of silo {peer.silo} is for job {peer.job_uid}; this is job {self._job_uid}.",
                     "Give the worker the certificate that was issued to it for this job.",
                 )
-            return await answer(peer)
+            with structlog.contextvars.bound_contextvars(silo=silo):
+                return await answer(peer)
         except FedjobsError as error:
             failure = error
         except grpc.aio.BaseError:
             raise
         except Exception:
-            _log.exception("a call failed")
+            _log.exception("a call failed", silo=silo)
             failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
         status, details = to_grpc(failure)
         await context.abort(status, details[:_LONGEST_DETAILS])

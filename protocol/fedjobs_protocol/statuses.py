@@ -1,17 +1,22 @@
-"""What a coordinator says of itself: one snapshot, and an append-only log of progress.
+"""What a coordinator says of itself: one snapshot, an append-only log of progress, and a final word.
 
-Both are files in the coordinator's folder (`status.json`, replaced atomically, and `progress.jsonl`), read by the
-client on one machine and served to the operator on a cluster.
+Snapshot and log are files in the coordinator's folder (`status.json`, replaced atomically, and `progress.jsonl`), read
+by the client on one machine; the snapshot is served to the operator on a cluster. The final word is what a container
+leaves behind as its termination message.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 from typing import Literal
 
 from pydantic import Field
 
 from fedjobs_protocol.models import Model
+
+LONGEST_FINAL_WORD = 4096
+"""Bytes of a termination message."""
 
 
 class Phase(enum.StrEnum):
@@ -23,6 +28,11 @@ class Phase(enum.StrEnum):
     COMPLETE = "Complete"
     FAILED = "Failed"
     SUSPENDED = "Suspended"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the coordinator's process has come to an end of its own in it."""
+        return self in (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 
 
 class SiloState(enum.StrEnum):
@@ -56,6 +66,13 @@ class SiloStatus(Model):
     """Sessions after the first."""
 
 
+class ResultLocation(Model):
+    uri: str
+    """Where the result is, as the coordinator sees it: what it was told to export to, or `file://` of its folder."""
+    digest: str
+    """BLAKE3 of the list of the result's files, hex: same digest, same result."""
+
+
 class Status(Model):
     job_uid: str
     job_name: str
@@ -73,6 +90,51 @@ class Status(Model):
     """Why it failed, or what it waits for."""
     code: str = ""
     """Error code of the catalogue where it failed."""
+    computation: str = ""
+    """What the silos run: the digest, hex, of the first invocation's shard, or of its shards' digests one after the
+    other where there are several; empty: not known yet."""
+    result: ResultLocation | None = None
+    """Set once the result is complete, and confirmed by its storage."""
+
+    def to_json(self) -> bytes:
+        """As JSON with NaN and Infinity, which metrics may be: pydantic's own would write null."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True)).encode()
+
+
+class FinalWord(Model):
+    """What is left to be said when a coordinator's process ends by itself; a crash leaves none."""
+
+    phase: Phase
+    round: int = 0
+    """Finished rounds."""
+    rounds: int = 0
+    """Rounds to do; 0: not known."""
+    code: str = ""
+    """Error code of the catalogue, where an error ended it."""
+    message: str = ""
+    computation: str = ""
+    result: ResultLocation | None = None
+
+    @staticmethod
+    def of(status: Status) -> FinalWord:
+        """The final word that goes with the last status."""
+        return FinalWord(
+            phase=status.phase,
+            round=status.round,
+            rounds=status.rounds,
+            code=status.code,
+            message=status.message,
+            computation=status.computation,
+            result=status.result,
+        )
+
+    def to_json(self) -> bytes:
+        """At most 4096 bytes, as Kubernetes reads no more: where it must, the message is cut."""
+        word, content = self, self.model_dump_json(by_alias=True).encode()
+        while len(content) > LONGEST_FINAL_WORD and word.message:
+            word = word.model_copy(update={"message": word.message[: len(word.message) * 9 // 10]})
+            content = word.model_dump_json(by_alias=True).encode()
+        return content
 
 
 class RoundEvent(Model):

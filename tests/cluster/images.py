@@ -145,7 +145,7 @@ def _own_base() -> str:
     found = re.search(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     if found is None:
         raise ClusterError("the Dockerfile has no `ARG BASE=`")
-    return f"docker.io/library/{found[1]}"
+    return found[1]
 
 
 def _has_docker() -> bool:

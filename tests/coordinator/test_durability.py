@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections import OrderedDict
@@ -178,3 +179,13 @@ def test_a_state_whose_content_is_not_what_was_written_is_passed_over(tmp_path: 
     content[-1] ^= 1
     latest.write_bytes(content)
     assert checkpoints.load() == (1, (1,))
+
+
+def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(FedjobsError, match="No locks available") as raised:
+        EpochLock(tmp_path)
+    assert raised.value.code is ErrorCode.UNAVAILABLE

@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 from fedjobs_coordinator.progress import Progress
 from fedjobs_coordinator.roster import Roster
-from fedjobs_protocol.ids import Epoch
-from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from fedjobs_protocol import digests
+from fedjobs_protocol.ids import Digest, Epoch
+from fedjobs_protocol.statuses import (
+    Phase,
+    PhaseEvent,
+    ProgressEvent,
+    ResultLocation,
+    RoundEvent,
+    SiloEvent,
+    SiloState,
+    Status,
+)
 from pydantic import TypeAdapter
 
 from .builders import ALICE, BOB, a_job
@@ -92,3 +102,55 @@ def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> Non
     assert json.loads(whole)["event"] == "phase"
     assert torn == b'{"event": "rou'
     assert json.loads(event)["event"] == "round"
+
+
+def test_a_process_goes_on_with_the_rounds_and_the_computation_of_the_one_before(tmp_path: Path) -> None:
+    before = Progress(tmp_path, a_job(), Epoch(1))
+    before.rounds(0, 20)
+    before.computation([Digest("5a" * 32)])
+    before.round_finished(3, {"loss": 0.5}, [ALICE])
+    before.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
+    status = Progress(tmp_path, a_job(), Epoch(2)).status
+    assert (status.phase, status.epoch, status.message, status.code) == (Phase.STARTING, 2, "", "")
+    assert (status.round, status.rounds, status.metrics) == (3, 20, {"loss": 0.5})
+    assert status.computation == "5a" * 32
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{", b"[]"])
+def test_a_status_that_cannot_be_read_is_as_if_there_was_none(tmp_path: Path, spoilt: bytes) -> None:
+    (tmp_path / "status.json").write_bytes(spoilt)
+    assert Progress(tmp_path, a_job(), Epoch(2)).status.round == 0
+
+
+def test_the_status_of_another_job_is_not_taken_over(tmp_path: Path) -> None:
+    Progress(tmp_path, a_job().model_copy(update={"uid": "another"}), Epoch(1)).rounds(3, 20)
+    assert Progress(tmp_path, a_job(), Epoch(2)).status.round == 0
+
+
+def test_the_computation_is_the_first_invocations(progress: Progress) -> None:
+    shards = [Digest("5a" * 32), Digest("6b" * 32)]
+    progress.computation(shards[:1])
+    progress.computation(shards)
+    assert progress.status.computation == "5a" * 32
+
+
+def test_several_shards_have_a_digest_of_their_own(progress: Progress) -> None:
+    shards = [Digest("5a" * 32), Digest("6b" * 32)]
+    progress.computation(shards)
+    assert progress.status.computation == digests.digest(*map(digests.raw, shards))
+
+
+def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progress, tmp_path: Path) -> None:
+    progress.phase(Phase.EXPORTING, "the storage is away", "OutputFailed")
+    progress.complete(ResultLocation(uri="s3://models/digits", digest="cd" * 32))
+    status = _status(tmp_path)
+    assert (status.phase, status.message, status.code) == (Phase.COMPLETE, "", "")
+    assert status.result == ResultLocation(uri="s3://models/digits", digest="cd" * 32)
+
+
+def test_who_listens_hears_of_each_event(progress: Progress) -> None:
+    heard: list[ProgressEvent] = []
+    progress.tell(heard.append)
+    progress.phase(Phase.RUNNING)
+    progress.round_finished(1, {}, [ALICE])
+    assert [event.event for event in heard] == ["phase", "round"]

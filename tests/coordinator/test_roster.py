@@ -178,3 +178,41 @@ def test_who_is_missing_is_said_with_the_reason(roster: Roster) -> None:
     _declined(roster)
     assert roster.why_missing([BOB]) == "alice is Declined (requesters: not for you)"
     assert roster.why_missing([]).endswith("; bob is Ready")
+
+
+# --- who does not answer
+
+
+def test_who_did_not_report_in_time_gets_no_work_before_it_asks_for_some(roster: Roster) -> None:
+    _joined(roster)
+    _working(roster)
+    roster.overdue(ALICE)
+    roster.seen(ALICE, "running")  # a heartbeat
+    assert roster.ready() == []
+    assert ALICE not in roster.awaited()
+    row = roster.rows()[0]
+    assert (row.state, row.reason) == (SiloState.WORKING, "RoundDeadline")
+    roster.asked_for_work(ALICE)
+    assert roster.ready() == [ALICE]
+    assert ALICE in roster.awaited()
+
+
+def test_who_did_not_report_in_time_is_free_when_it_joins_again(roster: Roster) -> None:
+    _joined(roster)
+    roster.overdue(ALICE)
+    _joined(roster)
+    assert roster.ready() == [ALICE]
+
+
+def test_who_was_waited_for_in_vain_is_not_waited_for_before_it_is_there(roster: Roster) -> None:
+    _joined(roster)
+    assert roster.awaited() == [ALICE, BOB]
+    roster.gave_up_waiting()
+    assert roster.awaited() == [ALICE]
+    roster.joined(BOB)
+    assert roster.awaited() == [ALICE, BOB]
+
+
+def test_who_declined_is_not_waited_for(roster: Roster) -> None:
+    _declined(roster)
+    assert roster.awaited() == [BOB]

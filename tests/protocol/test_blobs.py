@@ -117,3 +117,13 @@ def test_a_stored_blob_that_is_too_short_is_noticed(path):
     with path.open("rb") as file, pytest.raises(FedjobsError, match="ends at byte 3") as raised:
         list(read_chunks(file.fileno(), 0, 10))
     assert raised.value.code is ErrorCode.BLOB_CORRUPT
+
+
+def test_an_upload_that_was_given_up_takes_no_more_and_says_why(path):
+    upload = Upload(path, len(VALUE))
+    upload.write(VALUE[:10])
+    upload.discard()
+    for call in (lambda: upload.write(VALUE[10:]), lambda: upload.finish(DIGEST)):
+        with pytest.raises(FedjobsError) as raised:
+            call()
+        assert raised.value.code is ErrorCode.WORK_UNKNOWN

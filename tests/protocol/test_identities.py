@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import stat
 
 import pytest
@@ -7,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, Peer, RunAuthority, peer_of, server_name
+from fedjobs_protocol.identities import Identity, Peer, RunAuthority, check_operator, peer_of, server_name
 
 JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
 SAN = "x509_subject_alternative_name"
@@ -114,3 +115,42 @@ def test_a_certificate_of_no_silo_or_of_two_is_refused(names):
 def test_an_identity_without_a_job_is_refused():
     with pytest.raises(FedjobsError, match="no job"):
         _ = Identity(b"not a certificate", b"", b"").job_uid
+
+
+def test_the_operators_certificate_names_no_job_and_no_silo(authority):
+    identity = authority.issue_operator()
+    names = extension(identity, x509.SubjectAlternativeName)
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["fedjobs:operator"]
+    assert list(extension(identity, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    x509.load_pem_x509_certificate(identity.certificate).verify_directly_issued_by(
+        x509.load_pem_x509_certificate(authority.silos.certificate)
+    )
+    assert identity.trust == authority.coordinators.certificate
+
+
+def test_nobody_is_the_operator_and_a_silo():
+    silo, operator = f"fedjobs:job:{JOB}:silo:hospital-a".encode(), b"fedjobs:operator"
+    check_operator({SAN: [b"fedjobs-operator", operator]})
+    for refuse in (check_operator, peer_of):
+        with pytest.raises(FedjobsError) as raised:
+            refuse({SAN: [operator, silo]})
+        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+
+
+@pytest.mark.parametrize("names", [[], [b"fedjobs-operator"], [f"fedjobs:job:{JOB}".encode()], [b"fedjobs:operators"]])
+def test_who_is_not_the_operator_is_refused_and_its_names_are_said(names):
+    with pytest.raises(FedjobsError, match="not the operator's") as raised:
+        check_operator({SAN: names} if names else {})
+    assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+
+
+def test_a_lifetime_can_be_given(authority):
+    day = datetime.timedelta(days=1)
+    for identity in (
+        authority.issue_silo(JOB, "a", day),
+        authority.issue_coordinator(JOB, server_name(JOB), day),
+        authority.issue_operator(day),
+    ):
+        certificate = x509.load_pem_x509_certificate(identity.certificate)
+        life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert day <= life <= day + datetime.timedelta(hours=1)

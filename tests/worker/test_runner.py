@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,7 +18,7 @@ import tensorflow as tf
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.values import Leaf, SequenceValue, frame, unframe
-from fedjobs_worker import messages, shared_memory
+from fedjobs_worker import messages, probe, shared_memory
 from fedjobs_worker.inputs import Inputs
 from fedjobs_worker.runner_client import RunnerClient, RunnerLostError
 
@@ -226,6 +228,33 @@ def test_a_runner_has_no_capability_to_open_a_connection(runner_host: RunnerHost
         facts = dict(line.split(":", 1) for line in status)
     assert facts["Seccomp"].strip() == "2"  # a filter
     assert facts["NoNewPrivs"].strip() == "1"
+
+
+def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:
+    client.connect()
+    before = {runner.pid for runner in runner_host.runners()}
+    for _ in range(3):
+        subprocess.run([sys.executable, "-m", "fedjobs_worker.probe", runner_host.socket], check=True, timeout=60)
+    other = runner_host.client()
+    other.connect()
+    assert len({runner.pid for runner in runner_host.runners()} - before) == 1
+    other.close()
+
+
+def test_a_probe_of_a_host_that_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert probe.main(["/nowhere/runner.sock"]) == 1
+    assert "no runner host listens at /nowhere/runner.sock" in capsys.readouterr().err
+
+
+def test_a_host_that_is_asked_to_end_while_it_still_imports_ends() -> None:
+    with tempfile.TemporaryDirectory(prefix="fj") as folder:
+        command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", f"{folder}/s", "--socket-mode", "0660"]
+        host = subprocess.Popen(command)
+        wait_until(Path(f"{folder}/s").exists)
+        assert stat.S_IMODE(Path(f"{folder}/s").stat().st_mode) == 0o660
+        host.terminate()
+        assert host.wait(60) == 0
+        assert not Path(f"{folder}/s").exists()
 
 
 def test_runners_end_with_a_host_that_is_killed() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from fedjobs_protocol.identities import Peer, server_name
 from fedjobs_protocol.invitations import Invitation
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.values import frame, unframe
+from fedjobs_worker import last_words
+from fedjobs_worker.last_words import LastWord, Outcome
 
 from tests.protocol.coordinators import JOB, SILO, Coordinator
 from tests.protocol.memory_coordinators import MemoryCoordinator
@@ -36,6 +42,7 @@ class Backend(MemoryCoordinator):
         self.joins: list[pb.JoinRequest] = []
         self.inline_limit = 64 * 1024
         self.over = ""
+        self.slow_to_answer = False
 
     async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse:
         self.joins.append(request)
@@ -43,8 +50,15 @@ class Backend(MemoryCoordinator):
         response.heartbeat_seconds, response.inline_limit = 0.2, self.inline_limit
         return response
 
+    async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        response = await super().heartbeat(peer, request)
+        response.cancel |= request.work_id in self._reports  # as the coordinator does
+        return response
+
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         response = await super().pull_work(peer, request)
+        if self.slow_to_answer and request.HasField("report"):
+            await asyncio.sleep(45)
         if self.over:
             response.over.outcome = self.over
         return response
@@ -71,6 +85,7 @@ class Silo:
             },
         }
         (folder / "rows.csv").write_text(ROWS)
+        self.options: list[str] = []
 
     @property
     def backend(self) -> Backend:
@@ -99,7 +114,7 @@ class Silo:
             "invitation.json",
         ]
         command += ["--tls", "tls", "--state", "state", "--runner-socket", self.host.socket, "--audit", "audit.jsonl"]
-        command += ["--processes", "processes", "--lifeline"]
+        command += ["--processes", "processes", "--lifeline", *self.options]
         self.process = subprocess.Popen(
             command, cwd=self.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -325,6 +340,104 @@ def test_work_that_is_not_wanted_any_more_is_ended(silo: Silo) -> None:
     wait_until(lambda: len(silo.audit()) == 2, 60)
     silo.coordinator.do(lambda _: silo.backend._sizes.clear())  # the heartbeat's answer is now: cancel
     assert total(silo.ask(over_digits("1"))) == 21
+
+
+def last_word(silo: Silo) -> LastWord | None:
+    return last_words.parse((silo.folder / "last-word").read_text())
+
+
+@pytest.mark.parametrize("outcome", ["Complete", "Failed", "Suspended"])
+def test_how_the_job_ended_is_the_workers_last_word(silo: Silo, outcome: str) -> None:
+    silo.options = ["--termination-message", "last-word"]
+    silo.backend.over = outcome
+    silo.start()
+    assert silo.wait() == 0
+    assert last_word(silo) == LastWord(outcome=Outcome(outcome))
+
+
+def test_a_worker_that_declined_says_so(silo: Silo) -> None:
+    silo.options = ["--termination-message", "last-word"]
+    silo.datasets = ["x-rays"]
+    silo.start()
+    assert silo.wait() == 0
+    assert last_word(silo) == LastWord(outcome=Outcome.DECLINED)
+
+
+def test_an_error_is_its_last_word_too(silo: Silo) -> None:
+    silo.options = ["--termination-message", "last-word"]
+    silo.file["dataset"] = {}
+    silo.start()
+    assert silo.wait() == 3
+    word = last_word(silo)
+    assert word is not None
+    assert (word.outcome, word.code) == (Outcome.ERROR, "InvalidSiloFile")
+
+
+def test_another_address_is_dialled_where_the_silo_says_so(silo: Silo) -> None:
+    with silo.coordinator.link() as link:
+        silo.options = ["--dial", link.address]
+        link.cut_after(1 << 30)
+        silo.start()
+        silo.ask(over_digits("1"))
+        assert link._cut_after is not None
+        assert link._cut_after < 1 << 30
+
+
+def test_the_note_stands_beside_the_device(silo: Silo) -> None:
+    silo.options = ["--device-note", "no GPU was free"]
+    silo.start()
+    assert silo.ask(over_digits("1")).result.device == "cpu (no GPU was free)"
+
+
+def test_metrics_and_health_are_served(silo: Silo) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    silo.options = ["--metrics", address]
+    silo.start()
+    silo.ask(over_digits("1"))
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
+            return str(answer.read().decode())
+
+    assert get("/healthz") == "ok\n"
+    wait_until(lambda: 'fedjobs_worker_works_total{outcome="result"} 1.0' in get("/metrics"))
+    (up,) = re.findall(r'bytes_total\{direction="up"\} (\S+)', get("/metrics"))
+    assert float(up) > 0
+
+
+def test_what_is_in_hand_is_delivered_before_the_worker_ends(silo: Silo) -> None:
+    silo.options = ["--grace", "60", "--termination-message", "last-word"]
+    silo.start()
+    wait_until(lambda: silo.backend.joins)
+
+    def slow(dataset: object) -> list[object]:
+        import tensorflow as tf
+
+        many = tf.data.Dataset.range(300_000).reduce(0.0, lambda total, _: total + 1.0)
+        return [dataset.reduce(0.0, lambda total, e: total + tf.reduce_sum(e[0])) + 0 * many]  # type: ignore[attr-defined]
+
+    work = over_digits("slow", slow)
+    silo.coordinator.do(lambda _: silo.backend.offer(SILO, work, work_size(work)))
+    wait_until(lambda: len(silo.audit()) == 2, 60)  # it was allowed, and begins
+    assert silo.process is not None
+    silo.process.terminate()
+    assert silo.wait() == 75
+    assert "slow" in silo.coordinator.do(lambda _: silo.backend._reports)
+    assert last_word(silo) == LastWord(outcome=Outcome.INTERRUPTED)
+
+
+def test_a_report_whose_answer_is_waited_for_was_delivered(silo: Silo) -> None:
+    """The coordinator answers a report with the next work: there may be none for long."""
+    silo.options = ["--grace", "60"]
+    silo.backend.slow_to_answer = True
+    silo.start()
+    work = over_digits("1")
+    silo.coordinator.do(lambda _: silo.backend.offer(SILO, work, work_size(work)))
+    wait_until(lambda: "1" in silo.coordinator.do(lambda _: silo.backend._reports), 60)
+    assert silo.process is not None
+    silo.process.terminate()
+    assert silo.wait() == 75
 
 
 def test_an_invalid_silo_file_ends_the_process_with_3_and_one_line(silo: Silo) -> None:

@@ -97,8 +97,12 @@ class Channel:
         return packet
 
 
-def listener(path: str) -> socket.socket:
-    """A socket that listens at a path, for this user only. What was left there by a process that is gone is replaced.
+def listener(path: str, mode: int = 0o600) -> socket.socket:
+    """A socket that listens at a path. What was left there by a process that is gone is replaced.
+
+    Args:
+        path: Of the socket.
+        mode: Who may connect: by default this user only.
 
     Raises:
         OSError: EADDRINUSE when somebody listens there.
@@ -109,7 +113,7 @@ def listener(path: str) -> socket.socket:
         raise OSError(98, "another process listens there", path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 (a socket's path, never a Path)
-    before = os.umask(0o177)
+    before = os.umask(0o777 & ~mode)
     try:
         new.bind(path)
     finally:

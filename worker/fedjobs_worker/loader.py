@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     logs.configure(options.debug)
+    logs.tell(silo=options.silo)
     channel = Channel(socket.socket(fileno=options.channel))
     try:
         request, _ = channel.receive()

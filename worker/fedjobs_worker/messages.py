@@ -25,6 +25,8 @@ class Hello(_Message):
 
     do: Literal["hello"] = "hello"
     silo: str
+    job: str = ""
+    """Its name, for the log."""
     threads: int | None = None
 
 

@@ -37,26 +37,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the host until SIGTERM."""
     parser = argparse.ArgumentParser("python -m fedjobs_worker.runner", description=__doc__)
     parser.add_argument("--listen", required=True, help="path of the unix socket")
+    parser.add_argument("--socket-mode", type=_mode, default=0o600, help="who may connect, octal (default: 0600)")
     parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow's kernels (default: one for each core)")
     parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     logs.configure(options.debug)
+    signal.signal(signal.SIGTERM, _exit)  # before the import: the first process of a container has no default for it
     if options.lifeline:
         processes.end_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
     try:
-        listening = _listen(options.listen)
+        listening = _listen(options.listen, options.socket_mode)
     except FedjobsError as error:
         sys.stderr.write(f"{error.public}\n")
         return 4
     if options.processes:
         processes.register(options.processes, "runner-host")
-    _import_tensorflow()
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: _reap(options.processes))
-    signal.signal(signal.SIGTERM, _exit)
     try:
+        _import_tensorflow()
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: _reap(options.processes))
         _accept(listening, options.processes, options.threads)
     except KeyboardInterrupt:
         return 130
@@ -64,9 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
         Path(options.listen).unlink(missing_ok=True)
 
 
-def _listen(path: str) -> socket.socket:
+def _mode(text: str) -> int:
+    return int(text, 8)
+
+
+def _listen(path: str, mode: int) -> socket.socket:
     try:
-        return listener(path)
+        return listener(path, mode)
     except OSError as error:
         raise FedjobsError(
             ErrorCode.ALREADY_RUNNING, f"The runner cannot listen at {path}: {error.strerror}.", "Choose another path."
@@ -84,6 +89,9 @@ def _import_tensorflow() -> None:
 def _accept(listening: socket.socket, registry: Path | None, threads: int | None) -> NoReturn:
     while True:
         connection, _ = listening.accept()  # goes on by itself after SIGCHLD
+        if _is_gone(connection):  # a probe (see probe.py)
+            connection.close()
+            continue
         host = os.getpid()
         if os.fork():
             connection.close()
@@ -96,6 +104,12 @@ def _accept(listening: socket.socket, registry: Path | None, threads: int | None
             _LOG.exception("a runner ended unexpectedly")
         finally:
             os._exit(status)  # nothing of the host's exit handlers is the runner's
+
+
+def _is_gone(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
 
 
 def _be_runner(connection: socket.socket, host: int, registry: Path | None, threads: int | None) -> int:
@@ -113,7 +127,8 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
         _LOG.error("the runner has no sandbox and ends", reason=str(error))
         return EXIT_SANDBOX
 
-    def greeted(silo: str) -> None:
+    def greeted(silo: str, job: str) -> None:
+        logs.tell(silo=silo, job=job)
         if registry is not None:
             processes.register(registry, "runner", silo)
 

@@ -32,11 +32,12 @@ class RunnerClient:
         path: The runner host's socket.
         silo: Told to the runner for its note among the live processes.
         threads: Of its kernels; None: the host's default.
+        job: Its name, for the runner's log.
     """
 
-    def __init__(self, path: str, silo: str, threads: int | None = None) -> None:
+    def __init__(self, path: str, silo: str, threads: int | None = None, job: str = "") -> None:
         self._path = path
-        self._hello = messages.Hello(silo=silo, threads=threads)
+        self._hello = messages.Hello(silo=silo, job=job, threads=threads)
         self._channel: Channel | None = None
         self._operations: dict[Digest, frozenset[str]] = {}
         self._datasets: set[str] = set()

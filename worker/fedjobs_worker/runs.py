@@ -39,13 +39,13 @@ def start_tensorflow(threads: int | None) -> messages.Ready:
     return messages.Ready(tensorflow=tf.__version__, device=_device())
 
 
-def serve(channel: Channel, threads: int | None, greeted: Callable[[str], None]) -> None:
+def serve(channel: Channel, threads: int | None, greeted: Callable[[str, str], None]) -> None:
     """Answers requests until the session closes the connection.
 
     Args:
         channel: To the session.
         threads: Of TensorFlow's kernels, unless the session names a number.
-        greeted: Called with the silo's name once it is known.
+        greeted: Called with the silo's and the job's name once they are known.
     """
     runner = _Runner(threads, greeted)
     while True:
@@ -67,7 +67,7 @@ def serve(channel: Channel, threads: int | None, greeted: Callable[[str], None])
 
 
 class _Runner:
-    def __init__(self, threads: int | None, greeted: Callable[[str], None]) -> None:
+    def __init__(self, threads: int | None, greeted: Callable[[str, str], None]) -> None:
         self._threads = threads
         self._greeted = greeted
         self._serialized: dict[str, bytes] = {}
@@ -76,7 +76,7 @@ class _Runner:
 
     def answer(self, request: messages.Request, descriptors: Sequence[int]) -> messages.Reply:
         if isinstance(request, messages.Hello):
-            self._greeted(request.silo)
+            self._greeted(request.silo, request.job)
             return start_tensorflow(request.threads or self._threads)
         if isinstance(request, messages.LoadShard):
             return self._load_shard(request, descriptors[0])

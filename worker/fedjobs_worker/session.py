@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,13 +15,16 @@ from fedjobs_protocol import digests, retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.session_client import SessionClient
+from fedjobs_protocol.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
 
 from fedjobs_worker.activities import Activity, Heartbeats
 from fedjobs_worker.finished_works import Finished, FinishedWorks
+from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.policies import Decision, Refused
-from fedjobs_worker.works import CancelledError, SessionEndedError, Works
+from fedjobs_worker.stopping import StopAskedError, Stopping
+from fedjobs_worker.works import CancelledError, SessionEndedError, Works, blobs_of
 
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
 _SESSION_ENDED = frozenset(
@@ -43,14 +48,27 @@ class Session:
         works: Carries out work.
         finished: The memory of what was done.
         state: Folder that outlives this process.
+        metrics: Counts works and bytes.
+        stopping: Tells when this process is asked to end.
     """
 
-    def __init__(self, client: SessionClient, works: Works, finished: FinishedWorks, state: Path) -> None:
+    def __init__(
+        self,
+        client: SessionClient,
+        works: Works,
+        finished: FinishedWorks,
+        state: Path,
+        metrics: WorkerMetrics,
+        stopping: Stopping,
+    ) -> None:
         self._client = client
         self._works = works
         self._finished = finished
         self._epochs = _Epochs(state)
         self._heartbeats = Heartbeats(client, works.cancel)
+        self._metrics = metrics
+        self._stopping = stopping
+        self._session_id = ""
         self._report: pb.Report | None = None
         """Of the last work; sent again until it is acknowledged."""
 
@@ -65,6 +83,7 @@ class Session:
 
         Raises:
             FedjobsError: What trying again does not help.
+            StopAskedError: This process was asked to end; what was finished by then is delivered.
         """
         if isinstance(invitation, Refused):
             decline = pb.Decline(rule=invitation.rule, message=invitation.message)
@@ -77,7 +96,12 @@ class Session:
                 try:
                     return self._take_part(joined, response)
                 except SessionEndedError as ended:
+                    if self._stopping.asked and ended.cause.code is ErrorCode.SESSION_SUPERSEDED:
+                        raise StopAskedError from ended  # who replaces us is there already
                     _LOG.warning("the session ended; joining again", code=ended.cause.code.label, error=str(ended))
+        except StopAskedError:
+            self._hand_over()
+            raise
         finally:
             self._heartbeats.stop()
 
@@ -85,8 +109,11 @@ class Session:
         """Joins, and pulls once: a session is there when the coordinator has answered both."""
         joined = self._client.join(self._join_request(None))
         self._epochs.saw(joined.epoch)
+        self._session_id = joined.session_id
         self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
         _LOG.info("joined", epoch=joined.epoch)
+        if self._stopping.asked and self._report is not None:
+            raise StopAskedError
         return joined, self._client.pull_work(joined.session_id, self._report)
 
     def _take_part(self, joined: pb.JoinResponse, response: pb.PullWorkResponse) -> str:
@@ -95,7 +122,8 @@ class Session:
             if response.HasField("over"):
                 return response.over.outcome
             if response.HasField("work"):
-                self._report = self._done(joined, response.work)
+                with self._stopping.busy():
+                    self._report = self._done(joined, response.work)
             response = _in_session(lambda: self._client.pull_work(joined.session_id, self._report))
 
     def _acknowledge(self, response: pb.PullWorkResponse) -> None:
@@ -106,6 +134,31 @@ class Session:
             _LOG.error("the coordinator refused the report", code=error.code, error=error.message)
         self._report = None
 
+    def _hand_over(self) -> None:
+        """Delivers the last report. Its answer may wait for other work; a heartbeat tells that it was taken over."""
+        report, session_id = self._report, self._session_id
+        if report is None or self._stopping.grace_s == 0:
+            return
+
+        taken = threading.Event()
+
+        def deliver() -> None:
+            try:
+                self._client.pull_work(session_id, report)
+            except FedjobsError as error:
+                if not taken.is_set():
+                    _LOG.warning("the last report was not delivered", code=error.code.label, error=error.public)
+
+        delivering = threading.Thread(target=deliver, name="hands-over", daemon=True)
+        delivering.start()
+        try:
+            while delivering.is_alive() and not taken.is_set():
+                if self._client.heartbeat(session_id, report.work_id, "sending").cancel:
+                    taken.set()  # or not wanted any more
+                delivering.join(0.1)
+        except FedjobsError as error:
+            _LOG.warning("the coordinator is gone", code=error.code.label, error=error.public)
+
     def _done(self, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
         """Carries out a work item, or remembers what became of it, and sends the accumulators."""
         _in_session(lambda: self._epochs.saw(work.epoch))
@@ -113,23 +166,33 @@ class Session:
         def doing(state: str) -> None:
             self._heartbeats.activity = Activity(state, work.work_id)
 
+        started = time.monotonic()
         try:
             finished = self._finished.get(work.work_id)
             if finished is None:
                 self._finished.make_room()
-                finished = self._works.carry_out(
-                    work, lambda download: _in_session(lambda: self._client.fetch(joined.session_id, download)), doing
-                )
+                self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
+                finished = self._works.carry_out(work, self._fetch, doing)
                 finished = _with_small_inline(finished, joined.inline_limit, self._finished)
                 if not finished.report.HasField("failure"):  # a failure may pass: it is tried again when asked for
                     self._finished.add(finished)
             doing("sending")
-            return self._delivered(finished, joined, work)
+            report = self._delivered(finished, joined, work)
+            self._metrics.worked(_outcome(report), time.monotonic() - started)
+            return report
         except CancelledError:
             _LOG.info("the work is not wanted any more", work=work.work_id, label=work.label)
+            self._metrics.worked(_outcome(None), time.monotonic() - started)
             return None
         finally:
             self._heartbeats.activity = Activity()
+
+    def _fetch(self, download: Download) -> None:
+        before = download.committed
+        try:
+            _in_session(lambda: self._client.fetch(self._session_id, download))
+        finally:
+            self._metrics.transferred(down=max(0, download.committed - before))
 
     def _delivered(self, finished: Finished, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
         """The report, once the accumulators have arrived; None where they are not wanted any more."""
@@ -140,6 +203,7 @@ class Session:
         if isinstance(value, bytes):
             raw = digests.raw(digests.digest(value))
             report.result.accumulators.CopyFrom(pb.Blob(digest=raw, size=len(value), inline=value))
+            self._metrics.transferred(up=len(value))
         elif value is not None:
             try:
                 digest = _in_session(lambda: self._client.put_blob(joined.session_id, work.work_id, value))
@@ -150,6 +214,7 @@ class Session:
                 failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
                 return pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure)
             report.result.accumulators.CopyFrom(pb.Blob(digest=digest, size=finished.size))
+            self._metrics.transferred(up=finished.size)
         return report
 
     def _join_request(self, decline: pb.Decline | None) -> pb.JoinRequest:
@@ -197,6 +262,10 @@ def _in_session(call: Callable[[], Result]) -> Result:
         if error.code in _SESSION_ENDED:
             raise SessionEndedError(error) from error
         raise
+
+
+def _outcome(report: pb.Report | None) -> str:
+    return (report and report.WhichOneof("outcome")) or "cancelled"
 
 
 def _with_small_inline(finished: Finished, limit: int, works: FinishedWorks) -> Finished:

@@ -160,6 +160,22 @@ def load(path: Path) -> SiloFile:
     return silos[0]
 
 
+def load_named(path: Path, name: str) -> SiloFile:
+    """The silo of a file with one document, which is to be of this name.
+
+    Raises:
+        FedjobsError: INVALID_SILO_FILE.
+    """
+    silo = load(path)
+    if silo.silo != name:
+        raise FedjobsError(
+            ErrorCode.INVALID_SILO_FILE,
+            f"{path} is the file of silo {silo.silo}, not of {name}.",
+            "Name one silo in both.",
+        )
+    return silo
+
+
 def load_all(path: Path) -> list[SiloFile]:
     """The silos of a file with one or more YAML documents, with all paths made absolute.
 

@@ -74,16 +74,24 @@ class Works:
         datasets: Its data.
         runner: Where shards run.
         finished: Gives memory for accumulators.
+        device_note: Told beside the device that was used, such as why it is no GPU.
     """
 
     def __init__(
-        self, silo: SiloFile, audit: Audit, datasets: Datasets, runner: RunnerClient, finished: FinishedWorks
+        self,
+        silo: SiloFile,
+        audit: Audit,
+        datasets: Datasets,
+        runner: RunnerClient,
+        finished: FinishedWorks,
+        device_note: str = "",
     ) -> None:
         self._silo = silo
         self._audit = audit
         self._datasets = datasets
         self._runner = runner
         self._finished = finished
+        self._device_note = f" ({device_note})" if device_note else ""
         self._blobs = BlobCache()
         self._shards: dict[Digest, tuple[shard_pb2.Shard, bytes]] = {}
         self._current = ""
@@ -133,7 +141,7 @@ class Works:
 
     def _carried_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
         doing("fetching")
-        self._blobs.make_room({digests.named(blob.digest) for blob in _blobs(work) if not blob.HasField("inline")})
+        self._blobs.make_room({digests.named(blob.digest) for blob in blobs_of(work) if not blob.HasField("inline")})
         shard, serialized = self._shard(work.shard, fetch)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise FedjobsError(ErrorCode.SHARD_FAILED, "the work has another number of values than its shard takes.")
@@ -183,7 +191,8 @@ class Works:
         except BaseException:
             self._finished.recycle(memory)
             raise
-        report = _report(work, pb.Result(clients=ran.clients, seconds=ran.seconds, device=ran.device))
+        device = ran.device + self._device_note
+        report = _report(work, pb.Result(clients=ran.clients, seconds=ran.seconds, device=device))
         if ran.clients == 0:  # a zero that is not neutral must not count
             self._finished.recycle(memory)
             return Finished(report)
@@ -249,7 +258,8 @@ def _parsed(serialized: bytes) -> shard_pb2.Shard:
         raise FedjobsError(ErrorCode.SHARD_FAILED, "the bytes received are not a shard.") from error
 
 
-def _blobs(work: pb.Work) -> list[pb.Blob]:
+def blobs_of(work: pb.Work) -> list[pb.Blob]:
+    """All that comes with a work item, or is to be fetched for it."""
     return [work.shard, *work.broadcasts, *(i.values for i in work.client_inputs if i.HasField("values"))]
 
 

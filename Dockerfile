@@ -1,0 +1,170 @@
+# The images of a cluster. Targets: operator, coordinator, worker (its session, its runner and a silo's agent), worker-gpu.
+#
+#   docker build --target worker -t fedjobs-worker .
+#
+# What lands in an image: Python's interpreter and its libraries, the dependencies that uv.lock names, this project. No
+# shell, no package manager, no compiler. To look around in a running pod: kubectl debug --image=... --target=...
+#
+# BASE is any Debian-like image with python3 (3.11) and its venv module on the PATH.
+ARG BASE=python:3.11-slim-bookworm
+
+# ---- what every image starts from: BASE without its programs -------------------------------------------------------
+FROM ${BASE} AS stripped
+# The standard library is compiled here, because nothing can write bytecode at run time. Names for the two users, because
+# libraries ask for them. The programs go last: what follows is copied, nothing runs here any more.
+RUN stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && { python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -x 'lib2to3|/test/|site-packages|dist-packages' "$stdlib" || true; } \
+ && echo 'fedjobs:x:65532:65532:fedjobs:/tmp:/nonexistent' >> /etc/passwd && echo 'fedjobs:x:65532:' >> /etc/group \
+ && echo 'runner:x:65533:65532:fedjobs runner:/tmp:/nonexistent' >> /etc/passwd \
+ && rm -rf "$stdlib"/ensurepip "$stdlib"/idlelib "$stdlib"/lib2to3 "$stdlib"/tkinter "$stdlib"/turtledemo "$stdlib"/test \
+           "$stdlib"/site-packages/pip* "$stdlib"/site-packages/setuptools* "$stdlib"/site-packages/wheel* \
+           /usr/lib/python3/dist-packages/* /usr/share/python-wheels /usr/share/perl* /usr/lib/*/perl* /usr/lib/apt \
+           /usr/lib/dpkg /etc/apt /etc/cron* /etc/init.d /etc/rc*.d /etc/systemd /usr/lib/systemd /usr/lib/init \
+           /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/bash-completion /usr/share/lintian \
+           /usr/share/bug /usr/share/menu /var/cache/* /var/log/* /var/lib/apt /var/lib/dpkg/info /root/.cache /tmp/* \
+ && find /usr/bin /usr/sbin /usr/libexec /usr/local/bin /usr/local/sbin ! -type d ! -name 'python3' ! -name 'python3.11' -delete
+
+FROM scratch AS runtime
+COPY --from=stripped / /
+# Nothing is written beside the code, and the working folder (the only one that is writable) is not a place to import from.
+ENV PATH=/opt/fedjobs/bin:/usr/local/bin:/usr/bin \
+    HOME=/tmp \
+    LANG=C.UTF-8 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1 \
+    TF_CPP_MIN_LOG_LEVEL=2
+WORKDIR /tmp
+USER 65532:65532
+
+# ---- the builder: uv, and what uv.lock says ------------------------------------------------------------------------
+FROM ${BASE} AS uv
+ARG UV_VERSION=0.13.8
+# Behind a proxy with an authority of its own: --secret id=ca-bundle,src=FILE, and both of these /run/secrets/ca-bundle.
+ARG SSL_CERT_FILE
+ARG PIP_CERT
+RUN --mount=type=secret,id=ca-bundle \
+    python3 -m venv /uv && /uv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
+# Bytecode is trusted as it is: the code in an image never changes, and checking would cost a stat for each module.
+ENV UV_PYTHON_DOWNLOADS=never \
+    UV_LINK_MODE=copy \
+    UV_COMPILE_BYTECODE=1 \
+    UV_NO_PROGRESS=1 \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH
+# What TensorFlow's wheels bring and nothing here uses: headers, a parser of C++, TensorBoard's server.
+ENV UNUSED="bin/activate* bin/*.bat bin/tensorboard bin/toco* bin/tf* bin/pip* bin/wheel lib/python3.11/site-packages/clang \
+    lib/python3.11/site-packages/tensorflow/include lib/python3.11/site-packages/tensorboard_data_server/bin"
+WORKDIR /src
+
+# What the lock says, as lists with hashes: so that the layers below are made anew when a dependency changes, and not at
+# each edit of pyproject.toml.
+FROM uv AS lock
+COPY pyproject.toml uv.lock ./
+RUN /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra operator -o /lock/operator.txt \
+ && /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra coordinator -o /lock/coordinator.txt \
+ && /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra worker --extra agent -o /lock/worker.txt
+
+FROM uv AS operator-dependencies
+ARG SSL_CERT_FILE
+COPY --from=lock /lock/operator.txt ./
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
+    /uv/bin/uv venv --no-config --python "$(command -v python3)" /opt/fedjobs \
+ && /uv/bin/uv pip sync --no-config --require-hashes --python /opt/fedjobs operator.txt \
+ && cd /opt/fedjobs && rm -rf $UNUSED
+
+# TFF's local runtime is a program of 300 MB that outlives its parent. Importing TFF looks whether the file is there; the
+# coordinator never starts it, and a program that does is told at once that it cannot.
+FROM uv AS coordinator-dependencies
+ARG SSL_CERT_FILE
+COPY --from=lock /lock/coordinator.txt ./
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
+    /uv/bin/uv venv --no-config --python "$(command -v python3)" /opt/fedjobs \
+ && /uv/bin/uv pip sync --no-config --require-hashes --python /opt/fedjobs coordinator.txt \
+ && cd /opt/fedjobs && rm -rf $UNUSED && truncate -s 0 lib/python3.11/site-packages/tensorflow_federated/data/worker_binary
+
+FROM uv AS worker-dependencies
+ARG SSL_CERT_FILE
+COPY --from=lock /lock/worker.txt ./
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
+    /uv/bin/uv venv --no-config --python "$(command -v python3)" /opt/fedjobs \
+ && /uv/bin/uv pip sync --no-config --require-hashes --python /opt/fedjobs worker.txt \
+ && cd /opt/fedjobs && rm -rf $UNUSED
+
+# TensorFlow's build for GPUs is not in uv.lock, whose tensorflow-cpu has the same modules and needs the same packages. So the
+# lock gives everything else, and this is laid on top, each package at one version: what tensorflow[and-cuda] of that
+# release names, but for TensorRT, which has no package for Python 3.11.
+FROM worker-dependencies AS worker-gpu-dependencies
+ARG SSL_CERT_FILE
+ARG GPU_PACKAGES="tensorflow==2.14.1 nvidia-cublas-cu11==11.11.3.6 nvidia-cuda-cupti-cu11==11.8.87 \
+    nvidia-cuda-nvcc-cu11==11.8.89 nvidia-cuda-runtime-cu11==11.8.89 nvidia-cudnn-cu11==8.7.0.84 nvidia-cufft-cu11==10.9.0.58 \
+    nvidia-curand-cu11==10.3.0.86 nvidia-cusolver-cu11==11.4.1.48 nvidia-cusparse-cu11==11.7.5.86 nvidia-nccl-cu11==2.16.5"
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
+    /uv/bin/uv pip uninstall --python /opt/fedjobs tensorflow-cpu \
+ && /uv/bin/uv pip install --no-config --no-deps --python /opt/fedjobs $GPU_PACKAGES \
+ && cd /opt/fedjobs && rm -rf $UNUSED
+
+# This project's own code: one small layer, the same in every image, made anew in seconds. Everything else is above it.
+FROM uv AS project
+ARG SSL_CERT_FILE
+COPY pyproject.toml README.md LICENSE ./
+COPY client client
+COPY compute compute
+COPY coordinator coordinator
+COPY operator operator
+COPY protocol protocol
+COPY worker worker
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
+    /uv/bin/uv build --quiet --wheel --out-dir /dist . \
+ && /uv/bin/uv pip install --quiet --no-deps --python "$(command -v python3)" --target /project /dist/*.whl \
+ && rm -rf /project/bin /project/.lock
+
+# ---- the images ----------------------------------------------------------------------------------------------------
+FROM runtime AS operator
+COPY --from=operator-dependencies /opt/fedjobs /opt/fedjobs
+COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="fedjobs operator" \
+      org.opencontainers.image.description="Drives FederatedJobs on a Kubernetes cluster" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENTRYPOINT ["/opt/fedjobs/bin/python", "-m", "fedjobs_operator"]
+
+FROM runtime AS coordinator
+COPY --from=coordinator-dependencies /opt/fedjobs /opt/fedjobs
+COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="fedjobs coordinator" \
+      org.opencontainers.image.description="Runs one FederatedJob's program and merges what silos send" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENTRYPOINT ["/opt/fedjobs/bin/python", "-m", "fedjobs_coordinator"]
+
+FROM runtime AS worker
+COPY --from=worker-dependencies /opt/fedjobs /opt/fedjobs
+COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="fedjobs worker" \
+      org.opencontainers.image.description="A silo's side: agent, session and runner; it dials out and computes on the silo's data" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENTRYPOINT ["/opt/fedjobs/bin/python", "-m", "fedjobs_worker"]
+
+# With CUDA's libraries; the driver comes from the node, and which GPUs a pod sees is said by its resources.
+FROM runtime AS worker-gpu
+COPY --from=worker-gpu-dependencies /opt/fedjobs /opt/fedjobs
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="fedjobs worker for GPUs" \
+      org.opencontainers.image.description="A silo's side: agent, session and runner; it dials out and computes on the silo's data" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENTRYPOINT ["/opt/fedjobs/bin/python", "-m", "fedjobs_worker"]

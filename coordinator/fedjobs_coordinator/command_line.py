@@ -1,0 +1,137 @@
+"""A coordinator's process from its arguments to its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from fedjobs_protocol import processes
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.files import write_atomically
+from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.statuses import FinalWord, Phase
+from pydantic import ValidationError
+
+from fedjobs_coordinator import logs
+from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.final_words import TerminationMessage
+from fedjobs_coordinator.job_runs import FAILED, Destination, JobRun
+from fedjobs_coordinator.terminations import Termination
+
+CANNOT_START = 4
+_LOG = structlog.get_logger()
+
+
+def run(arguments: list[str] | None, termination: Termination, description: str) -> int:
+    """Runs the coordinator that the arguments ask for.
+
+    Args:
+        arguments: None: those of the process.
+        termination: Made when the process began.
+        description: For `--help`.
+    """
+    options = _parse(arguments, description)
+    logs.configure(debug=options.debug)
+    if options.lifeline:
+        processes.end_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
+    if options.processes:
+        processes.register(options.processes, "coordinator")
+    message = TerminationMessage(options.termination_message)
+    try:
+        job = _job(options.job)
+    except FedjobsError as error:
+        return _not_started(message, error, Phase.FAILED, FAILED)
+    try:
+        coordinator = Coordinator(job, Identity.load(options.tls or options.dir / "tls"), options.dir, options.listen)
+    except FedjobsError as error:
+        return _not_started(message, error, Phase.STARTING, CANNOT_START)
+    logs.about(job, lambda: coordinator.progress.current_round, debug=options.debug)
+    coordinator.progress.tell(logs.log_progress)
+    try:
+        if options.metrics:
+            _serve_metrics(coordinator, options.metrics)
+    except FedjobsError as error:
+        coordinator.close(Phase.SUSPENDED.value)
+        return _not_started(message, error, Phase.STARTING, CANNOT_START)
+    return _run(coordinator, termination, options, message)
+
+
+def _run(
+    coordinator: Coordinator, termination: Termination, options: argparse.Namespace, message: TerminationMessage
+) -> int:
+    termination.tell(coordinator.stop)
+    write_atomically(options.dir / "address.json", json.dumps({"address": coordinator.address}).encode())
+    _LOG.info("listening", address=coordinator.address, epoch=coordinator.epoch)
+    destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
+    job_run = JobRun(coordinator, termination, options.dir, options.result, destination, debug=options.debug)
+    code = job_run.run()
+    message.write(FinalWord.of(coordinator.progress.status))
+    coordinator.close(_outcome(coordinator.progress.status.phase))
+    return code
+
+
+def _outcome(phase: Phase) -> str:
+    """What silos are told; a coordinator that ends before its job does comes back."""
+    return (phase if phase.is_final else Phase.SUSPENDED).value
+
+
+def _not_started(message: TerminationMessage, error: FedjobsError, phase: Phase, code: int) -> int:
+    _LOG.error("cannot start", code=error.code.label, error=error.public)
+    sys.stderr.write(f"{error.public}\n")
+    message.write(FinalWord(phase=phase, code=error.code.label, message=error.public))
+    return code
+
+
+def _job(path: Path) -> ResolvedJob:
+    """Reads the resolved job.
+
+    Raises:
+        FedjobsError: INVALID_JOB.
+    """
+    try:
+        return ResolvedJob.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            f"{path} is not a resolved job: {error}",
+            "Run coordinator and operator, or client, of the same release.",
+        ) from error
+
+
+def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
+    """Serves them until the process ends.
+
+    Raises:
+        FedjobsError: PORT_IN_USE.
+    """
+    from fedjobs_protocol.http_metrics import MetricsServer
+
+    from fedjobs_coordinator.metrics import CoordinatorMetrics
+
+    metrics = CoordinatorMetrics(lambda: coordinator.progress.status)
+    coordinator.progress.tell(metrics.count)
+    server = MetricsServer(listen, metrics.registry)
+    _LOG.info("serving metrics", port=server.port)
+
+
+def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m fedjobs_coordinator", description=description.splitlines()[0])
+    parser.add_argument("--job", type=Path, required=True, help="the resolved job, JSON")
+    parser.add_argument("--dir", type=Path, required=True, help="folder that outlives the process")
+    parser.add_argument("--tls", type=Path, help="folder with tls.crt, tls.key and ca.crt; by default tls/ in --dir")
+    parser.add_argument("--listen", required=True, help="host:port; port 0 chooses one")
+    parser.add_argument("--result", type=Path, required=True, help="folder for the result")
+    parser.add_argument("--output-uri", help="where the result is exported to: any fsspec URL of a folder")
+    parser.add_argument("--output-options", type=Path, help="the output file system's own options, JSON")
+    parser.add_argument("--termination-message", type=Path, help="file for how it ended, JSON")
+    parser.add_argument("--metrics", help="host:port for /metrics and /healthz, plain HTTP")
+    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
+    parser.add_argument("--debug", action="store_true", help="log stack traces")
+    return parser.parse_args(arguments)

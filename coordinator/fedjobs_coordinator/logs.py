@@ -1,0 +1,62 @@
+"""The log of a coordinator's process: one JSON object a line on standard error, with the job in every one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+import structlog
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_LOG = structlog.get_logger()
+
+
+def configure(*, debug: bool = False) -> None:
+    """Sets up the log of this process, before its job is known."""
+    _configure([], debug=debug)
+
+
+def about(job: ResolvedJob, round_now: Callable[[], int], *, debug: bool = False) -> None:
+    """Puts the job into every line from here on, and the round into those that are written during one.
+
+    Args:
+        job: What is run.
+        round_now: The round that is being worked on; 0: none.
+        debug: Log more.
+    """
+
+    def with_job(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        told: EventDict = {"job": job.name, "jobUid": job.uid}
+        if number := round_now():
+            told["round"] = number
+        return {**told, **event}
+
+    _configure([with_job], debug=debug)
+
+
+def log_progress(event: ProgressEvent) -> None:
+    """One line for each thing that happened."""
+    if isinstance(event, RoundEvent):
+        _LOG.info("round finished", round=event.round, seconds=round(event.seconds, 3), silos=event.silos)
+    elif isinstance(event, SiloEvent):
+        _LOG.info("silo", silo=event.silo, state=event.state.value, reason=event.reason, message=event.message)
+    elif isinstance(event, PhaseEvent):
+        _LOG.info("phase", phase=event.phase.value, message=event.message)
+
+
+def _configure(further: list[Processor], *, debug: bool) -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            *further,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=repr),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )

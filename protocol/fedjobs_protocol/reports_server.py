@@ -1,0 +1,52 @@
+"""The coordinator's side of what the operator hears: one stream of statuses, for nobody but the operator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import grpc
+import structlog
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
+from fedjobs_protocol.identities import check_operator
+from fedjobs_protocol.v1 import report_pb2 as pb
+
+_log = structlog.get_logger(__name__)
+
+
+class ReportsHandler(Protocol):
+    """What a coordinator tells. Called in the event loop."""
+
+    def watch(self) -> AsyncIterator[bytes]:
+        """The status as JSON, at once and whenever it has changed; ends after 50 s at the latest."""
+
+
+def service(handler: ReportsHandler) -> grpc.GenericRpcHandler[Any, Any]:
+    """The service, to be served beside the silos' (see `session_server.SessionServer`)."""
+
+    async def watch(_: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
+        try:
+            check_operator(context.auth_context())
+            async for status in handler.watch():
+                yield pb.WatchResponse(status=status)
+            return
+        except FedjobsError as error:
+            failure = error
+        except grpc.aio.BaseError:
+            raise
+        except Exception:
+            _log.exception("a watch failed")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+        await context.abort(*to_grpc(failure))
+
+    return grpc.method_handlers_generic_handler(
+        "fedjobs.v1.Reports",
+        {
+            "Watch": grpc.unary_stream_rpc_method_handler(
+                watch,
+                request_deserializer=pb.WatchRequest.FromString,
+                response_serializer=pb.WatchResponse.SerializeToString,
+            )
+        },
+    )

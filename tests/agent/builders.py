@@ -1,0 +1,79 @@
+"""What an agent sees, made up for tests: `an_invitation().requiring_gpu()`, `a_worker(of=invitation).ended(at=5)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from fedjobs_agent import names
+from fedjobs_agent.invitations import Received
+from fedjobs_agent.observations import Worker, WorkerPod
+from fedjobs_agent.planning import Judged
+from fedjobs_protocol.identities import Identity, server_name
+from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.policies import Allowed, Decision, Refused
+
+JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
+
+
+@dataclass(frozen=True)
+class AnInvitation:
+    job_name: str = "digits"
+    id: str = "secret-1.aaaa"
+    gpu: Literal["Never", "Prefer", "Require"] = "Never"
+    count: int = 1
+    decision: Decision = Allowed()  # noqa: RUF009 (frozen)
+
+    def preferring_gpu(self, count: int = 1) -> AnInvitation:
+        return replace(self, gpu="Prefer", count=count)
+
+    def requiring_gpu(self) -> AnInvitation:
+        return replace(self, gpu="Require")
+
+    def made_again(self) -> AnInvitation:
+        return replace(self, id="secret-2.bbbb")
+
+    def refused_by(self, rule: str) -> AnInvitation:
+        return replace(self, decision=Refused(rule, "no"))
+
+    @property
+    def invitation(self) -> Invitation:
+        return Invitation(
+            job_uid=JOB,
+            job_name=self.job_name,
+            program="fedavg",
+            datasets=["digits"],
+            address="coordinator:8443",
+            server_name=server_name(JOB),
+            gpu=InvitationGpu(mode=self.gpu, count=self.count),
+        )
+
+    @property
+    def received(self) -> Received:
+        secret, uid = f"{self.job_name}-silo-{SILO}", self.id.partition(".")[0]
+        return Received(self.id, self.invitation, SILO, secret, uid, Identity(b"", b"", b""))
+
+    @property
+    def judged(self) -> Judged:
+        return Judged(self.received, self.decision)
+
+    @property
+    def worker_name(self) -> str:
+        return names.worker(self.job_name, SILO)
+
+
+def an_invitation(job_name: str = "digits") -> AnInvitation:
+    return AnInvitation(job_name)
+
+
+def a_worker(of: AnInvitation, **fields: Any) -> Worker:
+    return Worker(name=of.worker_name, uid="job-1", invitation_id=of.id, **fields)
+
+
+def a_pod(of: Worker, **fields: Any) -> WorkerPod:
+    return WorkerPod(job_uid=of.uid, **fields)
+
+
+def a_pod_that_said(of: Worker, outcome: Outcome) -> WorkerPod:
+    return a_pod(of, last_word=LastWord(outcome=outcome))

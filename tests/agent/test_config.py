@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fedjobs_agent import config
+from fedjobs_agent.agent import silo_file
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "agent.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_silo_and_image_are_enough(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, "{silo: hospital-a, image: worker:1}"))
+    assert (loaded.config_map, loaded.gpu_patience_seconds, loaded.data) == ("fedjobs-silo", 60, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{silo: hospital-a}", "field image is missing"),
+        ("{silo: Hospital, image: x}", "field silo has the value 'Hospital'"),
+        ("{silo: a, image: x, dataVolume: {}}", "unknown field dataVolume"),
+        ("{silo: a, image: x, gpuPatience: 5}", "Did you mean 'gpuPatienceSeconds'?"),
+        ("{silo: a, image: x, dialAddress: fedjobs.example.org}", "field dialAddress"),
+        ("[", "is not valid YAML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(FedjobsError) as caught:
+        config.load(written(tmp_path, text))
+    assert caught.value.code is ErrorCode.INVALID_SILO_FILE
+    assert said in caught.value.public
+
+
+def test_another_silos_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "silo.yaml").write_text("{silo: hospital-b}")
+    loaded = config.load(written(tmp_path, f"{{silo: hospital-a, image: x, siloFile: {tmp_path}/silo.yaml}}"))
+    with pytest.raises(FedjobsError, match="is the file of silo hospital-b, not of hospital-a"):
+        silo_file(loaded)

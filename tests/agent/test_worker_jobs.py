@@ -1,0 +1,136 @@
+"""Manifests of workers, and what a real API server says to them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from fedjobs_agent import names, worker_jobs
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.planning import NO_GPU_FREE, Start
+from fedjobs_worker.silo_files import SiloFile
+
+from tests.agent.builders import SILO, an_invitation
+from tests.cluster.api_servers import ApiServer
+
+CONFIG = AgentConfig.model_validate(
+    {
+        "silo": SILO,
+        "image": "worker:1",
+        "gpuImage": "worker-gpu:1",
+        "data": {"volume": {"persistentVolumeClaim": {"claimName": "records"}}},
+        "dialAddress": "fedjobs.example.org:443",
+        "sessionResources": {"limits": {"memory": "4Gi"}},
+    }
+)
+FILE = SiloFile.model_validate(
+    {
+        "silo": SILO,
+        "runner": {
+            "gpu": {
+                "resourceName": "example.org/gpu",
+                "nodeSelector": {"accelerator": "yes"},
+                "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+            },
+            "resources": {"requests": {"cpu": "2"}, "limits": {"memory": "8Gi"}},
+        },
+    }
+)
+STARTS = {
+    "cpu": Start(an_invitation().received),
+    "no gpu was free": Start(an_invitation().preferring_gpu().received, device_note=NO_GPU_FREE),
+    "gpu": Start(an_invitation().preferring_gpu(2).received, gpu=True),
+}
+
+
+def manifest(start: Start, config: AgentConfig = CONFIG) -> dict[str, Any]:
+    return worker_jobs.worker_job(start, config, FILE, "hospital", worker_jobs.owned_by_secret(start))
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = job["spec"]["template"]["spec"]
+    return pod
+
+
+def test_the_runner_has_a_socket_and_nothing_else() -> None:
+    pod = pod_of(manifest(STARTS["cpu"]))
+    (runner,), (session,) = pod["initContainers"], pod["containers"]
+    assert {mount["name"] for mount in runner["volumeMounts"]} == {"socket", "runner-tmp"}
+    assert {"invitation", "silo", "data", "socket", "state"} <= {mount["name"] for mount in session["volumeMounts"]}
+    assert runner["securityContext"]["runAsUser"] != session["securityContext"]["runAsUser"]
+    assert runner["restartPolicy"] == "Always"
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_data_and_invitation_are_read_only() -> None:
+    pod = pod_of(manifest(STARTS["cpu"]))
+    mounts = {mount["name"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    assert all(mounts[name]["readOnly"] for name in ("data", "invitation", "silo"))
+    (data,) = [volume for volume in pod["volumes"] if volume["name"] == "data"]
+    assert data["persistentVolumeClaim"] == {"claimName": "records", "readOnly": True}
+    assert CONFIG.data is not None
+    assert "readOnly" not in CONFIG.data.volume["persistentVolumeClaim"]
+
+
+def test_a_gpu_is_the_runners_and_where_it_is_the_silos_to_say() -> None:
+    pod = pod_of(manifest(STARTS["gpu"]))
+    runner, session = pod["initContainers"][0], pod["containers"][0]
+    assert runner["resources"]["limits"] == {"memory": "8Gi", "example.org/gpu": "2"}
+    assert runner["resources"]["requests"] == {"cpu": "2", "memory": "8Gi", "example.org/gpu": "2"}
+    assert "example.org/gpu" not in json.dumps(session)
+    assert pod["nodeSelector"] == {"accelerator": "yes"}
+    assert pod["tolerations"][0]["key"] == "gpu"
+    assert (runner["image"], session["image"]) == ("worker-gpu:1", "worker:1")
+
+
+def test_without_a_gpu_nothing_of_it_is_left_but_a_note() -> None:
+    pod = pod_of(manifest(STARTS["no gpu was free"]))
+    assert not {"nodeSelector", "tolerations"} & set(pod)
+    assert "example.org/gpu" not in json.dumps(pod)
+    assert pod["initContainers"][0]["image"] == "worker:1"
+    arguments = pod["containers"][0]["args"]
+    assert arguments[arguments.index("--device-note") + 1] == NO_GPU_FREE
+    assert "--device-note" not in pod_of(manifest(STARTS["cpu"]))["containers"][0]["args"]
+
+
+def test_a_worker_is_found_by_its_labels_and_knows_its_invitation() -> None:
+    job = manifest(STARTS["gpu"])
+    labels = {f"{key}={value}" for key, value in job["metadata"]["labels"].items()}
+    assert set(names.workers_of(SILO).split(",")) <= labels
+    assert job["spec"]["template"]["metadata"]["labels"] == job["metadata"]["labels"]
+    annotations = {"fedjobs.dev/invitation-id": "secret-1.aaaa", "fedjobs.dev/gpu": "true"}
+    assert job["metadata"]["annotations"] == annotations
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("Secret", "digits-silo-hospital-a", "secret-1")
+
+
+def test_limits_that_the_silo_sets_are_requests_too() -> None:
+    session = pod_of(manifest(STARTS["cpu"]))["containers"][0]
+    assert session["resources"] == {"limits": {"memory": "4Gi"}, "requests": {"cpu": "50m", "memory": "4Gi"}}
+
+
+@pytest.mark.api_server
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
+def test_the_restricted_standard_admits_the_pod_with_no_unknown_field(
+    api_server: ApiServer, api_namespace: str, start: Start
+) -> None:
+    api_server.kubectl("label", "namespace", api_namespace, "pod-security.kubernetes.io/enforce=restricted")
+    job = manifest(start)
+    job["metadata"]["namespace"] = api_namespace
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "worker", "namespace": api_namespace},
+        "spec": copy.deepcopy(pod_of(job)),
+    }
+    for each in (job, pod):
+        created = api_server.kubectl(
+            "create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-", stdin=json.dumps(each)
+        )
+        assert json.loads(created)["kind"] == each["kind"]
+    refused = copy.deepcopy(pod)
+    refused["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    answer = api_server.kubectl.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(refused))
+    assert "violates PodSecurity" in answer.stderr

@@ -1,0 +1,113 @@
+"""A coordinator's folder, and the process that a container would run on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fedjobs_coordinator.finished import FinishedProgram
+from fedjobs_protocol.identities import RunAuthority, server_name
+from fedjobs_protocol.ids import JobUid
+from fedjobs_protocol.jobs import ResolvedJob, ResolvedProgram
+from fedjobs_protocol.statuses import FinalWord, Status
+
+from .builders import JOB, a_job
+
+_PATIENCE_S = 120.0
+RESULT = {"result.json": b"{}\n", "model/weights.safetensors": bytes(3_000_000)}
+
+
+class Container:
+    """What is mounted into a coordinator's container."""
+
+    def __init__(self, root: Path, program: str = "nothing:at_all") -> None:
+        self.root = root
+        self.state, self.tls, self.message = root / "state", root / "tls", root / "termination-log"
+        self.result = self.state / "result"
+        self.authority = RunAuthority.create()
+        self.authority.issue_coordinator(JOB, server_name(JOB)).save(self.tls)
+        self.state.mkdir()
+        self.message.write_bytes(b"an earlier container's")
+        changes = {"program": ResolvedProgram(entrypoint=program, source=str(root / "program"))}
+        self.job: ResolvedJob = a_job().model_copy(update=changes)
+        (root / "job.json").write_text(self.job.model_dump_json(by_alias=True))
+
+    def with_finished_program(self) -> Container:
+        """The program ran in an earlier process; only its result's export is left to do."""
+        for name, content in RESULT.items():
+            (self.result / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.result / name).write_bytes(content)
+        FinishedProgram(self.state, self.result, JobUid(JOB)).note()
+        return self
+
+    def arguments(self, *further: str | Path) -> list[str]:
+        fixed = ["--job", self.root / "job.json", "--dir", self.state, "--tls", self.tls, "--result", self.result]
+        fixed += ["--listen", "127.0.0.1:0", "--termination-message", self.message]
+        return [str(word) for word in (*fixed, *further)]
+
+    @contextlib.contextmanager
+    def started(self, *further: str | Path) -> Iterator[Process]:
+        with (self.root / "log").open("ab") as log:
+            command = [sys.executable, "-m", "fedjobs_coordinator", *self.arguments(*further)]
+            popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield Process(self, popen)
+        finally:
+            popen.kill()
+            popen.wait()
+
+    @property
+    def final_word(self) -> FinalWord:
+        return FinalWord.model_validate_json(self.message.read_bytes())
+
+    @property
+    def status(self) -> Status:
+        return Status.model_validate_json((self.state / "status.json").read_bytes())
+
+    @property
+    def address(self) -> str:
+        return str(json.loads((self.state / "address.json").read_bytes())["address"])
+
+    @property
+    def log(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.root / "log").read_bytes().splitlines() if line.startswith(b"{")]
+
+
+class Process:
+    def __init__(self, container: Container, popen: subprocess.Popen[bytes]) -> None:
+        self._container = container
+        self._popen = popen
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Waits for something that happens while it runs."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while not condition():
+            log = (self._container.root / "log").read_text()
+            assert self._popen.poll() is None, f"it ended before {what}:\n{log}"
+            assert time.monotonic() < deadline, f"waited in vain for {what}:\n{log}"
+            time.sleep(0.01)
+
+    def until_it_listens(self) -> None:
+        self.until((self._container.state / "address.json").exists, "it listens")
+
+    def until_it_catches_sigterm(self) -> None:
+        def catches() -> bool:
+            lines = Path(f"/proc/{self._popen.pid}/status").read_text().splitlines()
+            caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:"))
+            return bool(caught & (1 << (signal.SIGTERM - 1)))
+
+        self.until(catches, "it catches SIGTERM")
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self._popen.pid, number)
+
+    def ended(self) -> int:
+        """Waits for its end; the exit status."""
+        return self._popen.wait(_PATIENCE_S)

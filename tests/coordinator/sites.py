@@ -1,0 +1,98 @@
+"""A folder for whole coordinators, and silos that come over loopback with mutual TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_protocol.channels import open_channel
+from fedjobs_protocol.errors import FedjobsError
+from fedjobs_protocol.identities import RunAuthority, server_name
+from fedjobs_protocol.ids import Digest, SiloName
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.session_client import SessionClient
+from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_protocol.v1 import session_pb2 as pb
+
+from .builders import JOB, JOIN, a_job
+
+SHARD = Digest("5a" * 32)
+Result = TypeVar("Result")
+
+
+class Silo:
+    """Joins, and answers as it is told."""
+
+    def __init__(self, client: SessionClient) -> None:
+        self.client = client
+        self.session_id = ""
+
+    def join(self, decline: str = "") -> Silo:
+        request = pb.JoinRequest()
+        request.CopyFrom(JOIN)
+        if decline:
+            request.decline.CopyFrom(pb.Decline(rule="requesters", message=decline))
+        self.session_id = self.client.join(request).session_id
+        return self
+
+    def pull(self, report: pb.Report | None = None) -> pb.PullWorkResponse:
+        return self.client.pull_work(self.session_id, report)
+
+
+class Site:
+    """A folder for coordinators, and silos that can reach them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authority = RunAuthority.create()
+        self.pool = ThreadPoolExecutor(4)
+        self.resources = contextlib.ExitStack()
+        self._open: list[Coordinator] = []
+
+    def start(self, job: ResolvedJob | None = None, listen: str = "127.0.0.1:0") -> Coordinator:
+        identity = self.authority.issue_coordinator(JOB, server_name(JOB))
+        coordinator = Coordinator(job or a_job(), identity, self.folder, listen)
+        self._open.append(coordinator)
+        return coordinator
+
+    def close(self, coordinator: Coordinator, outcome: str = "Suspended") -> None:
+        self._open.remove(coordinator)
+        coordinator.stop()  # also who still waits in a test that failed
+        coordinator.close(outcome)
+
+    def close_all(self) -> None:
+        for coordinator in list(self._open):
+            self.close(coordinator)
+
+    def silo(self, coordinator: Coordinator, name: SiloName) -> Silo:
+        identity = self.authority.issue_silo(JOB, name)
+        channel = self.resources.enter_context(open_channel(coordinator.address, server_name(JOB), identity))
+        return Silo(SessionClient(channel))
+
+    def meanwhile(self, call: Callable[..., Result], *arguments: object) -> Future[Result]:
+        return self.pool.submit(call, *arguments)
+
+    def is_waiting(self) -> bool:
+        return (self.folder / "status.json").exists() and self.status().phase is Phase.WAITING_FOR_SILOS
+
+    def status(self) -> Status:
+        return Status.model_validate_json((self.folder / "status.json").read_bytes())
+
+
+def raised_by(call: Callable[[], object]) -> FedjobsError:
+    with pytest.raises(FedjobsError) as raised:
+        call()
+    return raised.value
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)

@@ -1,0 +1,121 @@
+"""Which silos a round begins with, and how long it waits for the others."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from fedjobs_coordinator import coordinator as coordinator_module
+from fedjobs_protocol.errors import ErrorCode
+from fedjobs_protocol.ids import Digest
+from fedjobs_protocol.statuses import Phase
+
+from .builders import ALICE, BOB, WORK, a_job, an_assignment
+from .sites import SHARD, Site, raised_by, until
+
+
+def test_the_cohort_waits_for_all_silos(site: Site) -> None:
+    coordinator = site.start()
+    site.silo(coordinator, ALICE).join()
+    waiting = site.meanwhile(coordinator.cohort, SHARD)
+    until(site.is_waiting)
+    assert "1 of 2" in site.status().message
+    assert not waiting.done()
+    site.silo(coordinator, BOB).join()
+    assert waiting.result(10) == [ALICE, BOB]
+    assert site.status().phase is Phase.RUNNING
+
+
+def test_after_the_deadline_the_cohort_is_those_who_are_there(site: Site) -> None:
+    coordinator = site.start(a_job(least=1, deadline=0.3))
+    site.silo(coordinator, BOB).join()
+    assert coordinator.cohort(SHARD) == [BOB]
+
+
+def test_a_goal_below_all_is_enough(site: Site) -> None:
+    coordinator = site.start(a_job(["alice", "bob", "carol"], least=1, goal=2))
+    for silo in (ALICE, BOB):
+        site.silo(coordinator, silo).join()
+    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+
+
+def test_silos_that_are_ready_beyond_the_goal_take_part_too(site: Site) -> None:
+    coordinator = site.start(a_job(least=1, goal=1))
+    for silo in (ALICE, BOB):
+        site.silo(coordinator, silo).join()
+    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+
+
+def test_too_few_silos_after_the_deadline_are_an_error_that_names_who_and_why(site: Site) -> None:
+    coordinator = site.start(a_job(["alice", "bob", "carol"], least=3, deadline=0.3))
+    site.silo(coordinator, ALICE).join()
+    site.silo(coordinator, BOB).join(decline="not for you")
+    error = raised_by(lambda: coordinator.cohort(SHARD))
+    assert error.code is ErrorCode.COHORT_TOO_SMALL
+    assert "Only 1 of at least 3" in error.public
+    assert "bob is Declined (requesters: not for you)" in error.public
+    assert "carol is Invited" in error.public
+    assert "minSilos" in error.public
+
+
+def test_silos_that_decline_are_not_waited_for(site: Site) -> None:
+    coordinator = site.start(a_job(least=1))
+    site.silo(coordinator, ALICE).join(decline="not for you")
+    site.silo(coordinator, BOB).join()
+    assert coordinator.cohort(SHARD) == [BOB]
+
+
+def test_when_too_many_decline_the_deadline_is_not_waited_for(site: Site) -> None:
+    coordinator = site.start(a_job(least=2, deadline=1000))
+    waiting = site.meanwhile(coordinator.cohort, SHARD)
+    site.silo(coordinator, ALICE).join(decline="not for you")
+    error = raised_by(lambda: waiting.result(10))
+    assert error.code is ErrorCode.COHORT_TOO_SMALL
+    assert "alice is Declined" in error.public
+
+
+def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
+    coordinator = site.start(a_job(least=1))
+    for silo in (ALICE, BOB):
+        site.silo(coordinator, silo).join()
+    coordinator.refused(SHARD, ALICE)
+    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(Digest("00" * 32)) == [ALICE, BOB]
+
+
+def test_who_was_waited_for_in_vain_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    coordinator = site.start(a_job(least=1, deadline=0.3))
+    site.silo(coordinator, BOB).join()
+    assert coordinator.cohort(SHARD) == [BOB]
+    _stand_still(monkeypatch)
+    assert coordinator.cohort(SHARD) == [BOB]
+    site.silo(coordinator, ALICE).join()
+    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+
+
+def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    coordinator = site.start(a_job(least=1, deadline=0.3))
+    alice = site.silo(coordinator, ALICE).join()
+    site.silo(coordinator, BOB).join()
+    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+    assignment = an_assignment(ALICE)
+    coordinator.assign([assignment])
+    alice.pull()
+    coordinator.collected([assignment])
+    coordinator.withdraw([assignment])
+    _stand_still(monkeypatch)
+    assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel
+    assert coordinator.cohort(SHARD) == [BOB]
+    assert site.status().silos[0].reason == "RoundDeadline"
+    asking = site.meanwhile(alice.pull)
+    until(lambda: coordinator.cohort(SHARD) == [ALICE, BOB])
+    coordinator.stop()
+    site.close(coordinator)
+    assert asking.result(10).HasField("over")
+
+
+def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No deadline is reached from here on: who waits for one, waits for ever."""
+    now = time.monotonic()
+    monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))

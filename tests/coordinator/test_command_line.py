@@ -1,0 +1,124 @@
+"""How a coordinator ends when there is nothing to run: exit status, final word, status."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from fedjobs_coordinator.__main__ import main
+from fedjobs_protocol import retries
+from fedjobs_protocol.result_manifests import ResultManifest
+from fedjobs_protocol.statuses import FinalWord, Phase
+
+from .coordinator_processes import RESULT, Container
+from .object_stores import BUCKET, ObjectStore, options_file
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[Container]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield Container(tmp_path)
+    signal.signal(signal.SIGTERM, before)
+    structlog.reset_defaults()
+
+
+def test_without_an_output_the_result_stays_where_it_is(container: Container) -> None:
+    assert main(container.with_finished_program().arguments()) == 0
+    word = container.final_word
+    assert word == FinalWord.of(container.status)
+    assert word.phase is Phase.COMPLETE
+    assert word.result is not None
+    assert word.result.uri == f"file://{container.result}"
+    noted = ResultManifest.model_validate_json((container.state / "finished.json").read_bytes())
+    assert word.result.digest == noted.digest
+    assert {
+        path.relative_to(container.result).as_posix() for path in container.result.rglob("*") if path.is_file()
+    } == set(RESULT)
+
+
+def test_a_result_is_brought_to_a_mounted_claim(container: Container) -> None:
+    assert (
+        main(container.with_finished_program().arguments("--output-uri", f"file://{container.root}/output/digits")) == 0
+    )
+    assert (container.root / "output/digits/model/weights.safetensors").read_bytes() == RESULT[
+        "model/weights.safetensors"
+    ]
+    assert container.final_word.result is not None
+    assert container.final_word.result.uri == f"file://{container.root}/output/digits"
+
+
+def test_silos_that_come_during_the_export_are_told_that_the_job_is_over(container: Container) -> None:
+    main(container.with_finished_program().arguments("--output-uri", f"file://{container.root}/output"))
+    events = [json.loads(line) for line in (container.state / "progress.jsonl").read_bytes().splitlines()]
+    assert [event["phase"] for event in events] == ["Exporting", "Complete"]
+
+
+def test_a_wrong_bucket_fails_for_good_and_before_anything_is_computed(container: Container, s3: ObjectStore) -> None:
+    output = ["--output-uri", "s3://elsewhere/x", "--output-options", options_file(container.root, s3.url)]
+    assert main(container.arguments(*output)) == 1
+    word = container.final_word
+    assert (word.phase, word.code) == (Phase.FAILED, "OutputRefused")
+    assert "s3://elsewhere/x" in word.message
+    assert (container.status.phase, container.status.code) == (Phase.FAILED, "OutputRefused")
+
+
+def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "_STEP_LONGEST_S", 0.001)
+    options = options_file(container.root, "http://127.0.0.1:1")
+    impatient = json.loads(options.read_text()) | {"config_kwargs": {"retries": {"max_attempts": 0}}}
+    options.write_text(json.dumps(impatient))
+    output = ["--output-uri", f"s3://{BUCKET}/x", "--output-options", options]
+    assert main(container.with_finished_program().arguments(*output)) == 74
+    word = container.final_word
+    assert (word.phase, word.code, word.result) == (Phase.EXPORTING, "OutputFailed", None)
+    assert main(container.arguments()) == 0
+
+
+def test_a_result_that_was_spoilt_is_not_taken_for_complete(container: Container) -> None:
+    container.with_finished_program()
+    (container.result / "result.json").write_bytes(b"[]\n")
+    assert main(container.arguments()) == 1  # it looks for the program, which is not there
+    assert container.final_word.code == "InvalidProgramParameter"
+
+
+def test_a_job_that_cannot_be_read_fails_for_good(container: Container) -> None:
+    (container.root / "job.json").write_text("{}")
+    assert main(container.arguments()) == 1
+    assert (container.final_word.phase, container.final_word.code) == (Phase.FAILED, "InvalidJob")
+    assert len(container.message.read_bytes()) <= 4096
+
+
+def test_a_certificate_that_is_not_there_is_no_start(container: Container) -> None:
+    (container.tls / "tls.crt").unlink()
+    assert main(container.arguments()) == 4
+    assert (container.final_word.phase, container.final_word.code) == (Phase.STARTING, "WrongCertificate")
+
+
+@pytest.mark.parametrize("option", ["--listen", "--metrics"])
+def test_a_taken_port_is_no_start_and_leaves_the_folder_free(container: Container, option: str) -> None:
+    container.with_finished_program()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(container.arguments(option, address)) == 4
+        assert container.final_word.code == "PortInUse"
+        assert address in container.final_word.message
+    assert main(container.arguments()) == 0
+
+
+def test_a_defect_is_a_crash_without_a_final_word(container: Container) -> None:
+    container.state.rename(container.root / "elsewhere")
+    assert main(container.arguments()) == 70
+    assert container.message.read_bytes() == b""
+
+
+def test_an_unwritable_termination_message_changes_nothing_else(container: Container) -> None:
+    container.message.unlink()
+    container.message.mkdir()
+    assert main(container.with_finished_program().arguments()) == 0

@@ -1,0 +1,155 @@
+"""What a real API server says of the chart, and of an operator that has the chart's rights and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.helm.charts import CHART, RELEASE, Helm, of_kind
+
+pytestmark = pytest.mark.api_server
+
+ROOT = CHART.parents[1]
+CRDS = [str(ROOT / "crds" / f"{name}.yaml") for name in ("federatedjobs", "silos")]
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+OF_PROMETHEUS = "monitoring.coreos.com/v1"
+SILOS = ("hospital-a", "hospital-b")
+RUNS = {"Job", "Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "Event"}
+
+
+@pytest.fixture
+def strict_namespace(api_server: ApiServer, api_namespace: str) -> str:
+    """Pods that are not restricted are refused there."""
+    labels = [f"{name}={value}" for name, value in RESTRICTED.items()]
+    api_server.kubectl("label", "namespace", api_namespace, *labels)
+    return api_namespace
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("monitoring.serviceMonitor=true", "monitoring.dashboard=true", "operator.disruptionBudget=true"),
+        ("namespaces={default}", "crds.keep=false", "image.tag=v1", "image.pullSecrets={one}"),
+    ],
+    ids=["defaults", "everything", "one namespace"],
+)
+def test_it_is_accepted_in_a_restricted_namespace(
+    api_server: ApiServer, strict_namespace: str, helm: Helm, settings: tuple[str, ...]
+) -> None:
+    objects = [
+        each for each in helm.objects(*settings, namespace=strict_namespace) if each["apiVersion"] != OF_PROMETHEUS
+    ]
+    done = api_server.kubectl.run(
+        "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert len(done.stdout.splitlines()) == len(objects)
+
+
+def test_the_pod_itself_is_admitted_where_only_restricted_ones_are(
+    api_server: ApiServer, strict_namespace: str, helm: Helm
+) -> None:
+    [deployment] = of_kind(helm.objects(namespace=strict_namespace), "Deployment")
+    template = deployment["spec"]["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+    pod["metadata"] = {"name": "operator", "namespace": strict_namespace, "labels": template["metadata"]["labels"]}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account["metadata"] = {"name": template["spec"]["serviceAccountName"], "namespace": strict_namespace}
+    api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(account))
+    assert "pod/operator created" in api_server.kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod)
+    )
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
+def test_the_rights_are_what_the_operator_needs(
+    api_server: ApiServer, api_namespace: str, helm: Helm, tmp_path: Path, everywhere: bool
+) -> None:
+    own, user = f"{api_namespace}-operator", f"system:serviceaccount:{api_namespace}-operator:{RELEASE}"
+    kubectl = api_server.kubectl
+    kubectl("create", "namespace", own)
+    kubectl("apply", *(part for file in CRDS for part in ("-f", file)))
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", *(part for file in CRDS for part in ("-f", file)))
+    settings = [] if everywhere else [f"namespaces={{{api_namespace}}}"]
+    rights = [each for each in helm.objects(*settings, namespace=own) if each["apiVersion"].startswith("rbac.")]
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([_silo(name) for name in SILOS]))
+    try:
+        wait_until(
+            "the role is known", lambda: kubectl.run("auth", "can-i", "list", "silos", f"--as={user}").returncode == 0
+        )
+        watched = () if everywhere else (f"--namespace={api_namespace}",)
+        with _operator(api_server.kubeconfig_as(user), tmp_path / "operator.log", own, *watched) as process:
+            kubectl("apply", f"--namespace={api_namespace}", "-f", "-", stdin=yaml.safe_dump(_job("digits")))
+
+            def seen(kind: str) -> bool:
+                return bool(_names(api_server, kind, api_namespace))
+
+            def ended() -> str | None:
+                return None if process.poll() is None else (tmp_path / "operator.log").read_text()[-2000:]
+
+            for kind in sorted(RUNS):
+                wait_until(f"the job has its {kind}", lambda kind=kind: seen(kind), broken=ended)
+            change = json.dumps({"spec": {"suspend": True}})
+            kubectl("patch", "federatedjob", "digits", f"--namespace={api_namespace}", "--type=merge", "-p", change)
+
+            def invitations() -> list[str]:
+                return [name for name in _names(api_server, "Secret", api_namespace) if "-silo-" in name]
+
+            wait_until("invitations are withdrawn", lambda: not invitations(), broken=ended)
+    finally:
+        kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all([*rights, *[_silo(name) for name in SILOS]]))
+    refused = [(e["verb"], e["requestURI"]) for e in _calls(api_server, user) if e["responseStatus"].get("code") == 403]
+    assert refused == []
+
+
+def _names(server: ApiServer, kind: str, namespace: str) -> list[str]:
+    return server.kubectl("get", kind, f"--namespace={namespace}", "-o", "name", "--ignore-not-found").split()
+
+
+def _calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
+    events = map(json.loads, server.audit_log.read_text().splitlines())
+    return [event for event in events if event["user"]["username"] == user and "responseStatus" in event]
+
+
+def _silo(name: str) -> dict[str, Any]:
+    return {"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo", "metadata": {"name": name}, "spec": {}}
+
+
+def _job(name: str) -> dict[str, Any]:
+    job: dict[str, Any] = yaml.safe_load((ROOT / "examples/digits/job.yaml").read_text())
+    job["metadata"]["name"] = name
+    job["spec"]["silos"] = {"names": list(SILOS)}
+    job["spec"]["cohort"] = {"minSilos": 2, "goalSilos": 2}
+    return job
+
+
+@contextmanager
+def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The operator, as a process with this user's rights."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        health = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "fedjobs_operator", f"--own-namespace={own}", "--coordinator-image=none"]
+    command += ["--metrics=127.0.0.1:0", f"--health={health}", *arguments]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"KUBECONFIG": str(kubeconfig)})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)

@@ -1,0 +1,149 @@
+"""What each value changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helm.charts import CHART, NAMESPACE, Helm, of_kind, pod
+
+CRDS = CHART.parents[1] / "crds"
+KEPT = {"helm.sh/resource-policy": "keep"}
+MONITORED = ("monitoring.serviceMonitor=true", "monitoring.prometheusRule=true", "monitoring.dashboard=true")
+
+
+def kinds(objects: list[dict[str, Any]]) -> set[str]:
+    return {each["kind"] for each in objects}
+
+
+def test_by_default_it_is_the_operator_with_its_rights_and_its_api(helm: Helm) -> None:
+    assert kinds(helm.objects()) == {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "Deployment",
+        "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+
+
+def test_everything_with_a_namespace_says_which(helm: Helm) -> None:
+    without = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    without |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    for each in helm.objects("operator.disruptionBudget=true", *MONITORED):
+        assert each["metadata"].get("namespace") == (None if each["kind"] in without else NAMESPACE)
+
+
+def test_releases_of_one_name_in_two_namespaces_do_not_meet(helm: Helm) -> None:
+    one, two = (helm.objects("crds.enabled=false", namespace=namespace) for namespace in ("one", "two"))
+
+    def names(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+        return {(each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]) for each in objects}
+
+    assert not names(one) & names(two)
+
+
+def test_images_come_from_where_it_is_said(helm: Helm) -> None:
+    spec = pod(helm.objects("image.repository=registry.example/team", "image.tag=2.0", "image.pullPolicy=Always"))
+    [container] = spec["containers"]
+    assert container["image"] == "registry.example/team/fedjobs-operator:2.0"
+    assert container["imagePullPolicy"] == "Always"
+    assert "--coordinator-image=registry.example/team/fedjobs-coordinator:2.0" in container["args"]
+    assert "--image-pull-policy=Always" in container["args"]
+
+
+def test_without_a_tag_it_is_the_release_of_the_chart(helm: Helm) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert pod(helm.objects())["containers"][0]["image"].endswith(f":{version}")
+
+
+def test_secrets_for_pulling_are_the_pod_s(helm: Helm) -> None:
+    assert pod(helm.objects("image.pullSecrets={registry}"))["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_a_whole_cluster_takes_a_cluster_role(helm: Helm) -> None:
+    objects = helm.objects()
+    assert not any(arg.startswith("--namespace=") for arg in pod(objects)["containers"][0]["args"])
+    assert {each["metadata"]["namespace"] for each in of_kind(objects, "Role")} == {NAMESPACE}
+
+
+def test_some_namespaces_take_a_role_in_each(helm: Helm) -> None:
+    everywhere = next(each for each in of_kind(helm.objects(), "ClusterRole") if "jobs" in each["metadata"]["name"])
+    objects = helm.objects("namespaces={a,b}")
+    roles = {each["metadata"]["namespace"]: each for each in of_kind(objects, "Role")}
+    assert roles.keys() == {"a", "b", NAMESPACE}
+    assert roles["a"]["rules"] == roles["b"]["rules"] == everywhere["rules"]
+    [silos] = of_kind(objects, "ClusterRole")
+    assert silos["rules"] == [{"apiGroups": ["fedjobs.dev"], "resources": ["silos"], "verbs": ["list", "watch"]}]
+    assert {"--namespace=a", "--namespace=b"} <= set(pod(objects)["containers"][0]["args"])
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_definitions_are_those_of_the_project_kept_or_not(helm: Helm, keep: bool) -> None:
+    rendered = {
+        each["metadata"]["name"]: each
+        for each in of_kind(helm.objects(f"crds.keep={json.dumps(keep)}"), "CustomResourceDefinition")
+    }
+    for name in ("federatedjobs", "silos"):
+        wanted = yaml.safe_load((CRDS / f"{name}.yaml").read_text())
+        if keep:
+            wanted["metadata"]["annotations"] = KEPT
+        assert rendered[f"{name}.fedjobs.dev"] == wanted
+
+
+def test_the_policy_is_that_of_the_project(helm: Helm) -> None:
+    wanted = list(yaml.safe_load_all((CRDS / "requested-by-policy.yaml").read_text()))
+    assert [each for each in helm.objects() if each["kind"].startswith("ValidatingAdmission")] == wanted
+
+
+def test_definitions_may_come_otherwise(helm: Helm) -> None:
+    found = kinds(helm.objects("crds.enabled=false"))
+    assert not {"CustomResourceDefinition", "ValidatingAdmissionPolicy"} & found
+
+
+def test_every_file_of_the_api_is_in_the_chart(helm: Helm) -> None:
+    wanted = {each["metadata"]["name"] for file in CRDS.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())}
+    assert wanted <= {each["metadata"]["name"] for each in helm.objects()}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("monitoring.serviceMonitor", {"Service", "ServiceMonitor", "PodMonitor"}),
+        ("monitoring.prometheusRule", {"PrometheusRule"}),
+        ("monitoring.dashboard", {"ConfigMap"}),
+        ("operator.disruptionBudget", {"PodDisruptionBudget"}),
+    ],
+)
+def test_what_is_off_can_be_had(helm: Helm, value: str, kind: set[str]) -> None:
+    assert kinds(helm.objects(f"{value}=true")) - kinds(helm.objects()) == kind
+
+
+def test_the_service_has_the_port_that_is_monitored(helm: Helm) -> None:
+    objects = helm.objects("monitoring.serviceMonitor=true")
+    [service], [monitor] = of_kind(objects, "Service"), of_kind(objects, "ServiceMonitor")
+    assert monitor["spec"]["endpoints"] == [{"port": service["spec"]["ports"][0]["name"]}]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    [deployment] = of_kind(objects, "Deployment")
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_pod_goes_where_it_is_told_to(helm: Helm) -> None:
+    spec = pod(
+        helm.objects(
+            "operator.nodeSelector.disk=ssd",
+            "operator.tolerations[0].key=apart",
+            "operator.tolerations[0].operator=Exists",
+            "operator.resources.requests.cpu=1",
+        )
+    )
+    assert spec["nodeSelector"] == {"disk": "ssd"}
+    assert spec["tolerations"] == [{"key": "apart", "operator": "Exists"}]
+    assert spec["containers"][0]["resources"]["requests"]["cpu"] == 1

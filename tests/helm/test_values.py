@@ -1,0 +1,55 @@
+"""Values: few, documented where they stand, and nothing else is taken."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helm.charts import CHART, Helm, HelmError
+
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def test_the_chart_is_well_formed(helm: Helm) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
+
+def test_there_are_at_most_five() -> None:
+    assert len(VALUES) <= 5
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_each_is_documented_where_it_stands(name: str) -> None:
+    assert re.search(rf"^#.*\n{name}:", (CHART / "values.yaml").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("replicas=3", "additional properties 'replicas' not allowed"),
+        ("image.registry=here", "at '/image': additional properties 'registry' not allowed"),
+        ("crds.install=true", "at '/crds': additional properties 'install' not allowed"),
+        ("monitoring.enabled=true", "at '/monitoring': additional properties 'enabled' not allowed"),
+        ("operator.replicas=2", "at '/operator': additional properties 'replicas' not allowed"),
+        ("operator.resources.limit.cpu=1", "at '/operator/resources': additional properties 'limit' not allowed"),
+        ("operator.resources.limits.gpu=1", "at '/operator/resources/limits': additional properties 'gpu' not"),
+        ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
+        ("image.repository=", "at '/image/repository'"),
+        ("namespaces=team-a", "at '/namespaces': got string, want array"),
+        ("namespaces={Team A}", "at '/namespaces/0'"),
+        ("namespaces={a,a}", "at '/namespaces': items at 0 and 1 are equal"),
+        ("crds.keep=yes", "at '/crds/keep': got string, want boolean"),
+        ("operator.disruptionBudget=1", "at '/operator/disruptionBudget': got number, want boolean"),
+        ("operator=null", "missing property 'operator'"),
+    ],
+)
+def test_what_is_not_meant_is_refused_and_named(helm: Helm, setting: str, words: str) -> None:
+    with pytest.raises(HelmError, match=re.escape(words)):
+        helm.manifest(setting)
+
+
+def test_it_may_be_a_part_of_another_chart(helm: Helm) -> None:
+    assert helm.objects("global.imageRegistry=here")

@@ -1,0 +1,121 @@
+"""Attempts of a coordinator, as Kubernetes has them: `an_attempt(2).crashed(exit_code=137)`."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fedjobs_operator import observations
+from fedjobs_operator.conditions import written
+from fedjobs_operator.observations import Attempt
+from fedjobs_protocol.statuses import FinalWord, Phase, ResultLocation
+
+UID = "0f8e7d6c-5b4a-4938-a716-253443526170"
+NOON = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)
+"""When everything begins; other times are seconds after it."""
+
+Body = dict[str, Any]
+
+
+def at(seconds: float) -> datetime.datetime:
+    return NOON + datetime.timedelta(seconds=seconds)
+
+
+def a_final_word(phase: Phase = Phase.COMPLETE, *, result: str = "", **fields: Any) -> FinalWord:
+    location = ResultLocation(uri=result, digest="ab" * 32) if result else None
+    return FinalWord(phase=phase, result=location, **fields)
+
+
+@dataclass(frozen=True)
+class AnAttempt:
+    """A Job and its pod; without any word it runs and its pod is starting."""
+
+    number: int
+    job: Body
+    pod: Body | None = field(default=None)
+
+    def _with(self, job: Body | None = None, pod: Body | None = None) -> AnAttempt:
+        merged = copy.deepcopy(self.job) if job is None else _merged(self.job, job)
+        return replace(self, job=merged, pod=self.pod if pod is None or self.pod is None else _merged(self.pod, pod))
+
+    def _ended(self, condition: str, after: float, reason: str = "", message: str = "") -> AnAttempt:
+        time = written(at(after))
+        entry = {"type": condition, "status": "True", "lastTransitionTime": time, "reason": reason, "message": message}
+        return self._with(job={"status": {"conditions": [entry]}})
+
+    def _exited(self, code: int, reason: str, message: str) -> AnAttempt:
+        state = {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+        phase = "Failed" if code else "Succeeded"
+        conditions = [{"type": "Ready", "status": "False"}]
+        status = {"phase": phase, "containerStatuses": [{"name": "coordinator", "state": state}]}
+        return self._with(pod={"status": status | {"conditions": conditions}})
+
+    def ready(self) -> AnAttempt:
+        conditions = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]
+        status = {"phase": "Running", "conditions": conditions}
+        return self._with(pod={"spec": {"nodeName": "node-1"}, "status": status})
+
+    def waiting(self, reason: str, message: str = "") -> AnAttempt:
+        state = {"waiting": {"reason": reason, "message": message}}
+        status = {"containerStatuses": [{"name": "coordinator", "state": state}]}
+        return self._with(pod={"spec": {"nodeName": "node-1"}, "status": status})
+
+    def unschedulable(self, message: str) -> AnAttempt:
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        return self._with(pod={"status": {"conditions": [condition]}})
+
+    def crashed(self, *, exit_code: int = 137, reason: str = "Error", says: str = "", after: float = 100) -> AnAttempt:
+        return self.exited(exit_code, reason, says)._ended("Failed", after, "BackoffLimitExceeded", "It has failed.")
+
+    def exited(self, code: int, reason: str = "Error", says: str = "") -> AnAttempt:
+        """The pod ended, and the Job has not said yet what follows."""
+        return self._exited(code, reason, says)
+
+    def complete(self, *, result: str = "", after: float = 100, **word: Any) -> AnAttempt:
+        said = a_final_word(result=result, **word).to_json().decode()
+        return self._exited(0, "Completed", said)._ended("Complete", after)
+
+    def failed_for_good(self, code: str, message: str = "", *, after: float = 100, **word: Any) -> AnAttempt:
+        said = a_final_word(Phase.FAILED, code=code, message=message, **word).to_json().decode()
+        return self._exited(1, "Error", said)._ended("Failed", after, "PodFailurePolicy", "It has failed.")
+
+    def suspended(self) -> AnAttempt:
+        return self._with(job={"spec": {"suspend": True}}).without_pod()
+
+    def without_pod(self) -> AnAttempt:
+        return replace(self, pod=None)
+
+    def deleted_pod(self, after: float) -> AnAttempt:
+        """Its pod was deleted, and should have ended by then."""
+        return self._with(pod={"metadata": {"deletionTimestamp": written(at(after))}})
+
+    @property
+    def observed(self) -> Attempt:
+        (attempt,) = observations.attempts([self.job], [] if self.pod is None else [self.pod])
+        return attempt
+
+
+def an_attempt(number: int = 1, *, job: str = "digits", uid: str = UID) -> AnAttempt:
+    name = f"{job}-coordinator-{number}"
+    labels = {"fedjobs.dev/attempt": str(number), "fedjobs.dev/job": job, "fedjobs.dev/job-uid": uid}
+    created = {"creationTimestamp": written(NOON), "resourceVersion": "1", "labels": labels}
+    return AnAttempt(
+        number,
+        {"kind": "Job", "metadata": created | {"name": name, "uid": f"job-{number}"}, "spec": {}, "status": {}},
+        {
+            "kind": "Pod",
+            "metadata": created | {"name": f"{name}-x7k2p", "uid": f"pod-{number}"},
+            "spec": {},
+            "status": {"phase": "Pending"},
+        },
+    )
+
+
+def _merged(body: Body, changes: Body) -> Body:
+    merged = dict(body)
+    for key, value in changes.items():
+        known = merged.get(key)
+        merged[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged

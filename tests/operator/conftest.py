@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from fedjobs_operator.crds.files import FOLDER
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.operator.processes import OWN_NAMESPACE, OperatorProcess
+from tests.operator.teams import Team
+
+CRDS = ("federatedjobs.fedjobs.dev", "silos.fedjobs.dev")
+Started = Callable[..., OperatorProcess]
+
+
+def a_silo_object(name: str) -> str:
+    return yaml.safe_dump(
+        {"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo", "metadata": {"name": name}, "spec": {}}
+    )
+
+
+@pytest.fixture(scope="session")
+def server(api_server_with_controllers: ApiServer) -> ApiServer:
+    """An API server with the CRDs and two Silos, and a namespace for the operator."""
+    kubectl = api_server_with_controllers.kubectl
+    for name in ("federatedjobs.yaml", "silos.yaml"):
+        kubectl.apply((FOLDER / name).read_text())
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in CRDS))
+    wait_until("the API is served", lambda: kubectl.run("get", "fj,silos").returncode == 0)
+    kubectl("create", "namespace", OWN_NAMESPACE)
+    for name in ("hospital-a", "hospital-b"):
+        kubectl.apply(a_silo_object(name))
+    return api_server_with_controllers
+
+
+@pytest.fixture
+def team(server: ApiServer) -> Team:
+    """A namespace of one test."""
+    return Team(server, f"team-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def started(server: ApiServer, tmp_path: Path) -> Iterator[Started]:
+    """Starts operators, which end with the test."""
+    operators: list[OperatorProcess] = []
+
+    def start(*arguments: str, kubeconfig: Path = server.kubeconfig) -> OperatorProcess:
+        log = tmp_path / f"operator-{len(operators)}.log"
+        operators.append(OperatorProcess(kubeconfig, log, *arguments))
+        return operators[-1]
+
+    yield start
+    for operator in operators:
+        operator.kill()
+
+
+@pytest.fixture(scope="module")
+def operator(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """One operator for all namespaces, and all tests of a module."""
+    process = OperatorProcess(server.kubeconfig, tmp_path_factory.mktemp("operator") / "operator.log")
+    process.wait_until_it_lives()
+    yield process
+    process.kill()
+    assert "Traceback" not in process.log.read_text()

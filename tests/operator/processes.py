@@ -1,0 +1,72 @@
+"""The operator as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from tests.cluster.readiness import tail, wait_until
+
+OWN_NAMESPACE = "fedjobs-system"
+
+
+class OperatorProcess:
+    """Runs from the start until it is killed or stopped.
+
+    Args:
+        kubeconfig: Whose rights it has.
+        log: Where its words go.
+        arguments: Further ones.
+    """
+
+    def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
+        self.log = log
+        self._health, self._metrics = _free_port(), _free_port()
+        command = [sys.executable, "-m", "fedjobs_operator", "--own-namespace", OWN_NAMESPACE]
+        command += ["--coordinator-image", "coordinator:1", "--health", f"127.0.0.1:{self._health}"]
+        command += ["--metrics", f"127.0.0.1:{self._metrics}", *arguments]
+        with log.open("ab") as file:
+            environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
+            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+
+    def get(self, path: str) -> str:
+        """What it answers to an HTTP request."""
+        port = self._health if path == "/healthz" else self._metrics
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            content: bytes = answer.read()
+            return content.decode()
+
+    def wait_until_it_lives(self) -> None:
+        """Until it answers a kubelet's question."""
+        wait_until("the operator lives", self._lives, seconds=60, broken=self._why_it_ended)
+
+    def kill(self) -> None:
+        """As the kernel kills it: at once, with no chance to say or finish anything."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """As a kubelet ends it; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def _lives(self) -> bool:
+        try:
+            return bool(self.get("/healthz"))
+        except OSError:
+            return False
+
+    def _why_it_ended(self) -> str | None:
+        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,0 +1,145 @@
+"""A namespace with jobs on a real API server, where the test is the kubelet: it says of pods what became of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fedjobs_protocol.statuses import FinalWord
+from kubernetes.client import ApiClient
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+
+Body = dict[str, Any]
+FOLDERS = {
+    "configmaps": "/api/v1",
+    "events": "/api/v1",
+    "federatedjobs": "/apis/fedjobs.dev/v1alpha1",
+    "jobs": "/apis/batch/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
+    "persistentvolumeclaims": "/api/v1",
+    "pods": "/api/v1",
+    "secrets": "/api/v1",
+    "services": "/api/v1",
+}
+CHILDREN = ("configmaps", "jobs", "networkpolicies", "persistentvolumeclaims", "secrets", "services")
+
+
+class Team:
+    """One namespace."""
+
+    def __init__(self, server: ApiServer, namespace: str) -> None:
+        self.server = server
+        self.namespace = namespace
+        self._client: ApiClient = server.client()
+        server.kubectl("create", "namespace", namespace)
+
+    # Objects
+
+    def call(self, method: str, plural: str, name: str = "", body: Body | None = None, query: str = "") -> Body:
+        """The server's answer to a request; the Status object where it refuses."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        path = f"{FOLDERS[plural]}/namespaces/{self.namespace}/{plural}{name and f'/{name}'}{query}"
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        request = self._client.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        answer: Body = json.loads(self._client.call_api(*request, _request_timeout=30).read())
+        return answer
+
+    def get(self, plural: str, name: str) -> Body | None:
+        found = self.call("GET", plural, name)
+        return None if found.get("kind") == "Status" else found
+
+    def list(self, plural: str, job: str) -> list[Body]:
+        """Children of a job."""
+        items: list[Body] = self.call("GET", plural, query=f"?labelSelector=fedjobs.dev%2Fjob%3D{job}")["items"]
+        return items
+
+    def children(self, job: str) -> dict[str, Body]:
+        """All that is owned by, or labelled for, a job: `jobs/digits-coordinator-1`."""
+        return {f"{plural}/{c['metadata']['name']}": c for plural in CHILDREN for c in self.list(plural, job)}
+
+    def uids(self, job: str) -> dict[str, str]:
+        return {name: child["metadata"]["uid"] for name, child in self.children(job).items()}
+
+    # The job
+
+    def apply(self, job: Body) -> str:
+        """Creates a job; its name."""
+        created = self.call("POST", "federatedjobs", body=job)
+        assert created["kind"] == "FederatedJob", created["message"]
+        return str(created["metadata"]["name"])
+
+    def edit(self, name: str, spec: Body) -> None:
+        changed = self.call("PATCH", "federatedjobs", name, {"spec": spec})
+        assert changed["kind"] == "FederatedJob", changed["message"]
+
+    def delete(self, name: str) -> None:
+        self.call("DELETE", "federatedjobs", name)
+
+    def status(self, name: str) -> Body:
+        status: Body = (self.get("federatedjobs", name) or {}).get("status", {})
+        return status
+
+    def condition(self, name: str, kind: str) -> Body:
+        return next((found for found in self.status(name).get("conditions", ()) if found["type"] == kind), {})
+
+    def wait_for(self, name: str, kind: str, status: str = "True", reason: str = "") -> Body:
+        """The condition, as soon as it is so."""
+
+        def reached() -> bool:
+            found = self.condition(name, kind)
+            return found.get("status") == status and reason in ("", found["reason"])
+
+        try:
+            wait_until(f"{name}: {kind}={status} {reason}", reached, seconds=60)
+        except Exception as error:
+            raise AssertionError(f"{error}; its status: {json.dumps(self.status(name), indent=1)}") from None
+        return self.condition(name, kind)
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """Type and reason of what was told of a job."""
+        events = self.call("GET", "events")["items"]
+        return [(event["type"], event["reason"]) for event in events if event["involvedObject"]["name"] == name]
+
+    # Its pods
+
+    def pod(self, name: str, attempt: int = 1) -> str:
+        """The pod of an attempt, as soon as the Job controller has made it."""
+
+        def pods() -> list[str]:
+            labelled = [
+                pod["metadata"] for pod in self.list("pods", name) if "deletionTimestamp" not in pod["metadata"]
+            ]
+            return [pod["name"] for pod in labelled if pod["labels"]["fedjobs.dev/attempt"] == str(attempt)]
+
+        wait_until(f"{name} has a pod of attempt {attempt}", lambda: bool(pods()), seconds=60)
+        return pods()[0]
+
+    def say_of_pod(self, pod: str, phase: str, state: Body, *, ready: bool = False) -> None:
+        container = {"name": "coordinator", "image": "i", "imageID": "", "ready": ready, "restartCount": 0}
+        conditions = [{"type": "Ready", "status": str(ready)}]
+        status = {"phase": phase, "conditions": conditions, "containerStatuses": [container | {"state": state}]}
+        answer = self.call("PATCH", "pods", f"{pod}/status", {"status": status})
+        assert answer["kind"] == "Pod", answer["message"]
+
+    def ready(self, name: str, attempt: int = 1) -> None:
+        """The coordinator listens."""
+        self.say_of_pod(self.pod(name, attempt), "Running", {"running": {}}, ready=True)
+        self.wait_for(name, "CoordinatorReady", reason="Listening")
+
+    def end(
+        self, name: str, code: int, reason: str = "Error", *, attempt: int = 1, word: FinalWord | None = None
+    ) -> None:
+        """The coordinator's process ends."""
+        message = "" if word is None else word.to_json().decode()
+        state = {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+        self.say_of_pod(self.pod(name, attempt), "Failed" if code else "Succeeded", state)
+
+    def bind(self, name: str) -> None:
+        """The job's storage is there."""
+        claim = f"{name}-coordinator"
+        wait_until("there is a claim", lambda: self.get("persistentvolumeclaims", claim) is not None)
+        self.call("PATCH", "persistentvolumeclaims", f"{claim}/status", {"status": {"phase": "Bound"}})

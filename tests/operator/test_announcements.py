@@ -1,0 +1,73 @@
+"""Events: one for each condition that changed, after it was written."""
+
+from __future__ import annotations
+
+import pytest
+from fedjobs_operator import conditions
+from fedjobs_operator.announcements import Announcement, announcements, event
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_operator.conditions import Verdict
+from fedjobs_operator.reasons import Reason
+
+from tests.operator.attempts import NOON, at
+from tests.operator.builders import REF
+
+NEW = FederatedJobStatus()
+
+
+def with_(kind: JobCondition, verdict: Verdict, before: FederatedJobStatus = NEW) -> FederatedJobStatus:
+    return FederatedJobStatus(conditions=conditions.carried_on(before, {kind: verdict}, 1, NOON))
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "is_warning"),
+    [
+        (JobCondition.ACCEPTED, Verdict(True, Reason.RESOLVED, "By a, b."), False),
+        (JobCondition.ACCEPTED, Verdict(False, Reason.INVALID_SPEC, "Wrong."), True),
+        (JobCondition.COORDINATOR_READY, Verdict(False, Reason.OUT_OF_MEMORY, "More."), True),
+        (JobCondition.COORDINATOR_READY, Verdict(True, Reason.LISTENING, "It listens."), False),
+        (JobCondition.QUORUM_REACHED, Verdict(False, Reason.WAITING_FOR_SILOS, "b is missing."), False),
+        (JobCondition.FAILED, Verdict(True, "UnsupportedComputation", "No silo can read it."), True),
+        (JobCondition.NODE_LOST, Verdict(True, Reason.NODE_DOES_NOT_ANSWER, "Taint it."), True),
+        (JobCondition.NODE_LOST, Verdict(False, Reason.LISTENING, "It is back."), False),
+        (JobCondition.COMPLETE, Verdict(True, Reason.RESULT_EXPORTED, "It is there."), False),
+    ],
+)
+def test_a_change_is_told(kind: JobCondition, verdict: Verdict, is_warning: bool) -> None:
+    told = announcements(NEW, with_(kind, verdict))
+    assert told == [Announcement(is_warning, verdict.reason, f"{kind}: {verdict.message}")]
+
+
+def test_what_did_not_change_is_not_told_again() -> None:
+    before = with_(JobCondition.ACCEPTED, Verdict(True, Reason.RESOLVED, "By a."))
+    assert announcements(before, with_(JobCondition.ACCEPTED, Verdict(True, Reason.RESOLVED, "By a, b."), before)) == []
+
+
+def test_another_reason_is_told() -> None:
+    before = with_(JobCondition.COORDINATOR_READY, Verdict(False, Reason.CRASHED))
+    after = with_(JobCondition.COORDINATOR_READY, Verdict(False, Reason.OUT_OF_MEMORY, "More."), before)
+    assert [told.reason for told in announcements(before, after)] == [Reason.OUT_OF_MEMORY]
+
+
+@pytest.mark.parametrize("reason", [Reason.POD_STARTING, Reason.ENDED])
+def test_what_is_always_so_for_a_moment_is_not_told(reason: Reason) -> None:
+    assert announcements(NEW, with_(JobCondition.COORDINATOR_READY, Verdict(False, reason))) == []
+
+
+def test_an_event_is_about_the_job() -> None:
+    told = event(REF, Announcement(True, "OOMKilled", "CoordinatorReady: More."), at(1))
+    assert told["involvedObject"] == {
+        "apiVersion": "fedjobs.dev/v1alpha1",
+        "kind": "FederatedJob",
+        "name": "digits",
+        "namespace": "team",
+        "uid": REF.uid,
+    }
+    assert (told["type"], told["reason"], told["firstTimestamp"]) == ("Warning", "OOMKilled", "2026-01-31T12:00:01Z")
+    assert told["metadata"]["namespace"] == "team"
+
+
+def test_two_events_have_two_names() -> None:
+    names = {event(REF, Announcement(False, "A", "a"), NOON)["metadata"]["name"] for _ in range(2)}
+    assert len(names) == 2

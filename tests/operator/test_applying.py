@@ -1,0 +1,157 @@
+"""Carrying out plans, and not more often than needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fedjobs_operator.applying import Applier
+from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.plans import Plan
+from fedjobs_protocol.identities import RunAuthority
+
+from tests.operator.attempts import an_attempt
+from tests.operator.builders import REF, ALook, a_job, a_look_at, running
+from tests.operator.memory_apis import MemoryApi
+from tests.operator.test_children import parsed
+
+AUTHORITY = RunAuthority.create()
+INVITATIONS = ["digits-silo-hospital-a", "digits-silo-hospital-b"]
+EARLIER = replace(REF, uid="11111111-2222-3333-4444-555555555555")
+
+
+@pytest.fixture
+def api() -> MemoryApi:
+    return MemoryApi()
+
+
+@pytest.fixture
+def applier(api: MemoryApi) -> Applier:
+    return Applier(api, AUTHORITY)
+
+
+def carry_out(applier: Applier, look: ALook) -> Plan:
+    plan = look.plan()
+    assert plan.resolved is not None
+    applier.keep(REF, plan.resolved)
+    applier.apply(REF, parsed(look.job), plan.resolved, plan)
+    return plan
+
+
+def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    assert api.called("create", "Secret") == ["digits-coordinator", *INVITATIONS]
+    assert api.called("create", "Job") == ["digits-coordinator-1"]
+    assert api.called("create", "PersistentVolumeClaim") == ["digits-coordinator"]
+    assert api.called("apply", "Service") == ["j-0f8e7d6c5b4a4938"]
+    assert api.called("apply", "NetworkPolicy") == ["digits-coordinator"]
+
+
+def test_certificates_are_there_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    order = [(kind, name) for verb, kind, name in api.calls if verb == "create"]
+    assert order.index(("Secret", "digits-coordinator")) < order.index(("Job", "digits-coordinator-1"))
+
+
+def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    api.calls.clear()
+    look = running(a_job()).plan()
+    assert look.resolved is not None
+    applier.apply(REF, parsed(a_job()), look.resolved, look)
+    assert api.calls == []
+
+
+def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    before = {key: value["metadata"].get("uid") for key, value in api.objects.items()}
+    carry_out(Applier(api, RunAuthority.create()), running(a_job()))
+    assert {key: value["metadata"].get("uid") for key, value in api.objects.items()} == before
+
+
+def test_what_an_earlier_job_of_the_name_left_is_waited_for(api: MemoryApi, applier: Applier) -> None:
+    """Its owner is gone, so the cluster deletes it, sooner or later; taken for this job's, it would be missing then."""
+    plan = a_look_at(a_job()).plan()
+    assert plan.resolved is not None
+    Applier(api, AUTHORITY).apply(EARLIER, parsed(a_job()), plan.resolved, plan)
+    with pytest.raises(ApiError, match="The Secret digits-coordinator is there already, and is not this job's"):
+        applier.apply(REF, parsed(a_job()), plan.resolved, plan)
+    api.objects.clear()
+    applier.apply(REF, parsed(a_job()), plan.resolved, plan)
+    assert api.objects["Secret", "digits-coordinator"]["metadata"]["labels"]["fedjobs.dev/job-uid"] == REF.uid
+
+
+def test_the_first_word_on_what_a_job_is_run_as_counts(api: MemoryApi, applier: Applier) -> None:
+    first, second = (a_look_at(a_job().with_("spec.dataset", name)).plan().resolved for name in ("digits", "letters"))
+    assert first is not None
+    assert second is not None
+    assert applier.keep(REF, first) == first
+    assert applier.keep(REF, second) == first
+
+
+def test_another_jobs_word_does_not_count(api: MemoryApi, applier: Applier) -> None:
+    resolved = a_look_at(a_job()).plan().resolved
+    assert resolved is not None
+    applier.keep(EARLIER, resolved)
+    with pytest.raises(ApiError, match="The ConfigMap digits-resolved is there already"):
+        applier.keep(REF, resolved)
+
+
+def test_a_second_attempt_has_the_first_ones_certificate(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    api.calls.clear()
+    carry_out(applier, running(a_job()).with_attempts(an_attempt(1).crashed()).at(100))
+    assert api.called("create", "Job") == ["digits-coordinator-2"]
+    assert api.called("create", "Secret") == []
+
+
+def test_a_suspended_job_has_no_invitations_and_a_resumed_one_has_new_ones(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, a_look_at(a_job()))
+    before = api.objects["Secret", INVITATIONS[0]]["data"]
+    suspended = running(a_job()).but(a_job().suspended())
+    carry_out(applier, suspended)
+    assert not any(("Secret", name) in api.objects for name in INVITATIONS)
+    assert api.objects["Job", "digits-coordinator-1"]["spec"]["suspend"] is True
+    api.calls.clear()
+    carry_out(applier, suspended.then().with_attempts(an_attempt(1).suspended()))
+    assert api.called("delete", "Secret") == []  # once is enough
+    resumed = suspended.then().with_attempts(an_attempt(1).suspended()).but(a_job())
+    carry_out(applier, resumed)
+    assert api.objects["Job", "digits-coordinator-1"]["spec"]["suspend"] is False
+    assert api.objects["Secret", INVITATIONS[0]]["data"] != before
+
+
+def test_what_was_refused_is_tried_again(api: MemoryApi, applier: Applier) -> None:
+    api.refused["create", "Job"] = ApiError(403, "exceeded quota")
+    with pytest.raises(ApiError, match="exceeded quota"):
+        carry_out(applier, a_look_at(a_job()))
+    api.refused.clear()
+    carry_out(applier, a_look_at(a_job()))
+    assert ("Job", "digits-coordinator-1") in api.objects
+    assert {("Secret", name) for name in INVITATIONS} <= api.objects.keys()
+
+
+def test_created_children_are_told(applier: Applier) -> None:
+    plan = a_look_at(a_job()).plan()
+    assert plan.resolved is not None
+    created = applier.apply(REF, parsed(a_job()), plan.resolved, plan)
+    assert [child["kind"] for child in created] == ["PersistentVolumeClaim", "Job"]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_the_status_of_a_job_that_is_gone_is_not_written(api: MemoryApi, applier: Applier, status: int) -> None:
+    api.refused["apply", "FederatedJob"] = ApiError(status, "gone")
+    assert applier.write_status(REF, a_look_at(a_job()).plan().status) is None
+
+
+def test_a_status_that_is_refused_is_an_error(api: MemoryApi, applier: Applier) -> None:
+    api.refused["apply", "FederatedJob"] = ApiError(403, "forbidden")
+    with pytest.raises(ApiError, match="forbidden"):
+        applier.write_status(REF, a_look_at(a_job()).plan().status)
+
+
+def test_a_finished_job_is_deleted_only_if_it_is_still_the_same(api: MemoryApi, applier: Applier) -> None:
+    plan = replace(a_look_at(a_job()).plan(), apply=(), invite=(), certify=False, delete_job=True)
+    assert plan.resolved is not None
+    applier.apply(REF, parsed(a_job()), plan.resolved, plan)
+    assert api.called("delete", "FederatedJob") == ["digits"]

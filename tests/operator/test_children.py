@@ -1,0 +1,276 @@
+"""The manifests of what a job consists of on a cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fedjobs_operator.acceptance import Accepted, accept
+from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_operator.children import configs, networking, secrets, storage
+from fedjobs_operator.children.coordinator_jobs import coordinator_job
+from fedjobs_operator.names import JobRef
+from fedjobs_protocol import digests
+from fedjobs_protocol.identities import Identity, RunAuthority
+from fedjobs_protocol.invitations import Invitation
+
+from tests.operator.attempts import UID
+from tests.operator.builders import IMAGE, REF, AJob, a_job, a_silo
+
+LONGEST_JOB = "j" * 40
+LONGEST_SILO = "s" * 63
+AUTHORITY = RunAuthority.create()
+
+
+def accepted(job: AJob, *silos: str) -> Accepted:
+    found = accept(job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None)
+    assert isinstance(found, Accepted), found
+    return found
+
+
+def parsed(job: AJob) -> FederatedJob:
+    return accepted(job).job
+
+
+def the_job(job: AJob | None = None, attempt: int = 1) -> dict[str, Any]:
+    return coordinator_job(REF, parsed(job or a_job()), attempt, IMAGE)
+
+
+def the_pod(job: AJob | None = None) -> dict[str, Any]:
+    spec: dict[str, Any] = the_job(job)["spec"]["template"]["spec"]
+    return spec
+
+
+def the_container(job: AJob | None = None) -> dict[str, Any]:
+    (container,) = the_pod(job)["containers"]
+    return dict(container)
+
+
+def volume(job: AJob, name: str) -> dict[str, Any]:
+    (found,) = [volume for volume in the_pod(job)["volumes"] if volume["name"] == name]
+    return dict(found)
+
+
+def the_children() -> Iterator[dict[str, Any]]:
+    """All of them, of a job and a silo whose names are as long as names can be."""
+    job = a_job().called(LONGEST_JOB).with_silos(LONGEST_SILO).in_a_queue()
+    ref, found = JobRef("team", LONGEST_JOB, UID), accepted(job, LONGEST_SILO)
+    yield configs.resolved_config(ref, found.resolved)
+    yield networking.service(ref)
+    yield networking.network_policy(ref)
+    yield storage.claim(ref, parsed(a_job().writing_to("s3://models/digits")))
+    yield coordinator_job(ref, found.job, 1001, IMAGE)
+    yield secrets.coordinator_secret(ref, AUTHORITY)
+    yield secrets.invitation_secret(ref, found.job, found.resolved, LONGEST_SILO, AUTHORITY)
+
+
+CHILDREN = {f"{child['kind']} {child['metadata']['name'][40:]}": child for child in the_children()}
+
+
+@pytest.fixture(params=CHILDREN.values(), ids=CHILDREN.keys())
+def child(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
+
+
+def test_names_are_short_enough(child: dict[str, Any]) -> None:
+    longest = {"Job": 63 - len("-x7k2p"), "Service": 63}  # a pod's name is its host name
+    assert len(child["metadata"]["name"]) <= longest.get(child["kind"], 253)
+
+
+def test_labels_are_short_enough(child: dict[str, Any]) -> None:
+    assert all(len(value) <= 63 for value in child["metadata"]["labels"].values())
+
+
+def test_every_child_is_the_jobs_and_says_so(child: dict[str, Any]) -> None:
+    assert child["metadata"]["namespace"] == "team"
+    assert child["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "fedjobs.dev/v1alpha1",
+            "kind": "FederatedJob",
+            "name": LONGEST_JOB,
+            "uid": UID,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+    ]
+    labels = child["metadata"]["labels"]
+    assert labels["app.kubernetes.io/managed-by"] == "fedjobs-operator"
+    assert (labels["fedjobs.dev/job"], labels["fedjobs.dev/job-uid"]) == (LONGEST_JOB, UID)
+
+
+def test_a_pod_meets_the_restricted_standard() -> None:
+    pod, container = the_pod(), the_container()
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    allowed = {"configMap", "emptyDir", "secret", "persistentVolumeClaim"}
+    assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} <= allowed
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    assert not any("hostPort" in port for port in container["ports"])
+
+
+def test_a_pod_has_no_token_and_a_numeric_user() -> None:
+    assert the_pod()["automountServiceAccountToken"] is False
+    context = the_pod()["securityContext"]
+    assert {context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {65532}
+
+
+def test_a_job_makes_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
+    spec = the_job()["spec"]
+    assert (spec["backoffLimit"], spec["podReplacementPolicy"]) == (0, "Failed")
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_exit_codes_are_told_apart_by_the_job_itself() -> None:
+    rules = the_job()["spec"]["podFailurePolicy"]["rules"]
+    assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert [(rule["action"], rule["onExitCodes"]["values"]) for rule in rules[1:]] == [
+        ("Ignore", [75]),
+        ("FailJob", [1]),
+    ]
+
+
+def test_an_attempt_is_a_label_of_job_and_pod() -> None:
+    job = the_job(attempt=3)
+    assert job["metadata"]["name"] == "digits-coordinator-3"
+    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
+        assert metadata["labels"]["fedjobs.dev/attempt"] == "3"
+
+
+def test_the_queues_label_is_the_jobs_only_where_the_federated_job_has_it() -> None:
+    assert "kueue.x-k8s.io/queue-name" not in the_job()["metadata"]["labels"]
+    assert the_job(a_job().in_a_queue())["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+
+
+def test_the_coordinator_is_told_where_everything_is() -> None:
+    arguments = the_container()["args"]
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert given == {
+        "--job": "/job/job.json",
+        "--dir": "/state",
+        "--tls": "/tls",
+        "--result": "/state/result",
+        "--listen": "0.0.0.0:8443",
+        "--metrics": "0.0.0.0:9090",
+        "--termination-message": "/dev/termination-log",
+    }
+    paths = {mount["mountPath"] for mount in the_container()["volumeMounts"]}
+    assert paths == {"/job", "/tls", "/state", "/tmp"}  # noqa: S108
+
+
+def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
+    job = a_job().with_("spec.output", {"uri": "s3://models/digits", "secretName": "s3"})
+    assert the_container(job)["args"][-4:] == [
+        "--output-uri",
+        "s3://models/digits",
+        "--output-options",
+        "/output-options/options.json",
+    ]
+    assert volume(job, "output-options")["secret"]["secretName"] == "s3"
+
+
+@pytest.mark.parametrize(("path", "uri"), [("digits/v1", "file:///output/digits/v1"), (None, "file:///output/")])
+def test_a_result_for_a_claim(path: str | None, uri: str) -> None:
+    job = a_job().writing_to_the_claim("models", path)
+    assert the_container(job)["args"][-2:] == ["--output-uri", uri]
+    assert volume(job, "output")["persistentVolumeClaim"]["claimName"] == "models"
+
+
+def test_a_program_of_ones_own_is_mounted() -> None:
+    program = {"entrypoint": "training:main", "source": {"configMap": {"name": "program"}}}
+    assert volume(a_job().with_("spec.program", program), "program")["configMap"] == {"name": "program"}
+
+
+def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
+    toleration = {"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}
+    coordinator = {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [toleration],
+        "resources": {"limits": {"memory": "8Gi"}},
+    }
+    job = a_job().with_("spec.coordinator", coordinator)
+    assert (the_pod(job)["nodeSelector"], the_pod(job)["tolerations"]) == ({"disk": "ssd"}, [toleration])
+    assert the_container(job)["resources"]["limits"] == {"memory": "8Gi"}
+    assert the_container(job)["resources"]["requests"]  # those that are right for most
+
+
+def test_what_was_resolved_cannot_change() -> None:
+    resolved = accepted(a_job()).resolved
+    config = configs.resolved_config(REF, resolved)
+    assert config["immutable"] is True
+    assert config["data"]["digest"] == str(digests.digest(config["data"]["job.json"].encode()))
+    assert configs.read(config) == resolved
+
+
+def test_a_claim_is_as_the_job_says() -> None:
+    wanted = {"size": "3Gi", "storageClassName": "fast", "accessMode": "ReadWriteOncePod"}
+    spec = storage.claim(REF, parsed(a_job().with_("spec.coordinator.storage", wanted)))["spec"]
+    assert spec == {
+        "accessModes": ["ReadWriteOncePod"],
+        "resources": {"requests": {"storage": "3Gi"}},
+        "storageClassName": "fast",
+    }
+    assert "storageClassName" not in storage.claim(REF, parsed(a_job()))["spec"]
+
+
+@pytest.mark.parametrize(
+    ("job", "retained"),
+    [
+        (a_job(), True),
+        (a_job().writing_to("s3://models/digits"), False),
+        (a_job().writing_to_the_claim("models"), False),
+        (a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"}), False),
+        (a_job().writing_to("s3://x/y").with_("spec.coordinator.storage", {"whenDeleted": "Retain"}), True),
+    ],
+    ids=["the only copy", "s3", "another claim", "Delete", "Retain"],
+)
+def test_a_claim_is_deleted_with_the_job_unless_it_is_to_be_retained(job: AJob, retained: bool) -> None:
+    metadata = storage.claim(REF, parsed(job))["metadata"]
+    assert ("ownerReferences" not in metadata) is retained
+    assert metadata["labels"]["fedjobs.dev/job-uid"] == UID
+
+
+def test_a_service_finds_the_coordinators_of_this_one_job() -> None:
+    spec = networking.service(REF)["spec"]
+    labels = the_job()["spec"]["template"]["metadata"]["labels"]
+    assert spec["selector"].items() <= labels.items()
+    assert spec["selector"]["fedjobs.dev/job-uid"] == UID
+    (port,) = spec["ports"]
+    assert port["port"] == 8443
+    assert port["targetPort"] in {port["name"] for port in the_container()["ports"]}
+
+
+def test_a_network_policy_lets_in_the_session_and_the_metrics_and_nothing_else() -> None:
+    spec = networking.network_policy(REF)["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    (rule,) = spec["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [8443, 9090]
+    assert spec["podSelector"]["matchLabels"] == networking.service(REF)["spec"]["selector"]
+
+
+def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
+    job = a_job().with_("spec.worker", {"gpu": {"mode": "Require", "count": 2}})
+    found = accepted(job)
+    secret = secrets.invitation_secret(REF, found.job, found.resolved, "hospital-a", AUTHORITY)
+    assert secret["metadata"]["name"] == "digits-silo-hospital-a"
+    labels = secret["metadata"]["labels"]
+    assert (labels["fedjobs.dev/invitation"], labels["fedjobs.dev/silo"]) == ("true", "hospital-a")
+    assert set(secret["data"]) == {"tls.crt", "tls.key", "ca.crt", "invitation.json"}
+    invitation = Invitation.model_validate_json(base64.b64decode(secret["data"]["invitation.json"]))
+    assert (invitation.address, invitation.datasets) == ("j-0f8e7d6c5b4a4938.team.svc:8443", ["digits"])
+    assert (invitation.gpu.mode, invitation.gpu.count) == ("Require", 2)
+    assert json.loads(base64.b64decode(secret["data"]["invitation.json"]))["jobUid"] == UID
+
+
+def test_certificates_are_of_this_one_job() -> None:
+    for secret in (CHILDREN["Secret -coordinator"], CHILDREN[f"Secret -silo-{LONGEST_SILO}"]):
+        parts = [base64.b64decode(secret["data"][name]) for name in ("tls.crt", "tls.key", "ca.crt")]
+        assert Identity(*parts).job_uid == UID
+        assert secret["immutable"] is True

@@ -1,0 +1,70 @@
+"""A job that is edited while it runs goes on as it was accepted, and says so."""
+
+from __future__ import annotations
+
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.statuses import JobPhase
+from fedjobs_operator.reasons import Reason
+
+from tests.operator.attempts import an_attempt
+from tests.operator.builders import AJob, a_job, condition, coordinator_jobs, running, said
+
+ROUNDS = "spec.program.parameters.rounds"
+
+
+def message(job: AJob) -> str:
+    found = condition(running(a_job()).but(job).plan().status, JobCondition.SPEC_CHANGED)
+    assert found is not None
+    assert (found.status, found.reason) == ("True", Reason.RUN_GOES_ON)
+    return found.message
+
+
+def test_a_job_that_was_not_edited_has_no_such_condition() -> None:
+    assert said(running(a_job()).plan().status, JobCondition.SPEC_CHANGED) is None
+
+
+def test_an_edit_is_told_by_its_path() -> None:
+    assert message(a_job().edited(ROUNDS, 99)) == (
+        "The run goes on as it was accepted; edited since: spec.program.parameters.rounds. To run that, make a new job."
+    )
+
+
+def test_an_edit_that_is_invalid_is_told_too_and_stops_nothing() -> None:
+    look = running(a_job()).but(a_job().edited(ROUNDS, -1))
+    assert "spec.program.parameters.rounds" in message(look.job)
+    assert said(look.plan().status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
+
+
+def test_the_run_goes_on_with_what_was_resolved() -> None:
+    before = running(a_job())
+    plan = before.but(a_job().edited(ROUNDS, 99)).plan()
+    assert plan.resolved == before.resolved
+    assert plan.status.resolved == before.plan().status.resolved
+    assert plan.invite == ("hospital-a", "hospital-b")
+
+
+def test_an_edit_that_is_taken_back_is_no_edit() -> None:
+    look = running(a_job()).but(a_job().edited(ROUNDS, 99)).then().but(a_job())
+    assert said(look.plan().status, JobCondition.SPEC_CHANGED) == ("False", Reason.RUN_GOES_ON)
+
+
+def test_what_may_be_edited_is_no_change_of_the_run() -> None:
+    job = a_job().edited("spec.backoffLimit", 9).with_deadline(1000).kept_for(60)
+    assert said(running(a_job()).but(job).plan().status, JobCondition.SPEC_CHANGED) is None
+
+
+def test_more_memory_is_for_the_next_attempt() -> None:
+    job = a_job().edited("spec.coordinator", {"resources": {"limits": {"memory": "8Gi"}}})
+    plan = running(a_job()).but(job).with_attempts(an_attempt(1).crashed(exit_code=137)).at(100).plan()
+    assert coordinator_jobs(plan) == ["digits-coordinator-2"]
+    container = plan.apply[-1]["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"memory": "8Gi"}
+
+
+def test_a_spec_that_cannot_be_read_any_more_is_told_and_nothing_is_done() -> None:
+    """The API server checks less than the operator did."""
+    look = running(a_job()).but(a_job().edited("spec.activeDeadlineSeconds", 0.5))
+    plan = look.plan()
+    assert said(plan.status, JobCondition.ACCEPTED) == ("False", Reason.INVALID_SPEC)
+    assert (plan.resolved, plan.apply, plan.suspend, plan.delete, plan.withdraw) == (None, (), {}, (), False)
+    assert plan.status.phase is JobPhase.STARTING

@@ -1,0 +1,132 @@
+"""How jobs end, and what becomes of them then."""
+
+from __future__ import annotations
+
+import pytest
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.statuses import JobPhase
+from fedjobs_operator.plans import Plan
+from fedjobs_operator.reasons import Reason
+from fedjobs_protocol.statuses import Phase
+
+from tests.operator.attempts import an_attempt, at
+from tests.operator.builders import AJob, ALook, a_job, a_report, condition, coordinator_jobs, running, said
+
+TO_A_CLAIM = a_job().writing_to_the_claim("models", "digits/v1")
+
+
+def complete(job: AJob | None = None, *, result: str = "file:///state/result") -> ALook:
+    attempt = an_attempt(1).complete(result=result, round=20, computation="cd", after=100)
+    return running(job or a_job()).with_attempts(attempt).at(101)
+
+
+def test_a_coordinator_that_is_complete_completes_the_job() -> None:
+    plan = complete().plan()
+    assert said(plan.status, JobCondition.COMPLETE) == ("True", Reason.RESULT_EXPORTED)
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.ENDED)
+    assert (plan.status.phase, plan.status.round, plan.status.computation) == (JobPhase.COMPLETE, 20, "cd")
+    assert plan.status.completion_time == "2026-01-31T12:01:41Z"
+    assert (plan.withdraw, plan.delete, plan.invite, plan.follow) == (True, (), (), False)
+
+
+@pytest.mark.parametrize(
+    ("job", "said_by_the_coordinator", "told"),
+    [
+        (a_job(), "file:///state/result", "pvc://team/digits-coordinator/result"),
+        (TO_A_CLAIM, "file:///output/digits/v1", "pvc://team/models/digits/v1"),
+        (a_job().writing_to_the_claim("models"), "file:///output/", "pvc://team/models/"),
+        (a_job().writing_to("s3://models/digits"), "s3://models/digits", "s3://models/digits"),
+    ],
+    ids=["no output", "a folder of a claim", "a claim", "s3"],
+)
+def test_where_the_result_is_is_told_for_those_outside_the_pod(
+    job: AJob, said_by_the_coordinator: str, told: str
+) -> None:
+    result = complete(job, result=said_by_the_coordinator).plan().status.result
+    assert result is not None
+    assert (result.uri, result.digest) == (told, "ab" * 32)
+
+
+def test_the_last_report_is_in_the_last_status() -> None:
+    plan = complete().hearing(a_report(Phase.COMPLETE, round=20, metrics={"loss": 0.125})).plan()
+    assert (plan.status.metrics, plan.status.silos_ready) == ({"loss": "0.125"}, "2/2")
+
+
+def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> None:
+    look = complete().with_attempts(an_attempt(1).complete().without_pod())
+    assert look.hearing(a_report(Phase.COMPLETE, round=20)).plan().status.round == 20
+    assert look.plan().status.phase is JobPhase.COMPLETE
+
+
+def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
+    failed = an_attempt(1).failed_for_good("UnsupportedComputation", "No silo can read it.", round=2)
+    plan = running(a_job()).with_attempts(failed).plan()
+    found = condition(plan.status, JobCondition.FAILED)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == ("True", "UnsupportedComputation", "No silo can read it.")
+    assert (plan.status.phase, plan.status.round, plan.status.restarts) == (JobPhase.FAILED, 2, 0)
+    assert (plan.withdraw, coordinator_jobs(plan)) == (True, [])
+
+
+def test_a_quorum_that_was_not_reached_is_told_in_its_condition_too() -> None:
+    failed = an_attempt(1).failed_for_good("CohortTooSmall", "hospital-b is missing.")
+    found = condition(running(a_job()).with_attempts(failed).plan().status, JobCondition.QUORUM_REACHED)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == (
+        "False",
+        Reason.QUORUM_NOT_REACHED,
+        "hospital-b is missing.",
+    )
+
+
+def test_a_failure_without_a_word_says_where_to_look() -> None:
+    plan = running(a_job()).with_attempts(an_attempt(1).failed_for_good("").without_pod()).plan()
+    assert said(plan.status, JobCondition.FAILED) == ("True", "ProgramFailed")
+
+
+def test_a_deadline_fails_the_job_and_ends_its_coordinator() -> None:
+    look = running(a_job().with_deadline(60))
+    assert look.at(59).plan().status.phase is JobPhase.STARTING
+    plan = look.at(60).plan()
+    assert said(plan.status, JobCondition.FAILED) == ("True", Reason.DEADLINE_EXCEEDED)
+    assert (plan.delete, plan.withdraw) == (("digits-coordinator-1",), True)
+
+
+def test_a_deadline_is_waited_for() -> None:
+    assert running(a_job().with_deadline(60)).plan().look_again == at(60)
+
+
+def test_a_result_counts_though_the_deadline_has_passed_meanwhile() -> None:
+    assert complete(a_job().with_deadline(60)).plan().status.phase is JobPhase.COMPLETE
+
+
+def kept(seconds: int, job: AJob | None = None) -> Plan:
+    return complete(job or a_job().kept_for(60)).then().at(101 + seconds).plan()
+
+
+def test_a_job_that_is_over_is_deleted_when_its_time_to_live_has_passed() -> None:
+    assert (kept(59).delete_job, kept(59).look_again) == (False, at(161))
+    assert (kept(60).delete_job, kept(60).look_again) == (True, None)
+
+
+def test_a_job_without_a_time_to_live_is_kept() -> None:
+    plan = kept(10**9, a_job())
+    assert (plan.delete_job, plan.look_again) == (False, None)
+
+
+def test_a_time_to_live_counts_from_the_end_and_not_from_the_edit() -> None:
+    look = complete().then().but(a_job().edited("spec.ttlSecondsAfterFinished", 10)).at(105)
+    assert look.plan().look_again == at(111)
+
+
+def test_a_job_that_is_over_stays_so_whatever_is_edited() -> None:
+    look = complete().then().but(a_job().suspended().edited("spec.program.parameters.rounds", 99))
+    plan = look.plan()
+    assert (plan.status.phase, plan.status.observed_generation) == (JobPhase.COMPLETE, 2)
+    assert (plan.suspend, plan.delete, plan.apply, plan.invite) == ({}, (), (), ())
+
+
+def test_a_job_that_failed_is_not_tried_again() -> None:
+    look = running(a_job().with_backoff_limit(0)).with_attempts(an_attempt(1).crashed()).then()
+    plan = look.but(a_job().edited("spec.backoffLimit", 9)).at(9999).plan()
+    assert (plan.status.phase, plan.apply) == (JobPhase.FAILED, ())

@@ -1,0 +1,232 @@
+"""Lives of jobs: a real operator, a real API server, the Job controller, and nobody but the test as a kubelet."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fedjobs_protocol.statuses import FinalWord, Phase, ResultLocation
+
+from tests.cluster.readiness import wait_until
+from tests.operator.builders import a_written_job
+from tests.operator.processes import OperatorProcess
+from tests.operator.teams import Body, Team
+
+pytestmark = [pytest.mark.api_server, pytest.mark.processes, pytest.mark.usefixtures("operator")]
+
+COMPLETE = FinalWord(
+    phase=Phase.COMPLETE,
+    round=20,
+    rounds=20,
+    computation="cd",
+    result=ResultLocation(uri="s3://models/digits", digest="ab" * 32),
+)
+TO_S3 = {"uri": "s3://models/digits"}
+
+
+def a_job(name: str = "digits", **spec: object) -> Body:
+    """One whose result goes to object storage, so that all that it has is deleted with it."""
+    return a_written_job(**({"output": TO_S3} | spec)) | {"metadata": {"name": name}}
+
+
+def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
+    name = team.apply(a_job())
+    team.wait_for(name, "Accepted", reason="Resolved")
+    uid = (team.get("federatedjobs", name) or {})["metadata"]["uid"]
+    children = team.children(name)
+    assert set(children) == {
+        "configmaps/digits-resolved",
+        "jobs/digits-coordinator-1",
+        "networkpolicies/digits-coordinator",
+        "persistentvolumeclaims/digits-coordinator",
+        "secrets/digits-coordinator",
+        "secrets/digits-silo-hospital-a",
+        "secrets/digits-silo-hospital-b",
+        f"services/j-{uid.replace('-', '')[:16]}",
+    }
+    for child in children.values():
+        (owner,) = child["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["uid"], owner["controller"]) == ("FederatedJob", uid, True)
+    status = team.status(name)
+    assert (status["phase"], status["attempt"], status["silosReady"]) == ("Starting", 1, "0/2")
+    document = json.loads(children["configmaps/digits-resolved"]["data"]["job.json"])
+    assert (document["uid"], document["silos"]) == (uid, ["hospital-a", "hospital-b"])
+    assert status["resolved"]["digest"] == children["configmaps/digits-resolved"]["data"]["digest"]
+
+
+def test_nothing_of_ours_has_a_finalizer(team: Team) -> None:
+    name = team.apply(a_job())
+    team.wait_for(name, "Accepted")
+    of_the_cluster = {"kubernetes.io/pvc-protection", "batch.kubernetes.io/job-tracking"}
+    for body in (team.get("federatedjobs", name) or {}, *team.children(name).values()):
+        assert set(body["metadata"].get("finalizers", ())) <= of_the_cluster
+
+
+def test_a_coordinator_that_listens_is_ready(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    assert team.status(name)["coordinator"]["pod"] == team.pod(name)
+    assert ("Normal", "Listening") in team.events(name)
+
+
+def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    team.end(name, 0, "Completed", word=COMPLETE)
+    team.wait_for(name, "Complete", reason="ResultExported")
+    status = team.status(name)
+    assert (status["phase"], status["round"], status["computation"]) == ("Complete", 20, "cd")
+    assert status["result"] == {"uri": "s3://models/digits", "digest": "ab" * 32}
+    assert status["completionTime"]
+    assert {child for child in team.children(name) if "silo" in child} == set()
+    assert ("Normal", "ResultExported") in team.events(name)
+
+
+def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: Team) -> None:
+    name = team.apply(a_job(output={}))
+    word = COMPLETE.model_copy(update={"result": ResultLocation(uri="file:///state/result", digest="ab" * 32)})
+    team.end(name, 0, "Completed", word=word)
+    team.wait_for(name, "Complete")
+    assert team.status(name)["result"]["uri"] == f"pvc://{team.namespace}/digits-coordinator/result"
+
+
+def test_a_job_whose_time_to_live_has_passed_is_deleted_with_all_it_has_but_a_retained_claim(team: Team) -> None:
+    name = team.apply(a_job(output={}, ttlSecondsAfterFinished=1))
+    team.end(name, 0, "Completed", word=COMPLETE)
+    wait_until("the job is gone", lambda: team.get("federatedjobs", name) is None)
+    kept = {"persistentvolumeclaims/digits-coordinator"}
+    wait_until("its children are gone", lambda: set(team.children(name)) == kept)
+
+
+def test_a_coordinator_out_of_memory_is_started_again(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    team.end(name, 137, "OOMKilled")
+    found = team.wait_for(name, "CoordinatorReady", "False", "OOMKilled")
+    assert "spec.coordinator.resources.limits.memory" in found["message"]
+    team.pod(name, attempt=2)
+    status = team.status(name)
+    assert (status["attempt"], status["restarts"], status["coordinator"]["job"]) == (2, 1, "digits-coordinator-2")
+    assert ("Warning", "OOMKilled") in team.events(name)
+    team.ready(name, attempt=2)
+
+
+def test_a_coordinator_that_crashes_too_often_fails_the_job(team: Team) -> None:
+    name = team.apply(a_job(backoffLimit=1))
+    team.end(name, 137)
+    team.end(name, 139, attempt=2)
+    found = team.wait_for(name, "Failed", reason="BackoffLimitExceeded")
+    assert found["message"].startswith("Attempt 2 ended with exit code 139.")
+    assert team.status(name)["restarts"] == 1
+    assert {child for child in team.children(name) if "silo" in child} == set()
+
+
+def test_a_failure_for_good_is_told_with_its_code_and_not_tried_again(team: Team) -> None:
+    name = team.apply(a_job())
+    word = FinalWord(phase=Phase.FAILED, code="UnsupportedComputation", message="No silo can read it.")
+    team.end(name, 1, word=word)
+    found = team.wait_for(name, "Failed", reason="UnsupportedComputation")
+    assert found["message"] == "No silo can read it."
+    assert (team.status(name)["phase"], team.status(name)["restarts"]) == ("Failed", 0)
+    assert ("Warning", "UnsupportedComputation") in team.events(name)
+    assert [child for child in team.children(name) if child.startswith("jobs/")] == ["jobs/digits-coordinator-1"]
+
+
+def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    before = team.uids(name)
+    team.edit(name, {"suspend": True})
+    team.wait_for(name, "Suspended", reason="SuspendedBySpec")
+    wait_until("its pod is gone", lambda: not team.list("pods", name))
+    assert team.status(name)["phase"] == "Suspended"
+    assert set(before) - set(team.uids(name)) == {"secrets/digits-silo-hospital-a", "secrets/digits-silo-hospital-b"}
+
+    team.edit(name, {"suspend": False})
+    team.wait_for(name, "Suspended", "False", "Resumed")
+    team.ready(name)
+    assert (team.status(name)["attempt"], team.status(name)["restarts"]) == (1, 0)
+    after = team.uids(name)
+    assert set(after) == set(before)
+    assert after["jobs/digits-coordinator-1"] == before["jobs/digits-coordinator-1"]
+
+
+def test_a_job_that_is_suspended_from_the_start_makes_no_pod_until_it_is_resumed(team: Team) -> None:
+    name = team.apply(a_job(suspend=True))
+    team.wait_for(name, "Suspended", reason="SuspendedBySpec")
+    assert set(team.children(name)) == {"configmaps/digits-resolved"}
+    team.edit(name, {"suspend": False})
+    team.pod(name)
+
+
+def test_a_queue_decides_whether_the_coordinator_runs(team: Team) -> None:
+    job = a_job()
+    job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "research"}
+    name = team.apply(job)
+    team.pod(name)
+    found = team.get("jobs", "digits-coordinator-1") or {}
+    assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+    team.call("PATCH", "jobs", "digits-coordinator-1", {"spec": {"suspend": True}})  # as Kueue's webhook would
+    team.wait_for(name, "Suspended", reason="SuspendedByQueue")
+    assert "startTime" not in team.status(name)
+    team.call("PATCH", "jobs", "digits-coordinator-1", {"spec": {"suspend": False}})
+    team.wait_for(name, "Suspended", "False", "Resumed")
+    team.ready(name)
+
+
+def test_an_image_that_cannot_be_pulled_is_a_reason(team: Team) -> None:
+    name = team.apply(a_job())
+    state = {"waiting": {"reason": "ErrImagePull", "message": "no such image."}}
+    team.say_of_pod(team.pod(name), "Pending", state)
+    found = team.wait_for(name, "CoordinatorReady", "False", "ImageCannotBePulled")
+    assert "no such image" in found["message"]
+    assert ("Warning", "ImageCannotBePulled") in team.events(name)
+
+
+def test_storage_that_does_not_bind_is_a_reason_after_a_while_and_until_it_binds(team: Team) -> None:
+    name = team.apply(a_job())
+    found = team.wait_for(name, "CoordinatorReady", "False", "StorageNotBound")
+    assert "storageClassName" in found["message"]
+    team.bind(name)
+    team.wait_for(name, "CoordinatorReady", "False", "PodStarting")
+
+
+def test_a_job_that_is_edited_while_it_runs_goes_on_and_says_so(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    before = team.uids(name)
+    team.edit(name, {"program": {"parameters": {"rounds": 99}}})
+    found = team.wait_for(name, "SpecChanged", reason="RunGoesOn")
+    assert "spec.program.parameters.rounds" in found["message"]
+    assert ("Warning", "RunGoesOn") in team.events(name)
+    team.edit(name, {"program": {"parameters": {"rounds": -1}}})
+    wait_until("that it is invalid is told", lambda: "-1" in team.condition(name, "SpecChanged")["message"])
+    assert team.uids(name) == before
+    assert team.condition(name, "Accepted")["status"] == "True"
+    team.edit(name, {"program": {"parameters": {"rounds": 20}}})
+    team.wait_for(name, "SpecChanged", "False")
+
+
+def test_a_deadline_fails_the_job_and_takes_its_coordinator_away(team: Team) -> None:
+    name = team.apply(a_job(activeDeadlineSeconds=1))
+    team.wait_for(name, "Failed", reason="DeadlineExceeded")
+    wait_until("its Job is gone", lambda: team.get("jobs", "digits-coordinator-1") is None)
+    wait_until("its pod is gone", lambda: not team.list("pods", name))
+    assert team.status(name)["restarts"] == 0
+
+
+def test_a_coordinators_job_that_somebody_deleted_is_made_again(team: Team) -> None:
+    name = team.apply(a_job())
+    team.pod(name)
+    before = team.uids(name)["jobs/digits-coordinator-1"]
+    team.call("DELETE", "jobs", "digits-coordinator-1", {"propagationPolicy": "Background"})
+    wait_until("there is another", lambda: team.uids(name).get("jobs/digits-coordinator-1", before) != before)
+    assert team.status(name)["restarts"] == 0
+
+
+def test_the_operator_tells_how_it_is(team: Team, operator: OperatorProcess) -> None:
+    team.wait_for(team.apply(a_job()), "Accepted")
+    assert operator.get("/healthz")
+    text = operator.get("/metrics")
+    for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_calls_total{", "fedjobs_jobs{phase="):
+        assert metric in text

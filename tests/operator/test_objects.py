@@ -1,0 +1,118 @@
+"""What was seen of the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedjobs_operator.objects import Objects
+
+from tests.operator.attempts import UID, Body, an_attempt
+from tests.operator.builders import a_job
+
+KEY = ("team", "digits")
+
+
+def at_version(body: Body, version: int, **changes: Any) -> Body:
+    return body | {"metadata": body["metadata"] | {"resourceVersion": str(version)}} | changes
+
+
+def seen(*bodies: Body) -> Objects:
+    objects = Objects()
+    for body in bodies:
+        objects.saw_job(body, deleted=False)
+    return objects
+
+
+def test_a_job_is_found_by_namespace_and_name() -> None:
+    objects = seen(a_job().body)
+    assert objects.job(KEY) == a_job().body
+    assert (objects.jobs(), objects.job(("team", "other"))) == ([KEY], None)
+
+
+def test_old_news_do_not_replace_what_an_answer_has_told() -> None:
+    body = a_job().body
+    objects = seen(at_version(body, 10, status={"phase": "Running"}), at_version(body, 9))
+    found = objects.job(KEY)
+    assert found is not None
+    assert found["status"] == {"phase": "Running"}
+
+
+def test_versions_are_numbers() -> None:
+    objects = seen(at_version(a_job().body, 9), at_version(a_job().body, 10))
+    found = objects.job(KEY)
+    assert found is not None
+    assert found["metadata"]["resourceVersion"] == "10"
+
+
+def test_a_job_that_was_made_anew_replaces_the_old_one_whatever_its_version() -> None:
+    objects = seen(at_version(a_job().body, 10), at_version(a_job().with_("metadata.uid", "new").body, 2))
+    found = objects.job(KEY)
+    assert found is not None
+    assert found["metadata"]["uid"] == "new"
+
+
+def test_a_deleted_job_takes_its_children_along() -> None:
+    objects = seen(a_job().body)
+    objects.saw_child("Job", an_attempt().job, deleted=False)
+    objects.saw_job(a_job().body, deleted=True)
+    assert (objects.job(KEY), objects.children(UID, "Job"), objects.phases()) == (None, [], {})
+
+
+def test_children_are_found_by_the_jobs_uid_and_their_kind() -> None:
+    objects = seen(a_job().body)
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=False) == KEY
+    assert objects.saw_child("Pod", an_attempt(1).pod or {}, deleted=False) == KEY
+    assert objects.children(UID, "Job") == [an_attempt(1).job]
+    assert objects.children("another", "Job") == []
+
+
+def test_children_may_be_seen_before_their_job() -> None:
+    objects = Objects()
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=False) is None
+    objects.saw_job(a_job().body, deleted=False)
+    assert objects.children(UID, "Job") == [an_attempt(1).job]
+
+
+def test_a_deleted_child_is_not_there_any_more() -> None:
+    objects = seen(a_job().body)
+    objects.saw_child("Job", an_attempt(1).job, deleted=False)
+    objects.saw_child("Job", an_attempt(2).job, deleted=False)
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY
+    assert objects.children(UID, "Job") == [an_attempt(2).job]
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY  # told twice
+
+
+def test_a_child_that_carries_no_label_is_nobodys() -> None:
+    objects = Objects()
+    body = {"metadata": {"name": "a", "uid": "1", "resourceVersion": "1"}}
+    assert objects.saw_child("Pod", body, deleted=False) is None
+
+
+def test_what_nobody_reads_is_not_kept() -> None:
+    body = a_job().with_("metadata.managedFields", [{"manager": "kubectl"}]).body
+    found = seen(body).job(KEY)
+    assert found is not None
+    assert "managedFields" not in found["metadata"]
+    assert "managedFields" in body["metadata"]  # the caller's own is left as it is
+
+
+def test_news_of_a_silo_are_told_only_where_they_may_matter() -> None:
+    objects = Objects()
+    silo: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
+    assert objects.saw_silo(silo, deleted=False)
+    assert not objects.saw_silo(silo | {"status": {"lastSeen": "2026-01-31T12:00:00Z"}}, deleted=False)
+    assert objects.saw_silo(silo | {"spec": {"suspend": True}}, deleted=False)
+    assert objects.saw_silo(silo, deleted=True)
+    assert objects.silos() == ()
+
+
+def test_silos_come_in_the_order_of_their_names() -> None:
+    objects = Objects()
+    for name in "cab":
+        objects.saw_silo({"metadata": {"name": name}}, deleted=False)
+    assert [silo.name for silo in objects.silos()] == ["a", "b", "c"]
+
+
+def test_jobs_are_counted_by_phase() -> None:
+    objects = seen(a_job().body, a_job().called("two").body | {"status": {"phase": "Running"}})
+    assert objects.phases() == {"Pending": 1, "Running": 1}

@@ -1,0 +1,134 @@
+"""What follows a crash of the coordinator."""
+
+from __future__ import annotations
+
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
+from fedjobs_operator.reasons import Reason
+
+from tests.operator.attempts import an_attempt, at
+from tests.operator.builders import a_job, a_report, condition, coordinator_jobs, running, said
+
+OOM = an_attempt(1).crashed(exit_code=137, reason="OOMKilled")
+
+
+def test_a_crash_is_followed_by_another_attempt_at_once() -> None:
+    plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
+    assert coordinator_jobs(plan) == ["digits-coordinator-2"]
+    assert (plan.status.attempt, plan.status.restarts, plan.status.phase) == (2, 1, JobPhase.STARTING)
+    assert plan.follow is False
+
+
+def test_silos_stay_invited_while_the_coordinator_is_started_again() -> None:
+    plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
+    assert (plan.withdraw, plan.invite) == (False, ("hospital-a", "hospital-b"))
+
+
+def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:
+    look = running(a_job()).with_attempts(an_attempt(1).crashed(after=50), an_attempt(2).crashed(exit_code=139))
+    plan = look.at(101).plan()
+    assert (coordinator_jobs(plan), plan.look_again) == ([], at(102))
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert (found.reason, found.message) == (Reason.CRASHED, "Attempt 2 ended with exit code 139.")
+    assert coordinator_jobs(look.at(102).plan()) == ["digits-coordinator-3"]
+
+
+def test_a_pod_that_ended_changes_nothing_until_its_job_says_what_follows() -> None:
+    look = running(a_job()).hearing(a_report(round=7))
+    plan = look.with_attempts(an_attempt(1).exited(137)).plan()
+    assert (plan.status, plan.apply, plan.invite, plan.delete) == (
+        FederatedJobStatus.model_validate(look.status),
+        (),
+        (),
+        (),
+    )
+    assert plan.follow  # what was heard last goes into the last status
+
+
+def test_a_coordinator_out_of_memory_is_a_reason_with_a_remedy() -> None:
+    plan = running(a_job()).with_attempts(OOM).plan()
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert found.reason == Reason.OUT_OF_MEMORY
+    assert "Raise spec.coordinator.resources.limits.memory" in found.message
+
+
+def test_why_it_crashed_can_be_read_until_the_next_attempt_listens() -> None:
+    look = running(a_job()).with_attempts(OOM).then()
+    starting = look.with_attempts(OOM, an_attempt(2))
+    assert said(starting.plan().status, JobCondition.COORDINATOR_READY) == ("False", Reason.OUT_OF_MEMORY)
+    listening = starting.then().with_attempts(OOM, an_attempt(2).ready())
+    assert said(listening.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
+
+
+def test_a_trouble_of_the_next_attempt_is_more_important_than_the_crash_before() -> None:
+    look = running(a_job()).with_attempts(OOM).then()
+    plan = look.with_attempts(OOM, an_attempt(2).waiting("ImagePullBackOff", "no such image.")).plan()
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.IMAGE_CANNOT_BE_PULLED)
+
+
+def test_a_crash_long_ago_is_not_told_again_when_a_suspended_job_goes_on() -> None:
+    second = running(a_job()).with_attempts(OOM).then().with_attempts(OOM, an_attempt(2).ready()).then()
+    suspended = second.but(a_job().suspended()).with_attempts(OOM, an_attempt(2).suspended()).then()
+    resumed = suspended.but(a_job()).with_attempts(OOM, an_attempt(2).without_pod())
+    assert said(resumed.plan().status, JobCondition.COORDINATOR_READY) == ("False", Reason.POD_STARTING)
+
+
+def test_backoff_limit_0_means_failed_after_the_first_crash() -> None:
+    plan = running(a_job().with_backoff_limit(0)).with_attempts(an_attempt(1).crashed(exit_code=139)).plan()
+    found = condition(plan.status, JobCondition.FAILED)
+    assert found is not None
+    assert (found.status, found.reason) == ("True", Reason.BACKOFF_LIMIT_EXCEEDED)
+    assert found.message == ("Attempt 1 ended with exit code 139. It was started again 0 times (spec.backoffLimit).")
+    assert (plan.status.phase, plan.status.restarts) == (JobPhase.FAILED, 0)
+    assert (plan.withdraw, plan.delete, coordinator_jobs(plan)) == (True, (), [])
+
+
+def test_backoff_limit_3_means_failed_after_the_fourth() -> None:
+    attempts = [an_attempt(number).crashed() for number in (1, 2, 3, 4)]
+    look = running(a_job().with_backoff_limit(3)).at(1000)
+    assert coordinator_jobs(look.with_attempts(*attempts[:3]).plan()) == ["digits-coordinator-4"]
+    plan = look.with_attempts(*attempts).plan()
+    assert said(plan.status, JobCondition.FAILED) == ("True", Reason.BACKOFF_LIMIT_EXCEEDED)
+    assert plan.status.restarts == 3
+
+
+def test_a_higher_backoff_limit_helps_as_long_as_the_job_has_not_failed() -> None:
+    look = running(a_job().with_backoff_limit(0))
+    edited = look.but(a_job().with_backoff_limit(0).edited("spec.backoffLimit", 1))
+    assert coordinator_jobs(edited.with_attempts(an_attempt(1).crashed()).at(100).plan()) == ["digits-coordinator-2"]
+
+
+def test_out_of_memory_stays_the_reason_when_the_job_fails_of_it() -> None:
+    plan = running(a_job().with_backoff_limit(0)).with_attempts(OOM).plan()
+    assert said(plan.status, JobCondition.FAILED) == ("True", Reason.OUT_OF_MEMORY)
+
+
+def test_a_job_somebody_deleted_is_made_again_as_the_same_attempt() -> None:
+    plan = running(a_job()).with_attempts().plan()
+    assert (coordinator_jobs(plan), plan.status.restarts) == (["digits-coordinator-1"], 0)
+
+
+def test_a_pod_of_a_lost_node_is_a_condition_with_the_way_out() -> None:
+    lost = an_attempt(1).ready().deleted_pod(after=30)
+    look = running(a_job()).with_attempts(lost)
+    assert said(look.at(89).plan().status, JobCondition.NODE_LOST) is None
+    found = condition(look.at(90).plan().status, JobCondition.NODE_LOST)
+    assert found is not None
+    assert (found.status, found.reason) == ("True", Reason.NODE_DOES_NOT_ANSWER)
+    assert "kubectl taint node node-1 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" in found.message
+
+
+def test_a_lost_node_that_is_back_ends_the_condition() -> None:
+    look = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(90).then()
+    status = look.with_attempts(an_attempt(1).ready()).plan().status
+    found = condition(status, JobCondition.NODE_LOST)
+    assert found is not None
+    assert found.status == "False"
+    assert found.message == ""
+
+
+def test_a_pod_that_is_being_deleted_is_looked_at_again_when_its_node_should_have_answered() -> None:
+    plan = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(40).plan()
+    assert plan.look_again == at(90)

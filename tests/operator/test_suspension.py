@@ -1,0 +1,128 @@
+"""A job that is suspended, by its spec or by a queue, and goes on."""
+
+from __future__ import annotations
+
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.statuses import JobPhase
+from fedjobs_operator.reasons import Reason
+
+from tests.operator.attempts import an_attempt, at
+from tests.operator.builders import ALook, a_job, a_look_at, a_report, condition, coordinator_jobs, kinds, running, said
+
+QUEUED = a_job().in_a_queue()
+
+
+def suspended() -> ALook:
+    """Suspended in round 7; its Job has been suspended too."""
+    look = running(a_job()).hearing(a_report(round=7)).then().hearing(None).but(a_job().suspended()).at(50).then()
+    return look.with_attempts(an_attempt(1).suspended()).then()
+
+
+def test_suspending_a_job_suspends_its_coordinator_and_withdraws_its_invitations() -> None:
+    plan = running(a_job()).but(a_job().suspended()).plan()
+    assert (plan.suspend, plan.withdraw, plan.delete) == ({"digits-coordinator-1": True}, True, ())
+    assert (plan.apply, plan.invite, plan.follow, plan.look_again) == ((), (), False, None)
+    assert (plan.status.phase, plan.status.silos_ready) == (JobPhase.SUSPENDED, "0/2")
+    assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_SPEC)
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.SUSPENDED_BY_SPEC)
+
+
+def test_a_job_that_is_suspended_has_nothing_more_to_be_done() -> None:
+    plan = suspended().plan()
+    assert (plan.suspend, plan.delete, plan.apply) == ({}, (), ())
+    assert plan.status.round == 7
+
+
+def test_a_job_that_is_suspended_from_the_start_is_resolved_and_no_more() -> None:
+    plan = a_look_at(a_job().suspended()).plan()
+    assert (plan.apply, plan.withdraw, plan.certify, plan.suspend) == ((), False, False, {})
+    assert plan.resolved is not None
+    assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
+    assert plan.status.start_time is None
+
+
+def test_invitations_are_withdrawn_though_somebody_deleted_the_coordinators_job() -> None:
+    assert running(a_job()).with_attempts().but(a_job().suspended()).plan().withdraw
+
+
+def test_a_resumed_job_goes_on_as_the_same_attempt_in_the_same_round() -> None:
+    plan = suspended().but(a_job()).at(500).plan()
+    assert (plan.suspend, coordinator_jobs(plan)) == ({"digits-coordinator-1": False}, [])
+    assert (plan.invite, plan.withdraw) == (("hospital-a", "hospital-b"), False)
+    assert (plan.status.phase, plan.status.round, plan.status.attempt) == (JobPhase.STARTING, 7, 1)
+    assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.RESUMED)
+
+
+def test_the_deadlines_clock_begins_anew_when_a_job_is_resumed() -> None:
+    look = suspended().but(a_job().with_deadline(60)).at(500)
+    assert look.plan().status.start_time == "2026-01-31T12:08:20Z"
+    assert look.then().at(559).plan().status.phase is not JobPhase.FAILED
+    assert said(look.then().at(560).plan().status, JobCondition.FAILED) == ("True", Reason.DEADLINE_EXCEEDED)
+
+
+def test_a_suspended_job_meets_no_deadline() -> None:
+    look = suspended().but(a_job().with_deadline(1).suspended())
+    assert look.at(5000).plan().status.phase is JobPhase.SUSPENDED
+
+
+def test_a_crash_that_was_before_the_suspension_is_answered_when_it_is_resumed() -> None:
+    look = suspended().with_attempts(an_attempt(1).crashed())
+    assert (look.plan().suspend, look.plan().delete) == ({}, ())
+    assert coordinator_jobs(look.but(a_job()).at(500).plan()) == ["digits-coordinator-2"]
+
+
+def test_the_queues_label_is_passed_on() -> None:
+    (job,) = [manifest for manifest in a_look_at(QUEUED).plan().apply if manifest["kind"] == "Job"]
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+    assert "suspend" not in job["spec"]
+
+
+def test_a_queue_that_suspends_the_coordinator_is_let_do_so() -> None:
+    plan = running(QUEUED).with_attempts(an_attempt(1).suspended()).plan()
+    assert (plan.suspend, plan.delete, plan.invite) == ({}, (), ())
+    assert plan.status.phase is JobPhase.SUSPENDED
+    assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_QUEUE)
+
+
+def test_waiting_in_a_queue_is_no_trouble_of_the_storage_and_no_start() -> None:
+    look = running(QUEUED).with_attempts(an_attempt(1).suspended()).with_claim("Pending").then().at(300)
+    status = look.plan().status
+    assert said(status, JobCondition.COORDINATOR_READY) == ("False", Reason.POD_STARTING)
+    assert status.start_time is None
+
+
+def test_a_deadlines_clock_begins_when_the_queue_admits_the_coordinator() -> None:
+    job = QUEUED.with_deadline(60)
+    waiting = running(job).with_attempts(an_attempt(1).suspended()).then().at(300).then()
+    admitted = waiting.with_attempts(an_attempt(1))
+    plan = admitted.plan()
+    assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.RESUMED)
+    assert plan.status.start_time == "2026-01-31T12:05:00Z"
+    assert plan.invite == ("hospital-a", "hospital-b")
+
+
+def test_a_job_in_a_queue_is_suspended_by_taking_its_coordinators_job_away() -> None:
+    """Whether that Job is suspended is the queue's to say."""
+    plan = running(QUEUED).but(QUEUED.suspended()).plan()
+    assert (plan.suspend, plan.delete, plan.withdraw) == ({}, ("digits-coordinator-1",), True)
+
+
+def test_a_job_in_a_queue_goes_on_with_a_job_of_the_same_attempt() -> None:
+    look = running(QUEUED).but(QUEUED.suspended()).then().with_attempts().then().but(QUEUED)
+    plan = look.plan()
+    assert coordinator_jobs(plan) == ["digits-coordinator-1"]
+    assert (plan.status.attempt, plan.status.restarts) == (1, 0)
+
+
+def test_times_of_suspension_are_told_by_the_condition() -> None:
+    look = suspended()
+    found = condition(look.at(90).plan().status, JobCondition.SUSPENDED)
+    assert found is not None
+    assert found.last_transition_time == "2026-01-31T12:00:50Z"
+    resumed = condition(look.but(a_job()).at(90).plan().status, JobCondition.SUSPENDED)
+    assert resumed is not None
+    assert resumed.last_transition_time == at(90).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_no_claim_is_made_for_a_job_that_never_ran() -> None:
+    assert kinds(a_look_at(a_job().suspended()).then().plan()) == []

@@ -1,0 +1,184 @@
+"""What runs in a runner cannot open a connection: not Python, not a library below it, not a graph."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import Digest
+from fedjobs_worker import messages, shared_memory
+from fedjobs_worker.runner_client import RunnerClient
+
+from tests.worker.shard_builders import shard
+
+PRELUDE = """
+import ctypes, errno, os, socket, struct, sys, threading
+from fedjobs_worker import sandbox
+
+PORT = int(sys.argv[1])
+"x".encode("idna")  # what a name is looked up with is imported while it can be read
+libc = ctypes.CDLL(None, use_errno=True)
+
+def by_python():
+    try:
+        socket.create_connection(("127.0.0.1", PORT), timeout=10)
+    except PermissionError:
+        return "refused"
+    return "connected"
+
+def by_libc():
+    "As a library would: nothing of Python's is between it and the kernel."
+    descriptor = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    if descriptor < 0:
+        return "refused" if ctypes.get_errno() == errno.EPERM else os.strerror(ctypes.get_errno())
+    address = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(PORT), socket.inet_aton("127.0.0.1"))
+    return "connected" if libc.connect(descriptor, address, len(address)) == 0 else "no connection"
+
+def in_thread(what):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(what()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+def in_child(what):
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.write(writer, in_thread(what).encode())
+        os._exit(0)
+    os.wait()
+    return os.read(reader, 99).decode()
+
+def say_all():
+    for what in (by_python, by_libc):
+        print(what(), in_thread(what), in_child(what))
+
+def as_in_a_pod():
+    "Another user than root's, no capability, no new privileges: allowPrivilegeEscalation: false, drop: [ALL]."
+    if os.getuid() == 0:
+        for capability in range(64):
+            libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+        os.setgroups([])
+        os.setresgid(65532, 65532, 65532)
+        os.setresuid(65533, 65533, 65533)
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+"""
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    """Where a connection would arrive."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def port_of(server: socket.socket) -> int:
+    return int(server.getsockname()[1])
+
+
+def arrived(server: socket.socket) -> bool:
+    try:
+        server.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+def run(script: str, port: int) -> list[str]:
+    code = PRELUDE + textwrap.dedent(script)
+    command = [sys.executable, "-c", code, str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_outside_of_the_sandbox_the_same_code_does_connect(listening: socket.socket) -> None:
+    assert run("say_all()", port_of(listening)) == ["connected"] * 6
+    assert arrived(listening)
+
+
+@pytest.mark.parametrize("before", ["", "as_in_a_pod()"])
+def test_neither_python_nor_a_library_connects_in_no_thread_and_no_child(listening: socket.socket, before: str) -> None:
+    assert run(f"{before}\nsandbox.enter()\nsay_all()", port_of(listening)) == ["refused"] * 6
+    assert not arrived(listening)
+
+
+def test_the_filter_lies_upon_one_that_is_there_already(listening: socket.socket) -> None:
+    """A pod has its runtime's filter; the kernel asks all of them, and the strictest answer holds."""
+    assert run("as_in_a_pod()\nsandbox.enter()\nsandbox.enter()\nsay_all()", port_of(listening)) == ["refused"] * 6
+
+
+def test_a_descriptor_from_before_cannot_be_connected(listening: socket.socket) -> None:
+    script = """
+    early = socket.socket()
+    sandbox.enter()
+    try:
+        early.connect(("127.0.0.1", PORT))
+        print("connected")
+    except PermissionError:
+        print("refused")
+    """
+    assert run(script, port_of(listening)) == ["refused"]
+    assert not arrived(listening)
+
+
+READS_FROM_THE_NETWORK = """
+import tensorflow as tf
+tf.io.read_file("gs://bucket/object")
+"""
+
+
+def asking(server: socket.socket) -> dict[str, str]:
+    """An environment in which TensorFlow's client of Google's storage asks our server for credentials first."""
+    return {**os.environ, "GCE_METADATA_HOST": f"127.0.0.1:{port_of(server)}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@pytest.mark.processes
+def test_tensorflow_has_an_operation_that_connects(listening: socket.socket) -> None:
+    """Or else the next test would show nothing."""
+    process = subprocess.Popen([sys.executable, "-c", READS_FROM_THE_NETWORK], env=asking(listening))
+    try:
+        listening.settimeout(60)
+        connection, _ = listening.accept()
+        assert b"computeMetadata" in connection.recv(1024)
+        connection.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.processes
+def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
+    """The policy would refuse it; here it is handed to the runner as it is."""
+
+    def work() -> list[tf.Tensor]:
+        return [tf.cast(tf.strings.length(tf.io.read_file("gs://bucket/object")), tf.float32)]
+
+    with tempfile.TemporaryDirectory(prefix="fj") as folder:
+        path = f"{folder}/s"
+        command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", path]
+        host = subprocess.Popen(command, env=asking(listening))
+        client = RunnerClient(path, "hospital-a", threads=1)
+        try:
+            operations = client.operations(Digest("network"), shard([], [], work))
+            assert "ReadFile" in operations
+            request = messages.Run(digest="network", broadcasts=[], client_inputs=[], clients=1)
+            with pytest.raises(FedjobsError) as caught:
+                client.run(request, [shared_memory.create("inputs"), shared_memory.create("result")])
+        finally:
+            client.close()
+            host.terminate()
+            host.wait(20)
+    assert caught.value.code is ErrorCode.SHARD_FAILED
+    assert not arrived(listening)
+    assert not Path(path).exists()

@@ -1,0 +1,197 @@
+"""The Job of a worker, as a manifest that meets the restricted Pod Security Standard.
+
+One pod, two containers of different users: the session (gRPC, policy, data; has the certificate) and the runner
+(TensorFlow; has nothing but a unix socket to the session). The runner is a native sidecar, so that the pod ends with
+its session.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from fedjobs_worker.silo_files import SiloFile
+
+from fedjobs_agent import names
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.observations import SESSION
+from fedjobs_agent.planning import Start
+
+Object = dict[str, Any]
+
+SESSION_UID, RUNNER_UID, GROUP = 65532, 65533, 65532
+METRICS_PORT = 9090
+GRACE_S, END_S = 50, 60  # what is in hand may take; then the kubelet kills
+
+_SOCKET = "/run/fedjobs/runner.sock"
+_ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller wait longer from crash to crash
+_SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+
+
+def worker_job(start: Start, config: AgentConfig, silo: SiloFile, namespace: str, owner: Object) -> Object:
+    """The manifest of one worker.
+
+    Args:
+        start: For which invitation, with or without GPU.
+        config: The agent's.
+        silo: The silo's own file: GPU, resources.
+        namespace: The agent's.
+        owner: An owner reference; the worker is deleted with what it names.
+    """
+    received = start.received
+    invitation = received.invitation
+    labels = names.labels(invitation.job_name, invitation.job_uid, received.silo)
+    annotations = {names.INVITATION_ID: received.id, names.GPU: str(start.gpu).lower()}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.worker(invitation.job_name, received.silo),
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "backoffLimit": _ENDLESSLY,
+            "podReplacementPolicy": "Failed",  # a worker that is asked to end delivers first
+            "template": {"metadata": {"labels": labels}, "spec": _pod(start, config, silo)},
+        },
+    }
+
+
+def owned_by_secret(start: Start) -> Object:
+    """An owner reference to the invitation: without it there is no worker."""
+    return _owner("v1", "Secret", start.received.secret, start.received.secret_uid)
+
+
+def owned_by_deployment(deployment: Object) -> Object:
+    """An owner reference to the agent's own Deployment: without it there are no workers."""
+    return _owner("apps/v1", "Deployment", deployment["metadata"]["name"], deployment["metadata"]["uid"])
+
+
+def _owner(version: str, kind: str, name: str, uid: str) -> Object:
+    return {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "blockOwnerDeletion": False}
+
+
+def _pod(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
+    data = [{"name": "data", **_read_only(config.data.volume)}] if config.data else []
+    pod: Object = {
+        "restartPolicy": "OnFailure",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": END_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": SESSION_UID,
+            "runAsGroup": GROUP,
+            "fsGroup": GROUP,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": [_runner(start, config, silo)],
+        "containers": [_session(start, config)],
+        "volumes": [
+            {"name": "invitation", "secret": {"secretName": start.received.secret, "defaultMode": 0o440}},
+            {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
+            {"name": "socket", "emptyDir": {}},
+            {"name": "state", "emptyDir": {}},
+            {"name": "session-tmp", "emptyDir": {}},
+            {"name": "runner-tmp", "emptyDir": {}},
+            *data,
+        ],
+    }
+    if start.gpu and silo.runner.gpu is not None:
+        pod["nodeSelector"] = dict(silo.runner.gpu.node_selector)
+        pod["tolerations"] = copy.deepcopy(silo.runner.gpu.tolerations)
+    return pod
+
+
+def _session(start: Start, config: AgentConfig) -> Object:
+    arguments = ["--silo-file", "/silo/silo.yaml", "--invitation", "/invitation/invitation.json"]
+    arguments += ["--tls", "/invitation", "--state", "/state", "--audit", "/state/audit.jsonl"]
+    arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
+    arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]
+    if start.device_note:
+        arguments += ["--device-note", start.device_note]
+    if config.dial_address:
+        arguments += ["--dial", config.dial_address]
+    mounts = [
+        {"name": "invitation", "mountPath": "/invitation", "readOnly": True},
+        {"name": "silo", "mountPath": "/silo", "readOnly": True},
+        {"name": "state", "mountPath": "/state"},
+        {"name": "socket", "mountPath": "/run/fedjobs"},
+        {"name": "session-tmp", "mountPath": "/tmp"},  # noqa: S108 (of the container)
+    ]
+    if config.data:
+        mounts.append({"name": "data", "mountPath": config.data.mount_path, "readOnly": True})
+    health = {"httpGet": {"path": "/healthz", "port": "metrics"}}
+    return {
+        "name": SESSION,
+        "image": config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": ["python", "-m", "fedjobs_worker"],
+        "args": arguments,
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {**health, "periodSeconds": 20, "timeoutSeconds": 10},
+        "resources": _resources(config.session_resources, _SESSION_REQUESTS),
+        "securityContext": _confined(SESSION_UID),
+        "volumeMounts": mounts,
+    }
+
+
+def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
+    listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.probe", _SOCKET]}}
+    resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
+    gpu = silo.runner.gpu if start.gpu else None
+    if gpu is not None:
+        count = str(start.received.invitation.gpu.count)
+        for bound in ("requests", "limits"):
+            resources[bound] = {**resources.get(bound, {}), gpu.resource_name: count}
+    return {
+        "name": "runner",
+        "image": (config.gpu_image if gpu is not None else None) or config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "restartPolicy": "Always",  # makes it a sidecar
+        "command": ["python", "-m", "fedjobs_worker.runner"],
+        "args": ["--listen", _SOCKET, "--socket-mode", "0660"],
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108
+        "startupProbe": {**listens, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 60},
+        "livenessProbe": {**listens, "periodSeconds": 60, "timeoutSeconds": 20},
+        "resources": resources,
+        "securityContext": _confined(RUNNER_UID),
+        "volumeMounts": [
+            {"name": "socket", "mountPath": "/run/fedjobs"},
+            {"name": "runner-tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
+    }
+
+
+def _confined(uid: int) -> Object:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": GROUP,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _resources(given: Object, requests: Object) -> Object:
+    """What the silo says; for what it does not, a modest request, or its own limit where there is one."""
+    limits = given.get("limits") or {}
+    asked = {name: limits.get(name, amount) for name, amount in requests.items()}
+    return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
+
+
+def _read_only(volume: Object) -> Object:
+    """A claim that is mounted read-only as a whole keeps its owners: no fsGroup is written into the silo's data."""
+    volume = copy.deepcopy(volume)
+    if "persistentVolumeClaim" in volume:
+        volume["persistentVolumeClaim"].setdefault("readOnly", True)
+    return volume
