@@ -1,6 +1,6 @@
 {{/*
 What the operator does in a namespace with jobs, and nothing else. It watches what it owns by label, creates what cannot
-change, applies what can (patch, and create where there is none yet), and reads no Secret and no ConfigMap of anyone.
+change, applies what can (patch, and create where there is none yet), and reads no Secret of anyone.
 */}}
 {{- define "fedjobs.rights" -}}
 - apiGroups: [fedjobs.dev]
@@ -19,7 +19,10 @@ change, applies what can (patch, and create where there is none yet), and reads 
   resources: [persistentvolumeclaims]
   verbs: [list, watch, create]
 - apiGroups: [""]
-  resources: [configmaps, services]
+  resources: [configmaps]
+  verbs: [get, create, patch] # get: what a job was resolved to, once after the operator was started
+- apiGroups: [""]
+  resources: [services]
   verbs: [create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

@@ -1,0 +1,70 @@
+"""Builds the images, starts a cluster, runs the end-to-end tests on it, and ends it: `make e2e`.
+
+python -m tests.e2e [--cluster local|kind|KUBECONFIG] [--keep] [pytest's arguments]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import images, kind, local, opening
+from tests.cluster.clusters import Cluster
+from tests.cluster.errors import ClusterError
+
+NAME = "e2e"
+
+
+def main() -> int:
+    """The exit status of pytest, or 4 where there is no cluster to run it on."""
+    parser = argparse.ArgumentParser("python -m tests.e2e", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cluster", default="local", help="local (default), kind, or a test cluster's kubeconfig")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
+    options, further = parser.parse_known_args()
+    try:
+        with _cluster(options.cluster, keep=options.keep) as cluster:
+            with _timed("images"):
+                archives = images.build(say=_say)
+            with _timed("loading the images"):
+                cluster.load_images(archives)
+            os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+            return int(pytest.main(["tests/e2e", "--durations=0", *further]))
+    except ClusterError as problem:
+        _say(f"error: {problem}")
+        return 4
+
+
+@contextmanager
+def _cluster(chosen: str, *, keep: bool) -> Iterator[Cluster]:
+    if chosen not in ("local", "kind"):
+        yield opening.opened(Path(chosen))
+        return
+    with _timed("the cluster"):
+        cluster: Cluster = local.up(NAME, say=_say) if chosen == "local" else kind.up(NAME, say=_say)
+    try:
+        yield cluster
+    finally:
+        if not keep:
+            (local.down if chosen == "local" else kind.down)(NAME)
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    _say(f"{what}: {time.monotonic() - began:.0f} s")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""A real Prometheus scrapes the operator, a coordinator and a worker while a job runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.clusters import Cluster
+from tests.cluster.readiness import wait_until
+from tests.e2e.federations import FEW, OPERATOR_NAMESPACE, Federation, a_job
+
+PORT = 9090
+
+
+def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation, tmp_path: Path) -> None:
+    if shutil.which("prometheus") is None:
+        pytest.fail("prometheus is missing: apt-get install prometheus")
+    name = federation.apply(a_job("measured", rounds=400))
+    federation.wait_for_round(name, 1)
+    worker = federation.worker_pod(name, FEW[0])["status"]["podIP"]
+    coordinators = federation.pods(f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator")
+    targets = {"operator": operator_address(federation.cluster), "worker": worker}
+    targets["coordinator"] = coordinators[0]["status"]["podIP"]
+
+    with scraping(targets, tmp_path) as query:
+        for asked in (
+            'fedjobs_jobs{phase="Running"}',
+            'fedjobs_operator_reconciles_total{result="success"}',
+            "fedjobs_operator_reconcile_seconds_bucket",
+            "fedjobs_coordinator_rounds_total",
+            "fedjobs_coordinator_round_seconds_count",
+            'fedjobs_coordinator_bytes_total{direction="up"}',
+            "fedjobs_coordinator_epoch",
+            'fedjobs_worker_bytes_total{direction="down"}',
+            "fedjobs_worker_work_seconds_count",
+        ):
+            wait_until(asked, lambda asked=asked: query(asked) > 0, seconds=60)
+            print(f"{asked} {query(asked):g}")  # noqa: T201
+    federation.delete(name)
+
+
+def operator_address(cluster: Cluster) -> str:
+    selector = ("--selector=app.kubernetes.io/component=operator", "-o", "json")
+    pods = json.loads(cluster.kubectl("get", "pods", f"--namespace={OPERATOR_NAMESPACE}", *selector))["items"]
+    return str(next(pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running"))
+
+
+@contextmanager
+def scraping(addresses: dict[str, str], folder: Path) -> Iterator[object]:
+    """A Prometheus of its own; asked for a query, it gives the sum of what it found."""
+    jobs = [
+        {"job_name": what, "scrape_interval": "1s", "static_configs": [{"targets": [f"{address}:{PORT}"]}]}
+        for what, address in addresses.items()
+    ]
+    config = folder / "prometheus.yaml"
+    config.write_text(yaml.safe_dump({"scrape_configs": jobs}))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments = [
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    process = subprocess.Popen(["prometheus", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def query(asked: str) -> float:
+        try:
+            with urllib.request.urlopen(f"{url}/api/v1/query?query={urllib.parse.quote(asked)}", timeout=10) as answer:  # noqa: S310
+                found = json.load(answer)["data"]["result"]
+        except OSError:
+            return 0  # not up yet
+        return sum(float(each["value"][1]) for each in found)
+
+    try:
+        yield query
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

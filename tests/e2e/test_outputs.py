@@ -1,0 +1,87 @@
+"""Results that go elsewhere: to a claim, and to an S3 server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+from tests.cluster.readiness import wait_until
+from tests.e2e.federations import Federation, a_job
+from tests.e2e.test_metrics import free_port
+
+
+def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    federation.cluster.kubectl.apply(yaml.safe_dump(_in(federation, claim | {"spec": spec})))
+    output = {"persistentVolumeClaim": {"claimName": "models", "path": "digits"}}
+    name = federation.apply(a_job("to-a-claim", output=output, ttlSecondsAfterFinished=3600))
+
+    status = federation.complete(name)
+
+    assert status["result"]["uri"] == f"pvc://{federation.namespace}/models/digits"
+    fetched = federation.fetch(name, tmp_path)
+    assert fetched["model"]["digest"]
+    owners = federation.kubectl(
+        "get", "pvc", f"{name}-coordinator", "-o", "jsonpath={.metadata.ownerReferences[*].name}"
+    )
+    assert owners == name, "the result is elsewhere, so the coordinator's claim goes with the job"
+
+
+def test_a_result_on_s3(federation: Federation, s3: str) -> None:
+    options = {"key": "testing", "secret": "testing", "endpoint_url": s3}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}}
+    manifest = _in(federation, secret) | {"stringData": {"options.json": json.dumps(options)}}
+    federation.cluster.kubectl.apply(yaml.safe_dump(manifest))
+    output = {"uri": "s3://models/digits", "secretName": "s3"}
+    name = federation.apply(a_job("to-s3", output=output, ttlSecondsAfterFinished=5))
+
+    status = federation.complete(name)
+
+    assert status["result"]["uri"] == "s3://models/digits"
+    found = _client(s3).list_objects_v2(Bucket="models", Prefix="digits/")["Contents"]
+    assert "digits/result.json" in {entry["Key"] for entry in found}
+    wait_until("the job is deleted", lambda: not federation.kubectl("get", "federatedjob", name, "--ignore-not-found"))
+
+
+@pytest.fixture
+def s3(federation: Federation) -> Iterator[str]:
+    """A server of this machine that pods can reach, with a bucket."""
+    address = federation.cluster.machine_address
+    if address is None:
+        pytest.skip("pods of this cluster cannot reach a server of this machine")
+    port = free_port()
+    url = f"http://{address}:{port}"
+    server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", address, "-p", str(port)])
+    try:
+        wait_until("the bucket", lambda: _made(url), seconds=60)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _made(url: str) -> bool:
+    try:
+        _client(url).create_bucket(Bucket="models")
+    except Exception:
+        return False
+    return True
+
+
+def _client(url: str):  # type: ignore[no-untyped-def]
+    known = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+    return boto3.client("s3", endpoint_url=url, **known)
+
+
+def _in(federation: Federation, manifest: dict[str, object]) -> dict[str, object]:
+    metadata = manifest["metadata"]
+    assert isinstance(metadata, dict)
+    return manifest | {"metadata": metadata | {"namespace": federation.namespace}}

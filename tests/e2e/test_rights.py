@@ -1,0 +1,51 @@
+"""The operator may do what it does, and nothing else: read off the API server's audit log when all else has run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.federations import OPERATOR_NAMESPACE, Federation
+
+Right = tuple[str, str]
+"""Verb, and group/resource/subresource."""
+USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:fedjobs"
+
+
+def test_every_right_of_the_operator_was_used_and_none_was_missing(federation: Federation) -> None:
+    log = federation.cluster.audit_log
+    if log is None:
+        pytest.skip("this cluster's audit log cannot be read")
+    calls = [entry for entry in map(json.loads, log.read_text().splitlines()) if entry["user"]["username"] == USER]
+    refused = [entry["requestURI"] for entry in calls if entry["responseStatus"]["code"] == 403]
+    used = {_right(entry) for entry in calls if "objectRef" in entry and _right(entry) is not None}
+
+    given = _given(federation)
+
+    assert refused == []
+    assert used <= given
+    assert given - used == set(), "was the whole suite run? otherwise these are too many"
+
+
+def _right(entry: dict[str, Any]) -> Right | None:
+    about = entry["objectRef"]
+    if "resource" not in about:
+        return None
+    parts = [about.get("apiGroup", ""), about["resource"], *([about["subresource"]] if "subresource" in about else [])]
+    return entry["verb"], "/".join(parts)
+
+
+def _given(federation: Federation) -> set[Right]:
+    """All rules of the chart's roles."""
+    kinds = ("roles,clusterroles", "--selector=app.kubernetes.io/instance=fedjobs", "--all-namespaces", "-o", "json")
+    found = json.loads(federation.cluster.kubectl("get", *kinds))["items"]
+    return {
+        (verb, f"{group}/{resource}")
+        for role in found
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }

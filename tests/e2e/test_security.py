@@ -1,0 +1,67 @@
+"""What pods are: the namespaces enforce the restricted standard, so here is what that standard does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.federations import FEW, Federation, a_job
+
+FILTERS = """
+import pathlib
+for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+    about = dict(line.split(":\\t", 1) for line in status.read_text().splitlines() if ":\\t" in line)
+    print(about["Pid"], about["PPid"], about["NoNewPrivs"], about["Seccomp_filters"], about["CapEff"])
+"""
+
+
+@pytest.fixture(scope="module")
+def job(federation: Federation) -> Iterator[str]:
+    name = federation.apply(a_job("looked-at", rounds=5000))
+    federation.wait_for_round(name, 1)
+    yield name
+    federation.delete(name)
+
+
+def test_no_pod_of_a_job_has_a_token_or_can_write_beside_its_volumes(federation: Federation, job: str) -> None:
+    pods = federation.pods(f"fedjobs.dev/job={job}")
+    assert len(pods) == 1 + len(FEW)
+    for pod in pods:
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert not [volume for volume in spec["volumes"] if "projected" in volume]
+        for container in containers(spec):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["resources"]["requests"]
+            assert not [entry for entry in container.get("env", ()) if "secretKeyRef" in str(entry)]
+
+
+def test_the_runner_sees_neither_keys_nor_data(federation: Federation, job: str) -> None:
+    spec = federation.worker_pod(job, FEW[0])["spec"]
+    session = next(c for c in spec["containers"] if c["name"] == "session")
+    runner = next(c for c in spec["initContainers"] if c["name"] == "runner")
+    private = {v["name"] for v in spec["volumes"] if "secret" in v or v["name"] == "data"}
+    assert private <= {mount["name"] for mount in session["volumeMounts"]}
+    assert not private & {mount["name"] for mount in runner["volumeMounts"]}
+    users = [c["securityContext"]["runAsUser"] for c in (session, runner)]
+    assert users[0] != users[1]
+
+
+def test_a_runner_that_computes_has_given_up_the_network(federation: Federation, job: str) -> None:
+    """Its filter comes on top of the container's own; what the filter refuses is tested in tests/worker."""
+    pod = federation.worker_pod(job, FEW[0])["metadata"]["name"]
+    printed = federation.kubectl("exec", pod, "-c", "runner", "--", "python", "-c", FILTERS)
+    processes = {int(pid): fields for pid, *fields in (line.split() for line in printed.splitlines())}
+    host = processes[1]
+    runners = [fields for pid, fields in processes.items() if pid != 1 and int(fields[0]) == 1]
+    assert runners
+    for _, no_new_privileges, filters, capabilities in runners:
+        assert no_new_privileges == "1"
+        assert int(filters) == int(host[2]) + 1
+        assert int(capabilities, 16) == 0
+
+
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec["containers"], *spec.get("initContainers", ())]
