@@ -21,7 +21,7 @@ BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
 .PHONY: help setup demo test e2e lint format bench docs stubs crds reference clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## make .venv as uv.lock says (every other target does this by itself)
 
@@ -62,7 +62,7 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy -p bench -p docs
+	$(BIN)/mypy -p bench -p docs -p tests.cluster -p tests.e2e
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/stubs.py --check
 	$(BIN)/python -m fedjobs_operator.crds --check

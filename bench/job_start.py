@@ -2,8 +2,8 @@
 
     KUBECONFIG=$(python -m tests.cluster kubeconfig e2e) python -m bench.job_start --repeats 5 --json out.json
 
-The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). Times are read off the clocks of one
-machine: this program's, the coordinator's log, and its record of progress.
+The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). Times are read off one machine's
+clock: by this program, in the coordinator's log, and in its record of progress.
 """
 
 from __future__ import annotations

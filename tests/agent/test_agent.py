@@ -183,7 +183,7 @@ def test_a_secret_that_is_no_invitation_is_left_alone(silo: SiloNamespace, start
 
 
 def test_a_file_that_is_wrong_ends_the_process_with_3(tmp_path: Path) -> None:
-    from fedjobs_agent.__main__ import main
+    from fedjobs_agent.command_line import main
 
     (tmp_path / "agent.yaml").write_text("{silo: hospital-a}")
     assert main(["--config", str(tmp_path / "agent.yaml")]) == 3

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import socket
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,9 +45,13 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
             'fedjobs_worker_bytes_total{direction="down"}',
             "fedjobs_worker_work_seconds_count",
         ):
-            wait_until(asked, lambda asked=asked: query(asked) > 0, seconds=60)
+            wait_until(asked, functools.partial(_found, query, asked), seconds=60)
             print(f"{asked} {query(asked):g}")  # noqa: T201
     federation.delete(name)
+
+
+def _found(query: Callable[[str], float], asked: str) -> bool:
+    return query(asked) > 0
 
 
 def operator_address(cluster: Cluster) -> str:
@@ -56,7 +61,7 @@ def operator_address(cluster: Cluster) -> str:
 
 
 @contextmanager
-def scraping(addresses: dict[str, str], folder: Path) -> Iterator[object]:
+def scraping(addresses: dict[str, str], folder: Path) -> Iterator[Callable[[str], float]]:
     """A Prometheus of its own; asked for a query, it gives the sum of what it found."""
     jobs = [
         {"job_name": what, "scrape_interval": "1s", "static_configs": [{"targets": [f"{address}:{PORT}"]}]}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -18,7 +19,7 @@ from tests.e2e.test_metrics import free_port
 
 
 def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}}
+    claim: dict[str, Any] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}}
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     federation.cluster.kubectl.apply(yaml.safe_dump(_in(federation, claim | {"spec": spec})))
     output = {"persistentVolumeClaim": {"claimName": "models", "path": "digits"}}
@@ -76,12 +77,11 @@ def _made(url: str) -> bool:
     return True
 
 
-def _client(url: str):  # type: ignore[no-untyped-def]
+def _client(url: str) -> Any:
     known = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
     return boto3.client("s3", endpoint_url=url, **known)
 
 
-def _in(federation: Federation, manifest: dict[str, object]) -> dict[str, object]:
+def _in(federation: Federation, manifest: dict[str, Any]) -> dict[str, Any]:
     metadata = manifest["metadata"]
-    assert isinstance(metadata, dict)
     return manifest | {"metadata": metadata | {"namespace": federation.namespace}}

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from fedjobs_worker.runner_client import RunnerClient
+
+if TYPE_CHECKING:
+    from tests.worker.silo_processes import Silo
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -45,3 +49,16 @@ def runner_host() -> Iterator[RunnerHost]:
         process.terminate()
         assert process.wait(20) == 0
         assert not Path(path).exists()
+
+
+@pytest.fixture
+def silo(tmp_path: Path, runner_host: RunnerHost) -> Iterator[Silo]:
+    """Not started yet."""
+    from tests.protocol.coordinators import Coordinator
+    from tests.worker.silo_processes import Backend, Silo
+
+    (tmp_path / "coordinator").mkdir()
+    with Coordinator(tmp_path / "coordinator", Backend) as coordinator:
+        silo = Silo(tmp_path, coordinator, runner_host)
+        yield silo
+        silo.stop()

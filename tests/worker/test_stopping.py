@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
-from fedjobs_worker.stopping import StopAskedError, Stopping
+from fedjobs_worker.stopping import EXIT_STOPPED, StopAskedError, Stopping
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +62,23 @@ def test_an_error_in_hand_is_still_that_error_and_asking_again_changes_nothing()
     with pytest.raises(ValueError, match="x"):
         fail()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("module", ["fedjobs_worker", "fedjobs_worker.runner", "fedjobs_agent"])
+def test_the_first_process_of_a_container_ends_at_sigterm_also_before_its_imports(module: str) -> None:
+    """Its entry point imports nothing but the standard library before it has a handler."""
+    script = f"""
+import runpy, signal, sys
+from importlib.abc import MetaPathFinder
+
+class AskedToEndAtTheFirstLargeImport(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("pydantic", "structlog", "grpc", "psutil", "fedjobs_protocol"):
+            signal.raise_signal(signal.SIGTERM)
+
+sys.meta_path.insert(0, AskedToEndAtTheFirstLargeImport())
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (EXIT_STOPPED if module == "fedjobs_worker" else 0, "")

@@ -13,6 +13,15 @@ EXIT_STOPPED = 75
 """Ended because it was asked to, with the job still going on: not an end that counts as success."""
 
 
+def end_at_sigterm(status: int) -> None:
+    """SIGTERM ends this process from here on, until it says otherwise.
+
+    For the first process of a container the kernel has no default: a signal that comes before there is a handler is
+    lost, and a pod that is deleted while it starts would take all of its grace. Imports take seconds on a busy node.
+    """
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(status))
+
+
 class StopAskedError(BaseException):
     """This process shall end now. Not an Exception: nothing but the process's own end handles it."""
 

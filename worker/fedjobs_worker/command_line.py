@@ -1,0 +1,136 @@
+"""A session process from its arguments to its exit status. It never imports TensorFlow.
+
+Exit status: 0 the job is over, or was declined; 3 the silo's file is invalid; 75 it was asked to end (SIGTERM) and had
+time to (`--grace`); 1 anything else that trying again does not help. The termination message says which of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from fedjobs_protocol import processes
+from fedjobs_protocol.channels import open_channel
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.http_metrics import MetricsServer
+from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.session_client import SessionClient
+from pydantic import ValidationError
+
+from fedjobs_worker import last_words, logs, policies, silo_files
+from fedjobs_worker.audits import Audit
+from fedjobs_worker.finished_works import FinishedWorks
+from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.loading import Datasets
+from fedjobs_worker.metrics import WorkerMetrics
+from fedjobs_worker.policies import Allowed
+from fedjobs_worker.runner_client import RunnerClient
+from fedjobs_worker.session import Session
+from fedjobs_worker.stopping import EXIT_STOPPED, StopAskedError, Stopping
+from fedjobs_worker.works import Works
+
+EXIT_OVER, EXIT_FAILED, EXIT_INVALID_SILO_FILE = 0, 1, 3
+_LOG = structlog.get_logger()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Takes part in the job until it is over."""
+    options = _options(arguments)
+    logs.configure(options.debug)
+    stopping = Stopping(options.grace)
+    stopping.on_sigterm()
+    if options.lifeline:
+        processes.end_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
+    try:
+        outcome = _run(options, stopping)
+    except StopAskedError:
+        last_words.write(options.termination_message, LastWord(outcome=Outcome.INTERRUPTED))
+        return EXIT_STOPPED if options.grace else EXIT_OVER
+    except FedjobsError as error:
+        last_words.write(options.termination_message, last_words.of_error(error))
+        if options.debug:
+            raise
+        sys.stderr.write(f"{error.public}\n")
+        return EXIT_INVALID_SILO_FILE if error.code is ErrorCode.INVALID_SILO_FILE else EXIT_FAILED
+    last_words.write(options.termination_message, LastWord(outcome=outcome))
+    return EXIT_OVER
+
+
+def _run(options: argparse.Namespace, stopping: Stopping) -> Outcome:
+    metrics = WorkerMetrics()
+    with _served(options.metrics, metrics):
+        return _taken_part(options, stopping, metrics)
+
+
+def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: WorkerMetrics) -> Outcome:
+    silo = silo_files.load(options.silo_file)
+    invitation = _invitation(options.invitation)
+    logs.tell(silo=silo.silo, job=invitation.job_name, jobUid=invitation.job_uid)
+    if options.processes:
+        processes.register(options.processes, "worker", silo.silo)
+    audit = Audit(options.audit, silo.silo, invitation.job_uid)
+    decision = policies.on_invitation(
+        silo.policy, silo.silo, silo.datasets, invitation.requested_by, invitation.datasets
+    )
+    audit.record("invitation", decision, requester=invitation.requested_by, datasets=invitation.datasets)
+
+    datasets = Datasets(silo.silo, silo.datasets, options.processes)
+    if isinstance(decision, Allowed):
+        for name in invitation.datasets:
+            datasets.prefetch(name)
+    runner = RunnerClient(options.runner_socket, silo.silo, silo.runner.threads, invitation.job_name)
+    finished = FinishedWorks()
+    works = Works(silo, audit, datasets, runner, finished, options.device_note)
+    channel = open_channel(options.dial or invitation.address, invitation.server_name, Identity.load(options.tls))
+    try:
+        session = Session(SessionClient(channel), works, finished, options.state, metrics, stopping)
+        outcome = Outcome(session.run(decision))
+    finally:
+        runner.close()
+        datasets.close()
+        channel.close()
+        works.close()
+        finished.close()
+        audit.close()
+    _LOG.info("the job is over", outcome=outcome)
+    return outcome
+
+
+def _served(address: str | None, metrics: WorkerMetrics) -> contextlib.AbstractContextManager[object]:
+    return contextlib.closing(MetricsServer(address, metrics.registry)) if address else contextlib.nullcontext()
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m fedjobs_worker", description=__doc__)
+    parser.add_argument("--silo-file", type=Path, required=True)
+    parser.add_argument("--invitation", type=Path, required=True)
+    parser.add_argument("--tls", type=Path, required=True, help="folder with tls.crt, tls.key, ca.crt")
+    parser.add_argument("--state", type=Path, required=True, help="folder that outlives this process")
+    parser.add_argument("--runner-socket", required=True, help="the runner host's unix socket")
+    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
+    parser.add_argument("--audit", type=Path, required=True, help="the silo's record of its decisions")
+    parser.add_argument("--dial", metavar="HOST:PORT", help="instead of the invitation's address")
+    parser.add_argument("--device-note", default="", metavar="TEXT", help="told beside the device that was used")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="serve /metrics and /healthz there")
+    parser.add_argument("--termination-message", type=Path, metavar="FILE", help="where to write how it ended")
+    parser.add_argument(
+        "--grace", type=float, default=0, metavar="SECONDS", help="at SIGTERM, what is in hand may take (default: 0)"
+    )
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
+    parser.add_argument("--debug", action="store_true", help="more in the log; a stack trace for an error")
+    return parser.parse_args(arguments)
+
+
+def _invitation(path: Path) -> Invitation:
+    try:
+        return Invitation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise FedjobsError(
+            ErrorCode.NOT_INVITED, f"{path} is not an invitation: {error}.", "Get a new one for this job."
+        ) from error
