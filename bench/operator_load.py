@@ -46,6 +46,7 @@ class Bench:
     def __init__(self, server: ApiServer, process: psutil.Process) -> None:
         self.server = server
         self.process = process
+        self.seen: dict[str, dict[str, Any]] = {}
         self.jobs = client.CustomObjectsApi(server.client())
         self.core = client.CoreV1Api(server.client())
         self.batch = client.BatchV1Api(server.client())
@@ -55,7 +56,8 @@ class Bench:
 
     def statuses(self) -> dict[str, dict[str, Any]]:
         found = self.jobs.list_namespaced_custom_object(*GROUP)["items"]
-        return {job["metadata"]["name"]: job.get("status", {}) for job in found}
+        self.seen = {job["metadata"]["name"]: job.get("status", {}) for job in found}
+        return self.seen
 
     def calls(self) -> Counter[str]:
         """The operator's calls so far, watches and their lists excepted, by verb and resource."""
@@ -73,16 +75,23 @@ class Bench:
         return counts
 
     def finish_pods(self) -> None:
-        """Says of every pod that its coordinator is complete, as a kubelet would."""
+        """Says of every pod that its coordinator listens, and then that it is complete, as a kubelet would."""
         word = FinalWord(phase=Phase.COMPLETE, round=20, rounds=20).model_dump_json(by_alias=True)
         ended = {"exitCode": 0, "reason": "Completed", "message": word}
+        running = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         container = {"name": "coordinator", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
         status = {"phase": "Succeeded", "containerStatuses": [container | {"state": {"terminated": ended}}]}
-        pods = self.core.list_namespaced_pod(NAMESPACE, field_selector="status.phase=Pending").items
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda p: self._finish(p.metadata.name, status), pods))
+        for phase, said in (("Running", status), ("Pending", running)):
+            pods = self.core.list_namespaced_pod(NAMESPACE, field_selector=f"status.phase={phase}").items
+            names = [pod.metadata.name for pod in pods if phase == "Pending" or self._invited(pod)]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda name, said=said: self._say(name, said), names))
 
-    def _finish(self, name: str, status: dict[str, Any]) -> None:
+    def _invited(self, pod: Any) -> bool:
+        """Whether the operator has done all that a coordinator that listens makes it do."""
+        return holds(self.seen.get(pod.metadata.labels["fedjobs.dev/job"], {}), "CoordinatorReady")
+
+    def _say(self, name: str, status: dict[str, Any]) -> None:
         self.core.patch_namespaced_pod_status(name, NAMESPACE, {"status": status})
 
 
@@ -112,8 +121,8 @@ def running(folder: Path) -> Iterator[Bench]:
                 operator.wait(30)
 
 
-def accepted(status: dict[str, Any]) -> bool:
-    return any(c["type"] == "Accepted" and c["status"] == "True" for c in status.get("conditions", ()))
+def holds(status: dict[str, Any], kind: str = "Accepted") -> bool:
+    return any(c["type"] == kind and c["status"] == "True" for c in status.get("conditions", ()))
 
 
 def one_by_one(bench: Bench, prefix: str, count: int) -> float:
@@ -134,14 +143,15 @@ def burst(bench: Bench, prefix: str, count: int) -> float:
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bench.apply, [f"{prefix}-{number}" for number in range(count)]))
-    wait_until("all accepted", lambda: all(map(accepted, bench.statuses().values())), seconds=600)
+    wait_until("all accepted", lambda: all(map(holds, bench.statuses().values())), seconds=600)
     return time.monotonic() - began
 
 
 def all_complete(bench: Bench) -> None:
     def complete() -> bool:
+        found = bench.statuses()
         bench.finish_pods()
-        return all(status.get("phase") == "Complete" for status in bench.statuses().values())
+        return all(status.get("phase") == "Complete" for status in found.values())
 
     wait_until("all complete", complete, seconds=1800)
 

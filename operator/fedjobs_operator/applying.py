@@ -45,12 +45,12 @@ class Applier:
         """
         done = self._done.setdefault(ref.uid, {})
         if plan.certify and "certificate" not in done:
-            self._create(ref, secrets.coordinator_secret(ref, self._authority))
+            self._api.create(secrets.coordinator_secret(ref, self._authority))
             done["certificate"] = True
         created = [child for manifest in plan.apply if (child := self._make(done, manifest)) is not None]
         for silo in plan.invite:
             if _invitation(silo) not in done:
-                self._create(ref, secrets.invitation_secret(ref, job, resolved, silo, self._authority))
+                self._api.create(secrets.invitation_secret(ref, job, resolved, silo, self._authority))
                 done[_invitation(silo)] = True
         if plan.withdraw and not done.get("withdrawn"):
             for silo in resolved.silos:
@@ -73,7 +73,11 @@ class Applier:
         Raises:
             ApiError: The API server refused it, or what is there is not this job's.
         """
-        return configs.read(self._create(ref, configs.resolved_config(ref, resolved)))
+        manifest = configs.resolved_config(ref, resolved)
+        there = self._api.create(manifest) or self._api.get("ConfigMap", ref.namespace, ref.resolved)
+        if there is None or there["metadata"].get("labels", {}).get(JOB_UID) != ref.uid:
+            raise _taken("ConfigMap", ref.resolved)
+        return configs.read(there)
 
     def write_status(self, ref: JobRef, status: FederatedJobStatus) -> dict[str, Any] | None:
         """Writes the status of a job that is still the same one; the job as it is then, None where it is not."""
@@ -96,25 +100,20 @@ class Applier:
 
     def _make(self, done: dict[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         if manifest["kind"] in _FIXED:
-            return self._api.create(manifest)
+            created = self._api.create(manifest)
+            if created is None and manifest["kind"] == "Job":
+                raise _taken("Job", manifest["metadata"]["name"])
+            return created
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
         if done.get(what) != manifest:
             self._api.apply(manifest)
             done[what] = manifest
         return None
 
-    def _create(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Creates what never changes; the object that is there then, which may be there already.
 
-        Raises:
-            ApiError: CONFLICT: what is there is not this job's. What an earlier job of the same name left behind is
-                about to be deleted by the cluster, and this job's own has to wait for that.
-        """
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
-        there = self._api.create(manifest) or self._api.get(kind, ref.namespace, name)
-        if there is None or there["metadata"].get("labels", {}).get(JOB_UID) != ref.uid:
-            raise ApiError(CONFLICT, f"The {kind} {name} is there already, and is not this job's. Delete or rename it.")
-        return there
+def _taken(kind: str, name: str) -> ApiError:
+    """An earlier job's of the same name, which the cluster is about to delete, or one that nothing was heard of yet."""
+    return ApiError(CONFLICT, f"There is a {kind} {name} already that is not known to be this job's.")
 
 
 def _invitation(silo: str) -> str:

@@ -36,8 +36,18 @@ class JobRef:
 
     @property
     def coordinator(self) -> str:
-        """Its Secret, its claim and its network policy."""
+        """Its network policy, and the beginning of other names."""
         return f"{self.name}-coordinator"
+
+    @property
+    def claim(self) -> str:
+        """The coordinator's claim. It may outlive the job, and is not that of a later job of the same name."""
+        return f"{self.coordinator}-{self._short}"
+
+    @property
+    def certificate(self) -> str:
+        """The coordinator's Secret, which nobody here can read: of this name, it can only be this job's."""
+        return f"{self.coordinator}-{self._short}"
 
     def attempt(self, number: int) -> str:
         """The Job of one attempt."""
@@ -54,7 +64,11 @@ class JobRef:
 
     def invitation(self, silo: str) -> str:
         """The Secret of one silo's invitation; its name may be as long as a subdomain, 253 characters."""
-        return f"{self.name}-silo-{silo}"
+        return f"{self.name}-silo-{silo}-{self._short}"
+
+    @property
+    def _short(self) -> str:
+        return self.uid.replace("-", "")[:8]
 
     def labels(self, component: str) -> dict[str, str]:
         return {

@@ -34,7 +34,7 @@ class Plan:
         resolved: What the job is run as. It is written down, once, before anything else is done; None: nothing is done.
         apply: Manifests of what shall be there. Objects that cannot change once they are there are in it until then.
         certify: The coordinator shall have a certificate.
-        invite: Silos that shall have an invitation.
+        invite: Silos that shall have an invitation, from now until all are withdrawn.
         withdraw: All invitations shall be gone.
         suspend: Names of Jobs, and whether they shall be suspended.
         delete: Names of Jobs that shall be gone.
@@ -223,7 +223,7 @@ def _coordinated(case: _Case, number: int, started: str, deadline: Time | None) 
         apply=_children(case, number),
         suspend={ref.attempt(number): False} if is_suspended and not case.queued else {},
         certify=True,
-        invite=() if waits_in_queue else tuple(resolved.silos),
+        invite=tuple(resolved.silos) if ready.is_true else (),  # a silo keeps nothing, and no GPU, for nobody
         follow=bool(ready.is_true),
         look_again=_earlier(
             deadline,

@@ -23,7 +23,8 @@ def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     federation.cluster.kubectl.apply(yaml.safe_dump(_in(federation, claim | {"spec": spec})))
     output = {"persistentVolumeClaim": {"claimName": "models", "path": "digits"}}
-    name = federation.apply(a_job("to-a-claim", output=output, ttlSecondsAfterFinished=3600))
+    coordinator = {"storage": {"accessMode": "ReadWriteOncePod"}}
+    name = federation.apply(a_job("to-a-claim", output=output, coordinator=coordinator))
 
     status = federation.complete(name)
 

@@ -32,6 +32,7 @@ def a_job(name: str = "digits", **spec: object) -> Body:
 def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
     name = team.apply(a_job())
     team.wait_for(name, "Accepted", reason="Resolved")
+    team.ready(name)
     uid = (team.get("federatedjobs", name) or {})["metadata"]["uid"]
     children = team.children(name)
     assert set(children) == {

@@ -63,8 +63,12 @@ def test_a_new_job_gets_all_its_children() -> None:
     plan = a_look_at(a_job()).plan()
     assert kinds(plan) == ["Service", "NetworkPolicy", "PersistentVolumeClaim", "Job"]
     assert coordinator_jobs(plan) == ["digits-coordinator-1"]
-    assert (plan.certify, plan.invite) == (True, ("hospital-a", "hospital-b"))
+    assert (plan.certify, plan.invite) == (True, ())
     assert (plan.withdraw, plan.delete, plan.delete_job, plan.follow) == (False, (), False, False)
+
+
+def test_silos_are_invited_when_the_coordinator_listens() -> None:
+    assert running(a_job()).plan().invite == ("hospital-a", "hospital-b")
 
 
 def test_a_new_job_says_what_it_was_resolved_to() -> None:

@@ -19,9 +19,9 @@ def test_a_crash_is_followed_by_another_attempt_at_once() -> None:
     assert plan.follow is False
 
 
-def test_silos_stay_invited_while_the_coordinator_is_started_again() -> None:
+def test_no_invitation_is_withdrawn_while_the_coordinator_is_started_again() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
-    assert (plan.withdraw, plan.invite) == (False, ("hospital-a", "hospital-b"))
+    assert plan.withdraw is False
 
 
 def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:

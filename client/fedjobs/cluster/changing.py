@@ -53,7 +53,7 @@ def kept(job: Body) -> str:
     """What stays when the job is deleted, in a sentence."""
     spec = job["spec"]
     output = spec.get("output") or {}
-    claim = JobRef(job["metadata"]["namespace"], job["metadata"]["name"], job["metadata"]["uid"]).coordinator
+    claim = JobRef(job["metadata"]["namespace"], job["metadata"]["name"], job["metadata"]["uid"]).claim
     result = job_statuses.status_of(job).result
     exported = f" Its result stays in {result.uri}." if result is not None and _elsewhere(output) else ""
     if _retained(spec, output):

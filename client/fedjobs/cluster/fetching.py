@@ -127,7 +127,7 @@ def _from_claims(
 
 def _own_claim(job: Body) -> str:
     metadata = job["metadata"]
-    return JobRef(metadata["namespace"], metadata["name"], metadata["uid"]).coordinator
+    return JobRef(metadata["namespace"], metadata["name"], metadata["uid"]).claim
 
 
 def _mounts(job: Body, place: InClaim | None) -> list[Mount]:

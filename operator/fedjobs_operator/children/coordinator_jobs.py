@@ -118,8 +118,8 @@ class _Mounts:
         self.arguments += ["--listen", f"0.0.0.0:{SESSION_PORT}", "--metrics", f"0.0.0.0:{METRICS_PORT}"]
         self.arguments += ["--termination-message", "/dev/termination-log"]
         self._add("job", "/job", {"configMap": {"name": ref.resolved}}, read_only=True)
-        self._add("tls", "/tls", {"secret": {"secretName": ref.coordinator, "defaultMode": 0o440}}, read_only=True)
-        self._add("state", "/state", _claim(ref.coordinator))
+        self._add("tls", "/tls", {"secret": {"secretName": ref.certificate, "defaultMode": 0o440}}, read_only=True)
+        self._add("state", "/state", _claim(ref.claim))
         self._add("tmp", "/tmp", {"emptyDir": {}})  # noqa: S108
         self._add_program(job)
         self._add_output(job)
@@ -158,7 +158,7 @@ def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:
     if claim is not None and path.startswith(f"{_OUTPUT}/"):
         return f"pvc://{ref.namespace}/{claim.claim_name}/{path.removeprefix(f'{_OUTPUT}/')}"
     if path.startswith("/state/"):
-        return f"pvc://{ref.namespace}/{ref.coordinator}/{path.removeprefix('/state/')}"
+        return f"pvc://{ref.namespace}/{ref.claim}/{path.removeprefix('/state/')}"
     return uri
 
 

@@ -20,7 +20,7 @@ from fedjobs_operator.names import INVITATION, SILO, JobRef
 def coordinator_secret(ref: JobRef, authority: RunAuthority) -> dict[str, Any]:
     """The coordinator's certificate and key."""
     identity = authority.issue_coordinator(ref.uid, server_name(ref.uid))
-    return _secret(ref.metadata(ref.coordinator, "coordinator"), identity, {})
+    return _secret(ref.metadata(ref.certificate, "coordinator"), identity, {})
 
 
 def invitation_secret(

@@ -17,7 +17,7 @@ def claim(ref: JobRef, job: FederatedJob) -> dict[str, Any]:
     }
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
-    metadata = ref.metadata(ref.coordinator, "coordinator", owned=not is_retained(job))
+    metadata = ref.metadata(ref.claim, "coordinator", owned=not is_retained(job))
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
