@@ -46,13 +46,14 @@ def federation(cluster: Cluster) -> Iterator[Federation]:
     kubectl("label", "namespace", OPERATOR_NAMESPACE, RESTRICTED, "--overwrite")
     values = ("--set", "image.tag=dev", "--set", "image.pullPolicy=Never")
     cluster.helm("upgrade", "--install", "fedjobs", str(CHART), "-n", OPERATOR_NAMESPACE, *values, "--wait")
+    _restarted(cluster, OPERATOR_NAMESPACE)
     found = Federation(cluster, NAMESPACE)
     for silo in SILOS:
         found.register(silo)
     _silos(cluster)
+    found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--timeout=120s")  # of an earlier run
     yield found
-    for kind in ("federatedjobs", "jobs", "persistentvolumeclaims"):
-        found.kubectl("delete", kind, "--all", "--wait=false")
+    found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--wait=false")
 
 
 def _silos(cluster: Cluster) -> None:
@@ -67,4 +68,10 @@ def _silos(cluster: Cluster) -> None:
             kubectl("create", "configmap", f"data-{silo}", files, "--dry-run=client", "-o", "yaml", "-n", NAMESPACE)
         )
     kubectl("apply", "-k", str(ROOT / "examples/cluster"))
-    kubectl("rollout", "status", "deployment", f"--namespace={NAMESPACE}", "--timeout=240s")
+    _restarted(cluster, NAMESPACE)
+
+
+def _restarted(cluster: Cluster, namespace: str) -> None:
+    """On a cluster that was kept, pods are of the images of an earlier run: their tag is the same."""
+    cluster.kubectl("rollout", "restart", "deployment", f"--namespace={namespace}")
+    cluster.kubectl("rollout", "status", "deployment", f"--namespace={namespace}", "--timeout=240s")

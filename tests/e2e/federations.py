@@ -32,7 +32,7 @@ class Federation:
     namespace: str
 
     def kubectl(self, *arguments: str) -> str:
-        return self.cluster.kubectl(*arguments, f"--namespace={self.namespace}")
+        return self.cluster.kubectl(f"--namespace={self.namespace}", *arguments)
 
     def apply(self, manifest: dict[str, Any]) -> str:
         """Applies a job, and returns its name."""

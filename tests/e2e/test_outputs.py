@@ -31,9 +31,8 @@ def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
     assert status["result"]["uri"] == f"pvc://{federation.namespace}/models/digits"
     fetched = federation.fetch(name, tmp_path)
     assert fetched["model"]["digest"]
-    owners = federation.kubectl(
-        "get", "pvc", f"{name}-coordinator", "-o", "jsonpath={.metadata.ownerReferences[*].name}"
-    )
+    claim_of_job = f"{name}-coordinator-{federation.job(name)['metadata']['uid'][:8]}"
+    owners = federation.kubectl("get", "pvc", claim_of_job, "-o", "jsonpath={.metadata.ownerReferences[*].name}")
     assert owners == name, "the result is elsewhere, so the coordinator's claim goes with the job"
 
 
