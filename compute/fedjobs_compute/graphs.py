@@ -11,6 +11,8 @@ from fedjobs_protocol.v1 import shard_pb2
 
 Leaf = Any  # a tensor or a tf.data.Dataset
 
+_TABLES = frozenset({"HashTableV2", "MutableDenseHashTableV2", "MutableHashTableOfTensorsV2", "MutableHashTableV2"})
+
 
 def disable_graph_rewriting() -> None:
     """What was read is what runs, and it gives the same bits in each process: no optimizer rewrites a graph."""
@@ -33,7 +35,7 @@ class LoadedProgram:
         self._segments = [_Segment(s, f"{scope}/{i}") for i, s in enumerate(program.segments)]
 
     def __call__(self, inputs: Sequence[Leaf]) -> list[Leaf]:
-        """Runs the program once.
+        """Runs the program once. A graph finds its tables empty, whatever the run before (of another client) put there.
 
         Raises:
             tf.errors.OpError: What an operation raised.
@@ -50,7 +52,7 @@ class _Segment:
         graph_def = tf.compat.v1.GraphDef.FromString(message.graph_def)
         _scope_resources(graph_def, scope)
         try:
-            self._call, self._initialize = _import(message, graph_def)
+            self._call, self._first = _import(message, graph_def)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise FedjobsError(ErrorCode.SHARD_FAILED, f"TensorFlow cannot load the graph {scope}: {error}") from error
 
@@ -58,13 +60,16 @@ class _Segment:
         feeds = [tf.data.experimental.to_variant(x) if isinstance(x, tf.data.Dataset) else x for x in inputs]
         if self._message.session_token_tensor:
             feeds.append(tf.constant("fedjobs"))
-        if self._initialize is not None:
-            self._initialize(*feeds)
+        for function in self._first:
+            function(*feeds)
         outputs = self._call(*feeds) if self._call is not None else ()
         return [_leaf(o, t) for o, t in zip(outputs, self._message.output_types, strict=True)]
 
 
 def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
+    for node in graph_def.node:
+        if node.op in _TABLES and not node.attr["shared_name"].s:  # it would have none, or that of its node
+            node.attr["shared_name"].s = b"node/" + node.name.encode()
     libraries = [f.node_def for f in graph_def.library.function]
     for nodes in [graph_def.node, *libraries]:
         for node in nodes:
@@ -75,7 +80,11 @@ def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
 _Function = Callable[..., Any]
 
 
-def _import(message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef) -> tuple[_Function | None, _Function | None]:
+def _import(
+    message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef
+) -> tuple[_Function | None, tuple[_Function, ...]]:
+    """The function of the graph, and what is to be called before it each time, with the same feeds."""
+
     def import_graph() -> None:
         tf.graph_util.import_graph_def(graph_def, name="")
 
@@ -83,18 +92,21 @@ def _import(message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef) -> tup
     names = [*message.feeds, *([message.session_token_tensor] if message.session_token_tensor else [])]
     feeds = [wrapped.graph.as_graph_element(name) for name in names]
     fetches = [wrapped.graph.as_graph_element(name) for name in message.fetches]
+    first = []
+    if tables := [o.outputs[0] for o in wrapped.graph.get_operations() if o.type in _TABLES]:
+        # An initializer sets a variable again, but passes over a table that is filled, whatever with.
+        with wrapped.graph.as_default():
+            destroy = tf.group(*(tf.raw_ops.DestroyResourceOp(resource=t, ignore_lookup_error=True) for t in tables))
+        first.append(destroy)
+    if message.initialize_op:
+        first.append(wrapped.graph.as_graph_element(message.initialize_op))
     # All feeds also go to the initializer: it may depend on them.
-    initialize = (
-        wrapped.prune(feeds, wrapped.graph.as_graph_element(message.initialize_op)) if message.initialize_op else None
-    )
-    call = wrapped.prune(feeds, fetches) if fetches else None
-    return _flat(call, feeds), _flat(initialize, feeds)
+    before = tuple(_flat(wrapped.prune(feeds, operation), feeds) for operation in first)
+    return _flat(wrapped.prune(feeds, fetches), feeds) if fetches else None, before
 
 
-def _flat(pruned: _Function | None, feeds: Sequence[tf.Tensor]) -> _Function | None:
+def _flat(pruned: _Function, feeds: Sequence[tf.Tensor]) -> _Function:
     """A function of flat tensors. A pruned function itself would first try, and format, a structured signature."""
-    if pruned is None:
-        return None
     signature = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
     called: _Function = tf.function(lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False)
     return called

@@ -22,8 +22,13 @@ def to_tensor(leaf: Leaf) -> Any:
 def to_array(value: Any) -> Leaf:
     """The inverse of `to_tensor`; a dataset is read to its end."""
     if isinstance(value, tf.data.Dataset):
-        return SequenceValue(None, tuple(tuple(x.numpy() for x in tf.nest.flatten(e)) for e in value))
-    return np.asarray(value.numpy())
+        return SequenceValue(None, tuple(tuple(map(array_of, tf.nest.flatten(e))) for e in value))
+    return array_of(value)
+
+
+def array_of(tensor: tf.Tensor) -> npt.NDArray[Any]:
+    """The array of one tensor; strings are objects, because numpy's own drop the zero bytes at their end."""
+    return np.asarray(tensor.numpy(), dtype=object if tensor.dtype == tf.string else None)
 
 
 def _to_dataset(sequence: SequenceValue) -> tf.data.Dataset:

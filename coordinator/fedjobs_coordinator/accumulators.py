@@ -13,7 +13,7 @@ from fedjobs_protocol import layouts
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Leaf, SequenceValue, unframe
+from fedjobs_protocol.values import Leaf, SequenceValue, layout, unframe
 
 LARGEST_UNKNOWN = 1 << 30  # bytes, where the plan does not know the size: strings, shapes that depend on data
 _HEADER_BYTES = 4096  # and as much again for each leaf
@@ -22,13 +22,23 @@ _ITEM_BYTES = {"bool": 1, "half": 2, "bfloat16": 2, "float16": 2, "complex64": 8
 
 def largest_frame(leaves: Sequence[shard_pb2.Leaf]) -> int:
     """Bytes that framed accumulators of these types have at most."""
-    total = _HEADER_BYTES * (1 + len(leaves))
-    for leaf in leaves:
-        item = _item_bytes(leaf.tensor.dtype)
-        if item is None or leaf.tensor.unknown_rank or -1 in leaf.tensor.shape:
-            return LARGEST_UNKNOWN
-        total += item * math.prod(leaf.tensor.shape)
-    return total
+    if all(_is_known(leaf) for leaf in leaves):
+        return known_bytes(leaves) + _HEADER_BYTES * (1 + len(leaves))
+    return known_bytes(leaves) + LARGEST_UNKNOWN
+
+
+def known_bytes(leaves: Sequence[shard_pb2.Leaf]) -> int:
+    """Bytes of the data of accumulators of these types, as far as the plan knows them."""
+    tensors = [leaf.tensor for leaf in leaves if _is_known(leaf)]
+    return sum((_item_bytes(tensor.dtype) or 0) * math.prod(tensor.shape) for tensor in tensors)
+
+
+def _is_known(leaf: shard_pb2.Leaf) -> bool:
+    return _item_bytes(leaf.tensor.dtype) is not None and _is_fixed(leaf.tensor)
+
+
+def _is_fixed(tensor: shard_pb2.Tensor) -> bool:
+    return not tensor.unknown_rank and -1 not in tensor.shape
 
 
 def _item_bytes(dtype: str) -> int | None:
@@ -51,8 +61,11 @@ def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value
     """
     try:
         _check_header(value, _HEADER_BYTES * (1 + len(expected)))
+        _check_strings(silo, expected, value)
         found = read_value(value)
     except FedjobsError as error:
+        if error.code is ErrorCode.REPORT_MALFORMED:
+            raise
         raise FedjobsError(
             ErrorCode.REPORT_MALFORMED, f"Silo {silo} sent accumulators that cannot be read: {error}"
         ) from None
@@ -73,6 +86,17 @@ def _check_header(value: bytes | int, most: int) -> None:
     start = value[:8] if isinstance(value, bytes) else os.pread(value, 8, 0)
     if layouts.data_offset(start) > most:
         layouts.corrupt(f"its header has more than {most} bytes")
+
+
+def _check_strings(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
+    """Refuses more strings than the plan says before they are made: each takes many times the bytes that it came in."""
+    strings = [leaf.tensor for leaf in expected if leaf.tensor.dtype == "string"]
+    if not all(map(_is_fixed, strings)):
+        return
+    most = sum(math.prod(tensor.shape) for tensor in strings)
+    found = sum(math.prod(tensor.shape) for tensor in layout(value) if tensor.name.endswith("/lengths"))
+    if found > most + len(expected):  # fewer are soon read, and the leaf can be named
+        raise _malformed(silo, f"{found} strings", f"{most}")
 
 
 def read_value(value: bytes | int) -> list[Leaf]:

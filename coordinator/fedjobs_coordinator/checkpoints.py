@@ -27,13 +27,17 @@ class Checkpoints:
             torn.unlink()
 
     def save(self, version: int, state: Any) -> None:
-        """Writes a state; it is durable when this returns.
+        """Writes a state; it is durable when this returns, and takes the place of one of the same version.
 
         Raises:
             FedjobsError: DISK_FULL; the states before are still there.
         """
         content = pack(state)
-        write_atomically(self._directory / f"{version:08d}-{digests.digest(content)}.state", content, durable=True)
+        path = self._directory / f"{version:08d}-{digests.digest(content)}.state"
+        write_atomically(path, content, durable=True)
+        for replaced in self._directory.glob(f"{version:08d}-*.state"):
+            if replaced != path:
+                replaced.unlink()
         for old in self._paths()[:-_KEPT]:
             old.unlink()
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import structlog
 from fedjobs_protocol import reports_server
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
@@ -18,11 +17,11 @@ from fedjobs_protocol.ids import Digest, JobUid, SiloName
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.session_server import SessionServer
 from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.statuses import Phase
+from fedjobs_protocol.statuses import Phase, SiloState
 
 from fedjobs_coordinator.assignments import Assignment
 from fedjobs_coordinator.epochs import EpochLock
-from fedjobs_coordinator.progress import Progress
+from fedjobs_coordinator.progress import Progress, logged_when_unwritten
 from fedjobs_coordinator.reports import ReportStore
 from fedjobs_coordinator.roster import Roster
 from fedjobs_coordinator.sessions import Sessions
@@ -30,7 +29,6 @@ from fedjobs_coordinator.status_reports import StatusReports
 from fedjobs_coordinator.stored import BlobStore
 from fedjobs_coordinator.work_identity import WorkIdentities
 
-_LOG = structlog.get_logger()
 _TICK_S = 0.5
 _LOOK_S = 0.05  # between looks at who is there
 _GRACE_S = 2.0  # for the answer that the job is over to reach the silos
@@ -70,7 +68,7 @@ class Coordinator:
         spares = SpareFiles(spool / "spares", most=2 * len(job.silos) + 2)
         self.store = BlobStore(spool / "values", spares)
         self.identities = WorkIdentities(JobUid(job.uid))
-        self.roster = Roster(job.silos, time.monotonic, self.progress.silo)
+        self.roster = Roster(job.silos, time.monotonic, self._silo_changed)
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
         self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
@@ -151,7 +149,7 @@ class Coordinator:
         """Looks whether the accumulators of a stage fit on the disk, before any silo works for them.
 
         Args:
-            accumulator_bytes: Of one silo, at most.
+            accumulator_bytes: Of one silo, as far as they are known before it has run.
             silos: That will send some.
 
         Raises:
@@ -217,7 +215,8 @@ class Coordinator:
         self._now(lambda: self._sessions.end(outcome))
         self._now(self._status_reports.end)
         self._in_loop(self._server.stop(_GRACE_S))
-        self.progress.refresh()
+        with logged_when_unwritten():
+            self.progress.refresh()
         self._end_loop()
         self._lock.release()
 
@@ -231,14 +230,16 @@ class Coordinator:
             "Mend what they say, or lower spec.cohort.minSilos.",
         )
 
+    def _silo_changed(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
+        with logged_when_unwritten():  # a full disk: silos join, and get their work, all the same
+            self.progress.silo(silo, state, reason, message)
+
     async def _tick(self) -> None:
         while True:
-            try:
-                if not self._sessions.is_over:
-                    self.roster.expire()
+            if not self._sessions.is_over:
+                self.roster.expire()
+            with logged_when_unwritten():
                 await asyncio.to_thread(self.progress.refresh)
-            except FedjobsError as error:  # a full disk; silos are looked after all the same
-                _LOG.warning("the status could not be written", code=error.code.label, error=error.public)
             await asyncio.sleep(_TICK_S)
 
     def _now(self, function: Callable[[], Result]) -> Result:

@@ -15,7 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from tensorflow_federated.python.common_libs import structure
 
-from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN
+from fedjobs_coordinator.accumulators import known_bytes
 from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.dispatching import Dispatcher
@@ -113,8 +113,7 @@ class Invocations:
         dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
         assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
         if assignments:
-            if assignments[0].largest < LARGEST_UNKNOWN:
-                self._coordinator.check_disk(assignments[0].largest, len(assignments))
+            self._coordinator.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
             self._coordinator.assign(assignments)
             try:
                 self._coordinator.collected(assignments)
@@ -180,7 +179,7 @@ class _Stage:
         self.stage = stage
         self._merge = ServerLogic(stage.merge, f"{stage.digest}/merge")
         self._report = ServerLogic(stage.report, f"{stage.digest}/report")
-        self._zero = ServerLogic(stage.zero, f"{stage.digest}/zero-at-coordinator")
+        self._zero = ServerLogic(stage.zero, f"{stage.digest}/zero")
         self._merger = Merger(stage.merge_kinds, coordinator.store)
 
     def merge(self, reports: Sequence[Report], environment: Mapping[str, Any]) -> list[Any]:
@@ -209,7 +208,7 @@ class _Planned:
         self.plan: Plan[tff.Type] = plan(computation)
         self.label = str(getattr(computation, "__name__", "computation"))
         self._parameter: tff.Type | None = computation.type_signature.parameter
-        self.server_logic = [ServerLogic(p, f"server-{id(self)}-{i}") for i, p in enumerate(self.plan.server_logic)]
+        self.server_logic = [ServerLogic(p, f"{self.label}/server") for p in self.plan.server_logic]
         self.stages = [_Stage(stage, coordinator) for stage in self.plan.stages]
 
     def bind(self, argument: Any) -> tuple[dict[str, Any], dict[int, Any]]:

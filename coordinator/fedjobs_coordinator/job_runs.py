@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from fedjobs_protocol.statuses import Phase, ResultLocation
 
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
 from fedjobs_coordinator.finished import FinishedProgram
+from fedjobs_coordinator.progress import logged_when_unwritten
 from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class JobRun:
             name = type(error).__name__
             failure = FedjobsError(ErrorCode.PROGRAM_FAILED, f"{name}: {error}", "The log has the details.")
         else:
-            with _logged():
+            with logged_when_unwritten():
                 self._progress.complete(location)
             return COMPLETE
         _LOG.error("failed", code=failure.code.label, error=failure.public)
@@ -143,7 +143,7 @@ class JobRun:
 
         def waiting(error: FedjobsError, seconds: float) -> None:
             _LOG.warning("the export is tried again", code=error.code.label, error=error.public, seconds=seconds)
-            with _logged():
+            with logged_when_unwritten():
                 self._progress.phase(Phase.EXPORTING, error.public, error.code.label)
 
         with self._termination.interrupting():
@@ -168,14 +168,5 @@ class JobRun:
         return ProgramRun
 
     def _ended(self, phase: Phase, message: str, code: str = "") -> None:
-        with _logged():
+        with logged_when_unwritten():
             self._progress.phase(phase, message, code)
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
-    """What cannot be written down at the end does not make another end of it; the final word has it all the same."""
-    try:
-        yield
-    except (FedjobsError, OSError) as error:
-        _LOG.warning("the status could not be written", error=str(error))

@@ -94,7 +94,7 @@ class Merger:
         self._hashing.shutdown()
 
     def _whole(self, sources: Sequence[_Source], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
-        culprits = [s.silo for s in sources if any(_has_nan(leaf) for leaf in read_value(s.fd))]
+        culprits = [s.silo for s in sources if any(map(_is_leaf_spoilt, self._kinds, read_value(s.fd)))]
         if culprits:
             raise NotFiniteError(culprits)
         merged: Leaves = read_value(sources[0].fd)
@@ -165,6 +165,8 @@ def _read(fd: int, into: Array, offset: int) -> None:
     view = into.data
     while view:
         count = os.preadv(fd, [view], offset)
+        if not count:
+            layouts.corrupt(f"a report's file ends at byte {offset}, in the middle of a tensor")
         view, offset = view[count:], offset + count
 
 
@@ -175,12 +177,12 @@ def _blocks(fd: int, tensor: TensorLayout) -> Any:
         yield block.view(tensor.dtype)
 
 
-def _is_spoilt(kind: MergeKind, block: Array) -> bool:
+def _is_spoilt(kind: MergeKind | None, block: Array) -> bool:
     """NaN spoils everything; infinity a sum, while it may be the zero of a minimum."""
     return bool(np.isnan(block).any()) or (kind is MergeKind.SUM and not bool(np.isfinite(block).all()))
 
 
-def _has_nan(leaf: Any) -> bool:
+def _is_leaf_spoilt(kind: MergeKind | None, leaf: Any) -> bool:
     if not isinstance(leaf, np.ndarray) or not (leaf.dtype.kind in "fc" or leaf.dtype.name == "bfloat16"):
         return False
-    return bool(np.isnan(leaf).any())
+    return _is_spoilt(kind, leaf)

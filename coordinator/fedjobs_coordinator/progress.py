@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from fedjobs_protocol import digests
+from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.files import full_disk_named, write_atomically
 from fedjobs_protocol.ids import Digest, Epoch, SiloName
 from fedjobs_protocol.jobs import ResolvedJob
@@ -30,6 +33,8 @@ from fedjobs_protocol.statuses import (
 from pydantic import ValidationError
 
 from fedjobs_coordinator.roster import Roster
+
+_LOG = structlog.get_logger()
 
 
 class Progress:
@@ -151,6 +156,15 @@ class Progress:
         if self._events.exists() and not self._events.read_bytes().endswith(b"\n"):
             with self._events.open("a") as file:
                 file.write("\n")
+
+
+@contextmanager
+def logged_when_unwritten() -> Iterator[None]:
+    """For what goes on, or ends as it was going to, also where the disk is full: the log has what was not written."""
+    try:
+        yield
+    except (FedjobsError, OSError) as error:
+        _LOG.warning("the status could not be written", error=str(error))
 
 
 def _taken_over(path: Path, job: ResolvedJob, epoch: Epoch) -> Status:

@@ -80,8 +80,9 @@ class ReportStore:
     def take_upload(self, work_id: WorkId, digest: str) -> Path | None:
         """The file of a finished upload of this digest; None when there is none."""
         upload = self._uploads.get(work_id) or self._left_behind(work_id)
-        if upload is None:
-            return None
+        if upload is None:  # it may have been taken before, by a process that died, or found the disk full, in between
+            value = self._value_path(work_id)
+            return value if value.exists() and _digest_of(value) == digest else None
         if upload.committed != upload.size or upload.digest != digest:
             if work_id not in self._uploads:
                 upload.close()

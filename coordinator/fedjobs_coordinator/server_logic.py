@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +10,21 @@ from fedjobs_compute.graphs import LoadedProgram
 from fedjobs_compute.plans import CoordinatorProgram
 from fedjobs_compute.tensors import to_array, to_tensor
 
+_NUMBERS = itertools.count()
+
 
 class ServerLogic:
-    """A program at the coordinator; leaves that it only passes on are not touched."""
+    """A program at the coordinator; leaves that it only passes on are not touched.
 
-    def __init__(self, program: CoordinatorProgram, scope: str) -> None:
+    Args:
+        program: What to run.
+        label: For messages.
+    """
+
+    def __init__(self, program: CoordinatorProgram, label: str) -> None:
         self._program = program
-        self._loaded = LoadedProgram(program.program, scope)
+        # The number keeps tables and variables apart: computations that differ at the coordinator may share a shard.
+        self._loaded = LoadedProgram(program.program, f"{label}/{next(_NUMBERS)}")
         self._has_graphs = bool(program.program.segments)
 
     def results(self, environment: Mapping[str, Any]) -> list[Any]:

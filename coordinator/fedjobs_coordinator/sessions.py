@@ -25,6 +25,7 @@ from fedjobs_coordinator.texts import said
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
+_MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
 
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
@@ -252,13 +253,14 @@ class Sessions:
         if report.HasField("failure"):
             code, message = said(report.failure.code), said(report.failure.message)
             return Failure(code, message, final=code_of(code) in _FINAL)
-        if not report.HasField("result"):
+        result = report.result
+        if not report.HasField("result") or result.clients > _MOST_CLIENTS:
+            what = f"of {result.clients} clients" if report.HasField("result") else "without an outcome"
             raise FedjobsError(
                 ErrorCode.REPORT_MALFORMED,
-                f"Silo {assignment.silo} sent a report without an outcome.",
+                f"Silo {assignment.silo} sent a report {what}.",
                 "Install the same release of fedjobs at the silo and at the coordinator.",
             )
-        result = report.result
         digest, path = self._accumulators(assignment, result.accumulators) if result.clients else ("", None)
         return Report(
             silo=assignment.silo,

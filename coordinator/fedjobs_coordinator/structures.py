@@ -60,7 +60,8 @@ def _named_parts(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(value)
+    # Strings as objects: numpy's own drop the zero bytes at their end.
+    array = np.asarray(value, dtype=object if isinstance(value, str | bytes) else None)
     if array.dtype.kind in "SU":
         array = array.astype(object)
     if array.dtype.kind == "O" and not all(isinstance(x, str | bytes) for x in array.ravel()):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN, check_accumulators, largest_frame
+from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN, check_accumulators, known_bytes, largest_frame
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
@@ -74,3 +74,23 @@ def test_the_size_of_every_dtype_is_known(dtype: str) -> None:
 )
 def test_where_the_size_is_not_known_there_is_still_a_bound(tensor: Tensor) -> None:
     assert largest_frame([Leaf(tensor=tensor)]) == LARGEST_UNKNOWN
+
+
+def test_what_is_known_counts_beside_what_is_not() -> None:
+    large, text = Leaf(tensor=Tensor(dtype="float32", shape=[1 << 29])), Leaf(tensor=Tensor(dtype="string"))
+    assert largest_frame([large, text]) == (2 << 30) + LARGEST_UNKNOWN
+    assert known_bytes([large, text]) == 2 << 30
+
+
+def test_more_strings_than_the_plan_says_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = frame([np.full(1000, b"", dtype=object)]).tobytes()
+    monkeypatch.setattr("fedjobs_coordinator.accumulators.read_value", pytest.fail)
+    with pytest.raises(FedjobsError, match="1000 strings; the computation's plan says 1") as raised:
+        check_accumulators(SILO, [Leaf(name="word", tensor=Tensor(dtype="string"))], value)
+    assert raised.value.code is ErrorCode.REPORT_MALFORMED
+
+
+def test_strings_are_taken_as_the_plan_says() -> None:
+    value = frame([np.full(1000, b"word", dtype=object)]).tobytes()
+    for shape in ([1000], [-1]):
+        check_accumulators(SILO, [Leaf(name="words", tensor=Tensor(dtype="string", shape=shape))], value)

@@ -166,6 +166,22 @@ def test_a_full_disk_does_not_end_the_looking_after_silos(site: Site, monkeypatc
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
+def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
+
+    coordinator = site.start()
+    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", full)
+    silo = site.silo(coordinator, ALICE).join()
+    _work(coordinator, silo, an_assignment(ALICE))
+    coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
+    site.close(coordinator)
+    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", write_atomically)
+    assert site.start().epoch == coordinator.epoch + 1
+
+
 def _polls(coordinator: Coordinator, silo: SiloName) -> bool:
     session = coordinator._sessions._sessions.get(silo)
     return session is not None and session.waiting is not None

@@ -170,6 +170,15 @@ def test_the_latest_state_is_loaded_and_one_before_it_is_kept(tmp_path: Path) ->
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
+def test_a_state_takes_the_place_of_one_of_the_same_version(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, (np.int64(0),))
+    for value in range(20):  # in the order of their digests one of them would be the last
+        checkpoints.save(2, (np.int64(value),))
+        assert checkpoints.load() == (2, (value,))
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
 def test_a_state_whose_content_is_not_what_was_written_is_passed_over(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for version in (1, 2):

@@ -10,9 +10,11 @@ from fedjobs_compute.plans import MergeKind
 from fedjobs_coordinator.merging import BLOCK, Merger, NotFiniteError
 from fedjobs_coordinator.reports import Report
 from fedjobs_coordinator.stored import BlobStore, StoredArray
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.layouts import TensorLayout
 from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame
+from fedjobs_protocol.values import frame, layout
 
 Array = npt.NDArray[Any]
 LARGE = BLOCK // 4 * 3 + 5  # elements: several blocks, the last one short
@@ -116,3 +118,23 @@ def test_nan_is_found_where_the_kind_is_not_known(folder: Path) -> None:
     with pytest.raises(NotFiniteError) as raised:
         _merge(folder, [None], {"a": [np.array([np.nan], np.float32)], "b": [np.array([3], np.float32)]})
     assert raised.value.silos == ("a",)
+
+
+def test_infinity_in_a_sum_is_named_also_beside_a_leaf_whose_kind_is_not_known(folder: Path) -> None:
+    silos: dict[str, list[Any]] = {"a": [np.float32(1), np.float32(1)], "b": [np.float32(np.inf), np.float32(np.inf)]}
+    with pytest.raises(NotFiniteError) as raised:
+        _merge(folder, [MergeKind.SUM, None], silos)
+    assert raised.value.silos == ("b",)
+    assert _merge(folder, [MergeKind.MAXIMUM, None], silos)
+
+
+def test_a_file_that_became_shorter_ends_the_merge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shortened(fd: int) -> list[TensorLayout]:
+        found = layout(fd)
+        (folder / "a.value").write_bytes(b"")
+        return found
+
+    monkeypatch.setattr("fedjobs_coordinator.merging.layout", shortened)
+    with pytest.raises(FedjobsError, match="ends at byte") as raised:
+        _merge(folder, [MergeKind.SUM], {"a": [_random(1, 10)]})
+    assert raised.value.code is ErrorCode.BLOB_CORRUPT

@@ -80,6 +80,15 @@ def test_an_upload_that_was_never_begun_cannot_be_taken(folder: _Folder) -> None
     assert folder.store().take_upload(WORK, digests.digest(b"")) is None
 
 
+def test_an_upload_that_was_taken_before_a_crash_is_taken_again(folder: _Folder) -> None:
+    store = folder.store()
+    _uploaded(store)
+    path = store.take_upload(WORK, DIGEST)
+    again = folder.store()
+    assert again.take_upload(WORK, digests.digest(b"another")) is None
+    assert again.take_upload(WORK, DIGEST) == path
+
+
 def test_what_is_durable_is_forgotten_and_large_files_become_spare(folder: _Folder) -> None:
     store = folder.store()
     _taken_over(store)

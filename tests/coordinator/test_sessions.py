@@ -422,3 +422,13 @@ def test_a_silo_that_is_heard_of_again_by_a_poll_is_not_lost(desk: Desk) -> None
         assert desk.state(ALICE) is SiloState.READY
 
     asyncio.run(calls())
+
+
+def test_a_silo_cannot_claim_more_clients_than_what_reads_statuses_can_count(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+    report = a_result()
+    report.result.clients = 2**64 - 1
+    answer = asyncio.run(desk.report(ALICE, report))
+    assert answer.report_error.code == ErrorCode.REPORT_MALFORMED.label
+    assert "18446744073709551615 clients" in failure(assignment).message
+    assert [row.clients for row in desk.roster.rows()] == [0, 0]

@@ -19,6 +19,7 @@ from fedjobs_protocol.values import SequenceValue
     ("value", "restored"),
     [
         (b"bytes", b"bytes"),
+        (b"zero at the end\0", b"zero at the end\0"),
         ("text with \u00fc", "text with \u00fc".encode()),
         (True, True),
         (7, 7),

@@ -16,6 +16,7 @@ from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.types import type_conversions
 
 from fedjobs_compute.planner.programs import unplaced_member
+from fedjobs_compute.tensors import array_of
 
 Array: TypeAlias = npt.NDArray[Any]
 Leaf: TypeAlias = Array | SequenceValue
@@ -83,18 +84,29 @@ def _to_array(value: Any, type_: tff.TensorType) -> Array:
         value = value.numpy()
     if is_string:
         array = np.asarray(value, dtype=object)
-        encoded = [x.encode() if isinstance(x, str) else bytes(x) for x in array.ravel()]
+        encoded = [_encoded(x) for x in array.ravel()]
         result = np.empty(array.shape, dtype=object)
         result.ravel()[:] = encoded
         return _checked(result, type_)
     array = np.asanyarray(value)  # an array that is stored in a file stays what it is
-    if array.dtype != type_.dtype:
-        if not np.can_cast(
-            array.dtype, type_.dtype, "same_kind" if array.ndim or array.dtype.kind != "f" else "unsafe"
-        ):
-            raise TypeError(f"has dtype {array.dtype}")
-        array = array.astype(type_.dtype)
-    return _checked(array, type_)
+    return _checked(array if array.dtype == type_.dtype else _cast(array, type_.dtype), type_)
+
+
+def _encoded(item: object) -> bytes:
+    if isinstance(item, str | bytes):
+        return item.encode() if isinstance(item, str) else bytes(item)
+    raise TypeError(f"has an element of type {type(item).__name__}")  # bytes(5) would be five zero bytes
+
+
+def _cast(array: Array, dtype: np.dtype[Any]) -> Array:
+    """The array with another dtype of the same kind; one of Python's numbers may become any float, bfloat16 too."""
+    any_float = not array.ndim and array.dtype.kind == "f" and dtype.kind not in "biu"
+    if not np.can_cast(array.dtype, dtype, "unsafe" if any_float else "same_kind"):
+        raise TypeError(f"has dtype {array.dtype}")
+    result = array.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(result, array):
+        raise ValueError(f"has a number that is too large for {dtype}")  # numpy wraps it around
+    return result
 
 
 def _checked(array: Array, type_: tff.TensorType) -> Array:
@@ -110,7 +122,7 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
     if isinstance(value, SequenceValue):
         return value
     if isinstance(value, tf.data.Dataset):
-        rows = [tuple(np.asarray(x.numpy()) for x in tf.nest.flatten(row)) for row in value]
+        rows = [tuple(map(array_of, tf.nest.flatten(row))) for row in value]
     else:
         rows = [tuple(_components(row, element)) for row in value]
     if rows and all(len({a.shape for a in column}) == 1 for column in zip(*rows, strict=True)):

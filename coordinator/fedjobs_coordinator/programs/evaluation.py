@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs_coordinator.programs import clients
 from fedjobs_coordinator.programs.contexts import ProgramContext
@@ -79,8 +80,17 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
 
     Returns:
         Flat metrics; a silo without an example has none.
+
+    Raises:
+        FedjobsError: PROGRAM_FAILED when no silo has a client; what the context raises.
     """
     by_silo = await context.run_per_silo(evaluation.evaluate, weights, examples)
+    if not by_silo:
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED,
+            "No silo has a client to evaluate the model on.",
+            "See what the silos' files say under datasets: the data, clients and clientsPerRound.",
+        )
     result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
     for silo in sorted(by_silo):
         metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), f"evaluation/silo/{silo}")

@@ -29,7 +29,7 @@ async def run(context: ProgramContext) -> None:
     parameters = context.parameters
     if not isinstance(parameters, FedAvgParameters):
         raise TypeError(f"fedavg takes FedAvgParameters, not {type(parameters).__name__}")
-    # Building takes seconds, and the event loop that this runs in serves the silos.
+    # Building takes seconds, in which the event loop should not stand still.
     model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
     process = await asyncio.to_thread(training.build, model, parameters)
     assessment = await asyncio.to_thread(_evaluation, model, parameters)

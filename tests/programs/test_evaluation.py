@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from fedjobs_coordinator.programs import evaluation
+from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+
+class _NobodyHasClients:
+    async def run_per_silo(self, *_: Any) -> dict[str, Any]:
+        return {}
+
+
+def test_an_evaluation_without_a_client_is_said_with_what_to_look_at() -> None:
+    computations = evaluation.Evaluation(evaluate=None, finalize=None)
+    context = cast(ProgramContext, _NobodyHasClients())
+    with pytest.raises(FedjobsError, match="No silo has a client") as raised:
+        asyncio.run(evaluation.evaluate(context, computations, None, None))
+    assert raised.value.code is ErrorCode.PROGRAM_FAILED
