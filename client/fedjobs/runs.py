@@ -32,6 +32,7 @@ from fedjobs.supervising import STARTED_AGAIN, Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
 """Exit codes of an outcome, those of the `fedjobs` command."""
+_STORAGE_FAILED = 74  # of a coordinator: a disk is full, or the like; it was tried again
 _LOOK_EVERY_S = 0.1
 _LEFTOVERS_GRACE_S = 15.0  # a process whose parent crashed ends itself within 10 s
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -160,7 +161,9 @@ def _outcome(folder: RunFolder, code: int | None, address: str, interrupted: boo
         return RunOutcome(INTERRUPTED, f"The run was interrupted{after}. {again}", folder.root)
     if code == 4:
         return RunOutcome(ENVIRONMENT, _last_line(log) or f"The coordinator cannot listen at {address}.", folder.root)
-    if code == 1 and status is not None and status.phase is Phase.FAILED:
+    if status is not None and (
+        (code == 1 and status.phase is Phase.FAILED) or (code == _STORAGE_FAILED and status.code)
+    ):
         return RunOutcome(FAILED, f"{status.code}: {status.message}" if status.code else status.message, folder.root)
     last = f" Its last words: {words}" if (words := _last_line(log)) else ""
     return RunOutcome(FAILED, f"The coordinator crashed (exit code {code}); see {log}.{last}", folder.root)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COMPLETE, FAILED, STORAGE_FAILED, SUSPENDED = 0, 1, 74, 75
 """Exit statuses: 74 is what sysexits.h has for input and output, 75 for a failure that is none and will pass."""
+_STORAGE = frozenset({ErrorCode.OUTPUT_FAILED, ErrorCode.DISK_FULL})
+"""What somebody may mend while the job waits for its next attempt; all finished rounds are kept."""
 _LOG = structlog.get_logger()
 
 
@@ -93,8 +95,8 @@ class JobRun:
                 self._progress.complete(location)
             return COMPLETE
         _LOG.error("failed", code=failure.code.label, error=failure.public)
-        if failure.code is ErrorCode.OUTPUT_FAILED:
-            self._ended(Phase.EXPORTING, failure.public, failure.code.label)
+        if failure.code in _STORAGE:
+            self._ended(self._progress.status.phase, failure.public, failure.code.label)
             return STORAGE_FAILED
         self._ended(Phase.FAILED, failure.public, failure.code.label)
         return FAILED

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 from fedjobs_coordinator.__main__ import main
+from fedjobs_coordinator.job_runs import JobRun
 from fedjobs_protocol import retries
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.result_manifests import ResultManifest
 from fedjobs_protocol.statuses import FinalWord, Phase
 
@@ -79,6 +81,16 @@ def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
     word = container.final_word
     assert (word.phase, word.code, word.result) == (Phase.EXPORTING, "OutputFailed", None)
     assert main(container.arguments()) == 0
+
+
+def test_a_full_disk_is_for_another_attempt(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: JobRun) -> None:
+        raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.", "Give the coordinator more storage.")
+
+    monkeypatch.setattr(JobRun, "_run_program", full)
+    assert main(container.arguments()) == 74
+    assert (container.final_word.phase, container.final_word.code) == (Phase.STARTING, "DiskFull")
+    assert container.status.message == "The disk is full. Give the coordinator more storage."
 
 
 def test_a_result_that_was_spoilt_is_not_taken_for_complete(container: Container) -> None:
