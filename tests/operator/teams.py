@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fedjobs_operator.names import JobRef
 from fedjobs_protocol.statuses import FinalWord
 from kubernetes.client import ApiClient
 
@@ -60,6 +61,13 @@ class Team:
     def children(self, job: str) -> dict[str, Body]:
         """All that is owned by, or labelled for, a job: `jobs/digits-coordinator-1`."""
         return {f"{plural}/{c['metadata']['name']}": c for plural in CHILDREN for c in self.list(plural, job)}
+
+    def ref(self, job: str) -> JobRef:
+        """The names of all that is a job's."""
+        return JobRef(self.namespace, job, (self.get("federatedjobs", job) or {})["metadata"]["uid"])
+
+    def invitations(self, job: str) -> set[str]:
+        return {f"secrets/{self.ref(job).invitation(silo)}" for silo in ("hospital-a", "hospital-b")}
 
     def uids(self, job: str) -> dict[str, str]:
         return {name: child["metadata"]["uid"] for name, child in self.children(job).items()}
@@ -140,6 +148,6 @@ class Team:
 
     def bind(self, name: str) -> None:
         """The job's storage is there."""
-        claim = f"{name}-coordinator"
+        claim = self.ref(name).claim
         wait_until("there is a claim", lambda: self.get("persistentvolumeclaims", claim) is not None)
         self.call("PATCH", "persistentvolumeclaims", f"{claim}/status", {"status": {"phase": "Bound"}})

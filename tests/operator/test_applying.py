@@ -16,7 +16,7 @@ from tests.operator.memory_apis import MemoryApi
 from tests.operator.test_children import parsed
 
 AUTHORITY = RunAuthority.create()
-INVITATIONS = ["digits-silo-hospital-a", "digits-silo-hospital-b"]
+INVITATIONS = [REF.invitation("hospital-a"), REF.invitation("hospital-b")]
 EARLIER = replace(REF, uid="11111111-2222-3333-4444-555555555555")
 
 
@@ -40,9 +40,11 @@ def carry_out(applier: Applier, look: ALook) -> Plan:
 
 def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
-    assert api.called("create", "Secret") == ["digits-coordinator", *INVITATIONS]
+    carry_out(applier, running(a_job()))
+    carry_out(applier, running(a_job()))
+    assert api.called("create", "Secret") == [REF.certificate, *INVITATIONS]
     assert api.called("create", "Job") == ["digits-coordinator-1"]
-    assert api.called("create", "PersistentVolumeClaim") == ["digits-coordinator"]
+    assert api.called("create", "PersistentVolumeClaim") == [REF.claim]
     assert api.called("apply", "Service") == ["j-0f8e7d6c5b4a4938"]
     assert api.called("apply", "NetworkPolicy") == ["digits-coordinator"]
 
@@ -50,11 +52,12 @@ def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> Non
 def test_certificates_are_there_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
     order = [(kind, name) for verb, kind, name in api.calls if verb == "create"]
-    assert order.index(("Secret", "digits-coordinator")) < order.index(("Job", "digits-coordinator-1"))
+    assert order.index(("Secret", REF.certificate)) < order.index(("Job", "digits-coordinator-1"))
 
 
 def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
+    carry_out(applier, running(a_job()))
     api.calls.clear()
     look = running(a_job()).plan()
     assert look.resolved is not None
@@ -64,6 +67,7 @@ def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier
 
 def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
+    carry_out(applier, running(a_job()))
     before = {key: value["metadata"].get("uid") for key, value in api.objects.items()}
     carry_out(Applier(api, RunAuthority.create()), running(a_job()))
     assert {key: value["metadata"].get("uid") for key, value in api.objects.items()} == before
@@ -74,11 +78,18 @@ def test_what_an_earlier_job_of_the_name_left_is_waited_for(api: MemoryApi, appl
     plan = a_look_at(a_job()).plan()
     assert plan.resolved is not None
     Applier(api, AUTHORITY).apply(EARLIER, parsed(a_job()), plan.resolved, plan)
-    with pytest.raises(ApiError, match="The Secret digits-coordinator is there already, and is not this job's"):
+    with pytest.raises(ApiError, match="There is a Job digits-coordinator-1 already"):
         applier.apply(REF, parsed(a_job()), plan.resolved, plan)
-    api.objects.clear()
+    del api.objects["Job", "digits-coordinator-1"]
     applier.apply(REF, parsed(a_job()), plan.resolved, plan)
-    assert api.objects["Secret", "digits-coordinator"]["metadata"]["labels"]["fedjobs.dev/job-uid"] == REF.uid
+    assert api.objects["Job", "digits-coordinator-1"]["metadata"]["labels"]["fedjobs.dev/job-uid"] == REF.uid
+
+
+def test_a_retained_claim_of_an_earlier_job_of_the_name_is_left_alone(api: MemoryApi, applier: Applier) -> None:
+    plan = a_look_at(a_job()).plan()
+    claims = [m["metadata"]["name"] for m in plan.apply if m["kind"] == "PersistentVolumeClaim"]
+    assert claims == [REF.claim]
+    assert EARLIER.claim != REF.claim
 
 
 def test_the_first_word_on_what_a_job_is_run_as_counts(api: MemoryApi, applier: Applier) -> None:
@@ -93,7 +104,7 @@ def test_another_jobs_word_does_not_count(api: MemoryApi, applier: Applier) -> N
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     applier.keep(EARLIER, resolved)
-    with pytest.raises(ApiError, match="The ConfigMap digits-resolved is there already"):
+    with pytest.raises(ApiError, match="There is a ConfigMap digits-resolved already"):
         applier.keep(REF, resolved)
 
 
@@ -107,6 +118,7 @@ def test_a_second_attempt_has_the_first_ones_certificate(api: MemoryApi, applier
 
 def test_a_suspended_job_has_no_invitations_and_a_resumed_one_has_new_ones(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
+    carry_out(applier, running(a_job()))
     before = api.objects["Secret", INVITATIONS[0]]["data"]
     suspended = running(a_job()).but(a_job().suspended())
     carry_out(applier, suspended)
@@ -118,6 +130,7 @@ def test_a_suspended_job_has_no_invitations_and_a_resumed_one_has_new_ones(api: 
     resumed = suspended.then().with_attempts(an_attempt(1).suspended()).but(a_job())
     carry_out(applier, resumed)
     assert api.objects["Job", "digits-coordinator-1"]["spec"]["suspend"] is False
+    carry_out(applier, running(a_job()))
     assert api.objects["Secret", INVITATIONS[0]]["data"] != before
 
 
@@ -128,7 +141,6 @@ def test_what_was_refused_is_tried_again(api: MemoryApi, applier: Applier) -> No
     api.refused.clear()
     carry_out(applier, a_look_at(a_job()))
     assert ("Job", "digits-coordinator-1") in api.objects
-    assert {("Secret", name) for name in INVITATIONS} <= api.objects.keys()
 
 
 def test_created_children_are_told(applier: Applier) -> None:

@@ -259,7 +259,7 @@ def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
     job = a_job().with_("spec.worker", {"gpu": {"mode": "Require", "count": 2}})
     found = accepted(job)
     secret = secrets.invitation_secret(REF, found.job, found.resolved, "hospital-a", AUTHORITY)
-    assert secret["metadata"]["name"] == "digits-silo-hospital-a"
+    assert secret["metadata"]["name"] == REF.invitation("hospital-a") == "digits-silo-hospital-a-0f8e7d6c"
     labels = secret["metadata"]["labels"]
     assert (labels["fedjobs.dev/invitation"], labels["fedjobs.dev/silo"]) == ("true", "hospital-a")
     assert set(secret["data"]) == {"tls.crt", "tls.key", "ca.crt", "invitation.json"}
@@ -270,7 +270,7 @@ def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
 
 
 def test_certificates_are_of_this_one_job() -> None:
-    for secret in (CHILDREN["Secret -coordinator"], CHILDREN[f"Secret -silo-{LONGEST_SILO}"]):
+    for secret in (CHILDREN["Secret -coordinator-0f8e7d6c"], CHILDREN[f"Secret -silo-{LONGEST_SILO}-0f8e7d6c"]):
         parts = [base64.b64decode(secret["data"][name]) for name in ("tls.crt", "tls.key", "ca.crt")]
         assert Identity(*parts).job_uid == UID
         assert secret["immutable"] is True

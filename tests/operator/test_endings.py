@@ -32,7 +32,7 @@ def test_a_coordinator_that_is_complete_completes_the_job() -> None:
 @pytest.mark.parametrize(
     ("job", "said_by_the_coordinator", "told"),
     [
-        (a_job(), "file:///state/result", "pvc://team/digits-coordinator/result"),
+        (a_job(), "file:///state/result", "pvc://team/digits-coordinator-0f8e7d6c/result"),
         (TO_A_CLAIM, "file:///output/digits/v1", "pvc://team/models/digits/v1"),
         (a_job().writing_to_the_claim("models"), "file:///output/", "pvc://team/models/"),
         (a_job().writing_to("s3://models/digits"), "s3://models/digits", "s3://models/digits"),

@@ -39,10 +39,9 @@ def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
         "configmaps/digits-resolved",
         "jobs/digits-coordinator-1",
         "networkpolicies/digits-coordinator",
-        "persistentvolumeclaims/digits-coordinator",
-        "secrets/digits-coordinator",
-        "secrets/digits-silo-hospital-a",
-        "secrets/digits-silo-hospital-b",
+        f"persistentvolumeclaims/{team.ref(name).claim}",
+        f"secrets/{team.ref(name).certificate}",
+        *team.invitations(name),
         f"services/j-{uid.replace('-', '')[:16]}",
     }
     for child in children.values():
@@ -88,14 +87,14 @@ def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: T
     word = COMPLETE.model_copy(update={"result": ResultLocation(uri="file:///state/result", digest="ab" * 32)})
     team.end(name, 0, "Completed", word=word)
     team.wait_for(name, "Complete")
-    assert team.status(name)["result"]["uri"] == f"pvc://{team.namespace}/digits-coordinator/result"
+    assert team.status(name)["result"]["uri"] == f"pvc://{team.namespace}/{team.ref(name).claim}/result"
 
 
 def test_a_job_whose_time_to_live_has_passed_is_deleted_with_all_it_has_but_a_retained_claim(team: Team) -> None:
     name = team.apply(a_job(output={}, ttlSecondsAfterFinished=1))
+    kept = {f"persistentvolumeclaims/{team.ref(name).claim}"}
     team.end(name, 0, "Completed", word=COMPLETE)
     wait_until("the job is gone", lambda: team.get("federatedjobs", name) is None)
-    kept = {"persistentvolumeclaims/digits-coordinator"}
     wait_until("its children are gone", lambda: set(team.children(name)) == kept)
 
 
@@ -141,7 +140,7 @@ def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
     team.wait_for(name, "Suspended", reason="SuspendedBySpec")
     wait_until("its pod is gone", lambda: not team.list("pods", name))
     assert team.status(name)["phase"] == "Suspended"
-    assert set(before) - set(team.uids(name)) == {"secrets/digits-silo-hospital-a", "secrets/digits-silo-hospital-b"}
+    assert set(before) - set(team.uids(name)) == team.invitations(name)
 
     team.edit(name, {"suspend": False})
     team.wait_for(name, "Suspended", "False", "Resumed")
