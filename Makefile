@@ -62,10 +62,11 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy -p bench -p docs -p tests.cluster -p tests.e2e
+	$(BIN)/mypy -p bench -p docs -p tests.cluster -p tests.e2e -p tests.helm -p tests.images
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/stubs.py --check
 	$(BIN)/python -m fedjobs_operator.crds --check
+	$(BIN)/python helm/crds.py --check
 	$(BIN)/python -m docs.reference --check
 
 format: setup ## let ruff format and fix what it can
@@ -83,6 +84,7 @@ stubs: setup ## generate the Python stubs from the .proto files
 
 crds: setup ## generate the resource definitions from the models
 	$(BIN)/python -m fedjobs_operator.crds --write
+	$(BIN)/python helm/crds.py --write
 
 reference: setup ## generate the parts of the pages that repeat what the code says
 	$(BIN)/python -m docs.reference

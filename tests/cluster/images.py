@@ -44,7 +44,7 @@ class Target(StrEnum):
         return f"localhost/fedjobs-{self}:dev"
 
 
-DEFAULT = (Target.OPERATOR, Target.COORDINATOR, Target.WORKER)  # worker-gpu has 3 GB of CUDA in it
+DEFAULT = (Target.OPERATOR, Target.COORDINATOR, Target.WORKER)  # worker-gpu, with CUDA, is an image of 5 GB
 
 
 def build(targets: Iterable[Target] = DEFAULT, say: Callable[[str], None] = lambda _: None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -65,9 +66,9 @@ def test_the_pod_itself_is_admitted_where_only_restricted_ones_are(
 ) -> None:
     [deployment] = of_kind(helm.objects(namespace=strict_namespace), "Deployment")
     template = deployment["spec"]["template"]
-    pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
     pod["metadata"] = {"name": "operator", "namespace": strict_namespace, "labels": template["metadata"]["labels"]}
-    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
     account["metadata"] = {"name": template["spec"]["serviceAccountName"], "namespace": strict_namespace}
     api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(account))
     assert "pod/operator created" in api_server.kubectl(
@@ -103,7 +104,7 @@ def test_the_rights_are_what_the_operator_needs(
                 return None if process.poll() is None else (tmp_path / "operator.log").read_text()[-2000:]
 
             for kind in sorted(RUNS):
-                wait_until(f"the job has its {kind}", lambda kind=kind: seen(kind), broken=ended)
+                wait_until(f"the job has its {kind}", functools.partial(seen, kind), broken=ended)
             change = json.dumps({"spec": {"suspend": True}})
             kubectl("patch", "federatedjob", "digits", f"--namespace={api_namespace}", "--type=merge", "-p", change)
 
