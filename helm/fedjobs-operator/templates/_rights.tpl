@@ -20,7 +20,7 @@ change, applies what can (patch, and create where there is none yet), and reads 
   verbs: [list, watch, create]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, patch] # get: what a job was resolved to, once after the operator was started
+  verbs: [get, create] # get: what a job was resolved to, once after the operator was started
 - apiGroups: [""]
   resources: [services]
   verbs: [create, patch]

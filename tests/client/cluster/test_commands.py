@@ -19,7 +19,7 @@ from tests.client.cluster.conftest import Person
 from tests.client.cluster.jobs_on_a_cluster import DIGEST, condition
 
 pytestmark = pytest.mark.api_server
-RESULT = {"uri": "pvc://trials/digits-coordinator/result", "digest": DIGEST}
+RESULT = {"uri": "pvc://trials/digits-coordinator-0b7c1a52/result", "digest": DIGEST}
 
 
 def test_a_submitted_job_is_on_the_cluster(admin: Person) -> None:
@@ -229,11 +229,11 @@ def test_cancel_asks_first(admin: Person) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({}, "the claim digits-coordinator, is kept"),
+        ({}, "is kept; remove it with: kubectl delete pvc digits-coordinator-"),
         ({"output": {"uri": "s3://models/digits"}}, "is deleted too. Its result stays in s3://models/digits"),
         (
             {"output": {"uri": "s3://models/digits"}, "coordinator": {"storage": {"whenDeleted": "Retain"}}},
-            "is kept; remove it with: kubectl delete pvc digits-coordinator Its result stays in s3://models/digits",
+            "Its result stays in s3://models/digits",
         ),
         ({"coordinator": {"storage": {"whenDeleted": "Delete"}}}, "with all checkpoints, is deleted too."),
     ],

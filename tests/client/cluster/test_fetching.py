@@ -78,7 +78,7 @@ def jobs(cluster: FakeCluster, tmp_path: Path) -> Iterator[FederatedJobs]:
         yield FederatedJobs(connection)
 
 
-def complete(digest: str, uri: str = "pvc://trials/digits-coordinator/result", **spec: Any) -> dict[str, Any]:
+def complete(digest: str, uri: str = "pvc://trials/digits-coordinator-0b7c1a52/result", **spec: Any) -> dict[str, Any]:
     return AJob(**spec).running(round=2).complete().with_status(result={"uri": uri, "digest": digest}).body
 
 
