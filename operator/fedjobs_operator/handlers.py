@@ -14,6 +14,8 @@ from fedjobs_operator.names import API_VERSION, SELECTOR
 from fedjobs_operator.operators import Operator
 
 _GROUP, _VERSION = API_VERSION.split("/")
+_START_AGAIN_S = 2.0
+"""Rights, and the API server itself, may be a moment late when everything is installed at once."""
 _CHILDREN = {
     "Job": ("batch", "v1", "jobs"),
     "Pod": ("", "v1", "pods"),
@@ -28,7 +30,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_via_client(**arguments)
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, backoff=_START_AGAIN_S)
     async def _start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         await operator.start()

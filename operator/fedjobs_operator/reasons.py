@@ -40,6 +40,3 @@ class Reason(enum.StrEnum):
     # Failed; a failure of the program has the code of the error catalogue instead
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
-    # Events only
-    STARTED = "Started"
-    RESTARTED = "Restarted"

@@ -126,9 +126,10 @@ class Reconciler:
 
     async def _is_kept(self, ref: JobRef, observed: Observed, resolved: ResolvedJob) -> bool:
         """Whether this is what the job was resolved to; False: an operator that was killed since had other words."""
-        if observed.resolved is None:
-            self._resolved[ref.uid] = await asyncio.to_thread(self._applier.keep, ref, resolved)
-        return self._resolved[ref.uid] == resolved
+        if observed.resolved is not None:
+            return True
+        kept = self._resolved[ref.uid] = await asyncio.to_thread(self._applier.keep, ref, resolved)
+        return kept == resolved
 
     async def _carry_out(self, ref: JobRef, body: Mapping[str, Any], resolved: ResolvedJob, decided: Plan) -> None:
         document = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}

@@ -10,6 +10,7 @@ from fedjobs_operator.crds.files import FOLDER
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until
+from tests.operator.charted_rights import granted
 from tests.operator.processes import OWN_NAMESPACE, OperatorProcess
 from tests.operator.teams import Team
 
@@ -37,6 +38,12 @@ def server(api_server_with_controllers: ApiServer) -> ApiServer:
     return api_server_with_controllers
 
 
+@pytest.fixture(scope="session")
+def rights(server: ApiServer) -> Path:
+    """A kubeconfig with the rights that the chart gives to the operator, and no others."""
+    return granted(server)
+
+
 @pytest.fixture
 def team(server: ApiServer) -> Team:
     """A namespace of one test."""
@@ -44,11 +51,11 @@ def team(server: ApiServer) -> Team:
 
 
 @pytest.fixture
-def started(server: ApiServer, tmp_path: Path) -> Iterator[Started]:
+def started(rights: Path, tmp_path: Path) -> Iterator[Started]:
     """Starts operators, which end with the test."""
     operators: list[OperatorProcess] = []
 
-    def start(*arguments: str, kubeconfig: Path = server.kubeconfig) -> OperatorProcess:
+    def start(*arguments: str, kubeconfig: Path = rights) -> OperatorProcess:
         log = tmp_path / f"operator-{len(operators)}.log"
         operators.append(OperatorProcess(kubeconfig, log, *arguments))
         return operators[-1]
@@ -59,9 +66,9 @@ def started(server: ApiServer, tmp_path: Path) -> Iterator[Started]:
 
 
 @pytest.fixture(scope="module")
-def operator(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+def operator(rights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     """One operator for all namespaces, and all tests of a module."""
-    process = OperatorProcess(server.kubeconfig, tmp_path_factory.mktemp("operator") / "operator.log")
+    process = OperatorProcess(rights, tmp_path_factory.mktemp("operator") / "operator.log")
     process.wait_until_it_lives()
     yield process
     process.kill()

@@ -41,7 +41,8 @@ class MemoryApi(KubernetesApi):
         if (kind, name) in self.objects:
             return None
         created = copy.deepcopy(dict(manifest))
-        created["metadata"] |= {"uid": f"{kind}-{len(self.calls)}", "resourceVersion": "1"}
+        made = {"uid": f"{kind}-{len(self.calls)}", "resourceVersion": "1", "creationTimestamp": "2026-01-31T12:00:00Z"}
+        created["metadata"] |= made
         self.objects[kind, name] = created
         return created
 

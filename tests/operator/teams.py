@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from fedjobs_operator.names import JobRef
@@ -72,6 +73,11 @@ class Team:
     def uids(self, job: str) -> dict[str, str]:
         return {name: child["metadata"]["uid"] for name, child in self.children(job).items()}
 
+    def is_gone(self) -> bool:
+        """Whether the namespace that was deleted is no more."""
+        self.release_claims()
+        return self.server.kubectl.run("get", "namespace", self.namespace).returncode != 0
+
     # The job
 
     def apply(self, job: Body) -> str:
@@ -135,7 +141,9 @@ class Team:
 
     def ready(self, name: str, attempt: int = 1) -> None:
         """The coordinator listens."""
-        self.say_of_pod(self.pod(name, attempt), "Running", {"running": {}}, ready=True)
+        pod = self.pod(name, attempt)
+        self.say_of_pod(pod, "Running", {"running": {}}, ready=True)
+        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("pod") == pod, seconds=60)
         self.wait_for(name, "CoordinatorReady", reason="Listening")
 
     def end(
@@ -145,6 +153,19 @@ class Team:
         message = "" if word is None else word.to_json().decode()
         state = {"terminated": {"exitCode": code, "reason": reason, "message": message}}
         self.say_of_pod(self.pod(name, attempt), "Failed" if code else "Succeeded", state)
+
+    def release_claims(self) -> None:
+        """Lets go of deleted claims, as the controller does that protects claims of pods; it does not run here."""
+        for claim in self.call("GET", "persistentvolumeclaims")["items"]:
+            if "deletionTimestamp" in claim["metadata"]:
+                self.call(
+                    "PATCH", "persistentvolumeclaims", claim["metadata"]["name"], {"metadata": {"finalizers": None}}
+                )
+
+    def has_nothing_of(self, job: str, *, but: Iterable[str] = ()) -> bool:
+        """Whether all that a job had is gone, pods too."""
+        self.release_claims()
+        return set(self.children(job)) == set(but) and not self.list("pods", job)
 
     def bind(self, name: str) -> None:
         """The job's storage is there."""

@@ -1,0 +1,85 @@
+"""What is deleted while it runs: by somebody, with its namespace, with or without an operator."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from fedjobs_protocol.statuses import FinalWord, Phase
+
+from tests.cluster.readiness import wait_until
+from tests.operator.teams import Team
+from tests.operator.test_lives import a_job
+
+pytestmark = [pytest.mark.api_server, pytest.mark.processes, pytest.mark.usefixtures("operator")]
+
+
+def test_a_job_that_is_deleted_while_it_runs_takes_all_it_has_along(team: Team) -> None:
+    name = team.apply(a_job())
+    team.ready(name)
+    team.delete(name)
+    wait_until("nothing is left", lambda: team.has_nothing_of(name))
+    assert team.get("federatedjobs", name) is None
+
+
+@pytest.mark.parametrize("spec", [{"output": {}}, {"coordinator": {"storage": {"whenDeleted": "Retain"}}}])
+def test_a_claim_that_is_to_be_retained_stays(team: Team, spec: dict[str, object]) -> None:
+    name = team.apply(a_job(**spec))
+    team.ready(name)
+    claim = f"persistentvolumeclaims/{team.ref(name).claim}"
+    team.delete(name)
+    wait_until("all else is gone", lambda: team.has_nothing_of(name, but={claim}))
+    assert "deletionTimestamp" not in team.children(name)[claim]["metadata"]
+
+
+def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team) -> None:
+    """What the earlier one had is deleted meanwhile, and must not be taken for the new one's."""
+    name = team.apply(a_job(output={}))
+    team.ready(name)
+    earlier, kept = team.ref(name), team.uids(name)
+    team.delete(name)
+    team.apply(a_job(output={}))
+    team.wait_for(name, "Accepted", reason="Resolved")
+    ref = team.ref(name)
+    assert ref.uid != earlier.uid
+    old_claim = f"persistentvolumeclaims/{earlier.claim}"
+    wait_until(
+        "the earlier one's are gone", lambda: set(kept.values()) & set(team.uids(name).values()) == {kept[old_claim]}
+    )
+    team.ready(name)
+    wait_until("its silos are invited", lambda: team.invitations(name) <= set(team.uids(name)))
+    assert set(team.uids(name)) - {old_claim} == {
+        "configmaps/digits-resolved",
+        "jobs/digits-coordinator-1",
+        "networkpolicies/digits-coordinator",
+        f"persistentvolumeclaims/{ref.claim}",
+        f"secrets/{ref.certificate}",
+        f"services/{ref.service}",
+        *team.invitations(name),
+    }
+    assert team.status(name)["restarts"] == 0
+
+
+def test_a_job_that_was_over_is_run_again_under_its_name(team: Team) -> None:
+    name = team.apply(a_job())
+    team.end(name, 1, word=FinalWord(phase=Phase.FAILED, code="ProgramFailed", message="No."))
+    team.wait_for(name, "Failed")
+    team.delete(name)
+    team.apply(a_job())
+    wait_until("it begins anew", lambda: team.status(name).get("phase") == "Starting")
+    team.ready(name)
+    assert team.condition(name, "Failed") == {}
+
+
+def test_a_namespace_that_is_deleted_is_no_trouble_for_the_others(team: Team) -> None:
+    other = Team(team.server, f"other-{uuid.uuid4().hex[:8]}")
+    doomed = other.apply(a_job())
+    other.ready(doomed)
+    pod = other.pod(doomed)
+    team.server.kubectl("delete", "namespace", other.namespace, "--wait=false")
+    other.say_of_pod(pod, "Failed", {"terminated": {"exitCode": 143, "reason": "Error"}})
+    wait_until("the namespace is gone", other.is_gone)
+    name = team.apply(a_job())
+    team.ready(name)
+    team.end(name, 137)
+    team.pod(name, attempt=2)

@@ -1,0 +1,190 @@
+"""Operators that are killed, that are two, that are not there, and that have no more than some namespaces."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fedjobs_protocol.statuses import FinalWord, Phase
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.operator.charted_rights import granted, user
+from tests.operator.conftest import Started
+from tests.operator.teams import Team
+from tests.operator.test_lives import COMPLETE, a_job
+
+pytestmark = [pytest.mark.api_server, pytest.mark.processes]
+
+
+def attempts(team: Team, name: str) -> list[str]:
+    return [job["metadata"]["name"] for job in team.list("jobs", name)]
+
+
+def looked_at(team: Team) -> None:
+    """By an operator that was started a moment ago: another job is accepted, so it has seen all that is older."""
+    team.wait_for(team.apply(a_job("another")), "Accepted")
+
+
+def test_an_operator_that_is_killed_and_started_again_changes_nothing(team: Team, started: Started) -> None:
+    name = team.apply(a_job())
+    operator = started()
+    team.ready(name)
+    wait_until("the silos are invited", lambda: team.invitations(name) <= set(team.uids(name)))
+    children, status = team.uids(name), team.status(name)
+    operator.kill()
+    started()
+    looked_at(team)
+    assert (team.uids(name), team.status(name)) == (children, status)
+
+
+@pytest.mark.parametrize(
+    "reached",
+    ["configmaps/digits-resolved", "secrets/", "persistentvolumeclaims/", "jobs/digits-coordinator-1"],
+)
+def test_an_operator_that_is_killed_half_way_is_taken_up_by_the_next(
+    team: Team, started: Started, reached: str
+) -> None:
+    operator = started()
+    operator.wait_until_it_lives()
+    name = team.apply(a_job())
+    wait_until("it has begun", lambda: any(child.startswith(reached) for child in team.children(name)))
+    operator.kill()
+    children = team.uids(name)
+    started()
+    team.wait_for(name, "Accepted", reason="Resolved")
+    team.ready(name)
+    wait_until("the silos are invited", lambda: team.invitations(name) <= set(team.uids(name)))
+    assert children.items() <= team.uids(name).items()
+    assert (attempts(team, name), team.status(name)["restarts"]) == (["digits-coordinator-1"], 0)
+
+
+def test_the_first_word_counts_though_the_job_was_edited_while_nobody_looked(team: Team, started: Started) -> None:
+    """The operator was killed when it had written down what the job is run as, and nothing else."""
+    operator = started()
+    operator.wait_until_it_lives()
+    name = team.apply(a_job())
+    wait_until("it is written down", lambda: "configmaps/digits-resolved" in team.children(name))
+    operator.kill()
+    team.call("PATCH", "federatedjobs", f"{name}/status", {"status": None})  # as if it had not come so far
+    team.edit(name, {"program": {"parameters": {"rounds": 99}}})
+    started()
+    found = team.wait_for(name, "SpecChanged")
+    assert "spec.program.parameters.rounds" in found["message"]
+    config = team.get("configmaps", "digits-resolved") or {}
+    assert json.loads(config["data"]["job.json"])["program"]["parameters"]["rounds"] == 20
+
+
+def test_a_crash_while_no_operator_was_there_is_followed_by_one_attempt(team: Team, started: Started) -> None:
+    operator = started()
+    name = team.apply(a_job())
+    team.ready(name)
+    operator.kill()
+    team.end(name, 137)
+    wait_until("the Job has failed", lambda: ended(team, "digits-coordinator-1"))
+    started()
+    team.ready(name, attempt=2)
+    assert team.status(name)["restarts"] == 1
+    assert sorted(attempts(team, name)) == ["digits-coordinator-1", "digits-coordinator-2"]
+
+
+def test_an_operator_that_is_killed_between_two_attempts_makes_no_third(team: Team, started: Started) -> None:
+    operator = started()
+    name = team.apply(a_job())
+    team.ready(name)
+    team.end(name, 137)
+    wait_until("attempt 2 is there", lambda: "digits-coordinator-2" in attempts(team, name))
+    operator.kill()
+    started()
+    team.ready(name, attempt=2)
+    looked_at(team)
+    assert sorted(attempts(team, name)) == ["digits-coordinator-1", "digits-coordinator-2"]
+    assert team.status(name)["restarts"] == 1
+
+
+def test_an_end_while_no_operator_was_there_is_told_by_the_next(team: Team, started: Started) -> None:
+    operator = started()
+    name = team.apply(a_job())
+    team.ready(name)
+    wait_until("the silos are invited", lambda: team.invitations(name) <= set(team.uids(name)))
+    operator.kill()
+    team.end(name, 0, "Completed", word=COMPLETE)
+    started()
+    team.wait_for(name, "Complete")
+    assert team.status(name)["result"]["uri"] == "s3://models/digits"
+    assert not team.invitations(name) & set(team.uids(name))
+
+
+def test_two_operators_do_no_harm(team: Team, started: Started) -> None:
+    for operator in (started(), started()):
+        operator.wait_until_it_lives()
+    names = [team.apply(a_job(f"job-{number}")) for number in range(3)]
+    for name in names:
+        team.ready(name)
+    children = {name: team.uids(name) for name in names}
+    for name in names:
+        team.end(name, 137)
+    for name in names:
+        team.ready(name, attempt=2)
+        assert sorted(attempts(team, name)) == [f"{name}-coordinator-1", f"{name}-coordinator-2"]
+        assert children[name].items() <= team.uids(name).items()
+    for name in names:
+        team.end(name, 0, "Completed", attempt=2, word=COMPLETE)
+        team.wait_for(name, "Complete")
+        assert team.status(name)["restarts"] == 1
+
+
+def test_a_job_that_is_deleted_while_no_operator_is_there_does_not_hang(team: Team, started: Started) -> None:
+    operator = started()
+    name = team.apply(a_job())
+    team.ready(name)
+    assert operator.stop() == 0
+    team.delete(name)
+    wait_until("nothing is left", lambda: team.has_nothing_of(name))
+    assert team.get("federatedjobs", name) is None
+
+
+def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, started: Started) -> None:
+    """With the rights that the chart gives it there, and none elsewhere."""
+    ours, theirs = team, Team(server, f"{team.namespace}-theirs")
+    rights = granted(server, f"namespaces={{{ours.namespace}}}", release="limited")
+    started("--namespace", ours.namespace, kubeconfig=rights)
+    not_ours = theirs.apply(a_job())
+    name = ours.apply(a_job())
+    ours.ready(name)
+    ours.end(name, 1, word=FinalWord(phase=Phase.FAILED, code="ProgramFailed", message="No."))
+    ours.wait_for(name, "Failed", reason="ProgramFailed")
+    assert (theirs.status(not_ours), theirs.children(not_ours)) == ({}, {})
+
+
+def test_the_chart_gives_the_operator_every_right_that_it_uses(server: ApiServer, team: Team, started: Started) -> None:
+    operator = started()
+    name = team.apply(a_job(ttlSecondsAfterFinished=0))
+    team.ready(name)
+    team.end(name, 137)
+    team.ready(name, attempt=2)
+    team.edit(name, {"suspend": True})
+    team.wait_for(name, "Suspended")
+    operator.kill()
+    started()
+    team.edit(name, {"suspend": False})
+    team.ready(name, attempt=2)
+    team.end(name, 0, "Completed", attempt=2, word=COMPLETE)
+    wait_until("it is deleted", lambda: team.get("federatedjobs", name) is None)
+    assert refused(server) == []
+
+
+def ended(team: Team, job: str) -> bool:
+    conditions = (team.get("jobs", job) or {}).get("status", {}).get("conditions", ())
+    return any(condition["type"] in ("Complete", "Failed") for condition in conditions)
+
+
+def refused(server: ApiServer) -> list[str]:
+    """The operator's calls that it has no right to, as the API server has noted them."""
+    entries = [json.loads(line) for line in server.audit_log.read_text().splitlines() if line.endswith("}")]
+    ours = [entry for entry in entries if entry["user"]["username"] == user()]
+    return [
+        f"{entry['verb']} {entry['requestURI']}"
+        for entry in ours
+        if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+    ]

@@ -1,0 +1,250 @@
+"""One look at a job: what is done, written and told, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from fedjobs_operator.applying import Applier
+from fedjobs_operator.following import Followers
+from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.names import JobRef
+from fedjobs_operator.objects import JobKey, Objects
+from fedjobs_operator.reconciling import Reconciler
+from fedjobs_protocol.identities import RunAuthority
+from fedjobs_protocol.statuses import Status
+
+from tests.operator.attempts import AnAttempt, an_attempt, at
+from tests.operator.builders import IMAGE, AJob, a_job, a_report
+from tests.operator.memory_apis import MemoryApi
+from tests.operator.virtual_time import in_virtual_time, settled
+
+KEY: JobKey = ("team", "digits")
+AUTHORITY = RunAuthority.create()
+
+
+class World:
+    """A reconciler with all that it works with; the time is what the test says."""
+
+    def __init__(self, job: AJob, api: MemoryApi | None = None) -> None:
+        self.api = api or MemoryApi()
+        self.now = at(0)
+        self.later: list[float] = []
+        self.words: asyncio.Queue[Status] = asyncio.Queue()
+        self.objects = Objects()
+        self.followers = Followers(self._watch, self._heard)
+        applier = Applier(self.api, AUTHORITY)
+        self.reconciler = Reconciler(
+            self.api, self.objects, applier, self.followers, IMAGE, self._look_later, clock=self._clock
+        )
+        for name in ("hospital-a", "hospital-b"):
+            self.objects.saw_silo({"metadata": {"name": name}}, deleted=False)
+        self.saw(job)
+
+    def _clock(self) -> datetime.datetime:
+        return self.now
+
+    async def _watch(self, ref: JobRef) -> AsyncIterator[Status]:
+        while True:
+            yield await self.words.get()
+
+    async def _heard(self, key: JobKey) -> None: ...
+
+    async def _look_later(self, key: JobKey, seconds: float) -> None:
+        self.later.append(seconds)
+
+    def saw(self, job: AJob) -> None:
+        """The job as a person wrote it, with the status that was written."""
+        written = self.api.objects.get(("FederatedJob", "digits"), {})
+        status = {"status": written["status"]} if "status" in written else {}
+        self.api.objects["FederatedJob", "digits"] = job.body | status
+        self.objects.saw_job(job.body | status, deleted=False)
+
+    def saw_attempt(self, attempt: AnAttempt) -> None:
+        self.objects.saw_child("Job", attempt.job | {"metadata": attempt.job["metadata"]}, deleted=False)
+        if attempt.pod is not None:
+            self.objects.saw_child("Pod", attempt.pod, deleted=False)
+
+    async def look(self) -> None:
+        await self.reconciler.reconcile(KEY)
+        await settled()
+
+    async def hear(self, report: Status) -> None:
+        self.words.put_nowait(report)
+        await settled()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.objects["FederatedJob", "digits"]["status"]
+        return found
+
+    def written(self) -> int:
+        return len(self.api.called("apply", "FederatedJob"))
+
+
+def in_a_world(test: Callable[[World], Awaitable[None]], job: AJob | None = None, api: MemoryApi | None = None) -> None:
+    async def run() -> None:
+        world = World(job or a_job(), api)
+        await test(world)
+        await world.followers.close()
+
+    in_virtual_time(run())
+
+
+async def listening(world: World) -> None:
+    await world.look()
+    world.saw_attempt(an_attempt().ready())
+    world.now = at(10)
+    await world.look()
+
+
+def test_what_is_done_is_done_before_the_status_and_events_come_last() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        kinds = [kind for _, kind, _ in world.api.calls]
+        assert kinds[0] == "ConfigMap"
+        assert kinds.index("Job") < kinds.index("FederatedJob") < kinds.index("Event")
+
+    in_a_world(test)
+
+
+def test_a_look_at_a_job_of_which_nothing_is_new_makes_no_call() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        world.saw_attempt(an_attempt())
+        await world.look()
+        world.api.calls.clear()
+        world.now = at(5)
+        await world.look()
+        assert world.api.calls == []
+
+    in_a_world(test)
+
+
+def test_where_something_was_refused_no_status_is_written() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(403, "exceeded quota")
+        with pytest.raises(ApiError, match="exceeded quota"):
+            await world.look()
+        assert (world.written(), world.api.called("create", "Event")) == (0, [])
+
+    in_a_world(test)
+
+
+def test_a_status_that_could_not_be_written_is_not_told_of() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["apply", "FederatedJob"] = ApiError(500, "etcd is away")
+        with pytest.raises(ApiError, match="etcd"):
+            await world.look()
+        assert world.api.called("create", "Event") == []
+        world.api.refused.clear()
+        await world.look()
+        assert world.api.called("create", "Event") != []
+
+    in_a_world(test)
+
+
+def test_progress_is_written_no_more_often_than_people_look() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=1))
+        await world.look()  # the phase is another one: that is written at once
+        before = world.written()
+        world.later.clear()
+        await world.hear(a_report(round=2))
+        world.now = at(10.5)
+        await world.look()
+        assert (world.written(), world.later) == (before, [1.5])
+        world.now = at(12)
+        await world.look()
+        assert (world.written(), world.status["round"]) == (before + 1, 2)
+
+    in_a_world(test)
+
+
+def test_what_a_coordinator_said_last_is_in_the_last_status() -> None:
+    """It was said too soon after another word to be written by itself, and the pod has ended meanwhile."""
+
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=1, metrics={"loss": 0.5}))
+        await world.look()
+        await world.hear(a_report(round=2, metrics={"loss": 0.25}))
+        world.saw_attempt(an_attempt().exited(0, "Completed"))
+        await world.look()
+        world.saw_attempt(an_attempt().complete(round=2))
+        await world.look()
+        assert (world.status["phase"], world.status["metrics"]) == ("Complete", {"loss": "0.25"})
+
+    in_a_world(test)
+
+
+def test_an_operator_that_was_started_anew_reads_what_the_job_was_resolved_to() -> None:
+    async def first(world: World) -> None:
+        await world.look()
+
+    async def second(world: World) -> None:
+        world.api.calls.clear()
+        world.saw(a_job().edited("spec.program.parameters.rounds", 99))
+        world.saw_attempt(an_attempt())
+        await world.look()
+        assert world.api.called("get", "ConfigMap") == ["digits-resolved"]
+        assert world.api.called("create", "Job") == []
+        assert [c["type"] for c in world.status["conditions"] if c["status"] == "True"] == ["Accepted", "SpecChanged"]
+
+    api = MemoryApi()
+    in_a_world(first, api=api)
+    in_a_world(second, api=api)
+
+
+def test_what_was_written_down_before_an_operator_was_killed_counts() -> None:
+    """It had not come to write the status, and the job was edited since."""
+
+    async def first(world: World) -> None:
+        world.api.refused["create", "Secret"] = ApiError(500, "killed here")
+        with pytest.raises(ApiError):
+            await world.look()
+
+    async def second(world: World) -> None:
+        world.api.refused.clear()
+        await world.look()
+        assert world.later == [0]
+        await world.look()
+        accepted = {c["type"]: c["status"] for c in world.status["conditions"]}
+        assert accepted["Accepted"] == accepted["SpecChanged"] == "True"
+
+    api = MemoryApi()
+    in_a_world(first, api=api)
+    in_a_world(second, a_job().edited("spec.program.parameters.rounds", 99), api)
+
+
+def test_a_job_that_is_gone_is_looked_at_without_harm() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        world.objects.saw_job(a_job().body, deleted=True)
+        world.reconciler.forget(a_job().body["metadata"]["uid"])
+        world.api.calls.clear()
+        await world.look()
+        assert (world.api.calls, world.followers.report(KEY)) == ([], None)
+
+    in_a_world(test)
+
+
+def test_a_job_that_is_deleted_while_its_status_is_written_stays_gone() -> None:
+    async def test(world: World) -> None:
+        apply = world.api.apply
+
+        def apply_and_delete(manifest: Any, subresource: str = "") -> dict[str, Any]:
+            if manifest["kind"] == "FederatedJob":
+                world.objects.saw_job(a_job().body, deleted=True)
+            return apply(manifest, subresource)
+
+        world.api.apply = apply_and_delete  # type: ignore[method-assign]
+        await world.look()
+        assert world.objects.jobs() == []
+        assert world.api.called("create", "Event") == []
+
+    in_a_world(test)

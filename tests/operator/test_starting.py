@@ -1,0 +1,49 @@
+"""The operator's command line, and where it cannot start."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from fedjobs_operator.__main__ import main
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.operator.charted_rights import granted, user
+from tests.operator.conftest import Started
+from tests.operator.processes import OWN_NAMESPACE
+from tests.operator.teams import Team
+from tests.operator.test_lives import a_job
+
+REQUIRED = ["--own-namespace", OWN_NAMESPACE, "--coordinator-image", "coordinator:1"]
+
+
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main([*REQUIRED, "--metrics", address]) == 4
+    assert f"The metrics cannot be served at {address}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["--own-namespace", "--coordinator-image"])
+def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    position = REQUIRED.index(missing)
+    with pytest.raises(SystemExit, match="2"):
+        main(REQUIRED[:position] + REQUIRED[position + 2 :])
+    assert missing in capsys.readouterr().err
+
+
+@pytest.mark.api_server
+@pytest.mark.processes
+def test_rights_that_come_late_are_waited_for_and_named(server: ApiServer, team: Team, started: Started) -> None:
+    operator = started(kubeconfig=server.kubeconfig_as(user("late-fedjobs")))
+
+    def complains() -> bool:
+        return "cannot get resource" in operator.log.read_text()
+
+    wait_until("it says what is missing", complains)
+    granted(server, release="late")
+    team.wait_for(team.apply(a_job()), "Accepted")
+    assert operator.process.poll() is None
