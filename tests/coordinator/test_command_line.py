@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from fedjobs_coordinator.__main__ import main
 from fedjobs_coordinator.job_runs import JobRun
 from fedjobs_protocol import retries
@@ -26,7 +25,6 @@ def container(tmp_path: Path) -> Iterator[Container]:
     before = signal.getsignal(signal.SIGTERM)
     yield Container(tmp_path)
     signal.signal(signal.SIGTERM, before)
-    structlog.reset_defaults()
 
 
 def test_without_an_output_the_result_stays_where_it_is(container: Container) -> None:
