@@ -22,7 +22,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.recognized import mark
 
-SERVICES = IPv4Network("10.91.0.0/24")
+SERVICES = IPv4Network("10.96.0.0/16")
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
