@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedjobs import cluster_cli, result_cli
+from fedjobs import cluster_cli, explain_cli, result_cli, silo_cli
 from fedjobs.cli_options import AsJson, Debug, JobFile, Plain, print_json
 from fedjobs.exits import Exit, errors_shown, show
 
@@ -171,6 +171,7 @@ def _data_are_good(checked: Checked) -> bool:
     return good
 
 
+app.command("explain", epilog=explain_cli.EPILOG)(explain_cli.explain)
 app.command("result", epilog=result_cli.EPILOG)(result_cli.result)
 
 
@@ -211,6 +212,7 @@ def version(context: typer.Context, as_json: AsJson = False, debug: Debug = Fals
 
 
 app.add_typer(cluster_cli.app)
+app.add_typer(silo_cli.app, name="silo")
 
 
 def main() -> None:

@@ -32,6 +32,16 @@ class SiloFolder:
     def audit(self) -> Path:
         return self.root / "audit.jsonl"
 
+    @property
+    def pending(self) -> Path:
+        """Computations that wait for a person."""
+        return self.root / "pending"
+
+    @property
+    def approvals(self) -> Path:
+        """What people said to them."""
+        return self.root / "approvals"
+
 
 @dataclass(frozen=True)
 class RunFolder:

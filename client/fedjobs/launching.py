@@ -46,6 +46,8 @@ class LocalSilos:
         files: The silos' own files. A silo without one has no data of its own, and works on what the program gives it.
         program: What the job runs, as its invitation says.
         requested_by: Who asks.
+        rounds: At most so many, as the job says; None: it does not say.
+        min_silos: The smallest cohort of a round.
         is_over: Whether the job is over for a silo: its worker is not started again then.
         debug: Workers log more.
     """
@@ -63,6 +65,8 @@ class LocalSilos:
         files: Mapping[str, SiloFile] | None = None,
         program: str = "",
         requested_by: str | None = None,
+        rounds: int | None = None,
+        min_silos: int = 1,
         is_over: Callable[[str], bool] = lambda _: False,
         debug: bool = False,
     ) -> None:
@@ -78,6 +82,8 @@ class LocalSilos:
             requested_by=requested_by,
             program=program,
             datasets=list(datasets),
+            rounds=rounds,
+            min_silos=min_silos,
             address=address,
             server_name=server_name(job_uid),
         )
@@ -152,6 +158,7 @@ class LocalSilos:
         arguments = ["-m", "fedjobs_worker", "--silo-file", str(silo.silo_file), "--invitation", str(silo.invitation)]
         arguments += ["--tls", str(silo.tls), "--state", str(silo.state), "--runner-socket", socket_path]
         arguments += ["--processes", str(self._folder.processes), "--audit", str(silo.audit), "--lifeline"]
+        arguments += ["--pending", str(silo.pending), "--approvals", str(silo.approvals)]
         return Program(
             "worker",
             name,

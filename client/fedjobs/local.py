@@ -48,7 +48,7 @@ class LocalFederation:
         folder = self._directory / "coordinator"
         folder.mkdir()
         identity = authority.issue_coordinator(job.uid, server_name(job.uid))
-        self.coordinator = Coordinator(job, identity, folder, "127.0.0.1:0", resumable=False)
+        self.coordinator = Coordinator(job, lambda: identity, folder, "127.0.0.1:0", resumable=False)
         self._silos = LocalSilos(
             self._directory, job.silos, job.uid, job.name, authority, self.coordinator.address, program="local"
         )

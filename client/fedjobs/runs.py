@@ -119,6 +119,8 @@ def _run(
         files=files,
         program=job.program.name or job.program.entrypoint or "a computation",
         requested_by=job.requested_by,
+        rounds=job.program.parameters.get("rounds") if job.program.name else None,
+        min_silos=job.cohort.min_silos,
         is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
         debug=debug,
     )

@@ -24,6 +24,7 @@ _TRANSFERS = ("down", "up")
 _STYLES = {
     SiloState.READY: "green",
     SiloState.WORKING: "green",
+    SiloState.AWAITING_APPROVAL: "yellow",
     SiloState.LOST: "yellow",
     SiloState.DECLINED: "red",
     SiloState.REFUSED: "red",

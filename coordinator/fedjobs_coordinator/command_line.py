@@ -6,6 +6,8 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -20,8 +22,9 @@ from pydantic import ValidationError
 from fedjobs_coordinator import logs
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.final_words import TerminationMessage
-from fedjobs_coordinator.job_runs import FAILED, Destination, JobRun
-from fedjobs_coordinator.terminations import Termination
+from fedjobs_coordinator.hub_identities import Hub, certified
+from fedjobs_coordinator.job_runs import FAILED, SUSPENDED, Destination, JobRun
+from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
 
 CANNOT_START = 4
 _LOG = structlog.get_logger()
@@ -48,17 +51,42 @@ def run(arguments: list[str] | None, termination: Termination, description: str)
     except FedjobsError as error:
         return _not_started(message, error, Phase.FAILED, FAILED)
     try:
-        coordinator = Coordinator(job, Identity.load(options.tls or options.dir / "tls"), options.dir, options.listen)
+        with _identity(options, job, termination) as identity:
+            return _started(job, identity, termination, options, message)
     except FedjobsError as error:
         return _not_started(message, error, Phase.STARTING, CANNOT_START)
+    except InterruptedBySignal:
+        message.write(FinalWord(phase=Phase.SUSPENDED))
+        return SUSPENDED
+
+
+def _identity(
+    options: argparse.Namespace, job: ResolvedJob, termination: Termination
+) -> AbstractContextManager[Callable[[], Identity]]:
+    """The coordinator's, as it is at any time: the hub's on a cluster, on one machine that of a file."""
+    if options.hub:
+        hub = Hub(options.hub, options.hub_name, options.hub_credentials)
+        return certified(hub, job.uid, termination, options.metrics)
+    identity = Identity.load(options.tls or options.dir / "tls")
+    return nullcontext(lambda: identity)
+
+
+def _started(
+    job: ResolvedJob,
+    identity: Callable[[], Identity],
+    termination: Termination,
+    options: argparse.Namespace,
+    message: TerminationMessage,
+) -> int:
+    coordinator = Coordinator(job, identity, options.dir, options.listen)
     logs.about(job, lambda: coordinator.progress.current_round, debug=options.debug)
     coordinator.progress.tell(logs.log_progress)
     try:
         if options.metrics:
             _serve_metrics(coordinator, options.metrics)
-    except FedjobsError as error:
+    except FedjobsError:
         coordinator.close(Phase.SUSPENDED.value)
-        return _not_started(message, error, Phase.STARTING, CANNOT_START)
+        raise
     return _run(coordinator, termination, options, message)
 
 
@@ -125,6 +153,9 @@ def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser.add_argument("--job", type=Path, required=True, help="the resolved job, JSON")
     parser.add_argument("--dir", type=Path, required=True, help="folder that outlives the process")
     parser.add_argument("--tls", type=Path, help="folder with tls.crt, tls.key and ca.crt; by default tls/ in --dir")
+    parser.add_argument("--hub", metavar="HOST:PORT", help="instead: who issues it, for this pod's token")
+    parser.add_argument("--hub-name", metavar="NAME", help="in the hub's certificate")
+    parser.add_argument("--hub-credentials", type=Path, metavar="DIR", help="folder with token and ca.crt")
     parser.add_argument("--listen", required=True, help="host:port; port 0 chooses one")
     parser.add_argument("--result", type=Path, required=True, help="folder for the result")
     parser.add_argument("--output-uri", help="where the result is exported to: any fsspec URL of a folder")
@@ -134,4 +165,9 @@ def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
     parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
     parser.add_argument("--debug", action="store_true", help="log stack traces")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if len({bool(given) for given in (options.hub, options.hub_name, options.hub_credentials)}) > 1:
+        parser.error("--hub, --hub-name and --hub-credentials belong together")
+    if options.hub and options.tls:
+        parser.error("--hub and --tls are two ways to a certificate: give one")
+    return options

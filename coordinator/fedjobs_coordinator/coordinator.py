@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,10 @@ from fedjobs_protocol.session_server import SessionServer
 from fedjobs_protocol.spares import SpareFiles
 from fedjobs_protocol.statuses import Phase, SiloState
 
+from fedjobs_coordinator import cohorts
 from fedjobs_coordinator.assignments import Assignment
+from fedjobs_coordinator.cohorts import Begin, Presence, TooFew
+from fedjobs_coordinator.consents import Consents, Offered
 from fedjobs_coordinator.epochs import EpochLock
 from fedjobs_coordinator.progress import Progress, logged_when_unwritten
 from fedjobs_coordinator.reports import ReportStore
@@ -44,7 +48,7 @@ class Coordinator:
 
     Args:
         job: What is run.
-        identity: The coordinator's certificate.
+        identity: The coordinator's certificate, as it is now.
         directory: A folder that outlives this process.
         listen: `host:port`; port 0 chooses one.
         resumable: Whether another process may go on from this folder.
@@ -57,7 +61,13 @@ class Coordinator:
     """
 
     def __init__(
-        self, job: ResolvedJob, identity: Identity, directory: Path, listen: str, *, resumable: bool = True
+        self,
+        job: ResolvedJob,
+        identity: Callable[[], Identity],
+        directory: Path,
+        listen: str,
+        *,
+        resumable: bool = True,
     ) -> None:
         self.job = job
         self._directory = directory
@@ -71,9 +81,10 @@ class Coordinator:
         self.roster = Roster(job.silos, time.monotonic, self._silo_changed)
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
-        self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports)
+        self._consents = Consents(time.monotonic)
+        self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports, self._consents)
         self._status_reports = StatusReports(lambda: self.progress.status.to_json())
-        service = reports_server.service(self._status_reports)
+        service = reports_server.service(self._status_reports, self._sessions.exclude)
         self._server = SessionServer(self._sessions, identity, listen, further=[service])
         self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
@@ -109,40 +120,41 @@ class Coordinator:
         """Counts the starts of the job's coordinator."""
         return self._lock.epoch
 
-    def cohort(self, shard: Digest) -> list[SiloName]:
+    def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         """Waits for the silos of the next invocation.
 
-        All that were invited and have not said no, or, after the round's deadline, as many as there must be at least.
-        Who was waited for in vain once, or is still busy with an earlier round's work, is not waited for again before
-        it is back.
+        They are asked about the shard first, once, and only those that consent are counted. All that were invited and
+        have not said no, or, after the round's deadline, as many as there must be at least. Who was waited for in vain
+        once, or is still busy with an earlier round's work, is not waited for again before it is back. People may take
+        longer than that deadline: a silo that goes away meanwhile has as long again to come back.
 
         Args:
             shard: What they will be asked to run.
+            offered: What they are told of it; called where it is new.
 
         Raises:
             FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
             SuspendedError: The coordinator was told to stop.
         """
-        wanted = self.job.cohort
-        until = time.monotonic() + wanted.round_deadline_seconds
+        if not self._now(lambda: self._consents.is_offered(shard)):
+            offer = offered()
+            self._now(lambda: self._sessions.offer(offer))
+        until = patient_until = time.monotonic() + self.job.cohort.round_deadline_seconds
         while True:
             self.check_stopping()
-            ready, declined, awaited = self._now(
-                lambda: (self.roster.ready(), self.roster.unwilling(), self.roster.awaited())
-            )
-            refused = self._refusals.get(shard, set())
-            ready = [silo for silo in ready if silo not in refused]
-            willing = len(self.job.silos) - len(refused.union(declined))
-            goal = min(wanted.goal_silos, len(set(awaited) - refused))
-            late = time.monotonic() > until
-            if len(ready) >= (wanted.min_silos if late else max(wanted.min_silos, goal)):
+            presence, standing = self._now(lambda: (self._presence(shard), self._consents.standing(shard)))
+            late, patient = (now := time.monotonic()) > until, now <= patient_until
+            cohort = cohorts.decide(presence, standing, self.job.cohort, late=late, patient=patient)
+            if isinstance(cohort, TooFew):
+                raise self._too_small(cohort.silos)
+            if isinstance(cohort, Begin):
                 if late:
-                    self._now(lambda: self.roster.gave_up_waiting())
+                    self._now(functools.partial(self._go_without, shard, cohort.without))
                 self.progress.phase(Phase.RUNNING)
-                return ready
-            if late or willing < wanted.min_silos:
-                raise self._too_small(ready)
-            self.progress.phase(Phase.WAITING_FOR_SILOS, f"{len(ready)} of {willing} silos are ready")
+                return cohort.silos
+            if cohort.for_people:
+                patient_until = now + self.job.cohort.round_deadline_seconds
+            self.progress.phase(Phase.WAITING_FOR_SILOS, cohort.message)
             time.sleep(_LOOK_S)
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
@@ -221,6 +233,19 @@ class Coordinator:
         self._lock.release()
 
     # --- inside
+
+    def _presence(self, shard: Digest) -> Presence:
+        return Presence(
+            invited=len(self.job.silos),
+            ready=self.roster.ready(),
+            awaited=self.roster.awaited(),
+            declined=self.roster.unwilling(),
+            refused=self._refusals.get(shard, set()),
+        )
+
+    def _go_without(self, shard: Digest, silos: Iterable[SiloName]) -> None:
+        self.roster.gave_up_waiting()
+        self._consents.pass_over(shard, set(silos))
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
         why = self.why_missing(ready)

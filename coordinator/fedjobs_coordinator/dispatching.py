@@ -15,6 +15,7 @@ from fedjobs_protocol.values import frame
 
 from fedjobs_coordinator.accumulators import largest_frame
 from fedjobs_coordinator.assignments import Assignment, Collection
+from fedjobs_coordinator.consents import Offered
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.sessions import INLINE_LIMIT
 from fedjobs_coordinator.silo_data import SiloData
@@ -77,6 +78,16 @@ class Dispatcher:
             largest = largest_frame(self._stage.accumulators)
             result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, collection))
         return result
+
+    def offered(self, clients: Mapping[int, Any]) -> Offered:
+        """What silos are told of the stage's shard before they are given work."""
+        blobs: Blobs = {}
+        shard = self._bytes(self._stage.shard, blobs)
+        selections = [self._selection(clients, source) for source in self._stage.client_inputs]
+        datasets = sorted({selection.dataset for selection in selections if selection is not None})
+        return Offered(
+            pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
+        )
 
     def _client_inputs(
         self, clients: Mapping[int, Any], number: int, count: int, blobs: Blobs

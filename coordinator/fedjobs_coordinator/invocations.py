@@ -109,8 +109,8 @@ class Invocations:
         self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Mapping[int, Any]
     ) -> _Merged:
         """One exchange with the silos of the cohort."""
-        cohort = self._coordinator.cohort(stage.stage.digest)
         dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
+        cohort = self._coordinator.cohort(stage.stage.digest, lambda: dispatcher.offered(clients))
         assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
         if assignments:
             self._coordinator.check_disk(known_bytes(stage.stage.accumulators), len(assignments))

@@ -77,13 +77,16 @@ class Output:
     def export(self, manifest: ResultManifest, folder: Path, on_wait: Report | None = None) -> None:
         """Copies a result and confirms it; tries again as long as that gets on.
 
+        What it is refused is no reason to give up a result that is there: somebody may mend it, and another coordinator
+        tries again.
+
         Args:
             manifest: Of the result.
             folder: Where it is on this machine.
             on_wait: Called before each wait, with what failed and the seconds until the next attempt.
 
         Raises:
-            FedjobsError: OUTPUT_REFUSED; OUTPUT_FAILED.
+            FedjobsError: OUTPUT_FAILED.
         """
         with _in_order(manifest, folder) as pieces:
             confirmed: set[str] = set()
@@ -97,7 +100,12 @@ class Output:
                     self._bring(piece)
                     confirmed.add(piece.file.path)
 
-            getting_on(lambda: len(confirmed), on_wait=on_wait)(bring_all)
+            try:
+                getting_on(lambda: len(confirmed), on_wait=on_wait)(bring_all)
+            except FedjobsError as error:
+                if error.code is not ErrorCode.OUTPUT_REFUSED:
+                    raise
+                raise FedjobsError(ErrorCode.OUTPUT_FAILED, error.message, error.remedy) from error
 
     def _bring(self, piece: _Piece) -> None:
         path = self._at(piece.file.path)

@@ -10,8 +10,10 @@ from fedjobs_protocol.statuses import SiloState, SiloStatus
 
 LOST_AFTER_S = 15.0  # without any sign of life; three heartbeats
 
-_PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED})
-"""Can be given work: a silo that refused one shard may do another."""
+HINDERED = "cluster"
+"""The rule of a decline that is none for good: the silo's cluster does not let a worker start at the moment."""
+_PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED, SiloState.AWAITING_APPROVAL})
+"""Can be given work: a silo that refused one shard, or has people look at it, may do another."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
 
 
@@ -31,6 +33,8 @@ class _Silo:
     """A round that could begin without it waits for it, up to the deadline."""
     overdue: bool = False
     """It did not report in time, and may still be at it."""
+    excluded: bool = False
+    """By the federation; unlike who declined by itself, it may come back."""
 
 
 class Roster:
@@ -54,6 +58,8 @@ class Roster:
         """A session began."""
         entry = self._silos[silo]
         entry.sessions += 1
+        if entry.reason == HINDERED:
+            entry.reason = entry.message = ""
         self.seen(silo)
         self.asked_for_work(silo)
         self._set(silo, SiloState.READY)
@@ -106,13 +112,44 @@ class Roster:
         state = self._silos[silo].state
         self._set(silo, SiloState.READY if state in _PRESENT else state, reason, message)
 
+    def hindered(self, silo: SiloName, reason: str, message: str) -> None:
+        """The silo would take part, and has nothing running that could: it is waited for as before."""
+        entry = self._silos[silo]
+        if entry.state not in _PRESENT:
+            self._set(silo, entry.state, reason, message)
+
     def declined(self, silo: SiloName, reason: str, message: str) -> None:
         """The silo does not take part in this job; nothing that comes later changes that."""
         self._set(silo, SiloState.DECLINED, reason, message)
 
+    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
+        """The federation suspended or dropped the silo: as one that declined, until it is readmitted."""
+        entry = self._silos[silo]
+        entry.excluded = entry.excluded or entry.state is not SiloState.DECLINED
+        self._set(silo, SiloState.DECLINED, reason, message)
+
+    def readmit(self, silo: SiloName) -> None:
+        """The federation lets it take part again; it has to join."""
+        entry = self._silos[silo]
+        if entry.excluded:
+            entry.excluded, entry.state, entry.reason, entry.message = False, SiloState.INVITED, "", ""
+            self._changed(silo, SiloState.INVITED, "", "")
+
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
         """The silo will not do this work, now or later; other work it may."""
         self._set(silo, SiloState.REFUSED, reason, message)
+
+    def awaiting(self, silo: SiloName, reason: str, message: str) -> None:
+        """A person of the silo has to look at what it is asked to run."""
+        if self._silos[silo].state in _PRESENT:
+            self._set(silo, SiloState.AWAITING_APPROVAL, reason, message)
+
+    def consented(self, silo: SiloName) -> None:
+        """It will run what it was asked about; nobody has to look at it any more."""
+        entry = self._silos[silo]
+        if entry.state is SiloState.AWAITING_APPROVAL:
+            entry.reason = entry.message = ""
+            self._set(silo, SiloState.READY)
 
     def transferred(self, silo: SiloName, down: int, up: int) -> None:
         """Bytes to and from the silo; also a sign of life."""

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import BlobSource, Upload
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Digest, Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
+from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
-from fedjobs_coordinator.accumulators import check_accumulators
 from fedjobs_coordinator.assignments import Assignment, Failure
+from fedjobs_coordinator.consents import Consents, Offered, Word
+from fedjobs_coordinator.excluded_silos import ExcludedSilos
+from fedjobs_coordinator.outcomes import outcome_of
 from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.roster import HINDERED, Roster
 from fedjobs_coordinator.stored import StoredBlob
 from fedjobs_coordinator.texts import said
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
-_MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
-
-_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
 
 
 @dataclass
@@ -41,15 +39,23 @@ class Sessions:
     """A `fedjobs_protocol.session_server.SessionHandler`."""
 
     def __init__(
-        self, job_uid: JobUid, epoch: Epoch, roster: Roster, reports: ReportStore, poll_s: float = POLL_S
+        self,
+        job_uid: JobUid,
+        epoch: Epoch,
+        roster: Roster,
+        reports: ReportStore,
+        consents: Consents,
+        poll_s: float = POLL_S,
     ) -> None:
         self._poll_s = poll_s
         self._job_uid = job_uid
         self._epoch = epoch
         self._roster = roster
         self._reports = reports
+        self._consents = consents
         self._sessions: dict[SiloName, _Session] = {}
         self._assignments: dict[SiloName, Assignment] = {}
+        self._excluded = ExcludedSilos(roster)
         self._over: str | None = None
 
     # --- for the coordinator, in the event loop
@@ -57,12 +63,19 @@ class Sessions:
     def assign(self, assignments: Iterable[Assignment]) -> None:
         """Gives out work; what is finished already is not asked for again."""
         for assignment in assignments:
-            if report := self._reports.find(assignment.work_id):
-                assignment.collection.put(assignment.silo, report)
+            known = self._excluded.failure(assignment.silo) or self._reports.find(assignment.work_id)
+            if known is not None:
+                assignment.collection.put(assignment.silo, known)
                 continue
             self._assignments[assignment.silo] = assignment
             self._roster.working(assignment.silo)
             self._wake(assignment.silo)
+
+    def offer(self, offered: Offered) -> None:
+        """Asks all silos whether they will run a shard."""
+        self._consents.offer(offered)
+        for silo in self._sessions:
+            self._wake(silo)
 
     def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
         """Work that is not wanted any more.
@@ -76,6 +89,14 @@ class Sessions:
             del self._assignments[silo]
             if overdue:
                 self._roster.overdue(silo)
+
+    def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        """The sessions of these silos end now, and they begin no other until they are not among them any more."""
+        for silo in self._excluded.replace(exclusions):
+            if (assignment := self._assignments.pop(silo, None)) and (failure := self._excluded.failure(silo)):
+                assignment.collection.put(silo, failure)
+            self._wake(silo)
+            self._sessions.pop(silo, None)
 
     def end(self, outcome: str) -> None:
         """Tells every silo that the job is over; the first outcome stands."""
@@ -102,22 +123,18 @@ class Sessions:
             )
         if request.HasField("decline"):
             decline = Failure(said(request.decline.rule), said(request.decline.message), final=True)
+            if decline.reason == HINDERED:
+                self._roster.hindered(silo, decline.reason, decline.message)
+                return self._response(protocol, shard_format, session_id="")  # a session that there is goes on
             self._roster.declined(silo, decline.reason, decline.message)
             if assignment := self._assignments.pop(silo, None):
                 assignment.collection.put(silo, decline)
         else:
             self._roster.joined(silo)
+            self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
         self._wake(silo)  # an older session's poll: it learns that it was superseded
         self._sessions[silo] = _Session(secrets.token_hex(16))
-        return pb.JoinResponse(
-            protocol_version=protocol,
-            shard_format=shard_format,
-            job_uid=self._job_uid,
-            epoch=self._epoch,
-            session_id=self._sessions[silo].id,
-            heartbeat_seconds=HEARTBEAT_S,
-            inline_limit=INLINE_LIMIT,
-        )
+        return self._response(protocol, shard_format, self._sessions[silo].id)
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         silo, session = self._session(peer, request.session_id)
@@ -133,9 +150,26 @@ class Sessions:
         await self._until_something_to_say(silo, session)
         if self._over is not None:
             response.over.outcome = self._over
+        elif offers := self._consents.unanswered(silo):
+            response.offer.shards.extend(offered.message for offered in offers)
         elif assignment := self._assignments.get(silo):
             response.work.CopyFrom(assignment.work)
         return response
+
+    async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
+        silo, _ = self._session(peer, request.session_id)
+        self._roster.seen(silo)
+        for consent in request.consents:
+            answer = self._consents.answered(silo, consent)
+            if answer is None:
+                continue
+            if answer.word is Word.APPROVED:
+                self._roster.consented(silo)
+            elif answer.word is Word.AWAITING:
+                self._roster.awaiting(silo, answer.rule, answer.message)
+            else:
+                self._roster.refused(silo, answer.rule, answer.message)
+        return pb.ConsentResponse()
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         silo, _ = self._session(peer, request.session_id)
@@ -153,6 +187,7 @@ class Sessions:
         silo, _ = self._session(peer, request.session_id)
         assignment = self._assignments.get(silo)
         blob = assignment.blobs.get(request.digest) if assignment else None
+        blob = blob or self._consents.blob(silo, request.digest)
         if blob is None:
             raise FedjobsError(ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to such a blob.")
         return BlobSource(blob.fd, blob.size, released=lambda: _keep(blob))
@@ -172,9 +207,21 @@ class Sessions:
 
     def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
         if (silo := SiloName(peer.silo)) in self._roster:
+            self._excluded.check(silo)  # a transfer that is on its way ends too
             self._roster.transferred(silo, down, up)
 
     # --- inside
+
+    def _response(self, protocol: int, shard_format: int, session_id: str) -> pb.JoinResponse:
+        return pb.JoinResponse(
+            protocol_version=protocol,
+            shard_format=shard_format,
+            job_uid=self._job_uid,
+            epoch=self._epoch,
+            session_id=session_id,
+            heartbeat_seconds=HEARTBEAT_S,
+            inline_limit=INLINE_LIMIT,
+        )
 
     def _invited(self, peer: Peer) -> SiloName:
         silo = SiloName(peer.silo)
@@ -182,6 +229,7 @@ class Sessions:
             raise FedjobsError(
                 ErrorCode.NOT_INVITED, f"Silo {silo} is not invited to this job.", "Name it in the job's spec.silos."
             )
+        self._excluded.check(silo)
         return silo
 
     def _session(self, peer: Peer, session_id: str) -> tuple[SiloName, _Session]:
@@ -202,7 +250,7 @@ class Sessions:
         return assignment
 
     async def _until_something_to_say(self, silo: SiloName, session: _Session) -> None:
-        if self._over is not None or silo in self._assignments:
+        if self._over is not None or silo in self._assignments or self._consents.unanswered(silo):
             return
         self._wake(silo)  # an older poll of this session, whose link may be dead without our knowing
         waiting = session.waiting = asyncio.get_running_loop().create_future()
@@ -213,6 +261,7 @@ class Sessions:
         finally:
             if session.waiting is waiting:
                 session.waiting = None
+        self._excluded.check(silo)
         if self._sessions.get(silo) is not session:
             raise FedjobsError(ErrorCode.SESSION_SUPERSEDED, f"A newer session of silo {silo} has taken over.")
 
@@ -227,7 +276,7 @@ class Sessions:
         if assignment is None or assignment.work_id != report.work_id:
             return
         try:
-            outcome = self._outcome(assignment, report)
+            outcome = outcome_of(assignment, report, self._reports)
             if isinstance(outcome, Report):
                 self._reports.add(assignment.work_id, outcome)
         except FedjobsError as error:
@@ -246,51 +295,6 @@ class Sessions:
             self._roster.refused(silo, outcome.reason, outcome.message)
         else:
             self._roster.failed(silo, outcome.reason, outcome.message)
-
-    def _outcome(self, assignment: Assignment, report: pb.Report) -> Report | Failure:
-        if report.HasField("refusal"):
-            return Failure(said(report.refusal.rule), said(report.refusal.message), final=True)
-        if report.HasField("failure"):
-            code, message = said(report.failure.code), said(report.failure.message)
-            return Failure(code, message, final=code_of(code) in _FINAL)
-        result = report.result
-        if not report.HasField("result") or result.clients > _MOST_CLIENTS:
-            what = f"of {result.clients} clients" if report.HasField("result") else "without an outcome"
-            raise FedjobsError(
-                ErrorCode.REPORT_MALFORMED,
-                f"Silo {assignment.silo} sent a report {what}.",
-                "Install the same release of fedjobs at the silo and at the coordinator.",
-            )
-        digest, path = self._accumulators(assignment, result.accumulators) if result.clients else ("", None)
-        return Report(
-            silo=assignment.silo,
-            clients=result.clients,
-            device=said(result.device),
-            seconds=result.seconds,
-            digest=digest,
-            path=path,
-        )
-
-    def _accumulators(self, assignment: Assignment, blob: pb.Blob) -> tuple[Digest, Path]:
-        """Digest and file of the accumulators, once they are complete and of the types that the plan says."""
-        if blob.HasField("inline"):
-            check_accumulators(assignment.silo, assignment.accumulators, blob.inline)
-            return digests.digest(blob.inline), self._reports.write_inline(assignment.work_id, blob.inline)
-        digest = digests.named(blob.digest)
-        path = self._reports.take_upload(assignment.work_id, digest)
-        if path is None:
-            raise FedjobsError(
-                ErrorCode.BLOB_NOT_FOUND,
-                f"Silo {assignment.silo} reports accumulators that it has not sent.",
-                "Send them.",
-            )
-        try:
-            with path.open("rb") as file:
-                check_accumulators(assignment.silo, assignment.accumulators, file.fileno())
-        except FedjobsError:
-            path.unlink()
-            raise
-        return digest, path
 
 
 def _as_message(error: FedjobsError) -> pb.Error:

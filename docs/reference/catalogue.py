@@ -70,6 +70,30 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The certificate is that of another run, not one of a silo's, or cannot be read.",
         "Give the worker the certificate that was issued to this silo for this job.",
     ),
+    ErrorCode.CERTIFICATE_EXPIRED: (
+        "A silo's or a worker's certificate has ended: its clock, or its way to the hub, kept it from a new one.",
+        "Nothing at first: it asks for a new one. If it goes on, look at the clocks of both sides and at the hub.",
+    ),
+    ErrorCode.CSR_REFUSED: (
+        "A certificate signing request cannot be read, is too long, or is not for an EC P-256 key.",
+        "Install the same release of fedjobs on both sides.",
+    ),
+    ErrorCode.TOKEN_REFUSED: (
+        "A token is damaged, forged, expired, or was used by another key before.",
+        "Ask the federation for a new invitation.",
+    ),
+    ErrorCode.SILO_SUSPENDED: (
+        "The federation has suspended the silo.",
+        "Ask the federation; the silo goes on by itself when it is suspended no more.",
+    ),
+    ErrorCode.SILO_UNKNOWN: (
+        "The federation has no such silo (any more), or its key was replaced by a newer enrolment.",
+        "Ask the federation for a new invitation.",
+    ),
+    ErrorCode.TOO_MANY_REQUESTS: (
+        "More requests came to the hub than it takes from callers that it does not know yet.",
+        "Nothing: it is tried again.",
+    ),
     ErrorCode.SESSION_UNKNOWN: (
         "The coordinator was started again and does not know the session any more.",
         "Nothing: the worker joins again.",
@@ -118,8 +142,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.OUTPUT_FAILED: (
         "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
-        "Nothing at first: it is tried again, then in further attempts up to `spec.backoffLimit`; nothing is computed "
-        "twice.",
+        "Nothing at first: it is tried again, on a cluster later each time and without end; nothing is computed twice.",
     ),
     ErrorCode.DISK_FULL: (
         "The coordinator's or the silo's disk is full.",

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from pathlib import Path
 
 import kopf
 import structlog
 from prometheus_client import start_http_server
 
 from fedjobs_operator import handlers
-from fedjobs_operator.children.coordinator_jobs import CoordinatorImage
-from fedjobs_operator.operators import Operator, Settings
+from fedjobs_operator.operators import Operator
+from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 
 _CANNOT_START = 4
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -32,8 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"The metrics cannot be served at {options.metrics}: {error.strerror}. Choose another port.\n")
         return _CANNOT_START
     registry = kopf.OperatorRegistry()
-    image = CoordinatorImage(options.coordinator_image, options.image_pull_policy)
-    handlers.register(registry, Operator(Settings(options.own_namespace, image)))
+    handlers.register(registry, Operator(_settings(options)))
     kopf.run(
         registry=registry,
         standalone=True,
@@ -44,9 +44,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _settings(options: argparse.Namespace) -> Settings:
+    front_door = FrontDoor(options.front_door, options.address)
+    return Settings(
+        own_namespace=options.own_namespace,
+        image=CoordinatorImage(options.coordinator_image, options.image_pull_policy),
+        front_door=front_door,
+        hub=Hub.of(front_door, options.hub),
+        namespaces=tuple(options.namespace),
+        cluster_domain=options.cluster_domain,
+        token=options.hub_token,
+    )
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_operator", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--own-namespace", required=True, help="namespace of the Secret with the certificates' issuers")
+    parser.add_argument("--own-namespace", required=True, help="namespace of hub and front door")
     parser.add_argument(
         "--namespace",
         action="append",
@@ -54,6 +67,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="of jobs, may be repeated; default: all",
     )
     parser.add_argument("--coordinator-image", required=True, help="image of the coordinators")
+    parser.add_argument("--front-door", required=True, metavar="HOST", help="the name of the federation's front door")
+    parser.add_argument("--address", required=True, metavar="HOST:PORT", help="the front door as silos dial it")
+    parser.add_argument("--hub", required=True, metavar="HOST:PORT", help="the hub's port for who has no certificate")
+    parser.add_argument("--hub-token", type=Path, default=Path("/hub/token"), help="file with this pod's token")
+    parser.add_argument("--cluster-domain", default="cluster.local", help="the end of the names of Services")
     parser.add_argument("--image-pull-policy", choices=_PULL_POLICIES, default="IfNotPresent")
     parser.add_argument("--metrics", default="0.0.0.0:9090", help="host:port of /metrics")
     parser.add_argument("--health", default="0.0.0.0:8080", help="host:port of /healthz")

@@ -16,6 +16,11 @@ from fedjobs_operator.children import configs
 from fedjobs_operator.observations import KnownSilo
 from fedjobs_operator.reasons import Reason
 
+_NOT_HERE = (
+    "Jobs are not run in {}, the namespace of the operator and the hub: a coordinator's pod can mount any Secret of its"
+    " namespace, and the federation's keys are here. Create the job in another namespace."
+)
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -40,14 +45,19 @@ class NotAccepted:
     message: str
 
 
-def accept(body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: ResolvedJob | None) -> Accepted | NotAccepted:
+def accept(
+    body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: ResolvedJob | None, own_namespace: str
+) -> Accepted | NotAccepted:
     """Judges a job.
 
     Args:
         body: The FederatedJob.
         silos: All Silo objects.
         resolved: What it was resolved to before. It is run as that, whatever was edited since.
+        own_namespace: The operator's.
     """
+    if body["metadata"]["namespace"] == own_namespace:
+        return NotAccepted(Reason.NAMESPACE_NOT_ALLOWED, _NOT_HERE.format(own_namespace))
     document = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}
     uid = body["metadata"]["uid"]
     try:

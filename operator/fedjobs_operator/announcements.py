@@ -21,9 +21,16 @@ _TROUBLE = frozenset(
         Reason.CONTAINER_CANNOT_START,
         Reason.UNSCHEDULABLE,
         Reason.STORAGE_NOT_BOUND,
+        Reason.HUB_IS_AWAY,
+        Reason.STORAGE_FAILED,
+        Reason.CANNOT_START,
+        Reason.NOT_HEARD,
+        Reason.OBJECT_REFUSED,
+        Reason.POD_REFUSED,
         Reason.INVALID_SPEC,
         Reason.SILOS_MISSING,
         Reason.DATASET_NOT_OFFERED,
+        Reason.NAMESPACE_NOT_ALLOWED,
     }
 )
 _BAD = frozenset({JobCondition.FAILED, JobCondition.NODE_LOST, JobCondition.SPEC_CHANGED})

@@ -13,9 +13,9 @@ def fails_at(spec: Spec, started: Time) -> Time | None:
     return _after(started, spec.active_deadline_seconds)
 
 
-def is_deleted_at(spec: Spec, completed: Time) -> Time | None:
+def is_deleted_at(seconds: int | None, completed: Time) -> Time | None:
     """When a job that is over is deleted. A job is complete only when its result's storage has confirmed it."""
-    return _after(completed, spec.ttl_seconds_after_finished)
+    return _after(completed, seconds)
 
 
 def _after(time: Time, seconds: int | None) -> Time | None:

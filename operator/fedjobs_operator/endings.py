@@ -11,7 +11,7 @@ from fedjobs_operator import conditions, readiness
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, Result
-from fedjobs_operator.children.coordinator_jobs import result_uri
+from fedjobs_operator.children.coordinator_jobs import expected_uri, result_uri
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.observations import Attempt, AttemptState
 from fedjobs_operator.reasons import Reason
@@ -48,15 +48,19 @@ def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | N
     if word is None and report is not None and report.phase in (Phase.COMPLETE, Phase.FAILED):
         word = FinalWord.of(report)
     if last.state is AttemptState.COMPLETE:
-        result = None
+        message = "The result was exported and confirmed."
         if word is not None and word.result is not None:
             result = Result(uri=result_uri(ref, job, word.result.uri), digest=word.result.digest)
-        message = "The result was exported and confirmed."
+        else:
+            result = Result(uri=expected_uri(ref, job))
+            message += " Its digest is not known: the coordinator's pod was gone before its last word was read."
         return Ending(JobCondition.COMPLETE, Reason.RESULT_EXPORTED, message, *_progress(word), result=result)
     if word is None:
         return Ending(JobCondition.FAILED, ErrorCode.PROGRAM_FAILED.label, last.message or "See the coordinator's log.")
-    reason = word.code or ErrorCode.PROGRAM_FAILED.label
-    return Ending(JobCondition.FAILED, reason, word.message, *_progress(word))
+    reason, message = word.code or ErrorCode.PROGRAM_FAILED.label, word.message
+    if reason == ErrorCode.OUTPUT_REFUSED.label:
+        message += f" What was computed is in the claim {ref.claim}."
+    return Ending(JobCondition.FAILED, reason, message, *_progress(word))
 
 
 def gave_up(last: Attempt, backoff_limit: int) -> Ending:

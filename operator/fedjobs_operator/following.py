@@ -1,13 +1,20 @@
-"""Listens to coordinators: one task for each that runs, which dials it over mutual TLS and hears its status."""
+"""Listens to coordinators: one task for each that runs, which dials it over mutual TLS and hears its status.
+
+On the same connection it tells the coordinator which silos take part no more, at first and whenever that has changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
+from fedjobs_protocol.errors import FedjobsError
+from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Phase, Status
 
 from fedjobs_operator.names import JobRef
@@ -15,29 +22,48 @@ from fedjobs_operator.objects import JobKey
 
 _LOG = structlog.get_logger()
 _AGAIN_S = 2.0
+_DIALS = 5
+"""After so many that failed in a row, people are told: the first ones may come before the pod's network is ready."""
+_LONGEST_TROUBLE = 300
 _ENDED = frozenset({Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED})
 
-Watch = Callable[[JobRef], AsyncIterator[Status]]
-"""Hears one coordinator for a while."""
+
+class Reports(Protocol):
+    """A connection to one coordinator, see `fedjobs_protocol.reports_client.ReportsClient`."""
+
+    def watch(self) -> AsyncIterator[Status]:
+        """Its statuses, for a while."""
+
+    async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        """Tells it all silos that take part no more."""
+
+
+Dial = Callable[[JobRef], AbstractAsyncContextManager[Reports]]
 
 
 @dataclass
 class _Followed:
     uid: str
-    task: asyncio.Task[None]
+    exclusions: Sequence[Exclusion]
     report: Status | None = None
+    untold: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the coordinator is to be told the exclusions."""
+    task: asyncio.Task[None] | None = None
+    failed: int = 0
+    """Dials in a row."""
+    trouble: str = ""
 
 
 class Followers:
     """The last report of each coordinator.
 
     Args:
-        watch: Dials a coordinator.
-        heard: Called after each new report.
+        dial: Connects to a coordinator.
+        heard: Called after each new report, and where a coordinator cannot be heard for a while.
     """
 
-    def __init__(self, watch: Watch, heard: Callable[[JobKey], Awaitable[None]]) -> None:
-        self._watch = watch
+    def __init__(self, dial: Dial, heard: Callable[[JobKey], Awaitable[None]]) -> None:
+        self._dial = dial
         self._heard = heard
         self._followed: dict[JobKey, _Followed] = {}
 
@@ -46,42 +72,89 @@ class Followers:
         followed = self._followed.get(key)
         return None if followed is None else followed.report
 
-    def follow(self, key: JobKey, ref: JobRef) -> None:
-        """Listens from now on, unless it does already."""
+    def trouble(self, key: JobKey) -> str:
+        """Why a job's coordinator cannot be heard, after some attempts; empty: it can, or that is not known yet."""
         followed = self._followed.get(key)
-        if followed is not None and followed.uid == ref.uid and not followed.task.done():
-            return
-        self.forget(key)
-        self._followed[key] = _Followed(ref.uid, asyncio.create_task(self._follow(key, ref), name=f"follow {key}"))
+        return "" if followed is None else followed.trouble
+
+    def follow(self, key: JobKey, ref: JobRef, exclusions: Sequence[Exclusion] = ()) -> None:
+        """Listens from now on, unless it does already.
+
+        Args:
+            key: Of the job.
+            ref: Which job it is.
+            exclusions: What the coordinator is to know of its silos from now on.
+        """
+        followed = self._followed.get(key)
+        if followed is None or followed.uid != ref.uid or followed.task is None or followed.task.done():
+            self.forget(key)
+            followed = self._followed[key] = _Followed(ref.uid, exclusions)
+            followed.task = asyncio.create_task(self._follow(key, ref, followed), name=f"follow {key}")
+        elif followed.exclusions != exclusions:
+            followed.exclusions = exclusions
+            followed.untold.set()
 
     def forget(self, key: JobKey) -> None:
         """Listens no more."""
         followed = self._followed.pop(key, None)
-        if followed is not None:
+        if followed is not None and followed.task is not None:
             followed.task.cancel()
 
     async def close(self) -> None:
         """Listens to nobody any more."""
-        tasks = [followed.task for followed in self._followed.values()]
+        tasks = [followed.task for followed in self._followed.values() if followed.task is not None]
         for key in list(self._followed):
             self.forget(key)
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _follow(self, key: JobKey, ref: JobRef) -> None:
+    async def _follow(self, key: JobKey, ref: JobRef, followed: _Followed) -> None:
         """Until it is told to stop: a coordinator that is not there now is there again soon."""
         while True:
             try:
-                async for status in self._watch(ref):
-                    if status.job_uid != ref.uid:
-                        continue
-                    self._followed[key].report = status
-                    await self._heard(key)
+                async with self._dial(ref) as reports:
+                    followed.untold.set()  # it may be another process, which knows nothing
+                    telling = asyncio.create_task(_tell(reports, followed, ref), name=f"tell {key}")
+                    try:
+                        await self._hear(reports, key, ref, followed)
+                    finally:
+                        telling.cancel()
             except Exception as error:
-                _LOG.debug("the coordinator does not answer", job=key[1], namespace=key[0], error=str(error))
-            report = self._followed[key].report
-            if report is None or report.phase not in _ENDED:
-                await asyncio.sleep(_AGAIN_S)
-            else:
-                await asyncio.sleep(_AGAIN_S * 5)
+                await self._failed(key, followed, error)
+            report = followed.report
+            await asyncio.sleep(_AGAIN_S if report is None or report.phase not in _ENDED else _AGAIN_S * 5)
+
+    async def _failed(self, key: JobKey, followed: _Followed, error: Exception) -> None:
+        words = error.public if isinstance(error, FedjobsError) else f"{type(error).__name__}: {error}"
+        followed.failed += 1
+        log = _LOG.warning if followed.failed == _DIALS else _LOG.debug
+        log("the coordinator does not answer", job=key[1], namespace=key[0], dials=followed.failed, error=words)
+        if followed.failed == _DIALS:
+            followed.trouble = words[:_LONGEST_TROUBLE]
+            await self._heard(key)
+
+    async def _hear(self, reports: Reports, key: JobKey, ref: JobRef, followed: _Followed) -> None:
+        async for status in reports.watch():
+            if status.job_uid != ref.uid:
+                continue
+            if followed.report is not None and followed.report.epoch != status.epoch:
+                followed.untold.set()  # a coordinator was started again behind the same connection
+            followed.report, followed.failed, followed.trouble = status, 0, ""
+            await self._heard(key)
+
+
+async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
+    """Tells the coordinator the exclusions whenever it is to be told them; tries again where that fails."""
+    while True:
+        await followed.untold.wait()
+        followed.untold.clear()
+        exclusions = followed.exclusions
+        try:
+            await reports.exclude(exclusions)
+        except Exception as error:
+            if exclusions:
+                text = "the coordinator was not told who takes part no more"
+                _LOG.warning(text, job=ref.name, namespace=ref.namespace, error=str(error))
+            await asyncio.sleep(_AGAIN_S)
+            followed.untold.set()

@@ -7,30 +7,37 @@ from collections.abc import Mapping
 from typing import Any
 
 import kubernetes
+import urllib3
 from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
 
 from fedjobs_operator import metrics
 from fedjobs_operator.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
 
 _TIMEOUT_S = 30
+_PAGE = 250
+_JSON = "application/json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NOT_FOUND, CONFLICT = 404, 409
+_NO_ANSWER = 0
 _COLLECTIONS = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Event": ("/api/v1", "events"),
     "FederatedJob": (f"/apis/{GROUP}/{VERSION}", PLURAL),
     "Job": ("/apis/batch/v1", "jobs"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Pod": ("/api/v1", "pods"),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
-    "Secret": ("/api/v1", "secrets"),
     "Service": ("/api/v1", "services"),
+    "Silo": (f"/apis/{GROUP}/{VERSION}", "silos"),
 }
 
 
 class ApiError(Exception):
-    """The API server refused a call.
+    """The API server refused a call, or did not answer.
 
     Attributes:
-        status: Of HTTP.
+        status: Of HTTP; 0 where there was no answer.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -83,6 +90,25 @@ class KubernetesApi:
                 raise
             return None
 
+    def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind, in a namespace where it has some, that have these labels and fields."""
+        query = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
+        items: list[dict[str, Any]] = self._call("GET", _path(kind, namespace), query=query)["items"]
+        return items
+
+    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
+        """UIDs of all objects of a kind: page by page and without their contents, since there may be thousands."""
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = [("limit", str(_PAGE))] + [("labelSelector", labels)] * bool(labels)
+            query += [("continue", token)] * bool(token)
+            page = self._call("GET", _path(kind, namespace), query=query, accept=_METADATA_ONLY)
+            found.update(item["metadata"]["uid"] for item in page["items"])
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return found
+
     def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         """Changes these fields of an object, if it is there."""
         try:
@@ -92,8 +118,12 @@ class KubernetesApi:
                 raise
 
     def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
-        """Deletes an object and what it owns, if it is there and, where a UID is given, still the same."""
-        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        """Deletes an object and what it owns, if it is there and, where a UID is given, still the same.
+
+        A Job is there until its pods have ended: as long as it is, no other is made under its name, so that there are
+        not two coordinators.
+        """
+        options: dict[str, Any] = {"propagationPolicy": "Foreground" if kind == "Job" else "Background"}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:
@@ -108,21 +138,25 @@ class KubernetesApi:
         path: str,
         body: Mapping[str, Any] | None = None,
         query: list[tuple[str, str]] | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> dict[str, Any]:
         metrics.API_CALLS.labels(method).inc()
-        response = self._client.call_api(
-            *self._client.param_serialize(
-                method,
-                path,
-                query_params=query or [],
-                header_params={"Accept": "application/json", "Content-Type": content_type},
-                body=body,
-                auth_settings=["BearerToken"],
-            ),
-            _request_timeout=_TIMEOUT_S,
-        )
-        content = response.read()
+        try:
+            response = self._client.call_api(
+                *self._client.param_serialize(
+                    method,
+                    path,
+                    query_params=query or [],
+                    header_params={"Accept": accept, "Content-Type": content_type},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                ),
+                _request_timeout=_TIMEOUT_S,
+            )
+            content = response.read()
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            raise ApiError(_NO_ANSWER, f"The API server does not answer ({type(error).__name__}).") from error
         if not 200 <= response.status < 300:
             raise ApiError(response.status, _message(content) or str(response.reason))
         answer: dict[str, Any] = json.loads(content)
@@ -139,4 +173,4 @@ def _message(content: bytes) -> str:
 
 def _path(kind: str, namespace: str, name: str = "") -> str:
     prefix, plural = _COLLECTIONS[kind]
-    return f"{prefix}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+    return prefix + (f"/namespaces/{namespace}" if namespace else "") + f"/{plural}" + (f"/{name}" if name else "")

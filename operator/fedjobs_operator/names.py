@@ -8,12 +8,12 @@ from typing import Any
 GROUP, VERSION, PLURAL, KIND = "fedjobs.dev", "v1alpha1", "federatedjobs", "FederatedJob"
 API_VERSION = f"{GROUP}/{VERSION}"
 FIELD_MANAGER = "fedjobs-operator"
-AUTHORITY = "fedjobs-authority"
-"""The Secret with the issuers of certificates, in the operator's namespace."""
+TRUST, SERVERS_TRUST = "fedjobs-trust", "servers.crt"
+"""The hub's ConfigMap in the operator's namespace, and its entry with the issuers of servers' certificates."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 JOB, JOB_UID, ATTEMPT = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/attempt"
-INVITATION, SILO = "fedjobs.dev/invitation", "fedjobs.dev/silo"
+JOB_NAMESPACE = "fedjobs.dev/job-namespace"
 QUEUE = "kueue.x-k8s.io/queue-name"
 SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"
 """Selects everything that the operator made."""
@@ -36,7 +36,7 @@ class JobRef:
 
     @property
     def coordinator(self) -> str:
-        """Its network policy, and the beginning of other names."""
+        """The beginning of other names."""
         return f"{self.name}-coordinator"
 
     @property
@@ -45,9 +45,9 @@ class JobRef:
         return f"{self.coordinator}-{self._short}"
 
     @property
-    def certificate(self) -> str:
-        """The coordinator's Secret, which nobody here can read: of this name, it can only be this job's."""
-        return f"{self.coordinator}-{self._short}"
+    def hub(self) -> str:
+        """Its ConfigMap with whom the coordinator trusts to be the hub."""
+        return f"{self.name}-hub"
 
     def attempt(self, number: int) -> str:
         """The Job of one attempt."""
@@ -55,16 +55,13 @@ class JobRef:
 
     @property
     def service(self) -> str:
+        """The coordinator's Service and network policy, and the route in the operator's namespace."""
         return f"j-{self.uid.replace('-', '')[:16]}"
 
     @property
     def address(self) -> str:
         """`host:port` inside the cluster."""
         return f"{self.service}.{self.namespace}.svc:{SESSION_PORT}"
-
-    def invitation(self, silo: str) -> str:
-        """The Secret of one silo's invitation; its name may be as long as a subdomain, 253 characters."""
-        return f"{self.name}-silo-{silo}-{self._short}"
 
     @property
     def _short(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from fedjobs_protocol.jobs import ResolvedJob
@@ -13,7 +14,7 @@ from fedjobs_protocol.statuses import FinalWord, Status
 from pydantic import ValidationError
 
 from fedjobs_operator.children.coordinator_jobs import CONTAINER
-from fedjobs_operator.names import ATTEMPT
+from fedjobs_operator.names import ATTEMPT, QUEUE
 
 Time = datetime.datetime
 """Always with a time zone, UTC."""
@@ -49,6 +50,8 @@ class CoordinatorPod:
     deleted_at: Time | None = None
     """When its grace is over; it is still there as long as its node has not said that it ended."""
     ended: bool = False
+    ended_at: Time | None = None
+    """When its container ended, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,15 @@ class Attempt:
     number: int
     state: AttemptState
     suspended: bool = False
+    queued: bool = False
+    """A queue says when it may run."""
+    deleting: bool = False
+    """Somebody deleted its Job, which is there until its pod has ended."""
     ended_at: Time | None = None
     message: str = ""
     pod: CoordinatorPod | None = None
+    pod_refused: str = ""
+    """The cluster's words, where it does not let the pod be made: a quota, Pod Security."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +96,44 @@ class Observed:
     """Pending, Bound, Lost; empty: there is none."""
     claimed_at: Time | None = None
     """When the claim was made."""
+    trust: str = ""
+    """PEM, the issuers of the hub's certificate; empty: the hub has not said them yet."""
     report: Status | None = None
     """The coordinator's own words, as far as the operator has heard them."""
+    not_heard: str = ""
+    """Why the operator cannot hear the coordinator, after it has tried for a while."""
     status: Body = field(default_factory=dict)
     """Of the FederatedJob, as it was written last."""
 
 
-def attempts(jobs: Iterable[Body], pods: Iterable[Body]) -> tuple[Attempt, ...]:
+def attempts(
+    jobs: Iterable[Body], pods: Iterable[Body], refused: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Attempt, ...]:
     """The attempts of a job, each with its newest pod.
 
     Args:
         jobs: Kubernetes Jobs.
         pods: Their pods.
+        refused: Why the cluster does not let a pod be made, by the name of its Job.
     """
     newest: dict[str, Body] = {}
     for pod in sorted(pods, key=lambda p: str(p["metadata"].get("creationTimestamp", ""))):
         newest[pod["metadata"].get("labels", {}).get(ATTEMPT, "")] = pod
-    found = [_attempt(job, newest.get(job["metadata"].get("labels", {}).get(ATTEMPT, ""))) for job in jobs]
+    found = [
+        replace(
+            _attempt(job, newest.get(job["metadata"].get("labels", {}).get(ATTEMPT, ""))),
+            pod_refused=refused.get(job["metadata"]["name"], ""),
+        )
+        for job in jobs
+    ]
     return tuple(sorted(found, key=lambda attempt: attempt.number))
+
+
+def ended_without_pod(jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
+    """Names of the Jobs that have ended, and of which no pod is known."""
+    with_pod = {pod["metadata"].get("labels", {}).get(ATTEMPT) for pod in pods}
+    without = (job for job in jobs if job["metadata"].get("labels", {}).get(ATTEMPT) not in with_pod)
+    return [job["metadata"]["name"] for job in without if _attempt(job, None).ended_at is not None]
 
 
 def silo(body: Body) -> KnownSilo:
@@ -121,18 +150,22 @@ def silo(body: Body) -> KnownSilo:
 def _attempt(job: Body, pod: Body | None) -> Attempt:
     status = job.get("status", {})
     conditions = {c["type"]: c for c in status.get("conditions", ()) if c["status"] == "True"}
+    deleting = "deletionTimestamp" in job["metadata"]
     seen = None if pod is None else _pod(pod)
     state, ended_at, message = AttemptState.RUNNING, None, ""
     if complete := conditions.get("Complete"):
         state, ended_at = AttemptState.COMPLETE, time(complete["lastTransitionTime"])
     elif failed := conditions.get("Failed"):
         for_good = failed.get("reason") == "PodFailurePolicy"
-        state = AttemptState.FAILED_FOR_GOOD if for_good else AttemptState.CRASHED
-        ended_at, message = time(failed["lastTransitionTime"]), failed.get("message", "")
+        if for_good or not deleting:  # that a pod ended because its Job was deleted is no crash
+            state = AttemptState.FAILED_FOR_GOOD if for_good else AttemptState.CRASHED
+            ended_at, message = time(failed["lastTransitionTime"]), failed.get("message", "")
     return Attempt(
         number=int(job["metadata"]["labels"][ATTEMPT]),
         state=state,
         suspended=bool(job.get("spec", {}).get("suspend", False)),
+        queued=QUEUE in job["metadata"]["labels"],
+        deleting=deleting,
         ended_at=ended_at,
         message=message,
         pod=seen,
@@ -160,6 +193,7 @@ def _pod(pod: Body) -> CoordinatorPod:
         final_word=_final_word(ended.get("message", "")),
         deleted_at=None if deleted is None else time(deleted),
         ended=status.get("phase") in ("Succeeded", "Failed"),
+        ended_at=time(ended["finishedAt"]) if ended.get("finishedAt") else None,
     )
 
 

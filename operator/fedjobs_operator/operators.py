@@ -5,34 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fedjobs_protocol import reports_client
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.statuses import Status
+from fedjobs_protocol.hub_client import EnrolmentClient
+from fedjobs_protocol.pod_identities import PodIdentities
+from fedjobs_protocol.renewals import Renewing
+from fedjobs_protocol.reports_client import ReportsClient, open_reports
 
-from fedjobs_operator import authorities, metrics
+from fedjobs_operator import memory, metrics
 from fedjobs_operator.applying import Applier
-from fedjobs_operator.children.coordinator_jobs import CoordinatorImage
 from fedjobs_operator.following import Followers
 from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
-from fedjobs_operator.names import JobRef
+from fedjobs_operator.names import KIND, JobRef
 from fedjobs_operator.objects import JobKey, Objects
 from fedjobs_operator.queues import WorkQueue
 from fedjobs_operator.reconciling import Reconciler
+from fedjobs_operator.resyncing import Resyncing
+from fedjobs_operator.settings import Settings
+from fedjobs_operator.sweeping import Sweeping
+from fedjobs_operator.trusts import Trust
 
 _LOG = structlog.get_logger()
 _WORKERS = 8
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How this operator was started."""
-
-    own_namespace: str
-    image: CoordinatorImage
+_MEMORY_EVERY_S = 30.0
 
 
 class Operator:
@@ -45,24 +42,32 @@ class Operator:
         self._tasks: list[asyncio.Task[None]] = []
         self._reconciler: Reconciler | None = None
         self._followers: Followers | None = None
+        self._sweeping: Sweeping | None = None
+        self._renewing: Renewing | None = None
 
     async def start(self) -> None:
-        """Loads, or makes, the authority, and begins to look at jobs."""
+        """Begins to look at jobs. The hub need not be there: without it, only coordinators are not heard."""
         api = await asyncio.to_thread(KubernetesApi.connect)
-        authority = await asyncio.to_thread(authorities.load_or_create, api, self._settings.own_namespace)
-        identity = authority.issue_operator()
-
-        def watch(ref: JobRef) -> AsyncIterator[Status]:
-            return reports_client.watch(ref.address, server_name(ref.uid), identity)
-
-        self._followers = Followers(watch, self._queue.add)
+        trust = Trust(api, self._settings.own_namespace)
+        await asyncio.to_thread(trust.look)
+        sweeping = self._sweeping = Sweeping(api, self._objects, self._settings.own_namespace)
+        await sweeping.look_at_silos()  # before any job: a silo that was not seen yet is not one that is gone
+        renewing = self._renewing = _renewing(self._settings, trust)
+        renewing.start()
+        self._followers = Followers(lambda ref: self._dial(ref, renewing), self._queue.add)
+        applier = Applier(api, self._settings.own_namespace)
         self._reconciler = Reconciler(
-            api, self._objects, Applier(api, authority), self._followers, self._settings.image, self._queue.add
+            api, self._objects, applier, self._followers, self._settings, lambda: trust.pem, self._queue.add
         )
         self._tasks = [
             asyncio.create_task(self._work(self._reconciler), name=f"reconcile {n}") for n in range(_WORKERS)
         ]
         self._tasks.append(asyncio.create_task(self._measure(), name="measure"))
+        self._tasks.append(asyncio.create_task(_give_memory_back(), name="memory"))
+        self._tasks.append(asyncio.create_task(trust.run(self._look_at_all), name="trust"))
+        self._tasks.append(asyncio.create_task(sweeping.run(self._look_at_all), name="sweep"))
+        resyncing = Resyncing(api, self._objects, self._settings.namespaces, self._is_gone)
+        self._tasks.append(asyncio.create_task(resyncing.run(), name="resync"))
 
     async def stop(self) -> None:
         """Looks at nothing any more; what is half done is done again by the next operator."""
@@ -71,11 +76,15 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._followers is not None:
             await self._followers.close()
+        if self._renewing is not None:
+            self._renewing.close()
 
     async def saw_job(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         """A FederatedJob is there, changed or was deleted."""
         if deleted and self._reconciler is not None:
             self._reconciler.forget(body["metadata"]["uid"])
+        if deleted and self._sweeping is not None:
+            self._sweeping.soon()
         await self._queue.add(self._objects.saw_job(body, deleted=deleted))
 
     async def saw_child(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
@@ -85,10 +94,26 @@ class Operator:
             await self._queue.add(key)
 
     async def saw_silo(self, body: Mapping[str, Any], *, deleted: bool) -> None:
-        """A Silo is there, changed or was deleted: every job that is not accepted may be so now."""
+        """A Silo is there, changed or was deleted: a job may be accepted now, or has to go on without it."""
         if self._objects.saw_silo(body, deleted=deleted):
-            for key in self._objects.jobs():
-                await self._queue.add(key)
+            await self._look_at_all()
+
+    async def _is_gone(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Somebody deleted it, and no event told that."""
+        if kind == KIND:
+            await self.saw_job(body, deleted=True)
+        else:
+            await self.saw_child(kind, body, deleted=True)
+
+    async def _look_at_all(self) -> None:
+        for key in self._objects.jobs():
+            await self._queue.add(key)
+
+    @asynccontextmanager
+    async def _dial(self, ref: JobRef, renewing: Renewing) -> AsyncIterator[ReportsClient]:
+        name = self._settings.front_door.server_name(ref.uid)
+        async with open_reports(ref.address, name, renewing.current()) as reports:
+            yield reports
 
     async def _work(self, reconciler: Reconciler) -> None:
         while True:
@@ -115,3 +140,17 @@ class Operator:
             for phase, count in self._objects.phases().items():
                 metrics.JOBS.labels(phase).set(count)
             await asyncio.sleep(5)
+
+
+async def _give_memory_back() -> None:
+    while True:
+        await asyncio.sleep(_MEMORY_EVERY_S)
+        await asyncio.to_thread(memory.give_back)
+
+
+def _renewing(settings: Settings, trust: Trust) -> Renewing:
+    hub = settings.hub
+    asking = PodIdentities(
+        hub.address, hub.name, settings.token, lambda: trust.pem.encode(), EnrolmentClient.issue_operator
+    )
+    return Renewing(asking.obtain, asking.renew)

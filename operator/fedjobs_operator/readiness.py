@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 
+from fedjobs_operator.children.coordinator_jobs import CANNOT_START, STORAGE_FAILED, SUSPENDED
 from fedjobs_operator.conditions import Verdict
+from fedjobs_operator.names import TRUST
 from fedjobs_operator.observations import Attempt, AttemptState, CoordinatorPod, Observed, Time
 from fedjobs_operator.reasons import Reason
 
@@ -12,6 +14,8 @@ _PULLING = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "
 _CANNOT_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 PATIENCE = datetime.timedelta(seconds=15)
 """Claims and pods wait for a moment as a rule; only after that it is worth telling."""
+_AGAIN = frozenset({CANNOT_START, STORAGE_FAILED, SUSPENDED})
+"""Exit codes after which the Job itself makes another pod, later each time."""
 _NODE_PATIENCE = datetime.timedelta(seconds=60)
 
 
@@ -20,8 +24,19 @@ def coordinator_ready(observed: Observed, attempt: Attempt | None, now: Time) ->
     pod = None if attempt is None else attempt.pod
     if attempt is not None and attempt.state is AttemptState.CRASHED:
         return crashed(attempt)
+    if attempt is not None and attempt.deleting:
+        message = "The coordinator's Job is being deleted; the next one is made when its pod has ended."
+        return Verdict(False, Reason.POD_STARTING, message)
+    if pod is not None and pod.ended:
+        return _ended(pod)
+    if pod is not None and pod.ready and observed.not_heard:
+        message = f"Pod {pod.name} listens, and the operator cannot hear it: {observed.not_heard}"
+        return Verdict(None, Reason.NOT_HEARD, message)
     if pod is not None and pod.ready:
         return Verdict(True, Reason.LISTENING, f"Pod {pod.name} listens.")
+    if pod is None and attempt is not None and attempt.pod_refused:
+        message = f"The cluster does not let the coordinator's pod be made: {attempt.pod_refused}"
+        return Verdict(False, Reason.POD_REFUSED, message)
     if _waits_for_storage(observed, attempt) and observed.claimed_at and now >= observed.claimed_at + PATIENCE:
         message = (
             "The coordinator's claim is not bound yet. If it stays so, correct"
@@ -45,6 +60,20 @@ def crashed(attempt: Attempt) -> Verdict:
         return Verdict(False, Reason.OUT_OF_MEMORY, message)
     word = f" {pod.final_word.message}" if pod.final_word is not None else ""
     return Verdict(False, Reason.CRASHED, f"Attempt {attempt.number} ended with exit code {pod.exit_code}.{word}")
+
+
+def job_speaks_until(pod: CoordinatorPod | None) -> Time | None:
+    """Until when a Job whose pod has ended is given time to say what follows; None: that is known already."""
+    if pod is None or not pod.ended or pod.exit_code in _AGAIN:
+        return None
+    since = pod.ended_at or pod.created_at
+    return None if since is None else since + PATIENCE
+
+
+def hub_is_away(namespace: str) -> Verdict:
+    """A coordinator needs a certificate."""
+    message = f"The hub has not said yet whom to trust (ConfigMap {TRUST} in {namespace}). Look at its pods there."
+    return Verdict(False, Reason.HUB_IS_AWAY, message)
 
 
 def node_lost(attempt: Attempt | None, now: Time) -> Verdict:
@@ -71,6 +100,17 @@ def _waits_for_storage(observed: Observed, attempt: Attempt | None) -> bool:
         return False
     pod = None if attempt is None else attempt.pod
     return pod is None or (not pod.node and (not pod.unschedulable or "volume" in pod.unschedulable.lower()))
+
+
+def _ended(pod: CoordinatorPod) -> Verdict:
+    """Another pod follows, or the Job says why not."""
+    said = pod.final_word.message.rstrip(".") if pod.final_word is not None else f"Pod {pod.name} ended"
+    if pod.exit_code == STORAGE_FAILED:
+        how = "It is tried again, later each time; what was computed is kept."
+        return Verdict(False, Reason.STORAGE_FAILED, f"{said}. {how}")
+    if pod.exit_code == CANNOT_START:
+        return Verdict(False, Reason.CANNOT_START, f"{said}. It is tried again, later each time.")
+    return Verdict(False, Reason.POD_STARTING, f"Pod {pod.name} ended; its Job makes another one, or says why not.")
 
 
 def _starting(pod: CoordinatorPod, now: Time) -> Verdict:

@@ -58,13 +58,18 @@ def quorum(report: Status | None, minimum: int) -> Verdict | None:
     if report is None or report.phase not in (Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING, Phase.COMPLETE):
         return None
     if report.phase is not Phase.WAITING_FOR_SILOS:
-        return Verdict(True, Reason.ENOUGH_SILOS, f"At least {minimum} silos have joined.")
+        return Verdict(True, Reason.ENOUGH_SILOS, f"At least {silos(minimum)} joined.")
     missing = [silo for silo in report.silos if silo.state not in _JOINED]
     reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
     ready = len(report.silos) - len(missing)
-    return Verdict(
-        False, Reason.WAITING_FOR_SILOS, f"{ready} silos of at least {minimum} have joined. Missing: {reasons}."
-    )
+    why = f"Missing: {reasons}." if missing else "They are looking at the computation."
+    message = f"{silos(ready)} joined, of at least {minimum}. {why}"
+    return Verdict(False, Reason.WAITING_FOR_SILOS, message)
+
+
+def silos(count: int) -> str:
+    """So many silos, with the verb."""
+    return f"{count} silo has" if count == 1 else f"{count} silos have"
 
 
 def _row(silo: SiloStatus) -> SiloRow:

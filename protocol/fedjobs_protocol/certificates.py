@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=365)
-_CLOCK_SKEW = datetime.timedelta(minutes=10)
+CLOCK_SKEW = datetime.timedelta(minutes=15)
+"""A certificate begins so long before it is made, for machines whose clocks are slow."""
 _LONGEST_COMMON_NAME = 64  # RFC 5280; what counts is the alternative name
 
 
@@ -41,13 +42,19 @@ class Issuer:
         return Issuer(_pem(builder.sign(key, hashes.SHA256())), _pem_key(key), purpose)
 
     def issue(self, dns_name: str, *, uri: str, lifetime: datetime.timedelta = LIFETIME) -> tuple[bytes, bytes]:
-        """Certificate and key, PEM, for exactly these two names."""
+        """Certificate and new key, PEM, for exactly these two names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self.certify(key.public_key(), dns_name, uri=uri, lifetime=lifetime), _pem_key(key)
+
+    def certify(
+        self, key: ec.EllipticCurvePublicKey, dns_name: str, *, uri: str, lifetime: datetime.timedelta = LIFETIME
+    ) -> bytes:
+        """A certificate, PEM, for somebody else's key and exactly these two names."""
         issuer = x509.load_pem_x509_certificate(self.certificate)
         issuer_key = serialization.load_pem_private_key(self.key, password=None)
         if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
             raise TypeError("the issuer's key is not an EC key")
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(dns_name), issuer.subject, key.public_key(), self.purpose, lifetime)
+        builder = _builder(_name(dns_name), issuer.subject, key, self.purpose, lifetime)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(issues=False), critical=True)
         builder = builder.add_extension(
@@ -55,7 +62,7 @@ class Issuer:
         )
         names = x509.SubjectAlternativeName([x509.DNSName(dns_name), x509.UniformResourceIdentifier(uri)])
         builder = builder.add_extension(names, critical=False)
-        return _pem(builder.sign(issuer_key, hashes.SHA256())), _pem_key(key)
+        return _pem(builder.sign(issuer_key, hashes.SHA256()))
 
 
 def _builder(
@@ -72,7 +79,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + lifetime)
         .add_extension(x509.ExtendedKeyUsage([purpose.value]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

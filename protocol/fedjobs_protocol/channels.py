@@ -6,6 +6,8 @@ There is no way to make a connection without TLS, on loopback neither.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -53,6 +55,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     ("grpc.http2.max_ping_strikes", 0),
     # Calls at a time on one connection: a silo has four at most, and must not be able to fill the memory with more.
     ("grpc.max_concurrent_streams", 32),
+    # Who does not get on with the handshake is in the way.
+    ("grpc.server_handshake_timeout_ms", 10_000),
 )
 
 
@@ -74,6 +78,21 @@ def open_channel(address: str, server_name: str, identity: Identity, options: tu
     return grpc.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own, options))
 
 
+def open_enrolment_channel(address: str, server_name: str, trust: bytes, *, proxy: bool = True) -> grpc.Channel:
+    """Connects to a hub without a certificate of one's own: the hub proves itself, the caller by its messages.
+
+    Args:
+        address: `host:port` to dial.
+        server_name: The name that the hub's certificate must have; also sent as SNI.
+        trust: PEM, the issuers of the hub's certificate.
+        proxy: Whether a proxy of the environment (`https_proxy`) may be used.
+    """
+    own = _named(server_name)
+    if _is_loopback(address) or not proxy:
+        own.append(("grpc.enable_http_proxy", 0))
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(trust), options=_merged(CHANNEL_OPTIONS, own))
+
+
 def open_cluster_channel(address: str, server_name: str, identity: Identity) -> grpc.aio.Channel:
     """Connects to a coordinator of the same cluster, for an event loop; mutual TLS, and no proxy in between.
 
@@ -86,11 +105,32 @@ def open_cluster_channel(address: str, server_name: str, identity: Identity) -> 
     return grpc.aio.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own))
 
 
-def server_credentials(identity: Identity) -> grpc.ServerCredentials:
-    """The coordinator's side: a peer without a certificate of the silos' issuer is refused in the handshake."""
-    return grpc.ssl_server_credentials(
-        [(identity.key, identity.certificate)], root_certificates=identity.trust, require_client_auth=True
-    )
+def server_credentials(identity: Callable[[], Identity], *, from_silos: bool = True) -> grpc.ServerCredentials:
+    """A server's side of TLS, which follows the identity without a restart.
+
+    gRPC is told of an identity once only: it frees the last one while handshakes of other threads use it (seen with
+    gRPC 1.85), so that some hundred connections would end the process if there were another one at each handshake.
+
+    Args:
+        identity: The server's as it is now: the same object as long as it does not change. Asked for at each handshake.
+        from_silos: A peer without a certificate of the silos' issuers is refused in the handshake; otherwise the server
+            alone proves itself.
+    """
+    known = identity()
+
+    def configuration(current: Identity) -> Any:
+        trust = current.trust if from_silos else None
+        return grpc.ssl_server_certificate_configuration([(current.key, current.certificate)], trust)
+
+    def changed() -> Any:
+        nonlocal known
+        current = identity()
+        if current is known:
+            return None
+        known = current
+        return configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(known), changed, require_client_authentication=from_silos)
 
 
 def _credentials(identity: Identity) -> grpc.ChannelCredentials:

@@ -12,6 +12,7 @@ that a silo may.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,15 +20,18 @@ from pathlib import Path
 
 from cryptography import x509
 
-from fedjobs_protocol.certificates import LIFETIME, Issuer, Purpose
+from fedjobs_protocol import keys
+from fedjobs_protocol.certificates import CLOCK_SKEW, LIFETIME, Issuer, Purpose
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.ids import JobUid, SiloName
 
 _SILO_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+):silo:(?P<silo>.+)")
 _JOB_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+)")
-_OPERATOR_URI = "fedjobs:operator"
+_AGENT_URI = re.compile(r"fedjobs:silo:(?P<silo>.+)")
+OPERATOR_URI = "fedjobs:operator"
 _CERTIFICATE, _KEY, _TRUST = "tls.crt", "tls.key", "ca.crt"
+_RENEWED_AFTER = 2 / 3  # of its lifetime
 _REMEDY = "Give the worker the certificate that was issued to this silo for this job."
 
 
@@ -53,6 +57,25 @@ class Identity:
             FedjobsError: WRONG_CERTIFICATE when a file is missing or cannot be read.
         """
         return Identity(*(_read(directory / name) for name in (_CERTIFICATE, _KEY, _TRUST)))
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When it ends, UTC."""
+        return self._parsed.not_valid_after_utc
+
+    @property
+    def issued(self) -> datetime.datetime:
+        """When it was issued, UTC, by the issuer's clock."""
+        return self._parsed.not_valid_before_utc + CLOCK_SKEW
+
+    @property
+    def renewed_at(self) -> datetime.datetime:
+        """When to ask for the next one, UTC."""
+        return self.issued + (self.expires - self.issued) * _RENEWED_AFTER
+
+    @property
+    def _parsed(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(self.certificate)
 
     @property
     def job_uid(self) -> JobUid:
@@ -86,13 +109,86 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     """
     names = _alternative_names(auth_context)
     matches = [match for name in names if (match := _SILO_URI.fullmatch(name))]
-    if len(matches) != 1 or _OPERATOR_URI in names:
+    if len(matches) != 1 or OPERATOR_URI in names:
         raise FedjobsError(
             ErrorCode.WRONG_CERTIFICATE,
             f"The certificate is not one of a silo: its names are {', '.join(names) or 'none'}.",
             _REMEDY,
         )
     return Peer(JobUid(matches[0]["job"]), SiloName(matches[0]["silo"]))
+
+
+@dataclass(frozen=True)
+class HubCaller:
+    """A silo's agent at the other end of a connection to the hub, or, where there is a job, a worker of the silo.
+
+    Attributes:
+        silo: Its name.
+        job_uid: The job that the worker's certificate is for; None: it is the agent.
+        key: Fingerprint of its key, see `fedjobs_protocol.keys.fingerprint`.
+    """
+
+    silo: SiloName
+    job_uid: JobUid | None
+    key: str
+
+
+def hub_caller_of(auth_context: Mapping[str, Iterable[bytes]]) -> HubCaller:
+    """Who calls the hub.
+
+    Args:
+        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+
+    Raises:
+        FedjobsError: WRONG_CERTIFICATE when it is neither an agent nor a worker, CERTIFICATE_EXPIRED.
+    """
+    check_not_expired(auth_context)
+    key = keys.fingerprint(keys.certified_key(_certificate(auth_context)))
+    names = _alternative_names(auth_context)
+    agents = [match["silo"] for name in names if (match := _AGENT_URI.fullmatch(name))]
+    if len(agents) == 1 and not any(_SILO_URI.fullmatch(name) or name == OPERATOR_URI for name in names):
+        return HubCaller(SiloName(agents[0]), None, key)
+    peer = peer_of(auth_context)
+    return HubCaller(peer.silo, peer.job_uid, key)
+
+
+def check_not_expired(auth_context: Mapping[str, Iterable[bytes]], now: datetime.datetime | None = None) -> None:
+    """TLS looks at a certificate once, when the connection is made; this looks whether it still counts.
+
+    Args:
+        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+        now: UTC; None: the time now.
+
+    Raises:
+        FedjobsError: CERTIFICATE_EXPIRED.
+    """
+    ends = _ends(_certificate(auth_context))
+    if ends is not None and (now or datetime.datetime.now(datetime.UTC)) > ends:
+        raise FedjobsError(
+            ErrorCode.CERTIFICATE_EXPIRED,
+            f"The certificate ended at {ends.isoformat()}.",
+            "Ask the hub for the next one; if it is not due, set this machine's clock.",
+        )
+
+
+def agent_uri(silo: str) -> str:
+    """The name of a silo's agent in its certificate."""
+    return f"fedjobs:silo:{silo}"
+
+
+def worker_uri(job_uid: str, silo: str) -> str:
+    """The name of a silo's worker in its certificate for one job."""
+    return f"fedjobs:job:{job_uid}:silo:{silo}"
+
+
+def coordinator_uri(job_uid: str) -> str:
+    """The name of a job's coordinator in its certificate."""
+    return f"fedjobs:job:{job_uid}"
+
+
+def enrolment_name(front_door: str) -> str:
+    """The name by which a front door routes who has no certificate yet; the hub's certificate has both names."""
+    return f"enrol.{front_door}"
 
 
 def check_operator(auth_context: Mapping[str, Iterable[bytes]]) -> None:
@@ -105,7 +201,7 @@ def check_operator(auth_context: Mapping[str, Iterable[bytes]]) -> None:
         FedjobsError: WRONG_CERTIFICATE when the certificate is another's.
     """
     names = _alternative_names(auth_context)
-    if _OPERATOR_URI not in names or any(_SILO_URI.fullmatch(name) for name in names):
+    if OPERATOR_URI not in names or any(_SILO_URI.fullmatch(name) for name in names):
         raise FedjobsError(
             ErrorCode.WRONG_CERTIFICATE,
             f"The certificate is not the operator's: its names are {', '.join(names) or 'none'}.",
@@ -155,22 +251,34 @@ class RunAuthority:
 
     def issue_coordinator(self, job_uid: str, name: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
         """The identity of a job's coordinator; `name` is what its silos dial, see `server_name`."""
-        certificate, key = self.coordinators.issue(name, uri=f"fedjobs:job:{job_uid}", lifetime=lifetime)
+        certificate, key = self.coordinators.issue(name, uri=coordinator_uri(job_uid), lifetime=lifetime)
         return Identity(certificate, key, trust=self.silos.certificate)
 
     def issue_silo(self, job_uid: str, silo: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
         """The identity of one silo for one job."""
-        certificate, key = self.silos.issue(silo, uri=f"fedjobs:job:{job_uid}:silo:{silo}", lifetime=lifetime)
+        certificate, key = self.silos.issue(silo, uri=worker_uri(job_uid, silo), lifetime=lifetime)
         return Identity(certificate, key, trust=self.coordinators.certificate)
 
     def issue_operator(self, lifetime: datetime.timedelta = LIFETIME) -> Identity:
         """The identity with which the operator reads the reports of all coordinators."""
-        certificate, key = self.silos.issue("fedjobs-operator", uri=_OPERATOR_URI, lifetime=lifetime)
+        certificate, key = self.silos.issue("fedjobs-operator", uri=OPERATOR_URI, lifetime=lifetime)
         return Identity(certificate, key, trust=self.coordinators.certificate)
 
 
 def _alternative_names(auth_context: Mapping[str, Iterable[bytes]]) -> list[str]:
     return [name.decode(errors="replace") for name in auth_context.get("x509_subject_alternative_name", ())]
+
+
+def _certificate(auth_context: Mapping[str, Iterable[bytes]]) -> bytes:
+    return next(iter(auth_context.get("x509_pem_cert", ())), b"")
+
+
+@functools.lru_cache(maxsize=1024)
+def _ends(certificate: bytes) -> datetime.datetime | None:
+    try:
+        return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+    except ValueError:
+        return None
 
 
 def _read(path: Path) -> bytes:

@@ -20,11 +20,21 @@ class InvitationGpu(Model):
 class Invitation(Model):
     job_uid: str
     job_name: str
+    namespace: str = ""
+    """The namespace of the job in the federation's cluster; empty on one machine."""
     requested_by: str | None = None
     program: str
     """Name of the built-in program, or the entry point."""
     datasets: list[str]
     """All datasets that the job will ask for."""
+    rounds: int | None = None
+    """At most so many rounds; None: the job does not say."""
+    min_silos: int = Field(default=1, ge=1)
+    """The smallest cohort of a round, as the coordinator has it."""
+    differential_privacy: bool = False
+    """Whether the job says that its coordinator adds noise to what it aggregates."""
+    secure_aggregation: bool = False
+    """Whether the job says that the coordinator sees sums only."""
     address: str
     """`host:port` to dial."""
     server_name: str

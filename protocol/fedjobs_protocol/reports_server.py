@@ -1,18 +1,22 @@
-"""The coordinator's side of what the operator hears: one stream of statuses, for nobody but the operator."""
+"""The coordinator's side of what the operator hears and says: for nobody but the operator."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 import grpc
 import structlog
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
-from fedjobs_protocol.identities import check_operator
+from fedjobs_protocol.exclusions import Exclusion
+from fedjobs_protocol.identities import check_not_expired, check_operator
 from fedjobs_protocol.v1 import report_pb2 as pb
 
 _log = structlog.get_logger(__name__)
+
+Exclude = Callable[[Sequence[Exclusion]], None]
+"""Is told all silos that take part no more, each time."""
 
 
 class ReportsHandler(Protocol):
@@ -22,12 +26,17 @@ class ReportsHandler(Protocol):
         """The status as JSON, at once and whenever it has changed; ends after 50 s at the latest."""
 
 
-def service(handler: ReportsHandler) -> grpc.GenericRpcHandler[Any, Any]:
-    """The service, to be served beside the silos' (see `session_server.SessionServer`)."""
+def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler[Any, Any]:
+    """The service, to be served beside the silos' (see `session_server.SessionServer`).
+
+    Args:
+        handler: Tells the status.
+        exclude: Called in the event loop.
+    """
 
     async def watch(_: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         try:
-            check_operator(context.auth_context())
+            _check(context)
             async for status in handler.watch():
                 yield pb.WatchResponse(status=status)
             return
@@ -40,6 +49,19 @@ def service(handler: ReportsHandler) -> grpc.GenericRpcHandler[Any, Any]:
             failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
         await context.abort(*to_grpc(failure))
 
+    async def exclude_silos(request: pb.ExcludeRequest, context: Any) -> pb.ExcludeResponse:
+        try:
+            _check(context)
+            exclude([Exclusion.from_message(each) for each in request.exclusions])
+            return pb.ExcludeResponse()
+        except FedjobsError as error:
+            failure = error
+        except Exception:
+            _log.exception("an exclusion failed")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+        await context.abort(*to_grpc(failure))
+        raise AssertionError("abort does not return")
+
     return grpc.method_handlers_generic_handler(
         "fedjobs.v1.Reports",
         {
@@ -47,6 +69,16 @@ def service(handler: ReportsHandler) -> grpc.GenericRpcHandler[Any, Any]:
                 watch,
                 request_deserializer=pb.WatchRequest.FromString,
                 response_serializer=pb.WatchResponse.SerializeToString,
-            )
+            ),
+            "Exclude": grpc.unary_unary_rpc_method_handler(
+                exclude_silos,
+                request_deserializer=pb.ExcludeRequest.FromString,
+                response_serializer=pb.ExcludeResponse.SerializeToString,
+            ),
         },
     )
+
+
+def _check(context: Any) -> None:
+    check_operator(context.auth_context())
+    check_not_expired(context.auth_context())

@@ -7,6 +7,7 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 _FIRST_S = 0.1
 _LONGEST_S = 30.0
+_DOUBLINGS = 16  # more would not fit a float some day
 _TRANSFER_LONGEST_S = 2.0
 _STEP_FIRST_S = 1.0
 _STEP_LONGEST_S = 15.0
@@ -59,6 +61,11 @@ def forever(
         before_sleep=_reported(on_wait),
         reraise=True,
     )
+
+
+def pause_s(failures: int) -> float:
+    """Seconds to wait before the next attempt, for a loop of its own, after so many failures in a row."""
+    return random.uniform(0, min(_LONGEST_S, _FIRST_S * 2 ** min(failures, _DOUBLINGS)))  # noqa: S311
 
 
 def resuming(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:

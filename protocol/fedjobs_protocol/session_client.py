@@ -6,7 +6,7 @@ to decide (see `fedjobs_protocol.retries.forever`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -37,6 +37,9 @@ class SessionClient:
         self._pull_work = channel.unary_unary(
             f"{_SERVICE}/PullWork", pb.PullWorkRequest.SerializeToString, pb.PullWorkResponse.FromString
         )
+        self._consent = channel.unary_unary(
+            f"{_SERVICE}/Consent", pb.ConsentRequest.SerializeToString, pb.ConsentResponse.FromString
+        )
         self._heartbeat = channel.unary_unary(
             f"{_SERVICE}/Heartbeat", pb.HeartbeatRequest.SerializeToString, pb.HeartbeatResponse.FromString
         )
@@ -57,6 +60,11 @@ class SessionClient:
         request = pb.PullWorkRequest(session_id=session_id, report=report)
         response: pb.PullWorkResponse = _called(lambda: self._pull_work(request, timeout=_LONG_POLL_S))
         return response
+
+    def consent(self, session_id: str, consents: Sequence[pb.ShardConsent]) -> None:
+        """Answers an offer, or says something else than before; since version 2 of the protocol."""
+        request = pb.ConsentRequest(session_id=session_id, consents=consents)
+        _called(lambda: self._consent(request, timeout=_SHORT_S))
 
     def heartbeat(self, session_id: str, work_id: str = "", state: str = "idle") -> pb.HeartbeatResponse:
         """Says that the silo is alive, and what it does in a word."""

@@ -18,7 +18,7 @@ from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import BlobSource, Upload, read_chunks
 from fedjobs_protocol.channels import SERVER_OPTIONS, server_credentials
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
-from fedjobs_protocol.identities import Identity, Peer, peer_of
+from fedjobs_protocol.identities import Identity, Peer, check_not_expired, peer_of
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 _LONGEST_DETAILS = 2000  # characters; a longer one would break gRPC's limit on metadata
@@ -36,6 +36,8 @@ class SessionHandler(Protocol):
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         """Returns after 50 s at the latest, with or without work."""
+
+    async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse: ...
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse: ...
 
@@ -59,7 +61,8 @@ class SessionServer:
 
     Args:
         handler: Answers.
-        identity: The coordinator's; its certificate also says which job this is. Silos of other jobs are refused.
+        identity: The coordinator's as it is now; its certificate also says which job this is. Silos of other jobs are
+            refused.
         listen: `host:port`; port 0 chooses one.
         further: Services that share the port; who may call them is theirs to check.
     """
@@ -67,13 +70,13 @@ class SessionServer:
     def __init__(
         self,
         handler: SessionHandler,
-        identity: Identity,
+        identity: Callable[[], Identity],
         listen: str,
         further: Sequence[grpc.GenericRpcHandler[Any, Any]] = (),
     ) -> None:
         self._handler = handler
         self._further = tuple(further)
-        self._job_uid = identity.job_uid
+        self._job_uid = identity().job_uid
         self._identity = identity
         self._listen = listen
         self._server: grpc.aio.Server | None = None
@@ -113,6 +116,7 @@ class SessionServer:
             {
                 "Join": self._unary(handler.join, pb.JoinRequest),
                 "PullWork": self._unary(handler.pull_work, pb.PullWorkRequest),
+                "Consent": self._unary(handler.consent, pb.ConsentRequest),
                 "Heartbeat": self._unary(handler.heartbeat, pb.HeartbeatRequest),
                 "StatBlob": self._unary(handler.stat_blob, pb.StatBlobRequest),
                 "FetchBlob": grpc.unary_stream_rpc_method_handler(
@@ -210,8 +214,10 @@ class SessionServer:
         """Answers a silo of this job, and ends the call with the right status when that fails."""
         silo = ""
         try:
-            peer = peer_of(context.auth_context())
+            proof = context.auth_context()
+            peer = peer_of(proof)
             silo = peer.silo
+            check_not_expired(proof)
             if peer.job_uid != self._job_uid:
                 raise FedjobsError(
                     ErrorCode.WRONG_CERTIFICATE,

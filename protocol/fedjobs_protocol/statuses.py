@@ -40,6 +40,8 @@ class SiloState(enum.StrEnum):
     """Has not joined yet."""
     READY = "Ready"
     WORKING = "Working"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    """A person of the silo has to look at the computation first."""
     LOST = "Lost"
     """Has joined, and has not been heard of for a while."""
     DECLINED = "Declined"

@@ -6,7 +6,9 @@ from collections.abc import Collection
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-PROTOCOL_VERSIONS: tuple[int, ...] = (1,)
+PROTOCOL_VERSIONS: tuple[int, ...] = (1, 2)
+OFFERS_SINCE = 2
+"""The version of the protocol with which shards are offered before they are given out as work."""
 SHARD_FORMATS: tuple[int, ...] = (1,)
 
 

@@ -9,7 +9,7 @@ from fedjobs_agent import names
 from fedjobs_agent.invitations import Received
 from fedjobs_agent.observations import Worker, WorkerPod
 from fedjobs_agent.planning import Judged
-from fedjobs_protocol.identities import Identity, server_name
+from fedjobs_protocol.identities import server_name
 from fedjobs_protocol.invitations import Invitation, InvitationGpu
 from fedjobs_worker.last_words import LastWord, Outcome
 from fedjobs_worker.policies import Allowed, Decision, Refused
@@ -20,7 +20,7 @@ JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 @dataclass(frozen=True)
 class AnInvitation:
     job_name: str = "digits"
-    id: str = "secret-1.aaaa"
+    id: str = f"{JOB}.aaaa"
     gpu: Literal["Never", "Prefer", "Require"] = "Never"
     count: int = 1
     decision: Decision = Allowed()  # noqa: RUF009 (frozen)
@@ -32,7 +32,7 @@ class AnInvitation:
         return replace(self, gpu="Require")
 
     def made_again(self) -> AnInvitation:
-        return replace(self, id="secret-2.bbbb")
+        return replace(self, id=f"{JOB}.bbbb")
 
     def refused_by(self, rule: str) -> AnInvitation:
         return replace(self, decision=Refused(rule, "no"))
@@ -51,8 +51,7 @@ class AnInvitation:
 
     @property
     def received(self) -> Received:
-        secret, uid = f"{self.job_name}-silo-{SILO}", self.id.partition(".")[0]
-        return Received(self.id, self.invitation, SILO, secret, uid, Identity(b"", b"", b""))
+        return Received(self.id, self.invitation, SILO)
 
     @property
     def judged(self) -> Judged:
@@ -60,7 +59,7 @@ class AnInvitation:
 
     @property
     def worker_name(self) -> str:
-        return names.worker(self.job_name, SILO)
+        return names.worker(self.job_name, JOB, SILO)
 
 
 def an_invitation(job_name: str = "digits") -> AnInvitation:

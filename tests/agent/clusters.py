@@ -15,16 +15,15 @@ from typing import Any, TypeVar
 
 import yaml
 from fedjobs_agent import names
-from fedjobs_protocol.identities import Identity, server_name
-from fedjobs_protocol.invitations import Invitation, InvitationGpu
 
+from tests.agent.federations import SILO
 from tests.cluster.api_servers import ApiServer
-from tests.protocol.coordinators import JOB, SILO
+from tests.helm.charts import Helm
 
 Result = TypeVar("Result")
 
-MANIFESTS = Path(__file__).parents[2] / "examples/cluster"
-AGENT = f"fedjobs-agent-{SILO}"
+CHART = Path(__file__).parents[2] / "helm/fedjobs-silo"
+RELEASE = "fedjobs-silo"
 GPU_FILE = {"silo": SILO, "datasets": {}, "runner": {"gpu": {"resourceName": "example.org/gpu"}}}
 
 
@@ -38,47 +37,24 @@ def until(look: Callable[[], Result], seconds: float = 60) -> Result:
 
 
 class SiloNamespace:
-    """What the examples' manifests make, and what a test does there by hand."""
+    """What the silo's chart makes, and what a test does there by hand."""
 
-    def __init__(self, server: ApiServer, namespace: str) -> None:
+    def __init__(self, server: ApiServer, helm: Helm, namespace: str) -> None:
         self.server = server
         self.namespace = namespace
-        rendered = server.kubectl("kustomize", str(MANIFESTS))
-        documents = [d for d in yaml.safe_load_all(rendered) if SILO in d["metadata"]["name"]]
-        text = yaml.safe_dump_all(documents).replace("namespace: fedjobs\n", f"namespace: {namespace}\n")
         server.kubectl("create", "namespace", namespace)
         server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-        server.kubectl.apply(text)
+        command = ["template", RELEASE, str(CHART), f"--namespace={namespace}", "--no-hooks", "--kube-version=1.34"]
+        self.kubectl("apply", "-f", "-", stdin=helm(*command, "--set", f"silo={SILO}"))
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         return self.server.kubectl("-n", self.namespace, *arguments, stdin=stdin)
 
-    def invite(self, identity: Identity, address: str = "127.0.0.1:1", job: str = "digits", gpu: str = "Never") -> str:
-        """Makes an invitation as the operator does; its Secret's name."""
-        invitation = Invitation(
-            job_uid=JOB,
-            job_name=job,
-            program="fedavg",
-            datasets=[],
-            address=address,
-            server_name=server_name(JOB),
-            gpu=InvitationGpu.model_validate({"mode": gpu}),
-        )
-        content = {
-            "tls.crt": identity.certificate,
-            "tls.key": identity.key,
-            "ca.crt": identity.trust,
-            "invitation.json": invitation.model_dump_json(by_alias=True).encode(),
-        }
-        name = f"{job}-silo-{SILO}"
-        metadata = {"name": name, "labels": {names.INVITATION: "true", names.SILO: SILO}}
-        data = {key: base64.b64encode(value).decode() for key, value in content.items()}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-        self.kubectl("create", "-f", "-", stdin=json.dumps(secret))
-        return name
-
-    def withdraw(self, name: str) -> None:
-        self.kubectl("delete", "secret", name)
+    def secret(self, name: str) -> dict[str, bytes]:
+        """Its content; empty: there is none."""
+        found = self.server.kubectl.run("-n", self.namespace, "get", "secret", name, "-o", "json")
+        data = json.loads(found.stdout).get("data") or {} if found.returncode == 0 else {}
+        return {key: base64.b64decode(value) for key, value in data.items()}
 
     def workers(self, job: str = "digits") -> list[dict[str, Any]]:
         return self._items("jobs", f"{names.workers_of(SILO)},{names.JOB}={job}")
@@ -102,6 +78,22 @@ class SiloNamespace:
         (pod,) = until(of_worker)
         return pod
 
+    def no_more_jobs(self) -> None:
+        """A quota is used up."""
+        self.kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
+        none = {"count/jobs.batch": "0"}
+        status = json.dumps({"status": {"hard": none, "used": none}})  # no controller does it here
+        self.kubectl("patch", "quota", "none", "--subresource=status", "--type=merge", "-p", status)
+
+        def refused() -> bool:  # the API server takes a moment to notice
+            command = ["create", "job", "try", "--image=i", "--dry-run=server"]
+            return "exceeded quota" in self.server.kubectl.run("-n", self.namespace, *command).stderr
+
+        until(refused)
+
+    def may_have_jobs(self) -> None:
+        self.kubectl("delete", "quota", "none")
+
     def no_node_is_free(self, message: str) -> None:
         """The scheduler has looked for a node for the pod for an hour."""
         since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
@@ -114,13 +106,36 @@ class SiloNamespace:
         }
         self._patch_status({"conditions": [condition]})
 
+    def the_session_runs(self) -> None:
+        """The kubelet has started it."""
+        self._patch_status({"phase": "Running", "containerStatuses": [{**_SESSION, "state": {"running": {}}}]})
+
+    def the_session_waits(self, reason: str) -> None:
+        """The kubelet cannot start it."""
+        self._patch_status({"containerStatuses": [{**_SESSION, "state": {"waiting": {"reason": reason}}}]})
+
+    def kubelet_complains(self, reason: str) -> None:
+        """It has a warning about the pod."""
+        pod = self.pod()["metadata"]
+        about = {"kind": "Pod", "namespace": self.namespace, "name": pod["name"], "uid": pod["uid"]}
+        event = {"reason": reason, "type": "Warning", "involvedObject": about, "message": "/exports/records: denied"}
+        event |= {"metadata": {"name": f"{pod['name']}.1"}, "lastTimestamp": "2020-01-01T00:00:00Z"}
+        self.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Event", **event}))
+
     def the_session_ends(self, outcome: str, job: str = "digits") -> None:
         """The pod is done, and its session said how the job ended."""
         ended = {"exitCode": 0, "message": json.dumps({"outcome": outcome})}
-        session = {"name": "session", "image": "", "imageID": "", "ready": False, "restartCount": 0}
         self._patch_status(
-            {"phase": "Succeeded", "containerStatuses": [{**session, "state": {"terminated": ended}}]}, job
+            {"phase": "Succeeded", "containerStatuses": [{**_SESSION, "state": {"terminated": ended}}]}, job
         )
+
+    def the_session_starts_again(self, code: str) -> None:
+        """The kubelet has started the session again, which could not go on."""
+        long_ago = "2020-01-01T00:00:00Z"
+        message = json.dumps({"outcome": "Error", "code": code})
+        last = {"terminated": {"exitCode": 1, "message": message, "finishedAt": long_ago}}
+        session = {**_SESSION, "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+        self._patch_status({"phase": "Running", "containerStatuses": [{**session, "lastState": last}]})
 
     def _patch_status(self, status: dict[str, Any], job: str = "digits") -> None:
         pod = self.pod(job)["metadata"]["name"]
@@ -132,23 +147,35 @@ class SiloNamespace:
 
 
 class AgentProcess:
-    """The agent as a process, with the rights that the examples' Role gives it."""
+    """The agent as a process, with the rights that the chart's Role gives it."""
 
     def __init__(self, silo: SiloNamespace, folder: Path, silo_file: dict[str, Any], **config: Any) -> None:
-        user = f"system:serviceaccount:{silo.namespace}:{AGENT}"
-        (folder / "silo.yaml").write_text(yaml.safe_dump(silo_file))
-        settings = {"silo": SILO, "siloFile": str(folder / "silo.yaml"), "image": "worker:1", **config}
+        user = f"system:serviceaccount:{silo.namespace}:{RELEASE}"
+        folder.mkdir(exist_ok=True)
+        self.silo_file = folder / "silo.yaml"
+        self.silo_file.write_text(yaml.safe_dump(silo_file))
+        settings = {"silo": SILO, "siloFile": str(self.silo_file), "image": "worker:1"}
+        settings |= {"tokenFile": str(folder / "token"), "auditFile": str(folder / "audit.jsonl"), **config}
         (folder / "agent.yaml").write_text(yaml.safe_dump(settings))
+        self.folder = folder
         self.log = folder / "agent.log"
         self._command = [sys.executable, "-m", "fedjobs_agent", "--config", str(folder / "agent.yaml")]
         self._command += ["--kubeconfig", str(silo.server.kubeconfig_as(user)), "--namespace", silo.namespace]
-        self._command += ["--deployment", AGENT, "--metrics", "127.0.0.1:0"]
+        self._command += ["--deployment", RELEASE, "--metrics", "127.0.0.1:0"]
         self.start()
 
     def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stderr=log)
-        until(lambda: "watching for invitations" in self.log.read_text())
+        until(lambda: self.says("watching for invitations"))
+
+    def says(self, words: str) -> bool:
+        return words in self.log.read_text()
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The silo's audit log."""
+        path = self.folder / "audit.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def get(self, path: str) -> str:
         first = next(line for line in self.log.read_text().splitlines() if "watching for invitations" in line)
@@ -159,3 +186,6 @@ class AgentProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+_SESSION = {"name": "session", "image": "", "imageID": "", "ready": False, "restartCount": 0}

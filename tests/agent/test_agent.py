@@ -1,108 +1,172 @@
-"""The agent as a process, against a real API server with the Job controller."""
+"""The agent as a process, with a real hub and a real API server with the Job controller."""
 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from fedjobs_protocol.identities import Peer, RunAuthority
-from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.silo_tokens import decoded
+from fedjobs_worker import audit_chains
 
-from tests.agent.clusters import AGENT, GPU_FILE, AgentProcess, SiloNamespace, until
-from tests.cluster.api_servers import ApiServer
-from tests.protocol.coordinators import JOB, SILO, Coordinator
-from tests.protocol.memory_coordinators import MemoryCoordinator
+from tests.agent.clusters import GPU_FILE, RELEASE, SiloNamespace, until
+from tests.agent.conftest import Started
+from tests.agent.coordinators import coordinator_of, the_decline
+from tests.agent.federations import SILO, AgentFederation
 
 pytestmark = [pytest.mark.api_server, pytest.mark.processes]
-
-IDENTITY = RunAuthority.create().issue_silo(JOB, SILO)
-Started = Callable[..., AgentProcess]
-
-
-@pytest.fixture
-def silo(api_server_with_controllers: ApiServer) -> SiloNamespace:
-    return SiloNamespace(api_server_with_controllers, f"silo-{uuid.uuid4().hex[:8]}")
-
-
-@pytest.fixture
-def started(silo: SiloNamespace, tmp_path: Path) -> Iterator[Started]:
-    agents: list[AgentProcess] = []
-
-    def start(silo_file: dict[str, Any] | None = None, **config: Any) -> AgentProcess:
-        agents.append(AgentProcess(silo, tmp_path, silo_file or {"silo": SILO}, **config))
-        return agents[-1]
-
-    yield start
-    for agent in agents:
-        agent.kill()
 
 
 def annotation(worker: dict[str, Any], name: str) -> str:
     return str(worker["metadata"]["annotations"][f"fedjobs.dev/{name}"])
 
 
-def test_a_worker_is_made_for_an_invitation_and_ends_with_it(silo: SiloNamespace, started: Started) -> None:
-    agent = started()
-    secret = silo.invite(IDENTITY)
+def test_a_silo_enrols_and_works_for_a_job_as_long_as_it_is_invited(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
+    agent = started({"silo": SILO, "runner": {"gpu": {}}})
+    federation.federation.wait_for(SILO, "Enrolled", "True", "Enrolled")
+    federation.federation.wait_for(SILO, "Connected", "True", "AgentAnswers")
+    assert set(silo.secret("fedjobs-identity")) == {"tls.crt", "tls.key", "ca.crt", "federation.json"}
+
+    federation.invite()
     worker = silo.worker()
     (owner,) = worker["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["name"]) == ("Deployment", AGENT)
+    assert (owner["kind"], owner["name"]) == ("Deployment", RELEASE)
     assert silo.pod()["spec"]["containers"][0]["image"] == "worker:1"  # the restricted standard let it in
-    silo.withdraw(secret)
+    secret = silo.secret(worker["metadata"]["name"])
+    assert {"invitation.json", "token", "ca.crt"} <= set(secret)
+    own_key = silo.secret("fedjobs-identity")["tls.key"]
+    assert own_key not in secret.values()
+
+    federation.withdraw()
     until(lambda: not silo.workers() and not silo.pods())
-    assert 'reconciles_total{outcome="error"} 0.0' in agent.get("/metrics")
+    until(lambda: not silo.secret(worker["metadata"]["name"]))
+    metrics = agent.get("/metrics")
+    assert 'reconciles_total{outcome="error"} 0.0' in metrics
+    assert "fedjobs_agent_connected 1.0" in metrics
     assert agent.get("/healthz") == "ok\n"
     assert psutil.Process(agent.process.pid).memory_info().rss < 100e6
     agent.process.terminate()
     assert agent.process.wait(20) == 0
+    said = agent.log.read_text()
+    assert own_key.decode() not in said
+    assert decoded(federation.token()).secret not in said
 
 
-def test_an_agent_that_is_killed_changes_nothing(silo: SiloNamespace, started: Started) -> None:
+def test_an_agent_that_is_killed_changes_nothing(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
     agent = started()
-    first = silo.invite(IDENTITY, job="first")
+    federation.invite("first")
     worker = silo.worker("first")
+    key = silo.secret("fedjobs-identity")["tls.key"]
     agent.kill()
-    second = silo.invite(IDENTITY, job="second")
+    (agent.folder / "token").unlink()  # it is not needed any more
+    federation.invite("second")
     agent.start()
     silo.worker("second")
     assert silo.worker("first")["metadata"]["uid"] == worker["metadata"]["uid"]
+    assert silo.secret("fedjobs-identity")["tls.key"] == key
     agent.kill()
-    silo.withdraw(first)
-    silo.withdraw(second)
+    federation.withdraw("first")
+    federation.withdraw("second")
     agent.start()
     until(lambda: not silo.workers("first") and not silo.workers("second"))
 
 
-def test_a_job_that_is_over_is_over_until_it_is_made_again(silo: SiloNamespace, started: Started) -> None:
+def test_while_the_hub_is_away_workers_go_on_also_without_the_agent(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
+    agent = started()
+    federation.invite()
+    uid = silo.worker()["metadata"]["uid"]
+    ports = federation.federation.hub.ports
+    federation.federation.hub.kill()
+    federation.door.cut()
+    agent.kill()
+    agent.start()
+    until(lambda: agent.says("the hub is asked again soon"))
+    assert silo.worker()["metadata"]["uid"] == uid
+    federation.federation.start_hub(ports=ports)
+    federation.invite("other")
+    silo.worker("other")
+    assert silo.worker()["metadata"]["uid"] == uid
+
+
+def test_a_silo_that_is_suspended_or_deleted_has_no_workers(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
+    agent = started()
+    federation.invite()
+    silo.worker()
+    federation.federation.suspend(SILO)
+    until(lambda: not silo.workers())
+    federation.federation.suspend(SILO, suspend=False)
+    silo.worker()
+    federation.federation.server.kubectl("delete", "silo", SILO)
+    until(lambda: not silo.workers())
+    assert agent.process.poll() is None
+
+
+def test_of_two_agents_the_newer_one_stays(federation: AgentFederation, silo: SiloNamespace, started: Started) -> None:
+    old = started()
+    federation.invite()
+    uid = silo.worker()["metadata"]["uid"]
+    new = started(folder="another")
+    assert old.process.wait(60) == 5
+    until(lambda: old.says("another one of the same silo is there"))
+    until(lambda: new.says("connected to the hub"))
+    federation.invite("other")
+    silo.worker("other")
+    assert silo.worker()["metadata"]["uid"] == uid
+
+
+def test_a_job_that_is_over_is_over_while_its_invitation_is_the_same(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
     started()
-    secret = silo.invite(IDENTITY)
+    federation.invite()
     worker = silo.worker()
     silo.the_session_ends("Complete")
     until(lambda: silo.worker().get("status", {}).get("succeeded"))
-    silo.invite(IDENTITY, job="other")
+    federation.invite("other")
     silo.worker("other")  # by now the agent has looked again
     assert silo.worker()["metadata"]["uid"] == worker["metadata"]["uid"]
-    silo.withdraw(secret)
-    silo.invite(IDENTITY)
+    federation.invite(by="bob@example.org")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
 
 
-def test_a_suspended_worker_is_made_again_where_its_invitation_stands(silo: SiloNamespace, started: Started) -> None:
+def test_a_suspended_worker_is_made_again_where_its_invitation_stands(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
     started()
-    silo.invite(IDENTITY)
+    federation.invite()
     worker = silo.worker()
     silo.the_session_ends("Suspended")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
 
 
-def test_where_no_gpu_is_free_the_worker_is_made_again_on_cpu(silo: SiloNamespace, started: Started) -> None:
+def test_a_worker_whose_token_was_used_by_another_pod_is_made_again_with_a_new_one(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
+    started()
+    federation.invite()
+    worker = silo.worker()
+    name = worker["metadata"]["name"]
+    token = silo.secret(name)["token"]
+    silo.the_session_starts_again("TokenRefused")
+    until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
+    assert silo.secret(name)["token"] not in (b"", token)
+
+
+def test_where_no_gpu_is_free_the_worker_is_made_again_on_cpu(
+    federation: AgentFederation, silo: SiloNamespace, started: Started
+) -> None:
     started(GPU_FILE)
-    silo.invite(IDENTITY, gpu="Prefer")
+    federation.invite(gpu="Prefer")
     assert annotation(silo.worker(), "gpu") == "true"
     limits = silo.pod()["spec"]["initContainers"][0]["resources"]["limits"]
     assert limits == {"example.org/gpu": "1"}
@@ -112,46 +176,18 @@ def test_where_no_gpu_is_free_the_worker_is_made_again_on_cpu(silo: SiloNamespac
     assert arguments[arguments.index("--device-note") + 1] == "no GPU was free"
 
 
-class Backend(MemoryCoordinator):
-    """Remembers who declined, and why."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.declines: list[tuple[str, pb.Decline]] = []
-
-    async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse:
-        if request.HasField("decline"):
-            self.declines.append((peer.silo, request.decline))
-        return await super().join(peer, request)
-
-
-@pytest.fixture
-def coordinator(tmp_path: Path) -> Iterator[Coordinator]:
-    folder = tmp_path / "coordinator"
-    folder.mkdir()
-    with Coordinator(folder, Backend) as coordinator:
-        yield coordinator
-
-
-def the_decline(coordinator: Coordinator) -> pb.Decline:
-    backend = coordinator.backend
-    assert isinstance(backend, Backend)
-    ((silo, decline),) = until(lambda: coordinator.do(lambda _: list(backend.declines)))
-    assert silo == SILO
-    return decline
-
-
 def test_a_required_gpu_that_is_not_free_is_a_decline(
-    silo: SiloNamespace, started: Started, coordinator: Coordinator
+    federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path
 ) -> None:
     started(GPU_FILE)
-    silo.invite(coordinator.identity(), coordinator.address, gpu="Require")
+    uid = federation.invite(gpu="Require")
     silo.pod()
-    silo.no_node_is_free("0/1 nodes are available: 1 Insufficient example.org/gpu.")
-    decline = the_decline(coordinator)
-    assert decline.rule == "gpu"
-    assert "none was free: 0/1 nodes are available" in decline.message
-    until(lambda: not silo.workers())
+    with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
+        silo.no_node_is_free("0/1 nodes are available: 1 Insufficient example.org/gpu.")
+        decline = the_decline(coordinator, uid)
+        assert decline.rule == "gpu"
+        assert "none was free: 0/1 nodes are available" in decline.message
+        until(lambda: not silo.workers())
 
 
 @pytest.mark.parametrize(
@@ -162,24 +198,25 @@ def test_a_required_gpu_that_is_not_free_is_a_decline(
     ],
 )
 def test_what_the_silo_will_not_do_is_declined_without_a_worker(
-    silo: SiloNamespace, started: Started, coordinator: Coordinator, silo_file: dict[str, Any], rule: str, said: str
+    federation: AgentFederation,
+    silo: SiloNamespace,
+    started: Started,
+    tmp_path: Path,
+    silo_file: dict[str, Any],
+    rule: str,
+    said: str,
 ) -> None:
-    agent = started(silo_file, dialAddress=coordinator.address)
-    silo.invite(coordinator.identity(), "nowhere.example.org:443", gpu="Require")
-    decline = the_decline(coordinator)
+    agent = started(silo_file)
+    uid = federation.invite(gpu="Require")
+    with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
+        decline = the_decline(coordinator, uid)
     assert (decline.rule, said in decline.message) == (rule, True)
     assert silo.workers() == []
     assert re.search(r'actions_total\{action="start"\} 0.0', agent.get("/metrics"))
-
-
-def test_a_secret_that_is_no_invitation_is_left_alone(silo: SiloNamespace, started: Started) -> None:
-    agent = started()
-    silo.kubectl("create", "secret", "generic", "odd", "--from-literal=invitation.json={}")
-    silo.kubectl("label", "secret", "odd", "fedjobs.dev/invitation=true", f"fedjobs.dev/silo={SILO}")
-    silo.invite(IDENTITY)
-    silo.worker()
-    until(lambda: "this Secret is not an invitation" in agent.log.read_text())
-    assert 'reconciles_total{outcome="error"} 0.0' in agent.get("/metrics")
+    (entry,) = agent.audit()
+    assert (entry["decision"], entry["rule"], entry["job"]) == ("refused", rule, uid)
+    with (agent.folder / "audit.jsonl").open("rb") as log:
+        assert isinstance(audit_chains.verify(log), audit_chains.Verified)
 
 
 def test_a_file_that_is_wrong_ends_the_process_with_3(tmp_path: Path) -> None:

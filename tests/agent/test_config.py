@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs_agent import config
-from fedjobs_agent.agent import silo_file
+from fedjobs_agent.own_files import SiloFileReader
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 
@@ -41,4 +41,4 @@ def test_another_silos_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "silo.yaml").write_text("{silo: hospital-b}")
     loaded = config.load(written(tmp_path, f"{{silo: hospital-a, image: x, siloFile: {tmp_path}/silo.yaml}}"))
     with pytest.raises(FedjobsError, match="is the file of silo hospital-b, not of hospital-a"):
-        silo_file(loaded)
+        SiloFileReader(loaded)

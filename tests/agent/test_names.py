@@ -2,19 +2,25 @@ from __future__ import annotations
 
 from fedjobs_agent import names
 
+ONE, TWO = "0f8e7d6c-5b4a-4938-a716-253443526170", "1a8e7d6c-5b4a-4938-a716-253443526170"
+
 
 def test_a_short_name_says_all() -> None:
-    assert names.worker("digits", "hospital-a") == "digits-hospital-a-worker"
+    assert names.worker("digits", ONE, "hospital-a") == "digits-hospital-a-0f8e7d6c"
+
+
+def test_jobs_of_one_name_have_workers_of_their_own() -> None:
+    assert names.worker("digits", ONE, "hospital-a") != names.worker("digits", TWO, "hospital-a")
 
 
 def test_a_long_name_stays_a_label_and_its_own() -> None:
     job, silo = "j" * 40, "s" * 63
-    name = names.worker(job, silo)
+    name = names.worker(job, ONE, silo)
     assert len(name) <= 63
-    assert name != names.worker(job, silo[:-1])
-    assert name == names.worker(job, silo)
+    assert name != names.worker(job, ONE, silo[:-1])
+    assert name == names.worker(job, ONE, silo)
 
 
 def test_dots_are_replaced_and_still_told_apart() -> None:
-    assert "." not in names.worker("a.b", "s")
-    assert names.worker("a.b", "s") != names.worker("a-b", "s")
+    assert "." not in names.worker("a.b", ONE, "s")
+    assert names.worker("a.b", ONE, "s") != names.worker("a-b", ONE, "s")

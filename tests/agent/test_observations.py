@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_agent.observations import Worker, pod_of, worker_of
+import pytest
+from fedjobs_agent.observations import NOT_STARTED, Worker, pod_of, worker_of
 from fedjobs_worker.last_words import Outcome
 
 JOB: dict[str, Any] = {
@@ -11,6 +12,12 @@ JOB: dict[str, Any] = {
         "uid": "u",
         "annotations": {"fedjobs.dev/invitation-id": "i", "fedjobs.dev/gpu": "true"},
     }
+}
+
+
+WAITING: dict[str, Any] = {
+    "name": "session",
+    "state": {"waiting": {"reason": "ErrImagePull", "message": "registry.example/private: denied"}},
 }
 
 
@@ -58,3 +65,44 @@ def test_the_last_word_is_that_of_the_session() -> None:
     assert word.outcome is Outcome.SUSPENDED
     assert pod_of(a_pod(containerStatuses=[container("session", "Traceback ...")])).last_word is None
     assert pod_of(a_pod(containerStatuses=[{"name": "session", "state": {"running": {}}}])).last_word is None
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, NOT_STARTED),
+        ({"phase": "Running", "containerStatuses": [{"name": "session", "state": {"running": {}}}]}, ""),
+        ({"phase": "Succeeded"}, ""),
+        ({"containerStatuses": [WAITING | {"state": {"waiting": {"reason": "ContainerCreating"}}}]}, NOT_STARTED),
+        ({"containerStatuses": [WAITING]}, "ImagePullBackOff of its container session"),
+        (
+            {
+                "initContainerStatuses": [
+                    {"name": "runner", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}
+                ],
+                "containerStatuses": [WAITING | {"state": {"waiting": {"reason": "PodInitializing"}}}],
+            },
+            "CrashLoopBackOff of its container runner",
+        ),
+        (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+                ]
+            },
+            "Unschedulable: 0/1 nodes",
+        ),
+    ],
+    ids=["new", "runs", "done", "is made", "image", "runner", "no node"],
+)
+def test_why_a_session_does_not_run_is_said_without_the_silos_own_names(status: dict[str, Any], why: str) -> None:
+    assert pod_of(a_pod(**status)).unstarted == why
+
+
+def test_a_session_that_was_started_again_has_said_something_before() -> None:
+    message = '{"outcome":"Error","code":"TokenRefused","message":""}'
+    last = {"terminated": {"exitCode": 1, "message": message, "finishedAt": "1970-01-01T00:00:07Z"}}
+    waiting = {"name": "session", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
+    pod = pod_of(a_pod(containerStatuses=[waiting]))
+    assert pod.last_word is not None
+    assert (pod.last_word.code, pod.spoke_at) == ("TokenRefused", 7)

@@ -6,7 +6,9 @@ import pytest
 from fedjobs_agent.observations import Worker, WorkerPod
 from fedjobs_agent.planning import (
     AGAIN_AFTER_S,
+    CLUSTER_RULE,
     LOST_AFTER_S,
+    NEW_TOKEN_AFTER_S,
     NO_GPU_FREE,
     NO_GPU_HERE,
     Action,
@@ -18,11 +20,12 @@ from fedjobs_agent.planning import (
     Start,
     plan,
 )
-from fedjobs_worker.last_words import Outcome
+from fedjobs_worker.last_words import LastWord, Outcome
 
 from tests.agent.builders import AnInvitation, a_pod, a_pod_that_said, a_worker, an_invitation
 
 NOW, PATIENCE = 1000.0, 60.0
+NONE_FREE = "0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient example.org/gpu."
 
 
 def planned(
@@ -32,9 +35,10 @@ def planned(
     gpus: bool = False,
     given_up: Mapping[str, str] | None = None,
     now: float = NOW,
+    hindered: Mapping[str, str] | None = None,
 ) -> Plan:
     judged = [invitation.judged for invitation in invitations]
-    return plan(judged, workers, pods, Gpus(gpus, PATIENCE, given_up or {}), now)
+    return plan(judged, workers, pods, Gpus(gpus, PATIENCE, given_up or {}, "example.org/gpu"), now, hindered)
 
 
 def the_action(result: Plan) -> Action:
@@ -127,10 +131,46 @@ def test_a_silo_without_gpus_says_so_or_declines() -> None:
 @pytest.mark.parametrize("invitation", [an_invitation().preferring_gpu(), an_invitation().requiring_gpu()])
 def test_a_gpu_is_waited_for_with_patience(invitation: AnInvitation) -> None:
     worker = a_worker(invitation, gpu=True)
-    pods = [a_pod(worker, unschedulable_since=NOW - 20, unschedulable_message="0/1 nodes")]
+    pods = [a_pod(worker, unschedulable_since=NOW - 20, unschedulable_message=NONE_FREE)]
     assert planned(invitation, workers=[worker], pods=pods, gpus=True) == Plan([], PATIENCE - 20)
     later = planned(invitation, workers=[worker], pods=pods, gpus=True, now=NOW + 40)
-    assert the_action(later) == GiveUpGpu(invitation.received, worker, "0/1 nodes")
+    assert the_action(later) == GiveUpGpu(invitation.received, worker, NONE_FREE)
+
+
+def test_a_worker_that_finds_no_node_for_another_reason_does_not_wait_for_a_gpu() -> None:
+    invitation = an_invitation().preferring_gpu()
+    worker = a_worker(invitation, gpu=True)
+    pods = [
+        a_pod(worker, unschedulable_since=0.0, unschedulable_message="0/1 nodes are available: 1 Insufficient cpu.")
+    ]
+    assert planned(invitation, workers=[worker], pods=pods, gpus=True) == Plan([])
+
+
+OTHER_NODES = "1 node(s) didn't match Pod's node affinity/selector"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "message", "wanting"),
+    [
+        (False, "0/1 nodes are available: 1 Insufficient example.org/gpu.", True),
+        (True, f"0/1 nodes are available: {OTHER_NODES}.", True),
+        (False, f"0/1 nodes are available: {OTHER_NODES}.", False),
+        (True, f"0/2 nodes are available: 1 Insufficient cpu, {OTHER_NODES}.", False),
+        (True, f"0/2 nodes are available: 1 Insufficient example.org/gpu, {OTHER_NODES}.", True),
+    ],
+)
+def test_whether_it_is_a_gpu_that_is_wanting(labelled: bool, message: str, wanting: bool) -> None:
+    assert Gpus(True, PATIENCE, {}, "example.org/gpu", labelled).are_wanting(message) is wanting
+
+
+def test_what_keeps_a_worker_from_starting_is_told_beside_what_is_done() -> None:
+    invitation = an_invitation()
+    told = Decline(invitation.received, CLUSTER_RULE, "why")
+    hindered = {invitation.id: "why", "another": "why"}
+    assert planned(invitation, hindered=hindered).actions == [Start(invitation.received), told]
+    assert planned(invitation, workers=[a_worker(invitation)], hindered=hindered).actions == [told]
+    refused = invitation.refused_by("policy.requesters")
+    assert the_action(planned(refused, hindered=hindered)) == Decline(refused.received, "policy.requesters", "no")
 
 
 def test_a_worker_without_gpu_may_wait_for_a_node_as_long_as_it_takes() -> None:
@@ -162,3 +202,21 @@ def test_a_worker_on_a_lost_node_is_not_waited_for() -> None:
     assert the_action(planned(workers=[ending], pods=[a_pod(ending, gone_by=0.0)])) == End(
         ending, "its node is lost", at_once=True
     )
+
+
+@pytest.mark.parametrize("code", ["TokenRefused", "WrongCertificate"])
+def test_a_worker_whose_token_is_of_no_use_is_made_again_but_not_at_once(code: str) -> None:
+    invitation = an_invitation()
+    worker = a_worker(invitation)
+    refused = LastWord(outcome=Outcome.ERROR, code=code)
+    pods = [a_pod(worker, last_word=refused, spoke_at=NOW)]
+    assert planned(invitation, workers=[worker], pods=pods) == Plan([], NEW_TOKEN_AFTER_S)
+    late = planned(invitation, workers=[worker], pods=pods, now=NOW + NEW_TOKEN_AFTER_S)
+    assert the_action(late) == End(worker, "its token is of no use any more")
+
+
+def test_another_error_of_a_session_is_the_kubelets_to_try_again() -> None:
+    invitation = an_invitation()
+    worker = a_worker(invitation)
+    pods = [a_pod(worker, last_word=LastWord(outcome=Outcome.ERROR, code="Unavailable"), spoke_at=0.0)]
+    assert planned(invitation, workers=[worker], pods=pods) == Plan([])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from fedjobs_agent import names, worker_jobs
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.planning import NO_GPU_FREE, Start
+from fedjobs_worker.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.agent.builders import SILO, an_invitation
@@ -38,6 +40,8 @@ FILE = SiloFile.model_validate(
         },
     }
 )
+HUB = HubLink("fedjobs.example.org:443", "fedjobs.example.org")
+OWNER = worker_jobs.owned_by_deployment({"metadata": {"name": "fedjobs-silo", "uid": "d"}})
 STARTS = {
     "cpu": Start(an_invitation().received),
     "no gpu was free": Start(an_invitation().preferring_gpu().received, device_note=NO_GPU_FREE),
@@ -46,7 +50,7 @@ STARTS = {
 
 
 def manifest(start: Start, config: AgentConfig = CONFIG) -> dict[str, Any]:
-    return worker_jobs.worker_job(start, config, FILE, "hospital", worker_jobs.owned_by_secret(start))
+    return worker_jobs.worker_job(start, config, FILE, HUB, "hospital", OWNER)
 
 
 def pod_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +76,34 @@ def test_data_and_invitation_are_read_only() -> None:
     assert data["persistentVolumeClaim"] == {"claimName": "records", "readOnly": True}
     assert CONFIG.data is not None
     assert "readOnly" not in CONFIG.data.volume["persistentVolumeClaim"]
+
+
+def test_the_session_gets_its_certificate_from_the_hub() -> None:
+    job = manifest(STARTS["cpu"])
+    pod = pod_of(job)
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "invitation"]
+    assert volume["secret"]["secretName"] == job["metadata"]["name"]
+    arguments = pod["containers"][0]["args"]
+    options = dict(itertools.pairwise(arguments))
+    assert (options["--hub"], options["--hub-name"]) == (HUB.address, HUB.front_door)
+    assert (options["--hub-token"], options["--hub-trust"]) == ("/invitation/token", "/invitation/ca.crt")
+    assert "--tls" not in arguments
+
+
+def test_the_proxy_is_the_sessions_way_out_alone() -> None:
+    proxy = {"url": "http://proxy.example:3128", "exceptions": "minio.local"}
+    pod = pod_of(manifest(STARTS["cpu"], AgentConfig.model_validate({"silo": SILO, "image": "i", "proxy": proxy})))
+    session, runner = pod["containers"][0], pod["initContainers"][0]
+    assert {"name": "https_proxy", "value": "http://proxy.example:3128"} in session["env"]
+    assert {"name": "no_proxy", "value": "minio.local"} in session["env"]
+    assert "proxy" not in json.dumps(runner["env"])
+
+
+def test_what_people_of_the_silo_approve_is_mounted_and_need_not_be_there() -> None:
+    pod = pod_of(manifest(STARTS["cpu"]))
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "approvals"]
+    assert volume["configMap"] == {"name": "fedjobs-approvals", "optional": True, "defaultMode": 0o444}
+    assert "approvals" not in {mount["name"] for mount in pod["initContainers"][0]["volumeMounts"]}
 
 
 def test_a_gpu_is_the_runners_and_where_it_is_the_silos_to_say() -> None:
@@ -100,10 +132,10 @@ def test_a_worker_is_found_by_its_labels_and_knows_its_invitation() -> None:
     labels = {f"{key}={value}" for key, value in job["metadata"]["labels"].items()}
     assert set(names.workers_of(SILO).split(",")) <= labels
     assert job["spec"]["template"]["metadata"]["labels"] == job["metadata"]["labels"]
-    annotations = {"fedjobs.dev/invitation-id": "secret-1.aaaa", "fedjobs.dev/gpu": "true"}
+    annotations = {"fedjobs.dev/invitation-id": an_invitation().id, "fedjobs.dev/gpu": "true"}
     assert job["metadata"]["annotations"] == annotations
     (owner,) = job["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"]) == ("Secret", "digits-silo-hospital-a", "secret-1")
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("Deployment", "fedjobs-silo", "d")
 
 
 def test_limits_that_the_silo_sets_are_requests_too() -> None:

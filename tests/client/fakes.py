@@ -61,7 +61,8 @@ _WORKER = """
     from pathlib import Path
 
     parser = argparse.ArgumentParser()
-    for name in ("silo-file", "invitation", "tls", "state", "runner-socket", "processes", "audit"):
+    names = ("silo-file", "invitation", "tls", "state", "runner-socket", "processes", "audit", "pending", "approvals")
+    for name in names:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--lifeline", action="store_true", required=True)
     parser.add_argument("--debug", action="store_true")

@@ -221,4 +221,4 @@ def test_ps_of_a_run_that_is_over_lists_nothing(run: ARun) -> None:
 
 
 def test_version_names_the_protocol_too() -> None:
-    assert json.loads(fedjobs("version", "--json").stdout)["protocol"] == "1"
+    assert json.loads(fedjobs("version", "--json").stdout)["protocol"] == "1, 2"

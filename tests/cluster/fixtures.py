@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.cluster.binaries import Module
 from tests.cluster.errors import ClusterError
 
 API_SERVERS = {"api_server", "api_server_with_controllers"}  # fixtures that start no more than these
-WHOLE = {"cluster", "cluster_name"}  # fixtures by which tests ask for whole clusters
+WHOLE = {"cluster", "cluster_name", "clusters"}  # fixtures by which tests ask for whole clusters
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,7 @@ def require_local_clusters() -> None:
         give_up(f"no cluster: {'; '.join(lacks)}")
 
 
-def give_up(reason: str) -> None:
+def give_up(reason: str) -> NoReturn:
     """Skip the test, loudly; where continuous integration runs, it must not go unseen, and fails."""
     if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
         pytest.fail(f"{reason} (a failure and not a skip, because CI is set)", pytrace=False)

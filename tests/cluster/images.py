@@ -55,7 +55,7 @@ def build(targets: Iterable[Target] = DEFAULT, say: Callable[[str], None] = lamb
     Raises:
         ClusterError: nothing here can build images, or a build failed; with the end of what it said.
     """
-    docker = _has_docker()
+    docker = has_docker()
     with locked(cache_folder() / ".lock"):
         return [_built(target, docker=docker, say=say) for target in targets]
 
@@ -108,15 +108,15 @@ def _age(path: Path) -> float:
 
 
 def _with_docker(target: Target, version: str, archive: Path) -> None:
-    _run("docker", "build", *_arguments(target, version), "--tag", target.tag, str(ROOT))
-    _run("docker", "save", "--output", str(archive), target.tag)
+    run("docker", "build", *_arguments(target, version), "--tag", target.tag, str(ROOT))
+    run("docker", "save", "--output", str(archive), target.tag)
 
 
 def _with_buildah(target: Target, version: str, archive: Path) -> None:
     arguments = ["--isolation", "chroot", "--layers", "--build-arg", f"BASE={_base()}", *_arguments(target, version)]
-    _run("buildah", "bud", *arguments, "--tag", target.tag, str(ROOT))
+    run("buildah", "bud", *arguments, "--tag", target.tag, str(ROOT))
     compression = ["--compression-format", "zstd", "--compression-level", "1"]  # half of gzip's time, and smaller
-    _run("buildah", "push", *compression, target.tag, f"oci-archive:{archive}:{target.tag}")
+    run("buildah", "push", *compression, target.tag, f"oci-archive:{archive}:{target.tag}")
 
 
 def _arguments(target: Target, version: str) -> list[str]:
@@ -137,7 +137,7 @@ def _base() -> str:
             return known
     if _quietly("buildah", "pull", "--quiet", own):
         return own
-    debian.make(_run)
+    debian.make(run)
     return debian.tag()
 
 
@@ -148,7 +148,8 @@ def _own_base() -> str:
     return found[1]
 
 
-def _has_docker() -> bool:
+def has_docker() -> bool:
+    """Whether a Docker daemon answers."""
     return shutil.which("docker") is not None and _quietly("docker", "info")
 
 
@@ -161,7 +162,12 @@ def _quietly(*command: str) -> bool:
         return False
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a program.
+
+    Raises:
+        ClusterError: it is missing, or failed; with the end of what it said.
+    """
     if shutil.which(command[0]) is None:
         raise ClusterError(f"{command[0]} is missing; without Docker, images need: apt-get install buildah mmdebstrap")
     done = subprocess.run(

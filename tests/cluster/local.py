@@ -7,7 +7,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +80,14 @@ class LocalCluster(Cluster):
 
     def prepare(self) -> None:
         storage.fill_up(self.kubectl, self._node.volumes)
+
+    def answer_for(self, zones: Mapping[str, str]) -> None:
+        """Let names of the world outside be known in it: these zones, with all names below, and their addresses.
+
+        Raises:
+            ClusterError: its CoreDNS does not take them.
+        """
+        names.answer(self._node, zones)
 
     def problems(self) -> list[str]:
         """What is wrong with it now; empty when it is well and was started to the end."""
@@ -233,6 +241,8 @@ def _start(cluster: LocalCluster) -> None:
 
 def _first_that_ended(folder: Path, started: Sequence[str]) -> str | None:
     there = processes.parts(folder)
+    if not there.issuperset(started):
+        there |= processes.parts(folder)  # who is just becoming another program has no environment for a moment
     for part in started:
         if part not in there:
             return f"{part} ended, saying: {readiness.tail(processes.log_of(folder, part))}"

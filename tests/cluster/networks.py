@@ -1,7 +1,8 @@
 """A network of its own for each cluster: a namespace, where the node has its address, and one link to this machine.
 
 Cluster number I has node 10.90.I.1, services 10.91.I.0/24 and pods 10.92.I.0/24. This machine reaches all of them over
-the link 10.89.I.0/30; pods reach this machine as 10.89.I.1, and nothing beyond it.
+the link 10.89.I.0/30; pods reach this machine as 10.89.I.1, and nothing beyond it. Links between clusters: see
+`links`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Network:
         return f"fedjobs-{self.cluster}"
 
     @property
+    def proxy_namespace(self) -> str:
+        """Of a host between this cluster and another one, where there is one."""
+        return f"{self.namespace}-proxy"
+
+    @property
     def link(self) -> str:
         """This machine's end of the link."""
         return f"fedjobs-{self.index}"
@@ -51,9 +57,14 @@ class Network:
     def pods(self) -> IPv4Network:
         return IPv4Network(f"10.92.{self.index}.0/24")
 
+    @property
+    def all(self) -> list[str]:
+        """Of node, services and pods."""
+        return [f"10.90.{self.index}.0/24", str(self.services), str(self.pods)]
+
     def inside(self, *command: str) -> list[str]:
-        """The command, run in the namespace (not `ip netns exec`, which hides the cgroups from the kubelet)."""
-        return [requirements.program("nsenter"), f"--net={_NAMESPACES / self.namespace}", "--", *command]
+        """The command, run in the namespace."""
+        return inside(self.namespace, *command)
 
     def make(self) -> None:
         """Make namespace, node address and link.
@@ -63,32 +74,60 @@ class Network:
         """
         ip = requirements.program("ip")
         inner = f"10.89.{self.index}.2"
-        _run(ip, "netns", "add", self.namespace)
+        make_namespace(self.namespace)
         for line in (
-            "link set lo up",
             "link add node0 type bridge",  # carries the node's address; not every kernel has dummy links
             f"addr add {self.node}/24 dev node0",
             "link set node0 up",
             "route add default dev node0",  # services' addresses must have some way to go, to be translated on it
         ):
-            _run(*self.inside(ip, *line.split()))
+            run(*self.inside(ip, *line.split()))
         switches = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
-        _run(*self.inside(requirements.program("sysctl"), "-qw", *(f"{each}=1" for each in switches)))
-        _run(ip, *f"link add {self.link} type veth peer name machine0 netns {self.namespace}".split())
-        _run(*self.inside(ip, *f"addr add {inner}/30 dev machine0".split()))
-        _run(*self.inside(ip, "link", "set", "machine0", "up"))
-        _run(ip, *f"addr add {self.machine}/30 dev {self.link}".split())
-        _run(ip, *f"link set {self.link} up".split())
-        for network in (f"10.90.{self.index}.0/24", str(self.services), str(self.pods)):
-            _run(ip, *f"route add {network} via {inner} dev {self.link}".split())
+        run(*self.inside(requirements.program("sysctl"), "-qw", *(f"{each}=1" for each in switches)))
+        run(ip, *f"link add {self.link} type veth peer name machine0 netns {self.namespace}".split())
+        # It would ask for routers of IPv6, again and again, which a firewall would count.
+        run(*self.inside(requirements.program("sysctl"), "-qw", "net.ipv6.conf.machine0.disable_ipv6=1"))
+        run(*self.inside(ip, *f"addr add {inner}/30 dev machine0".split()))
+        run(*self.inside(ip, "link", "set", "machine0", "up"))
+        run(ip, *f"addr add {self.machine}/30 dev {self.link}".split())
+        run(ip, *f"link set {self.link} up".split())
+        for network in self.all:
+            run(ip, *f"route add {network} via {inner} dev {self.link}".split())
 
     def remove(self) -> None:
         """Remove what is there of it; the link goes with the namespace."""
-        if (_NAMESPACES / self.namespace).exists():
-            _run(requirements.program("ip"), "netns", "delete", self.namespace)
+        for namespace in (self.namespace, self.proxy_namespace):
+            remove_namespace(namespace)
 
 
-def _run(*command: str) -> None:
+def inside(namespace: str, *command: str) -> list[str]:
+    """The command, run in a network namespace (not `ip netns exec`, which hides the cgroups from the kubelet)."""
+    return [requirements.program("nsenter"), f"--net={_NAMESPACES / namespace}", "--", *command]
+
+
+def make_namespace(name: str) -> None:
+    """Make a network namespace with nothing but itself.
+
+    Raises:
+        ClusterError: the kernel refused.
+    """
+    ip = requirements.program("ip")
+    run(ip, "netns", "add", name)
+    run(*inside(name, ip, "link", "set", "lo", "up"))
+
+
+def remove_namespace(name: str) -> None:
+    """Remove a network namespace, if it is there; its links go with it."""
+    if (_NAMESPACES / name).exists():
+        run(requirements.program("ip"), "netns", "delete", name)
+
+
+def run(*command: str) -> None:
+    """Run a command.
+
+    Raises:
+        ClusterError: it failed; with what it said.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"{' '.join(command)}: {done.stderr.strip()}")

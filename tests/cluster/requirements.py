@@ -30,11 +30,13 @@ CLUSTER: Mapping[str, str] = {
     "umount": "mount",
     "nsenter": "util-linux",
 }
+LINKS: Mapping[str, str] = {"nft": "nftables", "tinyproxy": "tinyproxy"}
+_PACKAGES: Mapping[str, str] = {**CLUSTER, **LINKS}
 
 
 def packages() -> list[str]:
-    """The Debian packages that a cluster needs; Go is not among them, for Debian's is too old."""
-    return sorted(set(CLUSTER.values()))
+    """The Debian packages that clusters and links between them need; Go is not among them, for Debian's is too old."""
+    return sorted({*CLUSTER.values(), *LINKS.values()})
 
 
 def missing_for_api_server(programs_built: bool) -> list[str]:
@@ -52,6 +54,11 @@ def missing_for_cluster(programs_built: bool) -> list[str]:
     return lacks
 
 
+def missing_for_links() -> list[str]:
+    """What links between clusters lack here, beside what the clusters need."""
+    return list(_missing_programs(LINKS))
+
+
 def require(lacks: list[str]) -> None:
     """Raise with the whole list, unless it is empty.
 
@@ -66,7 +73,7 @@ def program(name: str) -> str:
     """The path of a program of the lists above; /sbin is looked into though a user's PATH may lack it."""
     found = which(name)
     if found is None:
-        raise ClusterError(f"{name} is missing: apt-get install {CLUSTER.get(name, name)}")
+        raise ClusterError(f"{name} is missing: apt-get install {_PACKAGES.get(name, name)}")
     return found
 
 

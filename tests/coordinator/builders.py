@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from fedjobs_coordinator.assignments import Assignment, Collection, Failure, Outcome
+from fedjobs_coordinator.consents import Consents
 from fedjobs_coordinator.reports import Report, ReportStore
 from fedjobs_coordinator.roster import Roster
 from fedjobs_coordinator.sessions import Sessions
@@ -28,6 +29,7 @@ JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
 ALICE, BOB = SiloName("alice"), SiloName("bob")
 WORK, OTHER_WORK = WorkId("ab" * 32), WorkId("cd" * 32)
 JOIN = pb.JoinRequest(protocol_versions=[1], shard_formats=[1])
+JOIN_2 = pb.JoinRequest(protocol_versions=[1, 2], shard_formats=[1])
 VALUES: npt.NDArray[Any] = np.arange(1000, dtype=np.float32)
 TYPES = (Leaf(name="sum", tensor=Tensor(dtype="float32", shape=VALUES.shape)),)
 FRAMED = frame([VALUES]).tobytes()
@@ -68,7 +70,8 @@ class Desk:
         self.reports = ReportStore(folder / "reports", self.spares)
         self.folder = folder
         self.roster = Roster([ALICE, BOB], lambda: self.time, lambda *event: self.events.append(event))
-        self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, poll_s=0.05)
+        self.consents = Consents(lambda: self.time)
+        self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, self.consents, poll_s=0.05)
 
     def assign(self, assignment: Assignment) -> Assignment:
         self.sessions.assign([assignment])

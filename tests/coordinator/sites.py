@@ -10,19 +10,24 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from fedjobs_coordinator.consents import Offered
 from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_protocol import digests
 from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import Digest, SiloName
+from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.statuses import Phase, Status
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from .builders import JOB, JOIN, a_job
+from .builders import JOB, JOIN, JOIN_2, a_job
 
-SHARD = Digest("5a" * 32)
+OFFERED = Offered(
+    pb.OfferedShard(shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"])
+)
+SHARD = OFFERED.digest
 Result = TypeVar("Result")
 
 
@@ -33,9 +38,10 @@ class Silo:
         self.client = client
         self.session_id = ""
 
-    def join(self, decline: str = "") -> Silo:
+    def join(self, decline: str = "", *, asked: bool = False) -> Silo:
+        """A new session; `asked`: of a silo that says to each shard that is offered whether it will run it."""
         request = pb.JoinRequest()
-        request.CopyFrom(JOIN)
+        request.CopyFrom(JOIN_2 if asked else JOIN)
         if decline:
             request.decline.CopyFrom(pb.Decline(rule="requesters", message=decline))
         self.session_id = self.client.join(request).session_id
@@ -43,6 +49,22 @@ class Silo:
 
     def pull(self, report: pb.Report | None = None) -> pb.PullWorkResponse:
         return self.client.pull_work(self.session_id, report)
+
+    def approve(self) -> None:
+        """Consents to SHARD."""
+        self._say(pb.ShardConsent(approved=pb.Approved()))
+
+    def await_people(self) -> None:
+        """Says of SHARD that a person has to look at it first."""
+        self._say(pb.ShardConsent(awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=1e6)))
+
+    def _say(self, consent: pb.ShardConsent) -> None:
+        consent.shard = digests.raw(SHARD)
+        self.client.consent(self.session_id, [consent])
+
+
+def offer() -> Offered:
+    return OFFERED
 
 
 class Site:
@@ -57,7 +79,7 @@ class Site:
 
     def start(self, job: ResolvedJob | None = None, listen: str = "127.0.0.1:0") -> Coordinator:
         identity = self.authority.issue_coordinator(JOB, server_name(JOB))
-        coordinator = Coordinator(job or a_job(), identity, self.folder, listen)
+        coordinator = Coordinator(job or a_job(), lambda: identity, self.folder, listen)
         self._open.append(coordinator)
         return coordinator
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
 from fedjobs_coordinator import coordinator as coordinator_module
 from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.ids import Digest
+from fedjobs_protocol.ids import Digest, SiloName
 from fedjobs_protocol.statuses import Phase
 
 from .builders import ALICE, BOB, WORK, a_job, an_assignment
-from .sites import SHARD, Site, raised_by, until
+from .sites import SHARD, Silo, Site, offer, raised_by, until
 
 
 def test_the_cohort_waits_for_all_silos(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    waiting = site.meanwhile(coordinator.cohort, SHARD)
+    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
     until(site.is_waiting)
     assert "1 of 2" in site.status().message
     assert not waiting.done()
@@ -30,28 +31,28 @@ def test_the_cohort_waits_for_all_silos(site: Site) -> None:
 def test_after_the_deadline_the_cohort_is_those_who_are_there(site: Site) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
 
 
 def test_a_goal_below_all_is_enough(site: Site) -> None:
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=1, goal=2))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
 def test_silos_that_are_ready_beyond_the_goal_take_part_too(site: Site) -> None:
     coordinator = site.start(a_job(least=1, goal=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
 def test_too_few_silos_after_the_deadline_are_an_error_that_names_who_and_why(site: Site) -> None:
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=3, deadline=0.3))
     site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join(decline="not for you")
-    error = raised_by(lambda: coordinator.cohort(SHARD))
+    error = raised_by(lambda: coordinator.cohort(SHARD, offer))
     assert error.code is ErrorCode.COHORT_TOO_SMALL
     assert "Only 1 of at least 3" in error.public
     assert "bob is Declined (requesters: not for you)" in error.public
@@ -63,12 +64,12 @@ def test_silos_that_decline_are_not_waited_for(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     site.silo(coordinator, ALICE).join(decline="not for you")
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
 
 
 def test_when_too_many_decline_the_deadline_is_not_waited_for(site: Site) -> None:
     coordinator = site.start(a_job(least=2, deadline=1000))
-    waiting = site.meanwhile(coordinator.cohort, SHARD)
+    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
     site.silo(coordinator, ALICE).join(decline="not for you")
     error = raised_by(lambda: waiting.result(10))
     assert error.code is ErrorCode.COHORT_TOO_SMALL
@@ -80,25 +81,25 @@ def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
     coordinator.refused(SHARD, ALICE)
-    assert coordinator.cohort(SHARD) == [BOB]
-    assert coordinator.cohort(Digest("00" * 32)) == [ALICE, BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
+    assert coordinator.cohort(Digest("00" * 32), offer) == [ALICE, BOB]
 
 
 def test_who_was_waited_for_in_vain_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
     _stand_still(monkeypatch)
-    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
     site.silo(coordinator, ALICE).join()
-    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
 def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     alice = site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD) == [ALICE, BOB]
+    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
     alice.pull()
@@ -106,13 +107,73 @@ def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, m
     coordinator.withdraw([assignment])
     _stand_still(monkeypatch)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel
-    assert coordinator.cohort(SHARD) == [BOB]
+    assert coordinator.cohort(SHARD, offer) == [BOB]
     assert site.status().silos[0].reason == "RoundDeadline"
     asking = site.meanwhile(alice.pull)
-    until(lambda: coordinator.cohort(SHARD) == [ALICE, BOB])
+    until(lambda: coordinator.cohort(SHARD, offer) == [ALICE, BOB])
     coordinator.stop()
     site.close(coordinator)
     assert asking.result(10).HasField("over")
+
+
+def test_people_are_waited_for_while_their_silo_joins_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+    clock.passes(2000, waiting)
+    alice.join(asked=True)
+    until(lambda: waiting.done() or not _is_for_people(site))
+    assert not waiting.done()
+    alice.await_people()
+    until(lambda: waiting.done() or _is_for_people(site))
+    alice.approve()
+    assert waiting.result(10) == [ALICE]
+
+
+def test_people_of_a_silo_that_does_not_come_back_are_not_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+    clock.passes(2000, waiting)
+    alice.join(asked=True)
+    until(lambda: waiting.done() or not _is_for_people(site))
+    clock.passes(900, waiting)
+    assert not waiting.done()
+    clock.passes(200, waiting)
+    assert raised_by(lambda: waiting.result(10)).code is ErrorCode.COHORT_TOO_SMALL
+
+
+class _Clock:
+    """Of the one who waits for silos: it stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.reads = 0
+
+    def monotonic(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def passes(self, seconds: float, waiting: Future[list[SiloName]]) -> None:
+        """Time goes by; whoever waits has looked twice since, so the first look has been acted on, or waits no more."""
+        self.now += seconds
+        looked = self.reads + 2
+        until(lambda: waiting.done() or self.reads >= looked)
+
+
+def _waits_for_people(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
+    """Alice has joined, and has a person look at the shard; a round waits for her."""
+    coordinator = site.start(a_job(least=1, deadline=1000))
+    clock = _Clock()
+    monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=time.sleep))
+    alice = site.silo(coordinator, ALICE).join(asked=True)
+    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
+    until(site.is_waiting)
+    alice.await_people()
+    until(lambda: _is_for_people(site))
+    return alice, clock, waiting
+
+
+def _is_for_people(site: Site) -> bool:
+    return "alice has to approve" in site.status().message
 
 
 def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:

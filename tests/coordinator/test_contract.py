@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs_coordinator.assignments import Assignment, Collection
+from fedjobs_coordinator.consents import Consents, Offered
 from fedjobs_coordinator.reports import ReportStore
 from fedjobs_coordinator.roster import Roster
 from fedjobs_coordinator.sessions import Sessions
@@ -27,7 +28,7 @@ class _Observed(Sessions):
     """Sessions that remember what came, for the suite to look at."""
 
     def __init__(self, epoch: Epoch, roster: Roster, reports: ReportStore) -> None:
-        super().__init__(JobUid(JOB), epoch, roster, reports, poll_s=0.2)
+        super().__init__(JobUid(JOB), epoch, roster, reports, Consents(time.monotonic), poll_s=0.2)
         self.uploaded: dict[tuple[str, str], bytes] = {}
         self.bytes: Counter[tuple[str, str]] = Counter()
 
@@ -56,6 +57,10 @@ class _Backend:
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._assign(silo, work, {}, accumulator_bytes)
+
+    def propose(self, silo: str, shard: pb.OfferedShard) -> None:
+        del silo  # all are asked
+        self.handler.offer(Offered(shard))
 
     def publish(self, silo: str, data: bytes) -> bytes:
         writer = self._store.writer()

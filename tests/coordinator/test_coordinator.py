@@ -16,7 +16,7 @@ from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.statuses import SiloState
 
 from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, taken
-from .sites import SHARD, Silo, Site, raised_by, until
+from .sites import SHARD, Silo, Site, offer, raised_by, until
 
 
 def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
@@ -103,7 +103,7 @@ class _Usage:
 
 def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
-    waiting = site.meanwhile(coordinator.cohort, SHARD)
+    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
     collecting = site.meanwhile(coordinator.collected, [an_assignment(ALICE)])
     until(site.is_waiting)
     coordinator.stop()
@@ -111,7 +111,7 @@ def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
         with pytest.raises(SuspendedError):
             future.result(10)
     with pytest.raises(SuspendedError):
-        coordinator.cohort(SHARD)
+        coordinator.cohort(SHARD, offer)
 
 
 def test_closing_tells_the_silos_and_frees_port_and_folder(site: Site) -> None:

@@ -146,11 +146,19 @@ def test_a_result_is_brought_to_a_bucket(result: Path, tmp_path: Path, s3: Objec
     output.export(_manifest(result), result)
 
 
+def _refusals(output: Output, result: Path) -> list[tuple[Callable[[], object], ErrorCode]]:
+    """Before anything is computed it is the end; a result that is there waits until somebody has mended it."""
+    return [
+        (lambda: output.check("check"), ErrorCode.OUTPUT_REFUSED),
+        (lambda: output.export(_manifest(result), result), ErrorCode.OUTPUT_FAILED),
+    ]
+
+
 def test_a_bucket_that_is_not_there_is_refused_and_not_made(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     output = Output("s3://elsewhere/digits", options_file(tmp_path, s3.url))
-    for call in (lambda: output.check("check"), lambda: output.export(_manifest(result), result)):
+    for call, code in _refusals(output, result):
         error = _error(call)
-        assert error.code is ErrorCode.OUTPUT_REFUSED
+        assert error.code is code
         assert "s3://elsewhere/digits" in error.public
         assert "the bucket or the folder must be there already" in error.public
     assert [bucket["Name"] for bucket in s3.client("s3").list_buckets()["Buckets"]] == [BUCKET]
@@ -165,9 +173,9 @@ def test_wrong_credentials_are_refused_and_not_shown(result: Path, tmp_path: Pat
     options = options_file(tmp_path, s3.url, key="nobody", secret="hush-hush")
     with s3.asking_for_credentials():
         output = Output(f"s3://{BUCKET}/digits", options)
-        for call in (lambda: output.check("check"), lambda: output.export(_manifest(result), result)):
+        for call, code in _refusals(output, result):
             error = _error(call)
-            assert error.code is ErrorCode.OUTPUT_REFUSED
+            assert error.code is code
             assert "Correct the credentials" in error.public
             assert "hush-hush" not in error.public
 

@@ -99,6 +99,35 @@ def test_a_thousand_joins_and_declines_leave_one_session_and_few_events(desk: De
     assert [event[1] for event in desk.events] == [SiloState.READY, SiloState.DECLINED]
 
 
+def _hindered() -> pb.JoinRequest:
+    return pb.JoinRequest(
+        protocol_versions=[1], shard_formats=[1], decline=pb.Decline(rule="cluster", message="no image")
+    )
+
+
+def test_a_silo_whose_cluster_starts_no_worker_is_waited_for_and_says_why(desk: Desk) -> None:
+    async def calls() -> None:
+        await desk.join(ALICE, _hindered())
+        (row,) = [row for row in desk.roster.rows() if row.name == ALICE]
+        assert (row.state, row.reason, row.message) == (SiloState.INVITED, "cluster", "no image")
+        assert ALICE in desk.roster.awaited()
+        await desk.join(ALICE)
+        (row,) = [row for row in desk.roster.rows() if row.name == ALICE]
+        assert (row.state, row.reason, row.message) == (SiloState.READY, "", "")
+
+    asyncio.run(calls())
+
+
+def test_what_hinders_a_worker_that_runs_again_ends_no_session(desk: Desk) -> None:
+    async def calls() -> None:
+        session_id = await desk.join(ALICE)
+        await desk.join(ALICE, _hindered())
+        await desk.sessions.heartbeat(peer(ALICE), pb.HeartbeatRequest(session_id=session_id))
+        assert desk.state(ALICE) is SiloState.READY
+
+    asyncio.run(calls())
+
+
 def test_nobody_can_use_the_session_of_another(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE)

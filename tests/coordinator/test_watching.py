@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,8 +13,9 @@ from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.status_reports import StatusReports
 from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.identities import Identity, RunAuthority, server_name
-from fedjobs_protocol.reports_client import watch
+from fedjobs_protocol.reports_client import open_reports, watch
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.statuses import Phase, Status
 
@@ -24,7 +26,8 @@ AUTHORITY = RunAuthority.create()
 
 @pytest.fixture
 def coordinator(tmp_path: Path) -> Iterator[Coordinator]:
-    coordinator = Coordinator(a_job(), AUTHORITY.issue_coordinator(JOB, server_name(JOB)), tmp_path, "127.0.0.1:0")
+    identity = AUTHORITY.issue_coordinator(JOB, server_name(JOB))
+    coordinator = Coordinator(a_job(), lambda: identity, tmp_path, "127.0.0.1:0")
     yield coordinator
     if coordinator.progress.status.phase is not Phase.COMPLETE:
         coordinator.close("Suspended")
@@ -89,6 +92,40 @@ def test_the_operator_may_do_nothing_that_a_silo_may(coordinator: Coordinator) -
             lambda: silo.fetch_blob("session", bytes(32), 1, lambda _: None),
         ):
             _refused(call)
+
+
+def test_the_operator_excludes_silos_and_readmits_them(coordinator: Coordinator) -> None:
+    async def exclude(identity: Identity, *exclusions: Exclusion) -> None:
+        async with open_reports(coordinator.address, server_name(JOB), identity) as reports:
+            await reports.exclude(exclusions)
+
+    suspended = Exclusion(ALICE, ErrorCode.SILO_SUSPENDED, "It is suspended.")
+    with open_channel(coordinator.address, server_name(JOB), AUTHORITY.issue_silo(JOB, ALICE)) as channel:
+        silo = SessionClient(channel)
+        _refused(lambda: asyncio.run(exclude(AUTHORITY.issue_silo(JOB, ALICE), suspended)))
+        silo.join(JOIN)
+        asyncio.run(exclude(AUTHORITY.issue_operator(), suspended))
+        with pytest.raises(FedjobsError, match="It is suspended") as raised:
+            silo.join(JOIN)
+        assert raised.value.code is ErrorCode.SILO_SUSPENDED
+        asyncio.run(exclude(AUTHORITY.issue_operator()))
+        silo.join(JOIN)
+
+
+def test_an_operator_whose_certificate_has_ended_is_told_to_come_with_the_next(coordinator: Coordinator) -> None:
+    """TLS looks at it once, when the connection is made; a connection may last longer."""
+
+    async def told() -> None:
+        identity = AUTHORITY.issue_operator(datetime.timedelta(seconds=3))
+        async with open_reports(coordinator.address, server_name(JOB), identity) as reports:
+            await reports.exclude(())
+            while True:
+                await reports.exclude(())
+                await asyncio.sleep(0.2)
+
+    with pytest.raises(FedjobsError) as raised:
+        asyncio.run(told())
+    assert raised.value.code is ErrorCode.CERTIFICATE_EXPIRED
 
 
 def test_an_operator_of_another_authority_gets_no_connection(coordinator: Coordinator) -> None:

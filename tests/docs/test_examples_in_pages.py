@@ -41,6 +41,9 @@ def test_every_command_line_names_a_command_and_options_that_exist(page: Path, l
         assert words.pop(0) in known_globals | {"--help"}
     assert words, f"{name(page)}: {line} names no command"
     command = group.commands.get(words[0])
+    while isinstance(command, typer.core.TyperGroup) and len(words) > 1:  # such as `fedjobs silo invite`
+        words.pop(0)
+        command = command.commands.get(words[0])
     assert command is not None, f"{name(page)}: there is no command {words[0]}"
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     options = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import images, kind, local, opening
+from tests.cluster import images, kind, local, nginx_images, opening
 from tests.cluster.clusters import Cluster
 from tests.cluster.errors import ClusterError
+from tests.e2e.outside import CLUSTERS
 
 NAME = "e2e"
 
@@ -26,15 +27,16 @@ def main() -> int:
     """The exit status of pytest, or 4 where there is no cluster to run it on."""
     parser = argparse.ArgumentParser("python -m tests.e2e", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cluster", default="local", help="local (default), kind, or a test cluster's kubeconfig")
-    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
+    parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     options, further = parser.parse_known_args()
     try:
         with _cluster(options.cluster, keep=options.keep) as cluster:
             with _timed("images"):
-                archives = images.build(say=_say)
+                archives = [*images.build(say=_say), nginx_images.build(say=_say)]
             with _timed("loading the images"):
                 cluster.load_images(archives)
             os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+            os.environ["E2E_KEEP"] = "1" if options.keep else ""
             return int(pytest.main(["tests/e2e", "--durations=0", *further]))
     except ClusterError as problem:
         _say(f"error: {problem}")
@@ -53,6 +55,8 @@ def _cluster(chosen: str, *, keep: bool) -> Iterator[Cluster]:
     finally:
         if not keep:
             (local.down if chosen == "local" else kind.down)(NAME)
+            for name in CLUSTERS.values():  # of an earlier run that kept them
+                local.down(name)
 
 
 @contextmanager

@@ -1,13 +1,10 @@
-"""A federation on a test cluster: the operator, four silos' agents, and what a person does with them."""
+"""A federation on a test cluster: operator, hub, front door, silos, and what a person does with them."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +12,28 @@ import yaml
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.readiness import wait_until
+from tests.e2e import commands
+from tests.e2e.commands import PATIENCE
+from tests.e2e.sites import ROOT, Site
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples/digits/job.yaml"
 SILOS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 FEW = SILOS[:2]
-OPERATOR_NAMESPACE = "fedjobs-system"
-LONG = 600  # seconds; a job takes half a minute, an old machine much longer
 
 
 @dataclass(frozen=True)
 class Federation:
-    """What tests do as a person with kubectl and the command line would."""
+    """What tests do as a person with kubectl and the command line would.
+
+    Attributes:
+        cluster: the federation's own.
+        namespace: of the jobs.
+        sites: by their names, where silos are installed.
+    """
 
     cluster: Cluster
     namespace: str
+    sites: dict[str, Site] = field(default_factory=dict)
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl(f"--namespace={self.namespace}", *arguments)
@@ -39,10 +43,47 @@ class Federation:
         self.cluster.kubectl("apply", f"--namespace={self.namespace}", "-f", "-", stdin=yaml.safe_dump(manifest))
         return str(manifest["metadata"]["name"])
 
-    def register(self, silo: str) -> None:
-        """Makes a silo known."""
-        head = {"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo"}
-        self.cluster.kubectl.apply(yaml.safe_dump(head | {"metadata": {"name": silo}, "spec": {}}))
+    def settle(self, site: Site, values: Mapping[str, Any], records: Path, *, anew: bool = False) -> None:
+        """Have a silo in the federation: invited, installed by the line of its invitation, and connected.
+
+        Args:
+            site: where.
+            values: of its chart, without a token.
+            records: a folder with its data.
+            anew: also where it is enrolled already.
+        """
+        enrolled = not anew and self.silo_condition(site.silo, "Enrolled").get("status") == "True"
+        site.prepare(records, anew=not enrolled)
+        if enrolled:  # on a cluster that was kept
+            site.upgrade(values)
+        else:
+            site.install(values, self.invite(site.silo)["command"])
+        self.sites[site.silo] = site
+        self.wait_for_silo(site.silo, "Connected")
+
+    def leave(self, site: Site) -> None:
+        """Remove a silo from the federation, and everything of it."""
+        commands.fedjobs(self.cluster, "silo", "remove", site.silo, "--yes")
+        site.cluster.kubectl("delete", "namespace", site.namespace, "--wait=false")
+        self.sites.pop(site.silo, None)
+
+    def invite(self, silo: str, *more: str) -> dict[str, Any]:
+        """Silo, command, token and expires."""
+        again = () if not self.cluster.kubectl("get", "silo", silo, "--ignore-not-found") else ("--again",)
+        return dict(json.loads(commands.fedjobs(self.cluster, "silo", "invite", silo, *again, *more, "--json")))
+
+    def silo_status(self, silo: str) -> dict[str, Any]:
+        """Nothing, if there is no such silo."""
+        found = self.cluster.kubectl("get", "silo", silo, "--ignore-not-found", "-o", "json")
+        return dict(json.loads(found or "{}").get("status", {}))
+
+    def silo_condition(self, silo: str, kind: str) -> dict[str, Any]:
+        found = [c for c in self.silo_status(silo).get("conditions", ()) if c["type"] == kind]
+        return dict(found[0]) if found else {}
+
+    def wait_for_silo(self, silo: str, kind: str, status: str = "True") -> None:
+        what = f"{silo}: {kind}={status}"
+        wait_until(what, lambda: self.silo_condition(silo, kind).get("status") == status, seconds=PATIENCE)
 
     def job(self, name: str) -> dict[str, Any]:
         return dict(json.loads(self.kubectl("get", "federatedjob", name, "-o", "json")))
@@ -80,22 +121,42 @@ class Federation:
         newest = max(self.pods(selector), key=lambda pod: int(pod["metadata"]["labels"]["fedjobs.dev/attempt"]))
         return str(newest["metadata"]["name"])
 
+    def row(self, name: str, silo: str) -> dict[str, Any]:
+        """What the job's status says of a silo."""
+        return next((dict(row) for row in self.status(name).get("silos", ()) if row["name"] == silo), {})
+
+    def wait_for_row(self, name: str, silo: str, state: str) -> dict[str, Any]:
+        """Waits until a silo is in that state in the job's status."""
+        self._until(name, f"{silo} is {state}", lambda: self.row(name, silo).get("state") == state, "Failed")
+        return self.row(name, silo)
+
     def worker_pod(self, name: str, silo: str) -> dict[str, Any]:
         """The pod of a silo's worker, once it is there."""
-        selector = f"fedjobs.dev/job={name},fedjobs.dev/silo={silo},app.kubernetes.io/component=worker"
-        self._until(name, f"the worker of {silo}", lambda: bool(self.pods(selector)), "Complete")
-        return self.pods(selector)[-1]
+        site = self.sites[silo]
+        self._until(name, f"the worker of {silo}", lambda: bool(site.workers(name)), "Complete")
+        return site.workers(name)[-1]
+
+    def kill_in_worker(self, name: str, silo: str, container: str) -> None:
+        """Sends SIGKILL to the first process of a container of a silo's worker."""
+        self.sites[silo].kill(self.worker_pod(name, silo)["metadata"]["name"], container)
+
+    def pods_of(self, name: str) -> list[dict[str, Any]]:
+        """All of a job's: its coordinator's, and its workers' wherever they are."""
+        workers = [pod for site in self.sites.values() for pod in site.workers(name)]
+        return self.pods(f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator") + workers
+
+    def progress(self, name: str) -> list[int]:
+        """The rounds that the coordinator of a running job said were finished, in this order."""
+        script = "print(open('/state/progress.jsonl').read())"
+        where = (self.coordinator_pod(name), "-c", "coordinator")
+        return _rounds(self.kubectl("exec", *where, "--", "python", "-c", script))
 
     def fetch(self, name: str, out: Path) -> dict[str, Any]:
         """The result, brought here by the command line, as it prints it."""
         return dict(json.loads(self.fedjobs("result", name, "--out", str(out), "--json")))
 
     def fedjobs(self, *arguments: str) -> str:
-        command = [str(Path(sys.executable).with_name("fedjobs")), *arguments, f"--namespace={self.namespace}"]
-        environment = os.environ | {"KUBECONFIG": str(self.cluster.kubeconfig)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=LONG)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return commands.fedjobs(self.cluster, *arguments, f"--namespace={self.namespace}")
 
     def delete(self, name: str) -> None:
         self.kubectl("delete", "federatedjob", name, "--ignore-not-found", "--wait=false")
@@ -105,7 +166,7 @@ class Federation:
             failure = {} if wanted == "Failed" else self.condition(name, "Failed")
             return failure.get("message") if failure.get("status") == "True" else None
 
-        wait_until(f"{name}: {what}", reached, seconds=LONG, broken=failed)
+        wait_until(f"{name}: {what}", reached, seconds=PATIENCE, broken=failed)
 
 
 def a_job(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
@@ -121,5 +182,9 @@ def a_job(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: An
 
 def finished_rounds(out: Path) -> list[int]:
     """The rounds that a coordinator, with all its starts, said were finished, in this order."""
-    lines = (out / "coordinator" / "progress.jsonl").read_text().splitlines()
-    return [event["round"] for event in map(json.loads, lines) if event["event"] == "round"]
+    return _rounds((out / "coordinator" / "progress.jsonl").read_text())
+
+
+def _rounds(progress: str) -> list[int]:
+    events = [json.loads(line) for line in progress.splitlines() if line]
+    return [event["round"] for event in events if event["event"] == "round"]

@@ -8,7 +8,8 @@ import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.readiness import wait_until
-from tests.e2e.federations import FEW, OPERATOR_NAMESPACE, Federation, a_job, finished_rounds
+from tests.e2e.federations import FEW, Federation, a_job, finished_rounds
+from tests.e2e.installations import OPERATOR_NAMESPACE
 
 ROUNDS = 300
 
@@ -24,17 +25,15 @@ def kill_coordinator(federation: Federation, name: str) -> None:
 
 
 def kill_session(federation: Federation, name: str) -> None:
-    pod = federation.worker_pod(name, FEW[0])["metadata"]["name"]
-    federation.cluster.kill_container(federation.namespace, pod, "session")
+    federation.kill_in_worker(name, FEW[0], "session")
 
 
 def kill_runner(federation: Federation, name: str) -> None:
-    pod = federation.worker_pod(name, FEW[0])["metadata"]["name"]
-    federation.cluster.kill_container(federation.namespace, pod, "runner")
+    federation.kill_in_worker(name, FEW[0], "runner")
 
 
 def drain_node(federation: Federation, name: str) -> None:
-    """All pods of the job, the agents and the operator have to go, and may come back."""
+    """All pods of the job, the agents, the operator, the hub and the front door have to go, and may come back."""
     kubectl, node = federation.cluster.kubectl, federation.cluster.node
     before = federation.coordinator_pod(name)
     arguments = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s")
@@ -76,9 +75,14 @@ def test_a_job_deleted_while_it_runs_takes_all_that_is_its_own_along(federation:
         a_job("deleted", rounds=5000, silos=FEW, coordinator={"storage": {"whenDeleted": "Delete"}})
     )
     federation.wait_for_round(name, 1)
+    uid = federation.job(name)["metadata"]["uid"].replace("-", "")[:16]
+    route = ("get", "service", f"j-{uid}", f"--namespace={OPERATOR_NAMESPACE}", "--ignore-not-found", "-o", "name")
+    assert federation.cluster.kubectl(*route).strip()
 
     federation.kubectl("delete", "federatedjob", name, "--timeout=60s")
 
     kinds = "jobs,pods,services,configmaps,secrets,persistentvolumeclaims,networkpolicies"
-    selector = ("--selector", f"fedjobs.dev/job={name}", "-o", "name")
-    wait_until("nothing is left", lambda: not federation.kubectl("get", kinds, *selector).strip())
+    selector = ("get", kinds, "--selector", f"fedjobs.dev/job={name}", "-o", "name")
+    places = [federation.kubectl, *(site.kubectl for site in federation.sites.values())]
+    wait_until("nothing is left", lambda: not any(kubectl(*selector).strip() for kubectl in places))
+    wait_until("its way through the front door is gone", lambda: not federation.cluster.kubectl(*route).strip())

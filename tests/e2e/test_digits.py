@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.federations import DIGITS, ROOT, SILOS, Federation, finished_rounds
+from tests.e2e.federations import DIGITS, SILOS, Federation, finished_rounds
+from tests.e2e.sites import ROOT
 
 
 def test_the_example_gives_the_model_that_it_gives_on_one_machine(federation: Federation, tmp_path: Path) -> None:

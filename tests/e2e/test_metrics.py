@@ -18,7 +18,8 @@ import yaml
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.readiness import wait_until
-from tests.e2e.federations import FEW, OPERATOR_NAMESPACE, Federation, a_job
+from tests.e2e.federations import FEW, Federation, a_job
+from tests.e2e.installations import OPERATOR_NAMESPACE
 
 PORT = 9090
 

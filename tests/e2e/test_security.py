@@ -25,13 +25,14 @@ def job(federation: Federation) -> Iterator[str]:
     federation.delete(name)
 
 
-def test_no_pod_of_a_job_has_a_token_or_can_write_beside_its_volumes(federation: Federation, job: str) -> None:
-    pods = federation.pods(f"fedjobs.dev/job={job}")
+def test_no_pod_of_a_job_can_ask_kubernetes_or_write_beside_its_volumes(federation: Federation, job: str) -> None:
+    pods = federation.pods_of(job)
     assert len(pods) == 1 + len(FEW)
     for pod in pods:
         spec = pod["spec"]
+        is_worker = pod["metadata"]["labels"]["app.kubernetes.io/component"] == "worker"
         assert spec["automountServiceAccountToken"] is False
-        assert not [volume for volume in spec["volumes"] if "projected" in volume]
+        assert audiences(spec) == ([] if is_worker else ["fedjobs-hub"])
         for container in containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert container["resources"]["requests"]
@@ -52,7 +53,7 @@ def test_the_runner_sees_neither_keys_nor_data(federation: Federation, job: str)
 def test_a_runner_that_computes_has_given_up_the_network(federation: Federation, job: str) -> None:
     """Its filter comes on top of the container's own; what the filter refuses is tested in tests/worker."""
     pod = federation.worker_pod(job, FEW[0])["metadata"]["name"]
-    printed = federation.kubectl("exec", pod, "-c", "runner", "--", "python", "-c", FILTERS)
+    printed = federation.sites[FEW[0]].kubectl("exec", pod, "-c", "runner", "--", "python", "-c", FILTERS)
     processes = {int(pid): fields for pid, *fields in (line.split() for line in printed.splitlines())}
     host = processes[1]
     runners = [fields for pid, fields in processes.items() if pid != 1 and int(fields[0]) == 1]
@@ -61,6 +62,13 @@ def test_a_runner_that_computes_has_given_up_the_network(federation: Federation,
         assert no_new_privileges == "1"
         assert int(filters) == int(host[2]) + 1
         assert int(capabilities, 16) == 0
+
+
+def audiences(spec: dict[str, Any]) -> list[str]:
+    """Who takes the tokens that are mounted; the API server alone takes those that say nobody."""
+    projected = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
+    tokens = [source["serviceAccountToken"] for source in projected if "serviceAccountToken" in source]
+    return [token.get("audience", "kubernetes") for token in tokens]
 
 
 def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,5 +24,5 @@ def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
 
 
 def _running(federation: Federation, name: str) -> list[str]:
-    pods = federation.pods(f"fedjobs.dev/job={name}")
+    pods = federation.pods_of(name)
     return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]

@@ -11,6 +11,10 @@ import yaml
 
 CHART = Path(__file__).parents[2] / "helm/fedjobs-operator"
 RELEASE, NAMESPACE = "fedjobs", "fedjobs-system"
+HOST = "fedjobs.example.org"
+OPERATOR, HUB, FRONT_DOOR = "operator", "hub", "front-door"
+"""The parts of the chart, as their labels have them."""
+COMPONENT = "app.kubernetes.io/component"
 Object = dict[str, Any]
 
 
@@ -37,7 +41,7 @@ class Helm:
         Raises:
             HelmError: the values are refused.
         """
-        sets = [part for setting in settings for part in ("--set", setting)]
+        sets = [part for setting in (f"frontDoor.host={HOST}", *settings) for part in ("--set", setting)]
         return self("template", release, str(CHART), f"--namespace={namespace}", "--kube-version=1.34", *sets)
 
     def objects(self, *settings: str, release: str = RELEASE, namespace: str = NAMESPACE) -> list[Object]:
@@ -51,9 +55,14 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
     return [each for each in objects if each["kind"] == kind]
 
 
-def pod(objects: list[Object]) -> Object:
-    """The spec of the operator's pod."""
-    [deployment] = of_kind(objects, "Deployment")
+def part(objects: list[Object], name: str) -> list[Object]:
+    """What belongs to one part of the chart."""
+    return [each for each in objects if each["metadata"].get("labels", {}).get(COMPONENT) == name]
+
+
+def pod(objects: list[Object], name: str = OPERATOR) -> Object:
+    """The spec of the pod of one part."""
+    [deployment] = of_kind(part(objects, name), "Deployment")
     spec: Object = deployment["spec"]["template"]["spec"]
     return spec
 

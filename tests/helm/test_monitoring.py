@@ -80,7 +80,8 @@ def test_panels_do_not_overlap() -> None:
 
 def test_they_arrive_as_they_are(helm: Helm) -> None:
     objects = helm.objects("monitoring.dashboard=true", "monitoring.prometheusRule=true")
-    [config], [rule] = of_kind(objects, "ConfigMap"), of_kind(objects, "PrometheusRule")
+    [rule] = of_kind(objects, "PrometheusRule")
+    [config] = [each for each in of_kind(objects, "ConfigMap") if "fedjobs.json" in each["data"]]
     assert json.loads(config["data"]["fedjobs.json"]) == DASHBOARD
     assert rule["spec"] == ALERTS
 

@@ -1,45 +1,64 @@
-"""The operator has few rights, and its pod fewer."""
+"""The chart's parts have few rights, and their pods fewer."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.helm.charts import Helm, pod, rules
+from tests.helm.charts import FRONT_DOOR, HUB, OPERATOR, Helm, Object, of_kind, part, pod, rules
+
+PARTS = (OPERATOR, HUB, FRONT_DOOR)
 
 
-def test_no_rule_has_a_wildcard(helm: Helm) -> None:
-    for rule in rules(helm.objects()):
+@pytest.fixture
+def granted(helm: Helm) -> list[Object]:
+    """The operator's rules."""
+    return rules(part(helm.objects(), OPERATOR))
+
+
+def test_no_rule_has_a_wildcard(granted: list[Object]) -> None:
+    for rule in granted:
         assert not any("*" in each for part in ("apiGroups", "resources", "verbs") for each in rule[part])
 
 
-def test_no_secret_can_be_read_but_the_operator_s_own(helm: Helm) -> None:
-    reading = [
-        r for r in rules(helm.objects()) if "secrets" in r["resources"] and {"get", "list", "watch"} & set(r["verbs"])
-    ]
-    assert [(rule["verbs"], rule["resourceNames"]) for rule in reading] == [(["get"], ["fedjobs-authority"])]
+def test_the_operator_has_nothing_to_do_with_secrets(granted: list[Object]) -> None:
+    assert not [rule for rule in granted if "secrets" in rule["resources"]]
 
 
 @pytest.mark.parametrize(
     "resource", ["roles", "rolebindings", "pods/exec", "serviceaccounts", "serviceaccounts/token", "nodes"]
 )
-def test_what_would_give_more_rights_is_out_of_reach(helm: Helm, resource: str) -> None:
-    assert not [rule for rule in rules(helm.objects()) if resource in rule["resources"]]
+def test_what_would_give_more_rights_is_out_of_reach(granted: list[Object], resource: str) -> None:
+    assert not [rule for rule in granted if resource in rule["resources"]]
 
 
-def test_pods_are_only_looked_at(helm: Helm) -> None:
-    [rule] = [rule for rule in rules(helm.objects()) if "pods" in rule["resources"]]
+def test_pods_are_only_looked_at(granted: list[Object]) -> None:
+    [rule] = [rule for rule in granted if "pods" in rule["resources"]]
     assert set(rule["verbs"]) == {"list", "watch"}
 
 
-def test_the_pod_can_write_nothing_but_its_folder_for_scratch(helm: Helm) -> None:
-    spec = pod(helm.objects())
+@pytest.mark.parametrize("name", PARTS)
+def test_a_pod_can_write_nothing_but_its_folder_for_scratch(helm: Helm, name: str) -> None:
+    spec = pod(helm.objects(), name)
     [container] = spec["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    assert spec["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+    assert [mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")] == ["tmp"]
+    assert {"name": "tmp", "emptyDir": {}} in spec["volumes"]
 
 
-def test_the_pod_has_probes_and_resources(helm: Helm) -> None:
-    [container] = pod(helm.objects())["containers"]
-    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+@pytest.mark.parametrize("name", PARTS)
+def test_a_pod_has_probes_and_resources(helm: Helm, name: str) -> None:
+    [container] = pod(helm.objects(), name)["containers"]
+    assert {"readinessProbe", "livenessProbe"} <= container.keys()
     assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
     assert "memory" in container["resources"]["limits"]
+
+
+def test_the_operators_token_is_for_the_hub_alone(helm: Helm) -> None:
+    [volume] = [each for each in pod(helm.objects())["volumes"] if each["name"] == "hub"]
+    [source] = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "fedjobs-hub"
+
+
+def test_every_part_is_there(helm: Helm) -> None:
+    deployments = of_kind(helm.objects(), "Deployment")
+    assert {each["metadata"]["labels"]["app.kubernetes.io/component"] for each in deployments} == set(PARTS)

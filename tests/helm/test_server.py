@@ -18,7 +18,7 @@ import yaml
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until
-from tests.helm.charts import CHART, RELEASE, Helm, of_kind
+from tests.helm.charts import CHART, FRONT_DOOR, HOST, HUB, OPERATOR, RELEASE, Helm, of_kind, part
 
 pytestmark = pytest.mark.api_server
 
@@ -27,7 +27,7 @@ CRDS = [str(ROOT / "crds" / f"{name}.yaml") for name in ("federatedjobs", "silos
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 OF_PROMETHEUS = "monitoring.coreos.com/v1"
 SILOS = ("hospital-a", "hospital-b")
-RUNS = {"Job", "Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "Event"}
+RUNS = {"Job", "Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Event"}
 
 
 @pytest.fixture
@@ -61,19 +61,22 @@ def test_it_is_accepted_in_a_restricted_namespace(
     assert len(done.stdout.splitlines()) == len(objects)
 
 
-def test_the_pod_itself_is_admitted_where_only_restricted_ones_are(
-    api_server: ApiServer, strict_namespace: str, helm: Helm
+@pytest.mark.parametrize("name", [OPERATOR, HUB, FRONT_DOOR])
+def test_a_pod_itself_is_admitted_where_only_restricted_ones_are(
+    api_server: ApiServer, strict_namespace: str, helm: Helm, name: str
 ) -> None:
-    [deployment] = of_kind(helm.objects(namespace=strict_namespace), "Deployment")
+    objects = part(helm.objects(namespace=strict_namespace), name)
+    [deployment] = of_kind(objects, "Deployment")
     template = deployment["spec"]["template"]
     pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
-    pod["metadata"] = {"name": "operator", "namespace": strict_namespace, "labels": template["metadata"]["labels"]}
-    account: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    account["metadata"] = {"name": template["spec"]["serviceAccountName"], "namespace": strict_namespace}
-    api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(account))
-    assert "pod/operator created" in api_server.kubectl(
-        "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod)
-    )
+    pod["metadata"] = {"name": name, "namespace": strict_namespace, "labels": template["metadata"]["labels"]}
+    accounts = ["default", *(each["metadata"]["name"] for each in of_kind(objects, "ServiceAccount"))]
+    for account in accounts:
+        made: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
+        made["metadata"] = {"name": account, "namespace": strict_namespace}
+        api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(made))
+    shown = api_server.kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
+    assert f"pod/{name} created" in shown
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
@@ -107,11 +110,7 @@ def test_the_rights_are_what_the_operator_needs(
                 wait_until(f"the job has its {kind}", functools.partial(seen, kind), broken=ended)
             change = json.dumps({"spec": {"suspend": True}})
             kubectl("patch", "federatedjob", "digits", f"--namespace={api_namespace}", "--type=merge", "-p", change)
-
-            def invitations() -> list[str]:
-                return [name for name in _names(api_server, "Secret", api_namespace) if "-silo-" in name]
-
-            wait_until("invitations are withdrawn", lambda: not invitations(), broken=ended)
+            wait_until("the coordinator is suspended", lambda: _is_suspended(api_server, api_namespace), broken=ended)
     finally:
         kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all([*rights, *[_silo(name) for name in SILOS]]))
     refused = [(e["verb"], e["requestURI"]) for e in _calls(api_server, user) if e["responseStatus"].get("code") == 403]
@@ -120,6 +119,12 @@ def test_the_rights_are_what_the_operator_needs(
 
 def _names(server: ApiServer, kind: str, namespace: str) -> list[str]:
     return server.kubectl("get", kind, f"--namespace={namespace}", "-o", "name", "--ignore-not-found").split()
+
+
+def _is_suspended(server: ApiServer, namespace: str) -> bool:
+    return (
+        server.kubectl("get", "jobs", f"--namespace={namespace}", "-o", "jsonpath={.items[*].spec.suspend}") == "true"
+    )
 
 
 def _calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
@@ -146,6 +151,7 @@ def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterato
         free.bind(("127.0.0.1", 0))
         health = f"127.0.0.1:{free.getsockname()[1]}"
     command = [sys.executable, "-m", "fedjobs_operator", f"--own-namespace={own}", "--coordinator-image=none"]
+    command += [f"--front-door={HOST}", f"--address={HOST}:443", "--hub=127.0.0.1:1"]  # no hub: it goes on without
     command += ["--metrics=127.0.0.1:0", f"--health={health}", *arguments]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"KUBECONFIG": str(kubeconfig)})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helm.charts import CHART, NAMESPACE, Helm, of_kind, pod
+from tests.helm.charts import CHART, HUB, NAMESPACE, OPERATOR, Helm, Object, of_kind, part, pod
 
 CRDS = CHART.parents[1] / "crds"
 KEPT = {"helm.sh/resource-policy": "keep"}
@@ -19,15 +19,17 @@ def kinds(objects: list[dict[str, Any]]) -> set[str]:
     return {each["kind"] for each in objects}
 
 
-def test_by_default_it_is_the_operator_with_its_rights_and_its_api(helm: Helm) -> None:
+def test_by_default_it_is_operator_hub_and_front_door_with_their_rights_and_the_api(helm: Helm) -> None:
     assert kinds(helm.objects()) == {
         "ClusterRole",
         "ClusterRoleBinding",
+        "ConfigMap",
         "CustomResourceDefinition",
         "Deployment",
         "NetworkPolicy",
         "Role",
         "RoleBinding",
+        "Service",
         "ServiceAccount",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
@@ -74,15 +76,21 @@ def test_a_whole_cluster_takes_a_cluster_role(helm: Helm) -> None:
     assert {each["metadata"]["namespace"] for each in of_kind(objects, "Role")} == {NAMESPACE}
 
 
-def test_some_namespaces_take_a_role_in_each(helm: Helm) -> None:
-    everywhere = next(each for each in of_kind(helm.objects(), "ClusterRole") if "jobs" in each["metadata"]["name"])
-    objects = helm.objects("namespaces={a,b}")
+@pytest.mark.parametrize("name", [OPERATOR, HUB])
+def test_some_namespaces_take_a_role_in_each(helm: Helm, name: str) -> None:
+    clusterwide = of_kind(part(helm.objects(), name), "ClusterRole")
+    [everywhere] = [each for each in clusterwide if each["metadata"]["name"].endswith("jobs")]
+    objects = part(helm.objects("namespaces={a,b}"), name)
     roles = {each["metadata"]["namespace"]: each for each in of_kind(objects, "Role")}
     assert roles.keys() == {"a", "b", NAMESPACE}
     assert roles["a"]["rules"] == roles["b"]["rules"] == everywhere["rules"]
-    [silos] = of_kind(objects, "ClusterRole")
+    args = pod(objects, name)["containers"][0]["args"]
+    assert {"--namespace=a", "--namespace=b"} <= set(args)
+
+
+def test_silos_belong_to_no_namespace(helm: Helm) -> None:
+    [silos] = of_kind(part(helm.objects("namespaces={a,b}"), OPERATOR), "ClusterRole")
     assert silos["rules"] == [{"apiGroups": ["fedjobs.dev"], "resources": ["silos"], "verbs": ["list", "watch"]}]
-    assert {"--namespace=a", "--namespace=b"} <= set(pod(objects)["containers"][0]["args"])
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -123,15 +131,21 @@ def test_every_file_of_the_api_is_in_the_chart(helm: Helm) -> None:
     ],
 )
 def test_what_is_off_can_be_had(helm: Helm, value: str, kind: set[str]) -> None:
-    assert kinds(helm.objects(f"{value}=true")) - kinds(helm.objects()) == kind
+    before = {_named(each) for each in helm.objects()}
+    assert {each["kind"] for each in helm.objects(f"{value}=true") if _named(each) not in before} == kind
+
+
+def _named(each: Object) -> tuple[str, str]:
+    return each["kind"], each["metadata"]["name"]
 
 
 def test_the_service_has_the_port_that_is_monitored(helm: Helm) -> None:
     objects = helm.objects("monitoring.serviceMonitor=true")
-    [service], [monitor] = of_kind(objects, "Service"), of_kind(objects, "ServiceMonitor")
+    operator = part(objects, OPERATOR)
+    [service], [monitor] = of_kind(operator, "Service"), of_kind(operator, "ServiceMonitor")
     assert monitor["spec"]["endpoints"] == [{"port": service["spec"]["ports"][0]["name"]}]
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    [deployment] = of_kind(objects, "Deployment")
+    [deployment] = of_kind(operator, "Deployment")
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
 
 

@@ -17,8 +17,11 @@ def test_the_chart_is_well_formed(helm: Helm) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
-def test_there_are_at_most_five() -> None:
-    assert len(VALUES) <= 5
+def test_one_is_enough_and_no_other_must_be_given(helm: Helm) -> None:
+    template = ("template", "fedjobs", str(CHART), "--kube-version=1.34")
+    with pytest.raises(HelmError, match=re.escape("frontDoor.host is missing")):
+        helm(*template)
+    assert helm(*template, "--set", "frontDoor.host=fedjobs.example.org")
 
 
 @pytest.mark.parametrize("name", VALUES)

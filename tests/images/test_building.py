@@ -35,7 +35,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Target]:
         archive.write_text(version)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(images, "_has_docker", lambda: False)
+    monkeypatch.setattr(images, "has_docker", lambda: False)
     monkeypatch.setattr(images, "_with_buildah", builder)
     return targets
 

@@ -45,8 +45,9 @@ class AnAttempt:
         entry = {"type": condition, "status": "True", "lastTransitionTime": time, "reason": reason, "message": message}
         return self._with(job={"status": {"conditions": [entry]}})
 
-    def _exited(self, code: int, reason: str, message: str) -> AnAttempt:
-        state = {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+    def _exited(self, code: int, reason: str, message: str, after: float | None = None) -> AnAttempt:
+        ended = {"exitCode": code, "reason": reason, "message": message}
+        state = {"terminated": ended | ({} if after is None else {"finishedAt": written(at(after))})}
         phase = "Failed" if code else "Succeeded"
         conditions = [{"type": "Ready", "status": "False"}]
         status = {"phase": phase, "containerStatuses": [{"name": "coordinator", "state": state}]}
@@ -69,9 +70,9 @@ class AnAttempt:
     def crashed(self, *, exit_code: int = 137, reason: str = "Error", says: str = "", after: float = 100) -> AnAttempt:
         return self.exited(exit_code, reason, says)._ended("Failed", after, "BackoffLimitExceeded", "It has failed.")
 
-    def exited(self, code: int, reason: str = "Error", says: str = "") -> AnAttempt:
+    def exited(self, code: int, reason: str = "Error", says: str = "", *, after: float | None = None) -> AnAttempt:
         """The pod ended, and the Job has not said yet what follows."""
-        return self._exited(code, reason, says)
+        return self._exited(code, reason, says, after)
 
     def complete(self, *, result: str = "", after: float = 100, **word: Any) -> AnAttempt:
         said = a_final_word(result=result, **word).to_json().decode()
@@ -80,6 +81,14 @@ class AnAttempt:
     def failed_for_good(self, code: str, message: str = "", *, after: float = 100, **word: Any) -> AnAttempt:
         said = a_final_word(Phase.FAILED, code=code, message=message, **word).to_json().decode()
         return self._exited(1, "Error", said)._ended("Failed", after, "PodFailurePolicy", "It has failed.")
+
+    def in_a_queue(self) -> AnAttempt:
+        """Its Job was made with the queue's label."""
+        return self._with(job={"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "research"}}})
+
+    def being_deleted(self, after: float = 0) -> AnAttempt:
+        """Its Job is there until its pod has ended."""
+        return self._with(job={"metadata": {"deletionTimestamp": written(at(after))}})
 
     def suspended(self) -> AnAttempt:
         return self._with(job={"spec": {"suspend": True}}).without_pod()
@@ -100,7 +109,7 @@ class AnAttempt:
 def an_attempt(number: int = 1, *, job: str = "digits", uid: str = UID) -> AnAttempt:
     name = f"{job}-coordinator-{number}"
     labels = {"fedjobs.dev/attempt": str(number), "fedjobs.dev/job": job, "fedjobs.dev/job-uid": uid}
-    created = {"creationTimestamp": written(NOON), "resourceVersion": "1", "labels": labels}
+    created = {"creationTimestamp": written(NOON), "resourceVersion": "1", "labels": labels, "namespace": "team"}
     return AnAttempt(
         number,
         {"kind": "Job", "metadata": created | {"name": name, "uid": f"job-{number}"}, "spec": {}, "status": {}},

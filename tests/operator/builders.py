@@ -9,10 +9,10 @@ from typing import Any
 from fedjobs_operator import plans
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.children.coordinator_jobs import CoordinatorImage
+from fedjobs_operator.decisions import Plan
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.observations import KnownSilo, Observed
-from fedjobs_operator.plans import Plan
+from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
 
@@ -20,7 +20,14 @@ from tests.api.jobs import a_job as a_written_job
 from tests.operator.attempts import NOON, UID, AnAttempt, Body, an_attempt, at
 
 REF = JobRef("team", "digits", UID)
-IMAGE = CoordinatorImage("coordinator:1")
+FRONT_DOOR = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
+SETTINGS = Settings(
+    own_namespace="fedjobs-system",
+    image=CoordinatorImage("coordinator:1"),
+    front_door=FRONT_DOOR,
+    hub=Hub.of(FRONT_DOOR, "fedjobs-hub.fedjobs-system.svc:8444"),
+)
+TRUST = "the hub's issuer\n"
 
 
 @dataclass(frozen=True)
@@ -112,11 +119,13 @@ class ALook:
     resolved: ResolvedJob | None = None
     attempts: tuple[AnAttempt, ...] = ()
     claim: str = ""
+    trust: str = TRUST
     report: Status | None = None
+    not_heard: str = ""
     status: Body = field(default_factory=dict)
 
     def plan(self) -> Plan:
-        return plans.plan(self.job.body, self.observed, IMAGE, at(self.seconds))
+        return plans.plan(self.job.body, self.observed, SETTINGS, at(self.seconds))
 
     @property
     def observed(self) -> Observed:
@@ -126,7 +135,9 @@ class ALook:
             attempts=tuple(attempt.observed for attempt in self.attempts),
             claim_phase=self.claim,
             claimed_at=NOON if self.claim else None,
+            trust=self.trust,
             report=self.report,
+            not_heard=self.not_heard,
             status=self.status,
         )
 
@@ -151,6 +162,10 @@ class ALook:
 
     def with_claim(self, phase: str = "Bound") -> ALook:
         return replace(self, claim=phase)
+
+    def without_a_hub(self) -> ALook:
+        """It has not said yet whom to trust."""
+        return replace(self, trust="")
 
     def hearing(self, report: Status | None) -> ALook:
         return replace(self, report=report)
@@ -179,6 +194,11 @@ def said(status: FederatedJobStatus, kind: JobCondition) -> tuple[str, str] | No
     """Status and reason of a condition."""
     found = condition(status, kind)
     return None if found is None else (found.status, found.reason)
+
+
+def is_invited(plan: Plan) -> bool:
+    """Whether the silos shall take part."""
+    return plan.status.invitation is not None
 
 
 def kinds(plan: Plan) -> list[str]:

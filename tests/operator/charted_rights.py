@@ -10,7 +10,7 @@ from tests.cluster import binaries
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.binaries import Module
 from tests.cluster.readiness import wait_until
-from tests.helm.charts import Helm
+from tests.helm.charts import OPERATOR, Helm, part
 from tests.operator.processes import OWN_NAMESPACE
 
 _KINDS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
@@ -33,10 +33,10 @@ def granted(server: ApiServer, *settings: str, release: str = "fedjobs") -> Path
         A kubeconfig of the release's ServiceAccount.
     """
     helm = Helm(binaries.ensured(Module.HELM) / "helm")
-    objects = [each for each in helm.objects(*settings, release=release) if each["kind"] in _KINDS]
+    objects = [each for each in part(helm.objects(*settings, release=release), OPERATOR) if each["kind"] in _KINDS]
     server.kubectl.apply(yaml.safe_dump_all(objects))
     (account,) = {subject["name"] for each in objects for subject in each.get("subjects", ())}
     kubectl = server.kubectl_as(user(account))
-    asked = ("auth", "can-i", "get", "secrets/fedjobs-authority", f"--namespace={OWN_NAMESPACE}")
+    asked = ("auth", "can-i", "get", "configmaps/fedjobs-trust", f"--namespace={OWN_NAMESPACE}")
     wait_until("the rights are known", lambda: kubectl.run(*asked).returncode == 0)
     return kubectl.kubeconfig

@@ -10,6 +10,7 @@ from fedjobs_operator.crds.files import FOLDER
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until
+from tests.operator.builders import TRUST
 from tests.operator.charted_rights import granted
 from tests.operator.processes import OWN_NAMESPACE, OperatorProcess
 from tests.operator.teams import Team
@@ -24,6 +25,12 @@ def a_silo_object(name: str) -> str:
     )
 
 
+def hub_trust(servers: str) -> dict[str, object]:
+    """What a hub publishes."""
+    metadata = {"name": "fedjobs-trust", "namespace": OWN_NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"servers.crt": servers}}
+
+
 @pytest.fixture(scope="session")
 def server(api_server_with_controllers: ApiServer) -> ApiServer:
     """An API server with the CRDs and two Silos, and a namespace for the operator."""
@@ -33,6 +40,7 @@ def server(api_server_with_controllers: ApiServer) -> ApiServer:
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in CRDS))
     wait_until("the API is served", lambda: kubectl.run("get", "fj,silos").returncode == 0)
     kubectl("create", "namespace", OWN_NAMESPACE)
+    kubectl.apply(yaml.safe_dump(hub_trust(TRUST)))
     for name in ("hospital-a", "hospital-b"):
         kubectl.apply(a_silo_object(name))
     return api_server_with_controllers

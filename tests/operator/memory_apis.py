@@ -10,7 +10,10 @@ from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
 
 
 class MemoryApi(KubernetesApi):
-    """Keeps objects by kind and name, and all calls: `("create", "Secret", "digits-coordinator")`."""
+    """Keeps objects by kind and name, and all calls: `("create", "Job", "digits-coordinator-1")`.
+
+    What is not in the jobs' namespace has that in its name: `fedjobs-system/j-0f8e7d6c5b4a4938`.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
@@ -28,7 +31,7 @@ class MemoryApi(KubernetesApi):
             raise self.refused[verb, kind]
 
     def apply(self, manifest: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        kind, name = manifest["kind"], _name(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         self._called("apply", kind, name)
         known = self.objects.get((kind, name), {"metadata": {"resourceVersion": "1"}})
         metadata = known["metadata"] | manifest["metadata"]
@@ -36,7 +39,7 @@ class MemoryApi(KubernetesApi):
         return self.objects[kind, name]
 
     def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        kind, name = manifest["kind"], _name(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         self._called("create", kind, name)
         if (kind, name) in self.objects:
             return None
@@ -47,14 +50,30 @@ class MemoryApi(KubernetesApi):
         return created
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        name = _name(namespace, name)
         self._called("get", kind, name)
         return self.objects.get((kind, name))
 
     def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         self._called("merge", kind, name)
         if (kind, name) in self.objects:
-            self.objects[kind, name]["spec"] |= change["spec"]
+            for part, fields in change.items():
+                self.objects[kind, name][part] |= fields
+
+    def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
+        self._called("all", kind, "")
+        wanted = dict(label.split("=") for label in labels.split(",") if label)
+        found = [body for (of, _), body in self.objects.items() if of == kind]
+        return [each for each in found if wanted.items() <= each["metadata"].get("labels", {}).items()]
+
+    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
+        return {body["metadata"]["uid"] for body in self.all(kind, namespace, labels=labels)}
 
     def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        name = _name(namespace, name)
         self._called("delete", kind, name)
         self.objects.pop((kind, name), None)
+
+
+def _name(namespace: str, name: str) -> str:
+    return name if namespace == "team" else f"{namespace}/{name}"

@@ -11,8 +11,11 @@ import urllib.request
 from pathlib import Path
 
 from tests.cluster.readiness import tail, wait_until
+from tests.operator.builders import FRONT_DOOR
 
 OWN_NAMESPACE = "fedjobs-system"
+NO_HUB = "127.0.0.1:1"
+"""Nobody listens there: an operator goes on without a hub."""
 
 
 class OperatorProcess:
@@ -28,6 +31,7 @@ class OperatorProcess:
         self.log = log
         self._health, self._metrics = _free_port(), _free_port()
         command = [sys.executable, "-m", "fedjobs_operator", "--own-namespace", OWN_NAMESPACE]
+        command += ["--front-door", FRONT_DOOR.host, "--address", FRONT_DOOR.address, "--hub", NO_HUB]
         command += ["--coordinator-image", "coordinator:1", "--health", f"127.0.0.1:{self._health}"]
         command += ["--metrics", f"127.0.0.1:{self._metrics}", *arguments]
         with log.open("ab") as file:

@@ -12,6 +12,7 @@ from kubernetes.client import ApiClient
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until
+from tests.operator.processes import OWN_NAMESPACE
 
 Body = dict[str, Any]
 FOLDERS = {
@@ -22,10 +23,9 @@ FOLDERS = {
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "persistentvolumeclaims": "/api/v1",
     "pods": "/api/v1",
-    "secrets": "/api/v1",
     "services": "/api/v1",
 }
-CHILDREN = ("configmaps", "jobs", "networkpolicies", "persistentvolumeclaims", "secrets", "services")
+CHILDREN = ("configmaps", "jobs", "networkpolicies", "persistentvolumeclaims", "services")
 
 
 class Team:
@@ -67,8 +67,18 @@ class Team:
         """The names of all that is a job's."""
         return JobRef(self.namespace, job, (self.get("federatedjobs", job) or {})["metadata"]["uid"])
 
-    def invitations(self, job: str) -> set[str]:
-        return {f"secrets/{self.ref(job).invitation(silo)}" for silo in ("hospital-a", "hospital-b")}
+    def invites(self, job: str) -> bool:
+        """Whether its silos are told to take part, and the front door leads to its coordinator."""
+        return bool(self.status(job).get("invitation")) and self.routed_to(job) is not None
+
+    def routed_to(self, job: str) -> str | None:
+        """Where the front door leads to for a job; None: nowhere."""
+        return self.route(self.ref(job))
+
+    def route(self, ref: JobRef) -> str | None:
+        """Where the front door leads to for a job that may be gone."""
+        found = self.server.kubectl.run("get", "service", ref.service, f"--namespace={OWN_NAMESPACE}", "-o", "json")
+        return None if found.returncode else str(json.loads(found.stdout)["spec"]["externalName"])
 
     def uids(self, job: str) -> dict[str, str]:
         return {name: child["metadata"]["uid"] for name, child in self.children(job).items()}
@@ -117,6 +127,10 @@ class Team:
         """Type and reason of what was told of a job."""
         events = self.call("GET", "events")["items"]
         return [(event["type"], event["reason"]) for event in events if event["involvedObject"]["name"] == name]
+
+    def wait_for_event(self, name: str, kind: str, reason: str) -> None:
+        """Events are posted after the status was written."""
+        wait_until(f"{name} has the event {reason}", lambda: (kind, reason) in self.events(name), seconds=60)
 
     # Its pods
 

@@ -9,17 +9,19 @@ from fedjobs_operator.acceptance import Accepted, NotAccepted, accept
 from fedjobs_operator.observations import KnownSilo
 from fedjobs_operator.reasons import Reason
 
-from tests.operator.builders import HOSPITALS, AJob, a_job, a_silo
+from tests.operator.builders import HOSPITALS, SETTINGS, AJob, a_job, a_silo
+
+OWN_NAMESPACE = SETTINGS.own_namespace
 
 
 def accepted(job: AJob, *silos: KnownSilo) -> Accepted:
-    found = accept(job.body, silos or HOSPITALS, None)
+    found = accept(job.body, silos or HOSPITALS, None, OWN_NAMESPACE)
     assert isinstance(found, Accepted), found
     return found
 
 
 def refused(job: AJob, *silos: KnownSilo, with_none: bool = False) -> tuple[Reason, str]:
-    found = accept(job.body, () if with_none else silos or HOSPITALS, None)
+    found = accept(job.body, () if with_none else silos or HOSPITALS, None, OWN_NAMESPACE)
     assert isinstance(found, NotAccepted), found
     return found.reason, found.message
 
@@ -46,6 +48,14 @@ def test_a_spec_that_cannot_be_run_is_refused_with_path_and_remedy(path: str, va
     assert reason is Reason.INVALID_SPEC
     for word in words:
         assert word in message
+
+
+def test_a_job_in_the_operators_own_namespace_is_refused_with_the_reason() -> None:
+    """Its coordinator's pod could mount the federation's keys."""
+    reason, message = refused(a_job().with_("metadata.namespace", OWN_NAMESPACE))
+    assert reason is Reason.NAMESPACE_NOT_ALLOWED
+    assert "can mount any Secret" in message
+    assert "Create the job in another namespace" in message
 
 
 def test_silos_that_are_not_there_are_named_beside_those_that_are() -> None:
@@ -105,6 +115,6 @@ def test_a_silo_without_the_dataset_is_no_trouble_where_fewer_are_needed() -> No
 
 def test_what_was_resolved_once_is_run_whatever_became_of_the_silos() -> None:
     resolved = accepted(a_job()).resolved
-    found = accept(a_job().body, (), resolved)
+    found = accept(a_job().body, (), resolved, OWN_NAMESPACE)
     assert isinstance(found, Accepted)
     assert (found.resolved, found.changed) == (resolved, "")

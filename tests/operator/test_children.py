@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,23 +9,24 @@ from typing import Any
 import pytest
 from fedjobs_operator.acceptance import Accepted, accept
 from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.children import configs, networking, secrets, storage
+from fedjobs_operator.children import configs, networking, routes, storage, trusts
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
+from fedjobs_operator.children.invitations import invitation
 from fedjobs_operator.names import JobRef
 from fedjobs_protocol import digests
-from fedjobs_protocol.identities import Identity, RunAuthority
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.invitations import Invitation, InvitationGpu
 
 from tests.operator.attempts import UID
-from tests.operator.builders import IMAGE, REF, AJob, a_job, a_silo
+from tests.operator.builders import FRONT_DOOR, REF, SETTINGS, TRUST, AJob, a_job, a_silo
 
 LONGEST_JOB = "j" * 40
 LONGEST_SILO = "s" * 63
-AUTHORITY = RunAuthority.create()
 
 
 def accepted(job: AJob, *silos: str) -> Accepted:
-    found = accept(job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None)
+    found = accept(
+        job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None, SETTINGS.own_namespace
+    )
     assert isinstance(found, Accepted), found
     return found
 
@@ -36,7 +36,7 @@ def parsed(job: AJob) -> FederatedJob:
 
 
 def the_job(job: AJob | None = None, attempt: int = 1) -> dict[str, Any]:
-    return coordinator_job(REF, parsed(job or a_job()), attempt, IMAGE)
+    return coordinator_job(REF, parsed(job or a_job()), attempt, SETTINGS)
 
 
 def the_pod(job: AJob | None = None) -> dict[str, Any]:
@@ -61,10 +61,9 @@ def the_children() -> Iterator[dict[str, Any]]:
     yield configs.resolved_config(ref, found.resolved)
     yield networking.service(ref)
     yield networking.network_policy(ref)
-    yield storage.claim(ref, parsed(a_job().writing_to("s3://models/digits")))
-    yield coordinator_job(ref, found.job, 1001, IMAGE)
-    yield secrets.coordinator_secret(ref, AUTHORITY)
-    yield secrets.invitation_secret(ref, found.job, found.resolved, LONGEST_SILO, AUTHORITY)
+    yield storage.claim(ref, parsed(a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"})))
+    yield coordinator_job(ref, found.job, 1001, SETTINGS)
+    yield trusts.hub_config(ref, TRUST)
 
 
 CHILDREN = {f"{child['kind']} {child['metadata']['name'][40:]}": child for child in the_children()}
@@ -110,7 +109,7 @@ def test_a_pod_meets_the_restricted_standard() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    allowed = {"configMap", "emptyDir", "secret", "persistentVolumeClaim"}
+    allowed = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
     assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} <= allowed
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
     assert not any("hostPort" in port for port in container["ports"])
@@ -132,7 +131,7 @@ def test_exit_codes_are_told_apart_by_the_job_itself() -> None:
     rules = the_job()["spec"]["podFailurePolicy"]["rules"]
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert [(rule["action"], rule["onExitCodes"]["values"]) for rule in rules[1:]] == [
-        ("Ignore", [75]),
+        ("Ignore", [4, 74, 75]),  # another has the volume; the storage is away; suspended: none is a crash
         ("FailJob", [1]),
     ]
 
@@ -155,14 +154,16 @@ def test_the_coordinator_is_told_where_everything_is() -> None:
     assert given == {
         "--job": "/job/job.json",
         "--dir": "/state",
-        "--tls": "/tls",
+        "--hub": "fedjobs-hub.fedjobs-system.svc:8444",
+        "--hub-name": "enrol.fedjobs.example.org",
+        "--hub-credentials": "/hub",
         "--result": "/state/result",
         "--listen": "0.0.0.0:8443",
         "--metrics": "0.0.0.0:9090",
         "--termination-message": "/dev/termination-log",
     }
     paths = {mount["mountPath"] for mount in the_container()["volumeMounts"]}
-    assert paths == {"/job", "/tls", "/state", "/tmp"}  # noqa: S108
+    assert paths == {"/job", "/hub", "/state", "/tmp"}  # noqa: S108
 
 
 def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
@@ -173,7 +174,9 @@ def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
         "--output-options",
         "/output-options/options.json",
     ]
-    assert volume(job, "output-options")["secret"]["secretName"] == "s3"
+    secret = volume(job, "output-options")["secret"]
+    assert secret["secretName"] == "s3"
+    assert secret["items"] == [{"key": "options.json", "path": "options.json"}]  # and nothing else of it
 
 
 @pytest.mark.parametrize(("path", "uri"), [("digits/v1", "file:///output/digits/v1"), (None, "file:///output/")])
@@ -201,6 +204,21 @@ def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
     assert the_container(job)["resources"]["requests"]  # those that are right for most
 
 
+@pytest.mark.parametrize(
+    ("given", "requests"),
+    [
+        ({}, {"cpu": "250m", "memory": "1Gi"}),
+        ({"limits": {"memory": "512Mi"}}, {"cpu": "250m", "memory": "512Mi"}),
+        ({"requests": {"memory": "2Gi"}}, {"cpu": "250m", "memory": "2Gi"}),
+    ],
+    ids=["nothing", "a limit below what is usual", "a request"],
+)
+def test_a_request_is_never_above_the_jobs_own_limit(given: dict[str, Any], requests: dict[str, str]) -> None:
+    """The API server would refuse the pod."""
+    resources = the_container(a_job().with_("spec.coordinator", {"resources": given}))["resources"]
+    assert resources == {**given, "requests": requests}
+
+
 def test_what_was_resolved_cannot_change() -> None:
     resolved = accepted(a_job()).resolved
     config = configs.resolved_config(REF, resolved)
@@ -224,14 +242,14 @@ def test_a_claim_is_as_the_job_says() -> None:
     ("job", "retained"),
     [
         (a_job(), True),
-        (a_job().writing_to("s3://models/digits"), False),
-        (a_job().writing_to_the_claim("models"), False),
+        (a_job().writing_to("s3://models/digits"), True),
+        (a_job().writing_to_the_claim("models"), True),
         (a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"}), False),
         (a_job().writing_to("s3://x/y").with_("spec.coordinator.storage", {"whenDeleted": "Retain"}), True),
     ],
-    ids=["the only copy", "s3", "another claim", "Delete", "Retain"],
+    ids=["no output", "s3", "another claim", "Delete", "Retain"],
 )
-def test_a_claim_is_deleted_with_the_job_unless_it_is_to_be_retained(job: AJob, retained: bool) -> None:
+def test_a_claim_has_no_owner_before_the_export_unless_the_job_asks_for_it(job: AJob, retained: bool) -> None:
     metadata = storage.claim(REF, parsed(job))["metadata"]
     assert ("ownerReferences" not in metadata) is retained
     assert metadata["labels"]["fedjobs.dev/job-uid"] == UID
@@ -255,22 +273,55 @@ def test_a_network_policy_lets_in_the_session_and_the_metrics_and_nothing_else()
     assert spec["podSelector"]["matchLabels"] == networking.service(REF)["spec"]["selector"]
 
 
-def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
-    job = a_job().with_("spec.worker", {"gpu": {"mode": "Require", "count": 2}})
+def the_invitation(job: AJob) -> Invitation:
     found = accepted(job)
-    secret = secrets.invitation_secret(REF, found.job, found.resolved, "hospital-a", AUTHORITY)
-    assert secret["metadata"]["name"] == REF.invitation("hospital-a") == "digits-silo-hospital-a-0f8e7d6c"
-    labels = secret["metadata"]["labels"]
-    assert (labels["fedjobs.dev/invitation"], labels["fedjobs.dev/silo"]) == ("true", "hospital-a")
-    assert set(secret["data"]) == {"tls.crt", "tls.key", "ca.crt", "invitation.json"}
-    invitation = Invitation.model_validate_json(base64.b64decode(secret["data"]["invitation.json"]))
-    assert (invitation.address, invitation.datasets) == ("j-0f8e7d6c5b4a4938.team.svc:8443", ["digits"])
-    assert (invitation.gpu.mode, invitation.gpu.count) == ("Require", 2)
-    assert json.loads(base64.b64decode(secret["data"]["invitation.json"]))["jobUid"] == UID
+    written = invitation(REF, found.job, found.resolved, FRONT_DOOR)
+    return Invitation.model_validate_json(json.dumps(written))
 
 
-def test_certificates_are_of_this_one_job() -> None:
-    for secret in (CHILDREN["Secret -coordinator-0f8e7d6c"], CHILDREN[f"Secret -silo-{LONGEST_SILO}-0f8e7d6c"]):
-        parts = [base64.b64decode(secret["data"][name]) for name in ("tls.crt", "tls.key", "ca.crt")]
-        assert Identity(*parts).job_uid == UID
-        assert secret["immutable"] is True
+def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
+    told = the_invitation(a_job().with_("spec.worker", {"gpu": {"mode": "Require", "count": 2}}))
+    assert told == Invitation(
+        job_uid=UID,
+        job_name="digits",
+        namespace="team",
+        requested_by=told.requested_by,
+        program="fedavg",
+        datasets=["digits"],
+        rounds=told.rounds,
+        min_silos=2,
+        address="fedjobs.example.org:443",
+        server_name="j-0f8e7d6c5b4a4938.fedjobs.example.org",
+        gpu=InvitationGpu(mode="Require", count=2),
+    )
+
+
+def test_an_invitation_names_who_asks_and_how_many_rounds_where_that_is_known() -> None:
+    job = a_job().with_("spec.requestedBy", "alice@example.org").with_("spec.program.parameters.rounds", 7)
+    assert (the_invitation(job).requested_by, the_invitation(job).rounds) == ("alice@example.org", 7)
+    own = {"entrypoint": "training:main", "source": {"configMap": {"name": "program"}}}
+    told = the_invitation(a_job().with_("spec.program", own))
+    assert (told.requested_by, told.rounds, told.program) == (None, None, "training:main")
+
+
+def test_a_coordinator_shows_a_token_that_is_good_for_the_hub_alone_and_knows_whom_to_trust() -> None:
+    token, trust = volume(a_job(), "hub")["projected"]["sources"]
+    assert token == {"serviceAccountToken": {"audience": "fedjobs-hub", "expirationSeconds": 3600, "path": "token"}}
+    config = trusts.hub_config(REF, TRUST)
+    assert trust["configMap"]["name"] == config["metadata"]["name"] == "digits-hub"
+    assert [item["key"] for item in trust["configMap"]["items"]] == list(config["data"]) == ["ca.crt"]
+
+
+def test_no_child_is_a_secret_and_no_secret_is_mounted_but_the_users_own() -> None:
+    assert "Secret" not in {child["kind"] for child in CHILDREN.values()}
+    assert not [each for each in the_pod()["volumes"] if "secret" in each]
+
+
+def test_a_route_leads_from_the_front_doors_namespace_to_the_jobs_service_and_nowhere_else() -> None:
+    route = routes.route(REF, SETTINGS)
+    assert (route["metadata"]["name"], route["metadata"]["namespace"]) == (REF.service, "fedjobs-system")
+    target = "j-0f8e7d6c5b4a4938.team.svc.cluster.local"
+    assert route["spec"] == {"type": "ExternalName", "externalName": target}
+    assert networking.service(REF)["metadata"]["name"] == REF.service
+    assert "ownerReferences" not in route["metadata"]  # an owner of another namespace would have it deleted at once
+    assert route["metadata"]["labels"]["fedjobs.dev/job-namespace"] == "team"

@@ -17,12 +17,18 @@ pytestmark = [pytest.mark.api_server, pytest.mark.processes, pytest.mark.usefixt
 def test_a_job_that_is_deleted_while_it_runs_takes_all_it_has_along(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
+    ref = team.ref(name)
     team.delete(name)
     wait_until("nothing is left", lambda: team.has_nothing_of(name))
+    wait_until("its route is gone", lambda: team.route(ref) is None)
     assert team.get("federatedjobs", name) is None
 
 
-@pytest.mark.parametrize("spec", [{"output": {}}, {"coordinator": {"storage": {"whenDeleted": "Retain"}}}])
+@pytest.mark.parametrize(
+    "spec",
+    [{"output": {}, "coordinator": {}}, {"coordinator": {}}, {"coordinator": {"storage": {"whenDeleted": "Retain"}}}],
+    ids=["no output", "not exported yet", "Retain"],
+)
 def test_a_claim_that_is_to_be_retained_stays(team: Team, spec: dict[str, object]) -> None:
     name = team.apply(a_job(**spec))
     team.ready(name)
@@ -34,11 +40,11 @@ def test_a_claim_that_is_to_be_retained_stays(team: Team, spec: dict[str, object
 
 def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team) -> None:
     """What the earlier one had is deleted meanwhile, and must not be taken for the new one's."""
-    name = team.apply(a_job(output={}))
+    name = team.apply(a_job(output={}, coordinator={}))
     team.ready(name)
     earlier, kept = team.ref(name), team.uids(name)
     team.delete(name)
-    team.apply(a_job(output={}))
+    team.apply(a_job(output={}, coordinator={}))
     team.wait_for(name, "Accepted", reason="Resolved")
     ref = team.ref(name)
     assert ref.uid != earlier.uid
@@ -47,15 +53,14 @@ def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team
         "the earlier one's are gone", lambda: set(kept.values()) & set(team.uids(name).values()) == {kept[old_claim]}
     )
     team.ready(name)
-    wait_until("its silos are invited", lambda: team.invitations(name) <= set(team.uids(name)))
+    wait_until("its silos are invited", lambda: team.invites(name))
     assert set(team.uids(name)) - {old_claim} == {
         "configmaps/digits-resolved",
         "jobs/digits-coordinator-1",
-        "networkpolicies/digits-coordinator",
+        f"networkpolicies/{ref.service}",
         f"persistentvolumeclaims/{ref.claim}",
-        f"secrets/{ref.certificate}",
+        "configmaps/digits-hub",
         f"services/{ref.service}",
-        *team.invitations(name),
     }
     assert team.status(name)["restarts"] == 0
 

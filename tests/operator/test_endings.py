@@ -5,12 +5,22 @@ from __future__ import annotations
 import pytest
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_operator.plans import Plan
+from fedjobs_operator.decisions import Plan
 from fedjobs_operator.reasons import Reason
 from fedjobs_protocol.statuses import Phase
 
 from tests.operator.attempts import an_attempt, at
-from tests.operator.builders import AJob, ALook, a_job, a_report, condition, coordinator_jobs, running, said
+from tests.operator.builders import (
+    AJob,
+    ALook,
+    a_job,
+    a_report,
+    condition,
+    coordinator_jobs,
+    is_invited,
+    running,
+    said,
+)
 
 TO_A_CLAIM = a_job().writing_to_the_claim("models", "digits/v1")
 
@@ -26,7 +36,7 @@ def test_a_coordinator_that_is_complete_completes_the_job() -> None:
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.ENDED)
     assert (plan.status.phase, plan.status.round, plan.status.computation) == (JobPhase.COMPLETE, 20, "cd")
     assert plan.status.completion_time == "2026-01-31T12:01:41Z"
-    assert (plan.withdraw, plan.delete, plan.invite, plan.follow) == (True, (), (), False)
+    assert (plan.withdraw, plan.delete, is_invited(plan), plan.follow) == (True, (), False, False)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +66,30 @@ def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> Non
     look = complete().with_attempts(an_attempt(1).complete().without_pod())
     assert look.hearing(a_report(Phase.COMPLETE, round=20)).plan().status.round == 20
     assert look.plan().status.phase is JobPhase.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("job", "uri"),
+    [
+        (a_job(), "pvc://team/digits-coordinator-0f8e7d6c/result"),
+        (TO_A_CLAIM, "pvc://team/models/digits/v1"),
+        (a_job().writing_to("s3://models/digits"), "s3://models/digits"),
+    ],
+    ids=["no output", "a claim", "s3"],
+)
+def test_where_nothing_was_heard_of_the_result_its_place_is_known_all_the_same(job: AJob, uri: str) -> None:
+    plan = running(job).with_attempts(an_attempt(1).complete().without_pod()).plan()
+    assert plan.status.result is not None
+    assert (plan.status.result.uri, plan.status.result.digest) == (uri, None)
+    found = condition(plan.status, JobCondition.COMPLETE)
+    assert found is not None
+    assert "Its digest is not known" in found.message
+
+
+def test_a_job_that_is_over_has_no_lost_node() -> None:
+    look = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(90).then()
+    status = look.with_attempts(an_attempt(1).complete()).plan().status
+    assert said(status, JobCondition.NODE_LOST) == ("False", Reason.ENDED)
 
 
 def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
@@ -123,7 +157,7 @@ def test_a_job_that_is_over_stays_so_whatever_is_edited() -> None:
     look = complete().then().but(a_job().suspended().edited("spec.program.parameters.rounds", 99))
     plan = look.plan()
     assert (plan.status.phase, plan.status.observed_generation) == (JobPhase.COMPLETE, 2)
-    assert (plan.suspend, plan.delete, plan.apply, plan.invite) == ({}, (), (), ())
+    assert (plan.suspend, plan.delete, plan.apply, is_invited(plan)) == ({}, (), (), False)
 
 
 def test_a_job_that_failed_is_not_tried_again() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.objects import JobKey
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Phase, Status
 
 from tests.operator.builders import REF, a_report
 from tests.operator.virtual_time import in_virtual_time, now, settled
 
 KEY: JobKey = ("team", "digits")
+SUSPENDED = (Exclusion("hospital-a", ErrorCode.SILO_SUSPENDED, "It is suspended."),)
 
 
 @dataclass
@@ -24,14 +28,25 @@ class Coordinators:
     words: asyncio.Queue[Status | Exception | None] = field(default_factory=asyncio.Queue)
     dialled: list[tuple[str, float]] = field(default_factory=list)
     heard: list[JobKey] = field(default_factory=list)
+    told: list[tuple[list[str], float]] = field(default_factory=list)
+    deaf: bool = False
 
     def say(self, *words: Status | Exception | None) -> None:
         """None ends the call."""
         for word in words:
             self.words.put_nowait(word)
 
-    async def watch(self, ref: JobRef) -> AsyncIterator[Status]:
+    @asynccontextmanager
+    async def dial(self, ref: JobRef) -> AsyncIterator[Coordinators]:
         self.dialled.append((ref.uid, now()))
+        yield self
+
+    async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        if self.deaf:
+            raise OSError("no route")
+        self.told.append(([each.silo for each in exclusions], now()))
+
+    async def watch(self) -> AsyncIterator[Status]:
         while (word := await self.words.get()) is not None:
             if isinstance(word, Exception):
                 raise word
@@ -44,7 +59,7 @@ class Coordinators:
 def with_followers(test: Callable[[Followers, Coordinators], Awaitable[None]]) -> None:
     async def run() -> None:
         coordinators = Coordinators()
-        followers = Followers(coordinators.watch, coordinators.hear)
+        followers = Followers(coordinators.dial, coordinators.hear)
         await test(followers, coordinators)
         await followers.close()
         assert len(asyncio.all_tasks()) == 1  # this one
@@ -127,6 +142,22 @@ def test_a_job_of_the_same_name_is_another_job() -> None:
     with_followers(test)
 
 
+def test_a_coordinator_that_cannot_be_heard_for_a_while_is_told_once_and_until_it_is_heard() -> None:
+    async def test(followers: Followers, coordinators: Coordinators) -> None:
+        followers.follow(KEY, REF)
+        coordinators.say(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
+        await asyncio.sleep(7)
+        assert (followers.trouble(KEY), coordinators.heard) == ("", [])
+        await asyncio.sleep(4)
+        assert "No route to it." in followers.trouble(KEY)
+        assert coordinators.heard == [KEY]
+        coordinators.say(a_report(round=1))
+        await asyncio.sleep(2)
+        assert (followers.trouble(KEY), coordinators.heard) == ("", [KEY, KEY])
+
+    with_followers(test)
+
+
 def test_who_is_forgotten_is_not_heard_any_more() -> None:
     async def test(followers: Followers, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
@@ -136,5 +167,44 @@ def test_who_is_forgotten_is_not_heard_any_more() -> None:
         await asyncio.sleep(10)
         assert (followers.report(KEY), coordinators.heard) == (None, [])
         followers.forget(KEY)  # again is no error
+
+    with_followers(test)
+
+
+def test_exclusions_are_told_at_each_connection_and_whenever_they_change() -> None:
+    async def test(followers: Followers, coordinators: Coordinators) -> None:
+        followers.follow(KEY, REF, SUSPENDED)
+        coordinators.say(a_report(round=1))
+        await settled()
+        coordinators.say(OSError("it was started again"))
+        await asyncio.sleep(3)
+        followers.follow(KEY, REF, SUSPENDED)
+        followers.follow(KEY, REF, ())
+        await settled()
+        assert coordinators.told == [(["hospital-a"], 0), (["hospital-a"], 2), ([], 3)]
+
+    with_followers(test)
+
+
+def test_another_process_behind_the_same_connection_is_told_again() -> None:
+    async def test(followers: Followers, coordinators: Coordinators) -> None:
+        followers.follow(KEY, REF, SUSPENDED)
+        coordinators.say(a_report(epoch=1))
+        await settled()
+        coordinators.say(a_report(epoch=2))
+        await settled()
+        assert coordinators.told == [(["hospital-a"], 0)] * 2
+
+    with_followers(test)
+
+
+def test_what_could_not_be_told_is_told_later() -> None:
+    async def test(followers: Followers, coordinators: Coordinators) -> None:
+        coordinators.deaf = True
+        followers.follow(KEY, REF, SUSPENDED)
+        await asyncio.sleep(3)
+        coordinators.deaf = False
+        await asyncio.sleep(2)
+        assert coordinators.told == [(["hospital-a"], 4)]
 
     with_followers(test)

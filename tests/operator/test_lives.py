@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from fedjobs_protocol.invitations import Invitation
 from fedjobs_protocol.statuses import FinalWord, Phase, ResultLocation
 
 from tests.cluster.readiness import wait_until
-from tests.operator.builders import a_written_job
+from tests.operator.builders import TRUST, a_written_job
 from tests.operator.processes import OperatorProcess
 from tests.operator.teams import Body, Team
 
@@ -22,11 +23,12 @@ COMPLETE = FinalWord(
     result=ResultLocation(uri="s3://models/digits", digest="ab" * 32),
 )
 TO_S3 = {"uri": "s3://models/digits"}
+DELETED = {"storage": {"whenDeleted": "Delete"}}
 
 
 def a_job(name: str = "digits", **spec: object) -> Body:
-    """One whose result goes to object storage, so that all that it has is deleted with it."""
-    return a_written_job(**({"output": TO_S3} | spec)) | {"metadata": {"name": name}}
+    """One that has all that it has deleted with it."""
+    return a_written_job(**({"output": TO_S3, "coordinator": DELETED} | spec)) | {"metadata": {"name": name}}
 
 
 def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
@@ -38,10 +40,9 @@ def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
     assert set(children) == {
         "configmaps/digits-resolved",
         "jobs/digits-coordinator-1",
-        "networkpolicies/digits-coordinator",
+        f"networkpolicies/j-{uid.replace('-', '')[:16]}",
         f"persistentvolumeclaims/{team.ref(name).claim}",
-        f"secrets/{team.ref(name).certificate}",
-        *team.invitations(name),
+        "configmaps/digits-hub",
         f"services/j-{uid.replace('-', '')[:16]}",
     }
     for child in children.values():
@@ -65,8 +66,16 @@ def test_nothing_of_ours_has_a_finalizer(team: Team) -> None:
 def test_a_coordinator_that_listens_is_ready(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
-    assert team.status(name)["coordinator"]["pod"] == team.pod(name)
-    assert ("Normal", "Listening") in team.events(name)
+    status, ref = team.status(name), team.ref(name)
+    assert status["coordinator"]["pod"] == team.pod(name)
+    assert [row["name"] for row in status["silos"]] == ["hospital-a", "hospital-b"]
+    invitation = Invitation.model_validate_json(json.dumps(status["invitation"]))
+    assert (invitation.job_uid, invitation.namespace, invitation.min_silos) == (ref.uid, team.namespace, 2)
+    assert invitation.server_name == f"{ref.service}.fedjobs.example.org"
+    assert team.routed_to(name) == f"{ref.service}.{team.namespace}.svc.cluster.local"
+    config = (team.get("configmaps", "digits-hub") or {})["data"]
+    assert config == {"ca.crt": TRUST}
+    team.wait_for_event(name, "Normal", "Listening")
 
 
 def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
@@ -78,8 +87,9 @@ def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
     assert (status["phase"], status["round"], status["computation"]) == ("Complete", 20, "cd")
     assert status["result"] == {"uri": "s3://models/digits", "digest": "ab" * 32}
     assert status["completionTime"]
-    assert {child for child in team.children(name) if "silo" in child} == set()
-    assert ("Normal", "ResultExported") in team.events(name)
+    assert "invitation" not in team.status(name)
+    assert team.routed_to(name) is None
+    team.wait_for_event(name, "Normal", "ResultExported")
 
 
 def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: Team) -> None:
@@ -91,7 +101,7 @@ def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: T
 
 
 def test_a_job_whose_time_to_live_has_passed_is_deleted_with_all_it_has_but_a_retained_claim(team: Team) -> None:
-    name = team.apply(a_job(output={}, ttlSecondsAfterFinished=1))
+    name = team.apply(a_job(output={}, coordinator={}, ttlSecondsAfterFinished=1))
     kept = {f"persistentvolumeclaims/{team.ref(name).claim}"}
     team.end(name, 0, "Completed", word=COMPLETE)
     wait_until("the job is gone", lambda: team.get("federatedjobs", name) is None)
@@ -107,7 +117,7 @@ def test_a_coordinator_out_of_memory_is_started_again(team: Team) -> None:
     team.pod(name, attempt=2)
     status = team.status(name)
     assert (status["attempt"], status["restarts"], status["coordinator"]["job"]) == (2, 1, "digits-coordinator-2")
-    assert ("Warning", "OOMKilled") in team.events(name)
+    team.wait_for_event(name, "Warning", "OOMKilled")
     team.ready(name, attempt=2)
 
 
@@ -118,7 +128,8 @@ def test_a_coordinator_that_crashes_too_often_fails_the_job(team: Team) -> None:
     found = team.wait_for(name, "Failed", reason="BackoffLimitExceeded")
     assert found["message"].startswith("Attempt 2 ended with exit code 139.")
     assert team.status(name)["restarts"] == 1
-    assert {child for child in team.children(name) if "silo" in child} == set()
+    assert "invitation" not in team.status(name)
+    assert team.routed_to(name) is None
 
 
 def test_a_failure_for_good_is_told_with_its_code_and_not_tried_again(team: Team) -> None:
@@ -128,7 +139,7 @@ def test_a_failure_for_good_is_told_with_its_code_and_not_tried_again(team: Team
     found = team.wait_for(name, "Failed", reason="UnsupportedComputation")
     assert found["message"] == "No silo can read it."
     assert (team.status(name)["phase"], team.status(name)["restarts"]) == ("Failed", 0)
-    assert ("Warning", "UnsupportedComputation") in team.events(name)
+    team.wait_for_event(name, "Warning", "UnsupportedComputation")
     assert [child for child in team.children(name) if child.startswith("jobs/")] == ["jobs/digits-coordinator-1"]
 
 
@@ -140,7 +151,10 @@ def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
     team.wait_for(name, "Suspended", reason="SuspendedBySpec")
     wait_until("its pod is gone", lambda: not team.list("pods", name))
     assert team.status(name)["phase"] == "Suspended"
-    assert set(before) - set(team.uids(name)) == team.invitations(name)
+    ways = {name for name in before if name.startswith(("services/", "networkpolicies/"))}
+    assert set(before) - set(team.uids(name)) == ways
+    assert "invitation" not in team.status(name)
+    assert team.routed_to(name) is None
 
     team.edit(name, {"suspend": False})
     team.wait_for(name, "Suspended", "False", "Resumed")
@@ -148,6 +162,7 @@ def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
     assert (team.status(name)["attempt"], team.status(name)["restarts"]) == (1, 0)
     after = team.uids(name)
     assert set(after) == set(before)
+    assert team.invites(name)
     assert after["jobs/digits-coordinator-1"] == before["jobs/digits-coordinator-1"]
 
 
@@ -174,13 +189,32 @@ def test_a_queue_decides_whether_the_coordinator_runs(team: Team) -> None:
     team.ready(name)
 
 
+def test_a_queued_job_that_goes_on_waits_until_its_earlier_coordinator_has_ended(team: Team) -> None:
+    job = a_job()
+    job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "research"}
+    name = team.apply(job)
+    team.ready(name)
+    pod, first = team.pod(name), team.uids(name)["jobs/digits-coordinator-1"]
+    team.call("PATCH", "pods", pod, {"metadata": {"finalizers": ["fedjobs.dev/still-ending"]}})
+    team.edit(name, {"suspend": True})
+    wait_until("it is being deleted", lambda: "deletionTimestamp" in (team.get("pods", pod) or {})["metadata"])
+    team.edit(name, {"suspend": False})
+    team.wait_for(name, "Suspended", "False", "Resumed")
+    assert team.uids(name)["jobs/digits-coordinator-1"] == first
+    assert [p["metadata"]["name"] for p in team.list("pods", name)] == [pod]
+    team.call("PATCH", "pods", pod, {"metadata": {"finalizers": None}})
+    wait_until("there is another Job", lambda: team.uids(name).get("jobs/digits-coordinator-1", first) != first)
+    team.ready(name)
+    assert team.status(name)["restarts"] == 0
+
+
 def test_an_image_that_cannot_be_pulled_is_a_reason(team: Team) -> None:
     name = team.apply(a_job())
     state = {"waiting": {"reason": "ErrImagePull", "message": "no such image."}}
     team.say_of_pod(team.pod(name), "Pending", state)
     found = team.wait_for(name, "CoordinatorReady", "False", "ImageCannotBePulled")
     assert "no such image" in found["message"]
-    assert ("Warning", "ImageCannotBePulled") in team.events(name)
+    team.wait_for_event(name, "Warning", "ImageCannotBePulled")
 
 
 def test_storage_that_does_not_bind_is_a_reason_after_a_while_and_until_it_binds(team: Team) -> None:
@@ -198,7 +232,7 @@ def test_a_job_that_is_edited_while_it_runs_goes_on_and_says_so(team: Team) -> N
     team.edit(name, {"program": {"parameters": {"rounds": 99}}})
     found = team.wait_for(name, "SpecChanged", reason="RunGoesOn")
     assert "spec.program.parameters.rounds" in found["message"]
-    assert ("Warning", "RunGoesOn") in team.events(name)
+    team.wait_for_event(name, "Warning", "RunGoesOn")
     team.edit(name, {"program": {"parameters": {"rounds": -1}}})
     wait_until("that it is invalid is told", lambda: "-1" in team.condition(name, "SpecChanged")["message"])
     assert team.uids(name) == before

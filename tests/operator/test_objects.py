@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fedjobs_operator.objects import Objects
@@ -14,6 +15,10 @@ KEY = ("team", "digits")
 
 def at_version(body: Body, version: int, **changes: Any) -> Body:
     return body | {"metadata": body["metadata"] | {"resourceVersion": str(version)}} | changes
+
+
+def uids(bodies: list[Mapping[str, Any]]) -> list[str]:
+    return [body["metadata"]["uid"] for body in bodies]
 
 
 def seen(*bodies: Body) -> Objects:
@@ -62,7 +67,7 @@ def test_children_are_found_by_the_jobs_uid_and_their_kind() -> None:
     objects = seen(a_job().body)
     assert objects.saw_child("Job", an_attempt(1).job, deleted=False) == KEY
     assert objects.saw_child("Pod", an_attempt(1).pod or {}, deleted=False) == KEY
-    assert objects.children(UID, "Job") == [an_attempt(1).job]
+    assert uids(objects.children(UID, "Job")) == ["job-1"]
     assert objects.children("another", "Job") == []
 
 
@@ -70,7 +75,7 @@ def test_children_may_be_seen_before_their_job() -> None:
     objects = Objects()
     assert objects.saw_child("Job", an_attempt(1).job, deleted=False) is None
     objects.saw_job(a_job().body, deleted=False)
-    assert objects.children(UID, "Job") == [an_attempt(1).job]
+    assert uids(objects.children(UID, "Job")) == ["job-1"]
 
 
 def test_a_deleted_child_is_not_there_any_more() -> None:
@@ -78,7 +83,7 @@ def test_a_deleted_child_is_not_there_any_more() -> None:
     objects.saw_child("Job", an_attempt(1).job, deleted=False)
     objects.saw_child("Job", an_attempt(2).job, deleted=False)
     assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY
-    assert objects.children(UID, "Job") == [an_attempt(2).job]
+    assert uids(objects.children(UID, "Job")) == ["job-2"]
     assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY  # told twice
 
 
@@ -94,6 +99,36 @@ def test_what_nobody_reads_is_not_kept() -> None:
     assert found is not None
     assert "managedFields" not in found["metadata"]
     assert "managedFields" in body["metadata"]  # the caller's own is left as it is
+
+
+def test_a_late_word_of_a_deletion_does_not_take_the_successor_away() -> None:
+    successor = a_job().with_("metadata.uid", "new").body
+    objects = seen(a_job().body, successor)
+    objects.saw_job(a_job().body, deleted=True)
+    assert objects.job(KEY) == successor
+    child = an_attempt(1).job
+    objects.saw_child("Job", child, deleted=False)
+    objects.saw_child("Job", child | {"metadata": child["metadata"] | {"uid": "earlier"}}, deleted=True)
+    assert uids(objects.children(UID, "Job")) == ["job-1"]
+
+
+def test_of_a_child_only_what_is_read_is_kept() -> None:
+    objects = seen(a_job().body)
+    pod = an_attempt(1).ready().pod or {}
+    objects.saw_child("Pod", pod | {"spec": {"nodeName": "node-1", "containers": [{}]}}, deleted=False)
+    (found,) = objects.children(UID, "Pod")
+    assert found["spec"] == {"nodeName": "node-1"}
+    assert found["status"] == pod["status"]
+
+
+def test_of_a_job_that_is_over_only_the_job_itself_is_kept() -> None:
+    over = {"phase": "Complete", "conditions": [{"type": "Complete", "status": "True"}]}
+    body = at_version(a_job().body, 2, status=over)
+    objects = seen(a_job().body)
+    objects.saw_child("Job", an_attempt(1).job, deleted=False)
+    objects.saw_job(body, deleted=False)
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=False) is None
+    assert (objects.job(KEY), objects.children(UID, "Job"), objects.phases()) == (body, [], {"Complete": 1})
 
 
 def test_news_of_a_silo_are_told_only_where_they_may_matter() -> None:

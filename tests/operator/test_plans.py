@@ -18,6 +18,7 @@ from tests.operator.builders import (
     a_silo,
     condition,
     coordinator_jobs,
+    is_invited,
     kinds,
     running,
     said,
@@ -61,14 +62,16 @@ def test_a_plan_depends_on_nothing_but_what_it_is_given(look: ALook) -> None:
 
 def test_a_new_job_gets_all_its_children() -> None:
     plan = a_look_at(a_job()).plan()
-    assert kinds(plan) == ["Service", "NetworkPolicy", "PersistentVolumeClaim", "Job"]
+    assert kinds(plan) == ["Service", "NetworkPolicy", "ConfigMap", "PersistentVolumeClaim", "Job"]
     assert coordinator_jobs(plan) == ["digits-coordinator-1"]
-    assert (plan.certify, plan.invite) == (True, ())
+    assert not is_invited(plan)
     assert (plan.withdraw, plan.delete, plan.delete_job, plan.follow) == (False, (), False, False)
 
 
 def test_silos_are_invited_when_the_coordinator_listens() -> None:
-    assert running(a_job()).plan().invite == ("hospital-a", "hospital-b")
+    plan = running(a_job()).plan()
+    assert is_invited(plan)
+    assert [row.name for row in plan.status.silos or ()] == ["hospital-a", "hospital-b"]
 
 
 def test_a_new_job_says_what_it_was_resolved_to() -> None:
@@ -88,14 +91,14 @@ def test_a_new_job_is_starting() -> None:
     assert status.start_time == "2026-01-31T12:00:00Z"
     assert status.coordinator is not None
     assert (status.coordinator.address, status.coordinator.server_name, status.coordinator.job) == (
-        "j-0f8e7d6c5b4a4938.team.svc:8443",
-        "j-0f8e7d6c5b4a4938.fedjobs.local",
+        "fedjobs.example.org:443",
+        "j-0f8e7d6c5b4a4938.fedjobs.example.org",
         "digits-coordinator-1",
     )
 
 
 def test_what_is_there_already_is_not_made_again() -> None:
-    assert kinds(started(a_job()).plan()) == ["Service", "NetworkPolicy"]
+    assert kinds(started(a_job()).plan()) == ["Service", "NetworkPolicy", "ConfigMap"]
 
 
 def test_a_coordinator_that_listens_is_listened_to() -> None:
@@ -126,7 +129,7 @@ def test_a_round_is_never_taken_back() -> None:
 
 def test_a_job_that_is_not_accepted_gets_nothing() -> None:
     plan = a_look_at(a_job()).with_silos().plan()
-    assert (plan.resolved, plan.apply, plan.invite, plan.certify, plan.look_again) == (None, (), (), False, None)
+    assert (plan.resolved, plan.apply, is_invited(plan), plan.look_again) == (None, (), False, None)
     assert plan.status.phase is JobPhase.PENDING
     assert said(plan.status, JobCondition.ACCEPTED) == ("False", Reason.SILOS_MISSING)
 
@@ -144,16 +147,41 @@ def test_a_job_is_accepted_as_soon_as_its_silos_are_there() -> None:
 def test_a_silo_that_is_gone_does_not_stop_a_run() -> None:
     plan = running(a_job()).with_silos().plan()
     assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
-    assert plan.invite == ("hospital-a", "hospital-b")
+    assert is_invited(plan)
 
 
 def test_a_job_that_is_being_deleted_is_left_to_the_cluster() -> None:
     look = running(a_job()).but(a_job().being_deleted())
     plan = look.plan()
-    assert (plan.resolved, plan.apply, plan.invite, plan.follow, plan.delete) == (None, (), (), False, ())
+    assert (plan.resolved, plan.apply, plan.follow, plan.delete) == (None, (), False, ())
     assert plan.status == look.then().plan().status
 
 
 def test_a_coordinator_that_starts_is_looked_at_again() -> None:
     assert started(a_job()).plan().look_again == at(15)
     assert started(a_job().with_deadline(10)).plan().look_again == at(10)
+
+
+def test_a_job_that_waits_for_the_hub_says_so_and_begins_all_the_same() -> None:
+    look = started(a_job()).without_a_hub()
+    plan = look.plan()
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.HUB_IS_AWAY)
+    assert kinds(a_look_at(a_job()).without_a_hub().plan()) == [
+        "Service",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Job",
+    ]
+    listening = look.with_attempts(an_attempt().ready()).plan()
+    assert said(listening.status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
+
+
+def test_an_invitation_stays_while_a_coordinator_is_started_again() -> None:
+    again = running(a_job()).with_attempts(an_attempt(1).crashed(), an_attempt(2)).at(100).plan()
+    assert is_invited(again)
+    assert again.status.invitation == running(a_job()).plan().status.invitation
+
+
+def test_the_front_door_leads_to_a_coordinator_only_once_its_silos_are_invited() -> None:
+    assert kinds(running(a_job()).plan()).count("Service") == 2
+    assert kinds(started(a_job()).plan()).count("Service") == 1

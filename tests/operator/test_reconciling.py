@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,16 +15,16 @@ from fedjobs_operator.kubernetes_api import ApiError
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.objects import JobKey, Objects
 from fedjobs_operator.reconciling import Reconciler
-from fedjobs_protocol.identities import RunAuthority
+from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Status
 
 from tests.operator.attempts import AnAttempt, an_attempt, at
-from tests.operator.builders import IMAGE, AJob, a_job, a_report
+from tests.operator.builders import REF, SETTINGS, TRUST, AJob, a_job, a_report
 from tests.operator.memory_apis import MemoryApi
 from tests.operator.virtual_time import in_virtual_time, settled
 
 KEY: JobKey = ("team", "digits")
-AUTHORITY = RunAuthority.create()
+LABELS = REF.labels("coordinator") | {"fedjobs.dev/attempt": "1"}
 
 
 class World:
@@ -33,13 +34,13 @@ class World:
         self.api = api or MemoryApi()
         self.now = at(0)
         self.later: list[float] = []
+        self.excluded: list[list[str]] = []
         self.words: asyncio.Queue[Status] = asyncio.Queue()
         self.objects = Objects()
-        self.followers = Followers(self._watch, self._heard)
-        applier = Applier(self.api, AUTHORITY)
-        self.reconciler = Reconciler(
-            self.api, self.objects, applier, self.followers, IMAGE, self._look_later, clock=self._clock
-        )
+        self.followers = Followers(self._dial, self._heard)
+        applier = Applier(self.api, SETTINGS.own_namespace)
+        arguments = (self.api, self.objects, applier, self.followers, SETTINGS, lambda: TRUST, self._look_later)
+        self.reconciler = Reconciler(*arguments, clock=self._clock)
         for name in ("hospital-a", "hospital-b"):
             self.objects.saw_silo({"metadata": {"name": name}}, deleted=False)
         self.saw(job)
@@ -47,9 +48,16 @@ class World:
     def _clock(self) -> datetime.datetime:
         return self.now
 
-    async def _watch(self, ref: JobRef) -> AsyncIterator[Status]:
+    @asynccontextmanager
+    async def _dial(self, ref: JobRef) -> AsyncIterator[World]:
+        yield self
+
+    async def watch(self) -> AsyncIterator[Status]:
         while True:
             yield await self.words.get()
+
+    async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        self.excluded.append([each.silo for each in exclusions])
 
     async def _heard(self, key: JobKey) -> None: ...
 
@@ -124,12 +132,106 @@ def test_a_look_at_a_job_of_which_nothing_is_new_makes_no_call() -> None:
     in_a_world(test)
 
 
-def test_where_something_was_refused_no_status_is_written() -> None:
+def test_where_the_api_server_is_in_trouble_no_status_is_written() -> None:
     async def test(world: World) -> None:
-        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(403, "exceeded quota")
-        with pytest.raises(ApiError, match="exceeded quota"):
+        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "etcd is away")
+        with pytest.raises(ApiError, match="etcd is away"):
             await world.look()
         assert (world.written(), world.api.called("create", "Event")) == (0, [])
+
+    in_a_world(test)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"), [("PersistentVolumeClaim", "create"), ("Job", "create"), ("Service", "apply")]
+)
+def test_what_was_refused_is_told_with_the_servers_words_until_it_is_not(kind: str, verb: str) -> None:
+    async def test(world: World) -> None:
+        world.api.refused[verb, kind] = ApiError(403, "exceeded quota: small")
+        for _ in range(2):
+            with pytest.raises(ApiError, match="exceeded quota"):
+                await world.look()
+        (found,) = world.status["conditions"]
+        assert (found["type"], found["status"], found["reason"]) == ("CoordinatorReady", "False", "ObjectRefused")
+        assert f"refuses the {kind} " in found["message"]
+        assert "exceeded quota: small" in found["message"]
+        assert (world.written(), len(world.api.called("create", "Event"))) == (1, 1)
+        world.api.refused.clear()
+        await world.look()
+        assert {c["type"]: c["reason"] for c in world.status["conditions"]} == {
+            "Accepted": "Resolved",
+            "CoordinatorReady": "PodStarting",
+        }
+
+    in_a_world(test)
+
+
+def test_a_refusal_does_not_touch_a_coordinator_that_runs() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        before = world.status
+        world.api.refused["apply", "Service"] = ApiError(403, "exceeded quota")
+        world.reconciler.forget(a_job().body["metadata"]["uid"])
+        with pytest.raises(ApiError):
+            await world.look()
+        assert world.status == before
+
+    in_a_world(test)
+
+
+def test_why_there_is_no_pod_is_read_from_the_jobs_events() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        world.saw_attempt(an_attempt().without_pod())
+        uid = an_attempt().job["metadata"]["uid"]
+        event = {
+            "metadata": {"namespace": "team"},
+            "message": "violates PodSecurity",
+            "lastTimestamp": "2026-01-31T12:00:01Z",
+        }
+        world.api.objects["Event", "why"] = event | {"involvedObject": {"uid": uid}}
+        world.now = at(14)
+        await world.look()
+        assert world.api.called("all", "Event") == []
+        world.now = at(15)
+        await world.look()
+        found = {c["type"]: c for c in world.status["conditions"]}["CoordinatorReady"]
+        assert (found["status"], found["reason"]) == ("False", "PodRefused")
+        assert found["message"].endswith("violates PodSecurity")
+        world.saw_attempt(an_attempt().ready())
+        await world.look()
+        assert world.status["conditions"][1]["reason"] == "Listening"
+
+    in_a_world(test)
+
+
+def test_the_final_word_of_a_pod_that_was_not_seen_yet_is_asked_for_once() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        ended = an_attempt().complete(result="s3://models/digits")
+        world.saw_attempt(ended.without_pod())
+        assert ended.pod is not None
+        world.api.objects["Pod", "late"] = ended.pod | {"metadata": ended.pod["metadata"] | {"labels": LABELS}}
+        await world.look()
+        assert world.status["result"]["uri"] == "s3://models/digits"
+        world.api.calls.clear()
+        await world.look()
+        assert world.api.called("all", "Pod") == []
+
+    in_a_world(test)
+
+
+def test_a_coordinator_is_told_who_was_suspended_or_is_gone_and_who_is_back() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        world.objects.saw_silo({"metadata": {"name": "hospital-b"}, "spec": {"suspend": True}}, deleted=False)
+        await world.look()
+        world.objects.saw_silo({"metadata": {"name": "hospital-a"}}, deleted=True)
+        await world.look()
+        world.objects.saw_silo({"metadata": {"name": "hospital-a"}}, deleted=False)
+        world.objects.saw_silo({"metadata": {"name": "hospital-b"}}, deleted=False)
+        await world.look()
+        assert world.excluded == [[], ["hospital-b"], ["hospital-a", "hospital-b"], []]
 
     in_a_world(test)
 
@@ -204,7 +306,7 @@ def test_what_was_written_down_before_an_operator_was_killed_counts() -> None:
     """It had not come to write the status, and the job was edited since."""
 
     async def first(world: World) -> None:
-        world.api.refused["create", "Secret"] = ApiError(500, "killed here")
+        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "killed here")
         with pytest.raises(ApiError):
             await world.look()
 
@@ -229,6 +331,57 @@ def test_a_job_that_is_gone_is_looked_at_without_harm() -> None:
         world.api.calls.clear()
         await world.look()
         assert (world.api.calls, world.followers.report(KEY)) == ([], None)
+
+    in_a_world(test)
+
+
+def test_a_late_answer_is_not_taken_for_a_successor_of_the_same_name() -> None:
+    successor = a_job().with_("metadata.uid", "new")
+
+    async def test(world: World) -> None:
+        apply = world.api.apply
+
+        def apply_and_replace(manifest: Any, subresource: str = "") -> dict[str, Any]:
+            if manifest["kind"] == "FederatedJob":
+                world.objects.saw_job(successor.body, deleted=False)
+            return apply(manifest, subresource)
+
+        world.api.apply = apply_and_replace  # type: ignore[method-assign]
+        await world.look()
+        assert world.objects.job(KEY) == successor.body
+
+    in_a_world(test)
+
+
+def test_a_job_whose_deletion_no_event_told_is_forgotten() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["apply", "FederatedJob"] = ApiError(409, "the UID is another one")
+        del world.api.objects["FederatedJob", "digits"]
+        await world.look()
+        assert world.objects.jobs() == []
+
+    in_a_world(test)
+
+
+def test_an_event_that_cannot_be_posted_takes_no_other_along() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["create", "Event"] = ApiError(403, "exceeded quota")
+        await listening(world)
+        assert len(world.api.called("create", "Event")) > 1
+        assert world.status["conditions"][1]["reason"] == "Listening"
+
+    in_a_world(test)
+
+
+def test_a_job_that_is_over_needs_no_further_call() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        world.saw_attempt(an_attempt().complete(result="s3://models/digits"))
+        await world.look()
+        assert world.status["phase"] == "Complete"
+        world.api.calls.clear()
+        await world.look()
+        assert world.api.calls == []
 
     in_a_world(test)
 

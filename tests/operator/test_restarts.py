@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_operator.reasons import Reason
+from fedjobs_protocol.statuses import Phase
 
-from tests.operator.attempts import an_attempt, at
-from tests.operator.builders import a_job, a_report, condition, coordinator_jobs, running, said
+from tests.operator.attempts import a_final_word, an_attempt, at
+from tests.operator.builders import a_job, a_report, condition, coordinator_jobs, is_invited, running, said
 
 OOM = an_attempt(1).crashed(exit_code=137, reason="OOMKilled")
 
@@ -37,13 +41,66 @@ def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:
 def test_a_pod_that_ended_changes_nothing_until_its_job_says_what_follows() -> None:
     look = running(a_job()).hearing(a_report(round=7))
     plan = look.with_attempts(an_attempt(1).exited(137)).plan()
-    assert (plan.status, plan.apply, plan.invite, plan.delete) == (
-        FederatedJobStatus.model_validate(look.status),
-        (),
-        (),
-        (),
-    )
+    assert (plan.status, plan.apply, plan.delete) == (FederatedJobStatus.model_validate(look.status), (), ())
     assert plan.follow  # what was heard last goes into the last status
+
+
+def test_a_pod_that_ended_and_of_which_its_job_says_nothing_is_told() -> None:
+    ended = running(a_job().with_deadline(1000)).with_attempts(an_attempt(1).exited(137, after=50))
+    assert ended.at(60).plan().look_again == at(65)
+    plan = ended.at(65).plan()
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", Reason.POD_STARTING)
+    assert "ended; its Job makes another one" in found.message
+    assert plan.look_again is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "how"),
+    [
+        (74, Reason.STORAGE_FAILED, "It is tried again, later each time; what was computed is kept."),
+        (4, Reason.CANNOT_START, "It is tried again, later each time."),
+    ],
+)
+def test_what_is_no_crash_is_told_and_not_counted(code: int, reason: Reason, how: str) -> None:
+    """The Job itself makes the next pod, see the rules of `children.coordinator_jobs`."""
+    word = a_final_word(Phase.EXPORTING, message="The bucket is away.").to_json().decode()
+    look = running(a_job().with_backoff_limit(0)).with_attempts(an_attempt(1).exited(code, says=word, after=50))
+    plan = look.at(50).plan()
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == ("False", reason, f"The bucket is away. {how}")
+    assert (plan.status.phase, plan.status.restarts) == (JobPhase.STARTING, 0)
+    assert (coordinator_jobs(plan), plan.withdraw, plan.delete) == ([], False, ())
+
+
+def test_a_coordinator_that_cannot_be_heard_is_unknown_and_keeps_its_silos() -> None:
+    look = replace(running(a_job()).hearing(a_report(round=3)).then(), not_heard="No route to host.")
+    plan = look.plan()
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert (found.status, found.reason) == ("Unknown", Reason.NOT_HEARD)
+    assert "No route to host." in found.message
+    assert (plan.follow, is_invited(plan), plan.status.round) == (True, True, 3)
+    heard = replace(look.then(), not_heard="")
+    assert said(heard.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
+
+
+def test_a_job_that_was_deleted_by_hand_is_made_again_only_when_its_pod_has_ended() -> None:
+    deleting = running(a_job()).with_attempts(an_attempt(1).ready().being_deleted())
+    plan = deleting.plan()
+    assert coordinator_jobs(plan) == []
+    found = condition(plan.status, JobCondition.COORDINATOR_READY)
+    assert found is not None
+    assert (found.status, "is being deleted" in found.message) == ("False", True)
+    assert coordinator_jobs(deleting.then().with_attempts().plan()) == ["digits-coordinator-1"]
+
+
+def test_that_a_pod_was_killed_with_its_job_is_no_crash() -> None:
+    killed = an_attempt(1).crashed(exit_code=137).being_deleted()
+    plan = running(a_job().with_backoff_limit(0)).with_attempts(killed).at(200).plan()
+    assert (plan.status.phase, coordinator_jobs(plan)) == (JobPhase.STARTING, [])
 
 
 def test_a_coordinator_out_of_memory_is_a_reason_with_a_remedy() -> None:

@@ -16,6 +16,7 @@ from tests.operator.teams import Team
 from tests.operator.test_lives import a_job
 
 REQUIRED = ["--own-namespace", OWN_NAMESPACE, "--coordinator-image", "coordinator:1"]
+REQUIRED += ["--front-door", "fedjobs.example.org", "--address", "fedjobs.example.org:443", "--hub", "127.0.0.1:1"]
 
 
 def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +28,7 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     assert f"The metrics cannot be served at {address}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["--own-namespace", "--coordinator-image"])
+@pytest.mark.parametrize("missing", ["--own-namespace", "--coordinator-image", "--front-door", "--address", "--hub"])
 def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     position = REQUIRED.index(missing)
     with pytest.raises(SystemExit, match="2"):

@@ -7,9 +7,27 @@ from fedjobs_operator.api.statuses import JobPhase
 from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import an_attempt, at
-from tests.operator.builders import ALook, a_job, a_look_at, a_report, condition, coordinator_jobs, kinds, running, said
+from tests.operator.builders import (
+    ALook,
+    a_job,
+    a_look_at,
+    a_report,
+    condition,
+    coordinator_jobs,
+    is_invited,
+    kinds,
+    running,
+    said,
+    started,
+)
 
 QUEUED = a_job().in_a_queue()
+WAITING = an_attempt(1).in_a_queue().suspended()
+
+
+def queued() -> ALook:
+    """The queue has admitted it, and its coordinator listens."""
+    return started(QUEUED).with_attempts(an_attempt(1).in_a_queue().ready()).then()
 
 
 def suspended() -> ALook:
@@ -21,7 +39,7 @@ def suspended() -> ALook:
 def test_suspending_a_job_suspends_its_coordinator_and_withdraws_its_invitations() -> None:
     plan = running(a_job()).but(a_job().suspended()).plan()
     assert (plan.suspend, plan.withdraw, plan.delete) == ({"digits-coordinator-1": True}, True, ())
-    assert (plan.apply, plan.invite, plan.follow, plan.look_again) == ((), (), False, None)
+    assert (plan.apply, is_invited(plan), plan.follow, plan.look_again) == ((), False, False, None)
     assert (plan.status.phase, plan.status.silos_ready) == (JobPhase.SUSPENDED, "0/2")
     assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_SPEC)
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.SUSPENDED_BY_SPEC)
@@ -35,7 +53,7 @@ def test_a_job_that_is_suspended_has_nothing_more_to_be_done() -> None:
 
 def test_a_job_that_is_suspended_from_the_start_is_resolved_and_no_more() -> None:
     plan = a_look_at(a_job().suspended()).plan()
-    assert (plan.apply, plan.withdraw, plan.certify, plan.suspend) == ((), False, False, {})
+    assert (plan.apply, plan.withdraw, is_invited(plan), plan.suspend) == ((), False, False, {})
     assert plan.resolved is not None
     assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
     assert plan.status.start_time is None
@@ -78,14 +96,40 @@ def test_the_queues_label_is_passed_on() -> None:
 
 
 def test_a_queue_that_suspends_the_coordinator_is_let_do_so() -> None:
-    plan = running(QUEUED).with_attempts(an_attempt(1).suspended()).plan()
-    assert (plan.suspend, plan.delete, plan.invite) == ({}, (), ())
+    plan = queued().with_attempts(WAITING).plan()
+    assert (plan.suspend, plan.delete, is_invited(plan), plan.withdraw) == ({}, (), False, True)
     assert plan.status.phase is JobPhase.SUSPENDED
     assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_QUEUE)
 
 
+def test_a_queue_that_takes_a_running_coordinator_back_ends_the_workers_too() -> None:
+    invited = queued().then()
+    assert is_invited(invited.plan())
+    preempted = invited.with_attempts(WAITING)
+    assert not is_invited(preempted.plan())
+    admitted = preempted.then().with_attempts(an_attempt(1).in_a_queue().ready())
+    assert is_invited(admitted.plan())
+
+
+def test_the_label_counts_that_the_coordinators_job_was_made_with() -> None:
+    """People can edit the job's own label; the queue goes on to look after the Job."""
+    unlabelled = queued().but(a_job()).with_attempts(WAITING).plan()
+    assert unlabelled.suspend == {}
+    assert said(unlabelled.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_QUEUE)
+    labelled_late = running(a_job()).but(QUEUED.suspended()).plan()
+    assert (labelled_late.suspend, labelled_late.delete) == ({"digits-coordinator-1": True}, ())
+
+
+def test_a_job_that_ended_in_the_moment_of_its_suspension_has_ended() -> None:
+    look = running(a_job()).but(a_job().suspended()).then().with_attempts(an_attempt(1).complete(result="s3://m/d"))
+    plan = look.plan()
+    assert said(plan.status, JobCondition.COMPLETE) == ("True", Reason.RESULT_EXPORTED)
+    assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.ENDED)
+    assert plan.status.phase is JobPhase.COMPLETE
+
+
 def test_waiting_in_a_queue_is_no_trouble_of_the_storage_and_no_start() -> None:
-    look = running(QUEUED).with_attempts(an_attempt(1).suspended()).with_claim("Pending").then().at(300)
+    look = queued().with_attempts(WAITING).with_claim("Pending").then().at(300)
     status = look.plan().status
     assert said(status, JobCondition.COORDINATOR_READY) == ("False", Reason.POD_STARTING)
     assert status.start_time is None
@@ -93,8 +137,8 @@ def test_waiting_in_a_queue_is_no_trouble_of_the_storage_and_no_start() -> None:
 
 def test_a_deadlines_clock_begins_when_the_queue_admits_the_coordinator() -> None:
     job = QUEUED.with_deadline(60)
-    waiting = running(job).with_attempts(an_attempt(1).suspended()).then().at(300).then()
-    admitted = waiting.with_attempts(an_attempt(1))
+    waiting = running(job).with_attempts(WAITING).then().at(300).then()
+    admitted = waiting.with_attempts(an_attempt(1).in_a_queue())
     plan = admitted.plan()
     assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.RESUMED)
     assert plan.status.start_time == "2026-01-31T12:05:00Z"
@@ -102,12 +146,12 @@ def test_a_deadlines_clock_begins_when_the_queue_admits_the_coordinator() -> Non
 
 def test_a_job_in_a_queue_is_suspended_by_taking_its_coordinators_job_away() -> None:
     """Whether that Job is suspended is the queue's to say."""
-    plan = running(QUEUED).but(QUEUED.suspended()).plan()
+    plan = queued().but(QUEUED.suspended()).plan()
     assert (plan.suspend, plan.delete, plan.withdraw) == ({}, ("digits-coordinator-1",), True)
 
 
 def test_a_job_in_a_queue_goes_on_with_a_job_of_the_same_attempt() -> None:
-    look = running(QUEUED).but(QUEUED.suspended()).then().with_attempts().then().but(QUEUED)
+    look = queued().but(QUEUED.suspended()).then().with_attempts().then().but(QUEUED)
     plan = look.plan()
     assert coordinator_jobs(plan) == ["digits-coordinator-1"]
     assert (plan.status.attempt, plan.status.restarts) == (1, 0)

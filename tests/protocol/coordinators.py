@@ -32,6 +32,9 @@ class Backend(Protocol):
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         """Queues a work item; its upload has this many bytes."""
 
+    def propose(self, silo: str, shard: pb.OfferedShard) -> None:
+        """Asks the silo whether it will run a shard."""
+
     def publish(self, silo: str, data: bytes) -> bytes:
         """Lets the silo fetch a blob; returns its digest."""
 
@@ -50,10 +53,17 @@ BackendFactory = Callable[[Path], Backend]
 
 
 class Coordinator:
-    """A coordinator that can be killed and started again on the same port and folder."""
+    """A coordinator that can be killed and started again on the same port and folder.
 
-    def __init__(self, directory: Path, make_backend: BackendFactory) -> None:
+    Args:
+        directory: Its folder.
+        make_backend: What answers.
+        name: In its certificate.
+    """
+
+    def __init__(self, directory: Path, make_backend: BackendFactory, name: str = server_name(JOB)) -> None:
         self.directory = directory
+        self.name = name
         self.authority = RunAuthority.create()
         self._make_backend = make_backend
         self._loop = asyncio.new_event_loop()
@@ -95,7 +105,7 @@ class Coordinator:
         return self.authority.issue_silo(job, silo)
 
     def channel(self, silo: str = SILO, address: str | None = None, identity: Identity | None = None) -> grpc.Channel:
-        channel = open_channel(address or self.address, server_name(JOB), identity or self.identity(silo))
+        channel = open_channel(address or self.address, self.name, identity or self.identity(silo))
         return self._resources.enter_context(channel)
 
     def client(self, silo: str = SILO, address: str | None = None, identity: Identity | None = None) -> SessionClient:
@@ -107,8 +117,8 @@ class Coordinator:
 
     def _start(self) -> None:
         self.backend = self._await(self._made())
-        identity = self.authority.issue_coordinator(JOB, server_name(JOB))
-        self._server = SessionServer(self.backend.handler, identity, f"127.0.0.1:{self.port}")
+        identity = self.authority.issue_coordinator(JOB, self.name)
+        self._server = SessionServer(self.backend.handler, lambda: identity, f"127.0.0.1:{self.port}")
         self.port = self._await(self._server.start())
 
     async def _made(self) -> Backend:

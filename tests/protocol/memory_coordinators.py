@@ -12,7 +12,7 @@ from fedjobs_protocol.blobs import BlobSource, Upload
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Peer
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
+from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
 _POLL_S = 0.2
 
@@ -27,12 +27,15 @@ class MemoryCoordinator:
         self._epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
         starts.write_bytes(bytes(self._epoch))
         self._sessions: dict[str, str] = {}
+        self._asked: dict[str, bool] = {}
         self._work: dict[str, list[pb.Work]] = {}
         self._sizes: dict[tuple[str, str], int] = {}
         self._uploads: dict[tuple[str, str], Upload] = {}
         self._received: set[tuple[str, str]] = set()
         self._blobs: dict[tuple[str, bytes], bytes] = {}
         self._reports: dict[str, pb.Report] = {}
+        self._proposed: dict[str, list[pb.OfferedShard]] = {}
+        self.consents: dict[tuple[str, bytes], pb.ShardConsent] = {}
         self._offered = asyncio.Event()
         self.bytes: Counter[tuple[str, str]] = Counter()
 
@@ -41,6 +44,11 @@ class MemoryCoordinator:
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._work.setdefault(silo, []).append(work)
         self._sizes[silo, work.work_id] = accumulator_bytes
+        self._offered.set()
+
+    def propose(self, silo: str, shard: pb.OfferedShard) -> None:
+        """Asks whether the silo will run it."""
+        self._proposed.setdefault(silo, []).append(shard)
         self._offered.set()
 
     def publish(self, silo: str, data: bytes) -> bytes:
@@ -64,6 +72,7 @@ class MemoryCoordinator:
         shard_format = negotiate(SHARD_FORMATS, request.shard_formats, "shard format")
         number = int(self._sessions.get(peer.silo, "0").rpartition(".")[2]) + 1
         self._sessions[peer.silo] = session_id = f"{self._epoch}.{number}"
+        self._asked[peer.silo] = version >= OFFERS_SINCE
         return pb.JoinResponse(
             protocol_version=version,
             shard_format=shard_format,
@@ -81,13 +90,21 @@ class MemoryCoordinator:
             return response
         try:
             async with asyncio.timeout(_POLL_S):
-                while not self._work.get(peer.silo):
+                while not self._work.get(peer.silo) and not self._unanswered(peer.silo):
                     self._offered.clear()
                     await self._offered.wait()
         except TimeoutError:
             return response
-        response.work.CopyFrom(self._work[peer.silo].pop(0))
+        if unanswered := self._unanswered(peer.silo):
+            response.offer.shards.extend(unanswered)
+        else:
+            response.work.CopyFrom(self._work[peer.silo].pop(0))
         return response
+
+    async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
+        self._check_session(peer, request.session_id)
+        self.consents |= {(peer.silo, consent.shard): consent for consent in request.consents}
+        return pb.ConsentResponse()
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         self._check_session(peer, request.session_id)
@@ -116,6 +133,10 @@ class MemoryCoordinator:
     def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
         self.bytes[peer.silo, "down"] += down
         self.bytes[peer.silo, "up"] += up
+
+    def _unanswered(self, silo: str) -> list[pb.OfferedShard]:
+        proposed = self._proposed.get(silo, []) if self._asked.get(silo) else []
+        return [offered for offered in proposed if (silo, offered.shard.digest) not in self.consents]
 
     def _check_session(self, peer: Peer, session_id: str) -> None:
         if self._sessions.get(peer.silo) == session_id:

@@ -16,23 +16,20 @@ import grpc
 import pytest
 from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import CHUNK
-from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, from_grpc
-from fedjobs_protocol.identities import Identity, RunAuthority, server_name
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .coordinators import JOB, SILO, BackendFactory, Coordinator
 from .corruption import CorruptOnce
+from .session_steps import JOIN, OTHER_SILO, VALUE, WORK, join, join_and_pull, pull
+from .trust_contract import TrustContract
 
-WORK = "ab" * 32
-OTHER_SILO = "hospital-b"
-VALUE = os.urandom(4096) * 2048 + b"tail"  # 8 MiB and a bit
-JOIN = pb.JoinRequest(protocol_versions=[1], shard_formats=[1])
+OFFERED = pb.OfferedShard(shard=pb.Blob(digest=bytes(32), size=1, inline=b"x"), label="sum", datasets=["digits"])
 
 
-class SessionContract:
+class SessionContract(TrustContract):
     @pytest.fixture
     def make_backend(self) -> BackendFactory:
         raise NotImplementedError
@@ -72,6 +69,13 @@ class SessionContract:
         assert "7, 8" in raised.value.public
         assert "coordinator speaks 1" in raised.value.public
 
+    @pytest.mark.parametrize(("theirs", "common"), [([1], 1), ([1, 2], 2), ([2, 3], 2)])
+    def test_the_newest_version_that_both_speak_is_spoken(
+        self, coordinator: Coordinator, theirs: list[int], common: int
+    ) -> None:
+        request = pb.JoinRequest(protocol_versions=theirs, shard_formats=[1])
+        assert coordinator.client().join(request).protocol_version == common
+
     def test_a_newer_join_ends_the_older_session(self, coordinator: Coordinator) -> None:
         client = coordinator.client()
         older, newer = client.join(JOIN).session_id, client.join(JOIN).session_id
@@ -81,12 +85,36 @@ class SessionContract:
         client.heartbeat(newer)
 
     def test_a_restarted_coordinator_does_not_know_the_session(self, coordinator: Coordinator) -> None:
-        _, session_id = _joined(coordinator)
+        _, session_id = join(coordinator)
         coordinator.restart()
         with pytest.raises(FedjobsError) as raised:
             coordinator.client().heartbeat(session_id)
         assert raised.value.code is ErrorCode.SESSION_UNKNOWN
         assert raised.value.retryable
+
+    # Offers.
+
+    def test_an_offer_comes_again_until_it_is_answered(self, coordinator: Coordinator) -> None:
+        client = coordinator.client()
+        session_id = client.join(pb.JoinRequest(protocol_versions=[1, 2], shard_formats=[1])).session_id
+        coordinator.do(lambda backend: backend.propose(SILO, OFFERED))
+        for _ in range(2):
+            (offered,) = client.pull_work(session_id).offer.shards
+            assert offered == OFFERED
+        client.consent(session_id, [pb.ShardConsent(shard=OFFERED.shard.digest, approved=pb.Approved())])
+        assert client.pull_work(session_id).WhichOneof("next") is None
+
+    def test_a_silo_of_version_1_is_offered_nothing(self, coordinator: Coordinator) -> None:
+        client, session_id = join(coordinator)
+        coordinator.do(lambda backend: backend.propose(SILO, OFFERED))
+        assert client.pull_work(session_id).WhichOneof("next") is None
+
+    def test_a_session_that_is_over_cannot_consent(self, coordinator: Coordinator) -> None:
+        _, session_id = join(coordinator)
+        coordinator.restart()
+        with pytest.raises(FedjobsError) as raised:
+            coordinator.client().consent(session_id, [])
+        assert raised.value.code is ErrorCode.SESSION_UNKNOWN
 
     # Work.
 
@@ -99,7 +127,7 @@ class SessionContract:
         client = coordinator.client()
         session_id = client.join(JOIN).session_id
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(_pulled, client, session_id)
+            waiting = pool.submit(pull, client, session_id)
             coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK)))
             assert waiting.result(10).work_id == WORK
 
@@ -109,7 +137,7 @@ class SessionContract:
         assert other.pull_work(other.join(JOIN).session_id).WhichOneof("next") is None
 
     def test_a_report_that_comes_twice_counts_once_and_is_acknowledged_twice(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         report = pb.Report(work_id=WORK, epoch=1, refusal=pb.Refusal(rule="datasets", message="not this one"))
         answers = [client.pull_work(session_id, report).acknowledged_work_id for _ in range(2)]
         assert answers == [WORK, WORK]
@@ -118,12 +146,12 @@ class SessionContract:
     # Downloads.
 
     def test_a_blob_is_fetched_into_a_file(self, coordinator: Coordinator) -> None:
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         assert _fetched(client, session_id, digest) == VALUE
 
     def test_a_blob_is_fetched_into_a_function(self, coordinator: Coordinator) -> None:
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         chunks: list[bytes] = []
         client.fetch_blob(session_id, digest, len(VALUE), chunks.append)
@@ -133,7 +161,7 @@ class SessionContract:
     def test_a_silo_cannot_tell_the_blob_of_another_from_one_that_does_not_exist(
         self, coordinator: Coordinator
     ) -> None:
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         others = coordinator.do(lambda backend: backend.publish(OTHER_SILO, VALUE))
         messages = []
         for digest in (others, bytes(32)):
@@ -145,7 +173,7 @@ class SessionContract:
 
     def test_a_download_goes_on_where_it_was_cut(self, coordinator: Coordinator) -> None:
         link = coordinator.link()
-        client, session_id = _joined(coordinator, coordinator.client(address=link.address))
+        client, session_id = join(coordinator, coordinator.client(address=link.address))
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         link.cut_after(len(VALUE) // 2)
         assert _fetched(client, session_id, digest) == VALUE
@@ -154,14 +182,14 @@ class SessionContract:
         assert down < 1.5 * len(VALUE)  # more than once only what was on its way
 
     def test_a_download_goes_on_in_the_session_after_a_restart(self, coordinator: Coordinator) -> None:
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         chunks: list[bytes] = []
         download = Download(digest, len(VALUE), chunks.append)
         download.write(VALUE[: 3 * CHUNK])
         coordinator.restart()
         coordinator.do(lambda backend: backend.publish(SILO, VALUE))
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         client.fetch(session_id, download)
         assert b"".join(chunks) == VALUE
         down, _ = coordinator.do(lambda backend: backend.transferred_bytes(SILO))
@@ -170,14 +198,14 @@ class SessionContract:
     def test_a_download_that_was_corrupted_is_fetched_again(self, coordinator: Coordinator) -> None:
         corruption = CorruptOnce(3)
         client = SessionClient(grpc.intercept_channel(coordinator.channel(), corruption))
-        client, session_id = _joined(coordinator, client)
+        client, session_id = join(coordinator, client)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         assert _fetched(client, session_id, digest) == VALUE
         assert corruption.times == 1
 
     def test_a_corrupt_download_is_never_taken_for_the_blob(self, coordinator: Coordinator) -> None:
         client = SessionClient(grpc.intercept_channel(coordinator.channel(), CorruptOnce(3)))
-        client, session_id = _joined(coordinator, client)
+        client, session_id = join(coordinator, client)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         with pytest.raises(FedjobsError) as raised:
             client.fetch_blob(session_id, digest, len(VALUE), lambda chunk: None)
@@ -187,12 +215,12 @@ class SessionContract:
 
     @pytest.mark.parametrize("value", [VALUE, VALUE[:CHUNK], b"few", b""], ids=["many", "one-chunk", "few", "none"])
     def test_an_upload_arrives_whole(self, coordinator: Coordinator, value: bytes) -> None:
-        client, session_id = _with_work(coordinator, len(value))
+        client, session_id = join_and_pull(coordinator, len(value))
         assert client.put_blob(session_id, WORK, value) == digests.raw(digests.digest(value))
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == value
 
     def test_an_upload_is_read_from_a_file(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         fd = os.memfd_create("value")
         os.write(fd, VALUE)
         client.put_blob(session_id, WORK, fd)
@@ -201,7 +229,7 @@ class SessionContract:
 
     def test_an_upload_goes_on_where_it_was_cut(self, coordinator: Coordinator) -> None:
         link = coordinator.link()
-        client, session_id = _with_work(coordinator, client=coordinator.client(address=link.address))
+        client, session_id = join_and_pull(coordinator, client=coordinator.client(address=link.address))
         link.cut_after(len(VALUE) // 2)
         client.put_blob(session_id, WORK, VALUE)
         assert link.cuts == 1
@@ -210,10 +238,10 @@ class SessionContract:
         assert up < len(VALUE) + CHUNK // 2  # what arrived was not sent again
 
     def test_an_upload_goes_on_after_a_restart_of_the_coordinator(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         _put_part(coordinator, session_id, [VALUE[: 2 * CHUNK], VALUE[2 * CHUNK : 3 * CHUNK]])
         coordinator.restart()
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         assert client.stat_blob(session_id, WORK) == 3 * CHUNK
         client.put_blob(session_id, WORK, VALUE)
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
@@ -221,7 +249,7 @@ class SessionContract:
         assert up < len(VALUE) - 2 * CHUNK
 
     def test_an_upload_that_was_finished_may_be_sent_again(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         client.put_blob(session_id, WORK, VALUE)
         client.put_blob(session_id, WORK, VALUE)
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
@@ -231,47 +259,47 @@ class SessionContract:
     def test_a_corrupt_upload_is_refused_and_sent_again(self, coordinator: Coordinator) -> None:
         corruption = CorruptOnce(4)
         client = SessionClient(grpc.intercept_channel(coordinator.channel(), corruption))
-        client, session_id = _with_work(coordinator, client=client)
+        client, session_id = join_and_pull(coordinator, client=client)
         client.put_blob(session_id, WORK, VALUE)
         assert corruption.times == 1
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
 
     def test_a_truncated_upload_is_refused_and_what_came_is_kept(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         error = _put_part(coordinator, session_id, [VALUE[:CHUNK]])
         assert error.code is ErrorCode.BLOB_CORRUPT
         assert client.stat_blob(session_id, WORK) == CHUNK
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) is None
 
     def test_an_upload_of_another_size_than_the_works_is_refused(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator, len(VALUE) - 1)
+        client, session_id = join_and_pull(coordinator, len(VALUE) - 1)
         with pytest.raises(FedjobsError) as raised:
             client.put_blob(session_id, WORK, VALUE)
         assert raised.value.code is ErrorCode.BLOB_TOO_LARGE
         assert client.stat_blob(session_id, WORK) == 0
 
     def test_an_upload_of_more_than_it_announced_is_refused(self, coordinator: Coordinator) -> None:
-        _, session_id = _with_work(coordinator)
+        _, session_id = join_and_pull(coordinator)
         error = _put_part(coordinator, session_id, [VALUE, b"and more"])
         assert error.code is ErrorCode.BLOB_TOO_LARGE
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) is None
 
     def test_an_upload_for_work_that_was_not_given_out_is_refused(self, coordinator: Coordinator) -> None:
-        client, session_id = _joined(coordinator)
+        client, session_id = join(coordinator)
         with pytest.raises(FedjobsError) as raised:
             client.put_blob(session_id, "cd" * 32, VALUE)
         assert raised.value.code is ErrorCode.WORK_UNKNOWN
 
     def test_an_upload_at_another_offset_than_what_came_is_refused(self, coordinator: Coordinator) -> None:
-        _, session_id = _with_work(coordinator)
+        _, session_id = join_and_pull(coordinator)
         assert _put_part(coordinator, session_id, [VALUE[CHUNK:]], offset=CHUNK).code is ErrorCode.BLOB_OFFSET
 
     def test_an_upload_without_a_header_is_refused(self, coordinator: Coordinator) -> None:
-        _with_work(coordinator)
+        join_and_pull(coordinator)
         assert _put_messages(coordinator, [b"\xff\xff\xff"]).code is ErrorCode.WORK_UNKNOWN
 
     def test_a_second_upload_of_the_same_work_supersedes_the_first(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         begun, superseded = threading.Event(), threading.Event()
 
         def slowly() -> Iterator[bytes]:
@@ -288,62 +316,9 @@ class SessionContract:
             assert first.result(20).code is ErrorCode.BLOB_OFFSET
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
 
-    # Who may talk to whom.
-
-    def test_a_certificate_of_another_run_is_refused(self, coordinator: Coordinator) -> None:
-        foreign = RunAuthority.create().issue_silo(JOB, SILO)
-        _is_unavailable(coordinator.client(identity=foreign))
-        trusting = Identity(foreign.certificate, foreign.key, coordinator.identity().trust)
-        _is_unavailable(coordinator.client(identity=trusting))
-
-    def test_a_certificate_for_another_job_is_refused(self, coordinator: Coordinator) -> None:
-        other = "11111111-2222-4333-8444-555555555555"
-        with pytest.raises(FedjobsError) as raised:
-            coordinator.client(identity=coordinator.identity(job=other)).join(JOIN)
-        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
-        assert other in raised.value.public
-        assert JOB in raised.value.public
-
-    def test_a_silo_without_a_certificate_is_refused(self, coordinator: Coordinator) -> None:
-        credentials = grpc.ssl_channel_credentials(coordinator.identity().trust)
-        options = [("grpc.ssl_target_name_override", server_name(JOB))]
-        with grpc.secure_channel(coordinator.address, credentials, options=options) as channel:
-            _is_unavailable(SessionClient(channel))
-
-    def test_a_silo_in_plaintext_is_refused(self, coordinator: Coordinator) -> None:
-        with grpc.insecure_channel(coordinator.address) as channel:
-            _is_unavailable(SessionClient(channel))
-
-    def test_a_silo_refuses_a_coordinator_of_another_name(self, coordinator: Coordinator) -> None:
-        other = server_name("11111111-2222-4333-8444-555555555555")
-        with open_channel(coordinator.address, other, coordinator.identity()) as channel:
-            _is_unavailable(SessionClient(channel))
-
     def test_heartbeats_are_answered(self, coordinator: Coordinator) -> None:
-        client, session_id = _with_work(coordinator)
+        client, session_id = join_and_pull(coordinator)
         assert not client.heartbeat(session_id, WORK, "running").cancel
-
-
-def _joined(coordinator: Coordinator, client: SessionClient | None = None) -> tuple[SessionClient, str]:
-    client = client or coordinator.client()
-    return client, client.join(JOIN).session_id
-
-
-def _with_work(
-    coordinator: Coordinator, size: int = len(VALUE), client: SessionClient | None = None
-) -> tuple[SessionClient, str]:
-    """A silo that has pulled a work item."""
-    client, session_id = _joined(coordinator, client)
-    coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK), size))
-    assert _pulled(client, session_id).work_id == WORK
-    return client, session_id
-
-
-def _pulled(client: SessionClient, session_id: str) -> pb.Work:
-    while True:
-        response = client.pull_work(session_id)
-        if response.WhichOneof("next") == "work":
-            return response.work
 
 
 def _fetched(client: SessionClient, session_id: str, digest: bytes) -> bytes:
@@ -373,9 +348,3 @@ def _put_messages(coordinator: Coordinator, messages: list[bytes] | Iterator[byt
     with pytest.raises(grpc.RpcError) as raised:
         put(iter(messages), timeout=30)
     return from_grpc(raised.value)
-
-
-def _is_unavailable(client: SessionClient) -> None:
-    with pytest.raises(FedjobsError) as raised:
-        client.join(JOIN)
-    assert raised.value.code is ErrorCode.UNAVAILABLE

@@ -25,7 +25,7 @@ def test_a_taken_port_is_an_error_that_names_it(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
 
         async def start() -> None:
-            await SessionServer(MemoryCoordinator(tmp_path), identity, address).start()
+            await SessionServer(MemoryCoordinator(tmp_path), lambda: identity, address).start()
 
         with pytest.raises(FedjobsError, match=address) as raised:
             asyncio.run(start())

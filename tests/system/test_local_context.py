@@ -123,10 +123,10 @@ def test_an_operation_that_touches_files_is_refused_by_the_silos_policy_and_the_
     def sizes(paths: Any) -> Any:
         return tff.federated_sum(tff.federated_map(read, paths))
 
-    with pytest.raises(FedjobsError, match=r"silo-000.*policy\.operations.*ReadFile"):
+    with pytest.raises(FedjobsError, match=r"silo-000.*policy\.computations\.operations.*ReadFile"):
         sizes(["/etc/hostname"] * 3)
     rows = federation.coordinator.roster.rows()
-    assert [(row.state, row.reason) for row in rows] == [(SiloState.REFUSED, "policy.operations")] * 3
+    assert [(row.state, row.reason) for row in rows] == [(SiloState.REFUSED, "policy.computations.operations")] * 3
     assert c.extremes([F(1), F(2), F(3)]) == (1, 3, 6)  # other work is done as ever
 
 

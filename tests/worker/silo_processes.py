@@ -107,7 +107,7 @@ class Silo:
         command += ["--tls", "tls", "--state", "state", "--runner-socket", self.host.socket, "--audit", "audit.jsonl"]
         command += ["--processes", "processes", "--lifeline", *self.options]
         self.process = subprocess.Popen(
-            command, cwd=self.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def stop(self) -> None:

@@ -18,6 +18,8 @@ from tests.worker.silo_processes import EXAMPLES, ROWS, Silo, inline, over_digit
 
 pytestmark = pytest.mark.processes
 
+_OPERATIONS = "policy.computations.operations"
+
 
 def test_a_silo_works_on_its_own_data_until_the_job_is_over(silo: Silo) -> None:
     silo.start()
@@ -27,10 +29,13 @@ def test_a_silo_works_on_its_own_data_until_the_job_is_over(silo: Silo) -> None:
     assert report.epoch == 1
     silo.backend.over = "Complete"
     assert silo.wait() == 0
-    invitation, work = silo.audit()
+    invitation, computation, work, result = silo.audit()
     assert (invitation["subject"], invitation["decision"]) == ("invitation", "allowed")
     assert (work["subject"], work["decision"], work["clients"]) == ("work", "allowed", 2)
-    assert work["shard"] == asked.shard.digest.hex()
+    assert work["shard"] == computation["shard"] == asked.shard.digest.hex()
+    assert (computation["subject"], computation["decision"]) == ("computation", "allowed")
+    assert (result["subject"], result["clients"], result["work"]) == ("result", 2, "1")
+    assert result["bytes"] == report.result.accumulators.size
 
 
 def test_large_values_go_as_blobs_both_ways_and_survive_a_restart_of_the_coordinator(silo: Silo) -> None:
@@ -59,7 +64,7 @@ def test_a_work_item_that_comes_again_is_answered_without_running(silo: Silo) ->
     silo.coordinator.do(lambda _: silo.backend._reports.clear())
     again = silo.ask(over_digits("1"))
     assert again.result == first.result
-    assert len(silo.audit()) == 2
+    assert [entry["subject"] for entry in silo.audit()] == ["invitation", "computation", "work", "result"]
 
 
 def test_a_killed_runner_costs_nothing_but_time(silo: Silo) -> None:
@@ -73,7 +78,7 @@ def test_a_killed_runner_costs_nothing_but_time(silo: Silo) -> None:
 @pytest.mark.parametrize(
     ("policy", "rule", "message"),
     [
-        ({"operations": {"refuse": ["ReduceDataset"]}}, "policy.operations", "uses ReduceDataset"),
+        ({"computations": {"operations": {"refuse": ["ReduceDataset"]}}}, _OPERATIONS, "uses ReduceDataset"),
         ({"minClients": 3}, "policy.minClients", "has 2 local clients"),
     ],
 )
@@ -83,7 +88,8 @@ def test_a_refusal_names_its_rule_and_is_audited(silo: Silo, policy: object, rul
     report = silo.ask(over_digits("1"))
     assert report.refusal.rule == rule
     assert message in report.refusal.message
-    assert [(line["decision"], line.get("rule")) for line in silo.audit()][1:] == [("refused", rule)]
+    refusals = [(line["subject"], line["rule"]) for line in silo.audit() if line["decision"] == "refused"]
+    assert refusals[-1] == ("work", rule)
 
 
 def test_a_dataset_that_was_not_in_the_invitation_is_judged_too(silo: Silo) -> None:
@@ -173,7 +179,7 @@ def test_work_that_is_not_wanted_any_more_is_ended(silo: Silo) -> None:
         return [tf.data.Dataset.range(1 << 50).reduce(0.0, lambda total, _: total + 1.0)]
 
     silo.coordinator.do(lambda backend: backend.offer(SILO, over_digits("endless", endless), 128))
-    wait_until(lambda: len(silo.audit()) == 2, 60)
+    wait_until(lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60)
     silo.coordinator.do(lambda _: silo.backend._sizes.clear())  # the heartbeat's answer is now: cancel
     assert total(silo.ask(over_digits("1"))) == 21
 

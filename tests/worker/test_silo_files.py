@@ -18,7 +18,7 @@ datasets:
 policy:
   requesters: [alice@example.org]
   minClients: 3
-  operations: {allow: [DecodePng]}
+  computations: {operations: {allow: [DecodePng]}}
 runner: {threads: 2, gpu: {resourceName: nvidia.com/gpu}}
 """
 
@@ -43,7 +43,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert digits.label == silo_files.Label(column="digit", dtype="int32")
     assert digits.clients_per_round == 10
     assert silo.policy.min_clients == 3
-    assert silo.policy.operations.allow == ["DecodePng"]
+    assert silo.policy.computations.operations.allow == ["DecodePng"]
 
 
 def test_paths_are_relative_to_the_files_folder(tmp_path: Path) -> None:
@@ -77,7 +77,10 @@ def test_a_dumped_file_is_the_same_in_another_folder(tmp_path: Path) -> None:
         (WHOLE.replace(": digit\n", ": {column: d, dtype: flot}\n"), "label.dtype has the value 'flot'"),
         (WHOLE.replace("{columns: [p0, p1]}", "{}"), "exactly one of columns, spec"),
         (WHOLE.replace("{csv: {path", "{cvs: {path"), "unknown field datasets.digits.source.cvs"),
-        (WHOLE.replace("{allow: [DecodePng]}", "{allowed: [DecodePng]}"), "unknown field policy.operations.allowed"),
+        (
+            WHOLE.replace("{allow: [DecodePng]}", "{allowed: [DecodePng]}"),
+            "unknown field policy.computations.operations.allowed",
+        ),
         ("just text", "the document has the value 'just text'"),
         ("a: [", "is not valid YAML"),
     ],

@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from fedjobs_protocol.errors import FedjobsError
-from fedjobs_worker import policies, silo_files
+from fedjobs_worker import policies
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs_agent import names, worker_jobs
-from fedjobs_agent.cluster import Cluster
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.declines import Declines
-from fedjobs_agent.invitations import Invitations, Received
+from fedjobs_agent.hindrances import Hindrances
+from fedjobs_agent.invitations import Received
+from fedjobs_agent.job_identities import Credentials, JobIdentities
 from fedjobs_agent.metrics import AgentMetrics
-from fedjobs_agent.observations import Worker, pod_of, worker_of
+from fedjobs_agent.observations import Worker
+from fedjobs_agent.own_files import SiloFileReader
 from fedjobs_agent.planning import Action, Decline, End, GiveUpGpu, Gpus, Judged, Start, plan
+from fedjobs_agent.workers import StartRefusedError, Workers
 
 RESYNC_S = 60.0
 _AFTER_ERROR_S = 5.0
@@ -31,36 +33,51 @@ _STUCK_S = 600.0
 _LOG = structlog.get_logger()
 
 
+class Invitations(Protocol):
+    """Where invitations come from, see `fedjobs_agent.invitations.HubInvitations`."""
+
+    superseded: FedjobsError | None
+
+    def current(self) -> Sequence[Received] | None: ...
+
+    def follow(self, changed: Callable[[], object], stopping: threading.Event) -> None: ...
+
+
 class Agent:
     """One silo's agent.
 
     Args:
         config: Its file.
-        cluster: Where workers run.
+        silo_file: The silo's.
+        workers: Where workers are.
         invitations: Where invitations come from.
+        identities: Gets what workers and declines need from the hub.
         metrics: Counts.
-        deployment: Its own Deployment, which owns the workers; None: each invitation owns its own.
         clock: Seconds since 1970.
     """
 
     def __init__(
         self,
         config: AgentConfig,
-        cluster: Cluster,
+        silo_file: SiloFileReader,
+        workers: Workers,
         invitations: Invitations,
+        identities: JobIdentities,
         metrics: AgentMetrics,
-        deployment: dict[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
-        self._cluster = cluster
+        self._workers = workers
         self._invitations = invitations
+        self._identities = identities
         self._metrics = metrics
-        self._deployment = deployment
         self._clock = clock
-        self._silo = silo_file(config)
-        self._declines = Declines(config.dial_address, time.monotonic)
+        self._silo_file = silo_file
+        self._declines = Declines(identities.identity, config.dial_address, time.monotonic, config.audit_file)
         self._given_up: dict[str, str] = {}
+        self._unused: dict[str, Credentials] = {}
+        """By invitation, what a worker would have got that could not be started."""
+        self._hindrances = Hindrances(config, workers, time.monotonic)
         self._looked_at = time.monotonic()
 
     def healthy(self) -> bool:
@@ -68,37 +85,67 @@ class Agent:
         return time.monotonic() - self._looked_at < _STUCK_S
 
     def run(self, stopping: threading.Event) -> None:
-        """Looks and acts until `stopping` is set."""
+        """Looks and acts until `stopping` is set.
+
+        Raises:
+            FedjobsError: SESSION_SUPERSEDED: a newer agent of this silo is there.
+        """
         changed = threading.Event()
-        workers, invited = names.workers_of(self._config.silo), names.invitations_of(self._config.silo)
-        self._cluster.watch({"secrets": invited, "jobs": workers, "pods": workers}, changed.set, stopping)
-        while not stopping.is_set():
-            changed.clear()
-            wait = self._look()
-            _first_of(changed, stopping, wait)
-            stopping.wait(_TOGETHER_S)
-        self._declines.close()
+        self._invitations.follow(changed.set, stopping)
+        self._workers.watch(changed.set, stopping)
+        try:
+            while not stopping.is_set():
+                changed.clear()
+                if self._invitations.superseded is not None:
+                    raise self._invitations.superseded
+                wait = self._look()
+                self._wait(changed, stopping, wait)
+                stopping.wait(_TOGETHER_S)
+        finally:
+            self._declines.close()
 
     def reconcile(self) -> float:
         """Looks and acts once; seconds until it is worth another look though nothing changes.
 
+        What cannot be done is left for the next look, and keeps nothing else from being done.
+
         Raises:
-            FedjobsError: The cluster cannot be asked.
+            FedjobsError: Workers cannot be looked at.
         """
-        silo = self._current_silo_file()
+        silo = self._silo_file.current()
         received = self._invitations.current()
-        selector = names.workers_of(self._config.silo)
-        workers = [worker_of(job) for job in self._cluster.jobs(selector)]
-        pods = [pod_of(pod) for pod in self._cluster.pods(selector)]
+        if received is None:
+            return RESYNC_S  # nobody has said yet what stands; workers of before go on
+        workers, pods = self._workers.observed()
         standing = {each.id for each in received}
         self._given_up = {key: why for key, why in self._given_up.items() if key in standing}
         self._declines.forget_others(standing)
-        gpus = Gpus(silo.runner.gpu is not None, self._config.gpu_patience_seconds, self._given_up)
-        planned = plan([_judged(each, silo) for each in received], workers, pods, gpus, self._clock())
-        for action in planned.actions:
-            self._do(action, silo)
-        self._count(len(received), workers)
-        return RESYNC_S if planned.again_in_s is None else min(RESYNC_S, planned.again_in_s)
+        self._unused = {key: kept for key, kept in self._unused.items() if key in standing}
+        gpus = self._gpus(silo)
+        hindered = self._hindrances.look(received, workers, pods, gpus)
+        planned = plan([_judged(each, silo) for each in received], workers, pods, gpus, self._clock(), hindered)
+        done = [self._done(action, silo) for action in sorted(planned.actions, key=_urgency)]
+        if all(done):
+            self._count(len(received), workers)
+        else:
+            self._metrics.failed()
+        longest = RESYNC_S if all(done) else _AFTER_ERROR_S
+        return min([longest, *(s for s in (planned.again_in_s, self._hindrances.again_in_s) if s is not None)])
+
+    def _gpus(self, silo: SiloFile) -> Gpus:
+        gpu, patience_s = silo.runner.gpu, self._config.gpu_patience_seconds
+        if gpu is None:
+            return Gpus(False, patience_s, self._given_up)
+        return Gpus(True, patience_s, self._given_up, gpu.resource_name, bool(gpu.node_selector))
+
+    def _wait(self, changed: threading.Event, stopping: threading.Event, seconds: float) -> None:
+        """Until something has changed, or for so long; not for long where a coordinator is still to be told."""
+        begin = time.monotonic()
+        while not stopping.is_set():
+            longest = min(seconds, _AFTER_ERROR_S) if self._declines.waiting else seconds
+            left = begin + longest - time.monotonic()
+            if left <= 0 or changed.wait(min(left, 1.0)):
+                return
 
     def _look(self) -> float:
         self._looked_at = time.monotonic()
@@ -111,64 +158,68 @@ class Agent:
         self._metrics.failed()
         return _AFTER_ERROR_S
 
+    def _done(self, action: Action, silo: SiloFile) -> bool:
+        """Whether it was done; what cannot be done is in the log."""
+        try:
+            self._do(action, silo)
+        except FedjobsError as error:
+            _LOG.error("could not act; trying again", action=_name(action), code=error.code.label, error=error.public)
+        except Exception:
+            _LOG.exception("failed unexpectedly; trying again", action=_name(action))
+        else:
+            return True
+        return False
+
     def _do(self, action: Action, silo: SiloFile) -> None:
         if isinstance(action, Start):
-            owner = (
-                worker_jobs.owned_by_deployment(self._deployment)
-                if self._deployment is not None
-                else worker_jobs.owned_by_secret(action)
-            )
-            manifest = worker_jobs.worker_job(action, self._config, silo, self._cluster.namespace, owner)
-            if not self._cluster.create_job(manifest):
-                _LOG.warning("a Job of this name is there already", name=manifest["metadata"]["name"])
-                return
-            self._did("start", action.received.invitation.job_name, gpu=action.gpu, note=action.device_note)
+            self._start(action, silo)
         elif isinstance(action, End):
-            self._cluster.delete_job(action.worker.name, action.worker.uid, at_once=action.at_once)
+            self._workers.end(action.worker, at_once=action.at_once)
             self._did("end", action.worker.name, reason=action.reason)
         elif isinstance(action, GiveUpGpu):
             self._given_up[action.received.id] = action.message
-            self._cluster.delete_job(action.worker.name, action.worker.uid, at_once=False)
+            self._workers.end(action.worker, at_once=False)
             self._did("give-up-gpu", action.received.invitation.job_name, reason=action.message)
         elif isinstance(action, Decline) and self._declines.tell(action):
             self._did("decline", action.received.invitation.job_name, rule=action.rule, reason=action.message)
+
+    def _start(self, start: Start, silo: SiloFile) -> None:
+        invitation = start.received.invitation
+        if not self._hindrances.may_start(start.received):
+            return
+        # The hub keeps each token for a day, and so many of a silo: one that no worker got serves at the next try.
+        id_ = start.received.id
+        credentials = self._unused.pop(id_, None) or self._identities.credentials(invitation.job_uid)
+        try:
+            made = self._workers.start(start, silo, credentials)
+        except Exception as error:
+            self._unused[id_] = credentials
+            if isinstance(error, StartRefusedError):
+                self._hindrances.refused(start.received)
+            raise
+        if made:
+            self._did("start", invitation.job_name, gpu=start.gpu, note=start.device_note)
+        else:
+            _LOG.warning("a worker of this name is there already", job=invitation.job_name)
 
     def _did(self, action: str, job: str, **details: object) -> None:
         self._metrics.did(action)
         _LOG.info(action, job=job, **details)
 
-    def _count(self, invitations: int, workers: list[Worker]) -> None:
+    def _count(self, invitations: int, workers: Sequence[Worker]) -> None:
         ending = sum(worker.ending for worker in workers)
         finished = sum(worker.finished_at is not None and not worker.ending for worker in workers)
         self._metrics.looked(invitations, len(workers) - ending - finished, finished, ending)
 
-    def _current_silo_file(self) -> SiloFile:
-        """As it is now; while somebody edits it and it is not valid, as it was."""
-        try:
-            self._silo = silo_file(self._config)
-        except FedjobsError as error:
-            _LOG.error("the silo's file is not valid any more; going on with what it was", error=error.public)
-        return self._silo
-
-
-def silo_file(config: AgentConfig) -> SiloFile:
-    """The silo's own file.
-
-    Raises:
-        FedjobsError: INVALID_SILO_FILE; also where it is another silo's.
-    """
-    return silo_files.load_named(config.silo_file, config.silo)
-
 
 def _judged(received: Received, silo: SiloFile) -> Judged:
-    invitation = received.invitation
-    decision = policies.on_invitation(
-        silo.policy, silo.silo, silo.datasets, invitation.requested_by, invitation.datasets
-    )
-    return Judged(received, decision)
+    return Judged(received, policies.on_invitation(silo.policy, silo.silo, silo.datasets, received.invitation))
 
 
-def _first_of(changed: threading.Event, stopping: threading.Event, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not stopping.is_set() and (left := end - time.monotonic()) > 0 and not changed.wait(min(left, 1.0)):
-        pass
+def _urgency(action: Action) -> int:
+    """What holds something here comes first; what needs the hub comes last, which may be away."""
+    return (End, GiveUpGpu, Decline, Start).index(type(action))
+
+
+def _name(action: Action) -> str:
+    return action.worker.name if isinstance(action, End | GiveUpGpu) else action.received.invitation.job_name

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import structlog
 import urllib3
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from kubernetes.client import ApiClient
+from kubernetes import config as kubernetes_config
+from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
+from fedjobs_agent.workers import StartRefusedError
+
 Object = dict[str, Any]
+
+_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""Of an object: a quota, an admission policy, a field that is wrong."""
 
 _TIMEOUT_S = (10, 30)  # to connect, and between two bytes
 _WATCH_S = 240  # the server ends a watch after that, and it is begun anew
 _WATCH_TIMEOUT_S = (10, _WATCH_S + 30)
+_LOG_TIMEOUT_S = (10, 3600)  # a worker that waits prints nothing
 _PAUSE_S = 5.0
-_PATHS = {"secrets": "/api/v1", "pods": "/api/v1", "jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}
+_CORE = dict.fromkeys(("secrets", "pods", "events"), "/api/v1")
+_PATHS = {**_CORE, "jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}
 _LOG = structlog.get_logger()
 
 
@@ -36,26 +45,76 @@ class Cluster:
         self.namespace = namespace
         self._api = api
 
-    def secrets(self, selector: str) -> list[Object]:
-        return self._listed("secrets", selector)
-
     def jobs(self, selector: str) -> list[Object]:
-        return self._listed("jobs", selector)
+        return self._listed("jobs", {"labelSelector": selector})
 
     def pods(self, selector: str) -> list[Object]:
-        return self._listed("pods", selector)
+        return self._listed("pods", {"labelSelector": selector})
+
+    def complaint(self, uids: Sequence[str]) -> str:
+        """The reason of the last warning that was recorded about any of these objects; empty: there is none."""
+        found = [
+            event
+            for uid in uids
+            for event in self._listed("events", {"fieldSelector": f"involvedObject.uid={uid},type=Warning"})
+        ]
+        last = max(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default={})
+        return str(last.get("reason") or "")
 
     def deployment(self, name: str) -> Object:
         """Raises: FedjobsError: There is none, or it may not be seen."""
         return self._object(self._call("GET", "deployments", name))
 
+    def secret(self, name: str) -> Object | None:
+        """None: there is none."""
+        try:
+            return self._object(self._call("GET", "secrets", name))
+        except _AnswerError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def keep_secret(self, manifest: Object) -> None:
+        """Makes a Secret, or replaces the one of its name as a whole."""
+        try:
+            self._object(self._call("PUT", "secrets", manifest["metadata"]["name"], body=manifest))
+        except _AnswerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._object(self._call("POST", "secrets", body=manifest))
+
+    def make_secret_anew(self, manifest: Object) -> None:
+        """Makes a Secret; one of its name that is there is deleted first."""
+        try:
+            self._object(self._call("POST", "secrets", body=manifest))
+        except _AnswerError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            self.delete_secret(manifest["metadata"]["name"])
+            self._object(self._call("POST", "secrets", body=manifest))
+
+    def delete_secret(self, name: str) -> None:
+        """Also where there is none."""
+        try:
+            self._object(self._call("DELETE", "secrets", name))
+        except _AnswerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+
     def create_job(self, manifest: Object) -> bool:
-        """False: one of this name is there already."""
+        """False: one of this name is there already.
+
+        Raises:
+            StartRefusedError: It may not be made.
+            FedjobsError: It could not be made.
+        """
         try:
             self._object(self._call("POST", "jobs", body=manifest))
         except _AnswerError as error:
             if error.status == HTTPStatus.CONFLICT:
                 return False
+            if error.status in _REFUSALS:
+                raise StartRefusedError(error.code, error.message, error.remedy) from error
             raise
         return True
 
@@ -75,11 +134,33 @@ class Cluster:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
+    def log_lines(self, pod: str, container: str, *, previous: bool) -> Iterator[bytes]:
+        """What a container prints, from its beginning until its end.
+
+        Args:
+            pod: Name of its pod.
+            container: Its name.
+            previous: The one before the last start.
+
+        Raises:
+            FedjobsError: It cannot be read.
+        """
+        query = {"container": container, **({"previous": "true"} if previous else {"follow": "true"})}
+        response = self._call("GET", "pods", f"{pod}/log", query=query, timeout=_LOG_TIMEOUT_S)
+        rest = b""
+        try:
+            for part in response.stream(amt=None):
+                *lines, rest = (rest + part).split(b"\n")
+                yield from lines
+        finally:
+            response.close()
+        yield rest
+
     def watch(self, selectors: dict[str, str], changed: Callable[[], object], stopping: threading.Event) -> None:
         """Calls `changed` whenever something may have changed, from threads of its own, until `stopping` is set.
 
         Args:
-            selectors: By what is watched: secrets, jobs, pods.
+            selectors: By what is watched: jobs, pods.
             changed: Asked to look for itself; called too often rather than too seldom.
             stopping: Looked at between two calls.
         """
@@ -102,8 +183,8 @@ class Cluster:
                 _LOG.warning("a watch was cut", kind=kind, error=str(error))
                 stopping.wait(_PAUSE_S)
 
-    def _listed(self, kind: str, selector: str) -> list[Object]:
-        items: list[Object] = self._object(self._call("GET", kind, query={"labelSelector": selector}))["items"]
+    def _listed(self, kind: str, query: dict[str, str]) -> list[Object]:
+        items: list[Object] = self._object(self._call("GET", kind, query=query))["items"]
         return items
 
     def _object(self, response: urllib3.BaseHTTPResponse) -> Object:
@@ -133,8 +214,8 @@ class Cluster:
             )
             answer: urllib3.BaseHTTPResponse = self._api.call_api(*request, _request_timeout=timeout).response
             if answer.status >= HTTPStatus.BAD_REQUEST:
-                remedy = "Give it to the agent's Role." if answer.status == HTTPStatus.FORBIDDEN else ""
                 said = answer.data.decode(errors="replace")[:500]
+                remedy = "Give it to the agent's Role." if " cannot " in said else ""  # else it is a quota, a policy
                 raise _AnswerError(answer.status, f"The API server refused {what}: {answer.status} {said}", remedy)
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise FedjobsError(ErrorCode.UNAVAILABLE, f"The API server could not be asked {what}: {error}") from error
@@ -145,3 +226,26 @@ class _AnswerError(FedjobsError):
     def __init__(self, status: int, message: str, remedy: str) -> None:
         super().__init__(ErrorCode.UNAVAILABLE, message, remedy)
         self.status = status
+
+
+def connected(kubeconfig: Path | None) -> ApiClient:
+    """A client of the API server.
+
+    Args:
+        kubeconfig: None: that of the pod.
+
+    Raises:
+        FedjobsError: UNAVAILABLE: There is none.
+    """
+    configuration = Configuration()
+    try:
+        if kubeconfig is None:
+            kubernetes_config.load_incluster_config(configuration)
+            configuration.proxy = None  # a proxy of the environment is the way out, not the way to one's own cluster
+        else:
+            kubernetes_config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+    except kubernetes_config.ConfigException as error:
+        raise FedjobsError(
+            ErrorCode.UNAVAILABLE, f"There is no way to the cluster: {error}.", "Run it in a pod, or give --kubeconfig."
+        ) from error
+    return ApiClient(configuration)

@@ -1,60 +1,160 @@
-"""An agent from its arguments (`--config /etc/fedjobs/agent.yaml`) to its exit status.
+"""An agent from its arguments to its exit status.
 
-Exit status: 0 it was asked to end (SIGTERM); 3 a file is invalid; 4 the cluster or the metrics' port is not to be had.
+On Kubernetes: `--config /etc/fedjobs/agent.yaml`; workers are Jobs, the identity is in a Secret. On a machine without:
+`--folder DIR` as well; workers are processes, the identity is in the folder.
+
+Exit status: 0 it was asked to end (SIGTERM); 3 a file is invalid; 4 the cluster, the folder or the metrics' port is not
+to be had; 5 another agent of the same silo has taken its place.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import threading
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.http_metrics import MetricsServer
+from fedjobs_protocol.renewals import Renewing
 from fedjobs_worker import logs
-from kubernetes import config as kubernetes_config
-from kubernetes.client import ApiClient, Configuration
 
 from fedjobs_agent import config as configs
+from fedjobs_agent import surroundings
 from fedjobs_agent.agent import Agent
-from fedjobs_agent.cluster import Cluster
-from fedjobs_agent.invitations import SecretInvitations
+from fedjobs_agent.announcements import announcement
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.enrolments import Enrolment
+from fedjobs_agent.invitations import HubInvitations
+from fedjobs_agent.job_identities import JobIdentities
 from fedjobs_agent.metrics import AgentMetrics
+from fedjobs_agent.own_files import SiloFileReader
+from fedjobs_agent.surroundings import Surroundings
 
-EXIT_INVALID_FILE, EXIT_ENVIRONMENT = 3, 4
+EXIT_INVALID_FILE, EXIT_ENVIRONMENT, EXIT_SUPERSEDED = 3, 4, 5
+_EXITS = {ErrorCode.INVALID_SILO_FILE: EXIT_INVALID_FILE, ErrorCode.SESSION_SUPERSEDED: EXIT_SUPERSEDED}
+_LOOK_S = 0.1
 _LOG = structlog.get_logger()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Answers invitations until SIGTERM."""
     options = _options(arguments)
-    logs.configure(options.debug)
+
+    def made() -> tuple[AgentConfig, Surroundings]:
+        config = configs.load(options.config)
+        SiloFileReader(config)  # before anything is dialled
+        if options.folder is not None:
+            return config, surroundings.of_machine(config, options.folder, debug=options.debug)
+        return config, surroundings.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
+
+    return _served(made, options.metrics, debug=options.debug, waits=options.folder is None)
+
+
+def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False) -> int:
+    """The agent of a machine without Kubernetes, in this process; its exit status.
+
+    Args:
+        config: Of the agent.
+        folder: Of this agent alone.
+        metrics: `host:port` to serve /metrics and /healthz at.
+        debug: More in the log.
+    """
+    return _served(
+        lambda: (config, surroundings.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
+    )
+
+
+def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, *, debug: bool, waits: bool) -> int:
+    logs.configure(debug)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     try:
-        _run(options, stopping)
+        config, around = make()
+        logs.tell(silo=config.silo)
+        with contextlib.closing(around):
+            _run(config, around, metrics, stopping, waits=waits)
     except FedjobsError as error:
+        if error.code is ErrorCode.SESSION_SUPERSEDED:
+            _LOG.error("this agent ends: another one of the same silo is there", error=error.public)
         sys.stderr.write(f"{error.public}\n")
-        return EXIT_INVALID_FILE if error.code is ErrorCode.INVALID_SILO_FILE else EXIT_ENVIRONMENT
+        return _EXITS.get(error.code, EXIT_ENVIRONMENT)
     return 0
 
 
-def _run(options: argparse.Namespace, stopping: threading.Event) -> None:
-    config = configs.load(options.config)
-    logs.tell(silo=config.silo)
-    cluster = Cluster(_api(options.kubeconfig), options.namespace)
-    deployment = cluster.deployment(options.deployment) if options.deployment else None
+def _run(
+    config: AgentConfig, around: Surroundings, metrics_address: str, stopping: threading.Event, *, waits: bool
+) -> None:
+    silo_file = SiloFileReader(config)
     metrics = AgentMetrics()
-    agent = Agent(config, cluster, SecretInvitations(cluster, config.silo), metrics, deployment)
-    monitoring = MetricsServer(options.metrics, metrics.registry, agent.healthy)
-    _LOG.info("watching for invitations", namespace=options.namespace, metrics=monitoring.port)
-    agent.run(stopping)
-    monitoring.close()
+    enrolment = Enrolment(
+        config.silo,
+        around.store,
+        lambda: _token(config.token_file),
+        config.dial_address,
+        token_place="the value token of the silo's release" if waits else str(config.token_file),
+    )
+    renewing = Renewing(enrolment.obtain, enrolment.renew)
+    agent_id = str(uuid.uuid4())
+    invitations = HubInvitations(
+        config.silo,
+        agent_id,
+        lambda: enrolment.link,
+        renewing,
+        lambda: announcement(silo_file.current(), agent_id),
+    )
+    identities = JobIdentities(lambda: enrolment.link, renewing)
+    agent = Agent(config, silo_file, around.workers, invitations, identities, metrics)
+    metrics.follow(lambda: invitations.connected, lambda: _expires(renewing))
+    with contextlib.closing(MetricsServer(metrics_address, metrics.registry, agent.healthy)) as monitoring:
+        _LOG.info("watching for invitations", where=around.where, metrics=monitoring.port)
+        with contextlib.closing(renewing):
+            renewing.start()
+            # On a cluster a token that is refused may be replaced while the agent waits; before a person, it says so.
+            if not waits:
+                _first(renewing, stopping)
+            agent.run(stopping)
+
+
+def _first(renewing: Renewing, stopping: threading.Event) -> None:
+    """Waits for the first certificate, or for being asked to end.
+
+    Raises:
+        FedjobsError: It is refused.
+    """
+    while not stopping.wait(_LOOK_S):
+        try:
+            renewing.current()
+        except FedjobsError as error:
+            if not error.retryable:
+                raise
+        else:
+            return
+
+
+def _token(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FedjobsError(
+            ErrorCode.TOKEN_REFUSED, f"{path} cannot be read: {error}.", "Let the agent read it."
+        ) from error
+
+
+def _expires(renewing: Renewing) -> float:
+    try:
+        return renewing.current().expires.timestamp()
+    except FedjobsError:
+        return 0.0
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -68,21 +168,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=os.environ.get("AGENT_DEPLOYMENT"),
         help="its own, which then owns the workers (default: $AGENT_DEPLOYMENT)",
     )
+    parser.add_argument(
+        "--folder", type=Path, help="no Kubernetes: the identity is kept there, and workers are processes"
+    )
     parser.add_argument("--metrics", default="0.0.0.0:9090", metavar="HOST:PORT", help="serve /metrics, /healthz there")
     parser.add_argument("--kubeconfig", type=Path, help="to run outside of the cluster")
     parser.add_argument("--debug", action="store_true", help="more in the log")
     return parser.parse_args(arguments)
-
-
-def _api(kubeconfig: Path | None) -> ApiClient:
-    configuration = Configuration()
-    try:
-        if kubeconfig is None:
-            kubernetes_config.load_incluster_config(configuration)
-        else:
-            kubernetes_config.load_kube_config(str(kubeconfig), client_configuration=configuration)
-    except kubernetes_config.ConfigException as error:
-        raise FedjobsError(
-            ErrorCode.UNAVAILABLE, f"There is no way to the cluster: {error}.", "Run it in a pod, or give --kubeconfig."
-        ) from error
-    return ApiClient(configuration)

@@ -20,6 +20,15 @@ class Data(Model):
     mount_path: str = Field(default="/data", pattern=r"^/.+")
 
 
+class Proxy(Model):
+    """The way out of the silo's network, where there is no other."""
+
+    url: str = Field(pattern=r"^http://[^@/]+(:[0-9]+)?/?$")
+    """An HTTP proxy that knows CONNECT, such as `http://proxy.hospital.example:3128`."""
+    exceptions: str = ""
+    """Hosts that are reached without it, with commas between them."""
+
+
 class AgentConfig(Model):
     silo: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
     """Whose invitations are answered; the silo's own file names the same."""
@@ -32,13 +41,24 @@ class AgentConfig(Model):
     gpu_image: str | None = None
     """Of a runner that has a GPU; absent: `image`."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: list[str] = Field(default_factory=list)
+    """Names of Secrets of the agent's namespace."""
     data: Data | None = None
     session_resources: dict[str, Any] = Field(default_factory=dict)
     """Of the session's container, which also holds the data in memory; those of the runner are in the silo's file."""
     gpu_patience_seconds: float = Field(default=60, ge=0)
     """How long a worker waits for a GPU before it is made again without one, or declines."""
+    start_patience_seconds: float = Field(default=120, ge=0)
+    """For how long it is nobody's concern that a worker cannot start; then the coordinator is told why."""
     dial_address: str | None = Field(default=None, pattern=r"^.+:[0-9]+$")
-    """`host:port` that workers and agent dial instead of the invitation's address."""
+    """`host:port` that workers and agent dial instead of the addresses that the federation says."""
+    proxy: Proxy | None = None
+    audit_file: Path = Path("/var/lib/fedjobs/audit/audit.jsonl")
+    """The silo's audit log, on a volume that outlives the agent."""
+    token_file: Path = Path("/etc/fedjobs-token/token")
+    """The token of the silo's invitation; once enrolled, it may be gone."""
+    identity_secret: str = "fedjobs-identity"  # noqa: S105 (its name)
+    """Where the agent keeps its key and certificate: a Secret of its own namespace, that nobody else makes."""
 
 
 def load(path: Path) -> AgentConfig:

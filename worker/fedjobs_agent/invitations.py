@@ -1,25 +1,23 @@
-"""Where an agent's invitations come from.
-
-In this version the operator puts them into Secrets of the silo's namespace, with the certificate for the one job.
-"""
+"""The invitations of a silo, as its federation's hub tells them by long poll."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
+from fedjobs_protocol import retries
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.invitations import Invitation
-from pydantic import ValidationError
+from fedjobs_protocol.renewals import Renewing
+from fedjobs_protocol.v1 import hub_pb2 as pb
+from fedjobs_worker.hub_links import HubLink
 
-from fedjobs_agent import names
-from fedjobs_agent.cluster import Cluster
-
+_REVOKED = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_UNKNOWN})
+_CERTIFICATE = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.WRONG_CERTIFICATE})
 _LOG = structlog.get_logger()
 
 
@@ -28,66 +26,106 @@ class Received:
     """An invitation that stands.
 
     Attributes:
-        id: Another one when the invitation is made again, or says something else.
+        id: Another one when the invitation says something else.
         invitation: What it says.
         silo: Which is invited.
-        secret: Name of the Secret that a worker mounts: tls.crt, tls.key, ca.crt, invitation.json.
-        secret_uid: Of that Secret.
-        identity: For the one job that it is about; the agent needs it only to decline.
     """
 
     id: str
     invitation: Invitation
     silo: str
-    secret: str
-    secret_uid: str
-    identity: Identity = field(repr=False, compare=False)
 
 
-class Invitations(Protocol):
-    """A source of invitations for one silo."""
-
-    def current(self) -> Sequence[Received]:
-        """Those that stand now; one that is not here any more is withdrawn.
-
-        Raises:
-            FedjobsError: They are not known at the moment.
-        """
+def received(invitation: Invitation, silo: str) -> Received:
+    """An invitation, as this silo got it."""
+    digest = hashlib.sha256(invitation.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
+    return Received(f"{invitation.job_uid}.{digest}", invitation, silo)
 
 
-class SecretInvitations:
-    """Invitations in Secrets of the agent's namespace.
+class HubInvitations:
+    """Says who is there, and keeps the list of invitations that stand.
+
+    While the hub is away, what it said last is what stands. A silo that is suspended, or not known any more, has none.
 
     Args:
-        cluster: Of the silo.
         silo: Whose.
+        agent_id: Of this process.
+        link: To the hub; called when there is an identity.
+        renewing: Holds the silo's identity.
+        announcement: What to announce; looked at again after each poll.
     """
 
-    def __init__(self, cluster: Cluster, silo: str) -> None:
-        self._cluster = cluster
+    def __init__(
+        self,
+        silo: str,
+        agent_id: str,
+        link: Callable[[], HubLink],
+        renewing: Renewing,
+        announcement: Callable[[], pb.AnnounceRequest],
+    ) -> None:
         self._silo = silo
-        self._malformed: frozenset[str] = frozenset()
+        self._agent_id = agent_id
+        self._link = link
+        self._renewing = renewing
+        self._announcement = announcement
+        self._standing: Sequence[Received] | None = None
+        self._failures = 0
+        self.connected = False
+        """Whether the hub answered the last call."""
+        self.superseded: FedjobsError | None = None
+        """A newer agent of this silo is there; this one is told no more."""
 
-    def current(self) -> list[Received]:
-        secrets = self._cluster.secrets(names.invitations_of(self._silo))
-        parsed = {secret["metadata"]["name"]: _received(secret, self._silo) for secret in secrets}
-        malformed = frozenset(name for name, received in parsed.items() if received is None)
-        for name in malformed - self._malformed:
-            _LOG.error("this Secret is not an invitation; it is left alone", secret=name)
-        self._malformed = malformed
-        return [received for received in parsed.values() if received is not None]
+    def current(self) -> Sequence[Received] | None:
+        """Those that stand now; None: nobody has said yet."""
+        return self._standing
 
+    def follow(self, changed: Callable[[], object], stopping: threading.Event) -> None:
+        """Follows them in a thread of its own until `stopping` is set; calls `changed` when they are others."""
+        threading.Thread(target=self._follow, args=(changed, stopping), name="invitations", daemon=True).start()
 
-def _received(secret: dict[str, Any], silo: str) -> Received | None:
-    metadata, data = secret["metadata"], secret.get("data") or {}
-    if metadata.get("deletionTimestamp"):
-        return None
-    try:
-        keys = ("invitation.json", "tls.crt", "tls.key", "ca.crt")
-        content, certificate, key, trust = (base64.b64decode(data[name], validate=True) for name in keys)
-        invitation = Invitation.model_validate_json(content)
-    except (KeyError, binascii.Error, ValidationError):
-        return None
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    uid = metadata["uid"]
-    return Received(f"{uid}.{digest}", invitation, silo, metadata["name"], uid, Identity(certificate, key, trust))
+    def _follow(self, changed: Callable[[], object], stopping: threading.Event) -> None:
+        while not stopping.is_set() and self.superseded is None:
+            identity = None
+            try:
+                identity = self._renewing.first()
+                self._poll(identity, changed, stopping)
+            except FedjobsError as error:
+                if stopping.is_set():
+                    return
+                self._failed(error, changed)
+                if identity is not None and error.code in _CERTIFICATE:
+                    self._renewing.hurry(identity)
+            except Exception:
+                self.connected = False
+                _LOG.exception("the hub's answer could not be dealt with; trying again")
+                self._failures += 1
+            if self._failures:
+                stopping.wait(retries.pause_s(self._failures))
+
+    def _poll(self, identity: Identity, changed: Callable[[], object], stopping: threading.Event) -> None:
+        """One connection: as long as its certificate is the current one, and what was announced is true."""
+        announced, seen = self._announcement(), ""
+        with self._link().hub(identity) as hub:
+            hub.announce(announced)
+            while not stopping.is_set() and self._renewing.current() == identity and self._announcement() == announced:
+                pulled = hub.pull_invitations(self._agent_id, seen)
+                if not self.connected:
+                    _LOG.info("connected to the hub")
+                self.connected, self._failures, seen = True, 0, pulled.tag
+                self._say([received(each, self._silo) for each in pulled.invitations], changed)
+
+    def _failed(self, error: FedjobsError, changed: Callable[[], object]) -> None:
+        self.connected = False
+        self._failures += 1
+        if error.code is ErrorCode.SESSION_SUPERSEDED:
+            self.superseded = error
+            changed()
+        else:
+            _LOG.warning("the hub is asked again soon", code=error.code.label, error=error.public)
+        if error.code in _REVOKED:
+            self._say([], changed)
+
+    def _say(self, standing: Sequence[Received], changed: Callable[[], object]) -> None:
+        if standing != self._standing:
+            self._standing = standing
+            changed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 ACTIONS = ("start", "end", "give-up-gpu", "decline")
@@ -23,6 +25,13 @@ class AgentMetrics:
         self._workers = Gauge(
             "fedjobs_agent_workers", "Workers that are there, by state.", ["state"], registry=self.registry
         )
+        self._connected = Gauge(
+            "fedjobs_agent_connected", "1 when the hub answered the last call, else 0.", registry=self.registry
+        )
+        self._expires = Gauge(
+            "fedjobs_agent_certificate_expires_timestamp_seconds", "When the silo's certificate ends.",
+            registry=self.registry,
+        )  # fmt: skip
         for outcome in ("success", "error"):
             self._passes.labels(outcome)
         for action in ACTIONS:
@@ -34,6 +43,11 @@ class AgentMetrics:
         self._invitations.set(invitations)
         for state, count in (("running", running), ("finished", finished), ("ending", ending)):
             self._workers.labels(state).set(count)
+
+    def follow(self, connected: Callable[[], bool], expires: Callable[[], float]) -> None:
+        """Asked for when somebody looks; `expires` in seconds since 1970, 0 where there is no certificate yet."""
+        self._connected.set_function(connected)
+        self._expires.set_function(expires)
 
     def failed(self) -> None:
         """A look failed; it is tried again."""

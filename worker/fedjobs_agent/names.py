@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-JOB, JOB_UID, SILO, INVITATION = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/silo", "fedjobs.dev/invitation"
+JOB, JOB_UID, SILO = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/silo"
 INVITATION_ID, GPU = "fedjobs.dev/invitation-id", "fedjobs.dev/gpu"
 """Annotations of a worker: the invitation that it was made for, and whether it asks for a GPU."""
 MANAGER = "fedjobs-agent"
 
 _LONGEST = 63  # a Job's name is a label's value of its pods
 _HASH = 16
-
-
-def invitations_of(silo: str) -> str:
-    """Selects the Secrets that invite a silo."""
-    return f"{INVITATION}=true,{SILO}={silo}"
+_UID = 8
 
 
 def workers_of(silo: str) -> str:
@@ -35,9 +31,14 @@ def labels(job_name: str, job_uid: str, silo: str) -> dict[str, str]:
     }
 
 
-def worker(job_name: str, silo: str) -> str:
-    """The name of a silo's worker for a job: always the same, so that it is never made twice."""
-    plain = f"{job_name}-{silo}-worker"
+def worker(job_name: str, job_uid: str, silo: str) -> str:
+    """The name of a silo's worker for a job: always the same, so that it is never made twice.
+
+    The federation may have jobs of the same name in several namespaces, one after the other too: the UID tells them
+    apart.
+    """
+    uid = job_uid.replace("-", "").lower()[:_UID]
+    plain = f"{job_name}-{silo}-{uid}"
     if len(plain) <= _LONGEST and "." not in plain:
         return plain
     # A dot is no part of a pod's host name. What was cut or replaced is told apart by the hash.

@@ -9,10 +9,13 @@ from typing import Any
 from fedjobs_worker import last_words
 from fedjobs_worker.last_words import LastWord
 
-from fedjobs_agent.names import GPU, INVITATION_ID
+from fedjobs_agent.names import GPU, INVITATION_ID, JOB_UID
 
 SESSION = "session"
 """The container whose end is the worker's."""
+NOT_STARTED = "its containers are not started"
+_ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
+_SAME = {"ErrImagePull": "ImagePullBackOff"}  # a pod goes to and fro between them
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,19 @@ class WorkerPod:
         job_uid: Of its Job.
         unschedulable_since: When the scheduler first found no node; None: it has one, or was not looked at.
         unschedulable_message: The scheduler's words.
-        last_word: Of its session, at its end.
+        last_word: Of its session, at its last end.
+        spoke_at: When that was, seconds since 1970.
         gone_by: When a pod that is being deleted should be gone; None: it is not.
+        unstarted: Why its session does not run, in words for the federation; empty: it runs, or has ended.
     """
 
     job_uid: str
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
     last_word: LastWord | None = None
+    spoke_at: float | None = None
     gone_by: float | None = None
+    unstarted: str = ""
 
 
 def worker_of(job: dict[str, Any]) -> Worker:
@@ -74,6 +81,12 @@ def worker_of(job: dict[str, Any]) -> Worker:
     )
 
 
+def made_of(job: dict[str, Any]) -> tuple[str, float]:
+    """The uid of the federation's job that the Job of a worker is for, and when it was made, seconds since 1970."""
+    metadata = job["metadata"]
+    return metadata["labels"][JOB_UID], _seconds(metadata["creationTimestamp"]) or 0.0
+
+
 def pod_of(pod: dict[str, Any]) -> WorkerPod:
     """The pod of a worker."""
     metadata, status = pod["metadata"], pod.get("status") or {}
@@ -81,16 +94,35 @@ def pod_of(pod: dict[str, Any]) -> WorkerPod:
     scheduled: dict[str, Any] = next((c for c in status.get("conditions") or () if c["type"] == "PodScheduled"), {})
     unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
     sessions = [c for c in status.get("containerStatuses") or () if c["name"] == SESSION]
-    ended: dict[str, Any] = next(
-        (c["state"]["terminated"] for c in sessions if "terminated" in (c.get("state") or {})), {}
-    )
+    states = [c.get(state) or {} for c in sessions for state in ("state", "lastState")]
+    ended: dict[str, Any] = next((state["terminated"] for state in states if "terminated" in state), {})
     return WorkerPod(
         job_uid=owner,
         unschedulable_since=_seconds(scheduled.get("lastTransitionTime")) if unschedulable else None,
         unschedulable_message=str(scheduled.get("message", "")) if unschedulable else "",
         last_word=last_words.parse(ended.get("message") or ""),
+        spoke_at=_seconds(ended.get("finishedAt")),
         gone_by=_seconds(metadata.get("deletionTimestamp")),
+        unstarted=_unstarted(status, scheduled if unschedulable else {}),
     )
+
+
+def _unstarted(status: dict[str, Any], unschedulable: dict[str, Any]) -> str:
+    """Kubelets' reasons and the scheduler's words.
+
+    What a kubelet says beside its reason may name registries, paths and more: that is for the silo's own people.
+    """
+    if status.get("phase") in ("Succeeded", "Failed"):
+        return ""
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    states = {each["name"]: each.get("state") or {} for each in containers}
+    if {"running", "terminated"} & set(states.get(SESSION) or {}):
+        return ""
+    for name, state in states.items():
+        reason = (state.get("waiting") or {}).get("reason") or ""
+        if reason not in _ON_THE_WAY:
+            return f"{_SAME.get(reason, reason)} of its container {name}"
+    return f"{unschedulable['reason']}: {unschedulable.get('message', '')}" if unschedulable else NOT_STARTED
 
 
 def _seconds(timestamp: str | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fedjobs_protocol.errors import ErrorCode
 from fedjobs_worker.last_words import Outcome
 from fedjobs_worker.policies import Decision, Refused
 
@@ -14,10 +15,17 @@ from fedjobs_agent.observations import Worker, WorkerPod
 
 AGAIN_AFTER_S = 10.0
 """An invitation that still stands so long after its worker ended with the job going on is meant."""
+NEW_TOKEN_AFTER_S = 2.0
+"""Where the hub refuses every token, workers are not made faster than that."""
 LOST_AFTER_S = 60.0
 """A pod that should have been gone for so long is on a node that is lost."""
 NO_GPU_FREE, NO_GPU_HERE = "no GPU was free", "this silo has no GPU"
 GPU_RULE = "gpu"
+CLUSTER_RULE = "cluster"
+"""No rule of a policy: the silo would take part, and its cluster does not let it at the moment."""
+_NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
+_OF_NO_USE = frozenset({ErrorCode.TOKEN_REFUSED.label, ErrorCode.WRONG_CERTIFICATE.label})
+"""The second: the token was asked for with a key that the silo has no more."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +42,27 @@ class Gpus:
 
     Attributes:
         offered: Its file has `runner.gpu`.
+        resource_name: As the scheduler calls it.
         patience_s: How long a worker waits for one.
         given_up: Why there was none, by the ids of the invitations for which one was waited for in vain.
+        labelled: Nodes that have one are found by labels of theirs.
     """
 
     offered: bool
     patience_s: float
     given_up: Mapping[str, str]
+    resource_name: str = "nvidia.com/gpu"
+    labelled: bool = False
+
+    def are_wanting(self, message: str) -> bool:
+        """Whether it is for a GPU that the scheduler finds no node.
+
+        It does not name the resource where no node has the labels; where one has them and lacks something else, it says
+        what.
+        """
+        return self.resource_name in message or (
+            self.labelled and _NO_SUCH_NODE in message and "Insufficient" not in message
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +113,12 @@ class Plan:
 
 
 def plan(
-    invitations: Sequence[Judged], workers: Sequence[Worker], pods: Sequence[WorkerPod], gpus: Gpus, now: float
+    invitations: Sequence[Judged],
+    workers: Sequence[Worker],
+    pods: Sequence[WorkerPod],
+    gpus: Gpus,
+    now: float,
+    hindered: Mapping[str, str] | None = None,
 ) -> Plan:
     """The next steps.
 
@@ -101,12 +128,14 @@ def plan(
         pods: All of theirs.
         gpus: What the silo says about GPUs.
         now: Seconds since 1970.
+        hindered: What has kept workers from starting for long, by the ids of their invitations.
     """
     by_name = {worker.name: worker for worker in workers}
     actions: list[Action] = []
     waits: list[float] = []
     for judged in invitations:
-        name = names.worker(judged.received.invitation.job_name, judged.received.silo)
+        invitation = judged.received.invitation
+        name = names.worker(invitation.job_name, invitation.job_uid, judged.received.silo)
         worker = by_name.pop(name, None)
         of_worker = [pod for pod in pods if worker is not None and pod.job_uid == worker.uid]
         step = _lost(worker, of_worker, now) or _step(judged, worker, of_worker, gpus, now)
@@ -114,6 +143,9 @@ def plan(
             waits.append(step)
         elif step is not None:
             actions.append(step)
+        why = (hindered or {}).get(judged.received.id)
+        if why is not None and _refusal(judged, gpus) is None:
+            actions.append(Decline(judged.received, CLUSTER_RULE, why))
     for worker in by_name.values():
         step = _lost(worker, [pod for pod in pods if pod.job_uid == worker.uid], now)
         if step is None and not worker.ending:
@@ -141,6 +173,8 @@ def _step(
         return End(worker, "its invitation was made again")
     if worker.finished_at is not None:
         return _after_the_end(worker, pods, now)
+    if (step := _without_token(worker, pods, now)) is not None:
+        return step
     return _waiting_for_gpu(received, worker, pods, gpus, now)
 
 
@@ -173,11 +207,31 @@ def _after_the_end(worker: Worker, pods: Sequence[WorkerPod], now: float) -> Act
     return wait if wait > 0 else End(worker, "it ended, and its invitation still stands")
 
 
+def _without_token(worker: Worker, pods: Sequence[WorkerPod], now: float) -> End | float | None:
+    """A token is of use to one pod, for a while: a pod that took another's place cannot get a certificate."""
+    refused = [pod.spoke_at or 0 for pod in pods if pod.last_word is not None and pod.last_word.code in _OF_NO_USE]
+    if not refused:
+        return None
+    wait = max(refused) + NEW_TOKEN_AFTER_S - now
+    return wait if wait > 0 else End(worker, "its token is of no use any more")
+
+
+def waits_for_gpu(worker: Worker, pods: Sequence[WorkerPod], gpus: Gpus) -> list[WorkerPod]:
+    """The pods of a worker for which the scheduler finds no free GPU; it may also miss other things."""
+    return [
+        pod
+        for pod in pods
+        if worker.gpu
+        and pod.unschedulable_since is not None
+        and pod.gone_by is None
+        and gpus.are_wanting(pod.unschedulable_message)
+    ]
+
+
 def _waiting_for_gpu(
     received: Received, worker: Worker, pods: Sequence[WorkerPod], gpus: Gpus, now: float
 ) -> Action | float | None:
-    waiting = [pod for pod in pods if pod.unschedulable_since is not None and pod.gone_by is None]
-    if not worker.gpu or not waiting:
+    if not (waiting := waits_for_gpu(worker, pods, gpus)):
         return None
     since = min(pod.unschedulable_since or 0 for pod in waiting)
     wait = since + gpus.patience_s - now

@@ -1,8 +1,8 @@
 """The Job of a worker, as a manifest that meets the restricted Pod Security Standard.
 
-One pod, two containers of different users: the session (gRPC, policy, data; has the certificate) and the runner
-(TensorFlow; has nothing but a unix socket to the session). The runner is a native sidecar, so that the pod ends with
-its session.
+One pod, two containers of different users: the session (gRPC, policy, data; makes a key of its own and gets a
+certificate for it) and the runner (TensorFlow; has nothing but a unix socket to the session). The runner is a native
+sidecar, so that the pod ends with its session.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from fedjobs_worker import approvals, pending
+from fedjobs_worker.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent import names
@@ -29,53 +31,49 @@ _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
 _RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
 
 
-def worker_job(start: Start, config: AgentConfig, silo: SiloFile, namespace: str, owner: Object) -> Object:
-    """The manifest of one worker.
+def worker_job(
+    start: Start, config: AgentConfig, silo: SiloFile, hub: HubLink, namespace: str, owner: Object | None
+) -> Object:
+    """The manifest of one worker. It mounts a Secret of its own name: invitation.json, token, ca.crt, used.json.
 
     Args:
         start: For which invitation, with or without GPU.
         config: The agent's.
         silo: The silo's own file: GPU, resources.
+        hub: Where the worker gets its certificate.
         namespace: The agent's.
-        owner: An owner reference; the worker is deleted with what it names.
+        owner: An owner reference; the worker is deleted with what it names. None: nobody owns it.
     """
     received = start.received
     invitation = received.invitation
     labels = names.labels(invitation.job_name, invitation.job_uid, received.silo)
     annotations = {names.INVITATION_ID: received.id, names.GPU: str(start.gpu).lower()}
+    name = names.worker(invitation.job_name, invitation.job_uid, received.silo)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.worker(invitation.job_name, received.silo),
+            "name": name,
             "namespace": namespace,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [owner],
+            **({"ownerReferences": [owner]} if owner is not None else {}),
         },
         "spec": {
             "backoffLimit": _ENDLESSLY,
             "podReplacementPolicy": "Failed",  # a worker that is asked to end delivers first
-            "template": {"metadata": {"labels": labels}, "spec": _pod(start, config, silo)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(name, start, config, silo, hub)},
         },
     }
 
 
-def owned_by_secret(start: Start) -> Object:
-    """An owner reference to the invitation: without it there is no worker."""
-    return _owner("v1", "Secret", start.received.secret, start.received.secret_uid)
-
-
 def owned_by_deployment(deployment: Object) -> Object:
     """An owner reference to the agent's own Deployment: without it there are no workers."""
-    return _owner("apps/v1", "Deployment", deployment["metadata"]["name"], deployment["metadata"]["uid"])
+    name, uid = deployment["metadata"]["name"], deployment["metadata"]["uid"]
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": uid, "blockOwnerDeletion": False}
 
 
-def _owner(version: str, kind: str, name: str, uid: str) -> Object:
-    return {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "blockOwnerDeletion": False}
-
-
-def _pod(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
+def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: HubLink) -> Object:
     data = [{"name": "data", **_read_only(config.data.volume)}] if config.data else []
     pod: Object = {
         "restartPolicy": "OnFailure",
@@ -91,10 +89,11 @@ def _pod(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "initContainers": [_runner(start, config, silo)],
-        "containers": [_session(start, config)],
+        "containers": [_session(start, config, hub)],
         "volumes": [
-            {"name": "invitation", "secret": {"secretName": start.received.secret, "defaultMode": 0o440}},
+            {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
             {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
+            {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
             {"name": "socket", "emptyDir": {}},
             {"name": "state", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
@@ -102,15 +101,20 @@ def _pod(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
             *data,
         ],
     }
+    if config.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in config.image_pull_secrets]
     if start.gpu and silo.runner.gpu is not None:
         pod["nodeSelector"] = dict(silo.runner.gpu.node_selector)
         pod["tolerations"] = copy.deepcopy(silo.runner.gpu.tolerations)
     return pod
 
 
-def _session(start: Start, config: AgentConfig) -> Object:
+def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
     arguments = ["--silo-file", "/silo/silo.yaml", "--invitation", "/invitation/invitation.json"]
-    arguments += ["--tls", "/invitation", "--state", "/state", "--audit", "/state/audit.jsonl"]
+    arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
+    arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
+    arguments += ["--state", "/state", "--audit", "/state/audit.jsonl", "--tell-audit"]
+    arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
     arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
     arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]
     if start.device_note:
@@ -120,6 +124,7 @@ def _session(start: Start, config: AgentConfig) -> Object:
     mounts = [
         {"name": "invitation", "mountPath": "/invitation", "readOnly": True},
         {"name": "silo", "mountPath": "/silo", "readOnly": True},
+        {"name": "approvals", "mountPath": "/approvals", "readOnly": True},
         {"name": "state", "mountPath": "/state"},
         {"name": "socket", "mountPath": "/run/fedjobs"},
         {"name": "session-tmp", "mountPath": "/tmp"},  # noqa: S108 (of the container)
@@ -133,7 +138,7 @@ def _session(start: Start, config: AgentConfig) -> Object:
         "imagePullPolicy": config.image_pull_policy,
         "command": ["python", "-m", "fedjobs_worker"],
         "args": arguments,
-        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108
+        "env": [{"name": "HOME", "value": "/tmp"}, *_proxy(config)],  # noqa: S108
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
         "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 60},
         "livenessProbe": {**health, "periodSeconds": 20, "timeoutSeconds": 10},
@@ -141,6 +146,14 @@ def _session(start: Start, config: AgentConfig) -> Object:
         "securityContext": _confined(SESSION_UID),
         "volumeMounts": mounts,
     }
+
+
+def _proxy(config: AgentConfig) -> list[Object]:
+    """The proxy is the session's way out; the runner has none."""
+    if config.proxy is None:
+        return []
+    settings = {"https_proxy": config.proxy.url, "no_proxy": config.proxy.exceptions}
+    return [{"name": name, "value": value} for name, value in settings.items() if value]
 
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:

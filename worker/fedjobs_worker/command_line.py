@@ -10,20 +10,19 @@ import argparse
 import contextlib
 import signal
 import sys
+import time
 from pathlib import Path
 
 import structlog
 from fedjobs_protocol import processes
-from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.ids import JobUid
 from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.session_client import SessionClient
 from pydantic import ValidationError
 
-from fedjobs_worker import last_words, logs, policies, silo_files
-from fedjobs_worker.audits import Audit
+from fedjobs_worker import connections, decision_options, last_words, logs, silo_files
+from fedjobs_worker.admissions import admitted
 from fedjobs_worker.finished_works import FinishedWorks
 from fedjobs_worker.last_words import LastWord, Outcome
 from fedjobs_worker.loading import Datasets
@@ -74,11 +73,8 @@ def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: Worker
     logs.tell(silo=silo.silo, job=invitation.job_name, jobUid=invitation.job_uid)
     if options.processes:
         processes.register(options.processes, "worker", silo.silo)
-    audit = Audit(options.audit, silo.silo, invitation.job_uid)
-    decision = policies.on_invitation(
-        silo.policy, silo.silo, silo.datasets, invitation.requested_by, invitation.datasets
-    )
-    audit.record("invitation", decision, requester=invitation.requested_by, datasets=invitation.datasets)
+    audit, ledger, consents = decision_options.made(options, silo, invitation)
+    decision = admitted(silo, invitation, audit, ledger, time.time())
 
     datasets = Datasets(silo.silo, silo.datasets, options.processes)
     if isinstance(decision, Allowed):
@@ -86,15 +82,15 @@ def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: Worker
             datasets.prefetch(name)
     runner = RunnerClient(options.runner_socket, silo.silo, silo.runner.threads, invitation.job_name)
     finished = FinishedWorks()
-    works = Works(silo, audit, datasets, runner, finished, options.device_note)
-    channel = open_channel(options.dial or invitation.address, invitation.server_name, Identity.load(options.tls))
+    job = JobUid(invitation.job_uid)
+    works = Works(silo, job, audit, ledger, consents, datasets, runner, finished, options.device_note)
     try:
-        session = Session(SessionClient(channel), works, finished, options.state, metrics, stopping)
-        outcome = Outcome(session.run(decision))
+        with connections.connected(options, invitation) as client:
+            session = Session(client, works, consents, finished, options.state, metrics, stopping)
+            outcome = Outcome(session.run(decision))
     finally:
         runner.close()
         datasets.close()
-        channel.close()
         works.close()
         finished.close()
         audit.close()
@@ -110,12 +106,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_worker", description=__doc__)
     parser.add_argument("--silo-file", type=Path, required=True)
     parser.add_argument("--invitation", type=Path, required=True)
-    parser.add_argument("--tls", type=Path, required=True, help="folder with tls.crt, tls.key, ca.crt")
+    connections.add_options(parser)
     parser.add_argument("--state", type=Path, required=True, help="folder that outlives this process")
     parser.add_argument("--runner-socket", required=True, help="the runner host's unix socket")
     parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
-    parser.add_argument("--audit", type=Path, required=True, help="the silo's record of its decisions")
-    parser.add_argument("--dial", metavar="HOST:PORT", help="instead of the invitation's address")
+    decision_options.add_options(parser)
     parser.add_argument("--device-note", default="", metavar="TEXT", help="told beside the device that was used")
     parser.add_argument("--metrics", metavar="HOST:PORT", help="serve /metrics and /healthz there")
     parser.add_argument("--termination-message", type=Path, metavar="FILE", help="where to write how it ended")
@@ -124,7 +119,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
     parser.add_argument("--debug", action="store_true", help="more in the log; a stack trace for an error")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    connections.check_options(parser, options)
+    return options
 
 
 def _invitation(path: Path) -> Invitation:

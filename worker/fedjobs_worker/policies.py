@@ -9,33 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from fedjobs_protocol.models import Model
-from pydantic import Field
+from fedjobs_protocol.ids import Digest
+from fedjobs_protocol.invitations import Invitation
 
 from fedjobs_worker.operations import ALLOWED_OPERATIONS
+from fedjobs_worker.policy_files import Policy
 
 _NAMED = 8  # refused operations that a message lists
-
-
-class Operations(Model):
-    """Changes to the default list of TensorFlow operations (`fedjobs_worker.operations`)."""
-
-    allow: list[str] = Field(default_factory=list)
-    """Allowed here though they are not in the default list."""
-    refuse: list[str] = Field(default_factory=list)
-    """Refused here though they are in the default list."""
-
-
-class Policy(Model):
-    """Absent means: no restriction by this rule; operations are always checked."""
-
-    requesters: list[str] | None = None
-    """Who may ask, as the job's `requestedBy` has it."""
-    datasets: list[str] | None = None
-    """Which of the silo's datasets may be asked for."""
-    operations: Operations = Field(default_factory=Operations)
-    min_clients: int = Field(default=1, ge=1)
-    """The fewest local clients in an accumulator that leaves the silo."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +28,7 @@ class Refused:
     """The silo's policy said no.
 
     Attributes:
-        rule: The field of the silo's file that decided, such as `policy.operations`.
+        rule: The field of the silo's file that decided, such as `policy.computations.operations`.
         message: What was asked and what is allowed, with a remedy.
     """
 
@@ -59,28 +39,80 @@ class Refused:
 Decision = Allowed | Refused
 
 
-def on_invitation(
-    policy: Policy, silo: str, offered: Collection[str], requested_by: str | None, datasets: Collection[str]
-) -> Decision:
-    """Whether to take part in a job at all.
+def on_invitation(policy: Policy, silo: str, offered: Collection[str], invitation: Invitation) -> Decision:
+    """Whether to take part in a job at all, by what its invitation says.
 
     Args:
         policy: The silo's.
         silo: Its name, for messages.
         offered: Names of the datasets that the silo has.
-        requested_by: Who asks; None if the job does not say.
-        datasets: All names that the job will ask for.
+        invitation: Who asks, from where, for which data, and what the coordinator says of itself.
     """
-    if policy.requesters is not None and requested_by not in policy.requesters:
-        who = f"'{requested_by}'" if requested_by else "nobody (requestedBy is not set)"
-        return Refused(
-            "policy.requesters",
-            f"The job is requested by {who}; silo {silo} takes part only in jobs of {', '.join(policy.requesters)}.",
-        )
-    for dataset in datasets:
-        decision = on_dataset(policy, silo, offered, dataset)
-        if isinstance(decision, Refused):
-            return decision
+    decisions = (
+        _on_requester(policy, silo, invitation.requested_by),
+        _on_namespace(policy, silo, invitation.namespace),
+        *(on_dataset(policy, silo, offered, dataset) for dataset in invitation.datasets),
+        _on_rounds(policy, silo, invitation.rounds),
+        _on_cohort(policy, silo, invitation.min_silos),
+        _on_assertions(policy, silo, invitation),
+    )
+    return next((decision for decision in decisions if isinstance(decision, Refused)), Allowed())
+
+
+def _on_requester(policy: Policy, silo: str, requested_by: str | None) -> Decision:
+    if policy.requesters is None or requested_by in policy.requesters:
+        return Allowed()
+    who = f"'{requested_by}'" if requested_by else "nobody (requestedBy is not set)"
+    return Refused(
+        "policy.requesters",
+        f"The job is requested by {who}; silo {silo} takes part only in jobs of {', '.join(policy.requesters)}.",
+    )
+
+
+def _on_namespace(policy: Policy, silo: str, namespace: str) -> Decision:
+    if policy.namespaces is None or namespace in policy.namespaces:
+        return Allowed()
+    where = f"namespace '{namespace}'" if namespace else "no namespace"
+    return Refused(
+        "policy.namespaces",
+        f"The job is of {where}; silo {silo} takes part only in jobs of {', '.join(policy.namespaces)}.",
+    )
+
+
+def _on_rounds(policy: Policy, silo: str, rounds: int | None) -> Decision:
+    most = policy.limits.rounds
+    if most is None or rounds is None or rounds <= most:
+        return Allowed()
+    return Refused("policy.limits.rounds", f"The job has {rounds} rounds; silo {silo} does {most} at most for one job.")
+
+
+def _on_cohort(policy: Policy, silo: str, least: int) -> Decision:
+    if least >= policy.min_cohort:
+        return Allowed()
+    return Refused(
+        "policy.minCohort",
+        f"A round of this job may have {least} silos; silo {silo} takes part where there are at least "
+        f"{policy.min_cohort}. Raise spec.cohort.minSilos.",
+    )
+
+
+def _on_assertions(policy: Policy, silo: str, invitation: Invitation) -> Decision:
+    for rule, required, given, what in (
+        (
+            "policy.requireDifferentialPrivacy",
+            policy.require_differential_privacy,
+            invitation.differential_privacy,
+            "differential privacy",
+        ),
+        (
+            "policy.requireSecureAggregation",
+            policy.require_secure_aggregation,
+            invitation.secure_aggregation,
+            "secure aggregation",
+        ),
+    ):
+        if required and not given:
+            return Refused(rule, f"Silo {silo} takes part only in jobs with {what}, and this one is without.")
     return Allowed()
 
 
@@ -90,21 +122,33 @@ def on_dataset(policy: Policy, silo: str, offered: Collection[str], dataset: str
     if dataset in permitted:
         return Allowed()
     rule = "policy.datasets" if dataset in offered else "datasets"
-    known = f"it offers {', '.join(permitted)}" if permitted else "it offers none"
-    return Refused(rule, f"Silo {silo} does not offer a dataset '{dataset}'; {known}.")
+    known = f"; it offers {', '.join(permitted) or 'none'}" if policy.tell_datasets else ""
+    return Refused(rule, f"Silo {silo} does not offer a dataset '{dataset}'{known}.")
 
 
 def on_operations(policy: Policy, silo: str, operations: Collection[str]) -> Decision:
     """Whether a computation may run, judged by the TensorFlow operations in its graphs."""
-    allowed = (ALLOWED_OPERATIONS | set(policy.operations.allow)) - set(policy.operations.refuse)
-    refused = sorted(set(operations) - allowed)
+    changes = policy.computations.operations
+    refused = sorted(set(operations) - ((ALLOWED_OPERATIONS | set(changes.allow)) - set(changes.refuse)))
     if not refused:
         return Allowed()
     named = ", ".join(refused[:_NAMED]) + (f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else "")
     return Refused(
-        "policy.operations",
+        "policy.computations.operations",
         f"The computation uses {named}, which silo {silo} does not allow. "
-        "Use other operations, or ask the silo to allow them in policy.operations.allow.",
+        "Use other operations, or ask the silo to allow them in policy.computations.operations.allow.",
+    )
+
+
+def on_digest(policy: Policy, silo: str, digest: Digest) -> Decision:
+    """Whether a computation of this digest may run without a person's approval."""
+    computations = policy.computations
+    if computations.digests is None or digest in computations.digests:
+        return Allowed()
+    return Refused(
+        "policy.computations.digests",
+        f"Silo {silo} runs only computations whose digests it names, and {digest} is not among them. "
+        "Ask the silo to look at it, and to name it in policy.computations.digests.",
     )
 
 

@@ -13,18 +13,21 @@ from typing import TypeVar
 import structlog
 from fedjobs_protocol import digests, retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
 
 from fedjobs_worker.activities import Activity, Heartbeats
+from fedjobs_worker.consent_watches import ConsentWatch
+from fedjobs_worker.consents import Consents, message_of
 from fedjobs_worker.finished_works import Finished, FinishedWorks
 from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.policies import Decision, Refused
+from fedjobs_worker.seen_epochs import SeenEpochs
 from fedjobs_worker.stopping import StopAskedError, Stopping
-from fedjobs_worker.works import CancelledError, SessionEndedError, Works, blobs_of
+from fedjobs_worker.work_items import blobs_of
+from fedjobs_worker.works import CancelledError, SessionEndedError, Works
 
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
 _SESSION_ENDED = frozenset(
@@ -46,6 +49,7 @@ class Session:
     Args:
         client: To the coordinator.
         works: Carries out work.
+        consents: What the silo says to computations.
         finished: The memory of what was done.
         state: Folder that outlives this process.
         metrics: Counts works and bytes.
@@ -56,6 +60,7 @@ class Session:
         self,
         client: SessionClient,
         works: Works,
+        consents: Consents,
         finished: FinishedWorks,
         state: Path,
         metrics: WorkerMetrics,
@@ -64,8 +69,9 @@ class Session:
         self._client = client
         self._works = works
         self._finished = finished
-        self._epochs = _Epochs(state)
+        self._epochs = SeenEpochs(state)
         self._heartbeats = Heartbeats(client, works.cancel)
+        self._consent_watch = ConsentWatch(client, consents)
         self._metrics = metrics
         self._stopping = stopping
         self._session_id = ""
@@ -104,6 +110,7 @@ class Session:
             raise
         finally:
             self._heartbeats.stop()
+            self._consent_watch.stop()
 
     def _begin(self) -> tuple[pb.JoinResponse, pb.PullWorkResponse]:
         """Joins, and pulls once: a session is there when the coordinator has answered both."""
@@ -111,6 +118,7 @@ class Session:
         self._epochs.saw(joined.epoch)
         self._session_id = joined.session_id
         self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
+        self._consent_watch.follow(joined.session_id)
         _LOG.info("joined", epoch=joined.epoch)
         if self._stopping.asked and self._report is not None:
             raise StopAskedError
@@ -121,10 +129,26 @@ class Session:
             self._acknowledge(response)
             if response.HasField("over"):
                 return response.over.outcome
-            if response.HasField("work"):
+            if response.HasField("offer"):
+                self._answer(joined, response.offer)
+            elif response.HasField("work"):
                 with self._stopping.busy():
                     self._report = self._done(joined, response.work)
             response = _in_session(lambda: self._client.pull_work(joined.session_id, self._report))
+
+    def _answer(self, joined: pb.JoinResponse, offer: pb.Offer) -> None:
+        """Says to each shard that was offered whether it may run here."""
+        self._heartbeats.activity = Activity("loading")
+        try:
+            consents = []
+            for offered in offer.shards:
+                said = self._works.consent(offered, self._fetch)
+                _LOG.info("was offered a computation", label=offered.label, consent=type(said).__name__)
+                consents.append(message_of(digests.named(offered.shard.digest), said, time.time()))
+            _in_session(lambda: self._client.consent(joined.session_id, consents))
+        finally:
+            self._heartbeats.activity = Activity()
+        self._consent_watch.follow(joined.session_id)
 
     def _acknowledge(self, response: pb.PullWorkResponse) -> None:
         if self._report is None or response.acknowledged_work_id != self._report.work_id:
@@ -227,31 +251,6 @@ class Session:
             capabilities=pb.Capabilities(cpus=len(os.sched_getaffinity(0))),
             decline=decline,
         )
-
-
-class _Epochs:
-    """The highest epoch that this silo has seen, also before a restart: a coordinator of a lower one is stale."""
-
-    def __init__(self, state: Path) -> None:
-        self._path = state / "epoch"
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.highest = int(self._path.read_text()) if self._path.exists() else 0
-
-    def saw(self, epoch: int) -> None:
-        """Takes notice of an epoch.
-
-        Raises:
-            FedjobsError: STALE_COORDINATOR for one that is lower than the highest.
-        """
-        if epoch < self.highest:
-            raise FedjobsError(
-                ErrorCode.STALE_COORDINATOR,
-                f"The coordinator is of epoch {epoch}, and one of epoch {self.highest} has been seen.",
-                "End the older coordinator.",
-            )
-        if epoch > self.highest:
-            write_atomically(self._path, str(epoch).encode())
-            self.highest = epoch
 
 
 def _in_session(call: Callable[[], Result]) -> Result:

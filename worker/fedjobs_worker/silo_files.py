@@ -14,7 +14,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.models import Model
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from fedjobs_worker.policies import Policy
+from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_file_errors import described
 
 Dtype = Literal[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,15 +12,15 @@ import numpy as np
 import structlog
 from fedjobs_protocol import digests
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.transfers import Download
+from fedjobs_protocol.ids import JobUid
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
-from google.protobuf.message import DecodeError
 
-from fedjobs_worker import fits, messages, policies
+from fedjobs_worker import fits, limits, messages, policies
 from fedjobs_worker.audits import Audit
 from fedjobs_worker.blob_cache import BlobCache
+from fedjobs_worker.computations import Computations, Fetch
+from fedjobs_worker.consents import Awaiting, Consent, Consents
 from fedjobs_worker.finished_works import Finished, FinishedWorks
 from fedjobs_worker.inputs import Inputs
 from fedjobs_worker.loading import Datasets
@@ -27,13 +28,12 @@ from fedjobs_worker.policies import Allowed, Decision, Refused
 from fedjobs_worker.runner_client import RunnerClient, RunnerLostError
 from fedjobs_worker.sampling import sample
 from fedjobs_worker.silo_files import SiloFile
+from fedjobs_worker.usages import Ledger, day_of
+from fedjobs_worker.work_items import asked_by, blobs_of, datasets_of
 
-_MOST_SHARDS = 16  # remembered; a program has a handful
 _ATTEMPTS = 3  # of a run whose runner dies; it may be the graph that kills it
 _LOG = structlog.get_logger()
 
-Fetch = Callable[[Download], object]
-"""Goes on with a download until it is whole; raises SessionEndedError where that needs another session."""
 Doing = Callable[[str], None]
 """Told what the silo is doing, in a word."""
 
@@ -70,30 +70,41 @@ class Works:
 
     Args:
         silo: Its file.
+        job: Whose work it is.
         audit: Where decisions are recorded.
+        ledger: What the job has taken so far.
+        consents: What the silo says to computations.
         datasets: Its data.
         runner: Where shards run.
         finished: Gives memory for accumulators.
         device_note: Told beside the device that was used, such as why it is no GPU.
+        clock: Seconds since 1970.
     """
 
     def __init__(
         self,
         silo: SiloFile,
+        job: JobUid,
         audit: Audit,
+        ledger: Ledger,
+        consents: Consents,
         datasets: Datasets,
         runner: RunnerClient,
         finished: FinishedWorks,
         device_note: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._silo = silo
+        self._job = job
         self._audit = audit
+        self._ledger = ledger
         self._datasets = datasets
         self._runner = runner
         self._finished = finished
         self._device_note = f" ({device_note})" if device_note else ""
+        self._clock = clock
         self._blobs = BlobCache()
-        self._shards: dict[Digest, tuple[shard_pb2.Shard, bytes]] = {}
+        self._computations = Computations(self._blobs, runner, consents)
         self._current = ""
         self._cancelled = threading.Event()
 
@@ -102,6 +113,25 @@ class Works:
         if work_id == self._current:
             self._cancelled.set()
             self._runner.shut_down()
+
+    def consent(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
+        """What the silo says to a shard that it will be asked to run.
+
+        Raises:
+            SessionEndedError: From `fetch`.
+        """
+        lost = 0
+        while True:
+            try:
+                return self._computations.consent(offered.shard, offered.label, offered.datasets, fetch)
+            except FedjobsError as error:
+                return Refused(error.code.label, error.public)
+            except RunnerLostError as error:
+                lost += 1
+                _LOG.warning("the runner was lost", label=offered.label, attempt=lost, reason=str(error))
+                if lost == _ATTEMPTS:
+                    failure = self._runner_failed(offered.label)
+                    return Refused(failure.code.label, failure.public)
 
     def carry_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
         """Does what a work item asks for, or says why not.
@@ -142,29 +172,33 @@ class Works:
     def _carried_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
         doing("fetching")
         self._blobs.make_room({digests.named(blob.digest) for blob in blobs_of(work) if not blob.HasField("inline")})
-        shard, serialized = self._shard(work.shard, fetch)
+        shard = self._computations.shard(work.shard, fetch)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise FedjobsError(ErrorCode.SHARD_FAILED, "the work has another number of values than its shard takes.")
         for attempt in range(1, _ATTEMPTS + 1):
             if self._cancelled.is_set():
                 raise CancelledError
             try:
-                return self._attempted(work, shard, serialized, fetch, doing)
+                return self._attempted(work, shard, fetch, doing)
             except RunnerLostError as error:
                 _LOG.warning("the runner was lost", work=work.work_id, attempt=attempt, reason=str(error))
-        raise FedjobsError(
+        raise self._runner_failed(work.label)
+
+    def _runner_failed(self, label: str) -> FedjobsError:
+        return FedjobsError(
             ErrorCode.RUNNER_FAILED,
-            f"the runner of silo {self._silo.silo} died {_ATTEMPTS} times in '{work.label}'.",
+            f"the runner of silo {self._silo.silo} died {_ATTEMPTS} times in '{label}'.",
             "Look for the reason in the silo's log (not enough memory, for one).",
         )
 
-    def _attempted(
-        self, work: pb.Work, shard: shard_pb2.Shard, serialized: bytes, fetch: Fetch, doing: Doing
-    ) -> Finished:
+    def _attempted(self, work: pb.Work, shard: shard_pb2.Shard, fetch: Fetch, doing: Doing) -> Finished:
         doing("loading")
         digest = digests.named(work.shard.digest)
-        operations = self._runner.operations(digest, serialized)
-        self._decide(work, policies.on_operations(self._silo.policy, self._silo.silo, operations))
+        # Whatever was said to an offer: what runs is what the silo consents to now.
+        consent = self._computations.consent(work.shard, work.label, datasets_of(work), fetch)
+        self._decide(work, Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent)
+        allowance, usage = self._silo.policy.limits, self._ledger.usage()
+        self._decide(work, limits.on_run(allowance, self._silo.silo, usage, self._job, digest, asked_by(work)))
         selected = [self._selected(work, *pair) for pair in zip(work.client_inputs, shard.client_inputs, strict=True)]
         counts = [len(selection.clients) for selection in selected if selection]
         if counts:
@@ -191,6 +225,12 @@ class Works:
         except BaseException:
             self._finished.recycle(memory)
             raise
+        if ran.clients:
+            try:
+                self._release(work, os.fstat(memory).st_size, ran.clients)
+            except _RefusedError:
+                self._finished.recycle(memory)
+                raise
         device = ran.device + self._device_note
         report = _report(work, pb.Result(clients=ran.clients, seconds=ran.seconds, device=device))
         if ran.clients == 0:  # a zero that is not neutral must not count
@@ -198,20 +238,15 @@ class Works:
             return Finished(report)
         return Finished(report, memory, os.fstat(memory).st_size)
 
-    def _shard(self, blob: pb.Blob, fetch: Fetch) -> tuple[shard_pb2.Shard, bytes]:
-        """The shard of a work item, as message and as the bytes that the digest is of."""
-        digest = digests.named(blob.digest)
-        if digest not in self._shards:
-            serialized = blob.inline
-            if not blob.HasField("inline"):
-                serialized = os.pread(self._blobs.get(blob.digest, blob.size, fetch), blob.size, 0)
-            # The digest is what the silo's decisions are recorded under, so it is never taken on trust.
-            if digests.digest(serialized) != digest:
-                raise FedjobsError(ErrorCode.BLOB_CORRUPT, "the shard that came has another digest than was announced.")
-            while len(self._shards) >= _MOST_SHARDS:
-                del self._shards[next(iter(self._shards))]
-            self._shards[digest] = _parsed(serialized), serialized
-        return self._shards[digest]
+    def _release(self, work: pb.Work, size: int, clients: int) -> None:
+        """Whether accumulators may leave the silo; recorded before they do."""
+        silo, today = self._silo, day_of(self._clock())
+        decision = limits.on_bytes(silo.policy.limits, silo.silo, self._ledger.usage(), self._job, today, size)
+        self._audit.record(
+            "result", decision, work=work.work_id, shard=work.shard.digest.hex(), bytes=size, clients=clients
+        )
+        if isinstance(decision, Refused):
+            raise _RefusedError(decision)
 
     def _piece(self, blob: pb.Blob, inputs: Inputs, fetch: Fetch) -> messages.Piece:
         if blob.HasField("inline"):
@@ -246,21 +281,10 @@ class Works:
             work=work.work_id,
             label=work.label,
             shard=work.shard.digest.hex(),
-            datasets=sorted({i.selection.dataset for i in work.client_inputs if i.HasField("selection")}),
+            datasets=datasets_of(work),
             clients=clients,
+            asked=asked_by(work),
         )
-
-
-def _parsed(serialized: bytes) -> shard_pb2.Shard:
-    try:
-        return shard_pb2.Shard.FromString(serialized)
-    except DecodeError as error:
-        raise FedjobsError(ErrorCode.SHARD_FAILED, "the bytes received are not a shard.") from error
-
-
-def blobs_of(work: pb.Work) -> list[pb.Blob]:
-    """All that comes with a work item, or is to be fetched for it."""
-    return [work.shard, *work.broadcasts, *(i.values for i in work.client_inputs if i.HasField("values"))]
 
 
 def _report(work: pb.Work, result: pb.Result) -> pb.Report:

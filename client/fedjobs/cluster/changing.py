@@ -56,15 +56,15 @@ def kept(job: Body) -> str:
     claim = JobRef(job["metadata"]["namespace"], job["metadata"]["name"], job["metadata"]["uid"]).claim
     result = job_statuses.status_of(job).result
     exported = f" Its result stays in {result.uri}." if result is not None and _elsewhere(output) else ""
-    if _retained(spec, output):
+    if _retained(spec, is_exported=bool(exported)):
         return f"Its storage, the claim {claim}, is kept; remove it with: kubectl delete pvc {claim}{exported}"
     return f"Its storage, the claim {claim} with all checkpoints, is deleted too.{exported}"
 
 
-def _retained(spec: Mapping[str, Any], output: Mapping[str, Any]) -> bool:
-    """The claim is deleted with the job where the job says so, or where it is not the only place of the result."""
+def _retained(spec: Mapping[str, Any], *, is_exported: bool) -> bool:
+    """The claim is deleted with the job where the job says so, or once it is not the only place of the result."""
     written = ((spec.get("coordinator") or {}).get("storage") or {}).get("whenDeleted")
-    return bool(written == "Retain" or (written is None and not _elsewhere(output)))
+    return bool(written == "Retain" or (written is None and not is_exported))
 
 
 def _elsewhere(output: Mapping[str, Any]) -> bool:

@@ -9,12 +9,12 @@ from fedjobs_protocol.result_manifests import MANIFEST, ResultFile, ResultManife
 from pydantic import ValidationError
 
 
-def verify(folder: Path, digest: str, uri: str) -> None:
+def verify(folder: Path, digest: str | None, uri: str) -> None:
     """Compares a folder with the digest of the result.
 
     Args:
         folder: With the fetched files. Where a manifest is among them, it says which files belong to the result.
-        digest: `status.result.digest`.
+        digest: `status.result.digest`; None: it is not known, so that only the files' own manifest can be compared.
         uri: Where the files are from.
 
     Raises:
@@ -23,11 +23,11 @@ def verify(folder: Path, digest: str, uri: str) -> None:
     there = manifest_of("", folder)
     written = folder / MANIFEST
     if not written.exists():
-        if there.digest != digest:
+        if digest is not None and there.digest != digest:
             raise _wrong(uri, f"its files have the digest {there.digest}, and the job's status has {digest}")
         return
     wanted = listed(written.read_bytes(), uri)
-    if wanted.digest != digest:
+    if digest is not None and wanted.digest != digest:
         raise _wrong(uri, f"its {MANIFEST} has the digest {wanted.digest}, and the job's status has {digest}")
     found = {file.path: file for file in there.files}
     for file in wanted.files:

@@ -12,17 +12,92 @@
 {{ include "fedjobs.name" . }}.{{ .Release.Namespace }}
 {{- end -}}
 
-{{- define "fedjobs.selector" -}}
+{{/* The pods of one part; called with the root and the part: operator, hub or front-door. */}}
+{{- define "fedjobs.selectorOf" -}}
+{{- $root := index . 0 -}}
 app.kubernetes.io/name: fedjobs
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: operator
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* The labels of what belongs to one part; called as selectorOf. */}}
+{{- define "fedjobs.labelsOf" -}}
+{{- $root := index . 0 -}}
+{{ include "fedjobs.selectorOf" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end -}}
+
+{{- define "fedjobs.selector" -}}
+{{ include "fedjobs.selectorOf" (list . "operator") }}
 {{- end -}}
 
 {{- define "fedjobs.labels" -}}
-{{ include "fedjobs.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{ include "fedjobs.labelsOf" (list . "operator") }}
+{{- end -}}
+
+{{- define "fedjobs.hub" -}}
+{{ include "fedjobs.name" . }}-hub
+{{- end -}}
+
+{{- define "fedjobs.frontDoor" -}}
+{{ include "fedjobs.name" . }}-front-door
+{{- end -}}
+
+{{/* The federation's name, which silos dial and certificates have. */}}
+{{- define "fedjobs.host" -}}
+{{- required "frontDoor.host is missing: say the name that silos dial, --set frontDoor.host=fedjobs.example.org" .Values.frontDoor.host -}}
+{{- end -}}
+
+{{/* host:port that silos dial. */}}
+{{- define "fedjobs.address" -}}
+{{- .Values.frontDoor.address | default (printf "%s:443" (include "fedjobs.host" .)) -}}
+{{- end -}}
+
+{{/* The end of the names of this namespace's Services, for who knows no search list. */}}
+{{- define "fedjobs.services" -}}
+{{ .Release.Namespace }}.svc.{{ .Values.frontDoor.clusterDomain }}
+{{- end -}}
+
+{{/* What keeps a container in its place. */}}
+{{- define "fedjobs.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What keeps a pod in its place. */}}
+{{- define "fedjobs.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* Where pods of one part go: nodeSelector, tolerations, pull secrets, and not all on one node; called as selectorOf. */}}
+{{- define "fedjobs.placed" -}}
+{{- $root := index . 0 -}}
+{{- $part := index . 2 -}}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $part.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $part.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "fedjobs.selectorOf" . | nindent 8 }}
 {{- end -}}
 
 {{/* An image of this project; called with the root and the image's name. */}}

@@ -48,8 +48,9 @@ class Storage(ApiModel):
     access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod"] = "ReadWriteOnce"
     """ReadWriteOncePod where the storage has it: then never two coordinators, even when a node is lost."""
     when_deleted: Literal["Retain", "Delete"] | None = None
-    """What becomes of the claim when the job is deleted; by default Delete where `spec.output` names a place for the
-    result, Retain where the claim would hold its only copy."""
+    """What becomes of the claim when the job is deleted. By default it is deleted once the result was exported to the
+    place that `spec.output` names, and stays as long as it holds the only copy. With `Delete` a job that failed is not
+    deleted by `ttlSecondsAfterFinished`."""
 
 
 class Coordinator(ApiModel):

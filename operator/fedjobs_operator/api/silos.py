@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fedjobs_operator.api.base import ApiModel, StatusModel
 from fedjobs_operator.api.conditions import Condition
-from fedjobs_operator.api.markers import DATE_TIME, SET, list_map, rule, rules
+from fedjobs_operator.api.markers import ATOMIC_LIST, DATE_TIME, SET, list_map, rule, rules
 
 _SILO_NAME = rules(
     rule(
@@ -38,8 +38,30 @@ class Capabilities(StatusModel):
     """GPUs."""
 
 
+class DatasetSchema(StatusModel):
+    """What the examples of one dataset look like."""
+
+    name: str
+    """The dataset's name."""
+    features: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)]
+    """For people: `name: dtype[shape]`."""
+
+
+class Enrolment(StatusModel):
+    """How far the silo is with its key. There is no secret in it."""
+
+    token_hash: str | None = None
+    """SHA-256 of the secret in its invitation's token, in hex."""
+    expires: Time | None = None
+    """When the token ends."""
+    invited_again: str | None = None
+    """The value of the annotation `fedjobs.dev/invite-again` that was answered with this token."""
+    key_fingerprint: str | None = None
+    """SHA-256 of the one public key that counts, in hex: the first that used the token."""
+
+
 class SiloStatus(StatusModel):
-    """What the silo's agent said of itself. Only the hub writes it."""
+    """What the silo's agent said of itself, and what it may. Only the hub writes it."""
 
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] | None = None
     """Enrolled and Connected."""
@@ -48,10 +70,13 @@ class SiloStatus(StatusModel):
     versions: dict[str, str] | None = None
     """Of the silo's parts: `fedjobs`, `protocol`, `tensorflow`."""
     datasets: Annotated[list[str], Field(json_schema_extra=SET)] | None = None
-    """Names of the datasets that it offers."""
+    """Names of the datasets that it offers; absent where its policy does not let them be told."""
+    schemas: Annotated[list[DatasetSchema], Field(json_schema_extra=list_map("name"))] | None = None
+    """Of those datasets whose schemas its policy lets be told."""
     capabilities: Capabilities | None = None
     certificate_expires: Time | None = None
     """When its certificate ends; its agent renews it before."""
+    enrolment: Enrolment | None = None
 
 
 class Silo(ApiModel):

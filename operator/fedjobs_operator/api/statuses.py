@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Any
 
 from fedjobs_protocol.statuses import SiloState
 from pydantic import Field
 
 from fedjobs_operator.api.base import StatusModel
 from fedjobs_operator.api.conditions import Condition
-from fedjobs_operator.api.markers import DATE_TIME, list_map
+from fedjobs_operator.api.markers import DATE_TIME, FREE_FORM, list_map
 
 Count = Annotated[int, Field(ge=0)]
 Time = Annotated[str, Field(json_schema_extra=DATE_TIME)]
@@ -78,8 +78,9 @@ class Result(StatusModel):
 
     uri: str
     """Where it is."""
-    digest: str
-    """BLAKE3 of the result's list of files, in hex: same digest, same result."""
+    digest: str | None = None
+    """BLAKE3 of the result's list of files, in hex: same digest, same result. Absent where the coordinator's pod was
+    gone before its last word was read."""
 
 
 class FederatedJobStatus(StatusModel):
@@ -100,7 +101,7 @@ class FederatedJobStatus(StatusModel):
     silos: Annotated[list[SiloRow], Field(json_schema_extra=list_map("name"))] | None = None
     """Each invited silo with its state and the last reason."""
     attempt: Count | None = None
-    """Which coordinator this is, from 1; a suspended and resumed job counts on."""
+    """Which coordinator this is, from 1: one more after each crash; a suspended job goes on in the same one."""
     restarts: Count | None = None
     """Coordinators that crashed, counted against `spec.backoffLimit`."""
     epoch: Count | None = None
@@ -109,6 +110,8 @@ class FederatedJobStatus(StatusModel):
     """Digest of the shards that the silos run, in hex: what a silo's policy approves."""
     resolved: Resolved | None = None
     coordinator: CoordinatorAddress | None = None
+    invitation: Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)] | None = None
+    """What the hub tells the invited silos; it is there as long as they shall take part."""
     result: Result | None = None
     start_time: Time | None = None
     """When the job was accepted and began."""

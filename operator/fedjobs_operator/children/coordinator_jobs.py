@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from fedjobs_operator.api.cluster_specs import Claim
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.api.places import COMPUTATION_FOLDER, PROGRAM_FOLDER
+from fedjobs_operator.children import trusts
 from fedjobs_operator.names import ATTEMPT, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
+from fedjobs_operator.settings import Hub, Settings
 
 USER = 65532
 CONTAINER = "coordinator"
-FAILED_FOR_GOOD, SUSPENDED = 1, 75
+FAILED_FOR_GOOD, CANNOT_START, STORAGE_FAILED, SUSPENDED = 1, 4, 74, 75
 """Exit codes of the coordinator."""
 _GRACE_S = 60
 _REQUESTS = {"cpu": "250m", "memory": "1Gi"}
-_OUTPUT, _OUTPUT_OPTIONS = "/output", "/output-options"
+_OUTPUT, _OUTPUT_OPTIONS, _OPTIONS_FILE = "/output", "/output-options", "options.json"
+_RESULT = "/state/result"
+_HUB_FOLDER = "/hub"
+_AUDIENCE, _TOKEN_S = "fedjobs-hub", 3600
+"""Whom the pod's token is for, and how long it lasts; the kubelet renews it."""
 
 
-@dataclass(frozen=True)
-class CoordinatorImage:
-    """Which image coordinators run."""
-
-    name: str
-    pull_policy: str = "IfNotPresent"
-
-
-def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, image: CoordinatorImage) -> dict[str, Any]:
+def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, settings: Settings) -> dict[str, Any]:
     """The manifest of one attempt.
 
     The Job itself makes no second pod after a crash, so that it is one small decision of ours when, and how often,
@@ -39,7 +37,7 @@ def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, image: Coordin
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": _failure_rules()},
-        "template": {"metadata": {"labels": labels}, "spec": _pod(ref, job, image)},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(ref, job, settings)},
     }
     queue = job.metadata.labels.get(QUEUE)
     if queue is not None:
@@ -48,19 +46,21 @@ def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, image: Coordin
 
 
 def _failure_rules() -> list[dict[str, Any]]:
-    def exit_code(action: str, code: int) -> dict[str, Any]:
-        return {"action": action, "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [code]}}
+    def exit_code(action: str, *codes: int) -> dict[str, Any]:
+        return {"action": action, "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [*codes]}}
 
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        exit_code("Ignore", SUSPENDED),
+        # No crashes, so they are not counted: the Job makes another pod, 10 s later, and twice as long each time up to
+        # 10 minutes. Another coordinator may still have the volume, and the result's storage may be away for a day.
+        exit_code("Ignore", CANNOT_START, STORAGE_FAILED, SUSPENDED),
         exit_code("FailJob", FAILED_FOR_GOOD),
     ]
 
 
-def _pod(ref: JobRef, job: FederatedJob, image: CoordinatorImage) -> dict[str, Any]:
+def _pod(ref: JobRef, job: FederatedJob, settings: Settings) -> dict[str, Any]:
     coordinator = job.spec.coordinator
-    mounts = _Mounts(ref, job)
+    mounts = _Mounts(ref, job, settings.hub)
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_S,
@@ -79,8 +79,8 @@ def _pod(ref: JobRef, job: FederatedJob, image: CoordinatorImage) -> dict[str, A
         "containers": [
             {
                 "name": CONTAINER,
-                "image": image.name,
-                "imagePullPolicy": image.pull_policy,
+                "image": settings.image.name,
+                "imagePullPolicy": settings.image.pull_policy,
                 "args": mounts.arguments,
                 "env": [{"name": "HOME", "value": "/tmp"}, {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "2"}],  # noqa: S108
                 "ports": [
@@ -95,7 +95,7 @@ def _pod(ref: JobRef, job: FederatedJob, image: CoordinatorImage) -> dict[str, A
                     "timeoutSeconds": 5,
                     "failureThreshold": 12,  # importing TensorFlow Federated on a busy node holds everything else up
                 },
-                "resources": {"requests": _REQUESTS} | coordinator.resources,
+                "resources": _resources(coordinator.resources),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -108,17 +108,25 @@ def _pod(ref: JobRef, job: FederatedJob, image: CoordinatorImage) -> dict[str, A
     }
 
 
+def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the job says; for what it does not, a modest request, or its own limit where there is one."""
+    limits = given.get("limits") or {}
+    requests = {name: limits.get(name, amount) for name, amount in _REQUESTS.items()}
+    return {**given, "requests": {**requests, **(given.get("requests") or {})}}
+
+
 class _Mounts:
     """What the container finds where, and the arguments that tell it so."""
 
-    def __init__(self, ref: JobRef, job: FederatedJob) -> None:
+    def __init__(self, ref: JobRef, job: FederatedJob, hub: Hub) -> None:
         self.volumes: list[dict[str, Any]] = []
         self.mounts: list[dict[str, Any]] = []
-        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--tls", "/tls", "--result", "/state/result"]
+        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--result", _RESULT]
+        self.arguments += ["--hub", hub.address, "--hub-name", hub.name, "--hub-credentials", _HUB_FOLDER]
         self.arguments += ["--listen", f"0.0.0.0:{SESSION_PORT}", "--metrics", f"0.0.0.0:{METRICS_PORT}"]
         self.arguments += ["--termination-message", "/dev/termination-log"]
         self._add("job", "/job", {"configMap": {"name": ref.resolved}}, read_only=True)
-        self._add("tls", "/tls", {"secret": {"secretName": ref.certificate, "defaultMode": 0o440}}, read_only=True)
+        self._add("hub", _HUB_FOLDER, {"projected": _credentials(ref)}, read_only=True)
         self._add("state", "/state", _claim(ref.claim))
         self._add("tmp", "/tmp", {"emptyDir": {}})  # noqa: S108
         self._add_program(job)
@@ -139,9 +147,10 @@ class _Mounts:
         if output.uri is not None:
             self.arguments += ["--output-uri", output.uri]
             if output.secret_name is not None:
-                source = {"secret": {"secretName": output.secret_name, "defaultMode": 0o440}}
+                items = [{"key": _OPTIONS_FILE, "path": _OPTIONS_FILE}]  # whatever else is in it stays out of the pod
+                source = {"secret": {"secretName": output.secret_name, "defaultMode": 0o440, "items": items}}
                 self._add("output-options", _OUTPUT_OPTIONS, source, read_only=True)
-                self.arguments += ["--output-options", f"{_OUTPUT_OPTIONS}/options.json"]
+                self.arguments += ["--output-options", f"{_OUTPUT_OPTIONS}/{_OPTIONS_FILE}"]
         elif output.persistent_volume_claim is not None:
             self._add("output", _OUTPUT, _claim(output.persistent_volume_claim.claim_name))
             self.arguments += ["--output-uri", f"file://{_folder(output.persistent_volume_claim)}"]
@@ -149,6 +158,22 @@ class _Mounts:
     def _add(self, name: str, path: str, source: dict[str, Any], *, read_only: bool = False) -> None:
         self.volumes.append({"name": name, **source})
         self.mounts.append({"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})})
+
+
+def _credentials(ref: JobRef) -> dict[str, Any]:
+    """By which the hub knows whose coordinator this pod is, and by which the coordinator knows the hub."""
+    token = {"audience": _AUDIENCE, "expirationSeconds": _TOKEN_S, "path": "token"}
+    trust = {"name": ref.hub, "items": [{"key": trusts.FILE, "path": trusts.FILE}]}
+    return {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}, {"configMap": trust}]}
+
+
+def expected_uri(ref: JobRef, job: FederatedJob) -> str:
+    """Where the result of a coordinator that is complete must be, though nobody has heard it say so."""
+    output = job.spec.output
+    if output.uri is not None:
+        return output.uri
+    claim = output.persistent_volume_claim
+    return result_uri(ref, job, f"file://{_RESULT if claim is None else _folder(claim)}")
 
 
 def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:

@@ -21,12 +21,15 @@ def service(ref: JobRef) -> dict[str, Any]:
 
 
 def network_policy(ref: JobRef) -> dict[str, Any]:
-    """Lets in the session and the metrics; mutual TLS decides who may speak on the session's port."""
+    """Lets in the session and the metrics; mutual TLS decides who may speak on the session's port.
+
+    Its name is the Service's, which no later job of the same name has: the two come and go together.
+    """
     ports = [{"protocol": "TCP", "port": port} for port in (SESSION_PORT, METRICS_PORT)]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": ref.metadata(ref.coordinator, "coordinator"),
+        "metadata": ref.metadata(ref.service, "coordinator"),
         "spec": {
             "podSelector": {"matchLabels": _selector(ref)},
             "policyTypes": ["Ingress"],

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fedjobs_protocol/v1/report.proto\x12\nfedjobs.v1\"\x0e\n\x0cWatchRequest\"\x1f\n\rWatchResponse\x12\x0e\n\x06status\x18\x01 \x01(\x0c\x32I\n\x07Reports\x12>\n\x05Watch\x12\x18.fedjobs.v1.WatchRequest\x1a\x19.fedjobs.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fedjobs_protocol/v1/report.proto\x12\nfedjobs.v1\"\x0e\n\x0cWatchRequest\"\x1f\n\rWatchResponse\x12\x0e\n\x06status\x18\x01 \x01(\x0c\";\n\x0e\x45xcludeRequest\x12)\n\nexclusions\x18\x01 \x03(\x0b\x32\x15.fedjobs.v1.Exclusion\"8\n\tExclusion\x12\x0c\n\x04silo\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x11\n\x0f\x45xcludeResponse2\x8d\x01\n\x07Reports\x12>\n\x05Watch\x12\x18.fedjobs.v1.WatchRequest\x1a\x19.fedjobs.v1.WatchResponse0\x01\x12\x42\n\x07\x45xclude\x12\x1a.fedjobs.v1.ExcludeRequest\x1a\x1b.fedjobs.v1.ExcludeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,6 +25,12 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_WATCHREQUEST']._serialized_end=62
   _globals['_WATCHRESPONSE']._serialized_start=64
   _globals['_WATCHRESPONSE']._serialized_end=95
-  _globals['_REPORTS']._serialized_start=97
-  _globals['_REPORTS']._serialized_end=170
+  _globals['_EXCLUDEREQUEST']._serialized_start=97
+  _globals['_EXCLUDEREQUEST']._serialized_end=156
+  _globals['_EXCLUSION']._serialized_start=158
+  _globals['_EXCLUSION']._serialized_end=214
+  _globals['_EXCLUDERESPONSE']._serialized_start=216
+  _globals['_EXCLUDERESPONSE']._serialized_end=233
+  _globals['_REPORTS']._serialized_start=236
+  _globals['_REPORTS']._serialized_end=377
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,11 @@ class ReportsStub(object):
                 request_serializer=fedjobs__protocol_dot_v1_dot_report__pb2.WatchRequest.SerializeToString,
                 response_deserializer=fedjobs__protocol_dot_v1_dot_report__pb2.WatchResponse.FromString,
                 )
+        self.Exclude = channel.unary_unary(
+                '/fedjobs.v1.Reports/Exclude',
+                request_serializer=fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeRequest.SerializeToString,
+                response_deserializer=fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeResponse.FromString,
+                )
 
 
 class ReportsServicer(object):
@@ -32,6 +37,14 @@ class ReportsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Exclude(self, request, context):
+        """All silos of the job that the federation has suspended or dropped: their sessions end at once. A silo that is not in
+        the list any more may join again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -39,6 +52,11 @@ def add_ReportsServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=fedjobs__protocol_dot_v1_dot_report__pb2.WatchRequest.FromString,
                     response_serializer=fedjobs__protocol_dot_v1_dot_report__pb2.WatchResponse.SerializeToString,
+            ),
+            'Exclude': grpc.unary_unary_rpc_method_handler(
+                    servicer.Exclude,
+                    request_deserializer=fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeRequest.FromString,
+                    response_serializer=fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -64,5 +82,22 @@ class Reports(object):
         return grpc.experimental.unary_stream(request, target, '/fedjobs.v1.Reports/Watch',
             fedjobs__protocol_dot_v1_dot_report__pb2.WatchRequest.SerializeToString,
             fedjobs__protocol_dot_v1_dot_report__pb2.WatchResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Exclude(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/fedjobs.v1.Reports/Exclude',
+            fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeRequest.SerializeToString,
+            fedjobs__protocol_dot_v1_dot_report__pb2.ExcludeResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

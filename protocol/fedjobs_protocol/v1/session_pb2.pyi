@@ -12,7 +12,11 @@ call ends by itself in under 50 s, because load balancers cut idle links.
   FetchBlob download of a value or a shard.       (raw bytes, see below)
   PutBlob   upload of an accumulator.             (raw bytes, see below)
   StatBlob  how much of an upload has arrived?
+  Consent   what this silo says to shards that it was offered. (since version 2)
   Heartbeat I am alive, and this far.
+
+Version 2: before a shard is given out as work, it is offered, and only silos that consent are counted. A silo of
+version 1 is never offered any: it consents by doing the work, or refuses with its report.
 
 Delivery of work is at least once; a report is idempotent by the identity of its work.
 
@@ -183,6 +187,7 @@ class PullWorkResponse(google.protobuf.message.Message):
     REPORT_ERROR_FIELD_NUMBER: builtins.int
     WORK_FIELD_NUMBER: builtins.int
     OVER_FIELD_NUMBER: builtins.int
+    OFFER_FIELD_NUMBER: builtins.int
     acknowledged_work_id: builtins.str
     """the report in the request was taken over (or was known already)"""
     @property
@@ -193,6 +198,10 @@ class PullWorkResponse(google.protobuf.message.Message):
     def work(self) -> global___Work: ...
     @property
     def over(self) -> global___JobOver: ...
+    @property
+    def offer(self) -> global___Offer:
+        """comes again until there is an answer to each of its shards"""
+
     def __init__(
         self,
         *,
@@ -200,12 +209,155 @@ class PullWorkResponse(google.protobuf.message.Message):
         report_error: global___Error | None = ...,
         work: global___Work | None = ...,
         over: global___JobOver | None = ...,
+        offer: global___Offer | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["next", b"next", "over", b"over", "report_error", b"report_error", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acknowledged_work_id", b"acknowledged_work_id", "next", b"next", "over", b"over", "report_error", b"report_error", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["next", b"next"]) -> typing.Literal["work", "over"] | None: ...
+    def HasField(self, field_name: typing.Literal["next", b"next", "offer", b"offer", "over", b"over", "report_error", b"report_error", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acknowledged_work_id", b"acknowledged_work_id", "next", b"next", "offer", b"offer", "over", b"over", "report_error", b"report_error", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["next", b"next"]) -> typing.Literal["work", "over", "offer"] | None: ...
 
 global___PullWorkResponse = PullWorkResponse
+
+@typing.final
+class Offer(google.protobuf.message.Message):
+    """Shards that this silo will be asked to run, if it agrees."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARDS_FIELD_NUMBER: builtins.int
+    @property
+    def shards(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___OfferedShard]: ...
+    def __init__(
+        self,
+        *,
+        shards: collections.abc.Iterable[global___OfferedShard] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["shards", b"shards"]) -> None: ...
+
+global___Offer = Offer
+
+@typing.final
+class OfferedShard(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    DATASETS_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """for people: the computation's name"""
+    @property
+    def shard(self) -> global___Blob:
+        """as in Work"""
+
+    @property
+    def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """which of the silo's own data it will be asked to read"""
+
+    def __init__(
+        self,
+        *,
+        shard: global___Blob | None = ...,
+        label: builtins.str = ...,
+        datasets: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["datasets", b"datasets", "label", b"label", "shard", b"shard"]) -> None: ...
+
+global___OfferedShard = OfferedShard
+
+@typing.final
+class ConsentRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    CONSENTS_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    @property
+    def consents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ShardConsent]:
+        """a later answer takes the place of an earlier one"""
+
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        consents: collections.abc.Iterable[global___ShardConsent] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["consents", b"consents", "session_id", b"session_id"]) -> None: ...
+
+global___ConsentRequest = ConsentRequest
+
+@typing.final
+class ConsentResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ConsentResponse = ConsentResponse
+
+@typing.final
+class ShardConsent(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: builtins.int
+    APPROVED_FIELD_NUMBER: builtins.int
+    AWAITING_FIELD_NUMBER: builtins.int
+    REFUSED_FIELD_NUMBER: builtins.int
+    shard: builtins.bytes
+    """digest, 32 bytes"""
+    @property
+    def approved(self) -> global___Approved: ...
+    @property
+    def awaiting(self) -> global___Awaiting: ...
+    @property
+    def refused(self) -> global___Refusal: ...
+    def __init__(
+        self,
+        *,
+        shard: builtins.bytes = ...,
+        approved: global___Approved | None = ...,
+        awaiting: global___Awaiting | None = ...,
+        refused: global___Refusal | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused", "shard", b"shard"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["answer", b"answer"]) -> typing.Literal["approved", "awaiting", "refused"] | None: ...
+
+global___ShardConsent = ShardConsent
+
+@typing.final
+class Approved(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___Approved = Approved
+
+@typing.final
+class Awaiting(google.protobuf.message.Message):
+    """A person of the silo has to look at it first; another answer follows by itself."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    SECONDS_LEFT_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    message: builtins.str
+    seconds_left: builtins.float
+    """after which it is refused"""
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        message: builtins.str = ...,
+        seconds_left: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "rule", b"rule", "seconds_left", b"seconds_left"]) -> None: ...
+
+global___Awaiting = Awaiting
 
 @typing.final
 class Work(google.protobuf.message.Message):

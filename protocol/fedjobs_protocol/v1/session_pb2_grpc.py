@@ -24,6 +24,11 @@ class SessionStub(object):
                 request_serializer=fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkRequest.SerializeToString,
                 response_deserializer=fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkResponse.FromString,
                 )
+        self.Consent = channel.unary_unary(
+                '/fedjobs.v1.Session/Consent',
+                request_serializer=fedjobs__protocol_dot_v1_dot_session__pb2.ConsentRequest.SerializeToString,
+                response_deserializer=fedjobs__protocol_dot_v1_dot_session__pb2.ConsentResponse.FromString,
+                )
         self.StatBlob = channel.unary_unary(
                 '/fedjobs.v1.Session/StatBlob',
                 request_serializer=fedjobs__protocol_dot_v1_dot_session__pb2.StatBlobRequest.SerializeToString,
@@ -46,6 +51,12 @@ class SessionServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PullWork(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Consent(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +86,11 @@ def add_SessionServicer_to_server(servicer, server):
                     servicer.PullWork,
                     request_deserializer=fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkRequest.FromString,
                     response_serializer=fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkResponse.SerializeToString,
+            ),
+            'Consent': grpc.unary_unary_rpc_method_handler(
+                    servicer.Consent,
+                    request_deserializer=fedjobs__protocol_dot_v1_dot_session__pb2.ConsentRequest.FromString,
+                    response_serializer=fedjobs__protocol_dot_v1_dot_session__pb2.ConsentResponse.SerializeToString,
             ),
             'StatBlob': grpc.unary_unary_rpc_method_handler(
                     servicer.StatBlob,
@@ -127,6 +143,23 @@ class Session(object):
         return grpc.experimental.unary_unary(request, target, '/fedjobs.v1.Session/PullWork',
             fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkRequest.SerializeToString,
             fedjobs__protocol_dot_v1_dot_session__pb2.PullWorkResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Consent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/fedjobs.v1.Session/Consent',
+            fedjobs__protocol_dot_v1_dot_session__pb2.ConsentRequest.SerializeToString,
+            fedjobs__protocol_dot_v1_dot_session__pb2.ConsentResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

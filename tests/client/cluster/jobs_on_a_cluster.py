@@ -6,8 +6,9 @@ import copy
 from typing import Any
 
 from fedjobs_operator import api
-from fedjobs_operator.children.coordinator_jobs import CoordinatorImage, coordinator_job
+from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.names import JobRef
+from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 
 from tests.api.jobs import a_job
 
@@ -61,4 +62,7 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
 def a_coordinator_job() -> dict[str, Any]:
     """The Kubernetes Job that the operator makes for `AJob()`."""
     ref = JobRef("trials", "digits", AJob().body["metadata"]["uid"])
-    return coordinator_job(ref, api.parse(a_job()), 1, CoordinatorImage("coordinator:1"))
+    front_door = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
+    hub = Hub.of(front_door, "fedjobs-hub:8444")
+    settings = Settings("fedjobs", CoordinatorImage("coordinator:1"), front_door, hub)
+    return coordinator_job(ref, api.parse(a_job()), 1, settings)

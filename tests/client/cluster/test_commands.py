@@ -248,6 +248,11 @@ def test_cancel_deletes_the_job_and_says_what_stays(admin: Person, spec: dict[st
     assert not admin.jobs().all()
 
 
+def test_cancel_says_that_the_storage_of_a_job_without_a_result_is_kept(admin: Person) -> None:
+    admin.has_submitted(output={"uri": "s3://models/digits"})
+    assert "is kept; remove it with: kubectl delete pvc" in admin.types("cancel", "digits", "--yes").output
+
+
 def test_a_job_without_a_coordinator_has_no_log(admin: Person) -> None:
     admin.has_submitted()
     admin.operator_writes(

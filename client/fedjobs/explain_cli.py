@@ -1,0 +1,61 @@
+"""`fedjobs explain`. What it does is elsewhere and is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedjobs.cli_options import Debug
+from fedjobs.exits import errors_shown
+
+EPILOG = "Example: fedjobs explain job.yaml --silos silos.yaml"
+
+
+def explain(
+    context: typer.Context,
+    what: Annotated[
+        Path, typer.Argument(metavar="JOB|SHARD", help="A job's YAML file, or a serialized shard.", show_default=False)
+    ],
+    silos: Annotated[Path | None, typer.Option(help="Also say what the policies of these silos' files say.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write each shard there, as DIGEST.shard.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Show what a job asks silos to run: what comes down, what is read and run, what goes up.
+
+    Nothing is sent to anybody, and no data are read. The digest that is shown
+    is the one that a silo approves; it is the same wherever the job is planned.
+    """
+    with errors_shown(debug=debug or bool(context.obj)):
+        import os
+
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import logging
+
+        import structlog
+
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+        from fedjobs import explaining
+
+        files = explaining.silos_of(silos)
+        failure = None
+        if of_job := explaining.is_job(what):
+            job = explaining.job_of(what, files)
+            for text in explaining.invited(job, files):
+                typer.echo(text, nl=False)
+            shards, failure = explaining.shards_of(job)
+        else:
+            shards = [explaining.shard_of(what)]
+        for shard in shards:
+            for text in explaining.explained(shard, files, halves=not of_job):
+                typer.echo(text, nl=False)
+            if save is not None:
+                save.mkdir(parents=True, exist_ok=True)
+                (save / f"{shard.digest}.shard").write_bytes(shard.serialized)
+        if not shards:
+            typer.echo("It asks silos for nothing.")
+        if failure is not None:
+            typer.echo(f"What comes after that depends on the silos' results: {failure.message}", err=True)

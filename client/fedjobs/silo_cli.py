@@ -1,0 +1,19 @@
+"""`fedjobs silo ...`: each module has its own commands, and registers them."""
+
+from __future__ import annotations
+
+import typer
+
+from fedjobs.silos import auditing, consenting, joining, member_commands
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="The silos of a federation, and a silo's own side.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+member_commands.register(app)
+joining.register(app)
+consenting.register(app)
+auditing.register(app)

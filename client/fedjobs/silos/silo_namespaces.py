@@ -1,0 +1,109 @@
+"""Computations that wait on the silo's own cluster, and what its people say: by its API alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.ids import Digest
+from fedjobs_worker import approvals
+from fedjobs_worker.approvals import Approval
+from fedjobs_worker.pending import Pending
+
+from fedjobs.cluster import remote_commands
+from fedjobs.cluster.api_errors import ApiError, explained
+from fedjobs.cluster.connections import TIMEOUT_S, Connection
+
+_WORKERS = "app.kubernetes.io/managed-by=fedjobs-agent,app.kubernetes.io/component=worker"
+_AGENT = "app.kubernetes.io/name=fedjobs,app.kubernetes.io/component=agent"
+_SESSION = "session"
+_ATTEMPTS, _PAUSE_S = 3, 1.0
+_LATEST = "fedjobs.dev/latest-approval"
+
+
+class SiloNamespace:
+    """An `ApprovalPlace`.
+
+    Args:
+        connection: To it, and the namespace that the silo is installed in.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._namespace = connection.namespace
+
+    def pending(self) -> list[Pending]:
+        """Of all workers that run."""
+        found = [pending for pod in self._workers() for pending in self._pending_of(pod)]
+        return sorted(found, key=lambda pending: pending.since)
+
+    def _pending_of(self, pod: str) -> list[Pending]:
+        """Nothing, where the worker has ended meanwhile: nothing of it waits any more."""
+        command = ["python", "-m", "fedjobs_worker.pending"]
+        for attempt in range(_ATTEMPTS):
+            try:
+                said = b"".join(remote_commands.output(self._connection, self._namespace, pod, _SESSION, command))
+                return [Pending.model_validate(each) for each in json.loads(said)]
+            except FedjobsError:
+                if attempt == _ATTEMPTS - 1 and pod in self._workers():
+                    raise
+                time.sleep(_PAUSE_S)  # until the cluster says that it has ended
+        return []
+
+    def say(self, digest: Digest, approval: Approval) -> None:
+        change: dict[str, Any] = {"data": {approvals.file_name(digest): approvals.content_of(approval)}}
+        doing = f"The ConfigMap {approvals.CONFIG_MAP} of namespace {self._namespace} cannot be changed"
+        core = self._connection.core
+        self._check_that_there_is_a_silo()
+        try:
+            with explained(doing):
+                core.patch_namespaced_config_map(
+                    approvals.CONFIG_MAP, self._namespace, change, _request_timeout=TIMEOUT_S
+                )
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            with explained(doing):
+                named = {"metadata": {"name": approvals.CONFIG_MAP}} | change
+                core.create_namespaced_config_map(self._namespace, named, _request_timeout=TIMEOUT_S)
+        self._hurry(digest, approval)
+
+    def _check_that_there_is_a_silo(self) -> None:
+        """A word in another namespace would be heard by nobody."""
+        with explained(f"The agent of namespace {self._namespace} cannot be found"):
+            agents = self._connection.core.list_namespaced_pod(
+                self._namespace, label_selector=_AGENT, limit=1, _request_timeout=TIMEOUT_S
+            )
+        if not agents.items:
+            raise FedjobsError(
+                ErrorCode.UNAVAILABLE,
+                f"No agent of a silo runs in namespace {self._namespace}.",
+                "Name the namespace that the silo is installed in with --namespace.",
+            )
+
+    def _hurry(self, digest: Digest, approval: Approval) -> None:
+        """Makes the kubelets look at the workers now: a ConfigMap that changed reaches a pod in a minute otherwise."""
+        change = {"metadata": {"annotations": {_LATEST: f"{digest[:12]} {approval.decision} {approval.at}"}}}
+        for pod in self._workers():
+            with suppress(ApiError), explained(f"The pod {pod} cannot be changed"):
+                self._connection.core.patch_namespaced_pod(pod, self._namespace, change, _request_timeout=TIMEOUT_S)
+
+    def _workers(self) -> list[str]:
+        with explained(f"The workers of namespace {self._namespace} cannot be listed"):
+            pods = self._connection.core.list_namespaced_pod(
+                self._namespace,
+                label_selector=_WORKERS,
+                field_selector="status.phase=Running",
+                _request_timeout=TIMEOUT_S,
+            )
+        return [p.metadata.name for p in pods.items if not p.metadata.deletion_timestamp and not _is_down(p)]
+
+
+def _is_down(pod: Any) -> bool:
+    """Its session has ended, or waits to be started again."""
+    sessions = [each for each in pod.status.container_statuses or () if each.name == _SESSION]
+    return any(each.state and (each.state.waiting or each.state.terminated) for each in sessions)

@@ -1,0 +1,20 @@
+{{/* agent.yaml: what the agent and its workers are made of. JSON is YAML, and keeps large numbers as they are. */}}
+{{- define "silo.agentFile" -}}
+{{- $name := include "silo.name" . -}}
+{{- $file := dict "silo" .Values.silo "configMap" $name "image" (include "silo.image" .) -}}
+{{- $_ := set $file "imagePullPolicy" .Values.image.pullPolicy -}}
+{{- with .Values.image.gpu }}{{ $_ := set $file "gpuImage" . }}{{ end -}}
+{{- with .Values.image.pullSecrets }}{{ $_ := set $file "imagePullSecrets" . }}{{ end -}}
+{{- if .Values.data.volume }}{{ $_ := set $file "data" .Values.data }}{{ end -}}
+{{- with .Values.dialAddress }}{{ $_ := set $file "dialAddress" . }}{{ end -}}
+{{- if .Values.proxy.url }}{{ $_ := set $file "proxy" .Values.proxy }}{{ end -}}
+{{- $_ := set $file "sessionResources" .Values.worker.resources -}}
+{{- $_ := set $file "gpuPatienceSeconds" .Values.worker.gpuPatienceSeconds -}}
+{{- $_ := set $file "startPatienceSeconds" .Values.worker.startPatienceSeconds -}}
+{{- toPrettyJson $file -}}
+{{- end -}}
+
+{{/* silo.yaml: the silo's own file. */}}
+{{- define "silo.file" -}}
+{{- pick .Values "silo" "datasets" "policy" "runner" | toPrettyJson -}}
+{{- end -}}

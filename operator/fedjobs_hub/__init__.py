@@ -1,0 +1,1 @@
+"""The hub: the one service of a federation that silos know."""

@@ -1,0 +1,36 @@
+"""What an agent says of its silo, as it is written into the Silo's status: bounded, and fit to be shown to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fedjobs_protocol.v1 import hub_pb2 as pb
+
+_LONGEST_NAME, _LONGEST_FEATURE = 63, 200
+_MOST_DATASETS, _MOST_FEATURES = 100, 100
+_PARTS = ("fedjobs", "protocol", "tensorflow")
+"""A merge patch adds to a map: only these are taken, and each is said, so that it does not grow."""
+_MOST_UNITS = 1 << 20
+
+
+def change(request: pb.AnnounceRequest) -> dict[str, Any]:
+    """A JSON merge patch of the status. What is not told goes."""
+    datasets = {name: each for each in request.datasets if (name := cleaned(each.name))}
+    told = [datasets[name] for name in sorted(datasets)[:_MOST_DATASETS]]
+    schemas = [{"name": cleaned(each.name), "features": _features(each.features)} for each in told if each.features]
+    return {
+        "versions": {part: cleaned(request.versions.get(part, "")) or None for part in _PARTS},
+        "datasets": [cleaned(each.name) for each in told] or None,
+        "schemas": schemas or None,
+        "capabilities": {"cpus": min(request.cpus, _MOST_UNITS), "gpus": min(request.gpus, _MOST_UNITS)},
+    }
+
+
+def cleaned(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Without what would do something to a terminal, and not longer than so many characters."""
+    return "".join(character if character.isprintable() else "?" for character in text[:longest])
+
+
+def _features(features: Iterable[str]) -> list[str]:
+    return [cleaned(each, _LONGEST_FEATURE) for each in list(features)[:_MOST_FEATURES]]

@@ -1,0 +1,11 @@
+"""What the hub measures of itself."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+REGISTRY = CollectorRegistry()
+CALLS = Counter(
+    "fedjobs_hub_calls_total", "Calls, by how they ended: OK, or a code of the catalogue.", ["call", "code"],
+    registry=REGISTRY,
+)  # fmt: skip
+SILOS = Gauge("fedjobs_silos", "Silos, by whether their agents answer.", ["state"], registry=REGISTRY)
+FAILURES = Counter("fedjobs_hub_upkeep_failures_total", "Looks at what is kept that failed.", registry=REGISTRY)

@@ -1,0 +1,124 @@
+"""A federation as a silo sees it: a real hub behind a front door, and jobs that invite."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedjobs_hub import names
+from fedjobs_protocol import keys
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity, enrolment_name, server_name
+from fedjobs_protocol.invitations import Invitation, InvitationGpu
+
+from tests.agent.front_doors import FrontDoor
+from tests.cluster.api_servers import ApiServer
+from tests.hub.hubs import Federation, running_federation
+
+SILO = "hospital-a"
+
+
+@dataclass
+class AgentFederation:
+    """With one silo, hospital-a."""
+
+    federation: Federation
+    door: FrontDoor
+    namespace: str
+    """Of the jobs: of this test alone, so that nothing of another's is in the way."""
+    jobs: dict[str, str] = field(default_factory=dict)
+    """UIDs by name."""
+    _token: str = ""
+
+    def route(self) -> None:
+        """Leads to the newest hub."""
+        hub, name = self.federation.hub, self.federation.front_door
+        self.door.routes |= {name: hub.address, enrolment_name(name): hub.enrolment_address}
+
+    def token(self) -> str:
+        """The line that the silo's people got; once it was used, the hub does not have it any more."""
+        self._token = self._token or self.federation.invitation(SILO)["token"]
+        return self._token
+
+    def invite(
+        self, job: str = "digits", gpu: str = "Never", datasets: tuple[str, ...] = (), by: str | None = None
+    ) -> str:
+        """Makes a job that invites the silo, as the operator says it; the job's UID."""
+        if job not in self.jobs:
+            self.jobs[job] = self.federation.job([], name=job, namespace=self.namespace)
+        uid = self.jobs[job]
+        invitation = Invitation(
+            job_uid=uid,
+            job_name=job,
+            namespace=self.namespace,
+            requested_by=by,
+            program="fedavg",
+            datasets=list(datasets),
+            address="nowhere.example.org:443",
+            server_name=server_name(uid, self.federation.front_door),
+            gpu=InvitationGpu.model_validate({"mode": gpu}),
+        )
+        document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True))
+        self._say(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
+        return uid
+
+    def withdraw(self, job: str = "digits") -> None:
+        self._say(job, {"invitation": None, "silos": []})
+
+    def coordinator_identity(self, job: str = "digits") -> Identity:
+        """That of the job's coordinator, as its pod gets it."""
+        for last in (False, False, False, False, True):
+            token = self.federation.coordinator_token(job, self.namespace)
+            try:
+                with self.federation.enrolment() as enrolment:
+                    return enrolment.issue_coordinator(token, keys.create())
+            except FedjobsError as error:
+                # The Job controller lets go of a pod that it did not make itself; before it does, the pod is the Job's.
+                if last or error.code is not ErrorCode.TOKEN_REFUSED:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _say(self, job: str, status: object) -> None:
+        change = json.dumps({"status": status})
+        self.federation.server.kubectl(
+            "-n", self.namespace, "patch", "fj", job, "--subresource=status", "--type=merge", "-p", change
+        )
+
+    def worker_leases(self, job_uid: str) -> list[str]:
+        """Names of the hub's Leases for workers of a job, one for each token."""
+        labels = f"{names.ROLE}={names.WORKER},{names.JOB_UID}={job_uid}"
+        where = ("-n", self.federation.namespace, "-l", labels, "-o", "name")
+        return self.federation.server.kubectl("get", "leases", *where).split()
+
+
+@contextmanager
+def running_agent_federation(server: ApiServer, folder: Path, *lifetimes: str) -> Iterator[AgentFederation]:
+    """A hub behind a front door, and a Silo that is invited; nothing is left behind."""
+    with running_federation(server, folder, lifetimes=lifetimes) as federation, behind_a_door(federation) as found:
+        yield found
+
+
+@contextmanager
+def behind_a_door(federation: Federation) -> Iterator[AgentFederation]:
+    """The same, with a hub that may have served others: they and their jobs are gone, and the hub is there."""
+    _forget_everything(federation.server)
+    if federation.hub.process.poll() is not None:
+        federation.start_hub(ports=federation.hub.ports)
+    with FrontDoor() as door:
+        namespace = f"jobs-{uuid.uuid4().hex[:8]}"
+        federation.server.kubectl("create", "namespace", namespace)
+        found = AgentFederation(federation, door, namespace)
+        found.route()
+        federation.silo(SILO)
+        yield found
+        _forget_everything(federation.server)
+
+
+def _forget_everything(server: ApiServer) -> None:
+    """A hub speaks for all Silos and jobs of its API server."""
+    server.kubectl.run("delete", "silos", "--all")
+    server.kubectl.run("delete", "federatedjobs", "--all", "--all-namespaces")

@@ -1,0 +1,94 @@
+"""As much of a kubelet as hands out logs: a node whose pods have no processes, but words."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+
+from fedjobs_protocol.certificates import Issuer, Purpose
+
+from tests.cluster.api_servers import ApiServer
+
+
+class LogKubelet:
+    """The kubelet of a node of its own, whom the API server asks for logs.
+
+    Args:
+        server: Where the node is.
+        folder: For its certificate.
+    """
+
+    def __init__(self, server: ApiServer, folder: Path) -> None:
+        self.node = f"node-{uuid.uuid4().hex[:8]}"
+        self.printed: list[bytes] = []
+        """Lines of the session's container."""
+        self.ended = threading.Event()
+        """The container has ended: its log does, too."""
+        self.broken = False
+        """It cannot read the log."""
+        self._server = server
+        kubelet = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if kubelet.broken:
+                    self.send_error(500)
+                    return
+                self.send_response(200)
+                self.end_headers()
+                ended, sent = False, 0
+                while not ended:
+                    ended = kubelet.ended.wait(0.05) or "follow=true" not in self.path
+                    for line in kubelet.printed[sent:]:
+                        self.wfile.write(line + b"\n")
+                        sent += 1
+                    self.wfile.flush()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._http.socket = _secured(folder).wrap_socket(self._http.socket, server_side=True)
+
+    def __enter__(self) -> LogKubelet:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.node}}
+        self._server.kubectl("create", "-f", "-", stdin=json.dumps(node))
+        status = {
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._http.server_address[1]}},
+        }
+        change = json.dumps({"status": status})
+        self._server.kubectl("patch", "node", self.node, "--subresource=status", "--type=merge", "-p", change)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ended.set()
+        self._server.kubectl("delete", "node", self.node)
+        self._http.shutdown()
+        self._http.server_close()
+
+    def takes(self, namespace: str, pod: str) -> None:
+        """A pod is scheduled to the node."""
+        target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/binding"
+        self._server.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(binding))
+
+
+def _secured(folder: Path) -> ssl.SSLContext:
+    folder.mkdir(parents=True)
+    certificate, key = Issuer.create("kubelet", Purpose.SERVER).issue("localhost", uri="fedjobs:kubelet")
+    (folder / "tls.crt").write_bytes(certificate)
+    (folder / "tls.key").write_bytes(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context

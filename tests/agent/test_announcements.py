@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fedjobs_agent.announcements import announcement
+from fedjobs_worker.silo_files import SiloFile
+
+SENSORS = {
+    "source": {"parquet": {"path": "/data/*.parquet"}},
+    "features": {
+        "spec": {
+            "spectrum": {"columns": ["f0", "f1", "f2"]},
+            "station": {"column": "id", "dtype": "int32"},
+            "image": {"column": "i", "dtype": "uint8", "shape": [8, 8]},
+        }
+    },
+    "label": {"column": "faulty", "dtype": "int32"},
+}
+DIGITS = {"source": {"csv": {"path": "/data/*.csv"}}, "features": {"columns": ["a", "b"]}}
+
+
+def a_silo(**fields: Any) -> SiloFile:
+    return SiloFile.model_validate({"silo": "plant-2", "datasets": {"sensors": SENSORS, "digits": DIGITS}, **fields})
+
+
+def told(silo: SiloFile) -> dict[str, list[str]]:
+    return {dataset.name: list(dataset.features) for dataset in announcement(silo, "agent").datasets}
+
+
+def test_names_are_told_and_schemas_are_not() -> None:
+    assert told(a_silo()) == {"digits": [], "sensors": []}
+
+
+def test_schemas_are_told_where_the_silo_lets_them() -> None:
+    assert told(a_silo(policy={"tellSchemas": True})) == {
+        "digits": ["x: float32[2]"],
+        "sensors": ["x/spectrum: float32[3]", "x/station: int32", "x/image: uint8[8,8]", "y: int32"],
+    }
+
+
+def test_what_nobody_may_ask_for_is_not_told() -> None:
+    assert told(a_silo(policy={"datasets": ["digits"]})) == {"digits": []}
+
+
+def test_a_silo_may_tell_nothing_of_its_data() -> None:
+    assert told(a_silo(policy={"tellDatasets": False, "tellSchemas": True})) == {}
+
+
+@pytest.mark.parametrize(("cpu", "cpus"), [("4", 4), ("2500m", 2), ("100m", 1)])
+def test_cpus_are_those_of_a_worker_where_the_silo_says(cpu: str, cpus: int) -> None:
+    assert announcement(a_silo(runner={"resources": {"limits": {"cpu": cpu}}}), "agent").cpus == cpus
+
+
+def test_versions_and_gpus_are_told() -> None:
+    said = announcement(a_silo(runner={"gpu": {}}), "agent")
+    assert (said.agent_id, said.gpus) == ("agent", 1)
+    assert {"fedjobs", "protocol", "tensorflow"} == set(said.versions)

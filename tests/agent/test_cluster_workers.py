@@ -1,0 +1,104 @@
+"""What the agent tells the workers that it makes; the cluster is made up."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fedjobs_agent.cluster_workers import ClusterWorkers
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.invitations import Received
+from fedjobs_agent.job_identities import Credentials
+from fedjobs_agent.planning import Start
+from fedjobs_agent.workers import StartRefusedError
+from fedjobs_protocol.errors import ErrorCode
+from fedjobs_worker import limits
+from fedjobs_worker.hub_links import HubLink
+from fedjobs_worker.policies import Allowed, Refused
+from fedjobs_worker.policy_files import Limits
+from fedjobs_worker.silo_files import SiloFile
+from fedjobs_worker.usages import Usage
+
+from tests.agent.builders import SILO, an_invitation
+
+TODAY = "2030-01-01"
+CREDENTIALS = Credentials("token", b"ca", HubLink("fedjobs.example.org:443", "fedjobs.example.org"))
+
+
+class Cluster:
+    """Keeps what is made."""
+
+    namespace = "hospital"
+
+    def __init__(self) -> None:
+        self.made: list[dict[str, Any]] = []
+        self.used: dict[str, Usage] = {}
+        """What each worker is told, by the uid of its job."""
+        self.refuses = False
+
+    def jobs(self, selector: str) -> list[dict[str, Any]]:
+        return self.made
+
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        return []
+
+    def make_secret_anew(self, manifest: dict[str, Any]) -> None:
+        used = base64.b64decode(manifest["data"]["used.json"])
+        self.used[manifest["metadata"]["labels"]["fedjobs.dev/job-uid"]] = Usage.model_validate_json(used)
+
+    def delete_secret(self, name: str) -> None:
+        pass
+
+    def create_job(self, manifest: dict[str, Any]) -> bool:
+        if self.refuses:
+            raise StartRefusedError(ErrorCode.UNAVAILABLE, "exceeded quota")
+        metadata = {**manifest["metadata"], "uid": str(len(self.made)), "creationTimestamp": "2030-01-01T00:00:00Z"}
+        self.made.append({**manifest, "metadata": metadata})
+        return True
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+def an_agents(cluster: Cluster, folder: Path) -> ClusterWorkers:
+    config = AgentConfig.model_validate({"silo": SILO, "image": "i", "auditFile": str(folder / "audit.jsonl")})
+    return ClusterWorkers(config, cluster, None)  # type: ignore[arg-type]
+
+
+def start(workers: ClusterWorkers, uid: str) -> None:
+    invitation = an_invitation().invitation.model_copy(update={"job_uid": uid})
+    workers.start(Start(Received(f"{uid}.aaaa", invitation, SILO)), SiloFile(silo=SILO), CREDENTIALS)
+
+
+def test_of_jobs_that_come_together_no_more_begin_than_the_silo_allows_in_a_day(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    workers = an_agents(cluster, tmp_path)
+    for uid in "123":
+        start(workers, uid)
+    said = [limits.on_job(Limits(jobs_per_day=2), SILO, cluster.used[uid], uid, TODAY) for uid in "123"]
+    assert [type(decision) for decision in said] == [Allowed, Allowed, Refused]
+
+
+def test_an_agent_that_is_started_anew_knows_of_workers_that_have_not_said_anything_yet(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    start(an_agents(cluster, tmp_path), "1")
+    workers = an_agents(cluster, tmp_path)
+    workers.observed()
+    start(workers, "2")
+    assert cluster.used["2"].begun(TODAY) == {"1"}
+
+
+def test_a_worker_that_could_not_be_made_does_not_count(cluster: Cluster, tmp_path: Path) -> None:
+    workers = an_agents(cluster, tmp_path)
+    cluster.refuses = True
+    with pytest.raises(StartRefusedError):
+        start(workers, "1")
+    cluster.refuses = False
+    start(workers, "2")
+    assert cluster.used["2"] == Usage()

@@ -1,0 +1,67 @@
+"""What a silo's cluster does not let happen: told to the coordinator, and in nobody else's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.agent.clusters import SiloNamespace, until
+from tests.agent.conftest import Started
+from tests.agent.coordinators import coordinator_of, joins, the_decline
+from tests.agent.federations import AgentFederation
+
+pytestmark = [pytest.mark.api_server, pytest.mark.processes]
+
+
+def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being_done(
+    federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path
+) -> None:
+    agent = started(startPatienceSeconds=1)
+    federation.invite("first")
+    silo.worker("first")
+    silo.no_more_jobs()
+    uid = federation.invite()
+    until(lambda: agent.says("exceeded quota"))
+    federation.withdraw("first")
+    until(lambda: not silo.workers("first"))
+    with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
+        decline = the_decline(coordinator, uid)
+    assert decline.rule == "cluster"
+    assert decline.message.startswith("In silo hospital-a the worker cannot start: the cluster refuses to make it.")
+    assert 'reconciles_total{outcome="error"} 0.0' not in agent.get("/metrics")
+    # No token lies around for a worker that there is not.
+    assert silo.kubectl("get", "secrets", "-l", "fedjobs.dev/job=digits", "-o", "name") == ""
+    silo.may_have_jobs()
+    silo.worker()
+    # The hub gives a silo so many tokens a day: that of the refused worker served this one, the other is the decline's.
+    assert len(federation.worker_leases(uid)) == 2
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("image", "ImagePullBackOff of its container session"),
+        ("node", "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu."),
+        ("volume", "its containers are not started (FailedMount)"),
+    ],
+)
+def test_why_a_worker_cannot_start_is_told_and_it_is_waited_for(
+    federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path, why: str, said: str
+) -> None:
+    agent = started(startPatienceSeconds=1)
+    uid = federation.invite()
+    worker = silo.worker()
+    if why == "image":
+        silo.the_session_waits("ErrImagePull")
+    elif why == "node":
+        silo.no_node_is_free("0/1 nodes are available: 1 Insufficient cpu.")
+    else:
+        silo.kubelet_complains("FailedMount")
+    with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
+        decline = the_decline(coordinator, uid)
+        assert (decline.rule, said in decline.message) == ("cluster", True)
+        assert silo.worker()["metadata"]["uid"] == worker["metadata"]["uid"]
+        entry = agent.audit()[-1]
+        assert (entry["decision"], entry["rule"]) == ("refused", "cluster")
+        assert len(joins(coordinator)) == 1

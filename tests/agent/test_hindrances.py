@@ -1,0 +1,115 @@
+"""When it is told that a worker cannot start, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.hindrances import NO_POD, NOT_ALLOWED, REFUSED_AGAIN_S, Hindrances, hindrance
+from fedjobs_agent.observations import NOT_STARTED, Worker, WorkerPod
+from fedjobs_agent.planning import Gpus
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+from tests.agent.builders import SILO, a_pod, a_worker, an_invitation
+
+INVITATION = an_invitation()
+WORKER = a_worker(INVITATION)
+PATIENCE = 120.0
+GPUS = Gpus(True, 60, {}, "example.org/gpu")
+IMAGE = "ImagePullBackOff of its container session"
+
+
+class Known:
+    """What the surroundings know of a worker that does not start."""
+
+    words = "FailedMount"
+
+    def hindrance(self, _: Worker) -> str:
+        if not self.words:
+            raise FedjobsError(ErrorCode.UNAVAILABLE, "away")
+        return self.words
+
+
+class Looks:
+    """One after the other, at times that the test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.known = Known()
+        config = AgentConfig(silo=SILO, image="i", start_patience_seconds=PATIENCE)
+        self.hindrances = Hindrances(config, self.known, lambda: self.now)  # type: ignore[arg-type]
+
+    def at(self, now: float, *pods: WorkerPod, workers: Sequence[Worker] = (WORKER,)) -> str:
+        self.now = now
+        return self.hindrances.look([INVITATION.received], workers, pods, GPUS).get(INVITATION.id, "")
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks()
+
+
+@pytest.mark.parametrize(
+    ("worker", "pod", "why"),
+    [
+        ({}, {"unstarted": IMAGE}, IMAGE),
+        ({}, {}, ""),
+        ({"finished_at": 1.0}, {"unstarted": IMAGE}, ""),
+        ({"ending": True}, {"unstarted": IMAGE}, ""),
+        ({}, {"unstarted": IMAGE, "gone_by": 1.0}, ""),
+        ({"gpu": True}, {"unstarted": "x", "unschedulable_since": 1.0, "unschedulable_message": "cpu"}, "x"),
+        (
+            {"gpu": True},
+            {"unstarted": "x", "unschedulable_since": 1.0, "unschedulable_message": "Insufficient example.org/gpu"},
+            "",
+        ),
+    ],
+    ids=["cannot start", "runs", "ended", "ending", "pod goes", "no node for a GPU's worker", "waits for a GPU"],
+)
+def test_only_a_worker_that_should_run_is_hindered(worker: dict[str, object], pod: dict[str, object], why: str) -> None:
+    of = a_worker(INVITATION, **worker)
+    assert hindrance(of, [a_pod(of, **pod)], GPUS) == why
+
+
+def test_one_without_a_pod_is_hindered() -> None:
+    assert hindrance(WORKER, [], GPUS) == NO_POD
+
+
+def test_it_is_told_when_it_has_lasted(looks: Looks) -> None:
+    pod = a_pod(WORKER, unstarted=IMAGE)
+    assert looks.at(0, pod) == ""
+    assert looks.hindrances.again_in_s == PATIENCE
+    assert looks.at(PATIENCE - 1, pod) == ""
+    told = looks.at(PATIENCE, pod)
+    assert told == f"In silo {SILO} the worker cannot start: {IMAGE}. Its people can see more there."
+    assert looks.hindrances.again_in_s is None
+    assert looks.at(PATIENCE + 1, a_pod(WORKER)) == ""
+
+
+def test_one_that_passes_is_nobodys_concern(looks: Looks) -> None:
+    pod = a_pod(WORKER, unstarted=IMAGE)
+    looks.at(0, pod)
+    looks.at(100, a_pod(WORKER))
+    assert looks.at(PATIENCE + 1, pod) == ""
+
+
+def test_for_what_says_little_the_surroundings_are_asked(looks: Looks) -> None:
+    pod = a_pod(WORKER, unstarted=NOT_STARTED)
+    looks.at(0, pod)
+    assert f"{NOT_STARTED} (FailedMount)." in looks.at(PATIENCE, pod)
+    looks.known.words = ""
+    assert f"{NOT_STARTED}." in looks.at(PATIENCE, pod)
+
+
+def test_a_worker_that_may_not_be_made_is_tried_again_but_not_at_each_look(looks: Looks) -> None:
+    received = INVITATION.received
+    assert looks.hindrances.may_start(received)
+    looks.hindrances.refused(received)
+    looks.at(1, workers=[])
+    assert not looks.hindrances.may_start(received)
+    assert NOT_ALLOWED in looks.at(1 + PATIENCE, workers=[])
+    assert PATIENCE > REFUSED_AGAIN_S
+    assert looks.hindrances.may_start(received)
+    assert looks.at(2 + PATIENCE, a_pod(WORKER)) == ""
+    assert looks.at(3 + PATIENCE, workers=[]) == ""

@@ -1,0 +1,183 @@
+"""A silo's people on the silo's own cluster: what waits is read in the workers, what they say goes to a ConfigMap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from fedjobs.cluster import remote_commands
+from fedjobs.cluster.connections import Connection
+from fedjobs.silos import silo_namespaces
+from fedjobs_protocol.digests import digest
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_worker.approvals import CONFIG_MAP, ApprovalFolder
+from fedjobs_worker.audits import Audit
+from fedjobs_worker.pending import Pending
+from fedjobs_worker.policies import Allowed
+
+from .conftest import Person
+
+pytestmark = pytest.mark.api_server
+
+SHARD = digest(b"shard")
+AGENT = {"app.kubernetes.io/name": "fedjobs", "app.kubernetes.io/component": "agent"}
+WORKER = {"app.kubernetes.io/managed-by": "fedjobs-agent", "app.kubernetes.io/component": "worker"}
+
+
+@pytest.fixture
+def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that runs, as far as the API server knows; and what a command in it prints."""
+    _a_pod(admin, "agent", AGENT)
+    _a_pod(admin, "worker", WORKER)
+    waiting = Pending(
+        digest=SHARD, silo="hospital-a", job_uid="1", job_name="digits", label="train", since=1, until=2e9,
+        explanation="what it does\n",
+    )  # fmt: skip
+
+    def printed(_: Connection, namespace: str, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
+        assert (namespace, pod, container) == (admin.namespace, "worker", "session")
+        assert command == ["python", "-m", "fedjobs_worker.pending"]
+        yield json.dumps([waiting.model_dump(by_alias=True)]).encode()
+
+    monkeypatch.setattr(remote_commands, "output", printed)
+
+
+def _a_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
+    core = admin.connection().core
+    container = {"name": "session", "image": "none"}
+    pod = {"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}}
+    core.create_namespaced_pod(admin.namespace, pod)
+    core.patch_namespaced_pod_status(name, admin.namespace, {"status": {"phase": "Running"}})
+
+
+def _said(admin: Person, tmp_path: Path) -> ApprovalFolder:
+    """The ConfigMap as the kubelet lays it out for a worker."""
+    data = admin.connection().core.read_namespaced_config_map(CONFIG_MAP, admin.namespace).data
+    for name, content in data.items():
+        (tmp_path / name).write_text(content)
+    return ApprovalFolder(tmp_path)
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_what_waits_is_listed_shown_and_approved(admin: Person, tmp_path: Path) -> None:
+    assert SHARD[:12] in admin.types("silo", "pending").output
+    assert admin.types("silo", "pending", SHARD[:8]).output == "what it does\n"
+    approved = admin.types("silo", "approve", SHARD[:8])
+    assert approved.exit_code == 0, approved.output
+    assert approved.output.endswith(f"approved {SHARD}\n")
+    said = _said(admin, tmp_path).of(SHARD)
+    assert said is not None
+    assert said.decision == "approved"
+    assert said.by
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_the_kubelet_is_made_to_look_at_a_worker_for_which_there_is_a_word(admin: Person) -> None:
+    def version() -> str:
+        return str(admin.connection().core.read_namespaced_pod("worker", admin.namespace).metadata.resource_version)
+
+    before = version()
+    admin.types("silo", "deny", SHARD)
+    assert version() != before
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_a_later_word_takes_the_place_of_an_earlier_one_and_leaves_others_alone(admin: Person, tmp_path: Path) -> None:
+    other = digest(b"another")
+    for words in (("approve", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
+        shown = admin.types("silo", *words)
+        assert shown.exit_code == 0, shown.output
+    folder = _said(admin, tmp_path)
+    assert [(said.decision, said.message) for said in (folder.of(SHARD), folder.of(other)) if said] == [
+        ("denied", "not now"), ("approved", "")
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("a_worker")
+@pytest.mark.parametrize("written", ["", "abc", "ab" * 31, "not a digest" * 6, SHARD[:5]])
+def test_a_digest_that_is_none_is_refused(admin: Person, written: str) -> None:
+    shown = admin.types("silo", "approve", written)
+    assert shown.exit_code == 3
+    assert SHARD[:12] in shown.output
+
+
+def test_of_a_worker_that_ends_meanwhile_nothing_waits(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    _a_pod(admin, "worker", WORKER)
+    monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
+
+    def ended(*_: object) -> Iterator[bytes]:
+        admin.connection().core.patch_namespaced_pod_status(
+            "worker", admin.namespace, {"status": {"phase": "Succeeded"}}
+        )
+        raise FedjobsError(ErrorCode.UNAVAILABLE, "The connection to the pod worker broke.")
+
+    monkeypatch.setattr(remote_commands, "output", ended)
+    assert admin.types("silo", "pending").output == "nothing waits\n"
+
+
+def test_a_worker_that_does_not_answer_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    _a_pod(admin, "worker", WORKER)
+    monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
+
+    def broken(*_: object) -> Iterator[bytes]:
+        raise FedjobsError(ErrorCode.UNAVAILABLE, "The connection to the pod worker broke.")
+
+    monkeypatch.setattr(remote_commands, "output", broken)
+    shown = admin.types("silo", "pending")
+    assert shown.exit_code == 4
+    assert "pod worker broke" in shown.output
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_a_worker_that_is_started_again_and_again_is_in_nobodys_way(admin: Person) -> None:
+    _a_pod(admin, "broken", WORKER)
+    session = {"name": "session", "ready": False, "restartCount": 5, "image": "", "imageID": ""}
+    waiting = session | {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    change = {"status": {"containerStatuses": [waiting]}}
+    admin.connection().core.patch_namespaced_pod_status("broken", admin.namespace, change)
+    denied = admin.types("silo", "deny", SHARD[:8])
+    assert denied.exit_code == 0, denied.output
+
+
+def test_a_word_where_there_is_no_silo_is_not_written_down(admin: Person) -> None:
+    shown = admin.types("silo", "deny", SHARD)
+    assert shown.exit_code == 4
+    assert "--namespace" in shown.output
+    there = admin.connection().core.list_namespaced_config_map(admin.namespace).items
+    assert CONFIG_MAP not in [each.metadata.name for each in there]
+
+
+def test_without_workers_nothing_waits(admin: Person) -> None:
+    assert admin.types("silo", "pending").output == "nothing waits\n"
+
+
+def test_the_log_that_the_agent_has_collected_is_shown_and_checked(
+    admin: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = Audit(tmp_path / "audit.jsonl", "hospital-a", "job-1")
+    for work in "12":
+        audit.record("work", Allowed(), work=work, label="a label\x1b[2J")
+    content = (tmp_path / "audit.jsonl").read_bytes()
+    _a_pod(admin, "agent", {"app.kubernetes.io/component": "agent"})
+
+    def printed(*_: object) -> Iterator[bytes]:
+        yield content[:50]
+        yield content[50:]
+
+    monkeypatch.setattr(remote_commands, "output", printed)
+    verified = admin.types("silo", "audit", "--verify")
+    assert verified.exit_code == 0, verified.output
+    assert "2 entries" in verified.output
+    shown = admin.types("silo", "audit")
+    assert "work=2" in shown.output
+    assert "\x1b" not in shown.output
+    content = content[:-1]
+    assert admin.types("silo", "audit", "--verify").exit_code == 1
+
+
+def test_without_an_agent_there_is_no_log(admin: Person) -> None:
+    shown = admin.types("silo", "audit")
+    assert shown.exit_code == 4
+    assert "No agent runs in namespace" in shown.output

@@ -1,0 +1,127 @@
+"""`fedjobs explain`, as people run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from fedjobs.exits import Exit
+from fedjobs_protocol import digests
+
+from tests.api.jobs import a_job
+
+pytestmark = pytest.mark.processes
+
+FEDJOBS = Path(sys.executable).with_name("fedjobs")
+DATA = {"digits": {"source": {"csv": {"path": "none.csv"}}, "features": {"columns": ["p0"]}}}
+SILOS = [
+    {"silo": "hospital-a", "datasets": DATA},
+    {"silo": "hospital-b", "datasets": DATA, "policy": {"requesters": ["bob@example.org"], "minClients": 5}},
+    {"silo": "hospital-c", "datasets": DATA, "policy": {"computations": {"operations": {"refuse": ["MatMul"]}}}},
+    {"silo": "hospital-d", "datasets": DATA, "policy": {"minCohort": 2, "computations": {"approval": "manual"}}},
+]
+
+
+def explain(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [str(word) for word in (FEDJOBS, "explain", *words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+
+
+@dataclass(frozen=True)
+class Explained:
+    lines: list[str]
+    silos: Path
+    saved: list[Path]
+
+    def after(self, line: str, number: int) -> list[str]:
+        start = self.lines.index(line) + 1
+        return self.lines[start : start + number]
+
+    def about(self, silo: str) -> list[str]:
+        return [line for line in self.lines if line.startswith(f"  silo {silo} ")]
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
+    folder = tmp_path_factory.mktemp("explain")
+    job = a_job(requestedBy="alice@example.org", silos={"names": [silo["silo"] for silo in SILOS]})
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    silos = folder / "silos.yaml"
+    silos.write_text(yaml.safe_dump_all(SILOS))
+    done = explain(folder / "job.yaml", "--silos", silos, "--save", folder / "shards")
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    return Explained(done.stdout.splitlines(), silos, sorted((folder / "shards").iterdir()))
+
+
+def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explained) -> None:
+    assert explained.lines[:3] == [
+        "job digits",
+        "  asked for by alice@example.org",
+        "  asks for digits; at most 20 rounds; rounds of 4 silos or more",
+    ]
+    assert explained.about("hospital-a")[0] == "  silo hospital-a takes part"
+    assert explained.about("hospital-b")[0].startswith(
+        "  silo hospital-b declines: policy.requesters: The job is requested by 'alice@example.org'"
+    )
+
+
+def test_each_half_of_a_policy_is_said_once(explained: Explained) -> None:
+    assert explained.lines.count("    enforced by the silo:") == len(SILOS)
+    assert "      requested by bob@example.org" in explained.lines
+    assert "      at least 5 local clients in what goes up" in explained.lines
+    assert "      at least 2 silos in a round" in explained.lines
+
+
+def test_it_says_what_comes_down_what_is_run_what_goes_up_and_what_silos_say_to_it(explained: Explained) -> None:
+    (saved,) = explained.saved
+    digest = digests.digest(saved.read_bytes())
+    assert saved.name == f"{digest}.shard"
+    assert any(line.startswith(f"computation {digest}") for line in explained.lines)
+    assert any(line.startswith("  comes down: ") for line in explained.lines)
+    assert "  reads digits: for each local client" in explained.lines
+    assert any(
+        line.startswith("  goes up: ") and "accumulated over the local clients" in line for line in explained.lines
+    )
+    assert explained.about("hospital-a")[1] == "  silo hospital-a lets it run"
+    assert "refuses it: policy.computations.operations: The computation uses MatMul" in explained.about("hospital-c")[1]
+    assert explained.about("hospital-d")[1] == "  silo hospital-d waits for a person to approve it"
+
+
+def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explained) -> None:
+    (saved,) = explained.saved
+    done = explain(saved, "--silos", explained.silos)
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"computation {saved.stem}"
+    assert "  silo hospital-d waits for a person to approve it" in lines
+    assert "      at least 2 silos in a round" in lines
+    assert "  runs: " in done.stdout
+    assert [line for line in lines if line.startswith("  goes up: ")] == [
+        line for line in explained.lines if line.startswith("  goes up: ")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.yaml", None, "none.yaml"),
+        ("none.shard", None, "none.shard cannot be read: No such file or directory."),
+        ("x.shard", "no shard", "x.shard is no shard: "),
+        ("job.yaml", "kind: FederatedJob", "apiVersion"),
+    ],
+    ids=["no job", "no shard", "not a shard", "not a job"],
+)
+def test_what_cannot_be_explained_is_said_in_a_sentence(
+    tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    done = explain(tmp_path / name)
+    assert done.returncode == Exit.INVALID_FILE
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

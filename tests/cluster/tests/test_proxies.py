@@ -1,0 +1,75 @@
+"""A proxy in a network of its own: what it lets through, and how it ends."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cluster import processes, proxies, requirements
+from tests.cluster.fixtures import give_up
+from tests.cluster.networks import Network, inside, make_namespace
+from tests.cluster.proxies import Proxy
+from tests.cluster.reaching import reaches, reaches_through
+from tests.cluster.readiness import wait_until
+from tests.cluster.teardown import remove
+
+pytestmark = pytest.mark.processes
+
+HERE = "127.0.0.1"
+_LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\nwhile True: s.accept()"
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """With a proxy's namespace and no other; the cluster that it is of has its folder in tmp_path, and nothing else."""
+    lacks = [*requirements.missing_for_cluster(programs_built=True), *requirements.missing_for_links()]
+    if lacks:
+        give_up(f"no links between clusters: {'; '.join(lacks)}")
+    network = Network(f"test-{uuid.uuid4().hex[:6]}", 0)
+    make_namespace(network.proxy_namespace)
+    yield network
+    remove(tmp_path, cgroup=network.namespace, network=network)
+
+
+@pytest.fixture
+def proxy(network: Network, tmp_path: Path) -> Proxy:
+    """Lets its own host reach port 443, and no other."""
+    within = functools.partial(inside, network.proxy_namespace)
+    proxy = Proxy(tmp_path, HERE, within)
+    proxy.start(client=HERE, port=443, reachable=functools.partial(reaches, within))
+    return proxy
+
+
+def listen(proxy: Proxy, port: int) -> None:
+    """At the proxy's host, until the proxy's folder is cleared away."""
+    processes.start(proxy.folder, f"listener-{port}", proxy.inside(sys.executable, "-c", _LISTEN, str(port)))
+    wait_until("something listens", functools.partial(reaches, proxy.inside, HERE, port))
+
+
+def test_only_one_port_is_let_through_and_each_place_is_noted(proxy: Proxy) -> None:
+    listen(proxy, 443)
+    listen(proxy, 444)
+    way = (HERE, proxies.PORT)
+    assert reaches_through(proxy.inside, way, HERE, 443)
+    assert not reaches_through(proxy.inside, way, HERE, 444)
+    assert [place.split(" ")[0] for place in proxy.asked_for()] == [f"{HERE}:443", f"{HERE}:444"]
+
+
+def test_it_ends_with_all_that_is_its_clusters(proxy: Proxy, network: Network) -> None:
+    assert proxies.PART in processes.parts(proxy.folder)
+    remove(proxy.folder, cgroup=network.namespace, network=network)
+    assert processes.parts(proxy.folder) == set()
+    assert not (Path("/run/netns") / network.proxy_namespace).exists()
+
+
+def test_started_anew_it_is_another_one(proxy: Proxy) -> None:
+    [before] = [each.pid for each in processes.running(proxy.folder)]
+    proxy.start(client=HERE, port=443, reachable=functools.partial(reaches, proxy.inside))
+    assert not psutil.pid_exists(before)
+    assert reaches(proxy.inside, HERE, proxies.PORT)

@@ -1,0 +1,86 @@
+"""With which silos an invocation begins, as plain values."""
+
+from __future__ import annotations
+
+import pytest
+from fedjobs_coordinator.cohorts import Begin, Presence, TooFew, Wait, decide
+from fedjobs_coordinator.consents import Standing
+from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.jobs import ResolvedCohort
+
+A, B, C = SiloName("a"), SiloName("b"), SiloName("c")
+ALL = frozenset({A, B, C})
+THERE = Presence(invited=3, ready=[A, B, C], awaited=[A, B, C])
+
+
+def of(least: int = 2, goal: int = 3) -> ResolvedCohort:
+    return ResolvedCohort(min_silos=least, goal_silos=goal, round_deadline_seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("standing", "late", "expected"),
+    [
+        (Standing(consented=ALL), False, Begin([A, B, C])),
+        (Standing(), False, Wait("0 of 3 silos are ready")),
+        (Standing(consented=frozenset({A, B})), False, Wait("2 of 3 silos are ready")),
+        (Standing(consented=frozenset({A, B})), True, Begin([A, B], without=frozenset({C}))),
+        (Standing(consented=frozenset({A, B}), refused=frozenset({C})), False, Begin([A, B])),
+        (Standing(consented=frozenset({A, B}), passed_over=frozenset({C})), False, Begin([A, B])),
+        (Standing(consented=frozenset({A}), refused=frozenset({B, C})), False, TooFew([A])),
+        (Standing(consented=frozenset({A})), True, TooFew([A])),
+        (
+            Standing(consented=frozenset({A}), awaiting=frozenset({B, C})),
+            True,
+            Wait("1 of 3 silos are ready; b, c have to approve the computation", for_people=True),
+        ),
+    ],
+    ids=[
+        "all consented",
+        "nobody has answered",
+        "one has not answered",
+        "one has not answered in time",
+        "who refuses is not waited for",
+        "who was passed over is not waited for",
+        "too many refuse",
+        "too few answered in time",
+        "people are waited for where they are needed",
+    ],
+)
+def test_the_cohort_is_those_who_consent(standing: Standing, late: bool, expected: object) -> None:
+    assert decide(THERE, standing, of(), late=late) == expected
+
+
+def test_people_of_a_silo_that_is_gone_are_not_waited_for() -> None:
+    standing = Standing(consented=frozenset({A}), awaiting=frozenset({B}))
+    presence = Presence(invited=3, ready=[A], awaited=[A, B, C])
+    assert decide(presence, standing, of(), late=True) == TooFew([A])
+
+
+@pytest.mark.parametrize(
+    ("ready", "standing"),
+    [
+        ([A], Standing(consented=frozenset({A}), awaiting=frozenset({B}))),
+        ([A, B], Standing(consented=frozenset({A}))),
+    ],
+    ids=["it is not heard of", "it has joined again and not answered yet"],
+)
+def test_a_silo_whose_people_were_waited_for_may_come_back(ready: list[SiloName], standing: Standing) -> None:
+    presence = Presence(invited=3, ready=ready, awaited=[A, B, C])
+    assert decide(presence, standing, of(), late=True, patient=True) == Wait("1 of 3 silos are ready")
+
+
+def test_patience_does_not_wait_for_those_who_refuse() -> None:
+    standing = Standing(consented=frozenset({A}), refused=frozenset({B, C}))
+    assert decide(THERE, standing, of(), late=True, patient=True) == TooFew([A])
+
+
+def test_people_who_are_not_needed_are_no_reason_for_patience() -> None:
+    standing = Standing(consented=frozenset({A, B}), awaiting=frozenset({C}))
+    waiting = decide(THERE, standing, of(), late=False)
+    assert isinstance(waiting, Wait)
+    assert not waiting.for_people
+
+
+def test_who_refused_work_has_not_consented_after_all() -> None:
+    presence = Presence(invited=3, ready=[A, B, C], awaited=[A, B, C], refused={C})
+    assert decide(presence, Standing(consented=ALL), of(), late=False) == Begin([A, B])

@@ -1,0 +1,127 @@
+"""Silos that the federation suspends or drops while a job runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fedjobs_coordinator.assignments import Failure
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.exclusions import Exclusion
+from fedjobs_protocol.statuses import SiloState
+from fedjobs_protocol.v1 import report_pb2
+from fedjobs_protocol.v1 import session_pb2 as pb
+
+from .builders import ALICE, BOB, JOIN, Desk, an_assignment, peer
+
+SUSPENDED = Exclusion(ALICE, ErrorCode.SILO_SUSPENDED, "The federation has suspended the silo alice.")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def refusal(call: object) -> ErrorCode:
+    with pytest.raises(FedjobsError) as raised:
+        asyncio.run(call)  # type: ignore[arg-type]
+    return raised.value.code
+
+
+def exclude(desk: Desk, exclusions: Sequence[Exclusion] = (SUSPENDED,)) -> None:
+    desk.sessions.exclude(exclusions)
+
+
+def test_an_excluded_silo_can_do_nothing_any_more(desk: Desk) -> None:
+    session = asyncio.run(desk.join(ALICE))
+    desk.assign(an_assignment(ALICE))
+    exclude(desk)
+    work_id = an_assignment(ALICE).work_id
+    for call in (
+        lambda: desk.sessions.join(peer(ALICE), JOIN),
+        lambda: desk.sessions.pull_work(peer(ALICE), pb.PullWorkRequest(session_id=session)),
+        lambda: desk.sessions.heartbeat(peer(ALICE), pb.HeartbeatRequest(session_id=session)),
+        lambda: desk.sessions.open_blob(peer(ALICE), pb.FetchBlobRequest(session_id=session)),
+        lambda: desk.sessions.open_upload(peer(ALICE), pb.PutBlobHeader(session_id=session, work_id=work_id)),
+    ):
+        assert refusal(call()) is ErrorCode.SILO_SUSPENDED
+    assert desk.state(ALICE) is SiloState.DECLINED
+
+
+def test_a_poll_that_waits_ends_at_once(desk: Desk) -> None:
+    async def polled() -> None:
+        session = await desk.join(ALICE)
+        poll = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), pb.PullWorkRequest(session_id=session)))
+        await asyncio.sleep(0)
+        exclude(desk)
+        await poll
+
+    assert refusal(polled()) is ErrorCode.SILO_SUSPENDED
+
+
+def test_a_transfer_that_is_on_its_way_ends(desk: Desk) -> None:
+    asyncio.run(desk.join(ALICE))
+    exclude(desk)
+    with pytest.raises(FedjobsError):
+        desk.sessions.transferred(peer(ALICE), up=1)
+    desk.sessions.transferred(peer(BOB), up=1)
+
+
+def test_its_work_is_not_waited_for_and_what_it_sends_is_not_used(desk: Desk) -> None:
+    asyncio.run(desk.join(ALICE))
+    assignment = desk.assign(an_assignment(ALICE))
+    exclude(desk)
+    failure = Failure("SiloSuspended", SUSPENDED.message)
+    assert assignment.collection.outcomes() == {ALICE: failure}
+    assert not failure.final  # the silo has refused nothing: when it is back, it may do the same work
+    late = desk.assign(an_assignment(ALICE))
+    assert late.collection.outcomes() == {ALICE: failure}
+
+
+def test_it_counts_as_one_that_declined_until_it_is_back(desk: Desk) -> None:
+    asyncio.run(desk.join(ALICE))
+    exclude(desk)
+    assert (desk.roster.ready(), desk.roster.unwilling()) == ([], [ALICE])
+    row = next(row for row in desk.roster.rows() if row.name == ALICE)
+    assert (row.reason, row.message) == ("SiloSuspended", SUSPENDED.message)
+    exclude(desk, ())
+    assert (desk.state(ALICE), desk.roster.unwilling()) == (SiloState.INVITED, [])
+    asyncio.run(desk.join(ALICE))
+    assert desk.roster.ready() == [ALICE]
+
+
+def test_who_declined_by_itself_stays_so_when_it_is_readmitted(desk: Desk) -> None:
+    desk.roster.declined(ALICE, "policy.requesters", "No.")
+    exclude(desk)
+    exclude(desk, ())
+    assert desk.state(ALICE) is SiloState.DECLINED
+
+
+def test_the_same_list_again_changes_nothing(desk: Desk) -> None:
+    exclude(desk)
+    told = list(desk.events)
+    exclude(desk)
+    assert desk.events == told
+
+
+def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
+    asyncio.run(desk.join(BOB))
+    exclude(desk, [SUSPENDED, Exclusion("mallory", ErrorCode.SILO_UNKNOWN, "It is gone.")])
+    assert desk.roster.ready() == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("SiloSuspended", ErrorCode.SILO_SUSPENDED),
+        ("SiloUnknown", ErrorCode.SILO_UNKNOWN),
+        ("DiskFull", ErrorCode.SILO_SUSPENDED),
+        ("OfALaterVersion", ErrorCode.SILO_SUSPENDED),
+    ],
+)
+def test_a_silo_is_told_nothing_but_that_it_is_out(code: str, read: ErrorCode) -> None:
+    message = report_pb2.Exclusion(silo="alice", code=code, message="Out.")
+    assert Exclusion.from_message(message) == Exclusion("alice", read, "Out.")
+    assert Exclusion.from_message(SUSPENDED.to_message()) == SUSPENDED

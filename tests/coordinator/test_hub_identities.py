@@ -1,0 +1,188 @@
+"""A coordinator's certificate from a real hub, for the token of its pod; a hub that is away, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from fedjobs_coordinator.__main__ import main
+from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.hub_identities import Hub, certified
+from fedjobs_coordinator.terminations import Termination
+from fedjobs_protocol import keys
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity, enrolment_name, server_name
+from fedjobs_protocol.reports_client import watch
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.hub.hubs import FRONT_DOOR, OPERATOR_ACCOUNT, Federation, running_federation
+
+from .builders import a_job
+from .coordinator_processes import Container
+
+pytestmark = [pytest.mark.api_server, pytest.mark.processes]
+
+LIFETIME_S = 6
+
+
+@pytest.fixture(scope="module")
+def federation(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    lifetimes = ("--certificate-lifetime", str(LIFETIME_S))
+    with running_federation(api_server, tmp_path_factory.mktemp("hub"), lifetimes=lifetimes) as federation:
+        yield federation
+
+
+@pytest.fixture
+def termination() -> Iterator[Termination]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield Termination()
+    signal.signal(signal.SIGTERM, before)
+
+
+def mounted(federation: Federation, folder: Path, job: str) -> Hub:
+    """What a coordinator's pod finds: the token of a job's pod, and whom to trust."""
+    folder.mkdir()
+    (folder / "token").write_text(federation.coordinator_token(job))
+    (folder / "ca.crt").write_bytes(federation.servers_trust)
+    return Hub(federation.hub.enrolment_address, enrolment_name(FRONT_DOOR), folder)
+
+
+def operator(federation: Federation) -> Identity:
+    token = federation.pod_token(account=OPERATOR_ACCOUNT)
+    with federation.enrolment() as client:
+        return client.issue_operator(token, keys.create())
+
+
+def serial(coordinator: Coordinator, name: str, as_whom: Identity, folder: Path) -> int:
+    """Of the certificate that a coordinator shows now."""
+    as_whom.save(folder)
+    context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    host, _, port = coordinator.address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), 10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as s,
+    ):
+        return x509.load_der_x509_certificate(s.getpeercert(binary_form=True) or b"").serial_number
+
+
+@contextmanager
+def serving(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterator[Coordinator]:
+    coordinator = Coordinator(a_job().model_copy(update={"uid": uid}), identity, folder, "127.0.0.1:0")
+    try:
+        yield coordinator
+    finally:
+        coordinator.close("Suspended")
+
+
+def test_the_operator_hears_a_coordinator_that_renews_and_goes_on_while_the_hub_is_away(
+    federation: Federation, termination: Termination, tmp_path: Path
+) -> None:
+    uid = federation.job([], "renewed")
+    hub, name = mounted(federation, tmp_path / "hub", "renewed"), server_name(uid, FRONT_DOOR)
+    (tmp_path / "state").mkdir()
+
+    async def heard(coordinator: Coordinator) -> str:
+        async with aclosing(watch(coordinator.address, name, operator(federation))) as statuses:  # type: ignore[type-var]
+            return (await anext(statuses)).job_uid
+
+    with certified(hub, uid, termination, None) as identity, serving(identity, uid, tmp_path / "state") as coordinator:
+        assert asyncio.run(heard(coordinator)) == uid
+        first, as_whom = identity(), operator(federation)
+        shown = serial(coordinator, name, as_whom, tmp_path / "operator")
+        federation.hub.kill()
+        assert identity() == first
+        assert serial(coordinator, name, as_whom, tmp_path / "operator") == shown
+        federation.start_hub(ports=federation.hub.ports)
+        wait_until("it is renewed", lambda: identity() != first, seconds=60)
+        assert identity().key == first.key
+        assert serial(coordinator, name, operator(federation), tmp_path / "operator") != shown
+
+
+def test_a_coordinator_waits_for_the_hub_and_is_well_meanwhile(
+    federation: Federation, termination: Termination, tmp_path: Path
+) -> None:
+    uid = federation.job([], "waiting")
+    hub = mounted(federation, tmp_path / "hub", "waiting")
+    ports = federation.hub.ports
+    federation.hub.kill()
+    asked: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        health = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"http://{health}/healthz", timeout=10) as answer:
+            asked.append(answer.status)
+        return bool(asked)
+
+    def bring_it_back() -> None:
+        wait_until("it is well", answers)
+        federation.start_hub(ports=ports)
+
+    helping = threading.Thread(target=bring_it_back)
+    helping.start()
+    with certified(hub, uid, termination, health) as identity:
+        helping.join()
+        assert identity().job_uid == uid
+    assert asked == [200]
+
+
+def test_who_waits_for_the_hub_can_be_told_to_stop(federation: Federation, tmp_path: Path) -> None:
+    container = Container(tmp_path)
+    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "stopped"))
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        assert main(arguments(container, hub, address="127.0.0.1:1")) == 75
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert container.final_word.phase.value == "Suspended"
+
+
+def test_a_token_of_another_jobs_pod_is_no_start(federation: Federation, tmp_path: Path) -> None:
+    container = Container(tmp_path)  # of a job that is not the one of the token's pod
+    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "another"))
+    assert main(arguments(container, hub)) == 4
+    assert container.final_word.code == "WrongCertificate"
+    (hub.credentials / "token").write_text("forged")
+    assert main(arguments(container, hub)) == 4
+    assert container.final_word.code == "TokenRefused"
+    assert "forged" not in container.final_word.message
+
+
+@pytest.mark.parametrize("given", [["--hub", "hub:1"], ["--hub-credentials", "/hub"]])
+def test_half_a_hub_is_a_mistake(tmp_path: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*Container(tmp_path).arguments(), *given])
+    assert "belong together" in capsys.readouterr().err
+
+
+def test_an_identity_that_was_refused_is_told(termination: Termination, federation: Federation, tmp_path: Path) -> None:
+    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "refused"))
+    (hub.credentials / "token").write_text("no token")
+    with pytest.raises(FedjobsError) as raised, certified(hub, "uid", termination, None):
+        pass
+    assert raised.value.code is ErrorCode.TOKEN_REFUSED
+
+
+def federation_job(federation: Federation, name: str) -> str:
+    federation.job([], name)
+    return name
+
+
+def arguments(container: Container, hub: Hub, address: str = "") -> list[str]:
+    words = container.arguments()
+    at = words.index("--tls")
+    del words[at : at + 2]
+    return [*words, "--hub", address or hub.address, "--hub-name", hub.name, "--hub-credentials", str(hub.credentials)]

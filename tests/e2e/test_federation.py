@@ -1,0 +1,163 @@
+"""Three clusters: the federation's, and two silos' that let nothing in, one with a proxy as its only way out."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.firewalls import Counted
+from tests.cluster.fixtures import give_up
+from tests.cluster.links import FRONT_DOOR_PORT, Link
+from tests.cluster.local import LocalCluster
+from tests.cluster.reaching import reaches
+from tests.e2e import outside as outsides
+from tests.e2e.federations import Federation, a_job
+from tests.e2e.installations import OPERATOR_NAMESPACE
+from tests.e2e.outside import BOTH, NORTH, Outside
+
+API_SERVER = 6443
+QUIET = 60  # seconds in which an idle silo is watched
+AGENT_MEMORY = 100_000  # kB, as kubectl top would say it: less than this
+IDLE_BYTES_PER_HOUR = 1_000_000
+SET_BY_THE_MACHINE = {"image"}  # values that a silo with a registry does not need
+RESIDENT = "print(*[line.split()[1] for line in open('/proc/1/status') if line.startswith('VmRSS')])"
+
+
+@pytest.fixture(scope="module")
+def outside(federation: Federation) -> Iterator[Outside]:
+    """Two clusters with a silo each, that were invited and are connected."""
+    cluster = federation.cluster
+    if not isinstance(cluster, LocalCluster):
+        give_up("clusters with links between them are made on this machine only")
+    with outsides.linked(cluster, keep=bool(os.environ.get("E2E_KEEP"))) as found:
+        outsides.settle(federation, found)
+        yield found
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The digits job that both silos have completed: its uid, its status, and what the firewalls had counted then."""
+
+    uid: str
+    status: dict[str, Any]
+    counted: tuple[Counted, ...]
+
+
+@pytest.fixture(scope="module")
+def digits(federation: Federation, outside: Outside) -> Digits:
+    """Run with both silos, from their installation on."""
+    name = federation.apply(a_job("across-clusters", silos=BOTH))
+    status = federation.complete(name)
+    print(federation.cluster.kubectl("get", "silos"))  # noqa: T201 (shown with -s)
+    counted = tuple(link.counted() for link in outside.both)
+    return Digits(federation.job(name)["metadata"]["uid"], status, counted)
+
+
+@pytest.mark.parametrize("silo", BOTH)
+def test_a_silo_that_was_installed_by_the_line_of_its_invitation_shows_up(
+    federation: Federation, outside: Outside, silo: str
+) -> None:
+    federation.wait_for_silo(silo, "Enrolled")
+    status = federation.silo_status(silo)
+    assert set(status["datasets"]) == {"digits", "digits-test"}
+    assert status["versions"]["fedjobs"]
+    shown = federation.cluster.kubectl("get", "silo", silo)
+    assert "True" in shown
+    invitation = ("get", "secret", f"fedjobs-invitation-{silo}", f"--namespace={OPERATOR_NAMESPACE}")
+    assert not federation.cluster.kubectl(*invitation, "--ignore-not-found"), "the token was used, so it is gone"
+
+
+@pytest.mark.parametrize("silo", BOTH)
+def test_helm_test_says_that_a_silo_is_installed_well(federation: Federation, outside: Outside, silo: str) -> None:
+    federation.sites[silo].helm_test()
+
+
+def test_the_digits_job_completes_across_clusters(digits: Digits) -> None:
+    assert digits.status["round"] == digits.status["rounds"] == 20
+    assert [row["name"] for row in digits.status["silos"]] == list(BOTH)
+    assert digits.status["restarts"] == 0
+
+
+def test_the_firewalls_let_nothing_in_that_nobody_had_asked_for(digits: Digits) -> None:
+    for silo, counted in zip(BOTH, digits.counted, strict=True):
+        print(silo, counted)  # noqa: T201
+        assert counted.answers > 0
+        assert counted.let_in == 0
+        assert counted.turned_away == 0, "the federation tried to begin something"
+        assert counted.held_back == 0, "the silo tried to reach something else"
+
+
+@pytest.mark.usefixtures("digits")
+def test_everything_of_a_silo_behind_a_proxy_went_through_the_proxy(federation: Federation, outside: Outside) -> None:
+    assert outside.south.proxy
+    asked_for = {place.split(" ")[0] for place in outside.south.proxy.asked_for()}
+    assert asked_for == {f"{outside.south.address}:{FRONT_DOOR_PORT}"}
+
+
+@pytest.mark.usefixtures("digits")
+def test_the_firewalls_count_what_they_turn_away(federation: Federation, outside: Outside) -> None:
+    """So that the zeros mean something."""
+    link = outside.north
+    before = link.counted()
+    assert isinstance(federation.cluster, LocalCluster)
+    assert not reaches(federation.cluster.network.inside, link.silo.network.node, API_SERVER, patience=1)
+    assert link.counted().turned_away > before.turned_away
+    assert link.counted().let_in == 0
+
+
+def test_a_silos_people_read_what_was_asked_and_what_left(federation: Federation, digits: Digits) -> None:
+    site = federation.sites[NORTH]
+    about = {entry["subject"] for entry in site.audit() if entry["job"] == digits.uid}
+    assert "invitation" in about
+    assert len(about) > 1, "the computations and what was sent"
+    assert "entries, each with the hash" in site.fedjobs("audit", "--verify")
+
+
+@pytest.mark.usefixtures("digits")
+def test_the_numbers_of_a_silo(federation: Federation, outside: Outside) -> None:
+    """At most five values, less than 100 MB for the agent, next to nothing while nothing is asked."""
+    for silo, link in zip(BOTH, outside.both, strict=True):
+        values = set(outsides.values(silo, link, "hospital-a")) - SET_BY_THE_MACHINE - silo_file_fields()
+        resident = int(federation.sites[silo].in_agent(RESIDENT))
+        idle = idle_bytes(link)
+        print(  # noqa: T201
+            f"{silo}: the silo's file and {len(values) + 1} values ({', '.join(sorted(values))}, token), "
+            f"{resident} kB resident, {idle} bytes an hour"
+        )
+        assert len(values) + 1 <= 5
+        assert resident < AGENT_MEMORY
+        assert idle < IDLE_BYTES_PER_HOUR
+
+
+def test_the_time_from_an_invitation_to_the_quorum(federation: Federation, outside: Outside) -> None:
+    name = federation.apply(a_job("how-soon", rounds=2, silos=BOTH))
+    federation.complete(name)
+    ready, quorum = (event(federation, name, reason) for reason in ("Listening", "EnoughSilos"))
+    print(f"from the coordinator's being ready to the last silo's: {(quorum - ready).total_seconds():.0f} s")  # noqa: T201
+    assert quorum >= ready
+
+
+def silo_file_fields() -> set[str]:
+    """What belongs to the silo's own file, which is the same without Kubernetes."""
+    return {"silo", "datasets", "policy", "runner"}
+
+
+def idle_bytes(link: Link) -> int:
+    """What the firewall sees in an hour of nothing, judged by a minute of it."""
+    before = link.firewall.bytes_seen()
+    time.sleep(QUIET)  # what is measured is what happens while nothing happens
+    return (link.firewall.bytes_seen() - before) * 3600 // QUIET
+
+
+def event(federation: Federation, name: str, reason: str) -> datetime.datetime:
+    """When an event of a job was told."""
+    which = f"involvedObject.name={name},reason={reason}"
+    told = json.loads(federation.kubectl("get", "events", "--field-selector", which, "-o", "json"))["items"]
+    return min(datetime.datetime.fromisoformat(each["firstTimestamp"]) for each in told)

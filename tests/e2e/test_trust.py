@@ -1,0 +1,128 @@
+"""What holds a federation together may go away or be replaced while a job runs; who is dropped is out at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import derived_images, images
+from tests.cluster.images import Target
+from tests.cluster.readiness import wait_until
+from tests.e2e import commands, installations
+from tests.e2e.commands import PATIENCE
+from tests.e2e.federations import FEW, Federation, a_job, finished_rounds
+from tests.e2e.guests import guest
+from tests.e2e.installations import HUB, OPERATOR_NAMESPACE
+from tests.e2e.sites import RELEASE, ROOT, Site
+
+ROUNDS = 300
+OLD = "protocol-1"
+PACKAGE = "opt/fedjobs/lib/python3.11/site-packages/fedjobs_protocol"
+AGENTS = "--selector=app.kubernetes.io/component=agent"
+
+
+def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: Path) -> None:
+    name = federation.apply(a_job("without-hub", rounds=ROUNDS))
+    federation.wait_for_round(name, 3)
+    installations.scale(federation.cluster, HUB, 0)
+    try:
+        federation.complete(name)
+    finally:
+        installations.scale(federation.cluster, HUB, 2)
+    federation.fetch(name, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    for silo in FEW:
+        federation.wait_for_silo(silo, "Connected")
+
+
+def test_the_front_door_may_be_replaced_while_a_job_runs(federation: Federation, tmp_path: Path) -> None:
+    name = federation.apply(a_job("new-front-door", rounds=ROUNDS))
+    federation.wait_for_round(name, 3)
+    pods = ("pods", "--selector=app.kubernetes.io/component=front-door", f"--namespace={OPERATOR_NAMESPACE}")
+    federation.cluster.kubectl("delete", *pods, "--now")
+    status = federation.complete(name)
+    federation.fetch(name, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    assert status["restarts"] == 0
+
+
+def test_ways_of_other_jobs_come_and_go_and_no_link_is_cut(federation: Federation) -> None:
+    stays = federation.apply(a_job("stays", rounds=100_000, silos=FEW[:1]))
+    federation.wait_for_round(stays, 3)
+    federation.complete(federation.apply(a_job("comes-and-goes", rounds=2, silos=FEW[1:])))
+    federation.wait_for_round(stays, federation.status(stays)["round"] + 5)
+    assert [row.get("restarts", 0) for row in federation.status(stays)["silos"]] == [0]
+    federation.delete(stays)
+
+
+def test_a_silo_that_is_suspended_is_out_at_once_and_may_come_back(federation: Federation) -> None:
+    silo = FEW[0]
+    job = a_job("drops-a-silo", rounds=100_000)
+    job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
+    name = federation.apply(job)
+    federation.wait_for_round(name, 3)
+
+    commands.fedjobs(federation.cluster, "silo", "suspend", silo)
+    try:
+        row = federation.wait_for_row(name, silo, "Declined")
+        assert "uspended" in row["reason"]
+        wait_until("its worker ends", lambda: not federation.sites[silo].workers(name), seconds=PATIENCE)
+        federation.wait_for_round(name, federation.status(name)["round"] + 5)  # the other silo goes on
+    finally:
+        commands.fedjobs(federation.cluster, "silo", "resume", silo)
+    federation.wait_for_silo(silo, "Connected")
+    wait_until("it is back", lambda: federation.row(name, silo)["state"] in ("Ready", "Working"), seconds=PATIENCE)
+    federation.delete(name)
+
+
+def test_of_two_agents_the_newer_wins_and_nothing_is_counted_twice(federation: Federation, tmp_path: Path) -> None:
+    site = federation.sites[FEW[0]]
+    name = federation.apply(a_job("two-agents", rounds=ROUNDS))
+    federation.wait_for_round(name, 3)
+    older = site.kubectl("get", "pods", AGENTS, "-o", "jsonpath={.items[0].metadata.name}")
+    site.kubectl("scale", f"deployment/{RELEASE}", "--replicas=2")
+    try:
+        wait_until(
+            "the older agent says why it ends", lambda: says_that_it_is_superseded(site, older), seconds=PATIENCE
+        )
+        federation.complete(name)
+    finally:
+        site.kubectl("scale", f"deployment/{RELEASE}", "--replicas=1")
+    federation.fetch(name, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    federation.wait_for_silo(site.silo, "Connected")
+
+
+def says_that_it_is_superseded(site: Site, pod: str) -> bool:
+    now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
+    return "another one of the same silo is there" in now.stdout + before.stdout
+
+
+@pytest.fixture
+def old_worker(federation: Federation) -> Iterator[Site]:
+    """A silo whose image speaks the version before this one, and no other."""
+    source = (ROOT / "protocol/fedjobs_protocol/versions.py").read_text()
+    older, changed = re.subn(r"^(PROTOCOL_VERSIONS\b.*=) \(1, 2\)$", r"\1 (1,)", source, flags=re.MULTILINE)
+    assert changed == 1
+    [archive] = images.build([Target.WORKER])
+    derived = archive.with_name("worker-protocol-1.tar")
+    compiled = f"{PACKAGE}/__pycache__/versions.cpython-311.pyc"  # believed without a look at the source
+    files = {f"{PACKAGE}/versions.py": older.encode()}
+    try:
+        image = Target.WORKER.tag.rpartition(":")[0] + f":{OLD}"
+        derived_images.derive(archive, image, derived, files=files, without=[compiled])
+        federation.cluster.load_images([derived])
+    finally:
+        derived.unlink(missing_ok=True)
+    with guest(federation, "hospital-old", "hospital-b", image={"tag": OLD, "pullPolicy": "Never"}) as site:
+        yield site
+
+
+def test_a_worker_of_the_version_before_takes_part(federation: Federation, old_worker: Site) -> None:
+    assert federation.silo_status(old_worker.silo)["versions"]["protocol"] == "1"
+    name = federation.apply(a_job("old-and-new", rounds=5, silos=[FEW[0], old_worker.silo]))
+    status = federation.complete(name)
+    assert status["round"] == 5

@@ -1,0 +1,49 @@
+"""The way in from outside: a Service of its own, a Gateway before it, or none of the chart's."""
+
+from __future__ import annotations
+
+from tests.helm.charts import FRONT_DOOR, HOST, HUB, NAMESPACE, Helm, Object, of_kind, part
+
+GATEWAY = ("frontDoor.gateway.name=public", "frontDoor.gateway.namespace=gateways", "frontDoor.gateway.sectionName=tls")
+
+
+def service(objects: list[Object]) -> Object:
+    """Of the front door."""
+    [found] = of_kind(part(objects, FRONT_DOOR), "Service")
+    return found
+
+
+def test_by_default_there_is_one_port_for_everything(helm: Helm) -> None:
+    spec = service(helm.objects())["spec"]
+    assert spec["type"] == "LoadBalancer"
+    assert [(port["port"], port["targetPort"]) for port in spec["ports"]] == [(443, "tls")]
+
+
+def test_a_port_of_the_nodes_may_be_fixed(helm: Helm) -> None:
+    spec = service(helm.objects("frontDoor.service.type=NodePort", "frontDoor.service.nodePort=30443"))["spec"]
+    assert (spec["type"], spec["ports"][0]["nodePort"]) == ("NodePort", 30443)
+
+
+def test_an_ingress_controller_that_passes_tls_through_finds_a_service_and_its_annotations(helm: Helm) -> None:
+    annotation = "frontDoor.service.annotations.example\\.org/passthrough=yes"
+    found = service(helm.objects("frontDoor.service.type=ClusterIP", annotation))
+    assert found["spec"]["type"] == "ClusterIP"
+    assert found["metadata"]["annotations"] == {"example.org/passthrough": "yes"}
+
+
+def test_a_gateway_has_one_route_for_all_names(helm: Helm) -> None:
+    objects = helm.objects("frontDoor.service.type=ClusterIP", *GATEWAY)
+    [route] = of_kind(objects, "TLSRoute")
+    assert route["metadata"]["namespace"] == NAMESPACE
+    assert route["spec"]["hostnames"] == [HOST, f"*.{HOST}"]
+    assert route["spec"]["parentRefs"] == [{"name": "public", "namespace": "gateways", "sectionName": "tls"}]
+    [backend] = route["spec"]["rules"][0]["backendRefs"]
+    [port] = service(objects)["spec"]["ports"]
+    assert (backend["name"], backend["port"]) == (service(objects)["metadata"]["name"], port["port"])
+
+
+def test_without_a_front_door_of_the_charts_the_hub_has_the_ports_to_lead_to(helm: Helm) -> None:
+    objects = helm.objects("frontDoor.enabled=false")
+    assert part(objects, FRONT_DOOR) == []
+    [hub] = of_kind(part(objects, HUB), "Service")
+    assert [port["port"] for port in hub["spec"]["ports"]] == [8443, 8444]

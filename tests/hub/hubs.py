@@ -1,0 +1,332 @@
+"""A real hub for tests, as a process, on a real API server: what silos, coordinators and the operator call.
+
+    @pytest.fixture
+    def federation(api_server: ApiServer, tmp_path: Path) -> Iterator[Federation]:
+        with running_federation(api_server, tmp_path) as federation:   # installs the CRDs, starts one hub
+            yield federation
+
+    def test_...(federation: Federation) -> None:
+        silo = federation.silo("hospital-a")                 # a Silo object; the hub invites it
+        token = federation.token("hospital-a")               # the SiloToken of its invitation
+        identity = federation.enrolled("hospital-a")         # all of that, and the agent's identity
+        job = federation.job(["hospital-a"])                 # a FederatedJob that invites it; its UID
+        with federation.enrolment() as client: ...           # hub_client.EnrolmentClient
+        with federation.hub_client(identity) as client: ...  # hub_client.HubClient
+
+`federation.hub` is the process: `address` and `enrolment_address` (127.0.0.1:PORT) to dial, `kill()`, `stop()`, `log`.
+`federation.start_hub(...)` starts another one of the same federation, on the same ports if they are given, so that a
+hub can go away and come back. Options of `running_federation`: `lifetimes=("--certificate-lifetime", "60", ...)`.
+`federation.front_door` is the name: hub port under it, enrolment port under `enrol.` and it (open_channel's
+server_name). `federation.pod_token(...)` makes a pod and a token bound to it.
+
+All Silos of an API server are the hub's, whatever its namespace: run one federation at a time, and give silos names
+that no other test uses.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fedjobs_operator.crds.files import FOLDER
+from fedjobs_protocol import keys, silo_tokens
+from fedjobs_protocol.channels import open_channel, open_enrolment_channel
+from fedjobs_protocol.hub_client import EnrolmentClient, HubClient
+from fedjobs_protocol.identities import Identity, enrolment_name, server_name
+from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.silo_tokens import SiloToken
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import tail, wait_until
+from tests.hub import rights
+
+FRONT_DOOR = "fedjobs.example.org"
+OPERATOR_ACCOUNT = "fedjobs"
+Body = dict[str, Any]
+
+
+class HubProcess:
+    """`python -m fedjobs_hub`, until it is killed or stopped.
+
+    Args:
+        kubeconfig: Whose rights it has.
+        namespace: Its own.
+        log: Where its words go.
+        arguments: Further ones.
+        ports: For certificates, and for enrolment; None: any free ones.
+
+    Attributes:
+        address: For who has a certificate, `127.0.0.1:PORT`.
+        enrolment_address: For who has none.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, namespace: str, log: Path, *arguments: str, ports: tuple[int, int] | None = None
+    ) -> None:
+        self.log = log
+        self.ports = ports or (_free_port(), _free_port())
+        self.address, self.enrolment_address = (f"127.0.0.1:{port}" for port in self.ports)
+        http = f"127.0.0.1:{_free_port()}"
+        self.http = f"http://{http}"
+        command = [sys.executable, "-m", "fedjobs_hub", "--own-namespace", namespace, "--front-door", FRONT_DOOR]
+        command += ["--address", "127.0.0.1:443", "--operator-account", OPERATOR_ACCOUNT]
+        command += ["--listen", self.address, "--listen-enrolment", self.enrolment_address]
+        command += ["--metrics", http, "--health", http, *arguments]
+        with log.open("ab") as file:
+            environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
+            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+
+    def wait_until_it_listens(self) -> None:
+        """Until both ports answer."""
+        wait_until("the hub listens", self._listens, seconds=60, broken=self._why_it_ended)
+
+    def kill(self) -> None:
+        """As the kernel kills it: at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """As a kubelet ends it; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def words(self) -> list[Body]:
+        """What it has logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def _listens(self) -> bool:
+        return any(word.get("event") == "listening" for word in self.words())
+
+    def _why_it_ended(self) -> str | None:
+        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
+
+
+class Federation:
+    """A namespace on an API server, and the hubs there."""
+
+    def __init__(self, server: ApiServer, namespace: str, folder: Path, options: Sequence[str]) -> None:
+        self.server = server
+        self.namespace = namespace
+        self.front_door = FRONT_DOOR
+        self.hubs: list[HubProcess] = []
+        self._folder = folder
+        self._options = tuple(options)
+        self._kubeconfig = rights.granted(server, namespace)
+
+    @property
+    def hub(self) -> HubProcess:
+        """The one that was started last."""
+        return self.hubs[-1]
+
+    def start_hub(self, *more: str, ports: tuple[int, int] | None = None) -> HubProcess:
+        """Starts another hub, and waits until it listens."""
+        log = self._folder / f"hub-{len(self.hubs)}.log"
+        self.hubs.append(HubProcess(self._kubeconfig, self.namespace, log, *self._options, *more, ports=ports))
+        self.hub.wait_until_it_listens()
+        return self.hub
+
+    # Silos
+
+    def silo(self, name: str, **annotations: str) -> Body:
+        """A Silo object, made or changed."""
+        metadata = {"name": name, "annotations": annotations}
+        self.apply({"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo", "metadata": metadata, "spec": {}})
+        return self.get("silo", name)
+
+    def status(self, name: str) -> Body:
+        """Of a Silo."""
+        status: Body = self.get("silo", name).get("status", {})
+        return status
+
+    def condition(self, name: str, kind: str) -> tuple[str, str]:
+        """Status and reason of a Silo's condition; empty texts where there is none."""
+        found = [each for each in self.status(name).get("conditions", ()) if each["type"] == kind]
+        return (found[0]["status"], found[0]["reason"]) if found else ("", "")
+
+    def wait_for(self, name: str, kind: str, status: str, reason: str) -> None:
+        """Until a Silo's condition is so."""
+        wait_until(f"{name}: {kind} {status} {reason}", lambda: self.condition(name, kind) == (status, reason))
+
+    def invitation(self, name: str) -> dict[str, str]:
+        """The Secret of a silo's invitation, once the Silo's status is the token's."""
+
+        def made() -> dict[str, str]:
+            found = self.server.kubectl.run(
+                "get", "secret", f"fedjobs-invitation-{name}", "-n", self.namespace, "-o", "json"
+            )
+            data = json.loads(found.stdout)["data"] if found.returncode == 0 else {}
+            return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+        def known() -> bool:
+            secret = made()
+            written = self.status(name).get("enrolment", {}).get("tokenHash", "")
+            return bool(secret) and silo_tokens.matches(silo_tokens.decoded(secret["token"]).secret, written)
+
+        wait_until(f"{name} is invited", known, seconds=30)
+        return made()
+
+    def token(self, name: str) -> SiloToken:
+        return silo_tokens.decoded(self.invitation(name)["token"])
+
+    def enrolled(self, name: str, key: bytes | None = None) -> Identity:
+        """A new Silo, whose agent has enrolled; its identity."""
+        self.silo(name)
+        token = self.token(name)
+        with self.enrolment() as client:
+            return client.enrol(name, token.secret, key or keys.create())
+
+    def suspend(self, name: str, *, suspend: bool = True) -> None:
+        self._patch("silo", name, {"spec": {"suspend": suspend}})
+
+    # Jobs
+
+    def job(self, silos: Sequence[str], name: str = "", namespace: str | None = None) -> str:
+        """A FederatedJob that invites these silos, as its operator would say it; its UID."""
+        name = name or f"job-{uuid.uuid4().hex[:8]}"
+        namespace = namespace or self.namespace
+        program = {"name": "fedavg", "parameters": {}}
+        spec = {"program": program, "dataset": "digits", "silos": {"names": list(silos) or ["nobody"]}}
+        kind = {"apiVersion": "fedjobs.dev/v1alpha1", "kind": "FederatedJob"}
+        self.apply({**kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec})
+        uid = str(self.get("federatedjob", name, namespace)["metadata"]["uid"])
+        self.invite(name, uid, silos, namespace=namespace)
+        return uid
+
+    def invite(self, name: str, uid: str, silos: Sequence[str], namespace: str | None = None) -> None:
+        """Changes whom a job invites; nobody: it has no invitation."""
+        namespace = namespace or self.namespace
+        invitation = Invitation(
+            job_uid=uid,
+            job_name=name,
+            namespace=namespace,
+            requested_by="alice@example.org",
+            program="fedavg",
+            datasets=["digits"],
+            address="127.0.0.1:443",
+            server_name=server_name(uid, FRONT_DOOR),
+        )
+        rows = [{"name": silo, "state": "Invited"} for silo in silos]
+        document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True)) if silos else None
+        self._patch("federatedjob", name, {"status": {"invitation": document, "silos": rows}}, "status", namespace)
+
+    def pod_token(
+        self,
+        namespace: str | None = None,
+        account: str = "default",
+        owners: Sequence[Body] = (),
+        audience: str = "fedjobs-hub",
+    ) -> str:
+        """A pod with these owners, and a token of its ServiceAccount that is bound to it."""
+        namespace, name = namespace or self.namespace, f"pod-{uuid.uuid4().hex[:8]}"
+        account_object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
+        self.apply({**account_object, "metadata": {"name": account, "namespace": namespace}})
+        metadata = {"name": name, "namespace": namespace, "ownerReferences": list(owners)}
+        spec = {"serviceAccountName": account, "containers": [{"name": "c", "image": "i"}]}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        arguments = ["create", "token", account, "-n", namespace, "--bound-object-kind=Pod"]
+        return self.server.kubectl(*arguments, f"--bound-object-name={name}", f"--audience={audience}").strip()
+
+    def coordinator_token(self, job: str, namespace: str | None = None) -> str:
+        """The token of a pod of a Job of a FederatedJob (its name)."""
+        namespace = namespace or self.namespace
+        name = f"{job}-coordinator-1"
+        template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+        metadata = {
+            "name": name,
+            "namespace": namespace,
+            "ownerReferences": [self.owner("federatedjob", job, namespace)],
+        }
+        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+        return self.pod_token(namespace, owners=[self.owner("job", name, namespace)])
+
+    def owner(self, kind: str, name: str, namespace: str | None = None) -> Body:
+        """A reference to what controls another object."""
+        body = self.get(kind, name, namespace or self.namespace)
+        owner = {"apiVersion": body["apiVersion"], "kind": body["kind"], "name": name, "uid": body["metadata"]["uid"]}
+        return owner | {"controller": True}
+
+    # Calls
+
+    @property
+    def servers_trust(self) -> bytes:
+        """PEM: whom those trust who call the hub."""
+        body = self.get("configmap", "fedjobs-trust", self.namespace)
+        return str(body["data"]["servers.crt"]).encode()
+
+    @contextmanager
+    def enrolment(self, hub: HubProcess | None = None, trust: bytes | None = None) -> Iterator[EnrolmentClient]:
+        """The calls of who has no certificate yet."""
+        address = (hub or self.hub).enrolment_address
+        with open_enrolment_channel(address, enrolment_name(FRONT_DOOR), trust or self.servers_trust) as channel:
+            yield EnrolmentClient(channel)
+
+    @contextmanager
+    def hub_client(self, identity: Identity, hub: HubProcess | None = None) -> Iterator[HubClient]:
+        """The calls of an agent or a worker."""
+        with open_channel((hub or self.hub).address, FRONT_DOOR, identity) as channel:
+            yield HubClient(channel)
+
+    # Objects
+
+    def apply(self, body: Body) -> None:
+        self.server.kubectl.apply(yaml.safe_dump(body))
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Body:
+        place = ["-n", namespace] if namespace else []
+        body: Body = json.loads(self.server.kubectl("get", kind, name, *place, "-o", "json"))
+        return body
+
+    def _patch(self, kind: str, name: str, change: Body, subresource: str = "", namespace: str | None = None) -> None:
+        place = ["-n", namespace] if namespace else []
+        part = [f"--subresource={subresource}"] if subresource else []
+        self.server.kubectl("patch", kind, name, *place, *part, "--type=merge", "-p", json.dumps(change))
+
+
+@contextmanager
+def running_federation(
+    server: ApiServer, folder: Path, *, lifetimes: Sequence[str] = (), hubs: int = 1
+) -> Iterator[Federation]:
+    """A federation with so many hubs in a namespace of its own; they end with the block.
+
+    Args:
+        server: Where.
+        folder: For the hubs' logs.
+        lifetimes: Further options of the hubs.
+        hubs: How many are started.
+    """
+    install(server)
+    namespace = f"hub-{uuid.uuid4().hex[:8]}"
+    server.kubectl("create", "namespace", namespace)
+    folder.mkdir(parents=True, exist_ok=True)
+    federation = Federation(server, namespace, folder, lifetimes)
+    with ExitStack() as stack:
+        stack.callback(lambda: [hub.kill() for hub in federation.hubs])
+        for _ in range(hubs):
+            federation.start_hub()
+        yield federation
+
+
+def install(server: ApiServer) -> None:
+    """The resource definitions, served."""
+    for name in ("federatedjobs.yaml", "silos.yaml"):
+        server.kubectl.apply((FOLDER / name).read_text())
+    definitions = ("crd/federatedjobs.fedjobs.dev", "crd/silos.fedjobs.dev")
+    server.kubectl("wait", "--for=condition=Established", "--timeout=60s", *definitions)
+    wait_until("the API is served", lambda: server.kubectl.run("get", "fj,silos").returncode == 0)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

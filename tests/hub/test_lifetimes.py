@@ -1,0 +1,108 @@
+"""Certificates that expire, and an authority that is replaced while silos call."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from fedjobs_hub import names
+from fedjobs_protocol import keys
+from fedjobs_protocol.errors import ErrorCode
+from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.v1 import hub_pb2 as pb
+
+from tests.cluster.api_servers import ApiServer
+from tests.cluster.readiness import wait_until
+from tests.hub.calls import call_enrolment
+from tests.hub.hubs import Federation, running_federation
+from tests.hub.refusals import code, refusal
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def renewed_after_expiry(federation: Federation, identity: Identity) -> Identity:
+    with federation.enrolment() as client:
+        return client.renew_expired(identity)
+
+
+def test_an_expired_certificate_is_renewed_for_the_same_key_until_the_grace_ends(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
+    lifetimes = ("--certificate-lifetime", "2", "--worker-lifetime", "2", "--grace", "15")
+    with running_federation(api_server, tmp_path, lifetimes=lifetimes) as federation:
+        old = federation.enrolled("asleep")
+        wait_until("it has expired", lambda: now() > old.expires)
+        with federation.hub_client(old) as hub:
+            assert code(lambda: hub.renew(old)) is ErrorCode.UNAVAILABLE  # TLS ends the handshake
+        federation.wait_for("asleep", "Enrolled", "False", "CertificateExpired")
+
+        thief = pb.RenewExpiredRequest(certificate=old.certificate, csr=keys.signing_request(keys.create()))
+        assert code(lambda: call_enrolment(federation, "RenewExpired", thief)) is ErrorCode.CSR_REFUSED
+        federation.suspend("asleep")
+        federation.wait_for("asleep", "Connected", "False", "Suspended")
+        assert code(lambda: renewed_after_expiry(federation, old)) is ErrorCode.SILO_SUSPENDED
+        federation.suspend("asleep", suspend=False)
+        federation.wait_for("asleep", "Connected", "False", "NeverSeen")
+
+        new = renewed_after_expiry(federation, old)
+        assert (new.key, new.expires > old.expires) == (old.key, True)
+        federation.wait_for("asleep", "Enrolled", "False", "GraceEnded")
+        assert code(lambda: renewed_after_expiry(federation, new)) is ErrorCode.WRONG_CERTIFICATE
+        refused = refusal(lambda: renewed_after_expiry(federation, new))
+        assert "longer ago than the time of grace" in refused.message
+
+
+def test_a_token_that_nobody_used_in_time_is_worth_nothing(api_server: ApiServer, tmp_path: Path) -> None:
+    with running_federation(api_server, tmp_path, lifetimes=("--token-lifetime", "10")) as federation:
+        federation.silo("late")
+        token = federation.token("late")
+        federation.wait_for("late", "Enrolled", "False", "InvitationExpired")
+        with federation.enrolment() as client:
+            refused = refusal(lambda: client.enrol("late", token.secret, keys.create()))
+        assert refused.code is ErrorCode.TOKEN_REFUSED
+        assert "The token of silo late ended at" in refused.message
+        assert "keyFingerprint" not in federation.status("late")["enrolment"]
+
+
+def test_an_authority_is_replaced_and_nobody_who_renews_is_cut_off(api_server: ApiServer, tmp_path: Path) -> None:
+    lifetimes = ("--certificate-lifetime", "12", "--worker-lifetime", "12", "--grace", "0")
+    with running_federation(api_server, tmp_path, lifetimes=lifetimes, hubs=2) as federation:
+        identity = federation.enrolled("steady")
+        first = federation.servers_trust
+        secret = ("secret", names.AUTHORITY, "-n", federation.namespace)
+        federation.server.kubectl("annotate", *secret, f"{names.ROTATE}=today")
+        stages: list[int] = []
+
+        def replaced() -> bool:
+            """Renews with either hub in turn, as an agent would, and looks how far the rotation is."""
+            nonlocal identity
+            hub = federation.hubs[len(stages) % 2]
+            with federation.hub_client(identity, hub) as client:
+                identity = client.renew(identity)
+            stages.append(identity.trust.count(b"BEGIN CERTIFICATE"))
+            return first not in identity.trust
+
+        wait_until("the first generation is trusted no more", replaced, seconds=120)
+        assert set(stages) == {1, 2}
+        assert (stages[0], stages[-1]) == (1, 1)
+        with federation.enrolment(trust=first) as client:
+            assert code(lambda: client.enrol("steady", "x", keys.create())) is ErrorCode.UNAVAILABLE
+        wait_until("the new trust is published", lambda: federation.servers_trust == identity.trust, seconds=20)
+        annotations = federation.get("secret", names.AUTHORITY, federation.namespace)["metadata"]["annotations"]
+        assert annotations[names.ROTATED] == "today"
+        newcomer = federation.enrolled("newcomer")
+        for hub in federation.hubs:  # each looks now and then
+            with federation.hub_client(newcomer, hub) as client:
+                wait_until("a hub trusts it alone", lambda: client.renew(newcomer).trust == identity.trust, seconds=20)
+
+
+def test_an_authority_that_is_there_already_is_taken(api_server: ApiServer, tmp_path: Path) -> None:
+    with running_federation(api_server, tmp_path) as federation:
+        before = federation.servers_trust
+        federation.hub.kill()
+        federation.start_hub()
+        assert federation.servers_trust == before
+        data = federation.get("secret", names.AUTHORITY, federation.namespace)["data"]
+        assert len(data) == 4

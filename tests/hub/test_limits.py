@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+from fedjobs_hub.limits import RateLimit, host
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refused(limit: RateLimit, caller: str) -> bool:
+    try:
+        limit.take(caller)
+    except FedjobsError as error:
+        return error.code is ErrorCode.TOO_MANY_REQUESTS
+    return False
+
+
+def test_a_burst_is_taken_and_then_so_many_a_second() -> None:
+    clock = Clock()
+    limit = RateLimit(2, 5, "calls", clock)
+    assert [refused(limit, "a") for _ in range(7)] == [False] * 5 + [True] * 2
+    clock.now = 1.0
+    assert [refused(limit, "a") for _ in range(3)] == [False, False, True]
+
+
+def test_one_caller_does_not_use_up_what_is_anothers() -> None:
+    limit = RateLimit(1, 1, "calls", Clock())
+    limit.take("a")
+    assert (refused(limit, "a"), refused(limit, "b")) == (True, False)
+
+
+def test_callers_without_end_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fedjobs_hub.limits._MOST_CALLERS", 3)
+    limit = RateLimit(1, 1, "calls", Clock())
+    for number in range(10):
+        limit.take(str(number))
+    assert (refused(limit, "9"), refused(limit, "0")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"), [("ipv4:10.0.0.1:5123", "ipv4:10.0.0.1"), ("ipv6:[::1]:1", "ipv6:[::1]")]
+)
+def test_a_caller_is_his_address(peer: str, expected: str) -> None:
+    assert host(peer) == expected

@@ -1,0 +1,113 @@
+"""Two hubs of one federation: whichever is asked, the answer is the same, and what is raced for has one winner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fedjobs_protocol import keys
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity
+
+from tests.cluster.api_servers import ApiServer
+from tests.hub.announcements import an_announcement
+from tests.hub.hubs import Federation, HubProcess, running_federation
+from tests.hub.refusals import code
+
+
+@pytest.fixture(scope="module")
+def federation(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with running_federation(api_server, tmp_path_factory.mktemp("replicas"), hubs=2) as federation:
+        yield federation
+        assert not [hub.log.read_text() for hub in federation.hubs if "Traceback" in hub.log.read_text()]
+
+
+def raced(calls: list[Callable[[], Identity]]) -> list[Identity | ErrorCode]:
+    """What became of calls that are made at once."""
+
+    def result(call: Callable[[], Identity]) -> Identity | ErrorCode:
+        try:
+            return call()
+        except FedjobsError as error:
+            return error.code
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(result, calls))
+
+
+def test_of_keys_that_race_for_a_silos_token_one_wins(federation: Federation) -> None:
+    federation.silo("raced-for")
+    secret = federation.token("raced-for").secret
+
+    def enrol(hub: HubProcess) -> Identity:
+        with federation.enrolment(hub) as client:
+            return client.enrol("raced-for", secret, keys.create())
+
+    results = raced([lambda hub=hub: enrol(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
+    winners = [each for each in results if isinstance(each, Identity)]
+    assert (len(winners), results.count(ErrorCode.TOKEN_REFUSED)) == (1, 7)
+    for hub in federation.hubs:
+        with federation.hub_client(winners[0], hub) as client:
+            assert client.renew(winners[0]).expires >= winners[0].expires
+
+
+def test_of_keys_that_race_for_a_workers_token_one_wins(federation: Federation) -> None:
+    agent = federation.enrolled("employer")
+    job = federation.job(["employer"])
+    with federation.hub_client(agent) as client:
+        token = client.create_worker_token(job)
+
+    def issue(hub: HubProcess) -> Identity:
+        with federation.enrolment(hub) as client:
+            return client.issue_worker(token, keys.create())
+
+    results = raced([lambda hub=hub: issue(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
+    winners = [each for each in results if isinstance(each, Identity)]
+    assert (len(winners), results.count(ErrorCode.TOKEN_REFUSED)) == (1, 7)
+
+
+def test_what_one_hub_has_heard_the_other_knows_at_once(federation: Federation) -> None:
+    one, other = federation.hubs
+    federation.silo("wandering")
+    secret = federation.token("wandering").secret
+    with federation.enrolment(one) as client:
+        identity = client.enrol("wandering", secret, keys.create())
+    with federation.hub_client(identity, one) as here, federation.hub_client(identity, other) as there:
+        there.announce(an_announcement("agent-1"))
+        here.announce(an_announcement("agent-2"))
+        tag = there.pull_invitations("agent-2", "").tag
+        assert code(lambda: there.pull_invitations("agent-1", tag)) is ErrorCode.SESSION_SUPERSEDED
+        with ThreadPoolExecutor() as pool:
+            poll = pool.submit(there.pull_invitations, "agent-2", tag)
+            here.announce(an_announcement("agent-3"))
+            assert code(lambda: poll.result(20)) is ErrorCode.SESSION_SUPERSEDED
+        job = federation.job(["wandering"])
+        tokens = [client.create_worker_token(job) for client in (here, there) for _ in range(3)]
+    for hub, token in zip([other] * 3 + [one] * 3, tokens, strict=True):
+        with federation.enrolment(hub) as client:
+            assert client.issue_worker(token, keys.create()).job_uid == job
+
+
+def test_each_silo_is_invited_once(federation: Federation) -> None:
+    for number in range(4):
+        name = f"invited-once-{number}"
+        federation.silo(name)
+        first = federation.token(name)
+        with federation.enrolment(federation.hubs[number % 2]) as client:
+            assert client.enrol(name, first.secret, keys.create())
+
+
+def test_a_hub_that_is_killed_and_started_again_has_lost_nothing(federation: Federation) -> None:
+    identity = federation.enrolled("patient")
+    killed = federation.hubs[0]
+    with federation.hub_client(identity, killed) as client:
+        client.announce(an_announcement("agent-1"))
+        tag = client.pull_invitations("agent-1", "").tag
+        killed.kill()
+        with federation.hub_client(identity, federation.hubs[1]) as other:
+            assert other.pull_invitations("agent-1", "").tag == tag
+        federation.start_hub(ports=killed.ports)
+        job = federation.job(["patient"])
+        assert [each.job_uid for each in client.pull_invitations("agent-1", tag).invitations] == [job]
+    assert federation.hub.stop() == 0

@@ -1,0 +1,53 @@
+"""An API server that does not answer for a while ends nothing of the operator."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from fedjobs_operator import trusts
+from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.names import SERVERS_TRUST, TRUST
+from fedjobs_operator.trusts import Trust
+from kubernetes.client import ApiClient, Configuration
+
+from tests.operator.memory_apis import MemoryApi
+
+NAMESPACE = "fedjobs-system"
+
+
+def test_no_answer_is_an_error_of_a_call_like_others() -> None:
+    configuration = Configuration(host="http://127.0.0.1:1")
+    configuration.retries = False
+    with pytest.raises(ApiError, match="does not answer") as caught:
+        KubernetesApi(ApiClient(configuration)).all("Silo")
+    assert caught.value.status == 0
+
+
+def test_whom_to_trust_is_looked_at_again_after_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trusts, "_EVERY_S", 0.001)
+    api, asked = MemoryApi(), 0
+    api.objects["ConfigMap", f"{NAMESPACE}/{TRUST}"] = {"metadata": {"name": TRUST}, "data": {SERVERS_TRUST: "new"}}
+    answer = api.get
+
+    def get(*arguments: str) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise RuntimeError("nobody thought of this")
+        return answer(*arguments)
+
+    monkeypatch.setattr(api, "get", get)
+
+    async def until_it_changes() -> str:
+        trust, changed = Trust(api, NAMESPACE), asyncio.Event()
+
+        async def told() -> None:
+            changed.set()
+
+        task = asyncio.create_task(trust.run(told))
+        await asyncio.wait_for(changed.wait(), 60)
+        task.cancel()
+        return trust.pem
+
+    assert asyncio.run(until_it_changes()) == "new"

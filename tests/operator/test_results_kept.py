@@ -1,0 +1,56 @@
+"""A result that was computed is never lost because it could not be brought to its place."""
+
+from __future__ import annotations
+
+import pytest
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.applying import Applier
+
+from tests.operator.attempts import an_attempt
+from tests.operator.builders import REF, AJob, ALook, a_job, condition, running
+from tests.operator.memory_apis import MemoryApi
+
+TO_S3 = a_job().writing_to("s3://models/digits").kept_for(60)
+DELETED = TO_S3.with_("spec.coordinator.storage", {"whenDeleted": "Delete"})
+RETAINED = TO_S3.with_("spec.coordinator.storage", {"whenDeleted": "Retain"})
+REFUSED = an_attempt(1).failed_for_good("OutputRefused", "The credentials are wrong.")
+EXPORTED = an_attempt(1).complete(result="s3://models/digits")
+
+
+def ended(job: AJob, *attempts: object) -> ALook:
+    return running(job).with_attempts(*attempts).at(101)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("job", "owned"),
+    [(TO_S3, True), (a_job().writing_to_the_claim("models"), True), (a_job(), False), (RETAINED, False)],
+    ids=["s3", "a claim", "no output", "Retain"],
+)
+def test_the_claim_becomes_the_jobs_when_it_is_not_the_only_copy_any_more(job: AJob, owned: bool) -> None:
+    assert ended(job, EXPORTED).plan().own_claim is owned
+    assert ended(job, REFUSED).plan().own_claim is False
+
+
+def test_a_claim_gets_its_owner_before_the_job_is_complete_and_is_otherwise_as_it_was() -> None:
+    api = MemoryApi()
+    api.create({"kind": "PersistentVolumeClaim", "metadata": {"name": REF.claim, "namespace": "team"}, "spec": {}})
+    Applier(api, "fedjobs-system").apply(REF, ended(TO_S3, EXPORTED).plan())
+    assert api.objects["PersistentVolumeClaim", REF.claim]["metadata"]["ownerReferences"] == [REF.owner()]
+
+
+def test_a_job_that_failed_is_deleted_in_time_where_its_claim_stays() -> None:
+    look = ended(TO_S3, REFUSED).then()
+    assert look.at(160).plan().delete_job is False
+    assert look.at(161).plan().delete_job is True
+
+
+def test_a_job_that_failed_is_never_deleted_by_a_clock_where_its_claim_would_go_with_it() -> None:
+    look = ended(DELETED, REFUSED).then()
+    assert (look.at(10**9).plan().delete_job, look.at(10**9).plan().look_again) == (False, None)
+    assert ended(DELETED, EXPORTED).then().at(161).plan().delete_job is True
+
+
+def test_a_refused_output_says_where_the_result_is() -> None:
+    found = condition(ended(TO_S3, REFUSED).plan().status, JobCondition.FAILED)
+    assert found is not None
+    assert found.message == f"The credentials are wrong. What was computed is in the claim {REF.claim}."

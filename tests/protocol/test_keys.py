@@ -1,0 +1,66 @@
+"""What strangers send as a request or a certificate: whatever it is, it is refused and breaks nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from fedjobs_hub.agent_certificates import silo_of
+from fedjobs_protocol import keys
+from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import agent_uri
+
+REQUEST = keys.signing_request(keys.create())
+CERTIFICATE, _ = Issuer.create("fedjobs silos", Purpose.CLIENT).issue("hospital-a", uri=agent_uri("hospital-a"))
+SHAPE = b"-----BEGIN CERTIFICATE-----\n%b-----END CERTIFICATE-----\n"
+
+
+def spoilt(document: bytes) -> Iterator[bytes]:
+    """With each byte in turn changed in two ways, and cut off before it."""
+    for at, byte in enumerate(document):
+        yield document[:at]
+        for other in (byte ^ 1, byte ^ 0x82):
+            yield document[:at] + bytes([other]) + document[at + 1 :]
+
+
+def codes(read: Callable[[bytes], object], documents: Iterator[bytes]) -> set[ErrorCode]:
+    """What is refused, and how; what is read after all is no matter here."""
+    found = set()
+    for document in documents:
+        try:
+            read(document)
+        except FedjobsError as error:
+            found.add(error.code)
+    return found
+
+
+def test_a_spoilt_request_is_refused_whatever_is_wrong_with_it() -> None:
+    assert codes(keys.requested_key, spoilt(REQUEST)) == {ErrorCode.CSR_REFUSED}
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize("read", [keys.certified_key, silo_of])
+def test_a_spoilt_certificate_is_refused_whatever_is_wrong_with_it(read: Callable[[bytes], object]) -> None:
+    plain = x509.load_pem_x509_certificate(CERTIFICATE).public_bytes(serialization.Encoding.DER)
+    documents = (SHAPE % base64.encodebytes(each) for each in spoilt(plain))
+    assert codes(read, documents) == {ErrorCode.WRONG_CERTIFICATE}
+
+
+def test_a_request_of_another_version_is_refused() -> None:
+    version = REQUEST.index(b"\x02\x01\x00")
+    with pytest.raises(FedjobsError, match="cannot be read") as refused:
+        keys.requested_key(REQUEST[: version + 2] + b"\x07" + REQUEST[version + 3 :])
+    assert refused.value.code is ErrorCode.CSR_REFUSED
+
+
+def test_a_request_whose_key_is_anothers_is_refused() -> None:
+    """Its signature must be that of the key which it asks a certificate for."""
+    other = keys.signing_request(keys.create())
+    half = len(REQUEST) - 80
+    with pytest.raises(FedjobsError) as refused:
+        keys.requested_key(REQUEST[:half] + other[half:])
+    assert refused.value.code is ErrorCode.CSR_REFUSED

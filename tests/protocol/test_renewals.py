@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from fedjobs_protocol import renewals
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity, RunAuthority
+from fedjobs_protocol.renewals import Renewing, due
+
+JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
+HOUR, MINUTE, SECOND = datetime.timedelta(hours=1), datetime.timedelta(minutes=1), datetime.timedelta(seconds=1)
+AUTHORITY = RunAuthority.create()
+Made = Callable[..., Renewing]
+
+
+def an_identity(lifetime: datetime.timedelta = HOUR) -> Identity:
+    return AUTHORITY.issue_silo(JOB, SILO, lifetime)
+
+
+class Hub:
+    """Issues identities, as long as nothing is in its way."""
+
+    def __init__(self, lifetime: datetime.timedelta = HOUR) -> None:
+        self.lifetime = lifetime
+        self.issued = 0
+        self.troubles: list[Exception] = []
+
+    def obtain(self) -> Identity:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.issued += 1
+        return an_identity(self.lifetime)
+
+    def renew(self, last: Identity) -> Identity:
+        assert last.certificate
+        return self.obtain()
+
+
+@pytest.fixture
+def renewing() -> Iterator[Made]:
+    made: list[Renewing] = []
+
+    def make(hub: Hub, clock: Callable[[], datetime.datetime] = renewals.now) -> Renewing:
+        made.append(Renewing(hub.obtain, hub.renew, clock))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_the_next_one_is_asked_for_when_a_third_of_the_lifetime_is_left() -> None:
+    identity = an_identity(HOUR)
+    arrived = identity.issued + 5 * SECOND
+    assert due(identity, arrived, fresh=True) == arrived + 40 * MINUTE
+
+
+@pytest.mark.parametrize("off", [-10 * MINUTE, 10 * MINUTE])
+def test_a_clock_that_is_off_does_not_matter_to_one_that_was_issued_just_now(off: datetime.timedelta) -> None:
+    identity = an_identity(MINUTE)
+    arrived = identity.issued + off
+    assert due(identity, arrived, fresh=True) - arrived == 40 * SECOND
+
+
+def test_one_that_was_kept_is_renewed_by_what_it_says() -> None:
+    identity = an_identity(HOUR)
+    assert due(identity, identity.issued + 50 * MINUTE, fresh=False) == identity.issued + 40 * MINUTE
+
+
+def test_it_is_renewed_again_and_again(renewing: Made) -> None:
+    holder = renewing(Hub(SECOND * 0.1))
+    first = holder.first()
+    second = holder.after(first, 20)
+    third = holder.after(second, 20)
+    assert len({first.certificate, second.certificate, third.certificate}) == 3
+
+
+def test_while_the_hub_is_away_the_current_one_is_used(renewing: Made) -> None:
+    hub = Hub()
+    holder = renewing(hub)
+    first = holder.first()
+    hub.troubles = [FedjobsError(ErrorCode.UNAVAILABLE, "away")] * 3
+    holder.hurry(first)
+    assert holder.current() == first
+    assert holder.after(first, 20) != first
+    assert hub.issued == 2
+
+
+def test_before_there_is_one_it_says_why(renewing: Made) -> None:
+    tried = threading.Event()
+
+    class Away(Hub):
+        def obtain(self) -> Identity:
+            if tried.is_set():
+                threading.Event().wait(0.05)
+            tried.set()
+            raise FedjobsError(ErrorCode.UNAVAILABLE, "away")
+
+    holder = renewing(Away())
+    assert tried.wait(20)
+    with pytest.raises(FedjobsError) as caught:
+        holder.current()
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+
+
+def test_who_waits_for_the_first_one_waits_for_a_hub_that_is_away(renewing: Made) -> None:
+    hub = Hub()
+    hub.troubles = [FedjobsError(ErrorCode.UNAVAILABLE, "away")] * 2
+    assert renewing(hub).first()
+
+
+def test_who_waits_for_the_first_one_hears_that_it_was_refused(renewing: Made) -> None:
+    hub = Hub()
+    hub.troubles = [FedjobsError(ErrorCode.TOKEN_REFUSED, "another's")]
+    with pytest.raises(FedjobsError, match="another's"):
+        renewing(hub).first()
+
+
+def test_a_refusal_is_not_the_end(renewing: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewals, "REFUSED_AGAIN_S", 0.01)
+    hub = Hub()
+    holder = renewing(hub)
+    first = holder.first()
+    hub.troubles = [FedjobsError(ErrorCode.SILO_UNKNOWN, "deleted"), RuntimeError("a bug")]
+    holder.hurry(first)
+    assert holder.after(first, 20) != first
+
+
+def test_hurry_is_about_one_identity(renewing: Made) -> None:
+    hub = Hub()
+    holder = renewing(hub)
+    first = holder.first()
+    holder.hurry(first)
+    second = holder.after(first, 20)
+    holder.hurry(first)
+    assert holder.after(second, 0.05) == second
+    assert hub.issued == 2
+
+
+def test_closing_ends_every_wait(renewing: Made) -> None:
+    hub = Hub()
+    hub.troubles = [FedjobsError(ErrorCode.UNAVAILABLE, "away")] * 1000
+    holder = renewing(hub)
+    ended: list[ErrorCode] = []
+
+    def wait() -> None:
+        try:
+            holder.first()
+        except FedjobsError as error:
+            ended.append(error.code)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    holder.close()
+    waiting.join(20)
+    assert ended == [ErrorCode.UNAVAILABLE]

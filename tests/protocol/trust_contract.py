@@ -1,0 +1,110 @@
+"""Who may talk to whom, and how much, on the port of every coordinator: a part of the suite in `session_contract`."""
+
+from __future__ import annotations
+
+import datetime
+
+import grpc
+import pytest
+from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.channels import open_channel
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import Identity, RunAuthority, agent_uri, server_name, worker_uri
+from fedjobs_protocol.session_client import SessionClient
+
+from tests.cluster.readiness import wait_until
+
+from .coordinators import JOB, SILO, Coordinator
+from .session_steps import JOIN, OTHER_SILO, VALUE, WORK, check_unavailable, join, join_and_pull
+from .strangers import silent_connections
+
+
+class TrustContract:
+    def test_a_certificate_of_another_run_is_refused(self, coordinator: Coordinator) -> None:
+        foreign = RunAuthority.create().issue_silo(JOB, SILO)
+        check_unavailable(coordinator.client(identity=foreign))
+        trusting = Identity(foreign.certificate, foreign.key, coordinator.identity().trust)
+        check_unavailable(coordinator.client(identity=trusting))
+
+    def test_a_certificate_for_another_job_is_refused(self, coordinator: Coordinator) -> None:
+        other = "11111111-2222-4333-8444-555555555555"
+        with pytest.raises(FedjobsError) as raised:
+            coordinator.client(identity=coordinator.identity(job=other)).join(JOIN)
+        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+        assert other in raised.value.public
+        assert JOB in raised.value.public
+
+    def test_a_certificate_that_expires_is_refused_on_the_connection_that_there_is_and_on_others(
+        self, coordinator: Coordinator
+    ) -> None:
+        """TLS looks at it once; a connection can be older than what it was made with."""
+        short = coordinator.authority.issue_silo(JOB, SILO, datetime.timedelta(seconds=8))
+        client, session_id = join(coordinator, coordinator.client(identity=short))
+
+        def refused() -> ErrorCode | None:
+            try:
+                client.heartbeat(session_id)
+            except FedjobsError as error:
+                return error.code
+            return None
+
+        wait_until("it is refused", lambda: refused() is ErrorCode.CERTIFICATE_EXPIRED, seconds=30)
+        check_unavailable(coordinator.client(identity=short))
+        renewed = coordinator.client()
+        assert not renewed.heartbeat(session_id).cancel
+
+    def test_what_a_silo_signs_with_its_own_certificate_is_no_certificate(self, coordinator: Coordinator) -> None:
+        own = coordinator.identity()
+        issuer = Issuer(own.certificate, own.key, Purpose.CLIENT)
+        certificate, key = issuer.issue(OTHER_SILO, uri=worker_uri(JOB, OTHER_SILO))
+        check_unavailable(coordinator.client(identity=Identity(certificate + own.certificate, key, own.trust)))
+
+    def test_a_coordinators_certificate_is_none_of_a_silo(self, coordinator: Coordinator) -> None:
+        other = coordinator.authority.issue_coordinator(JOB, server_name(JOB))
+        check_unavailable(
+            coordinator.client(identity=Identity(other.certificate, other.key, coordinator.identity().trust))
+        )
+
+    def test_an_agents_and_the_operators_certificate_are_no_workers(self, coordinator: Coordinator) -> None:
+        certificate, key = coordinator.authority.silos.issue(SILO, uri=agent_uri(SILO))
+        agent = Identity(certificate, key, coordinator.identity().trust)
+        for identity in (agent, coordinator.authority.issue_operator()):
+            with pytest.raises(FedjobsError) as raised:
+                coordinator.client(identity=identity).join(JOIN)
+            assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+
+    def test_a_message_that_is_too_large_is_refused_and_the_next_call_is_answered(
+        self, coordinator: Coordinator
+    ) -> None:
+        unlimited = (("grpc.max_send_message_length", -1),)
+        client, session_id = join(coordinator)
+        with (
+            open_channel(coordinator.address, coordinator.name, coordinator.identity(), unlimited) as channel,
+            pytest.raises(FedjobsError, match="RESOURCE_EXHAUSTED"),
+        ):
+            SessionClient(channel).heartbeat(session_id, state="x" * (17 << 20))
+        assert not client.heartbeat(session_id).cancel
+
+    def test_500_connections_that_say_nothing_disturb_no_session_and_are_ended(self, coordinator: Coordinator) -> None:
+        client, session_id = join_and_pull(coordinator)
+        with silent_connections(coordinator.address, 500) as connections:
+            client.put_blob(session_id, WORK, VALUE)
+            assert not client.heartbeat(session_id, WORK).cancel
+            for connection in connections[:2]:
+                assert connection.recv(1) == b""
+        assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
+
+    def test_a_silo_without_a_certificate_is_refused(self, coordinator: Coordinator) -> None:
+        credentials = grpc.ssl_channel_credentials(coordinator.identity().trust)
+        options = [("grpc.ssl_target_name_override", server_name(JOB))]
+        with grpc.secure_channel(coordinator.address, credentials, options=options) as channel:
+            check_unavailable(SessionClient(channel))
+
+    def test_a_silo_in_plaintext_is_refused(self, coordinator: Coordinator) -> None:
+        with grpc.insecure_channel(coordinator.address) as channel:
+            check_unavailable(SessionClient(channel))
+
+    def test_a_silo_refuses_a_coordinator_of_another_name(self, coordinator: Coordinator) -> None:
+        other = server_name("11111111-2222-4333-8444-555555555555")
+        with open_channel(coordinator.address, other, coordinator.identity()) as channel:
+            check_unavailable(SessionClient(channel))

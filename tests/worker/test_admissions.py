@@ -1,0 +1,46 @@
+"""Whether a silo takes part in a job, where several ask at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fedjobs_protocol.identities import server_name
+from fedjobs_protocol.invitations import Invitation
+from fedjobs_worker.admissions import admitted
+from fedjobs_worker.audits import Audit
+from fedjobs_worker.policies import Allowed, Decision, Refused
+from fedjobs_worker.silo_files import SiloFile
+from fedjobs_worker.usages import Ledger, Usage
+
+NOW = 100.0
+SILO = SiloFile.model_validate({"silo": "hospital-a", "policy": {"limits": {"jobsPerDay": 1}}})
+
+
+class SlowLedger(Ledger):
+    """Waits until the other one has looked as well, where that can be."""
+
+    together = threading.Barrier(2)
+
+    def usage(self) -> Usage:
+        usage = super().usage()
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.together.wait(1)
+        return usage
+
+
+def test_of_two_jobs_that_come_together_the_second_knows_of_the_first(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+
+    def ask(uid: str) -> Decision:
+        invitation = Invitation(
+            job_uid=uid, job_name="digits", program="fedavg", datasets=[], address="a:1", server_name=server_name(uid)
+        )
+        audit = Audit(log, "hospital-a", uid, clock=lambda: NOW)
+        return admitted(SILO, invitation, audit, SlowLedger(log), NOW)
+
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(ask, ("1", "2")))
+    assert {type(decision) for decision in said} == {Allowed, Refused}

@@ -1,0 +1,144 @@
+"""What a worker process says to shards that it is offered; and that what it did not consent to does not run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fedjobs_protocol.digests import named
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_worker.approvals import Approval, ApprovalFolder
+from fedjobs_worker.audit_chains import Verified, raw_lines, verify
+from fedjobs_worker.pending import PendingFolder
+
+from tests.protocol.coordinators import SILO
+from tests.worker.conftest import wait_until
+from tests.worker.silo_processes import Silo, over_digits, total
+
+pytestmark = pytest.mark.processes
+
+APPROVAL = "policy.computations.approval"
+
+
+def _offered(work: pb.Work) -> pb.OfferedShard:
+    return pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"])
+
+
+def _again(work: pb.Work, work_id: str) -> pb.Work:
+    """The same shard, to be run once more."""
+    again = pb.Work()
+    again.CopyFrom(work)
+    again.work_id = work_id
+    return again
+
+
+def _answer(silo: Silo, work: pb.Work) -> pb.ShardConsent | None:
+    return silo.coordinator.do(lambda backend: backend.consents.get((SILO, work.shard.digest)))
+
+
+def _asked(silo: Silo, work: pb.Work) -> pb.ShardConsent:
+    silo.coordinator.do(lambda backend: backend.propose(SILO, _offered(work)))
+    wait_until(lambda: _answer(silo, work), 60)
+    answer = _answer(silo, work)
+    assert answer is not None
+    return answer
+
+
+def test_a_shard_that_the_policy_allows_is_approved_and_then_run(silo: Silo) -> None:
+    silo.start()
+    work = over_digits("1")
+    assert _asked(silo, work).HasField("approved")
+    assert total(silo.ask(work)) == 21
+    assert [(e["subject"], e["decision"]) for e in silo.audit()] == [
+        ("invitation", "allowed"), ("computation", "allowed"), ("work", "allowed"), ("result", "allowed")
+    ]  # fmt: skip
+    assert isinstance(verify(raw_lines(silo.folder / "audit.jsonl")), Verified)
+
+
+@pytest.mark.parametrize("digest", ["ab" * 32, ""])
+def test_a_shard_of_another_digest_than_the_approved_one_is_refused_and_not_run(silo: Silo, digest: str) -> None:
+    silo.file["policy"] = {"computations": {"digests": [digest] if digest else []}}
+    silo.start()
+    work = over_digits("1")
+    refused = _asked(silo, work).refused
+    assert refused.rule == "policy.computations.digests"
+    assert work.shard.digest.hex() in refused.message
+    assert silo.ask(work).refusal.rule == "policy.computations.digests"
+
+
+def test_a_shard_whose_bytes_are_not_of_its_digest_is_not_taken_for_the_approved_one(silo: Silo) -> None:
+    approved = over_digits("1")
+    silo.file["policy"] = {"computations": {"digests": [approved.shard.digest.hex()]}}
+    silo.start()
+    other = over_digits("2", lambda dataset: [dataset.reduce(0.0, lambda total, _: total + 1.0)])  # type: ignore[attr-defined]
+    other.shard.digest = approved.shard.digest
+    assert _asked(silo, other).refused.rule == "BlobCorrupt"
+    assert silo.ask(other).failure.code == "BlobCorrupt"
+    assert total(silo.ask(approved)) == 21
+
+
+def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo: Silo) -> None:
+    silo.file["policy"] = {"computations": {"approval": "manual"}}
+    silo.options = ["--pending", "pending", "--approvals", "approvals"]
+    silo.start()
+    work = over_digits("1")
+    awaiting = _asked(silo, work).awaiting
+    assert awaiting.rule == APPROVAL
+    assert awaiting.seconds_left > 0
+    assert silo.ask(_again(work, "2")).refusal.rule == APPROVAL
+    (pending,) = PendingFolder(silo.folder / "pending").all()
+    assert pending.digest == work.shard.digest.hex()
+    assert "ReduceDataset" in pending.explanation
+    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), Approval(decision="approved", by="dr-a"))
+    wait_until(lambda: (answer := _answer(silo, work)) and answer.HasField("approved"))
+    assert total(silo.ask(work)) == 21
+    assert PendingFolder(silo.folder / "pending").all() == []
+
+
+def test_limits_hold_over_a_restart_of_the_worker(silo: Silo) -> None:
+    silo.file["policy"] = {"limits": {"rounds": 2}}
+    silo.start()
+    work = over_digits("1")
+    assert total(silo.ask(work)) == 21
+    silo.stop()
+    silo.start()
+    assert total(silo.ask(_again(work, "2"))) == 21
+    refusal = silo.ask(_again(work, "3")).refusal
+    assert refusal.rule == "policy.limits.rounds"
+    assert "2 times" in refusal.message
+
+
+def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Silo) -> None:
+    silo.file["policy"] = {"limits": {"rounds": 1}}
+    silo.start()
+    work = over_digits("w")
+    assert total(silo.ask(work)) == 21
+    silo.stop()
+    silo.coordinator.do(lambda backend: backend._reports.clear())
+    silo.start()  # it does not remember any more what became of the work
+    other = _again(work, "w")
+    other.client_inputs[0].selection.seed += 1
+    assert silo.ask(other).refusal.rule == "policy.limits.rounds"
+    silo.stop()
+    silo.coordinator.do(lambda backend: backend._reports.clear())
+    silo.start()
+    assert total(silo.ask(work)) == 21
+
+
+def test_what_would_be_too_many_bytes_does_not_leave_the_silo(silo: Silo) -> None:
+    silo.file["policy"] = {"limits": {"bytesUpPerJob": 10}}
+    silo.start()
+    report = silo.ask(over_digits("1"))
+    assert report.refusal.rule == "policy.limits.bytesUpPerJob"
+    assert silo.audit()[-1]["rule"] == "policy.limits.bytesUpPerJob"
+
+
+def test_the_audit_log_is_told_on_standard_output_where_it_is_asked_for(silo: Silo) -> None:
+    silo.options = ["--tell-audit"]
+    silo.datasets = ["x-rays"]
+    silo.start()
+    assert silo.wait() == 0
+    assert silo.process is not None
+    assert silo.process.stdout is not None
+    told = [json.loads(line) for line in silo.process.stdout if '"audit": true' in line]
+    assert [{"audit": True} | entry for entry in silo.audit()] == told

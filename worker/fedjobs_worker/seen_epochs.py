@@ -1,0 +1,40 @@
+"""The highest epoch of a job's coordinator that this silo has seen: a coordinator of a lower one is stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.files import write_atomically
+
+
+class SeenEpochs:
+    """Remembers it over restarts.
+
+    Args:
+        state: Folder that outlives this process.
+
+    Attributes:
+        highest: 0: none has been seen.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "epoch"
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.highest = int(self._path.read_text()) if self._path.exists() else 0
+
+    def saw(self, epoch: int) -> None:
+        """Takes notice of an epoch.
+
+        Raises:
+            FedjobsError: STALE_COORDINATOR for one that is lower than the highest.
+        """
+        if epoch < self.highest:
+            raise FedjobsError(
+                ErrorCode.STALE_COORDINATOR,
+                f"The coordinator is of epoch {epoch}, and one of epoch {self.highest} has been seen.",
+                "End the older coordinator.",
+            )
+        if epoch > self.highest:
+            write_atomically(self._path, str(epoch).encode())
+            self.highest = epoch
