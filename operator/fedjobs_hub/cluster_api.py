@@ -6,14 +6,12 @@ import enum
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import kubernetes
-import urllib3
-from fedjobs_operator.kubernetes_api import CONFLICT, NOT_FOUND, ApiError
+from fedjobs_operator.api_calls import CONFLICT, NOT_FOUND, ApiCalls, ApiError, no_answer_told, refusal
 from fedjobs_operator.names import GROUP, VERSION
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from fedjobs_hub.names import FIELD_MANAGER
 
@@ -21,7 +19,6 @@ Body = dict[str, Any]
 _TIMEOUT_S = 10
 _WATCH_S = 240
 _CONNECTIONS = 32
-_NO_ANSWER = 0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 """Of any object here."""
 
@@ -58,7 +55,7 @@ class ClusterApi:
     """
 
     def __init__(self, client: ApiClient) -> None:
-        self._client = client
+        self._calls = ApiCalls(client, _TIMEOUT_S)
 
     @staticmethod
     def connect() -> ClusterApi:
@@ -80,7 +77,7 @@ class ClusterApi:
         if not _NAME.fullmatch(name):
             return None  # names come from strangers, too: none may become another path
         try:
-            return self._call("GET", resource.path(namespace, name))
+            return self._calls.call("GET", resource.path(namespace, name))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -89,14 +86,14 @@ class ClusterApi:
     def all(self, resource: Resource, namespace: str | None, selector: str = "") -> tuple[list[Body], str]:
         """All objects, and the version from which `watch` goes on."""
         query = [("labelSelector", selector)] if selector else []
-        answer = self._call("GET", resource.path(namespace), query=query)
+        answer = self._calls.call("GET", resource.path(namespace), query=query)
         return answer["items"], answer["metadata"]["resourceVersion"]
 
     def create(self, resource: Resource, body: Mapping[str, Any]) -> Body | None:
         """Creates an object, and returns it; None where there is one of that name."""
         try:
             path = resource.path(body.get("metadata", {}).get("namespace"))
-            return self._call("POST", path, body, [("fieldManager", FIELD_MANAGER)])
+            return self._calls.call("POST", path, body, [("fieldManager", FIELD_MANAGER)])
         except ApiError as error:
             if error.status != CONFLICT:
                 raise
@@ -106,7 +103,7 @@ class ClusterApi:
         """Writes a whole object, and returns it; None where it is not any more what was read, or is gone."""
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
-        return _if_unchanged(lambda: self._call("PUT", path, body, [("fieldManager", FIELD_MANAGER)]))
+        return _if_unchanged(lambda: self._calls.call("PUT", path, body, [("fieldManager", FIELD_MANAGER)]))
 
     def merge_status(self, resource: Resource, name: str, version: str, status: Mapping[str, Any]) -> Body | None:
         """Changes these fields of a status; None where the object is not any more what was read, or is gone.
@@ -120,12 +117,12 @@ class ClusterApi:
         body = {"metadata": {"resourceVersion": version}, "status": status}
         kind, query = "application/merge-patch+json", [("fieldManager", FIELD_MANAGER)]
         path = f"{resource.path(None, name)}/status"
-        return _if_unchanged(lambda: self._call("PATCH", path, body, query, kind))
+        return _if_unchanged(lambda: self._calls.call("PATCH", path, body, query, kind))
 
     def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
         """Deletes this very object, if it is there."""
         try:
-            self._call("DELETE", resource.path(namespace, name), {"preconditions": {"uid": uid}})
+            self._calls.call("DELETE", resource.path(namespace, name), {"preconditions": {"uid": uid}})
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
@@ -134,7 +131,7 @@ class ClusterApi:
         """What the API server says of a token: the status of a TokenReview."""
         spec = {"token": token, "audiences": [audience]}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
-        status: Body = self._call("POST", Resource.TOKEN_REVIEW.path(None), body).get("status", {})
+        status: Body = self._calls.call("POST", Resource.TOKEN_REVIEW.path(None), body).get("status", {})
         return status
 
     def watch(
@@ -143,11 +140,11 @@ class ClusterApi:
         """What happens after a version, for some minutes: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
         query = [("watch", "1"), ("resourceVersion", version), ("allowWatchBookmarks", "true")]
         query += [("timeoutSeconds", str(_WATCH_S))] + ([("labelSelector", selector)] if selector else [])
-        try:
+        with no_answer_told():
             # A link that says nothing for longer than bookmarks come (a minute) is dead.
-            response = self._send("GET", resource.path(namespace), None, query, "application/json", (_TIMEOUT_S, 90))
+            response = self._calls.send("GET", resource.path(namespace), query=query, timeout=(_TIMEOUT_S, 90))
             if response.status != 200:
-                raise ApiError(response.status, _message(response.read()))
+                raise refusal(response, response.read())
             rest = b""
             for piece in response.response.stream(None):
                 *lines, rest = (rest + piece).split(b"\n")
@@ -156,45 +153,6 @@ class ClusterApi:
                     if event["type"] == "ERROR":
                         raise ApiError(int(event["object"].get("code", 500)), str(event["object"].get("message")))
                     yield event["type"], event["object"]
-        except (urllib3.exceptions.HTTPError, ApiException) as error:
-            _raise_no_answer(error)
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        query: list[tuple[str, str]] | None = None,
-        content_type: str = "application/json",
-    ) -> Body:
-        try:
-            response = self._send(method, path, body, query, content_type, _TIMEOUT_S)
-            content = response.read()
-        except (urllib3.exceptions.HTTPError, ApiException) as error:
-            _raise_no_answer(error)
-        if not 200 <= response.status < 300:
-            raise ApiError(response.status, _message(content) or str(response.reason))
-        answer: Body = json.loads(content)
-        return answer
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        query: list[tuple[str, str]] | None,
-        content_type: str,
-        timeout: int | tuple[int, int],
-    ) -> Any:
-        request = self._client.param_serialize(
-            method,
-            path,
-            query_params=query or [],
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        return self._client.call_api(*request, _request_timeout=timeout)
 
 
 def _if_unchanged(call: Any) -> Body | None:
@@ -205,15 +163,3 @@ def _if_unchanged(call: Any) -> Body | None:
             raise
         return None
     return written
-
-
-def _raise_no_answer(error: Exception) -> NoReturn:
-    raise ApiError(_NO_ANSWER, f"the API server does not answer ({type(error).__name__})") from error
-
-
-def _message(content: bytes) -> str:
-    """What the API server says of an error, in its Status object."""
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return content.decode(errors="replace")[:500]

@@ -11,7 +11,7 @@ import sys
 import time
 
 import structlog
-from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_protocol.certificates import Issuer
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.http_metrics import MetricsServer

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
-from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_protocol.errors import FedjobsError
 
 from fedjobs_hub import metrics, names, silo_invitations, silo_statuses, silos

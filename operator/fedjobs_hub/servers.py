@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 import grpc.aio
 import structlog
-from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_protocol.channels import SERVER_OPTIONS, Option, server_credentials
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
 from fedjobs_protocol.identities import HubCaller, Identity, hub_caller_of

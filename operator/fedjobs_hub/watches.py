@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from fedjobs_operator.kubernetes_api import ApiError
+from fedjobs_operator.api_calls import ApiError
 
 from fedjobs_hub.caches import Cache
 from fedjobs_hub.cluster_api import ClusterApi, Resource

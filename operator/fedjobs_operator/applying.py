@@ -11,9 +11,10 @@ from fedjobs_protocol import digests
 from fedjobs_protocol.jobs import ResolvedJob
 
 from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_operator.api_calls import CONFLICT, NOT_FOUND, ApiError
 from fedjobs_operator.children import configs
 from fedjobs_operator.decisions import Plan
-from fedjobs_operator.kubernetes_api import CONFLICT, NOT_FOUND, ApiError, KubernetesApi
+from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import API_VERSION, FIELD_MANAGER, JOB_UID, KIND, MANAGED_BY, JobRef
 
 _FIXED = frozenset({"Job", "PersistentVolumeClaim"})

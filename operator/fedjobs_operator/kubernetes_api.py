@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import kubernetes
-import urllib3
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from fedjobs_operator import metrics
+from fedjobs_operator.api_calls import CONFLICT, JSON, NOT_FOUND, ApiCalls, ApiError
 from fedjobs_operator.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
 
 _TIMEOUT_S = 30
 _PAGE = 250
-_JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-NOT_FOUND, CONFLICT = 404, 409
-_NO_ANSWER = 0
 _COLLECTIONS = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Event": ("/api/v1", "events"),
@@ -33,18 +28,6 @@ _COLLECTIONS = {
 }
 
 
-class ApiError(Exception):
-    """The API server refused a call, or did not answer.
-
-    Attributes:
-        status: Of HTTP; 0 where there was no answer.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class KubernetesApi:
     """Speaks to one API server; blocks, so it is called in threads.
 
@@ -53,7 +36,7 @@ class KubernetesApi:
     """
 
     def __init__(self, client: ApiClient) -> None:
-        self._client = client
+        self._calls = ApiCalls(client, _TIMEOUT_S)
 
     @staticmethod
     def connect() -> KubernetesApi:
@@ -138,37 +121,11 @@ class KubernetesApi:
         path: str,
         body: Mapping[str, Any] | None = None,
         query: list[tuple[str, str]] | None = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         metrics.API_CALLS.labels(method).inc()
-        try:
-            response = self._client.call_api(
-                *self._client.param_serialize(
-                    method,
-                    path,
-                    query_params=query or [],
-                    header_params={"Accept": accept, "Content-Type": content_type},
-                    body=body,
-                    auth_settings=["BearerToken"],
-                ),
-                _request_timeout=_TIMEOUT_S,
-            )
-            content = response.read()
-        except (urllib3.exceptions.HTTPError, ApiException) as error:
-            raise ApiError(_NO_ANSWER, f"The API server does not answer ({type(error).__name__}).") from error
-        if not 200 <= response.status < 300:
-            raise ApiError(response.status, _message(content) or str(response.reason))
-        answer: dict[str, Any] = json.loads(content)
-        return answer
-
-
-def _message(content: bytes) -> str:
-    """What the API server says of an error, in its Status object."""
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return content.decode(errors="replace")[:500]
+        return self._calls.call(method, path, body, query, content_type, accept)
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:

@@ -15,9 +15,10 @@ from fedjobs_protocol.renewals import Renewing
 from fedjobs_protocol.reports_client import ReportsClient, open_reports
 
 from fedjobs_operator import memory, metrics
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_operator.applying import Applier
 from fedjobs_operator.following import Followers
-from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import KIND, JobRef
 from fedjobs_operator.objects import JobKey, Objects
 from fedjobs_operator.queues import WorkQueue

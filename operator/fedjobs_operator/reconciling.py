@@ -13,11 +13,12 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_operator import endings, observations, pod_refusals, refusals
 from fedjobs_operator.announcements import Announcement, announcements, event
 from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_operator.applying import Applier, ObjectRefusedError
 from fedjobs_operator.children import configs
 from fedjobs_operator.decisions import Plan
 from fedjobs_operator.following import Followers
-from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import JOB_UID, SELECTOR, JobRef
 from fedjobs_operator.objects import Body, JobKey, Objects
 from fedjobs_operator.observations import Observed, Time

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_operator.children import routes
-from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import JOB, JOB_NAMESPACE, JOB_UID, KIND
 from fedjobs_operator.objects import Objects
 

@@ -7,6 +7,8 @@ import socket
 import threading
 from types import TracebackType
 
+from tests.sockets import forward
+
 _HEADER = 5  # bytes of a TLS record's header; the last two are its length
 
 
@@ -61,9 +63,9 @@ class FrontDoor:
             with socket.create_connection((host, int(port))) as far:
                 self._open |= {near, far}
                 far.sendall(hello)
-                back = threading.Thread(target=_forward, args=(far, near), daemon=True)
+                back = threading.Thread(target=forward, args=(far, near), daemon=True)
                 back.start()
-                _forward(near, far)
+                forward(near, far)
                 back.join()
 
 
@@ -75,11 +77,3 @@ def _exactly(source: socket.socket, size: int) -> bytes:
             raise ConnectionResetError
         data += part
     return data
-
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import socketserver
 import threading
 from types import TracebackType
+
+from tests.sockets import forward
 
 
 class ConnectProxy:
@@ -37,9 +38,9 @@ class ConnectProxy:
                     return
                 with socket.create_connection((host, int(port))) as far:
                     self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                    back = threading.Thread(target=_forward, args=(far, self.connection), daemon=True)
+                    back = threading.Thread(target=forward, args=(far, self.connection), daemon=True)
                     back.start()
-                    _forward(self.connection, far)
+                    forward(self.connection, far)
                     back.join()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -55,11 +56,3 @@ class ConnectProxy:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)

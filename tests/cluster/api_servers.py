@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from tests.cluster.control_planes import ControlPlane
 from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.recognized import mark
+from tests.sockets import free_ports
 
 SERVICES = IPv4Network("10.96.0.0/16")
 CONTROLLERS = (
@@ -105,7 +105,7 @@ def running_api_server(folder: Path, *, with_controllers: bool = False) -> Itera
 
 
 def _started(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: bool) -> ControlPlane:
-    port, etcd, peer = _free_ports(3)
+    port, etcd, peer = free_ports(3)
     plane = ControlPlane("fedjobs-test-api", folder, programs, "127.0.0.1", port, etcd, peer, SERVICES)
     plane.lay_out()
     disabled = [] if with_controllers else ["--disable-admission-plugins=ServiceAccount"]
@@ -152,14 +152,6 @@ def _first_that_ended(processes: Sequence[_Running]) -> str | None:
         if each.process.poll() is not None:
             return f"{each.log.stem} ended, saying: {readiness.tail(each.log)}"
     return None
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def _client(kubeconfig: Path) -> ApiClient:

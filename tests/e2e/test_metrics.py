@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -20,6 +19,7 @@ from tests.cluster.clusters import Cluster
 from tests.cluster.readiness import wait_until
 from tests.e2e.federations import FEW, Federation, a_job
 from tests.e2e.installations import OPERATOR_NAMESPACE
+from tests.sockets import free_ports
 
 PORT = 9090
 
@@ -70,7 +70,7 @@ def scraping(addresses: dict[str, str], folder: Path) -> Iterator[Callable[[str]
     ]
     config = folder / "prometheus.yaml"
     config.write_text(yaml.safe_dump({"scrape_configs": jobs}))
-    port = free_port()
+    [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     arguments = [
         f"--config.file={config}",
@@ -92,9 +92,3 @@ def scraping(addresses: dict[str, str], folder: Path) -> Iterator[Callable[[str]
     finally:
         process.terminate()
         process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

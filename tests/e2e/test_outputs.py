@@ -15,7 +15,7 @@ import yaml
 
 from tests.cluster.readiness import wait_until
 from tests.e2e.federations import Federation, a_job
-from tests.e2e.test_metrics import free_port
+from tests.sockets import free_ports
 
 
 def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def s3(federation: Federation) -> Iterator[str]:
     address = federation.cluster.machine_address
     if address is None:
         pytest.skip("pods of this cluster cannot reach a server of this machine")
-    port = free_port()
+    [port] = free_ports(1)
     url = f"http://{address}:{port}"
     server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", address, "-p", str(port)])
     try:

@@ -20,6 +20,7 @@ from fedjobs_protocol.identities import Identity
 from tests.cluster.readiness import tail, wait_until
 from tests.helm.charts import FRONT_DOOR, HOST, NAMESPACE, Helm, of_kind, part
 from tests.helm.dns_stubs import Dns
+from tests.sockets import free_ports
 
 SERVICES = f"{NAMESPACE}.svc.cluster.local"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
@@ -192,7 +193,7 @@ def front_door(helm: Helm, backends: Mapping[str, Backend], *settings: str, **ch
         dns = Dns()
         stack.callback(dns.close)
         dns.services = {f"{name}.{SERVICES}": backend.address for name, backend in backends.items()}
-        port, nobody = _free_ports(2)
+        port, nobody = free_ports(2)
         text = configuration(helm, f"frontDoor.resolver={dns.address}", *settings)
         own = {"listen 8443": f"listen 127.0.0.1:{port}", "127.0.0.1:9444": f"127.0.0.1:{nobody}"}
         own |= {"/tmp/nginx.pid": str(folder / "nginx.pid"), "/dev/stdout": str(folder / "access.log")}  # noqa: S108
@@ -221,11 +222,3 @@ def _line(client: ssl.SSLSocket) -> str:
             break
         content += piece
     return content.decode().strip()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]

@@ -29,7 +29,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -50,6 +49,7 @@ from fedjobs_protocol.silo_tokens import SiloToken
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import tail, wait_until
 from tests.hub import rights
+from tests.sockets import free_ports
 
 FRONT_DOOR = "fedjobs.example.org"
 OPERATOR_ACCOUNT = "fedjobs"
@@ -75,9 +75,10 @@ class HubProcess:
         self, kubeconfig: Path, namespace: str, log: Path, *arguments: str, ports: tuple[int, int] | None = None
     ) -> None:
         self.log = log
-        self.ports = ports or (_free_port(), _free_port())
+        first, second, http_port = free_ports(3)
+        self.ports = ports or (first, second)
         self.address, self.enrolment_address = (f"127.0.0.1:{port}" for port in self.ports)
-        http = f"127.0.0.1:{_free_port()}"
+        http = f"127.0.0.1:{http_port}"
         self.http = f"http://{http}"
         command = [sys.executable, "-m", "fedjobs_hub", "--own-namespace", namespace, "--front-door", FRONT_DOOR]
         command += ["--address", "127.0.0.1:443", "--operator-account", OPERATOR_ACCOUNT]
@@ -324,9 +325,3 @@ def install(server: ApiServer) -> None:
     definitions = ("crd/federatedjobs.fedjobs.dev", "crd/silos.fedjobs.dev")
     server.kubectl("wait", "--for=condition=Established", "--timeout=60s", *definitions)
     wait_until("the API is served", lambda: server.kubectl.run("get", "fj,silos").returncode == 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

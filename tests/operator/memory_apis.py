@@ -6,7 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.api_calls import ApiError
+from fedjobs_operator.kubernetes_api import KubernetesApi
 
 
 class MemoryApi(KubernetesApi):

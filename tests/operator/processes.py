@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from tests.cluster.readiness import tail, wait_until
 from tests.operator.builders import FRONT_DOOR
+from tests.sockets import free_ports
 
 OWN_NAMESPACE = "fedjobs-system"
 NO_HUB = "127.0.0.1:1"
@@ -29,7 +29,7 @@ class OperatorProcess:
 
     def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
         self.log = log
-        self._health, self._metrics = _free_port(), _free_port()
+        self._health, self._metrics = free_ports(2)
         command = [sys.executable, "-m", "fedjobs_operator", "--own-namespace", OWN_NAMESPACE]
         command += ["--front-door", FRONT_DOOR.host, "--address", FRONT_DOOR.address, "--hub", NO_HUB]
         command += ["--coordinator-image", "coordinator:1", "--health", f"127.0.0.1:{self._health}"]
@@ -68,9 +68,3 @@ class OperatorProcess:
 
     def _why_it_ended(self) -> str | None:
         return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

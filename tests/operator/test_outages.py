@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 from fedjobs_operator import trusts
-from fedjobs_operator.kubernetes_api import ApiError, KubernetesApi
+from fedjobs_operator.api_calls import ApiError
+from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import SERVERS_TRUST, TRUST
 from fedjobs_operator.trusts import Trust
 from kubernetes.client import ApiClient, Configuration

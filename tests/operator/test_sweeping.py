@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from fedjobs_operator.api_calls import ApiError
 from fedjobs_operator.children import routes
-from fedjobs_operator.kubernetes_api import ApiError
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.objects import Objects
 from fedjobs_operator.sweeping import Sweeping

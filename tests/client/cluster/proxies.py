@@ -7,6 +7,8 @@ import socket
 import threading
 from collections.abc import Iterator
 
+from tests.sockets import forward
+
 
 class Proxy:
     """Passes TCP connections on, until it is cut; from then on none, until it is mended."""
@@ -46,15 +48,7 @@ class Proxy:
             far = socket.create_connection(("127.0.0.1", self._target))
             self._open += [near, far]
             for source, target in ((near, far), (far, near)):
-                threading.Thread(target=_pass, args=(source, target), daemon=True).start()
-
-
-def _pass(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(1 << 16):
-            target.sendall(piece)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+                threading.Thread(target=forward, args=(source, target), daemon=True).start()
 
 
 @contextlib.contextmanager
