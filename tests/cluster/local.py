@@ -185,7 +185,7 @@ def _claimed(name: str, index: int | None, programs: Path) -> LocalCluster:
     with locked(clusters_folder() / ".lock"):
         taken = {there.index: each for each in all_names() if (there := existing(each)) is not None}
         if index is None:
-            index = next(each for each in INDICES if each not in taken)
+            index = next(each for each in INDICES if each not in taken and not Network(name, each).taken)
         if index in taken:
             raise ClusterError(f"index {index} is cluster {taken[index]}'s")
         if index not in INDICES:

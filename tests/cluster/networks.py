@@ -7,6 +7,8 @@ the link 10.89.I.0/30; pods reach this machine as 10.89.I.1, and nothing beyond 
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -66,6 +68,11 @@ class Network:
         """The command, run in the namespace."""
         return inside(self.namespace, *command)
 
+    @property
+    def taken(self) -> bool:
+        """Whether this machine has such a link, whosever it is."""
+        return self.link in {name for _, name in socket.if_nameindex()}
+
     def make(self) -> None:
         """Make namespace, node address and link.
 
@@ -95,7 +102,7 @@ class Network:
             run(ip, *f"route add {network} via {inner} dev {self.link}".split())
 
     def remove(self) -> None:
-        """Remove what is there of it; the link goes with the namespace."""
+        """Remove what is there of it."""
         for namespace in (self.namespace, self.proxy_namespace):
             remove_namespace(namespace)
 
@@ -117,13 +124,18 @@ def make_namespace(name: str) -> None:
 
 
 def remove_namespace(name: str) -> None:
-    """Remove a network namespace, if it is there; its links go with it."""
-    if (_NAMESPACES / name).exists():
-        run(requirements.program("ip"), "netns", "delete", name)
+    """Remove a network namespace and its links, if it is there."""
+    if not (_NAMESPACES / name).exists():
+        return
+    ip = requirements.program("ip")
+    # The kernel removes them only some time after the namespace, and the next cluster may want their names at once.
+    for link in json.loads(run(*inside(name, ip, "-json", "link", "show", "type", "veth"))):
+        subprocess.run(inside(name, ip, "link", "delete", link["ifname"]), capture_output=True, check=False)
+    run(ip, "netns", "delete", name)
 
 
-def run(*command: str) -> None:
-    """Run a command.
+def run(*command: str) -> str:
+    """Run a command; what it printed.
 
     Raises:
         ClusterError: it failed; with what it said.
@@ -131,3 +143,4 @@ def run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -12,6 +12,7 @@ import pytest
 from tests.cluster import cgroups, local, processes
 from tests.cluster.fixtures import require_local_clusters
 from tests.cluster.local import LocalCluster
+from tests.cluster.networks import INDICES, Network
 
 pytestmark = pytest.mark.processes
 
@@ -82,3 +83,18 @@ def test_half_of_a_cluster_leaves_no_trace(cluster_name: str, monkeypatch: pytes
         local.up(cluster_name)
     assert "kube-apiserver" in started
     assert traces(cluster_name) == []
+
+
+def test_the_index_of_an_ended_cluster_is_free_at_once(cluster_name: str) -> None:
+    index = next(each for each in reversed(INDICES) if not Network(cluster_name, each).taken)
+    network, next_one = Network(cluster_name, index), Network(f"{cluster_name}-b", index)
+    network.make()
+    assert next_one.taken
+    with (Path("/run/netns") / network.namespace).open():  # the kernel removes it later, as it does when it is busy
+        network.remove()
+        assert not next_one.taken
+        try:
+            next_one.make()
+        finally:
+            next_one.remove()
+    assert not next_one.taken
