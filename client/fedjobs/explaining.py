@@ -11,8 +11,9 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.invitations import Invitation
 from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_worker import consents, explaining, policies, silo_files
-from fedjobs_worker.policies import Allowed, Refused
+from fedjobs_worker import silo_files
+from fedjobs_worker.consent import consents, explaining, policies
+from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
 _JOBS = frozenset({".yaml", ".yml", ".json"})

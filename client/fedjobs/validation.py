@@ -76,7 +76,7 @@ def check(job: Path | Mapping[str, Any], silos: Path) -> Checked:
 
 def read_data(checked: Checked) -> Iterator[ReadDataset]:
     """Reads, one after the other, what the job would ask its silos for; a problem is told and not raised."""
-    from fedjobs_worker import datasets  # pyarrow takes a third of a second
+    from fedjobs_worker.data import datasets  # pyarrow takes a third of a second
 
     invited = (silo for silo in checked.silos if silo.silo in checked.resolved.silos)
     for silo in invited:

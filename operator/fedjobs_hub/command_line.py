@@ -11,15 +11,15 @@ import sys
 import time
 
 import structlog
-from fedjobs_operator.api_calls import ApiError
+from fedjobs_operator.cluster.api_calls import ApiError
 from fedjobs_protocol.certificates import Issuer
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.http_metrics import MetricsServer
 from kubernetes.config import ConfigException
 
 from fedjobs_hub import hubs, metrics
-from fedjobs_hub.cert_manager import CertManager, IssuerRef, issuer_ref
-from fedjobs_hub.cluster_api import ClusterApi
+from fedjobs_hub.certificates.cert_manager import CertManager, IssuerRef, issuer_ref
+from fedjobs_hub.cluster.cluster_api import ClusterApi
 from fedjobs_hub.hubs import Ports
 from fedjobs_hub.settings import Lifetimes, Settings
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import structlog
 from fedjobs_protocol.identities import enrolment_name
 
-from fedjobs_hub import names, servers, times
-from fedjobs_hub.authorities import MakeIssuer
-from fedjobs_hub.authority_keeping import AuthorityKeeping
-from fedjobs_hub.cluster_api import ClusterApi, Resource
-from fedjobs_hub.enrolment_calls import EnrolmentCalls
-from fedjobs_hub.hub_calls import HubCalls
-from fedjobs_hub.issuing import Issuing, ServerIdentity
+from fedjobs_hub import names, times
+from fedjobs_hub.calls import servers
+from fedjobs_hub.calls.enrolment_calls import EnrolmentCalls
+from fedjobs_hub.calls.hub_calls import HubCalls
+from fedjobs_hub.certificates.authorities import MakeIssuer
+from fedjobs_hub.certificates.authority_keeping import AuthorityKeeping
+from fedjobs_hub.certificates.issuing import Issuing, ServerIdentity
+from fedjobs_hub.cluster.cluster_api import ClusterApi, Resource
+from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.cluster.watches import Watch
 from fedjobs_hub.keeping import Keeping
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.sightings import Sightings
-from fedjobs_hub.watches import Watch
 
 _GRACE_S = 5.0
 _THREADS = 24

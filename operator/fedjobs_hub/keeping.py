@@ -11,17 +11,18 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
-from fedjobs_operator.api_calls import ApiError
+from fedjobs_operator.cluster.api_calls import ApiError
 from fedjobs_protocol.errors import FedjobsError
 
-from fedjobs_hub import metrics, names, silo_invitations, silo_statuses, silos
-from fedjobs_hub.agent_leases import AgentLease
-from fedjobs_hub.authority_keeping import AuthorityKeeping
-from fedjobs_hub.cluster_api import ClusterApi, Resource
-from fedjobs_hub.issuing import Issuing
+from fedjobs_hub import metrics, names
+from fedjobs_hub.certificates.authority_keeping import AuthorityKeeping
+from fedjobs_hub.certificates.issuing import Issuing
+from fedjobs_hub.cluster.cluster_api import ClusterApi, Resource
+from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.objects import silo_invitations, silo_statuses, silos
+from fedjobs_hub.objects.agent_leases import AgentLease
+from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.sightings import Sightings
-from fedjobs_hub.silos import KnownSilo
 from fedjobs_hub.times import Clock, Time
 
 _LOOK_EVERY_S, _SWEEP_EVERY_S = 5.0, 30.0

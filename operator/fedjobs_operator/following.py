@@ -17,8 +17,8 @@ from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Phase, Status
 
+from fedjobs_operator.cluster.objects import JobKey
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.objects import JobKey
 
 _LOG = structlog.get_logger()
 _AGAIN_S = 2.0

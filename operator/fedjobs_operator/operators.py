@@ -15,18 +15,18 @@ from fedjobs_protocol.renewals import Renewing
 from fedjobs_protocol.reports_client import ReportsClient, open_reports
 
 from fedjobs_operator import memory, metrics
-from fedjobs_operator.api_calls import ApiError
-from fedjobs_operator.applying import Applier
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.applying import Applier
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.objects import JobKey, Objects
+from fedjobs_operator.cluster.resyncing import Resyncing
+from fedjobs_operator.cluster.sweeping import Sweeping
+from fedjobs_operator.cluster.trusts import Trust
 from fedjobs_operator.following import Followers
-from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import KIND, JobRef
-from fedjobs_operator.objects import JobKey, Objects
 from fedjobs_operator.queues import WorkQueue
 from fedjobs_operator.reconciling import Reconciler
-from fedjobs_operator.resyncing import Resyncing
 from fedjobs_operator.settings import Settings
-from fedjobs_operator.sweeping import Sweeping
-from fedjobs_operator.trusts import Trust
 
 _LOG = structlog.get_logger()
 _WORKERS = 8

@@ -10,19 +10,20 @@ from typing import Any
 import structlog
 from fedjobs_protocol.jobs import ResolvedJob
 
-from fedjobs_operator import endings, observations, pod_refusals, refusals
-from fedjobs_operator.announcements import Announcement, announcements, event
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.api_calls import ApiError
-from fedjobs_operator.applying import Applier, ObjectRefusedError
 from fedjobs_operator.children import configs
-from fedjobs_operator.decisions import Plan
+from fedjobs_operator.cluster import pod_refusals
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.applying import Applier, ObjectRefusedError
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.objects import Body, JobKey, Objects
 from fedjobs_operator.following import Followers
-from fedjobs_operator.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import JOB_UID, SELECTOR, JobRef
-from fedjobs_operator.objects import Body, JobKey, Objects
-from fedjobs_operator.observations import Observed, Time
-from fedjobs_operator.plans import plan
+from fedjobs_operator.planning import endings, observations, refusals
+from fedjobs_operator.planning.announcements import Announcement, announcements, event
+from fedjobs_operator.planning.decisions import Plan
+from fedjobs_operator.planning.observations import Observed, Time
+from fedjobs_operator.planning.plans import plan
 from fedjobs_operator.settings import Settings
 
 _LOG = structlog.get_logger()

@@ -11,8 +11,8 @@ from fedjobs_agent.observations import Worker, WorkerPod
 from fedjobs_agent.planning import Judged
 from fedjobs_protocol.identities import server_name
 from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.last_words import LastWord, Outcome
-from fedjobs_worker.policies import Allowed, Decision, Refused
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from fedjobs_protocol.silo_tokens import decoded
-from fedjobs_worker import audit_chains
+from fedjobs_worker.consent import audit_chains
 
 from tests.agent.clusters import GPU_FILE, RELEASE, SiloNamespace, until
 from tests.agent.conftest import Started

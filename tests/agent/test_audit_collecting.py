@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from fedjobs_agent.audit_collecting import CollectedAudit
-from fedjobs_worker.audit_chains import Verified, entries, raw_lines, verify
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Allowed, Refused
-from fedjobs_worker.usages import Ledger, Usage, day_of
+from fedjobs_worker.consent.audit_chains import Verified, entries, raw_lines, verify
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Allowed, Refused
+from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 
 NOISE = [b'{"event": "joined", "epoch": 1}\n', b'Traceback "audit": true\n', b'{"audit": true}\n', b'["audit": true]\n']
 TODAY = day_of(0)

@@ -12,7 +12,7 @@ import pytest
 from fedjobs_agent.audit_collecting import CollectedAudit
 from fedjobs_agent.audit_following import AuditFollowing
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_worker import audit_chains
+from fedjobs_worker.consent import audit_chains
 
 from tests.agent.clusters import until
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fedjobs_worker import audit_chains
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Allowed
+from fedjobs_worker.consent import audit_chains
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Allowed
 
 from tests.agent.clusters import AgentProcess, SiloNamespace, until
 from tests.agent.conftest import Started

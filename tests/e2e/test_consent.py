@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedjobs_worker.approvals import CONFIG_MAP
+from fedjobs_worker.consent.approvals import CONFIG_MAP
 
 from tests.cluster.readiness import wait_until
 from tests.e2e import commands

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from fedjobs_operator import api
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_worker import datasets, silo_files
+from fedjobs_worker import silo_files
+from fedjobs_worker.data import datasets
 from fedjobs_worker.silo_files import SiloFile
 
 ROOT = Path(__file__).parents[2] / "examples"

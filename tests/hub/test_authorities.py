@@ -5,8 +5,8 @@ import datetime
 
 import pytest
 from cryptography import x509
-from fedjobs_hub import authorities
-from fedjobs_hub.authorities import Authority
+from fedjobs_hub.certificates import authorities
+from fedjobs_hub.certificates.authorities import Authority
 from fedjobs_hub.settings import Lifetimes
 from fedjobs_protocol.certificates import Issuer, Purpose
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_hub.caches import Cache
+from fedjobs_hub.cluster.caches import Cache
 
 Seen = tuple[str, str]
 

@@ -7,22 +7,16 @@ import datetime
 from typing import Any
 
 import pytest
-from fedjobs_hub import (
-    agent_leases,
-    announcements,
-    cert_manager,
-    job_invitations,
-    names,
-    pods,
-    silo_invitations,
-    worker_leases,
-)
-from fedjobs_hub.cluster_api import ClusterApi
-from fedjobs_hub.job_invitations import KnownJob
+from fedjobs_hub import names
+from fedjobs_hub.certificates import cert_manager
+from fedjobs_hub.cluster import pods
+from fedjobs_hub.cluster.cluster_api import ClusterApi
+from fedjobs_hub.objects import agent_leases, announcements, job_invitations, silo_invitations, worker_leases
+from fedjobs_hub.objects.job_invitations import KnownJob
+from fedjobs_hub.objects.silo_invitations import SiloInvitation
+from fedjobs_hub.objects.silos import KnownSilo
+from fedjobs_hub.objects.worker_leases import WorkerLease
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.silo_invitations import SiloInvitation
-from fedjobs_hub.silos import KnownSilo
-from fedjobs_hub.worker_leases import WorkerLease
 from fedjobs_protocol import silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import hub_pb2 as pb

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_hub.limits import RateLimit, host
+from fedjobs_hub.calls.limits import RateLimit, host
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 
@@ -35,7 +35,7 @@ def test_one_caller_does_not_use_up_what_is_anothers() -> None:
 
 
 def test_callers_without_end_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedjobs_hub.limits._MOST_CALLERS", 3)
+    monkeypatch.setattr("fedjobs_hub.calls.limits._MOST_CALLERS", 3)
     limit = RateLimit(1, 1, "calls", Clock())
     for number in range(10):
         limit.take(str(number))

@@ -5,9 +5,9 @@ import datetime
 from typing import Any
 
 import pytest
-from fedjobs_hub import silo_statuses
-from fedjobs_hub.agent_leases import AgentLease
-from fedjobs_hub.silos import KnownSilo
+from fedjobs_hub.objects import silo_statuses
+from fedjobs_hub.objects.agent_leases import AgentLease
+from fedjobs_hub.objects.silos import KnownSilo
 
 from tests.hub.builders import DAY, HOUR, NOW, SiloBuilder, a_lease, a_silo
 

@@ -6,12 +6,12 @@ import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fedjobs_operator import plans
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.decisions import Plan
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.observations import KnownSilo, Observed
+from fedjobs_operator.planning import plans
+from fedjobs_operator.planning.decisions import Plan
+from fedjobs_operator.planning.observations import KnownSilo, Observed
 from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_operator.api_calls import ApiError
-from fedjobs_operator.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 
 
 class MemoryApi(KubernetesApi):

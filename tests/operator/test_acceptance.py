@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_operator.acceptance import Accepted, NotAccepted, accept
-from fedjobs_operator.observations import KnownSilo
+from fedjobs_operator.planning.acceptance import Accepted, NotAccepted, accept
+from fedjobs_operator.planning.observations import KnownSilo
 from fedjobs_operator.reasons import Reason
 
 from tests.operator.builders import HOSPITALS, SETTINGS, AJob, a_job, a_silo

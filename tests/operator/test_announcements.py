@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_operator import conditions
-from fedjobs_operator.announcements import Announcement, announcements, event
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.conditions import Verdict
+from fedjobs_operator.planning import conditions
+from fedjobs_operator.planning.announcements import Announcement, announcements, event
+from fedjobs_operator.planning.conditions import Verdict
 from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import NOON, at

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fedjobs_operator.api_calls import ApiError
-from fedjobs_operator.applying import Applier, ObjectRefusedError
-from fedjobs_operator.decisions import Plan
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.applying import Applier, ObjectRefusedError
+from fedjobs_operator.planning.decisions import Plan
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import REF, ALook, a_job, a_look_at, running

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_operator.attempts import Decision, GaveUp, Over, Run, Wait, decide
-from fedjobs_operator.observations import AttemptState
+from fedjobs_operator.planning.attempts import Decision, GaveUp, Over, Run, Wait, decide
+from fedjobs_operator.planning.observations import AttemptState
 
 from tests.operator.attempts import AnAttempt, an_attempt, at
 

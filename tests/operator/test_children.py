@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fedjobs_operator.acceptance import Accepted, accept
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.children import configs, networking, routes, storage, trusts
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.children.invitations import invitation
 from fedjobs_operator.names import JobRef
+from fedjobs_operator.planning.acceptance import Accepted, accept
 from fedjobs_protocol import digests
 from fedjobs_protocol.invitations import Invitation, InvitationGpu
 

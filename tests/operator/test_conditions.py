@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fedjobs_operator import conditions
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.conditions import Verdict
+from fedjobs_operator.planning import conditions
+from fedjobs_operator.planning.conditions import Verdict
 
 from tests.operator.attempts import at
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_operator.decisions import Plan
+from fedjobs_operator.planning.decisions import Plan
 from fedjobs_operator.reasons import Reason
 from fedjobs_protocol.statuses import Phase
 

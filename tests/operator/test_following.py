@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from fedjobs_operator.cluster.objects import JobKey
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.objects import JobKey
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Phase, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_operator.objects import Objects
+from fedjobs_operator.cluster.objects import Objects
 
 from tests.operator.attempts import UID, Body, an_attempt
 from tests.operator.builders import a_job

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_operator.observations import Observed
-from fedjobs_operator.readiness import coordinator_ready, crashed
+from fedjobs_operator.planning.observations import Observed
+from fedjobs_operator.planning.readiness import coordinator_ready, crashed
 from fedjobs_operator.reasons import Reason
 from fedjobs_protocol.statuses import Phase
 

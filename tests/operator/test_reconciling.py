@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fedjobs_operator.api_calls import ApiError
-from fedjobs_operator.applying import Applier
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.applying import Applier
+from fedjobs_operator.cluster.objects import JobKey, Objects
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.objects import JobKey, Objects
 from fedjobs_operator.reconciling import Reconciler
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.applying import Applier
+from fedjobs_operator.cluster.applying import Applier
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import REF, AJob, ALook, a_job, condition, running

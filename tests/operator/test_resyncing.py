@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from fedjobs_operator.cluster.objects import Objects
+from fedjobs_operator.cluster.resyncing import Resyncing
 from fedjobs_operator.names import SELECTOR
-from fedjobs_operator.objects import Objects
-from fedjobs_operator.resyncing import Resyncing
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import a_job

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from fedjobs_operator.api_calls import ApiError
 from fedjobs_operator.children import routes
+from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.objects import Objects
+from fedjobs_operator.cluster.sweeping import Sweeping
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.objects import Objects
-from fedjobs_operator.sweeping import Sweeping
 
 from tests.operator.builders import REF, SETTINGS, a_job
 from tests.operator.memory_apis import MemoryApi

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from fedjobs_hub.agent_certificates import silo_of
+from fedjobs_hub.certificates.agent_certificates import silo_of
 from fedjobs_protocol import keys
 from fedjobs_protocol.certificates import Issuer, Purpose
 from fedjobs_protocol.errors import ErrorCode, FedjobsError

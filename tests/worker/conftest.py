@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from fedjobs_worker.runner_client import RunnerClient
+from fedjobs_worker.runner.client import RunnerClient
 
 if TYPE_CHECKING:
     from tests.worker.silo_processes import Silo

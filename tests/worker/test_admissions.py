@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fedjobs_protocol.identities import server_name
 from fedjobs_protocol.invitations import Invitation
-from fedjobs_worker.admissions import admitted
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Allowed, Decision, Refused
+from fedjobs_worker.consent.admissions import admitted
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Allowed, Decision, Refused
+from fedjobs_worker.consent.usages import Ledger, Usage
 from fedjobs_worker.silo_files import SiloFile
-from fedjobs_worker.usages import Ledger, Usage
 
 NOW = 100.0
 SILO = SiloFile.model_validate({"silo": "hospital-a", "policy": {"limits": {"jobsPerDay": 1}}})

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fedjobs_worker.audit_chains import NOTHING, AuditChain, Broken, Verified, hash_of, raw_lines, verify
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Allowed, Refused
+from fedjobs_worker.consent.audit_chains import NOTHING, AuditChain, Broken, Verified, hash_of, raw_lines, verify
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Allowed, Refused
 
 SILO = "hospital-a"
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from fedjobs_worker import channel, shared_memory
-from fedjobs_worker.channel import Channel, ChannelClosedError
+from fedjobs_worker.channels import channel, shared_memory
+from fedjobs_worker.channels.channel import Channel, ChannelClosedError
 
 
 @pytest.fixture

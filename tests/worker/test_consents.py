@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from fedjobs_protocol.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_worker.approvals import Approval, ApprovalFolder
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.consents import APPROVAL, Awaiting, Computation, Consent, Consents, decide, message_of
-from fedjobs_worker.pending import PendingFolder
-from fedjobs_worker.policies import Allowed, Refused
+from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.consents import APPROVAL, Awaiting, Computation, Consent, Consents, decide, message_of
+from fedjobs_worker.consent.pending import PendingFolder
+from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.worker.test_policies import a_policy, an_invitation
@@ -143,7 +143,7 @@ def test_an_approval_that_cannot_be_read_says_nothing(site: Site) -> None:
 def test_what_waits_is_printed_for_who_looks_into_the_container(site: Site) -> None:
     site.asked()
     (site.folder / "pending" / "other.json").write_text("{")
-    command = [sys.executable, "-m", "fedjobs_worker.pending", "--dir", str(site.folder / "pending")]
+    command = [sys.executable, "-m", "fedjobs_worker.consent.pending", "--dir", str(site.folder / "pending")]
     (waiting,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert waiting["jobName"] == "digits"
 

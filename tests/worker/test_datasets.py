@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_worker import datasets
-from fedjobs_worker.sampling import sample
-from fedjobs_worker.schemas import Component
+from fedjobs_worker.data import datasets
+from fedjobs_worker.data.schemas import Component
+from fedjobs_worker.runner.sampling import sample
 from fedjobs_worker.silo_files import DatasetFile
 
 ROWS = "p0,p1,digit,patient\n1,2,7,b\n3,4,8,a\n5,6,9,b\n"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_worker import fits
-from fedjobs_worker.schemas import Component
+from fedjobs_worker.data import fits
+from fedjobs_worker.data.schemas import Component
 
 SCHEMA = (Component("x", "float32", (63,)), Component("y", "int32", ()))
 

@@ -9,12 +9,12 @@ import pytest
 from fedjobs_protocol.digests import digest
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_worker import limits
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Allowed, Decision, Refused
+from fedjobs_worker.consent import limits
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Allowed, Decision, Refused
+from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 from fedjobs_worker.policy_files import Limits
-from fedjobs_worker.usages import Ledger, Usage, day_of
-from fedjobs_worker.work_items import asked_by
+from fedjobs_worker.sessions.work_items import asked_by
 
 SILO, JOB, OTHER = "hospital-a", "job-1", "job-2"
 SHARD = digest(b"shard")

@@ -8,9 +8,10 @@ import pytest
 from fedjobs_protocol import digests
 from fedjobs_protocol.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_worker import blob_cache, shared_memory
-from fedjobs_worker.blob_cache import BlobCache
-from fedjobs_worker.finished_works import Finished, FinishedWorks
+from fedjobs_worker.channels import shared_memory
+from fedjobs_worker.sessions import blob_cache
+from fedjobs_worker.sessions.blob_cache import BlobCache
+from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
 
 
 class Coordinator:

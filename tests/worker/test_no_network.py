@@ -15,14 +15,14 @@ import pytest
 import tensorflow as tf
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
-from fedjobs_worker import messages, shared_memory
-from fedjobs_worker.runner_client import RunnerClient
+from fedjobs_worker.channels import messages, shared_memory
+from fedjobs_worker.runner.client import RunnerClient
 
 from tests.worker.shard_builders import shard
 
 PRELUDE = """
 import ctypes, errno, os, socket, struct, sys, threading
-from fedjobs_worker import sandbox
+from fedjobs_worker.runner import sandbox
 
 PORT = int(sys.argv[1])
 "x".encode("idna")  # what a name is looked up with is imported while it can be read

@@ -7,9 +7,9 @@ import json
 import pytest
 from fedjobs_protocol.digests import named
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_worker.approvals import Approval, ApprovalFolder
-from fedjobs_worker.audit_chains import Verified, raw_lines, verify
-from fedjobs_worker.pending import PendingFolder
+from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
+from fedjobs_worker.consent.audit_chains import Verified, raw_lines, verify
+from fedjobs_worker.consent.pending import PendingFolder
 
 from tests.protocol.coordinators import SILO
 from tests.worker.conftest import wait_until

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs_compute import shards
 from fedjobs_compute.planner.planning import plan
-from fedjobs_worker.operations import ALLOWED_OPERATIONS
+from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 
 _EXAMPLES = collections.OrderedDict(x=tf.TensorSpec([None, 8], tf.float32), y=tf.TensorSpec([None], tf.int32))
 

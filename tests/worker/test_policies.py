@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from fedjobs_protocol.digests import digest
 from fedjobs_protocol.invitations import Invitation
-from fedjobs_worker import policies
-from fedjobs_worker.operations import ALLOWED_OPERATIONS
-from fedjobs_worker.policies import Refused
+from fedjobs_worker.consent import policies
+from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
+from fedjobs_worker.consent.policies import Refused
 from fedjobs_worker.policy_files import Policy
 
 SILO = "hospital-a"

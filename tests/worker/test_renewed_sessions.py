@@ -15,7 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity, Peer, server_name
 from fedjobs_protocol.renewals import Renewing
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_worker.renewed_sessions import RenewedSessionClient
+from fedjobs_worker.sessions.renewed_sessions import RenewedSessionClient
 
 from tests.protocol.coordinators import JOB, SILO, Coordinator
 from tests.protocol.memory_coordinators import MemoryCoordinator
@@ -118,7 +118,7 @@ def test_where_the_next_one_is_refused_too_the_session_is_begun_anew(setting: Se
 
 
 def test_what_the_hub_refuses_for_good_ends_the_worker(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedjobs_worker.renewed_sessions._RENEWAL_S", 2.0)
+    monkeypatch.setattr("fedjobs_worker.sessions.renewed_sessions._RENEWAL_S", 2.0)
     joined = setting.client.join(REQUEST)
     setting.issuing.trouble = FedjobsError(ErrorCode.TOKEN_REFUSED, "another pod's")
     setting.refuse(1)

@@ -18,9 +18,10 @@ import tensorflow as tf
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.values import Leaf, SequenceValue, frame, unframe
-from fedjobs_worker import messages, probe, shared_memory
-from fedjobs_worker.inputs import Inputs
-from fedjobs_worker.runner_client import RunnerClient, RunnerLostError
+from fedjobs_worker.channels import messages, shared_memory
+from fedjobs_worker.runner import probe
+from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
+from fedjobs_worker.runner.inputs import Inputs
 
 from tests.worker.conftest import RunnerHost, wait_until
 from tests.worker.shard_builders import sequence, shard, tensor
@@ -179,7 +180,7 @@ def test_the_text_of_a_failure_stays_in_the_silo(digits: RunnerClient) -> None:
 def test_a_runner_with_very_many_shards_is_replaced(
     runner_host: RunnerHost, client: RunnerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fedjobs_worker.runner_client._MOST_SHARDS", 2)
+    monkeypatch.setattr("fedjobs_worker.runner.client._MOST_SHARDS", 2)
     runners = []
     for number in range(3):
         work = shard([tensor("float32")], [], lambda x, number=number: [x + float(number)])
@@ -234,7 +235,8 @@ def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: Ru
     client.connect()
     before = {runner.pid for runner in runner_host.runners()}
     for _ in range(3):
-        subprocess.run([sys.executable, "-m", "fedjobs_worker.probe", runner_host.socket], check=True, timeout=60)
+        command = [sys.executable, "-m", "fedjobs_worker.runner.probe", runner_host.socket]
+        subprocess.run(command, check=True, timeout=60)
     other = runner_host.client()
     other.connect()
     assert len({runner.pid for runner in runner_host.runners()} - before) == 1

@@ -5,11 +5,11 @@ import sys
 import textwrap
 
 import pytest
-from fedjobs_worker import sandbox
+from fedjobs_worker.runner import sandbox
 
 PRELUDE = """
 import errno, os, resource, socket, sys
-from fedjobs_worker import sandbox
+from fedjobs_worker.runner import sandbox
 
 def refused(call, *arguments):
     try:

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_worker.sources import csv, npz, parquet
-from fedjobs_worker.sources.columns import ColumnRequest
-from fedjobs_worker.sources.locations import Location, matching
+from fedjobs_worker.data.sources import csv, npz, parquet
+from fedjobs_worker.data.sources.columns import ColumnRequest
+from fedjobs_worker.data.sources.locations import Location, matching
 
 FLOAT_A = ColumnRequest("a", "float32")
 INT_B = ColumnRequest("b", "int32")

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 from fedjobs_protocol.errors import FedjobsError
-from fedjobs_worker import policies
+from fedjobs_worker.consent import policies
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.config import AgentConfig

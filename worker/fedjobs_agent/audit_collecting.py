@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fedjobs_worker.audit_chains import AuditChain, entries, hash_of
-from fedjobs_worker.usages import JobUsage, Usage
+from fedjobs_worker.consent.audit_chains import AuditChain, entries, hash_of
+from fedjobs_worker.consent.usages import JobUsage, Usage
 
 FILE = Path("/var/lib/fedjobs/audit/audit.jsonl")
 """Where it is in the agent's container."""
@@ -22,7 +22,7 @@ _ORIGIN = "origin"
 
 
 class CollectedAudit:
-    """The log, in which the agent also records its own decisions (`fedjobs_worker.audits.Audit`).
+    """The log, in which the agent also records its own decisions (`fedjobs_worker.consent.audits.Audit`).
 
     Args:
         path: Of the log, on a volume that outlives workers.

@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_worker.consent.usages import day_of
 from fedjobs_worker.silo_files import SiloFile
-from fedjobs_worker.usages import day_of
 
 from fedjobs_agent import names, worker_jobs
 from fedjobs_agent.audit_collecting import CollectedAudit

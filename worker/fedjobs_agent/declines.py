@@ -17,8 +17,8 @@ from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.policies import Refused
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.policies import Refused
 
 from fedjobs_agent.invitations import Received
 from fedjobs_agent.planning import Decline

@@ -15,7 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.models import Model
 from fedjobs_protocol.silo_tokens import SiloToken
-from fedjobs_worker.hub_links import HubLink
+from fedjobs_worker.sessions.hub_links import HubLink
 from pydantic import ValidationError
 
 from fedjobs_agent.identity_stores import IdentityStore

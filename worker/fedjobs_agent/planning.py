@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fedjobs_protocol.errors import ErrorCode
+from fedjobs_worker.consent.policies import Decision, Refused
 from fedjobs_worker.last_words import Outcome
-from fedjobs_worker.policies import Decision, Refused
 
 from fedjobs_agent import names
 from fedjobs_agent.invitations import Received

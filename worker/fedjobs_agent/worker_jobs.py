@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from fedjobs_worker import approvals, pending
-from fedjobs_worker.hub_links import HubLink
+from fedjobs_worker.consent import approvals, pending
+from fedjobs_worker.sessions.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent import names
@@ -157,7 +157,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
 
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
-    listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.probe", _SOCKET]}}
+    listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
     resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
     gpu = silo.runner.gpu if start.gpu else None
     if gpu is not None:

@@ -21,17 +21,19 @@ from fedjobs_protocol.ids import JobUid
 from fedjobs_protocol.invitations import Invitation
 from pydantic import ValidationError
 
-from fedjobs_worker import connections, decision_options, last_words, logs, silo_files
-from fedjobs_worker.admissions import admitted
-from fedjobs_worker.finished_works import FinishedWorks
+from fedjobs_worker import last_words, logs, silo_files
+from fedjobs_worker.consent import decision_options
+from fedjobs_worker.consent.admissions import admitted
+from fedjobs_worker.consent.policies import Allowed
+from fedjobs_worker.data.loading import Datasets
 from fedjobs_worker.last_words import LastWord, Outcome
-from fedjobs_worker.loading import Datasets
 from fedjobs_worker.metrics import WorkerMetrics
-from fedjobs_worker.policies import Allowed
-from fedjobs_worker.runner_client import RunnerClient
-from fedjobs_worker.session import Session
+from fedjobs_worker.runner.client import RunnerClient
+from fedjobs_worker.sessions import connections
+from fedjobs_worker.sessions.finished_works import FinishedWorks
+from fedjobs_worker.sessions.session import Session
+from fedjobs_worker.sessions.works import Works
 from fedjobs_worker.stopping import EXIT_STOPPED, StopAskedError, Stopping
-from fedjobs_worker.works import Works
 
 EXIT_OVER, EXIT_FAILED, EXIT_INVALID_SILO_FILE = 0, 1, 3
 _LOG = structlog.get_logger()

@@ -11,7 +11,7 @@ ShardDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Operations(Model):
-    """Changes to the default list of TensorFlow operations (`fedjobs_worker.operations`)."""
+    """Changes to the default list of TensorFlow operations (`fedjobs_worker.consent.operations`)."""
 
     allow: list[str] = Field(default_factory=list)
     """Allowed here though they are not in the default list."""

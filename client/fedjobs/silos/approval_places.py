@@ -7,8 +7,8 @@ from typing import Protocol
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
-from fedjobs_worker.approvals import Approval, ApprovalFolder
-from fedjobs_worker.pending import Pending, PendingFolder
+from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
+from fedjobs_worker.consent.pending import Pending, PendingFolder
 
 _SHORTEST = 6  # digits of a digest that a person may name it by
 _WHOLE = 64

@@ -47,7 +47,7 @@ def audit(
     """Show a silo's audit log, or check it: exit code 1 where it is not as it was written."""
     with errors_shown(debug=debug or bool(context.obj)):
         if file is not None:
-            from fedjobs_worker.audit_chains import raw_lines
+            from fedjobs_worker.consent.audit_chains import raw_lines
 
             lines = raw_lines(file)
         else:
@@ -62,7 +62,7 @@ def audit(
 
 
 def _verify(lines: Iterator[bytes], last: str | None) -> None:
-    from fedjobs_worker import audit_chains
+    from fedjobs_worker.consent import audit_chains
 
     found = audit_chains.verify(lines, last)
     if isinstance(found, audit_chains.Broken):

@@ -130,7 +130,7 @@ def deny(
 
 
 def _say(place: ApprovalPlace, written: str, decision: Literal["approved", "denied"], message: str) -> None:
-    from fedjobs_worker.approvals import Approval
+    from fedjobs_worker.consent.approvals import Approval
 
     from fedjobs.silos import approval_places
 

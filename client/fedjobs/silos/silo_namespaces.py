@@ -10,9 +10,9 @@ from typing import Any
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
-from fedjobs_worker import approvals
-from fedjobs_worker.approvals import Approval
-from fedjobs_worker.pending import Pending
+from fedjobs_worker.consent import approvals
+from fedjobs_worker.consent.approvals import Approval
+from fedjobs_worker.consent.pending import Pending
 
 from fedjobs.cluster import remote_commands
 from fedjobs.cluster.api_errors import ApiError, explained
@@ -43,7 +43,7 @@ class SiloNamespace:
 
     def _pending_of(self, pod: str) -> list[Pending]:
         """Nothing, where the worker has ended meanwhile: nothing of it waits any more."""
-        command = ["python", "-m", "fedjobs_worker.pending"]
+        command = ["python", "-m", "fedjobs_worker.consent.pending"]
         for attempt in range(_ATTEMPTS):
             try:
                 said = b"".join(remote_commands.output(self._connection, self._namespace, pod, _SESSION, command))

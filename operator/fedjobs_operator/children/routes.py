@@ -1,7 +1,7 @@
 """The way from the front door to a job's coordinator: a name in the namespace of the front door, which knows no other.
 
 It cannot be owned by the job, which is in another namespace; it is taken away when the job is over, and swept where the
-operator was not there to do so (`fedjobs_operator.sweeping`).
+operator was not there to do so (`fedjobs_operator.cluster.sweeping`).
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from fedjobs.cluster.connections import Connection
 from fedjobs.silos import silo_namespaces
 from fedjobs_protocol.digests import digest
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_worker.approvals import CONFIG_MAP, ApprovalFolder
-from fedjobs_worker.audits import Audit
-from fedjobs_worker.pending import Pending
-from fedjobs_worker.policies import Allowed
+from fedjobs_worker.consent.approvals import CONFIG_MAP, ApprovalFolder
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.pending import Pending
+from fedjobs_worker.consent.policies import Allowed
 
 from .conftest import Person
 
@@ -38,7 +38,7 @@ def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def printed(_: Connection, namespace: str, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
         assert (namespace, pod, container) == (admin.namespace, "worker", "session")
-        assert command == ["python", "-m", "fedjobs_worker.pending"]
+        assert command == ["python", "-m", "fedjobs_worker.consent.pending"]
         yield json.dumps([waiting.model_dump(by_alias=True)]).encode()
 
     monkeypatch.setattr(remote_commands, "output", printed)

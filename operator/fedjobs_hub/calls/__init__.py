@@ -1,0 +1,1 @@
+"""The hub's ports, and the answers to whoever calls them."""

@@ -1,0 +1,171 @@
+"""The answers to who has no certificate yet. Whatever is called here is called by strangers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import structlog
+from fedjobs_protocol import identities, keys, silo_tokens
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import hub_pb2 as pb
+
+from fedjobs_hub import names, times
+from fedjobs_hub.calls.limits import RateLimit
+from fedjobs_hub.certificates import agent_certificates
+from fedjobs_hub.certificates.issuing import Issuing
+from fedjobs_hub.cluster import pods
+from fedjobs_hub.cluster.cluster_api import Body, ClusterApi
+from fedjobs_hub.cluster.records import Records
+from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.objects import enrolments, worker_leases
+from fedjobs_hub.objects.silos import KnownSilo
+from fedjobs_hub.objects.worker_leases import WorkerLease
+from fedjobs_hub.settings import Settings
+from fedjobs_hub.times import Clock, Time
+
+_LONGEST_TOKEN = 256
+_LONGEST_CERTIFICATE = 16 * 1024
+_CATCH_UP_S = 2.0
+_LOG = structlog.get_logger(__name__)
+
+
+class EnrolmentCalls:
+    """The service `fedjobs.v1.Enrolment`.
+
+    Args:
+        api: Of the cluster.
+        settings: Of the federation.
+        seen: What was seen of the cluster.
+        issuing: Issues certificates.
+        clock: The time.
+    """
+
+    def __init__(
+        self, api: ClusterApi, settings: Settings, seen: Sightings, issuing: Issuing, clock: Clock = times.now
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._seen = seen
+        self._issuing = issuing
+        self._clock = clock
+        self._records = Records(api, seen, settings.own_namespace)
+        self._calls = RateLimit(200, 1000, "calls without a certificate")
+        # What makes the hub ask its cluster costs more, and only a stranger, or somebody who is very quick, needs it.
+        self._questions = RateLimit(20, 40, "calls whose token or key is not known")
+
+    async def enrol(self, host: str, request: pb.EnrolRequest) -> pb.Issued:
+        """A silo's first certificate."""
+        self._calls.take(host)
+        _check_length(request.token)
+        key = keys.requested_key(request.csr)
+        fingerprint = keys.fingerprint(key)
+
+        def check(silo: KnownSilo | None) -> KnownSilo:
+            return enrolments.check_token(silo, request.token, fingerprint, self._clock())
+
+        look_again = functools.partial(self._questions.take, host)
+        silo = await self._records.silo(request.silo, check, look_again)
+        issued = self._issuing.agent(key, silo.name)
+        change = certified(issued) | {"enrolment": {"keyFingerprint": fingerprint}}
+        await self._records.change_silo(silo.name, change, check, look_again)
+        _LOG.info("a silo has enrolled", silo=silo.name, key=fingerprint)
+        return issued
+
+    async def renew_expired(self, host: str, request: pb.RenewExpiredRequest) -> pb.Issued:
+        """A silo's next certificate after the last one has expired."""
+        self._calls.take(host)
+        if len(request.certificate) > _LONGEST_CERTIFICATE:
+            raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate is longer than any of a silo's agent.")
+        name = agent_certificates.silo_of(request.certificate)
+        fingerprint = keys.fingerprint(keys.certified_key(request.certificate))
+        key = keys.requested_key(request.csr)
+        if keys.fingerprint(key) != fingerprint:
+            raise FedjobsError(ErrorCode.CSR_REFUSED, "The request is for another key than the certificate's.")
+
+        def check(silo: KnownSilo | None) -> KnownSilo:
+            return enrolments.check_expired(silo, fingerprint, self._clock(), self._settings.lifetimes.grace)
+
+        look_again = functools.partial(self._questions.take, host)
+        silo = await self._records.silo(name, check, look_again)
+        issued = self._issuing.agent(key, silo.name)
+        await self._records.change_silo(silo.name, certified(issued), check, look_again)
+        _LOG.info("a silo has renewed an expired certificate", silo=silo.name)
+        return issued
+
+    async def issue_worker(self, host: str, request: pb.IssueWorkerRequest) -> pb.Issued:
+        """A worker's certificate for one job."""
+        self._calls.take(host)
+        _check_length(request.token)
+        key = keys.requested_key(request.csr)
+        fingerprint = keys.fingerprint(key)
+        name = names.worker_lease(silo_tokens.hashed(request.token))
+
+        def check(lease: WorkerLease | None) -> WorkerLease:
+            return worker_leases.check_use(lease, fingerprint, self._clock())
+
+        look_again = functools.partial(self._questions.take, host)
+        lease = await self._records.lease(self._seen.workers, name, name, check, look_again)
+        await self._check_wanted(lease)
+
+        def held(body: Body | None) -> Body:
+            check(None if body is None else worker_leases.parsed(body))
+            return worker_leases.held(body or {}, fingerprint, self._clock(), self._settings.lifetimes.worker)
+
+        await self._records.change_lease(self._seen.workers, name, held)
+        _LOG.info("a worker has enrolled", silo=lease.silo, job=lease.job_uid, key=fingerprint)
+        return self._issuing.worker(key, lease.job_uid, lease.silo)
+
+    async def issue_coordinator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
+        """The certificate of a job's coordinator."""
+        self._calls.take(host)
+        key = keys.requested_key(request.csr)
+        self._questions.take(host)
+        token = await asyncio.to_thread(pods.reviewed, self._api, request.token)
+        job_uid = await asyncio.to_thread(pods.job_of, self._api, token, self._settings.namespaces)
+        _LOG.info("a coordinator has enrolled", namespace=token.namespace, pod=token.pod, job=job_uid)
+        return self._issuing.coordinator(key, job_uid)
+
+    async def issue_operator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
+        """The operator's certificate."""
+        self._calls.take(host)
+        key = keys.requested_key(request.csr)
+        self._questions.take(host)
+        token = await asyncio.to_thread(pods.reviewed, self._api, request.token)
+        if (token.namespace, token.account) != (self._settings.own_namespace, self._settings.operator_account):
+            raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The pod's token was refused: it is not the operator's.")
+        _LOG.info("the operator has enrolled", pod=token.pod)
+        return self._issuing.operator(key)
+
+    async def _check_wanted(self, lease: WorkerLease) -> None:
+        """Makes sure that a worker's silo is still a member, and its job still wants it."""
+
+        def check(silo: KnownSilo | None) -> KnownSilo:
+            known = enrolments.check_member(silo, lease.silo)
+            worker_leases.check_of(lease, known)
+            return known
+
+        await self._records.silo(lease.silo, check)
+        await check_invited(self._seen, lease.silo, lease.job_uid)
+
+
+async def check_invited(seen: Sightings, silo: str, job_uid: str) -> None:
+    """Makes sure that a job wants a silo; the other hub may have seen so a moment earlier.
+
+    Raises:
+        FedjobsError: NOT_INVITED.
+    """
+    if not await seen.until(lambda: seen.is_invited(silo, job_uid), _CATCH_UP_S):
+        message = f"The silo {silo} is not invited to the job {job_uid}, or not any more."
+        raise FedjobsError(ErrorCode.NOT_INVITED, message, "Look at the invitations that stand.")
+
+
+def _check_length(token: str) -> None:
+    if len(token) > _LONGEST_TOKEN:
+        raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The token is longer than any of the hub's.")
+
+
+def certified(issued: pb.Issued) -> dict[str, object]:
+    """What a Silo's status says of a certificate."""
+    expires: Time = identities.Identity(issued.certificate, b"", b"").expires
+    return {"certificateExpires": times.written(expires)}

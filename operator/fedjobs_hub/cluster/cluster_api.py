@@ -1,0 +1,165 @@
+"""The few calls that the hub makes to its cluster's API server. They block, so they are called in threads."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import kubernetes
+from fedjobs_operator.cluster.api_calls import CONFLICT, NOT_FOUND, ApiCalls, ApiError, no_answer_told, refusal
+from fedjobs_operator.names import GROUP, VERSION
+from kubernetes.client import ApiClient
+
+from fedjobs_hub.names import FIELD_MANAGER
+
+Body = dict[str, Any]
+_TIMEOUT_S = 10
+_WATCH_S = 240
+_CONNECTIONS = 32
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+"""Of any object here."""
+
+
+class Resource(enum.Enum):
+    """What the hub reads or writes: the folder of its API, its plural, and whether it is in namespaces."""
+
+    CERTIFICATE_REQUEST = ("/apis/cert-manager.io/v1", "certificaterequests", True)
+    CONFIG_MAP = ("/api/v1", "configmaps", True)
+    FEDERATED_JOB = (f"/apis/{GROUP}/{VERSION}", "federatedjobs", True)
+    JOB = ("/apis/batch/v1", "jobs", True)
+    LEASE = ("/apis/coordination.k8s.io/v1", "leases", True)
+    POD = ("/api/v1", "pods", True)
+    SECRET = ("/api/v1", "secrets", True)
+    SILO = (f"/apis/{GROUP}/{VERSION}", "silos", False)
+    TOKEN_REVIEW = ("/apis/authentication.k8s.io/v1", "tokenreviews", False)
+
+    def __init__(self, folder: str, plural: str, namespaced: bool) -> None:
+        self.folder = folder
+        self.plural = plural
+        self.namespaced = namespaced
+
+    def path(self, namespace: str | None, name: str = "") -> str:
+        """The path of one object, or of all; of all namespaces where none is given."""
+        inside = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{self.folder}{inside}/{self.plural}" + (f"/{name}" if name else "")
+
+
+class ClusterApi:
+    """Speaks to one API server.
+
+    Args:
+        client: With the hub's rights.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._calls = ApiCalls(client, _TIMEOUT_S)
+
+    @staticmethod
+    def connect() -> ClusterApi:
+        """As the pod's ServiceAccount, or as the kubeconfig says."""
+        configuration = kubernetes.client.Configuration()
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        try:
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
+        except kubernetes.config.ConfigException:
+            kubernetes.config.load_kube_config(client_configuration=configuration)
+        return ClusterApi(ApiClient(configuration))
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
+        """An object as it is now; None where there is none.
+
+        Raises:
+            ApiError: As all calls here; its status is 0 where the API server does not answer.
+        """
+        if not _NAME.fullmatch(name):
+            return None  # names come from strangers, too: none may become another path
+        try:
+            return self._calls.call("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def all(self, resource: Resource, namespace: str | None, selector: str = "") -> tuple[list[Body], str]:
+        """All objects, and the version from which `watch` goes on."""
+        query = [("labelSelector", selector)] if selector else []
+        answer = self._calls.call("GET", resource.path(namespace), query=query)
+        return answer["items"], answer["metadata"]["resourceVersion"]
+
+    def create(self, resource: Resource, body: Mapping[str, Any]) -> Body | None:
+        """Creates an object, and returns it; None where there is one of that name."""
+        try:
+            path = resource.path(body.get("metadata", {}).get("namespace"))
+            return self._calls.call("POST", path, body, [("fieldManager", FIELD_MANAGER)])
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            return None
+
+    def replace(self, resource: Resource, body: Mapping[str, Any]) -> Body | None:
+        """Writes a whole object, and returns it; None where it is not any more what was read, or is gone."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"), metadata["name"])
+        return _if_unchanged(lambda: self._calls.call("PUT", path, body, [("fieldManager", FIELD_MANAGER)]))
+
+    def merge_status(self, resource: Resource, name: str, version: str, status: Mapping[str, Any]) -> Body | None:
+        """Changes these fields of a status; None where the object is not any more what was read, or is gone.
+
+        Args:
+            resource: One without namespaces.
+            name: Of the object.
+            version: The resourceVersion that was read.
+            status: As a JSON merge patch: null removes a field.
+        """
+        body = {"metadata": {"resourceVersion": version}, "status": status}
+        kind, query = "application/merge-patch+json", [("fieldManager", FIELD_MANAGER)]
+        path = f"{resource.path(None, name)}/status"
+        return _if_unchanged(lambda: self._calls.call("PATCH", path, body, query, kind))
+
+    def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
+        """Deletes this very object, if it is there."""
+        try:
+            self._calls.call("DELETE", resource.path(namespace, name), {"preconditions": {"uid": uid}})
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
+
+    def review(self, token: str, audience: str) -> Body:
+        """What the API server says of a token: the status of a TokenReview."""
+        spec = {"token": token, "audiences": [audience]}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
+        status: Body = self._calls.call("POST", Resource.TOKEN_REVIEW.path(None), body).get("status", {})
+        return status
+
+    def watch(
+        self, resource: Resource, namespace: str | None, selector: str, version: str
+    ) -> Iterator[tuple[str, Body]]:
+        """What happens after a version, for some minutes: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+        query = [("watch", "1"), ("resourceVersion", version), ("allowWatchBookmarks", "true")]
+        query += [("timeoutSeconds", str(_WATCH_S))] + ([("labelSelector", selector)] if selector else [])
+        with no_answer_told():
+            # A link that says nothing for longer than bookmarks come (a minute) is dead.
+            response = self._calls.send("GET", resource.path(namespace), query=query, timeout=(_TIMEOUT_S, 90))
+            if response.status != 200:
+                raise refusal(response, response.read())
+            rest = b""
+            for piece in response.response.stream(None):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError(int(event["object"].get("code", 500)), str(event["object"].get("message")))
+                    yield event["type"], event["object"]
+
+
+def _if_unchanged(call: Any) -> Body | None:
+    try:
+        written: Body = call()
+    except ApiError as error:
+        if error.status not in (CONFLICT, NOT_FOUND):
+            raise
+        return None
+    return written

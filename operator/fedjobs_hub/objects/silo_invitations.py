@@ -1,0 +1,122 @@
+"""Invitations of silos for people: a Secret with the token, and the command that installs the silo with it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fedjobs_operator.api.silos import Enrolment
+from fedjobs_protocol import silo_tokens
+from fedjobs_protocol.silo_tokens import SiloToken
+
+from fedjobs_hub import names, times
+from fedjobs_hub.objects.silos import KnownSilo
+from fedjobs_hub.settings import Settings
+from fedjobs_hub.times import Time
+
+_EXPIRES = "fedjobs.dev/expires"
+_HASH = "fedjobs.dev/token-hash"
+
+
+@dataclass(frozen=True)
+class SiloInvitation:
+    """What can be read of an invitation without its secret.
+
+    Attributes:
+        uid: Of the Secret.
+        name: Of the Secret.
+        silo: Its name.
+        silo_uid: Of the Silo as it was then.
+        invited_again: The wish that it answers.
+        token_hash: Of its secret.
+        expires: When the token ends.
+    """
+
+    uid: str
+    name: str
+    silo: str
+    silo_uid: str
+    invited_again: str
+    token_hash: str
+    expires: Time
+
+    def is_for(self, silo: KnownSilo) -> bool:
+        """Whether it is the one that the silo waits for."""
+        return (self.silo_uid, self.invited_again) == (silo.uid, silo.invite_again)
+
+    def is_over(self, silo: KnownSilo | None, now: Time) -> bool:
+        """Whether nobody needs it any more: it was used, has expired, or never became the silo's."""
+        if silo is None or self.expires < now or self.silo_uid != silo.uid:
+            return True
+        return not silo.needs_invitation and (silo.key is not None or silo.enrolment.token_hash != self.token_hash)
+
+    def enrolment(self) -> Enrolment:
+        """What is written into the Silo's status."""
+        return Enrolment(
+            token_hash=self.token_hash,
+            expires=times.written(self.expires),
+            invited_again=self.invited_again or None,
+        )
+
+
+def parsed(body: Mapping[str, Any]) -> SiloInvitation:
+    """Reads a Secret that `new` has made."""
+    metadata = body["metadata"]
+    annotations = metadata["annotations"]
+    return SiloInvitation(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        silo=metadata["labels"][names.SILO],
+        silo_uid=metadata["ownerReferences"][0]["uid"],
+        invited_again=annotations.get(names.INVITE_AGAIN, ""),
+        token_hash=annotations[_HASH],
+        expires=times.read(annotations[_EXPIRES]),
+    )
+
+
+def new(silo: KnownSilo, trust: bytes, settings: Settings, now: Time) -> dict[str, Any]:
+    """The Secret of a new invitation, with a new token.
+
+    Args:
+        silo: Which is invited.
+        trust: PEM, the issuers of the hub's certificate.
+        settings: Of the federation.
+        now: The time.
+    """
+    expires = times.written(now + settings.lifetimes.token)
+    token = SiloToken(
+        silo=silo.name,
+        address=settings.address,
+        front_door=settings.front_door,
+        trust=trust.decode(),
+        secret=silo_tokens.new_secret(),
+        expires=expires,
+    )
+    annotations = {_EXPIRES: expires, _HASH: silo_tokens.hashed(token.secret)}
+    if silo.invite_again:
+        annotations[names.INVITE_AGAIN] = silo.invite_again
+    entries = {"token": token.encoded(), "command": command(settings.silo_chart, token.encoded())}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": names.invitation(silo.name),
+            "namespace": settings.own_namespace,
+            "labels": {**names.LABELS, names.ROLE: names.INVITATION, names.SILO: silo.name},
+            "annotations": annotations,
+            "ownerReferences": [silo.owner()],
+        },
+        "type": "Opaque",
+        "immutable": True,
+        "data": {name: base64.b64encode(text.encode()).decode() for name, text in entries.items()},
+    }
+
+
+def command(chart: str, token: str) -> str:
+    """What a silo's administrator types; `silo.yaml` has the silo's datasets and policy."""
+    return (
+        f"helm install fedjobs-silo {chart} --namespace fedjobs-silo --create-namespace"
+        f" --values silo.yaml --set-string token={token}"
+    )

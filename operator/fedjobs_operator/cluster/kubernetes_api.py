@@ -1,0 +1,133 @@
+"""The few calls that the operator makes, each of which says what it is for in the API server's audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kubernetes
+from kubernetes.client import ApiClient
+
+from fedjobs_operator import metrics
+from fedjobs_operator.cluster.api_calls import CONFLICT, JSON, NOT_FOUND, ApiCalls, ApiError
+from fedjobs_operator.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
+
+_TIMEOUT_S = 30
+_PAGE = 250
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_COLLECTIONS = {
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Event": ("/api/v1", "events"),
+    "FederatedJob": (f"/apis/{GROUP}/{VERSION}", PLURAL),
+    "Job": ("/apis/batch/v1", "jobs"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Pod": ("/api/v1", "pods"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "Service": ("/api/v1", "services"),
+    "Silo": (f"/apis/{GROUP}/{VERSION}", "silos"),
+}
+
+
+class KubernetesApi:
+    """Speaks to one API server; blocks, so it is called in threads.
+
+    Args:
+        client: With the operator's rights.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._calls = ApiCalls(client, _TIMEOUT_S)
+
+    @staticmethod
+    def connect() -> KubernetesApi:
+        """As the pod's ServiceAccount, or as the kubeconfig says."""
+        try:
+            kubernetes.config.load_incluster_config()
+        except kubernetes.config.ConfigException:
+            kubernetes.config.load_kube_config()
+        return KubernetesApi(ApiClient())
+
+    def apply(self, manifest: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
+        """Server-side apply: makes it so, whatever was there; the object as it is then."""
+        path = _path(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        kind = "application/apply-patch+yaml"
+        return self._call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
+
+    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Creates an object, and returns it; None where there is one of that name."""
+        try:
+            path = _path(manifest["kind"], manifest["metadata"]["namespace"])
+            return self._call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            return None
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """An object; None where there is none."""
+        try:
+            return self._call("GET", _path(kind, namespace, name))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind, in a namespace where it has some, that have these labels and fields."""
+        query = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
+        items: list[dict[str, Any]] = self._call("GET", _path(kind, namespace), query=query)["items"]
+        return items
+
+    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
+        """UIDs of all objects of a kind: page by page and without their contents, since there may be thousands."""
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = [("limit", str(_PAGE))] + [("labelSelector", labels)] * bool(labels)
+            query += [("continue", token)] * bool(token)
+            page = self._call("GET", _path(kind, namespace), query=query, accept=_METADATA_ONLY)
+            found.update(item["metadata"]["uid"] for item in page["items"])
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return found
+
+    def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
+        """Changes these fields of an object, if it is there."""
+        try:
+            self._call("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+
+    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Deletes an object and what it owns, if it is there and, where a UID is given, still the same.
+
+        A Job is there until its pods have ended: as long as it is, no other is made under its name, so that there are
+        not two coordinators.
+        """
+        options: dict[str, Any] = {"propagationPolicy": "Foreground" if kind == "Job" else "Background"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._call("DELETE", _path(kind, namespace, name), options)
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: list[tuple[str, str]] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> dict[str, Any]:
+        metrics.API_CALLS.labels(method).inc()
+        return self._calls.call(method, path, body, query, content_type, accept)
+
+
+def _path(kind: str, namespace: str, name: str = "") -> str:
+    prefix, plural = _COLLECTIONS[kind]
+    return prefix + (f"/namespaces/{namespace}" if namespace else "") + f"/{plural}" + (f"/{name}" if name else "")

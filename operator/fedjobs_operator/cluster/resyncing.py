@@ -1,0 +1,70 @@
+"""Deletions that no event told.
+
+After its watch was cut off for long, kopf lists again: what was deleted meanwhile is not there to be told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.objects import CHILDREN, Body, Objects
+from fedjobs_operator.names import KIND, SELECTOR
+
+_EVERY_S = 300.0
+_LOG = structlog.get_logger()
+Gone = Callable[[str, Body], Awaitable[None]]
+
+
+class Resyncing:
+    """Compares what is known with what is there, every few minutes.
+
+    Args:
+        api: The API server.
+        objects: What was seen of the cluster.
+        namespaces: Of jobs; none: all.
+        gone: Called with kind and object of each that was deleted.
+    """
+
+    def __init__(self, api: KubernetesApi, objects: Objects, namespaces: Sequence[str], gone: Gone) -> None:
+        self._api = api
+        self._objects = objects
+        self._namespaces = namespaces or ("",)
+        self._gone = gone
+
+    async def run(self) -> None:
+        """Never returns."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.look()
+            except Exception as error:  # one bad answer, or object, must not end it
+                _LOG.warning("what is there cannot be listed; it is tried again", error=str(error))
+
+    async def look(self) -> None:
+        """Once.
+
+        Raises:
+            ApiError: Not all could be listed.
+        """
+        for kind in (KIND, *CHILDREN):
+            known = self._objects.identities(kind)  # before the list: what is made meanwhile is in neither
+            if not known:
+                continue
+            there = await asyncio.to_thread(self._there, kind)
+            for body in known:
+                if body["metadata"]["uid"] not in there:
+                    _LOG.info("a deletion was missed", kind=kind, **_names(body))
+                    await self._gone(kind, body)
+
+    def _there(self, kind: str) -> set[str]:
+        labels = "" if kind == KIND else SELECTOR
+        return set().union(*(self._api.uids(kind, namespace, labels=labels) for namespace in self._namespaces))
+
+
+def _names(body: Body) -> dict[str, Any]:
+    return {key: body["metadata"].get(key) for key in ("namespace", "name")}

@@ -1,0 +1,1 @@
+"""What is to be done about a job: pure decisions. Nothing here reads or writes."""

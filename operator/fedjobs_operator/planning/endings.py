@@ -1,0 +1,81 @@
+"""How a job came to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedjobs_protocol.errors import ErrorCode
+from fedjobs_protocol.statuses import FinalWord, Phase, Status
+
+from fedjobs_operator.api.conditions import JobCondition
+from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, Result
+from fedjobs_operator.children.coordinator_jobs import expected_uri, result_uri
+from fedjobs_operator.names import JobRef
+from fedjobs_operator.planning import conditions, readiness
+from fedjobs_operator.planning.observations import Attempt, AttemptState
+from fedjobs_operator.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Complete or Failed, and why."""
+
+    condition: JobCondition
+    reason: str
+    message: str
+    round: int = 0
+    computation: str = ""
+    result: Result | None = None
+
+    @property
+    def phase(self) -> JobPhase:
+        return JobPhase.COMPLETE if self.condition is JobCondition.COMPLETE else JobPhase.FAILED
+
+    @property
+    def quorum_missing(self) -> bool:
+        return self.reason == ErrorCode.COHORT_TOO_SMALL.label
+
+
+def is_over(status: FederatedJobStatus) -> bool:
+    """Whether the job has ended, as its status says."""
+    return any(conditions.is_true(status, kind) for kind in (JobCondition.COMPLETE, JobCondition.FAILED))
+
+
+def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | None) -> Ending:
+    """The coordinator ended by itself. Its final word counts; the last report where its pod is gone already."""
+    word = last.pod.final_word if last.pod is not None else None
+    if word is None and report is not None and report.phase in (Phase.COMPLETE, Phase.FAILED):
+        word = FinalWord.of(report)
+    if last.state is AttemptState.COMPLETE:
+        message = "The result was exported and confirmed."
+        if word is not None and word.result is not None:
+            result = Result(uri=result_uri(ref, job, word.result.uri), digest=word.result.digest)
+        else:
+            result = Result(uri=expected_uri(ref, job))
+            message += " Its digest is not known: the coordinator's pod was gone before its last word was read."
+        return Ending(JobCondition.COMPLETE, Reason.RESULT_EXPORTED, message, *_progress(word), result=result)
+    if word is None:
+        return Ending(JobCondition.FAILED, ErrorCode.PROGRAM_FAILED.label, last.message or "See the coordinator's log.")
+    reason, message = word.code or ErrorCode.PROGRAM_FAILED.label, word.message
+    if reason == ErrorCode.OUTPUT_REFUSED.label:
+        message += f" What was computed is in the claim {ref.claim}."
+    return Ending(JobCondition.FAILED, reason, message, *_progress(word))
+
+
+def gave_up(last: Attempt, backoff_limit: int) -> Ending:
+    """It crashed too often."""
+    how = readiness.crashed(last)
+    message = f"{how.message} It was started again {backoff_limit} times (spec.backoffLimit)."
+    reason = how.reason if how.reason == Reason.OUT_OF_MEMORY else Reason.BACKOFF_LIMIT_EXCEEDED
+    return Ending(JobCondition.FAILED, reason, message)
+
+
+def too_late(seconds: int) -> Ending:
+    """It took too long."""
+    message = f"The job did not end within {seconds} s (spec.activeDeadlineSeconds)."
+    return Ending(JobCondition.FAILED, Reason.DEADLINE_EXCEEDED, message)
+
+
+def _progress(word: FinalWord | None) -> tuple[int, str]:
+    return (0, "") if word is None else (word.round, word.computation)

@@ -1,0 +1,85 @@
+"""From the coordinator's own words to the job's status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
+
+from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
+from fedjobs_operator.planning.conditions import Verdict
+from fedjobs_operator.reasons import Reason
+
+_JOINED = frozenset({SiloState.READY, SiloState.WORKING})
+_MOST_METRICS = 64
+_PHASES = {
+    Phase.STARTING: JobPhase.STARTING,
+    Phase.WAITING_FOR_SILOS: JobPhase.WAITING_FOR_SILOS,
+    Phase.RUNNING: JobPhase.RUNNING,
+    Phase.EXPORTING: JobPhase.EXPORTING,
+}
+
+
+def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status | None) -> FederatedJobStatus:
+    """The status with rounds, silos and metrics; without a report the silos are those that are invited.
+
+    A coordinator that was started again counts from nothing until it has read its checkpoint: rounds that are finished
+    stay so.
+    """
+    if report is None:
+        if status.silos:
+            return status
+        rows = [SiloRow(name=name, state=SiloState.INVITED) for name in resolved.silos]
+        return status.model_copy(update={"silos": rows, "silos_ready": f"0/{len(rows)}"})
+    changes: dict[str, Any] = {
+        "round": max(status.round or 0, report.round),
+        "rounds": report.rounds or status.rounds,
+        "silos": [_row(silo) for silo in report.silos],
+        "silos_ready": f"{sum(silo.state in _JOINED for silo in report.silos)}/{len(report.silos)}",
+        "epoch": report.epoch,
+        "computation": report.computation or status.computation,
+    }
+    if report.metrics:
+        shown = sorted(report.metrics.items())[:_MOST_METRICS]
+        changes["metrics"] = {name: format(value, ".6g") for name, value in shown}
+    return status.model_copy(update=changes)
+
+
+def phase(report: Status | None, before: JobPhase | None) -> JobPhase:
+    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts."""
+    if report is None:
+        return JobPhase.STARTING
+    return _PHASES.get(report.phase) or before or JobPhase.STARTING
+
+
+def quorum(report: Status | None, minimum: int) -> Verdict | None:
+    """Whether enough silos have joined; None where nothing is known of it."""
+    if report is None or report.phase not in (Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING, Phase.COMPLETE):
+        return None
+    if report.phase is not Phase.WAITING_FOR_SILOS:
+        return Verdict(True, Reason.ENOUGH_SILOS, f"At least {silos(minimum)} joined.")
+    missing = [silo for silo in report.silos if silo.state not in _JOINED]
+    reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
+    ready = len(report.silos) - len(missing)
+    why = f"Missing: {reasons}." if missing else "They are looking at the computation."
+    message = f"{silos(ready)} joined, of at least {minimum}. {why}"
+    return Verdict(False, Reason.WAITING_FOR_SILOS, message)
+
+
+def silos(count: int) -> str:
+    """So many silos, with the verb."""
+    return f"{count} silo has" if count == 1 else f"{count} silos have"
+
+
+def _row(silo: SiloStatus) -> SiloRow:
+    """What there is nothing to say of is absent."""
+    return SiloRow(
+        name=silo.name,
+        state=silo.state,
+        reason=silo.reason or None,
+        message=silo.message or None,
+        device=silo.device or None,
+        clients=silo.clients or None,
+        restarts=silo.restarts or None,
+    )

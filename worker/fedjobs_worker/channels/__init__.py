@@ -1,0 +1,1 @@
+"""How the processes of one silo talk: messages and shared memory over a socket of the machine."""

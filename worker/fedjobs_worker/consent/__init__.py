@@ -1,0 +1,1 @@
+"""The silo decides: its policy, its people's word, what was used so far, and the record of it all."""

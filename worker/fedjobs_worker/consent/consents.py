@@ -1,0 +1,229 @@
+"""Whether a computation may run in this silo: by the policy's own word, or by that of a person who has looked at it.
+
+What was consented to is the digest of the shard's bytes, so what was approved is what runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from fedjobs_protocol.ids import Digest
+from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.v1 import shard_pb2
+
+from fedjobs_worker.consent import policies
+from fedjobs_worker.consent.approvals import Approval, Approvals
+from fedjobs_worker.consent.audits import Audit, Detail
+from fedjobs_worker.consent.explaining import explain
+from fedjobs_worker.consent.pending import Pending, PendingFolder
+from fedjobs_worker.consent.policies import Allowed, Refused
+from fedjobs_worker.policy_files import Policy
+from fedjobs_worker.silo_files import SiloFile
+
+APPROVAL = "policy.computations.approval"
+
+
+@dataclass(frozen=True)
+class Awaiting:
+    """A person has to look at it first.
+
+    Attributes:
+        rule: Of the silo's file.
+        message: For the person who runs the job.
+        until: Seconds since 1970, when it is refused if nobody has said anything.
+    """
+
+    rule: str
+    message: str
+    until: float
+
+
+Consent: TypeAlias = Allowed | Awaiting | Refused
+
+
+@dataclass(frozen=True)
+class Computation:
+    """A shard that a silo was asked to run.
+
+    Attributes:
+        digest: Of its bytes.
+        shard: What they say.
+        operations: All TensorFlow operations in it.
+        label: What the coordinator calls it.
+        datasets: Which of the silo's data it is to read.
+    """
+
+    digest: Digest
+    shard: shard_pb2.Shard
+    operations: frozenset[str]
+    label: str = ""
+    datasets: tuple[str, ...] = ()
+
+
+def decide(
+    policy: Policy,
+    silo: str,
+    digest: Digest,
+    operations: Collection[str],
+    approval: Approval | None,
+    asked_at: float,
+    now: float,
+) -> Consent:
+    """Whether a computation may run.
+
+    Args:
+        policy: The silo's.
+        silo: Its name, for messages.
+        digest: The computation's.
+        operations: All TensorFlow operations in it: always checked, whatever a person said.
+        approval: What a person said.
+        asked_at: When this job first asked, in seconds since 1970.
+        now: The same.
+    """
+    computations = policy.computations
+    allowed = policies.on_operations(policy, silo, operations)
+    if isinstance(allowed, Refused):
+        return allowed
+    if approval is not None and approval.decision == "denied":
+        why = f": {approval.message}" if approval.message else ""
+        return Refused(APPROVAL, f"Silo {silo} has looked at computation {digest} and denied it{why}.")
+    named = policies.on_digest(policy, silo, digest)
+    if approval is not None or digest in (computations.digests or ()):
+        return Allowed()
+    if computations.approval == "none":
+        return named
+    until = asked_at + computations.approval_deadline_seconds
+    if now < until:
+        return Awaiting(APPROVAL, f"Somebody at silo {silo} has to approve computation {digest}.", until)
+    return Refused(
+        APPROVAL,
+        f"Nobody at silo {silo} has approved computation {digest} within {computations.approval_deadline_seconds} s. "
+        f"Ask them to: fedjobs silo approve {digest[:12]}",
+    )
+
+
+class Consents:
+    """What this silo says to the computations of one job. May be used from several threads.
+
+    Args:
+        silo: Its file.
+        invitation: To the job.
+        audit: Where each decision is recorded, once.
+        approvals: What people said.
+        pending: Where computations are put for people to look at.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        silo: SiloFile,
+        invitation: Invitation,
+        audit: Audit,
+        approvals: Approvals,
+        pending: PendingFolder,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._silo = silo
+        self._invitation = invitation
+        self._audit = audit
+        self._approvals = approvals
+        self._pending = pending
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said: dict[Digest, tuple[Computation, float, Consent]] = {}
+
+    def of(self, computation: Computation) -> Consent:
+        """What the silo says to a computation now."""
+        with self._lock:
+            before = self._said.get(computation.digest)
+            if before is not None:
+                known, asked_at, _ = before
+                computation = replace(computation, label=known.label, datasets=known.datasets)
+            else:
+                asked_at = self._asked_at(computation.digest)
+            return self._decided(computation, asked_at)
+
+    def changed(self) -> list[tuple[Digest, Consent]]:
+        """Computations that waited for a person, and do so no more."""
+        with self._lock:
+            waiting = [(c, asked_at) for c, asked_at, said in self._said.values() if isinstance(said, Awaiting)]
+            now = [(computation.digest, self._decided(computation, asked_at)) for computation, asked_at in waiting]
+        return [(digest, said) for digest, said in now if not isinstance(said, Awaiting)]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for a person."""
+        with self._lock:
+            return any(isinstance(said, Awaiting) for *_, said in self._said.values())
+
+    def _decided(self, computation: Computation, asked_at: float) -> Consent:
+        digest = computation.digest
+        approval = self._approvals.of(digest)
+        said = decide(
+            self._silo.policy, self._silo.silo, digest, computation.operations, approval, asked_at, self._clock()
+        )
+        before = self._said.get(digest)
+        self._said[digest] = computation, asked_at, said
+        if before is None or before[2] != said:
+            if isinstance(said, Awaiting):
+                self._pending.put(self._waiting(computation, asked_at, said.until))
+            elif not isinstance(said, Refused) or approval is not None:
+                self._pending.remove(digest)
+            self._record(computation, said, approval)
+        return said
+
+    def _asked_at(self, digest: Digest) -> float:
+        """When this job first asked: before a restart too."""
+        pending = self._pending.get(digest)
+        return pending.since if pending and pending.job_uid == self._invitation.job_uid else self._clock()
+
+    def _waiting(self, computation: Computation, asked_at: float, until: float) -> Pending:
+        invitation, policy = self._invitation, self._silo.policy
+        return Pending(
+            digest=computation.digest,
+            silo=self._silo.silo,
+            job_uid=invitation.job_uid,
+            job_name=invitation.job_name,
+            requested_by=invitation.requested_by,
+            label=computation.label,
+            since=asked_at,
+            until=until,
+            explanation=explain(
+                computation.digest,
+                computation.shard,
+                computation.operations,
+                label=computation.label,
+                datasets=computation.datasets,
+                policy=policy,
+            ),
+        )
+
+    def _record(self, computation: Computation, said: Consent, approval: Approval | None) -> None:
+        about: dict[str, Detail] = {
+            "shard": str(computation.digest),
+            "label": computation.label,
+            "datasets": list(computation.datasets),
+        }
+        if approval is not None:
+            about |= {"by": approval.by, "at": approval.at}
+        if isinstance(said, Awaiting):
+            self._audit.note("computation", decision="awaiting", rule=said.rule, message=said.message, **about)
+        else:
+            self._audit.record("computation", said, **about)
+
+
+def message_of(digest: Digest, said: Consent, now: float) -> pb.ShardConsent:
+    """What the coordinator is told."""
+    told = pb.ShardConsent(shard=bytes.fromhex(digest))
+    if isinstance(said, Allowed):
+        told.approved.SetInParent()
+    elif isinstance(said, Awaiting):
+        told.awaiting.CopyFrom(pb.Awaiting(rule=said.rule, message=said.message, seconds_left=said.until - now))
+    else:
+        told.refused.CopyFrom(pb.Refusal(rule=said.rule, message=said.message))
+    return told

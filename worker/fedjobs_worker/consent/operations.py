@@ -1,0 +1,227 @@
+"""The TensorFlow operations that a shard may use in a silo, unless the silo says otherwise.
+
+An allow-list: what is not named here is refused, so an operation that a later TensorFlow adds is refused until
+somebody has looked at it. It is what the graphs of TFF's learning and analytics need: they compute on values that were
+given to them.
+
+Not here, and why:
+
+- what touches files: ReadFile, WriteFile, SaveV2, RestoreV2, TextLineDataset, TFRecordDataset, MatchingFiles,
+  SnapshotDataset, CacheDatasetV2 (its file name is a value, so an empty one cannot be told from a path), ImmutableConst
+  (maps a file), DecodeProtoV2 (reads descriptors from a path), InitializeTableFromTextFileV2;
+- what talks to others: Send, Recv, RemoteCall, Rpc*, DataServiceDataset*, Collective*, Nccl*, TPU and XLA transfers;
+- Python: PyFunc, EagerPyFunc, GeneratorDataset;
+- what prints, debugs or tells about the host: Print, PrintV2, Debug*, *Summary*, DeviceIndex;
+- what keeps state by name beside variables and tables: queues, stages, barriers, session handles, serialized iterators;
+- decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
+- reference variables and other operations that TensorFlow 2 does not write.
+
+Assert and CheckNumerics are allowed although their messages can hold values: a silo reports the kind and the place of a
+failure, and keeps the text for its own log (`fedjobs_worker.runner.runs`).
+"""
+
+from __future__ import annotations
+
+# Values that are there already, and the passing on of values.
+_STRUCTURE = """
+Const Identity IdentityN NoOp Placeholder PlaceholderV2 PlaceholderWithDefault StopGradient PreventGradient
+ControlTrigger EnsureShape FakeParam Empty DeepCopy Bitcast Cast CheckNumerics CheckNumericsV2 Assert
+"""
+
+# Branches, loops and calls of the graph's own functions. Switch to LoopCond are what they are lowered to.
+_CONTROL_FLOW = """
+If StatelessIf Case StatelessCase While StatelessWhile For PartitionedCall StatefulPartitionedCall SymbolicGradient
+Switch Merge Enter Exit NextIteration LoopCond ToBool
+"""
+
+# Element-wise mathematics.
+_MATH = """
+Abs AccumulateNV2 Acos Acosh Add AddN AddV2 Angle ApproximateEqual Asin Asinh Atan Atan2 Atanh BesselI0 BesselI0e
+BesselI1 BesselI1e Betainc BitwiseAnd BitwiseOr BitwiseXor Bucketize Ceil ClipByValue Complex ComplexAbs Conj Cos Cosh
+Cross Digamma Div DivNoNan Equal Erf Erfc Erfinv Exp Expint Expm1 Floor FloorDiv FloorMod Greater GreaterEqual Igamma
+IgammaGradA Igammac Imag Inv InvGrad Invert IsFinite IsInf IsNan LeftShift Less LessEqual Lgamma Log Log1p LogicalAnd
+LogicalNot LogicalOr Maximum Minimum Mod Mul MulNoNan Ndtri Neg NextAfter NotEqual Polygamma PopulationCount Pow Real
+RealDiv Reciprocal ReciprocalGrad RightShift Rint Round Rsqrt RsqrtGrad Select SelectV2 Sigmoid SigmoidGrad Sign Sin
+Sinh Spence Sqrt SqrtGrad Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlog1py Xlogy
+Zeta
+"""
+
+# Reductions, scans, segments, counting.
+_REDUCTIONS = """
+All Any ArgMax ArgMin Bincount Cumprod Cumsum CumulativeLogsumexp DenseBincount EuclideanNorm HistogramFixedWidth
+L2Loss Max Mean Min Prod RaggedBincount SegmentMax SegmentMaxV2 SegmentMean SegmentMin SegmentMinV2 SegmentProd
+SegmentProdV2 SegmentSum SegmentSumV2 SparseBincount Sum UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd
+UnsortedSegmentSum
+"""
+
+# Shapes, slices, gathering, sorting, sets.
+_ARRAYS = """
+BatchToSpace BatchToSpaceND BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2
+DenseToDenseSetOperation DepthToSpace Diag DiagPart DynamicPartition DynamicStitch ExpandDims Fill Gather GatherNd
+GatherV2 InTopK InTopKV2 InplaceAdd InplaceSub InplaceUpdate InvertPermutation KthOrderStatistic LinSpace ListDiff
+LowerBound MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3
+MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2
+ParallelConcat ParallelDynamicStitch Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd
+ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Squeeze
+StridedSlice StridedSliceGrad TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate
+TensorStridedSliceUpdate Tile TileGrad TopK TopKV2 Transpose ConjugateTranspose Unique UniqueV2 UniqueWithCounts
+UniqueWithCountsV2 Unpack UnravelIndex UpperBound Where ZerosLike
+"""
+
+# Linear algebra and Fourier transforms.
+_LINEAR_ALGEBRA = """
+BatchMatMul BatchMatMulV2 BatchMatMulV3 Cholesky CholeskyGrad Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D IRFFT IRFFT2D
+IRFFT3D LogMatrixDeterminant Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSolveLs
+MatrixSquareRoot MatrixTriangularSolve Qr RFFT RFFT2D RFFT3D SelfAdjointEigV2 SparseMatMul Svd TridiagonalMatMul
+TridiagonalSolve BandedTriangularSolve Eig
+"""
+
+# Layers, losses and their gradients.
+_NEURAL_NETWORKS = """
+AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 BlockLSTM BlockLSTMGrad BlockLSTMGradV2
+BlockLSTMV2 CTCLoss CTCLossV2 Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
+Conv3DBackpropInputV2 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
+DepthwiseConv2dNativeBackpropInput Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad
+FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3
+GRUBlockCell GRUBlockCellGrad LRN LRNGrad LSTMBlockCell LSTMBlockCellGrad LeakyRelu LeakyReluGrad LogSoftmax MaxPool
+MaxPool3D MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradV2 MaxPoolGradWithArgmax MaxPoolV2
+MaxPoolWithArgmax Relu Relu6 Relu6Grad ReluGrad Selu SeluGrad Softmax SoftmaxCrossEntropyWithLogits Softplus
+SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
+"""
+
+# Geometry and colours of image tensors; no decoders.
+_IMAGES = """
+AdjustContrastv2 AdjustHue AdjustSaturation CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage
+ExtractImagePatches HSVToRGB ImageProjectiveTransformV3 RGBToHSV ResizeArea ResizeBicubic ResizeBicubicGrad
+ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad
+"""
+
+# Rounding to few bits, as compressed aggregation does.
+_QUANTIZATION = """
+Dequantize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars
+FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannel FakeQuantWithMinMaxVarsPerChannelGradient
+QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 QuantizeAndDequantizeV4Grad QuantizeV2
+"""
+
+# Sparse and ragged tensors.
+_SPARSE = """
+RaggedCross RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorFromVariant RaggedTensorToSparse
+RaggedTensorToTensor RaggedTensorToVariant RaggedTensorToVariantGradient SparseAdd SparseAddGrad SparseConcat
+SparseCross SparseCrossHashed SparseCrossV2 SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul
+SparseFillEmptyRows SparseFillEmptyRowsGrad SparseReduceMax SparseReduceSum SparseReorder SparseReshape
+SparseSegmentMean SparseSegmentMeanGrad SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNGrad
+SparseSegmentSqrtNWithNumSegments SparseSegmentSum SparseSegmentSumGrad SparseSegmentSumWithNumSegments SparseSlice
+SparseSliceGrad SparseSoftmax SparseSparseMaximum SparseSparseMinimum SparseSplit SparseTensorDenseAdd
+SparseTensorDenseMatMul SparseToDense SparseToSparseSetOperation DenseToSparseSetOperation DenseCountSparseOutput
+SparseCountSparseOutput
+"""
+
+# Variables live in the runner's memory and end with it.
+_VARIABLES = """
+AssignAddVariableOp AssignSubVariableOp AssignVariableOp DestroyResourceOp DisableCopyOnRead ReadVariableOp
+ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterDiv ResourceScatterMax ResourceScatterMin
+ResourceScatterMul ResourceScatterNdAdd ResourceScatterNdMax ResourceScatterNdMin ResourceScatterNdSub
+ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate ResourceStridedSliceAssign VarHandleOp
+VarIsInitializedOp VariableShape
+"""
+
+# Steps of optimizers.
+_OPTIMIZERS = """
+ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAdagradV2
+ResourceApplyAdam ResourceApplyAdamWithAmsgrad ResourceApplyAddSign ResourceApplyCenteredRMSProp ResourceApplyFtrl
+ResourceApplyFtrlV2 ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum
+ResourceApplyPowerSign ResourceApplyProximalAdagrad ResourceApplyProximalGradientDescent ResourceApplyRMSProp
+ResourceSparseApplyAdadelta ResourceSparseApplyAdagrad ResourceSparseApplyAdagradDA ResourceSparseApplyAdagradV2
+ResourceSparseApplyCenteredRMSProp ResourceSparseApplyFtrl ResourceSparseApplyFtrlV2 ResourceSparseApplyKerasMomentum
+ResourceSparseApplyMomentum ResourceSparseApplyProximalAdagrad ResourceSparseApplyProximalGradientDescent
+ResourceSparseApplyRMSProp
+"""
+
+# Tables in memory, filled from values; the one that is filled from a file is not here.
+_TABLES = """
+AnonymousHashTable AnonymousMutableDenseHashTable AnonymousMutableHashTable AnonymousMutableHashTableOfTensors
+HashTableV2 InitializeTableFromDataset InitializeTableV2 LookupTableExportV2 LookupTableFindV2 LookupTableImportV2
+LookupTableInsertV2 LookupTableRemoveV2 LookupTableSizeV2 MutableDenseHashTableV2 MutableHashTableOfTensorsV2
+MutableHashTableV2
+"""
+
+# Lists of tensors, as loops use them.
+_LISTS = """
+EmptyTensorList TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayGradV3 TensorArrayGradWithShape
+TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3
+TensorListConcat TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather
+TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListPushBackBatch TensorListReserve
+TensorListResize TensorListScatter TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem
+TensorListSplit TensorListStack EmptyTensorMap TensorMapErase TensorMapHasKey TensorMapInsert TensorMapLookup
+TensorMapSize TensorMapStackKeys
+"""
+
+# Datasets made of values in memory and transformed by the graph's own functions.
+_DATASETS = """
+AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset DatasetCardinality DatasetToSingleElement
+DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FinalizeDataset FlatMapDataset GetElementAtIndex
+GetOptions GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset ListDataset
+MapAndBatchDataset MapDataset MapDefun MaxIntraOpParallelismDataset ModelDataset OptimizeDatasetV2 OptionsDataset
+PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV2
+ParallelInterleaveDatasetV3 ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 PrefetchDataset
+PrivateThreadPoolDataset RandomDataset RandomDatasetV2 RangeDataset RebatchDataset RebatchDatasetV2 ReduceDataset
+RepeatDataset SamplingDataset ScanDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2 ShuffleDataset
+ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset
+TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset WindowOp ZipDataset
+"""
+
+# Going through a dataset in a loop. Iterators that can be named from another graph are not here.
+_ITERATORS = """
+AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 DeleteIterator IteratorGetNext IteratorGetNextAsOptional
+IteratorGetNextSync IteratorV2 MakeIterator OneShotIterator OptionalFromValue OptionalGetValue OptionalHasValue
+OptionalNone DummyIterationCounter
+"""
+
+# Random numbers, with and without a seed of their own. TFF's compression draws its seeds from the clock.
+_RANDOM = """
+AnonymousRandomSeedGenerator AnonymousSeedGenerator DeleteRandomSeedGenerator DeleteSeedGenerator DummySeedGenerator
+Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomGamma RandomGammaGrad RandomIndexShuffle
+RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt RngReadAndSkip RngSkip
+StatefulRandomBinomial StatefulStandardNormal StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform
+StatefulUniformFullInt StatefulUniformInt StatelessMultinomial StatelessParameterizedTruncatedNormal
+StatelessRandomBinomial StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomGetAlg
+StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal StatelessRandomNormalV2
+StatelessRandomPoisson StatelessRandomUniform StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2
+StatelessRandomUniformInt StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessShuffle
+StatelessTruncatedNormal StatelessTruncatedNormalV2 Timestamp TruncatedNormal UniformCandidateSampler
+LogUniformCandidateSampler
+"""
+
+# Strings: vocabularies, n-grams, hashes, as analytics and text models need them.
+_STRINGS = """
+AsString DecodeBase64 DecodePaddedRaw DecodeRaw EditDistance EncodeBase64 Fingerprint ReduceJoin RegexFullMatch
+RegexReplace StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams
+StringSplit StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber
+StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode
+UnsortedSegmentJoin
+"""
+
+ALLOWED_OPERATIONS = frozenset(
+    name
+    for group in (
+        _STRUCTURE,
+        _CONTROL_FLOW,
+        _MATH,
+        _REDUCTIONS,
+        _ARRAYS,
+        _LINEAR_ALGEBRA,
+        _NEURAL_NETWORKS,
+        _IMAGES,
+        _QUANTIZATION,
+        _SPARSE,
+        _VARIABLES,
+        _OPTIMIZERS,
+        _TABLES,
+        _LISTS,
+        _DATASETS,
+        _ITERATORS,
+        _RANDOM,
+        _STRINGS,
+    )
+    for name in group.split()
+)

@@ -1,0 +1,69 @@
+"""The loader: reads one dataset, hands it over, and ends.
+
+A process of its own, so that what reads files (and has the data's credentials) has nothing of the job's.
+
+    python -m fedjobs_worker.data.loader --channel FD
+
+The request is the dataset's description in the silo's file; the reply its schema, with the data in shared memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+
+from fedjobs_protocol.errors import FedjobsError
+from fedjobs_protocol.values import frame
+
+from fedjobs_worker import logs
+from fedjobs_worker.channels import shared_memory
+from fedjobs_worker.channels.channel import Channel, ChannelClosedError
+from fedjobs_worker.channels.messages import Failed
+from fedjobs_worker.data import datasets
+from fedjobs_worker.data.loader_messages import ComponentSchema, Loaded
+from fedjobs_worker.runner import sandbox
+from fedjobs_worker.silo_files import DatasetFile
+
+_LONGEST_TEXT = 8000  # characters of a message
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answers one request."""
+    sandbox.end_with_parent()
+    parser = argparse.ArgumentParser("python -m fedjobs_worker.data.loader", description=__doc__)
+    parser.add_argument("--channel", type=int, required=True, help="descriptor of the session's end")
+    parser.add_argument("--silo", required=True)
+    parser.add_argument("--debug", action="store_true")
+    options = parser.parse_args(arguments)
+    logs.configure(options.debug)
+    logs.tell(silo=options.silo)
+    channel = Channel(socket.socket(fileno=options.channel))
+    try:
+        request, _ = channel.receive()
+        reply, descriptors = _load(DatasetFile.model_validate_json(request))
+        channel.send(reply.model_dump_json().encode(), descriptors)
+    except ChannelClosedError:
+        return 1
+    return 0
+
+
+def _load(description: DatasetFile) -> tuple[Loaded | Failed, list[int]]:
+    try:
+        dataset = datasets.load(description)
+    except FedjobsError as error:
+        return Failed(code=error.code.label, message=error.public[:_LONGEST_TEXT]), []
+    memory = shared_memory.create("dataset")
+    # The offsets come last: the first array starts at an aligned address then.
+    shared_memory.write(memory, frame([*dataset.arrays, dataset.offsets]).buffers())
+    shared_memory.seal(memory)
+    schema = [ComponentSchema(name=c.name, dtype=c.dtype, shape=c.shape) for c in dataset.schema]
+    return Loaded(schema_=schema, clients=len(dataset.offsets) - 1), [memory]
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    # Not by the interpreter's own end: threads of pyarrow that are still starting then would abort the process.
+    os._exit(status)

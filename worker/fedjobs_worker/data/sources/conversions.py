@@ -1,0 +1,65 @@
+"""Arrays of one dtype as another, without a value being changed silently (but for the rounding of floats)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from fedjobs_protocol.values import Array
+
+from fedjobs_worker.data.sources.columns import TEXT, numpy_dtype
+
+
+class MisfitError(Exception):
+    """A value that is not of the dtype that is wanted.
+
+    Args:
+        row: 0-based.
+        value: The first that does not fit.
+    """
+
+    def __init__(self, row: int, value: object) -> None:
+        super().__init__(f"row {row}")
+        self.row = row
+        self.value = value
+
+
+def converted(values: Array, dtype: str) -> Array:
+    """The values as `dtype` (TensorFlow's name).
+
+    Numbers become floats by rounding; floats become integers only if they are whole and in range.
+
+    Raises:
+        MisfitError: The first row that does not fit.
+    """
+    if dtype == TEXT:
+        return _texts(values)
+    target = numpy_dtype(dtype)
+    if values.dtype.kind not in "biuf":
+        raise MisfitError(0, values.ravel()[0] if values.size else None)
+    if target.kind in "iu" and values.dtype.kind in "iuf":
+        _check_integers(values, np.iinfo(target))
+    elif target.kind == "b" and values.dtype.kind != "b":
+        _check((values == 0) | (values == 1), values)
+    return values.astype(target, copy=False)
+
+
+def _check_integers(values: Array, limits: np.iinfo[Any]) -> None:
+    with np.errstate(invalid="ignore"):
+        whole = np.equal(np.floor(values), values) if values.dtype.kind == "f" else np.True_
+        # Compared as Python integers where the dtypes have no common one (int64 with uint64).
+        _check(whole & (values >= limits.min) & (values <= limits.max), values)
+
+
+def _check(fits: Array, values: Array) -> None:
+    if not np.all(fits):
+        position = int(np.argmin(np.broadcast_to(fits, values.shape).ravel()))
+        row = position // max(1, values[0].size)
+        raise MisfitError(row, values.ravel()[position])
+
+
+def _texts(values: Array) -> Array:
+    result = np.empty(values.shape, dtype=object)
+    for position, value in np.ndenumerate(values):
+        result[position] = value if isinstance(value, bytes) else str(value).encode()
+    return result

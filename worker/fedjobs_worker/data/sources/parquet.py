@@ -1,0 +1,72 @@
+"""Columns from Parquet files; only those that are asked for are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.values import Array
+
+from fedjobs_worker.data.sources.columns import MISSING, ColumnRequest, Columns, checked_columns, malformed
+from fedjobs_worker.data.sources.conversions import MisfitError, converted
+from fedjobs_worker.data.sources.locations import Location
+
+
+def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
+    """The requested columns of one file; a column of lists becomes an array of that shape.
+
+    Raises:
+        FedjobsError: DATA_NOT_FOUND, DATA_DOES_NOT_FIT (no such column), DATA_MALFORMED (naming file, row and column).
+    """
+    with location.open() as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            checked_columns(str(location), requests, parquet.schema_arrow.names)
+            table = parquet.read(columns=sorted({request.name for request in requests}))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise FedjobsError(
+                ErrorCode.DATA_MALFORMED, f"{location} is not a whole Parquet file.", "Write the file again."
+            ) from error
+    return {request: _column(location, request, table[request.name]) for request in requests}
+
+
+def _column(location: Location, request: ColumnRequest, column: pa.ChunkedArray) -> Array:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # without any chunk
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    try:
+        return converted(_dense(array), request.dtype)
+    except MisfitError as misfit:
+        problem = MISSING if misfit.value is None else f"the value is not a {request.dtype}"
+        raise malformed(str(location), misfit.row + 1, request.name, problem, misfit.value) from misfit
+
+
+def _dense(array: pa.Array) -> Array:
+    """As NumPy: lists of one length become a dimension; nothing may be missing."""
+    kind = array.type
+    if array.null_count:
+        raise MisfitError(pc.index(array.is_null(), True).as_py(), None)
+    if pa.types.is_dictionary(kind):
+        return _dense(array.dictionary_decode())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _dense(array.cast(pa.large_binary()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _rows(array)
+    return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def _rows(array: pa.Array) -> Array:
+    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
+    length = int(lengths[0]) if len(lengths) else 0
+    if np.any(lengths != length):
+        row = int(np.argmax(lengths != length))
+        raise MisfitError(row, f"a list of {lengths[row]} where the others have {length}")
+    try:
+        inner = _dense(array.flatten())
+    except MisfitError as misfit:
+        raise MisfitError(misfit.row // max(1, length), misfit.value) from misfit
+    return inner.reshape(len(array), length, *inner.shape[1:])

@@ -1,0 +1,1 @@
+"""The processes that touch TensorFlow, which have neither keys nor a network; and the session's side of them."""

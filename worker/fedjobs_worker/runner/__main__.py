@@ -1,0 +1,11 @@
+"""The runner host: `python -m fedjobs_worker.runner --listen PATH`."""
+
+import sys
+
+from fedjobs_worker import stopping
+
+if __name__ == "__main__":
+    stopping.end_at_sigterm(0)  # before the imports: see there
+    from fedjobs_worker.runner.host import main
+
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The session's side of a runner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import tenacity
+from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_protocol.ids import Digest
+
+from fedjobs_worker.channels import messages, shared_memory
+from fedjobs_worker.channels.channel import Channel, ChannelClosedError, connected
+
+_MOST_SHARDS = 16  # in one runner; a program has a handful
+_HOST_RESTART_S = 120.0  # a host that is gone is started again by who started it
+
+
+Expected = TypeVar("Expected", messages.Ready, messages.ShardLoaded, messages.DataLoaded, messages.Ran)
+
+
+class RunnerLostError(Exception):
+    """The runner died or was shut down; what was loaded into it is gone, another can be had."""
+
+
+class RunnerClient:
+    """One runner, connected when it is needed, and again after it was lost.
+
+    Args:
+        path: The runner host's socket.
+        silo: Told to the runner for its note among the live processes.
+        threads: Of its kernels; None: the host's default.
+        job: Its name, for the runner's log.
+    """
+
+    def __init__(self, path: str, silo: str, threads: int | None = None, job: str = "") -> None:
+        self._path = path
+        self._hello = messages.Hello(silo=silo, job=job, threads=threads)
+        self._channel: Channel | None = None
+        self._operations: dict[Digest, frozenset[str]] = {}
+        self._datasets: set[str] = set()
+
+    def connect(self) -> None:
+        """Connects, unless it is; returns once TensorFlow is there.
+
+        Raises:
+            FedjobsError: RUNNER_FAILED where nobody listens for long.
+            RunnerLostError: It died at once.
+        """
+        if self._channel is not None:
+            return
+        waiting = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(OSError),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+            stop=tenacity.stop_after_delay(_HOST_RESTART_S),
+            reraise=True,
+        )
+        try:
+            self._channel = Channel(waiting(connected, self._path))
+        except OSError as error:
+            raise FedjobsError(
+                ErrorCode.RUNNER_FAILED,
+                f"No runner host listens at {self._path}: {error.strerror}.",
+                "Start it with python -m fedjobs_worker.runner.",
+            ) from error
+        self._operations.clear()
+        self._datasets.clear()
+        self._ask(self._hello, messages.Ready)
+
+    def operations(self, digest: Digest, serialized: bytes) -> frozenset[str]:
+        """Hands over a shard, once, and tells all TensorFlow operations in it. Nothing of it runs.
+
+        Raises:
+            FedjobsError: SHARD_FAILED where it is not a shard.
+            RunnerLostError: The runner died.
+        """
+        if digest not in self._operations and len(self._operations) >= _MOST_SHARDS:
+            self.close()  # TensorFlow never gives back the variables of a graph; a new runner starts without them
+        self.connect()
+        if digest not in self._operations:
+            memory = shared_memory.create("shard")
+            try:
+                shared_memory.write(memory, [serialized])
+                loaded = self._ask(messages.LoadShard(digest=digest), messages.ShardLoaded, [memory])
+            finally:
+                os.close(memory)
+            self._operations[digest] = frozenset(loaded.operations)
+        return self._operations[digest]
+
+    def load_data(self, dataset: str, memory: int) -> None:
+        """Hands over a dataset, once.
+
+        Args:
+            dataset: Its name.
+            memory: Descriptor of the framed arrays and offsets; stays the caller's.
+
+        Raises:
+            RunnerLostError: The runner died.
+        """
+        self.connect()
+        if dataset not in self._datasets:
+            self._ask(messages.LoadData(dataset=dataset), messages.DataLoaded, [memory])
+            self._datasets.add(dataset)
+
+    def run(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
+        """Runs a loaded shard.
+
+        Raises:
+            FedjobsError: SHARD_FAILED.
+            RunnerLostError: The runner died.
+        """
+        self.connect()
+        return self._ask(request, messages.Ran, descriptors)
+
+    def shut_down(self) -> None:
+        """Ends the runner, also in the middle of a run; may be called from another thread."""
+        channel = self._channel
+        if channel is not None:
+            channel.shut_down()
+
+    def close(self) -> None:
+        """Ends the runner."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.shut_down()
+            channel.close()
+
+    def _ask(self, request: messages.Request, expected: type[Expected], descriptors: Sequence[int] = ()) -> Expected:
+        assert self._channel is not None  # noqa: S101 (connected by all callers)
+        try:
+            self._channel.send(request.model_dump_json().encode(), descriptors)
+            answer, unwanted = self._channel.receive()
+        except ChannelClosedError as error:
+            self.close()
+            raise RunnerLostError(str(error)) from error
+        for descriptor in unwanted:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        reply = messages.REPLIES.validate_json(answer)
+        if isinstance(reply, messages.Failed):
+            raise FedjobsError(code_of(reply.code), reply.message)
+        if not isinstance(reply, expected):
+            self.close()
+            raise RunnerLostError(f"it answered {reply.reply} where {expected.__name__} was expected")
+        return reply

@@ -1,0 +1,66 @@
+"""How a worker reaches its coordinator: with a certificate that it was given, or with one that it gets from the hub."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from fedjobs_protocol.channels import open_channel
+from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.renewals import Renewing
+from fedjobs_protocol.session_client import SessionClient
+
+from fedjobs_worker.sessions.hub_identities import WorkerIdentity
+from fedjobs_worker.sessions.hub_links import HubLink
+from fedjobs_worker.sessions.renewed_sessions import RenewedSessionClient
+
+_OF_HUB = ("--hub-name", "--hub-token", "--hub-trust")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command line that say how."""
+    identity = parser.add_mutually_exclusive_group(required=True)
+    identity.add_argument("--tls", type=Path, metavar="DIR", help="folder with tls.crt, tls.key, ca.crt")
+    identity.add_argument(
+        "--hub", metavar="HOST:PORT", help=f"get a certificate from the hub there; with {', '.join(_OF_HUB)}"
+    )
+    parser.add_argument("--hub-name", metavar="NAME", help="the front door's name")
+    parser.add_argument("--hub-token", type=Path, metavar="FILE", help="one-time token for this job")
+    parser.add_argument("--hub-trust", type=Path, metavar="FILE", help="issuers of the hub's certificate")
+    parser.add_argument("--dial", metavar="HOST:PORT", help="instead of the invitation's address")
+
+
+def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends the process with a usage message where options of the hub are missing."""
+    missing = [name for name in _OF_HUB if getattr(options, name.removeprefix("--").replace("-", "_")) is None]
+    if options.hub and missing:
+        parser.error(f"--hub needs {', '.join(missing)}")
+
+
+@contextlib.contextmanager
+def connected(options: argparse.Namespace, invitation: Invitation) -> Iterator[SessionClient]:
+    """A client of the coordinator that an invitation names.
+
+    Raises:
+        FedjobsError: There is no certificate, and none to be had.
+    """
+    connect = functools.partial(open_channel, options.dial or invitation.address, invitation.server_name)
+    if options.tls:
+        with connect(Identity.load(options.tls)) as channel:
+            yield SessionClient(channel)
+        return
+    link = HubLink(options.hub, options.hub_name)
+    identity = WorkerIdentity(link, options.hub_token, options.hub_trust, options.state)
+    renewing = Renewing(identity.obtain, identity.renew)
+    renewing.start()
+    client = RenewedSessionClient(renewing, connect)
+    try:
+        renewing.first()
+        yield client
+    finally:
+        client.close()
+        renewing.close()

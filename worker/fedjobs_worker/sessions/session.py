@@ -1,0 +1,287 @@
+"""The session with the coordinator of one job: join, pull work, carry it out, report, until the job is over."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from fedjobs_protocol import digests, retries
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.session_client import SessionClient
+from fedjobs_protocol.transfers import Download
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
+
+from fedjobs_worker.consent.consents import Consents, message_of
+from fedjobs_worker.consent.policies import Decision, Refused
+from fedjobs_worker.metrics import WorkerMetrics
+from fedjobs_worker.sessions.activities import Activity, Heartbeats
+from fedjobs_worker.sessions.consent_watches import ConsentWatch
+from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
+from fedjobs_worker.sessions.seen_epochs import SeenEpochs
+from fedjobs_worker.sessions.work_items import blobs_of
+from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
+from fedjobs_worker.stopping import StopAskedError, Stopping
+
+_TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
+_SESSION_ENDED = frozenset(
+    {
+        ErrorCode.UNAVAILABLE,
+        ErrorCode.SESSION_UNKNOWN,
+        ErrorCode.SESSION_SUPERSEDED,
+        ErrorCode.STALE_COORDINATOR,
+    }
+)
+_LOG = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+
+class Session:
+    """One silo's part in one job.
+
+    Args:
+        client: To the coordinator.
+        works: Carries out work.
+        consents: What the silo says to computations.
+        finished: The memory of what was done.
+        state: Folder that outlives this process.
+        metrics: Counts works and bytes.
+        stopping: Tells when this process is asked to end.
+    """
+
+    def __init__(
+        self,
+        client: SessionClient,
+        works: Works,
+        consents: Consents,
+        finished: FinishedWorks,
+        state: Path,
+        metrics: WorkerMetrics,
+        stopping: Stopping,
+    ) -> None:
+        self._client = client
+        self._works = works
+        self._finished = finished
+        self._epochs = SeenEpochs(state)
+        self._heartbeats = Heartbeats(client, works.cancel)
+        self._consent_watch = ConsentWatch(client, consents)
+        self._metrics = metrics
+        self._stopping = stopping
+        self._session_id = ""
+        self._report: pb.Report | None = None
+        """Of the last work; sent again until it is acknowledged."""
+
+    def run(self, invitation: Decision) -> str:
+        """Takes part until the job is over.
+
+        Args:
+            invitation: What the silo's policy says to the invitation.
+
+        Returns:
+            Complete, Failed, Suspended; Declined where the silo does not take part.
+
+        Raises:
+            FedjobsError: What trying again does not help.
+            StopAskedError: This process was asked to end; what was finished by then is delivered.
+        """
+        if isinstance(invitation, Refused):
+            decline = pb.Decline(rule=invitation.rule, message=invitation.message)
+            retries.forever(on_wait=_log_wait)(self._client.join, self._join_request(decline))
+            return "Declined"
+        self._heartbeats.start()
+        try:
+            while True:
+                joined, response = retries.forever(on_wait=_log_wait)(self._begin)
+                try:
+                    return self._take_part(joined, response)
+                except SessionEndedError as ended:
+                    if self._stopping.asked and ended.cause.code is ErrorCode.SESSION_SUPERSEDED:
+                        raise StopAskedError from ended  # who replaces us is there already
+                    _LOG.warning("the session ended; joining again", code=ended.cause.code.label, error=str(ended))
+        except StopAskedError:
+            self._hand_over()
+            raise
+        finally:
+            self._heartbeats.stop()
+            self._consent_watch.stop()
+
+    def _begin(self) -> tuple[pb.JoinResponse, pb.PullWorkResponse]:
+        """Joins, and pulls once: a session is there when the coordinator has answered both."""
+        joined = self._client.join(self._join_request(None))
+        self._epochs.saw(joined.epoch)
+        self._session_id = joined.session_id
+        self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
+        self._consent_watch.follow(joined.session_id)
+        _LOG.info("joined", epoch=joined.epoch)
+        if self._stopping.asked and self._report is not None:
+            raise StopAskedError
+        return joined, self._client.pull_work(joined.session_id, self._report)
+
+    def _take_part(self, joined: pb.JoinResponse, response: pb.PullWorkResponse) -> str:
+        while True:
+            self._acknowledge(response)
+            if response.HasField("over"):
+                return response.over.outcome
+            if response.HasField("offer"):
+                self._answer(joined, response.offer)
+            elif response.HasField("work"):
+                with self._stopping.busy():
+                    self._report = self._done(joined, response.work)
+            response = _in_session(lambda: self._client.pull_work(joined.session_id, self._report))
+
+    def _answer(self, joined: pb.JoinResponse, offer: pb.Offer) -> None:
+        """Says to each shard that was offered whether it may run here."""
+        self._heartbeats.activity = Activity("loading")
+        try:
+            consents = []
+            for offered in offer.shards:
+                said = self._works.consent(offered, self._fetch)
+                _LOG.info("was offered a computation", label=offered.label, consent=type(said).__name__)
+                consents.append(message_of(digests.named(offered.shard.digest), said, time.time()))
+            _in_session(lambda: self._client.consent(joined.session_id, consents))
+        finally:
+            self._heartbeats.activity = Activity()
+        self._consent_watch.follow(joined.session_id)
+
+    def _acknowledge(self, response: pb.PullWorkResponse) -> None:
+        if self._report is None or response.acknowledged_work_id != self._report.work_id:
+            return
+        if response.HasField("report_error"):
+            error = response.report_error
+            _LOG.error("the coordinator refused the report", code=error.code, error=error.message)
+        self._report = None
+
+    def _hand_over(self) -> None:
+        """Delivers the last report. Its answer may wait for other work; a heartbeat tells that it was taken over."""
+        report, session_id = self._report, self._session_id
+        if report is None or self._stopping.grace_s == 0:
+            return
+
+        taken = threading.Event()
+
+        def deliver() -> None:
+            try:
+                self._client.pull_work(session_id, report)
+            except FedjobsError as error:
+                if not taken.is_set():
+                    _LOG.warning("the last report was not delivered", code=error.code.label, error=error.public)
+
+        delivering = threading.Thread(target=deliver, name="hands-over", daemon=True)
+        delivering.start()
+        try:
+            while delivering.is_alive() and not taken.is_set():
+                if self._client.heartbeat(session_id, report.work_id, "sending").cancel:
+                    taken.set()  # or not wanted any more
+                delivering.join(0.1)
+        except FedjobsError as error:
+            _LOG.warning("the coordinator is gone", code=error.code.label, error=error.public)
+
+    def _done(self, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
+        """Carries out a work item, or remembers what became of it, and sends the accumulators."""
+        _in_session(lambda: self._epochs.saw(work.epoch))
+
+        def doing(state: str) -> None:
+            self._heartbeats.activity = Activity(state, work.work_id)
+
+        started = time.monotonic()
+        try:
+            finished = self._finished.get(work.work_id)
+            if finished is None:
+                self._finished.make_room()
+                self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
+                finished = self._works.carry_out(work, self._fetch, doing)
+                finished = _with_small_inline(finished, joined.inline_limit, self._finished)
+                if not finished.report.HasField("failure"):  # a failure may pass: it is tried again when asked for
+                    self._finished.add(finished)
+            doing("sending")
+            report = self._delivered(finished, joined, work)
+            self._metrics.worked(_outcome(report), time.monotonic() - started)
+            return report
+        except CancelledError:
+            _LOG.info("the work is not wanted any more", work=work.work_id, label=work.label)
+            self._metrics.worked(_outcome(None), time.monotonic() - started)
+            return None
+        finally:
+            self._heartbeats.activity = Activity()
+
+    def _fetch(self, download: Download) -> None:
+        before = download.committed
+        try:
+            _in_session(lambda: self._client.fetch(self._session_id, download))
+        finally:
+            self._metrics.transferred(down=max(0, download.committed - before))
+
+    def _delivered(self, finished: Finished, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
+        """The report, once the accumulators have arrived; None where they are not wanted any more."""
+        report = pb.Report()
+        report.CopyFrom(finished.report)
+        report.epoch = work.epoch
+        value = finished.accumulators
+        if isinstance(value, bytes):
+            raw = digests.raw(digests.digest(value))
+            report.result.accumulators.CopyFrom(pb.Blob(digest=raw, size=len(value), inline=value))
+            self._metrics.transferred(up=len(value))
+        elif value is not None:
+            try:
+                digest = _in_session(lambda: self._client.put_blob(joined.session_id, work.work_id, value))
+            except FedjobsError as error:
+                _LOG.error("the accumulators were refused", code=error.code.label, error=error.public)
+                if error.code is ErrorCode.WORK_UNKNOWN:
+                    return None
+                failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
+                return pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure)
+            report.result.accumulators.CopyFrom(pb.Blob(digest=digest, size=finished.size))
+            self._metrics.transferred(up=finished.size)
+        return report
+
+    def _join_request(self, decline: pb.Decline | None) -> pb.JoinRequest:
+        return pb.JoinRequest(
+            protocol_versions=PROTOCOL_VERSIONS,
+            shard_formats=SHARD_FORMATS,
+            fedjobs_version=_version("fedjobs"),
+            tensorflow_version=next(filter(None, map(_version, _TENSORFLOW)), ""),
+            highest_epoch=self._epochs.highest,
+            capabilities=pb.Capabilities(cpus=len(os.sched_getaffinity(0))),
+            decline=decline,
+        )
+
+
+def _in_session(call: Callable[[], Result]) -> Result:
+    """A call to the coordinator; where the session is gone, or the link, a new one is begun."""
+    try:
+        return call()
+    except FedjobsError as error:
+        if error.code in _SESSION_ENDED:
+            raise SessionEndedError(error) from error
+        raise
+
+
+def _outcome(report: pb.Report | None) -> str:
+    return (report and report.WhichOneof("outcome")) or "cancelled"
+
+
+def _with_small_inline(finished: Finished, limit: int, works: FinishedWorks) -> Finished:
+    """Few accumulators are taken out of shared memory, which is free for the next work then."""
+    if not isinstance(finished.accumulators, int) or finished.size > limit:
+        return finished
+    value = os.pread(finished.accumulators, finished.size, 0)
+    works.recycle(finished.accumulators)
+    return Finished(finished.report, value, len(value))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _log_wait(error: FedjobsError, seconds: float) -> None:
+    _LOG.warning("waiting for the coordinator", code=error.code.label, error=error.public, seconds=round(seconds, 2))
