@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from fedjobs_protocol.blobs import BlobSource, Upload
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
@@ -18,6 +15,7 @@ from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FOR
 from fedjobs_coordinator.assignments import Assignment, Failure
 from fedjobs_coordinator.consents import Consents, Offered, Word
 from fedjobs_coordinator.excluded_silos import ExcludedSilos
+from fedjobs_coordinator.open_sessions import OpenSession, OpenSessions
 from fedjobs_coordinator.outcomes import outcome_of
 from fedjobs_coordinator.reports import Report, ReportStore
 from fedjobs_coordinator.roster import HINDERED, Roster
@@ -27,12 +25,6 @@ from fedjobs_coordinator.texts import said
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
-
-
-@dataclass
-class _Session:
-    id: str
-    waiting: asyncio.Future[None] | None = None
 
 
 class Sessions:
@@ -53,7 +45,7 @@ class Sessions:
         self._roster = roster
         self._reports = reports
         self._consents = consents
-        self._sessions: dict[SiloName, _Session] = {}
+        self._sessions = OpenSessions()
         self._assignments: dict[SiloName, Assignment] = {}
         self._excluded = ExcludedSilos(roster)
         self._over: str | None = None
@@ -69,13 +61,12 @@ class Sessions:
                 continue
             self._assignments[assignment.silo] = assignment
             self._roster.working(assignment.silo)
-            self._wake(assignment.silo)
+            self._sessions.wake(assignment.silo)
 
     def offer(self, offered: Offered) -> None:
         """Asks all silos whether they will run a shard."""
         self._consents.offer(offered)
-        for silo in self._sessions:
-            self._wake(silo)
+        self._sessions.wake_all()
 
     def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
         """Work that is not wanted any more.
@@ -95,14 +86,12 @@ class Sessions:
         for silo in self._excluded.replace(exclusions):
             if (assignment := self._assignments.pop(silo, None)) and (failure := self._excluded.failure(silo)):
                 assignment.collection.put(silo, failure)
-            self._wake(silo)
-            self._sessions.pop(silo, None)
+            self._sessions.end(silo)
 
     def end(self, outcome: str) -> None:
         """Tells every silo that the job is over; the first outcome stands."""
         self._over = self._over or outcome
-        for silo in self._sessions:
-            self._wake(silo)
+        self._sessions.wake_all()
 
     @property
     def is_over(self) -> bool:
@@ -132,9 +121,7 @@ class Sessions:
         else:
             self._roster.joined(silo)
             self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
-        self._wake(silo)  # an older session's poll: it learns that it was superseded
-        self._sessions[silo] = _Session(secrets.token_hex(16))
-        return self._response(protocol, shard_format, self._sessions[silo].id)
+        return self._response(protocol, shard_format, self._sessions.begin(silo))
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
         silo, session = self._session(peer, request.session_id)
@@ -232,14 +219,9 @@ class Sessions:
         self._excluded.check(silo)
         return silo
 
-    def _session(self, peer: Peer, session_id: str) -> tuple[SiloName, _Session]:
+    def _session(self, peer: Peer, session_id: str) -> tuple[SiloName, OpenSession]:
         silo = self._invited(peer)
-        session = self._sessions.get(silo)
-        if session is None or session.id != session_id:
-            raise FedjobsError(
-                ErrorCode.SESSION_UNKNOWN, f"Silo {silo} has no such session with this coordinator.", "Join again."
-            )
-        return silo, session
+        return silo, self._sessions.find(silo, session_id)
 
     def _assigned(self, silo: SiloName, work_id: str) -> Assignment:
         assignment = self._assignments.get(silo)
@@ -249,26 +231,12 @@ class Sessions:
             )
         return assignment
 
-    async def _until_something_to_say(self, silo: SiloName, session: _Session) -> None:
+    async def _until_something_to_say(self, silo: SiloName, session: OpenSession) -> None:
         if self._over is not None or silo in self._assignments or self._consents.unanswered(silo):
             return
-        self._wake(silo)  # an older poll of this session, whose link may be dead without our knowing
-        waiting = session.waiting = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.wait_for(waiting, self._poll_s)
-        except TimeoutError:
-            return
-        finally:
-            if session.waiting is waiting:
-                session.waiting = None
-        self._excluded.check(silo)
-        if self._sessions.get(silo) is not session:
-            raise FedjobsError(ErrorCode.SESSION_SUPERSEDED, f"A newer session of silo {silo} has taken over.")
-
-    def _wake(self, silo: SiloName) -> None:
-        session = self._sessions.get(silo)
-        if session and session.waiting and not session.waiting.done():
-            session.waiting.set_result(None)
+        if await self._sessions.woken(silo, session, self._poll_s):
+            self._excluded.check(silo)
+            self._sessions.check(silo, session)
 
     def _take(self, silo: SiloName, report: pb.Report) -> None:
         """Takes a report over. One of work that is not asked for (any more) is acknowledged and dropped."""

@@ -183,7 +183,7 @@ def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
 
 
 def _polls(coordinator: Coordinator, silo: SiloName) -> bool:
-    session = coordinator._sessions._sessions.get(silo)
+    session = coordinator._sessions._sessions._sessions.get(silo)
     return session is not None and session.waiting is not None
 
 
