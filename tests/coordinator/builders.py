@@ -73,6 +73,10 @@ class Desk:
         self.consents = Consents(lambda: self.time)
         self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, self.consents, poll_s=0.05)
 
+    def files(self) -> list[str]:
+        """Of reports, finished or not."""
+        return sorted(path.name for path in (self.folder / "reports").iterdir())
+
     def assign(self, assignment: Assignment) -> Assignment:
         self.sessions.assign([assignment])
         return assignment

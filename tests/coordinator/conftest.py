@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 from fedjobs_coordinator import coordinator as coordinator_module
 
+from .builders import Desk
 from .object_stores import ObjectStore
 from .sites import Site
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,6 @@ def awaiting(seconds: float = 100) -> pb.ShardConsent:
     return pb.ShardConsent(shard=RAW, awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds))
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 async def _pulled(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
     return await desk.sessions.pull_work(peer(silo), pb.PullWorkRequest(session_id=session_id))
 

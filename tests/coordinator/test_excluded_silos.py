@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from fedjobs_coordinator.assignments import Failure
@@ -17,11 +16,6 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from .builders import ALICE, BOB, JOIN, Desk, an_assignment, peer
 
 SUSPENDED = Exclusion(ALICE, ErrorCode.SILO_SUSPENDED, "The federation has suspended the silo alice.")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 def refusal(call: object) -> ErrorCode:

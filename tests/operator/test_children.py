@@ -7,51 +7,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.children import configs, networking, routes, storage, trusts
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.children.invitations import invitation
 from fedjobs_operator.names import JobRef
-from fedjobs_operator.planning.acceptance import Accepted, accept
 from fedjobs_protocol import digests
 from fedjobs_protocol.invitations import Invitation, InvitationGpu
 
 from tests.operator.attempts import UID
-from tests.operator.builders import FRONT_DOOR, REF, SETTINGS, TRUST, AJob, a_job, a_silo
+from tests.operator.builders import FRONT_DOOR, REF, SETTINGS, TRUST, AJob, a_job
+from tests.operator.manifests import accepted, parsed, the_container, the_job, the_pod, volume
 
 LONGEST_JOB = "j" * 40
 LONGEST_SILO = "s" * 63
-
-
-def accepted(job: AJob, *silos: str) -> Accepted:
-    found = accept(
-        job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None, SETTINGS.own_namespace
-    )
-    assert isinstance(found, Accepted), found
-    return found
-
-
-def parsed(job: AJob) -> FederatedJob:
-    return accepted(job).job
-
-
-def the_job(job: AJob | None = None, attempt: int = 1) -> dict[str, Any]:
-    return coordinator_job(REF, parsed(job or a_job()), attempt, SETTINGS)
-
-
-def the_pod(job: AJob | None = None) -> dict[str, Any]:
-    spec: dict[str, Any] = the_job(job)["spec"]["template"]["spec"]
-    return spec
-
-
-def the_container(job: AJob | None = None) -> dict[str, Any]:
-    (container,) = the_pod(job)["containers"]
-    return dict(container)
-
-
-def volume(job: AJob, name: str) -> dict[str, Any]:
-    (found,) = [volume for volume in the_pod(job)["volumes"] if volume["name"] == name]
-    return dict(found)
 
 
 def the_children() -> Iterator[dict[str, Any]]:
@@ -98,125 +66,6 @@ def test_every_child_is_the_jobs_and_says_so(child: dict[str, Any]) -> None:
     labels = child["metadata"]["labels"]
     assert labels["app.kubernetes.io/managed-by"] == "fedjobs-operator"
     assert (labels["fedjobs.dev/job"], labels["fedjobs.dev/job-uid"]) == (LONGEST_JOB, UID)
-
-
-def test_a_pod_meets_the_restricted_standard() -> None:
-    pod, container = the_pod(), the_container()
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    allowed = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
-    assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} <= allowed
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert not any("hostPort" in port for port in container["ports"])
-
-
-def test_a_pod_has_no_token_and_a_numeric_user() -> None:
-    assert the_pod()["automountServiceAccountToken"] is False
-    context = the_pod()["securityContext"]
-    assert {context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {65532}
-
-
-def test_a_job_makes_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
-    spec = the_job()["spec"]
-    assert (spec["backoffLimit"], spec["podReplacementPolicy"]) == (0, "Failed")
-    assert spec["template"]["spec"]["restartPolicy"] == "Never"
-
-
-def test_exit_codes_are_told_apart_by_the_job_itself() -> None:
-    rules = the_job()["spec"]["podFailurePolicy"]["rules"]
-    assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    assert [(rule["action"], rule["onExitCodes"]["values"]) for rule in rules[1:]] == [
-        ("Ignore", [4, 74, 75]),  # another has the volume; the storage is away; suspended: none is a crash
-        ("FailJob", [1]),
-    ]
-
-
-def test_an_attempt_is_a_label_of_job_and_pod() -> None:
-    job = the_job(attempt=3)
-    assert job["metadata"]["name"] == "digits-coordinator-3"
-    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
-        assert metadata["labels"]["fedjobs.dev/attempt"] == "3"
-
-
-def test_the_queues_label_is_the_jobs_only_where_the_federated_job_has_it() -> None:
-    assert "kueue.x-k8s.io/queue-name" not in the_job()["metadata"]["labels"]
-    assert the_job(a_job().in_a_queue())["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
-
-
-def test_the_coordinator_is_told_where_everything_is() -> None:
-    arguments = the_container()["args"]
-    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert given == {
-        "--job": "/job/job.json",
-        "--dir": "/state",
-        "--hub": "fedjobs-hub.fedjobs-system.svc:8444",
-        "--hub-name": "enrol.fedjobs.example.org",
-        "--hub-credentials": "/hub",
-        "--result": "/state/result",
-        "--listen": "0.0.0.0:8443",
-        "--metrics": "0.0.0.0:9090",
-        "--termination-message": "/dev/termination-log",
-    }
-    paths = {mount["mountPath"] for mount in the_container()["volumeMounts"]}
-    assert paths == {"/job", "/hub", "/state", "/tmp"}  # noqa: S108
-
-
-def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
-    job = a_job().with_("spec.output", {"uri": "s3://models/digits", "secretName": "s3"})
-    assert the_container(job)["args"][-4:] == [
-        "--output-uri",
-        "s3://models/digits",
-        "--output-options",
-        "/output-options/options.json",
-    ]
-    secret = volume(job, "output-options")["secret"]
-    assert secret["secretName"] == "s3"
-    assert secret["items"] == [{"key": "options.json", "path": "options.json"}]  # and nothing else of it
-
-
-@pytest.mark.parametrize(("path", "uri"), [("digits/v1", "file:///output/digits/v1"), (None, "file:///output/")])
-def test_a_result_for_a_claim(path: str | None, uri: str) -> None:
-    job = a_job().writing_to_the_claim("models", path)
-    assert the_container(job)["args"][-2:] == ["--output-uri", uri]
-    assert volume(job, "output")["persistentVolumeClaim"]["claimName"] == "models"
-
-
-def test_a_program_of_ones_own_is_mounted() -> None:
-    program = {"entrypoint": "training:main", "source": {"configMap": {"name": "program"}}}
-    assert volume(a_job().with_("spec.program", program), "program")["configMap"] == {"name": "program"}
-
-
-def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
-    toleration = {"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}
-    coordinator = {
-        "nodeSelector": {"disk": "ssd"},
-        "tolerations": [toleration],
-        "resources": {"limits": {"memory": "8Gi"}},
-    }
-    job = a_job().with_("spec.coordinator", coordinator)
-    assert (the_pod(job)["nodeSelector"], the_pod(job)["tolerations"]) == ({"disk": "ssd"}, [toleration])
-    assert the_container(job)["resources"]["limits"] == {"memory": "8Gi"}
-    assert the_container(job)["resources"]["requests"]  # those that are right for most
-
-
-@pytest.mark.parametrize(
-    ("given", "requests"),
-    [
-        ({}, {"cpu": "250m", "memory": "1Gi"}),
-        ({"limits": {"memory": "512Mi"}}, {"cpu": "250m", "memory": "512Mi"}),
-        ({"requests": {"memory": "2Gi"}}, {"cpu": "250m", "memory": "2Gi"}),
-    ],
-    ids=["nothing", "a limit below what is usual", "a request"],
-)
-def test_a_request_is_never_above_the_jobs_own_limit(given: dict[str, Any], requests: dict[str, str]) -> None:
-    """The API server would refuse the pod."""
-    resources = the_container(a_job().with_("spec.coordinator", {"resources": given}))["resources"]
-    assert resources == {**given, "requests": requests}
 
 
 def test_what_was_resolved_cannot_change() -> None:

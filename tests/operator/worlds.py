@@ -1,0 +1,99 @@
+"""A reconciler with all that it works with, in a time that the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fedjobs_operator.cluster.applying import Applier
+from fedjobs_operator.cluster.objects import JobKey, Objects
+from fedjobs_operator.following import Followers
+from fedjobs_operator.names import JobRef
+from fedjobs_operator.reconciling import Reconciler
+from fedjobs_protocol.exclusions import Exclusion
+from fedjobs_protocol.statuses import Status
+
+from tests.operator.attempts import AnAttempt, at
+from tests.operator.builders import SETTINGS, TRUST, AJob, a_job
+from tests.operator.memory_apis import MemoryApi
+from tests.operator.virtual_time import in_virtual_time, settled
+
+KEY: JobKey = ("team", "digits")
+
+
+class World:
+    """A reconciler with all that it works with; the time is what the test says."""
+
+    def __init__(self, job: AJob, api: MemoryApi | None = None) -> None:
+        self.api = api or MemoryApi()
+        self.now = at(0)
+        self.later: list[float] = []
+        self.excluded: list[list[str]] = []
+        self.words: asyncio.Queue[Status] = asyncio.Queue()
+        self.objects = Objects()
+        self.followers = Followers(self._dial, self._heard)
+        applier = Applier(self.api, SETTINGS.own_namespace)
+        arguments = (self.api, self.objects, applier, self.followers, SETTINGS, lambda: TRUST, self._look_later)
+        self.reconciler = Reconciler(*arguments, clock=self._clock)
+        for name in ("hospital-a", "hospital-b"):
+            self.objects.saw_silo({"metadata": {"name": name}}, deleted=False)
+        self.saw(job)
+
+    def _clock(self) -> datetime.datetime:
+        return self.now
+
+    @asynccontextmanager
+    async def _dial(self, ref: JobRef) -> AsyncIterator[World]:
+        yield self
+
+    async def watch(self) -> AsyncIterator[Status]:
+        while True:
+            yield await self.words.get()
+
+    async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        self.excluded.append([each.silo for each in exclusions])
+
+    async def _heard(self, key: JobKey) -> None: ...
+
+    async def _look_later(self, key: JobKey, seconds: float) -> None:
+        self.later.append(seconds)
+
+    def saw(self, job: AJob) -> None:
+        """The job as a person wrote it, with the status that was written."""
+        written = self.api.objects.get(("FederatedJob", "digits"), {})
+        status = {"status": written["status"]} if "status" in written else {}
+        self.api.objects["FederatedJob", "digits"] = job.body | status
+        self.objects.saw_job(job.body | status, deleted=False)
+
+    def saw_attempt(self, attempt: AnAttempt) -> None:
+        self.objects.saw_child("Job", attempt.job | {"metadata": attempt.job["metadata"]}, deleted=False)
+        if attempt.pod is not None:
+            self.objects.saw_child("Pod", attempt.pod, deleted=False)
+
+    async def look(self) -> None:
+        await self.reconciler.reconcile(KEY)
+        await settled()
+
+    async def hear(self, report: Status) -> None:
+        self.words.put_nowait(report)
+        await settled()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.objects["FederatedJob", "digits"]["status"]
+        return found
+
+    def written(self) -> int:
+        return len(self.api.called("apply", "FederatedJob"))
+
+
+def in_a_world(test: Callable[[World], Awaitable[None]], job: AJob | None = None, api: MemoryApi | None = None) -> None:
+    async def run() -> None:
+        world = World(job or a_job(), api)
+        await test(world)
+        await world.followers.close()
+
+    in_virtual_time(run())
