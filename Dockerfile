@@ -57,12 +57,13 @@ ENV UNUSED="bin/activate* bin/*.bat bin/tensorboard bin/toco* bin/tf* bin/pip* b
 WORKDIR /src
 
 # What the lock says, as lists with hashes: so that the layers below are made anew when a dependency changes, and not at
-# each edit of pyproject.toml.
+# each edit of pyproject.toml. Pictures are drawn on people's machines alone; the operator and the hub need no arrays.
 FROM uv AS lock
+ARG EXPORT="/uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --prune matplotlib"
 COPY pyproject.toml uv.lock ./
-RUN /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra operator -o /lock/operator.txt \
- && /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra coordinator -o /lock/coordinator.txt \
- && /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --extra worker --extra agent -o /lock/worker.txt
+RUN $EXPORT --extra operator --prune numpy -o /lock/operator.txt \
+ && $EXPORT --extra coordinator -o /lock/coordinator.txt \
+ && $EXPORT --extra worker --extra agent -o /lock/worker.txt
 
 FROM uv AS operator-dependencies
 ARG SSL_CERT_FILE

@@ -165,7 +165,7 @@ def all_complete(bench: Bench) -> None:
 
 def main(
     jobs: Annotated[int, typer.Option(help="Jobs applied at once.")] = 100,
-    finished: Annotated[int, typer.Option(help="Finished jobs that are kept.")] = 1000,
+    finished: Annotated[int, typer.Option(help="Finished jobs that are kept, which came as many at once.")] = 1000,
     idle_s: Annotated[int, typer.Option(help="Seconds of idleness to look at.")] = 60,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
@@ -177,10 +177,10 @@ def main(
         figures["jobs_at_once"] = jobs
         figures["all_accepted_s"] = burst(bench, "burst", jobs)
         figures["memory_mb"] = bench.process.memory_info().rss / 1e6
-        left = finished - len(bench.statuses())
-        if left > 0:
-            burst(bench, "more", left)
         all_complete(bench)
+        while (left := finished - len(bench.statuses())) > 0:
+            burst(bench, f"more-{left}", min(jobs, left))
+            all_complete(bench)
         time.sleep(5)
         calls = bench.calls()
         count = len(bench.statuses())
