@@ -52,7 +52,10 @@ class Operator:
         trust = Trust(api, self._settings.own_namespace)
         await asyncio.to_thread(trust.look)
         sweeping = self._sweeping = Sweeping(api, self._objects, self._settings.own_namespace)
-        await sweeping.look_at_silos()  # before any job: a silo that was not seen yet is not one that is gone
+        resyncing = Resyncing(api, self._objects, self._settings.namespaces, self._is_gone)
+        # Before any job: a silo, or a child, that was not seen yet is not one that is gone.
+        await sweeping.look_at_silos()
+        await resyncing.begin()
         renewing = self._renewing = _renewing(self._settings, trust)
         renewing.start()
         self._followers = Followers(lambda ref: self._dial(ref, renewing), self._queue.add)
@@ -67,7 +70,6 @@ class Operator:
         self._tasks.append(asyncio.create_task(_give_memory_back(), name="memory"))
         self._tasks.append(asyncio.create_task(trust.run(self._look_at_all), name="trust"))
         self._tasks.append(asyncio.create_task(sweeping.run(self._look_at_all), name="sweep"))
-        resyncing = Resyncing(api, self._objects, self._settings.namespaces, self._is_gone)
         self._tasks.append(asyncio.create_task(resyncing.run(), name="resync"))
 
     async def stop(self) -> None:

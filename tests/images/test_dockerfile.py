@@ -65,7 +65,9 @@ class TestEveryImage:
 def test_dependencies_are_those_of_the_lock(name: str, extras: set[str]) -> None:
     [exports] = STAGES["lock"].all("RUN")
     [export] = [each for each in exports.split("&&") if f"-o /lock/{name}.txt" in each]
-    assert "uv export --quiet --frozen --no-dev --no-emit-project" in export
+    [command] = STAGES["lock"].all("ARG")
+    assert "$EXPORT --extra" in export
+    assert "uv export --quiet --frozen --no-dev --no-emit-project" in command
     assert set(re.findall(r"--extra (\S+)", export)) == extras <= PROJECT["project"]["optional-dependencies"].keys()
     [install] = STAGES[f"{name}-dependencies"].all("RUN")
     assert re.search(rf"uv pip sync .*--require-hashes .*{name}\.txt", install)

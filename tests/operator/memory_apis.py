@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fedjobs_operator.cluster.api_calls import ApiError
@@ -61,14 +61,13 @@ class MemoryApi(KubernetesApi):
             for part, fields in change.items():
                 self.objects[kind, name][part] |= fields
 
-    def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
-        self._called("all", kind, "")
+    def each(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        self._called("each", kind, namespace)
         wanted = dict(label.split("=") for label in labels.split(",") if label)
         found = [body for (of, _), body in self.objects.items() if of == kind]
-        return [each for each in found if wanted.items() <= each["metadata"].get("labels", {}).items()]
-
-    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
-        return {body["metadata"]["uid"] for body in self.all(kind, namespace, labels=labels)}
+        yield from (each for each in found if wanted.items() <= each["metadata"].get("labels", {}).items())
 
     def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
         name = _name(namespace, name)

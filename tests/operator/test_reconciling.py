@@ -105,7 +105,7 @@ def test_why_there_is_no_pod_is_read_from_the_jobs_events() -> None:
         world.api.objects["Event", "why"] = event | {"involvedObject": {"uid": uid}}
         world.now = at(14)
         await world.look()
-        assert world.api.called("all", "Event") == []
+        assert world.api.called("each", "Event") == []
         world.now = at(15)
         await world.look()
         found = {c["type"]: c for c in world.status["conditions"]}["CoordinatorReady"]
@@ -129,7 +129,7 @@ def test_the_final_word_of_a_pod_that_was_not_seen_yet_is_asked_for_once() -> No
         assert world.status["result"]["uri"] == "s3://models/digits"
         world.api.calls.clear()
         await world.look()
-        assert world.api.called("all", "Pod") == []
+        assert world.api.called("each", "Pod") == []
 
     in_a_world(test)
 

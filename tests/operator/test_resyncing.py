@@ -1,4 +1,4 @@
-"""Deletions that no event told."""
+"""What no event tells of children."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_operator.cluster.objects import Objects
+import pytest
+from fedjobs_operator.cluster.api_calls import FORBIDDEN, ApiError
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.objects import CHILDREN, Objects
 from fedjobs_operator.cluster.resyncing import Resyncing
 from fedjobs_operator.names import SELECTOR
+from fedjobs_operator.operators import Operator
 
-from tests.operator.attempts import an_attempt
-from tests.operator.builders import a_job
+from tests.operator.attempts import UID, an_attempt
+from tests.operator.builders import SETTINGS, a_job
 from tests.operator.memory_apis import MemoryApi
 
 LABELS = dict(label.split("=") for label in SELECTOR.split(","))
@@ -64,11 +68,54 @@ def test_a_job_of_the_same_name_is_another_one() -> None:
 def test_each_namespace_is_looked_at_where_the_operator_has_some() -> None:
     world = World()
     world.look("team", "other")
-    assert world.api.called("all", "FederatedJob") == ["", ""]
+    assert world.api.called("each", "FederatedJob") == ["team", "other"]
     assert world.gone == []
 
 
 def test_nothing_is_listed_of_what_nothing_is_known_of() -> None:
     world = World()
     world.look()
-    assert world.api.called("all", "PersistentVolumeClaim") == []
+    assert world.api.called("each", "PersistentVolumeClaim") == []
+
+
+def names(objects: Objects) -> list[str]:
+    return [body["metadata"]["name"] for kind in CHILDREN for body in objects.children(UID, kind)]
+
+
+def test_all_children_that_are_there_are_known_at_the_beginning() -> None:
+    world, objects = World(), Objects()
+    asyncio.run(Resyncing(world.api, objects, (), world._is_gone).begin())
+    assert names(objects) == names(world.objects)
+
+
+def test_what_is_not_allowed_in_a_namespace_does_not_hide_the_rest() -> None:
+    world, objects = World(), Objects()
+    world.api.refused["each", "Pod"] = ApiError(FORBIDDEN, "not yours")
+    asyncio.run(Resyncing(world.api, objects, ("team",), world._is_gone).begin())
+    assert names(objects) == ["digits-coordinator-1"]
+
+
+def test_an_operator_that_cannot_see_what_there_is_does_not_begin() -> None:
+    world = World()
+    world.api.refused["each", "Job"] = ApiError(0, "does not answer")
+    with pytest.raises(ApiError, match="does not answer"):
+        asyncio.run(Resyncing(world.api, Objects(), (), world._is_gone).begin())
+
+
+def test_a_job_that_is_heard_of_before_its_children_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an operator is started anew: kopf's watches tell of jobs and of their children in any order."""
+    world = World()
+    for silo in ("hospital-a", "hospital-b"):
+        world.api.objects["Silo", silo] = {"metadata": {"name": silo}}
+    monkeypatch.setattr(KubernetesApi, "connect", lambda: world.api)
+
+    async def a_job_is_looked_at() -> None:
+        operator = Operator(SETTINGS)
+        await operator.start()
+        await operator.saw_job(a_job().body, deleted=False)
+        while not world.api.called("apply", "FederatedJob"):
+            await asyncio.sleep(0.01)
+        await operator.stop()
+
+    asyncio.run(asyncio.wait_for(a_job_is_looked_at(), 60))
+    assert world.api.called("create", "Job") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kubernetes
@@ -75,22 +75,25 @@ class KubernetesApi:
 
     def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
         """All objects of a kind, in a namespace where it has some, that have these labels and fields."""
-        query = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
-        items: list[dict[str, Any]] = self._call("GET", _path(kind, namespace), query=query)["items"]
-        return items
+        return list(self.each(kind, namespace, labels=labels, fields=fields))
 
-    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
-        """UIDs of all objects of a kind: page by page and without their contents, since there may be thousands."""
-        found: set[str] = set()
+    def each(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = JSON
+    ) -> Iterator[dict[str, Any]]:
+        """The same, one by one: page by page, since there may be thousands."""
+        selected = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
         token = ""
         while True:
-            query = [("limit", str(_PAGE))] + [("labelSelector", labels)] * bool(labels)
-            query += [("continue", token)] * bool(token)
-            page = self._call("GET", _path(kind, namespace), query=query, accept=_METADATA_ONLY)
-            found.update(item["metadata"]["uid"] for item in page["items"])
+            query = [("limit", str(_PAGE)), *selected] + [("continue", token)] * bool(token)
+            page = self._call("GET", _path(kind, namespace), query=query, accept=accept)
+            yield from page["items"]
             token = page["metadata"].get("continue", "")
             if not token:
-                return found
+                return
+
+    def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
+        """UIDs of all objects of a kind: without their contents."""
+        return {each["metadata"]["uid"] for each in self.each(kind, namespace, labels=labels, accept=_METADATA_ONLY)}
 
     def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         """Changes these fields of an object, if it is there."""

@@ -1,6 +1,7 @@
-"""Deletions that no event told.
+"""What no event tells of children: those that are there when the operator starts, and deletions that were missed.
 
-After its watch was cut off for long, kopf lists again: what was deleted meanwhile is not there to be told of.
+kopf's watches begin independently: a job may be heard of before its children, and would look as if it had none. And
+after a watch was cut off for long, kopf lists again: what was deleted meanwhile is not there to be told of.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from fedjobs_operator.cluster.api_calls import FORBIDDEN, ApiError
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.cluster.objects import CHILDREN, Body, Objects
 from fedjobs_operator.names import KIND, SELECTOR
@@ -36,6 +38,14 @@ class Resyncing:
         self._namespaces = namespaces or ("",)
         self._gone = gone
 
+    async def begin(self) -> None:
+        """Takes notice of all children that there are; to be called before anything else uses the objects.
+
+        Raises:
+            ApiError: They cannot be listed.
+        """
+        await asyncio.to_thread(self._see_children)
+
     async def run(self) -> None:
         """Never returns."""
         while True:
@@ -60,6 +70,17 @@ class Resyncing:
                 if body["metadata"]["uid"] not in there:
                     _LOG.info("a deletion was missed", kind=kind, **_names(body))
                     await self._gone(kind, body)
+
+    def _see_children(self) -> None:
+        for kind in CHILDREN:
+            for namespace in self._namespaces:
+                try:
+                    for body in self._api.each(kind, namespace, labels=SELECTOR):
+                        self._objects.saw_child(kind, body, deleted=False)
+                except ApiError as error:
+                    if error.status != FORBIDDEN:
+                        raise
+                    _LOG.warning("children cannot be listed", kind=kind, namespace=namespace, error=str(error))
 
     def _there(self, kind: str) -> set[str]:
         labels = "" if kind == KIND else SELECTOR

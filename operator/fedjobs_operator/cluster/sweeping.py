@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fedjobs_operator.children import routes
-from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.cluster.api_calls import FORBIDDEN, ApiError
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.cluster.objects import Objects
 from fedjobs_operator.names import JOB, JOB_NAMESPACE, JOB_UID, KIND
@@ -68,7 +68,7 @@ class Sweeping:
             try:
                 job = self._api.get(KIND, labels[JOB_NAMESPACE], labels[JOB]) or {}
             except ApiError as error:
-                if error.status != 403:
+                if error.status != FORBIDDEN:
                     raise
                 continue  # of another operator, which has namespaces of its own
             is_same = job.get("metadata", {}).get("uid") == labels[JOB_UID]
