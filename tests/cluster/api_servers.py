@@ -148,10 +148,8 @@ def _bound_to_us(command: Sequence[str], log: Path) -> Iterator[_Running]:
 
 
 def _first_that_ended(processes: Sequence[_Running]) -> str | None:
-    for each in processes:
-        if each.process.poll() is not None:
-            return f"{each.log.stem} ended, saying: {readiness.tail(each.log)}"
-    return None
+    endings = (readiness.ending(each.process, each.log) for each in processes)
+    return next(filter(None, endings), None)
 
 
 def _client(kubeconfig: Path) -> ApiClient:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,11 +211,10 @@ def _start(cluster: LocalCluster) -> None:
     plane.lay_out()
     node.lay_out()
     names.lay_out(node)
-    started: list[str] = []
+    started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(part: str, command: list[str]) -> None:
-        start_process(node.folder, part, network.inside(*command))
-        started.append(part)
+        started[part] = start_process(node.folder, part, network.inside(*command))
 
     def wait_for(what: str, reached: Callable[[], bool]) -> None:
         readiness.wait_until(what, reached, broken=lambda: _first_that_ended(node.folder, started))
@@ -239,14 +239,9 @@ def _start(cluster: LocalCluster) -> None:
     recognized.mark(cluster.kubectl, cluster.name, PROVIDER)
 
 
-def _first_that_ended(folder: Path, started: Sequence[str]) -> str | None:
-    there = processes.parts(folder)
-    if not there.issuperset(started):
-        there |= processes.parts(folder)  # who is just becoming another program has no environment for a moment
-    for part in started:
-        if part not in there:
-            return f"{part} ended, saying: {readiness.tail(processes.log_of(folder, part))}"
-    return None
+def _first_that_ended(folder: Path, started: Mapping[str, subprocess.Popen[bytes]]) -> str | None:
+    endings = (readiness.ending(process, processes.log_of(folder, part)) for part, process in started.items())
+    return next(filter(None, endings), None)
 
 
 def _listens(path: Path) -> bool:

@@ -19,12 +19,12 @@ FOLDER = "FEDJOBS_TEST_CLUSTER_FOLDER"
 PART = "FEDJOBS_TEST_CLUSTER_PART"
 
 
-def start(folder: Path, part: str, command: Sequence[str]) -> None:
+def start(folder: Path, part: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a part of the cluster of that folder, in a session of its own; what it says goes to log_of."""
     log = log_of(folder, part)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,

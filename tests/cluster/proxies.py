@@ -58,8 +58,9 @@ class Proxy:
         config = write(self.folder / "tinyproxy.conf", lines)
         self.end()
         command = [requirements.program("tinyproxy"), "-d", "-c", str(config)]
-        processes.start(self.folder, PART, self.inside(*command))
-        readiness.wait_until("the proxy listens", functools.partial(reachable, self.address, PORT), broken=self._ended)
+        process = processes.start(self.folder, PART, self.inside(*command))
+        ended = functools.partial(readiness.ending, process, processes.log_of(self.folder, PART))
+        readiness.wait_until("the proxy listens", functools.partial(reachable, self.address, PORT), broken=ended)
 
     def end(self) -> None:
         """End it, if it runs; connections through it are cut."""
@@ -72,8 +73,3 @@ class Proxy:
         """Each place that a CONNECT asked for, in their order."""
         said = readiness.tail(processes.log_of(self.folder, PART), characters=10_000_000)
         return re.findall(r"Request \(file descriptor \d+\): CONNECT (\S+)", said)
-
-    def _ended(self) -> str | None:
-        if PART in processes.parts(self.folder):
-            return None
-        return f"it ended, saying: {readiness.tail(processes.log_of(self.folder, PART))}"

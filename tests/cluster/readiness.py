@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -51,6 +52,12 @@ def answers(plane: ControlPlane, path: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def ending(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    """How a process ended that was started here, and what it said to its log; None while it runs."""
+    status = process.poll()
+    return None if status is None else f"{log.stem} ended with exit status {status}, saying: {tail(log)}"
 
 
 def tail(path: Path, characters: int = 2000) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,11 +73,11 @@ def test_after_a_crash_it_says_what_is_wrong_and_can_be_made_anew(cluster_name: 
 def test_half_of_a_cluster_leaves_no_trace(cluster_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
 
-    def start(folder: Path, part: str, command: list[str]) -> None:
+    def start(folder: Path, part: str, command: list[str]) -> subprocess.Popen[bytes]:
         started.append(part)
         if part == "kubelet":
             raise KeyboardInterrupt
-        processes.start(folder, part, command)
+        return processes.start(folder, part, command)
 
     monkeypatch.setattr(local, "start_process", start)
     with pytest.raises(KeyboardInterrupt):
