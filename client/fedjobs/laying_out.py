@@ -10,9 +10,8 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
@@ -20,11 +19,11 @@ from fedjobs_protocol.identities import RunAuthority, server_name
 from fedjobs_protocol.jobs import ResolvedJob
 from pydantic import ValidationError
 
+from fedjobs import comparing
 from fedjobs.folders import RunFolder
 
 HOST = "127.0.0.1"
 _SPEC = "spec."
-_ABSENT = object()
 
 
 @contextlib.contextmanager
@@ -107,12 +106,8 @@ def stored_job(folder: RunFolder) -> ResolvedJob | None:
 
 def differences(kept: ResolvedJob, given: ResolvedJob) -> list[str]:
     """What two jobs differ in, as sentences with the manifest's names; the uid does not count."""
-    old, new = (_flat(job.model_dump(by_alias=True, mode="json", exclude={"uid"})) for job in (kept, given))
-    return [
-        f"{_manifest_path(path)} is {_shown(old, path)} there and {_shown(new, path)} here"
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
-    ]
+    old, new = (job.model_dump(by_alias=True, mode="json", exclude={"uid"}) for job in (kept, given))
+    return comparing.differences(old, new, _manifest_path)
 
 
 def choose_port(folder: RunFolder, wanted: int = 0) -> int:
@@ -166,19 +161,8 @@ def _free_port() -> int:
     return port
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        items = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
-        return {key: leaf for name, item in items for key, leaf in _flat(item, name).items()}
-    return {path: value}
-
-
 def _manifest_path(path: str) -> str:
     return {"name": "metadata.name", "outputFormats": "spec.output.format"}.get(path, _SPEC + path)
-
-
-def _shown(values: Mapping[str, Any], path: str) -> str:
-    return repr(values[path]) if path in values else "absent"
 
 
 def absolute(path: Path) -> Path:

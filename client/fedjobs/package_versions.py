@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, installed
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-federated", "grpcio", "numpy")
 
@@ -13,14 +12,10 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-federated", "grpcio", "
 def versions() -> dict[str, str]:
     """By name; a package that is not installed is left out."""
     found = {
-        "fedjobs": version("fedjobs"),
+        "fedjobs": installed("fedjobs"),
         "protocol": ", ".join(map(str, PROTOCOL_VERSIONS)),
         "shard format": ", ".join(map(str, SHARD_FORMATS)),
         "python": platform.python_version(),
     }
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found |= {package: installed(package) for package in _PACKAGES}
+    return {name: version for name, version in found.items() if version}

@@ -117,7 +117,7 @@ def _run(
         address,
         programs.datasets(job.program.name, job.dataset, job.program.parameters),
         files=files,
-        program=job.program.name or job.program.entrypoint or "a computation",
+        program=job.program.name or job.program.entrypoint or "",
         requested_by=job.requested_by,
         rounds=job.program.parameters.get("rounds") if job.program.name else None,
         min_silos=job.cohort.min_silos,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable
 
 import structlog
+from fedjobs_protocol import logs
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 _LOG = structlog.get_logger()
 
 
 def configure(*, debug: bool = False) -> None:
     """Sets up the log of this process, before its job is known."""
-    _configure([], debug=debug)
+    logs.configure(debug=debug)
 
 
 def about(job: ResolvedJob, round_now: Callable[[], int], *, debug: bool = False) -> None:
@@ -34,7 +33,7 @@ def about(job: ResolvedJob, round_now: Callable[[], int], *, debug: bool = False
             told["round"] = number
         return {**told, **event}
 
-    _configure([with_job], debug=debug)
+    logs.configure(with_job, debug=debug)
 
 
 def log_progress(event: ProgressEvent) -> None:
@@ -45,18 +44,3 @@ def log_progress(event: ProgressEvent) -> None:
         _LOG.info("silo", silo=event.silo, state=event.state.value, reason=event.reason, message=event.message)
     elif isinstance(event, PhaseEvent):
         _LOG.info("phase", phase=event.phase.value, message=event.message)
-
-
-def _configure(further: list[Processor], *, debug: bool) -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            *further,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=repr),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )

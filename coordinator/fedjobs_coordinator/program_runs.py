@@ -61,7 +61,7 @@ class ProgramRun:
         else:
             raise FedjobsError(
                 ErrorCode.UNKNOWN_PROGRAM,
-                "spec.program has neither name nor entrypoint; a serialized computation cannot be run as a job yet.",
+                "spec.program has neither name nor entrypoint.",
                 "Name a program of the library, or an entry point.",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import structlog
 from fedjobs_protocol.blobs import BlobSource, Upload
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.exclusions import Exclusion
@@ -22,6 +23,7 @@ from fedjobs_coordinator.roster import HINDERED, Roster
 from fedjobs_coordinator.stored import StoredBlob
 from fedjobs_coordinator.texts import said
 
+_LOG = structlog.get_logger()
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
 POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
@@ -119,6 +121,8 @@ class Sessions:
             if assignment := self._assignments.pop(silo, None):
                 assignment.collection.put(silo, decline)
         else:
+            versions = {"fedjobs": said(request.fedjobs_version), "tensorflow": said(request.tensorflow_version)}
+            _LOG.info("a silo has joined", silo=silo, **versions)
             self._roster.joined(silo)
             self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
         return self._response(protocol, shard_format, self._sessions.begin(silo))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime
-import logging
 import signal
 import sys
 import time
 
-import structlog
 from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_protocol import logs
 from fedjobs_protocol.certificates import Issuer
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.http_metrics import MetricsServer
@@ -33,7 +32,7 @@ _LONGEST_BEAT_S = 30.0
 def run(arguments: list[str] | None, description: str) -> int:
     """Runs the hub that the arguments ask for, until a signal ends it."""
     options = _parse(arguments, description)
-    _configure_log(debug=options.debug)
+    logs.configure(debug=options.debug)
     heart = Heart()
     try:
         for listen in sorted({options.metrics, options.health}):
@@ -144,17 +143,3 @@ def _issuer(text: str) -> IssuerRef:
         return issuer_ref(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _configure_log(*, debug: bool) -> None:
-    """JSON lines."""
-    structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+from fedjobs_operator import times
 from fedjobs_protocol.identities import enrolment_name
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.calls import servers
 from fedjobs_hub.calls.enrolment_calls import EnrolmentCalls
 from fedjobs_hub.calls.hub_calls import HubCalls

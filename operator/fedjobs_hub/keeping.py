@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_operator.times import Clock, Time
 from fedjobs_protocol.errors import FedjobsError
 
 from fedjobs_hub import metrics, names
@@ -23,7 +24,6 @@ from fedjobs_hub.objects import silo_invitations, silo_statuses, silos
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Clock, Time
 
 _LOOK_EVERY_S, _SWEEP_EVERY_S = 5.0, 30.0
 _LEAST_S = 0.5

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import kopf
 import structlog
+from fedjobs_protocol import logs
 from prometheus_client import start_http_server
 
 from fedjobs_operator import handlers
@@ -85,11 +86,7 @@ def _log(*, debug: bool) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
     ]
-    structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure(debug=debug)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

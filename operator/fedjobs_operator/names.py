@@ -8,8 +8,12 @@ from typing import Any
 GROUP, VERSION, PLURAL, KIND = "fedjobs.dev", "v1alpha1", "federatedjobs", "FederatedJob"
 API_VERSION = f"{GROUP}/{VERSION}"
 FIELD_MANAGER = "fedjobs-operator"
+HUB_AUDIENCE = "fedjobs-hub"
+"""Of the tokens with which pods prove themselves to the hub."""
 TRUST, SERVERS_TRUST = "fedjobs-trust", "servers.crt"
 """The hub's ConfigMap in the operator's namespace, and its entry with the issuers of servers' certificates."""
+INVITE_AGAIN = "fedjobs.dev/invite-again"
+"""Annotation of a Silo: with any new value it is invited again, and the key that it had counts no more."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 JOB, JOB_UID, ATTEMPT = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/attempt"
@@ -93,3 +97,8 @@ class JobRef:
         if owned:
             metadata["ownerReferences"] = [self.owner()]
         return metadata
+
+
+def silo_invitation(silo: str) -> str:
+    """The Secret with a silo's invitation, in the hub's namespace, for the people of the silo."""
+    return f"fedjobs-invitation-{silo}"

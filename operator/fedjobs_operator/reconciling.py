@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from fedjobs_protocol.jobs import ResolvedJob
 
+from fedjobs_operator import times
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.children import configs
 from fedjobs_operator.cluster import pod_refusals
@@ -20,19 +21,16 @@ from fedjobs_operator.cluster.objects import Body, JobKey, Objects
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JOB_UID, SELECTOR, JobRef
 from fedjobs_operator.planning import endings, observations, refusals
-from fedjobs_operator.planning.announcements import Announcement, announcements, event
 from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.planning.observations import Observed, Time
+from fedjobs_operator.planning.events import Announcement, announcements, event
+from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.planning.plans import plan
 from fedjobs_operator.settings import Settings
+from fedjobs_operator.times import Clock, Time
 
 _LOG = structlog.get_logger()
 _PROGRESS_EVERY_S = 2.0
 Later = Callable[[JobKey, float], Awaitable[None]]
-
-
-def _now() -> Time:
-    return datetime.datetime.now(datetime.UTC)
 
 
 class Reconciler:
@@ -58,7 +56,7 @@ class Reconciler:
         settings: Settings,
         trust: Callable[[], str],
         later: Later,
-        clock: Callable[[], Time] = _now,
+        clock: Clock = times.now,
     ) -> None:
         self._api = api
         self._objects = objects
@@ -126,7 +124,7 @@ class Reconciler:
             resolved=await self._known(ref, status),
             attempts=observations.attempts(jobs, pods, await self._refused_pods(jobs, pods)),
             claim_phase=claims[0].get("status", {}).get("phase", "Pending") if claims else "",
-            claimed_at=observations.time(claims[0]["metadata"]["creationTimestamp"]) if claims else None,
+            claimed_at=times.read(claims[0]["metadata"]["creationTimestamp"]) if claims else None,
             trust=self._trust(),
             report=self._followers.report(key),
             not_heard=self._followers.trouble(key),
@@ -203,7 +201,7 @@ class Reconciler:
             about = {"job": ref.name, "namespace": ref.namespace, "reason": each.reason}
             _LOG.info("event", **about, message=each.message)
             try:
-                await asyncio.to_thread(self._api.create, event(ref, each, now))
+                await asyncio.to_thread(self._api.create, event(ref, each, now, uuid.uuid4().hex[:16]))
             except (ApiError, OSError) as error:
                 _LOG.warning("an event could not be posted", **about, error=str(error))
 

@@ -14,14 +14,12 @@ from fedjobs_protocol.models import Model
 
 
 class ResolvedProgram(Model):
-    """Exactly one of `name`, `entrypoint` and `computation` is set."""
+    """Exactly one of `name` and `entrypoint` is set."""
 
     name: str | None = None
     """A program of the built-in library."""
     entrypoint: str | None = None
     """`module:function` of a Python program, run at the coordinator only."""
-    computation: str | None = None
-    """Path of a serialized TFF computation."""
     source: str | None = None
     """Folder that is put on the Python path for `entrypoint`."""
     parameters: dict[str, Any] = Field(default_factory=dict)

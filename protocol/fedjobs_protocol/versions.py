@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Collection
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
@@ -10,6 +11,8 @@ PROTOCOL_VERSIONS: tuple[int, ...] = (1, 2)
 OFFERS_SINCE = 2
 """The version of the protocol with which shards are offered before they are given out as work."""
 SHARD_FORMATS: tuple[int, ...] = (1,)
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
+"""The distributions of which one is what a silo computes with."""
 
 
 def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
@@ -32,6 +35,16 @@ def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
         f"the coordinator speaks {_listed(ours)}, the silo {_listed(theirs)}.",
         f"Upgrade fedjobs {'at the silo' if silo_is_older else 'at the coordinator'}.",
     )
+
+
+def installed(*distributions: str) -> str:
+    """The version of the first of these that is installed here; empty: none is."""
+    for distribution in distributions:
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 def _listed(versions: Collection[int]) -> str:

@@ -14,11 +14,11 @@ from fedjobs_agent.job_identities import Credentials
 from fedjobs_agent.planning import Start
 from fedjobs_agent.workers import StartRefusedError
 from fedjobs_protocol.errors import ErrorCode
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.usages import Usage
 from fedjobs_worker.policy_files import Limits
-from fedjobs_worker.sessions.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.agent.builders import SILO, an_invitation

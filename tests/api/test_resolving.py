@@ -79,14 +79,21 @@ def test_a_built_in_program_without_an_entry_point_needs_no_source(tmp_path: Pat
 
 
 def test_relative_paths_are_relative_to_the_folder_of_the_job(tmp_path: Path) -> None:
-    (tmp_path / "stats.pb").touch()
-    job = resolved(a_job(program={"computation": {"path": "stats.pb"}}), tmp_path)
-    assert job.program.computation == str(tmp_path / "stats.pb")
+    (tmp_path / "src").mkdir()
+    job = resolved(a_job(program={"entrypoint": "churn:main", "source": {"path": "src"}}), tmp_path)
+    assert job.program.source == str(tmp_path / "src")
 
 
 def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FedjobsError, match=r"spec.program.computation.path is 'stats.pb': there is no /"):
-        resolved(a_job(program={"computation": {"path": "stats.pb"}}), tmp_path)
+    with pytest.raises(FedjobsError, match=r"spec.program.source.path is 'src': there is no /"):
+        resolved(a_job(program={"entrypoint": "churn:main", "source": {"path": "src"}}), tmp_path)
+
+
+@pytest.mark.parametrize("place", [{"path": "mean.pb"}, {"configMap": {"name": "stats", "key": "mean.pb"}}])
+def test_a_serialized_computation_is_not_accepted_yet(place: dict[str, Any]) -> None:
+    with pytest.raises(FedjobsError, match=r"spec.program.computation: .* yet") as caught:
+        resolved(a_job(program={"computation": place}))
+    assert "spec.program.entrypoint" in caught.value.remedy
 
 
 def test_weights_that_are_not_there_are_a_wrong_parameter(tmp_path: Path) -> None:
@@ -113,8 +120,6 @@ def test_datasets_are_the_jobs_and_the_evaluations() -> None:
 def test_on_a_cluster_config_maps_are_folders_of_the_coordinators_pod() -> None:
     source = resolved(a_job(program={"entrypoint": "churn:main", "source": {"configMap": {"name": "churn"}}}))
     assert source.program.source == "/program"
-    computation = {"configMap": {"name": "stats", "key": "mean.pb"}}
-    assert resolved(a_job(program={"computation": computation})).program.computation == "/computation/mean.pb"
 
 
 def test_on_a_cluster_an_entry_point_without_a_source_is_in_the_coordinators_image() -> None:
@@ -125,7 +130,6 @@ def test_on_a_cluster_an_entry_point_without_a_source_is_in_the_coordinators_ima
     ("program", "field", "remedy"),
     [
         ({"entrypoint": "churn:main", "source": {"path": "."}}, "spec.program.source.path", "configMap: {name: NAME}"),
-        ({"computation": {"path": "a.pb"}}, "spec.program.computation.path", "--from-file=computation.pb=FILE"),
         (
             {"name": "evaluate", "parameters": {"model": {"entrypoint": "m:f"}, "weights": "w.safetensors"}},
             "spec.program.parameters.weights",

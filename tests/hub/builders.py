@@ -6,10 +6,11 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.objects import agent_leases, silos
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
+from fedjobs_operator import times
 from fedjobs_protocol import silo_tokens
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)

@@ -12,9 +12,9 @@ import pytest
 from fedjobs_protocol import keys
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.hub_client import EnrolmentClient, HubClient
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity, RunAuthority, worker_uri
 from fedjobs_worker.sessions.hub_identities import WorkerIdentity
-from fedjobs_worker.sessions.hub_links import HubLink
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 HOUR = datetime.timedelta(hours=1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from typing import Any
 
 from fedjobs_protocol.v1 import hub_pb2 as pb
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, TENSORFLOW, installed
 from fedjobs_worker.silo_files import DatasetFile, Features, SiloFile
-
-_TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
 
 
 def announcement(silo: SiloFile, agent_id: str) -> pb.AnnounceRequest:
@@ -20,8 +17,11 @@ def announcement(silo: SiloFile, agent_id: str) -> pb.AnnounceRequest:
         silo: The silo's own file.
         agent_id: Of this process.
     """
-    tensorflow = next(filter(None, map(_version, _TENSORFLOW)), "")
-    versions = {"fedjobs": _version("fedjobs"), "protocol": str(max(PROTOCOL_VERSIONS)), "tensorflow": tensorflow}
+    versions = {
+        "fedjobs": installed("fedjobs"),
+        "protocol": str(max(PROTOCOL_VERSIONS)),
+        "tensorflow": installed(*TENSORFLOW),
+    }
     return pb.AnnounceRequest(
         protocol_versions=PROTOCOL_VERSIONS,
         agent_id=agent_id,
@@ -69,10 +69,3 @@ def _cpus(resources: dict[str, Any]) -> int:
         if said.endswith("m") and said[:-1].isdecimal():
             return max(1, int(said[:-1]) // 1000)
     return os.cpu_count() or 1
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

@@ -57,8 +57,6 @@ class AgentConfig(Model):
     """The silo's audit log, on a volume that outlives the agent."""
     token_file: Path = Path("/etc/fedjobs-token/token")
     """The token of the silo's invitation; once enrolled, it may be gone."""
-    identity_secret: str = "fedjobs-identity"  # noqa: S105 (its name)
-    """Where the agent keeps its key and certificate: a Secret of its own namespace, that nobody else makes."""
 
 
 def load(path: Path) -> AgentConfig:

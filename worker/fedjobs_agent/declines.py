@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 
 import structlog
@@ -16,7 +15,7 @@ from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, installed
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Refused
 
@@ -46,7 +45,7 @@ def decline(received: Received, identity: Identity, rule: str, message: str, dia
     request = pb.JoinRequest(
         protocol_versions=PROTOCOL_VERSIONS,
         shard_formats=SHARD_FORMATS,
-        fedjobs_version=metadata.version("fedjobs"),
+        fedjobs_version=installed("fedjobs"),
         highest_epoch=0,
         decline=pb.Decline(rule=rule, message=message),
     )

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import structlog
 from fedjobs_protocol import keys, renewals, silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.models import Model
 from fedjobs_protocol.silo_tokens import SiloToken
-from fedjobs_worker.sessions.hub_links import HubLink
 from pydantic import ValidationError
 
 from fedjobs_agent.identity_stores import IdentityStore

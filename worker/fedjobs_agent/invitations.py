@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import structlog
 from fedjobs_protocol import retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.invitations import Invitation
 from fedjobs_protocol.renewals import Renewing
 from fedjobs_protocol.v1 import hub_pb2 as pb
-from fedjobs_worker.sessions.hub_links import HubLink
 
 _REVOKED = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_UNKNOWN})
 _CERTIFICATE = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.WRONG_CERTIFICATE})

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fedjobs_protocol import keys, renewals
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.renewals import Renewing
-from fedjobs_worker.sessions.hub_links import HubLink
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ JOB, JOB_UID, SILO = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/silo
 INVITATION_ID, GPU = "fedjobs.dev/invitation-id", "fedjobs.dev/gpu"
 """Annotations of a worker: the invitation that it was made for, and whether it asks for a GPU."""
 MANAGER = "fedjobs-agent"
+IDENTITY = "fedjobs-identity"
+"""The Secret where an agent keeps its key and certificate, which nobody else makes."""
 
 _LONGEST = 63  # a Job's name is a label's value of its pods
 _HASH = 16

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
+from fedjobs_agent import names
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.identity_stores import FolderStore, IdentityStore, SecretStore
 from fedjobs_agent.workers import Workers
@@ -50,7 +51,7 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
 
     cluster = Cluster(connected(kubeconfig), namespace)
     owner = worker_jobs.owned_by_deployment(cluster.deployment(deployment)) if deployment else None
-    store = SecretStore(cluster, config.identity_secret)
+    store = SecretStore(cluster, names.IDENTITY)
     return Surroundings(f"namespace {namespace}", ClusterWorkers(config, cluster, owner), store)
 
 

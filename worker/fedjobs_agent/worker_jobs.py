@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_worker.consent import approvals, pending
-from fedjobs_worker.sessions.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent import names

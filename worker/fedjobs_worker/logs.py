@@ -5,10 +5,7 @@ It never has keys or tokens, and of the data nothing but a value that could not 
 
 from __future__ import annotations
 
-import logging
-import sys
-
-import structlog
+from fedjobs_protocol import logs
 from structlog.typing import EventDict, WrappedLogger
 
 _TOLD: dict[str, str] = {}
@@ -16,18 +13,7 @@ _TOLD: dict[str, str] = {}
 
 def configure(debug: bool = False) -> None:
     """Sets up the log of this process."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            _with_told,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=repr),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
+    logs.configure(_with_told, debug=debug)
 
 
 def tell(**fields: str) -> None:

@@ -11,10 +11,10 @@ from fedjobs_operator import api
 from fedjobs_operator.api import strict_yaml
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
+from fedjobs import comparing
 from fedjobs.cluster.connections import Connection
 from fedjobs.cluster.federated_jobs import Body, FederatedJobs
 
-_ABSENT = object()
 _MOST_SHOWN = 3
 
 
@@ -83,12 +83,8 @@ def submit(document: Mapping[str, Any], connection: Connection) -> Submitted:
 
 def differences(there: Body, here: Body) -> list[str]:
     """What the specs of two jobs differ in, as sentences; a default is the same as what it stands for."""
-    old, new = (_flat(api.parse(dict(job)).spec.model_dump(by_alias=True, mode="json")) for job in (there, here))
-    return [
-        f"spec.{path} is {_shown(old, path)} there and {_shown(new, path)} here"
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
-    ]
+    old, new = (api.parse(dict(job)).spec.model_dump(by_alias=True, mode="json") for job in (there, here))
+    return comparing.differences(old, new, "spec.{}".format)
 
 
 def _of_this_machine(job: api.FederatedJob) -> tuple[str, str] | None:
@@ -96,8 +92,6 @@ def _of_this_machine(job: api.FederatedJob) -> tuple[str, str] | None:
     program = job.spec.program
     if program.source is not None and program.source.path is not None:
         return "spec.program.source.path", "Put the modules into a ConfigMap, and name it in source.configMap."
-    if program.computation is not None and program.computation.path is not None:
-        return "spec.program.computation.path", "Put the file into a ConfigMap, and name it in computation.configMap."
     return None
 
 
@@ -112,14 +106,3 @@ def _placed(document: Mapping[str, Any], connection: Connection) -> Connection:
             "Leave one of them out.",
         )
     return replace(connection, namespace=written, target=replace(connection.target, namespace=written))
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping) and value:
-        items = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
-        return {key: leaf for name, item in items for key, leaf in _flat(item, name).items()}
-    return {path: value}
-
-
-def _shown(values: Mapping[str, Any], path: str) -> str:
-    return repr(values[path]) if path in values else "absent"

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fedjobs_operator.api.silos import SiloStatus
+from fedjobs_operator.names import INVITE_AGAIN, silo_invitation
 from fedjobs_protocol import silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs.silos.silo_objects import Body, SiloObjects
 
-INVITE_AGAIN = "fedjobs.dev/invite-again"
 _PATIENCE_S, _LOOK_EVERY_S = 60.0, 0.5
 
 
@@ -104,7 +104,7 @@ def invite(
 def _invited(silos: SiloObjects, name: str, hub_namespace: str, wish: str | None) -> Invited | None:
     """The invitation, once the hub goes by it; None: not yet."""
     enrolment = _status(silos.get(name)).enrolment
-    data = silos.secret(hub_namespace, f"fedjobs-invitation-{name}")
+    data = silos.secret(hub_namespace, silo_invitation(name))
     if enrolment is None or enrolment.token_hash is None or enrolment.expires is None or data is None:
         return None
     token, command = (base64.b64decode(data[key]).decode() for key in ("token", "command"))

@@ -6,11 +6,13 @@ import asyncio
 import functools
 
 import structlog
+from fedjobs_operator import times
+from fedjobs_operator.times import Clock, Time
 from fedjobs_protocol import identities, keys, silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.calls.limits import RateLimit
 from fedjobs_hub.certificates import agent_certificates
 from fedjobs_hub.certificates.issuing import Issuing
@@ -22,7 +24,6 @@ from fedjobs_hub.objects import enrolments, worker_leases
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.objects.worker_leases import WorkerLease
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Clock, Time
 
 _LONGEST_TOKEN = 256
 _LONGEST_CERTIFICATE = 16 * 1024

@@ -8,13 +8,15 @@ from collections import Counter
 from datetime import timedelta
 
 import structlog
+from fedjobs_operator import times
+from fedjobs_operator.times import Clock
 from fedjobs_protocol import keys, silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import HubCaller
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, negotiate
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.calls.enrolment_calls import certified, check_invited
 from fedjobs_hub.calls.limits import RateLimit
 from fedjobs_hub.certificates.issuing import Issuing, PublicKey
@@ -26,7 +28,6 @@ from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.objects.worker_leases import WorkerLease
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Clock
 
 LONG_POLL_S = 45.0
 """Shorter than what load balancers cut, and than what a caller waits."""

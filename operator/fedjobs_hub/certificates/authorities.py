@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cryptography import x509
+from fedjobs_operator.times import Time
 from fedjobs_protocol.certificates import Issuer, Purpose
 
 from fedjobs_hub.settings import Lifetimes
-from fedjobs_hub.times import Time
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _ENTRY = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)\.(?P<who>silos|servers)\.(?P<what>crt|key)")

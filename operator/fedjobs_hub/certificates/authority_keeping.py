@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from fedjobs_operator.times import Clock
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub import names
@@ -12,7 +13,6 @@ from fedjobs_hub.certificates import authorities
 from fedjobs_hub.certificates.authorities import Authority, MakeIssuer
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Clock
 
 _ATTEMPTS = 5
 _LOG = structlog.get_logger(__name__)

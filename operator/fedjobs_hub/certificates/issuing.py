@@ -6,13 +6,13 @@ import datetime
 import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from fedjobs_operator.times import Clock
 from fedjobs_protocol import identities, keys
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from fedjobs_hub.certificates.authorities import Authority
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Clock
 
 _HUB_URI = "fedjobs:hub"
 PublicKey = ec.EllipticCurvePublicKey

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_operator import times
+from fedjobs_operator.times import Time
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_hub.times import Time
 
 SILENCE = datetime.timedelta(seconds=100)
 """An agent that was not heard of for so long is not connected: two long polls and a little."""

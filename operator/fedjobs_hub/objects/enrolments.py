@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime
 
+from fedjobs_operator import times
+from fedjobs_operator.times import Time
 from fedjobs_protocol import silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-from fedjobs_hub import times
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_hub.times import Time
 
 _NO_TOKEN = "0" * 64  # nobody's hash
 _INVITE_AGAIN = "Ask the federation to invite the silo again, and install it with the new token."

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.silos import Enrolment
+from fedjobs_operator.times import Time
 from fedjobs_protocol import silo_tokens
 from fedjobs_protocol.silo_tokens import SiloToken
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.settings import Settings
-from fedjobs_hub.times import Time
 
 _EXPIRES = "fedjobs.dev/expires"
 _HASH = "fedjobs.dev/token-hash"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import Condition, SiloCondition
+from fedjobs_operator.times import Time
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_hub.times import Time
 
 _SEEN_EVERY = datetime.timedelta(minutes=1)
 """How old `lastSeen` may become while the agent is there."""

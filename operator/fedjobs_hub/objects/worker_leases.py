@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_operator import times
+from fedjobs_operator.times import Time
 from fedjobs_protocol import silo_tokens
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-from fedjobs_hub import names, times
+from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_hub.times import Time
 
 WAITS = datetime.timedelta(days=1)
 """How long a token waits for its worker, which may wait for a GPU in its turn."""

@@ -8,14 +8,11 @@ from typing import Protocol
 from fedjobs_protocol import programs
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-from fedjobs_operator.api.program_specs import Computation, Source
+from fedjobs_operator.api.program_specs import Source
 
 PROGRAM_FOLDER = "/program"
 """In the coordinator's pod: the keys of the ConfigMap of `spec.program.source`."""
-COMPUTATION_FOLDER = "/computation"
-"""In the coordinator's pod: the keys of the ConfigMap of `spec.program.computation`."""
-
-_SOURCE, _COMPUTATION = "spec.program.source", "spec.program.computation"
+_SOURCE = "spec.program.source"
 _WEIGHTS = f"{programs.PATH}.weights"
 
 
@@ -28,8 +25,6 @@ class Places(Protocol):
     def source(self, source: Source | None, *, wanted: bool) -> str | None:
         """The folder for the Python path; `wanted`: there is an entry point."""
         ...
-
-    def computation(self, computation: Computation) -> str: ...
 
     def weights(self, path: str) -> str:
         """The weights that `evaluate` reads."""
@@ -49,10 +44,10 @@ class Machine:
     def source(self, source: Source | None, *, wanted: bool) -> str | None:
         if source is None:
             return str(self._folder.resolve()) if wanted else None
-        return self._absolute(_path_of(source, _SOURCE), f"{_SOURCE}.path")
-
-    def computation(self, computation: Computation) -> str:
-        return self._absolute(_path_of(computation, _COMPUTATION), f"{_COMPUTATION}.path")
+        if source.path is None:
+            what = f"{_SOURCE}.configMap needs a cluster, and this job is to run on one machine."
+            raise FedjobsError(ErrorCode.INVALID_JOB, what, f"Give {_SOURCE}.path instead.")
+        return self._absolute(source.path, f"{_SOURCE}.path")
 
     def weights(self, path: str) -> str:
         return self._absolute(path, _WEIGHTS, ErrorCode.INVALID_PROGRAM_PARAMETER)
@@ -72,14 +67,12 @@ class Cluster:
         if source is None:
             return None  # an entry point is in the coordinator's image
         if source.config_map is None:
-            raise _not_on_a_cluster(f"{_SOURCE}.path", source.path, "{name: NAME}", "--from-file=FOLDER")
+            raise FedjobsError(
+                ErrorCode.INVALID_JOB,
+                f"{_SOURCE}.path is {source.path!r}: a path is of one machine, and this job is to run on a cluster.",
+                "Write configMap: {name: NAME} instead, after `kubectl create configmap NAME --from-file=FOLDER`.",
+            )
         return PROGRAM_FOLDER
-
-    def computation(self, computation: Computation) -> str:
-        if computation.config_map is None:
-            remedy = "{name: NAME, key: computation.pb}"
-            raise _not_on_a_cluster(f"{_COMPUTATION}.path", computation.path, remedy, "--from-file=computation.pb=FILE")
-        return f"{COMPUTATION_FOLDER}/{computation.config_map.key}"
 
     def weights(self, path: str) -> str:
         if not Path(path).is_absolute():
@@ -90,18 +83,3 @@ class Cluster:
                 f"{_SOURCE} are in {PROGRAM_FOLDER}.",
             )
         return path
-
-
-def _path_of(place: Source | Computation, field: str) -> str:
-    if place.path is None:
-        what = f"{field}.configMap needs a cluster, and this job is to run on one machine."
-        raise FedjobsError(ErrorCode.INVALID_JOB, what, f"Give {field}.path instead.")
-    return place.path
-
-
-def _not_on_a_cluster(field: str, path: str | None, config_map: str, option: str) -> FedjobsError:
-    return FedjobsError(
-        ErrorCode.INVALID_JOB,
-        f"{field} is {path!r}: a path is of one machine, and this job is to run on a cluster.",
-        f"Write configMap: {config_map} instead, after `kubectl create configmap NAME {option}`.",
-    )

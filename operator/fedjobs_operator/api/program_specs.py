@@ -37,7 +37,7 @@ class ConfigMapKey(ApiModel):
 
 
 class Computation(ApiModel):
-    """A serialized TFF computation (`computation.proto`); exactly one of `configMap` and `path`."""
+    """A serialized TFF computation (`computation.proto`), which is not run yet: such a job is not accepted."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_PLACE)
 

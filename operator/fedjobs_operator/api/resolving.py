@@ -83,12 +83,17 @@ def _cohort(cohort: Cohort, invited: int) -> ResolvedCohort:
 
 
 def _program(program: Program, places: Places) -> ResolvedProgram:
+    if program.computation is not None:
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            "spec.program.computation: a serialized computation cannot be run as a job yet.",
+            "Give a Python function that calls it as spec.program.entrypoint, or name a program of the library.",
+        )
     parsed = None if program.name is None else programs.parse_parameters(program.name, program.parameters)
     entrypoint = program.entrypoint or (parsed and parsed.model.entrypoint)
     return ResolvedProgram(
         name=program.name,
         entrypoint=program.entrypoint,
-        computation=None if program.computation is None else places.computation(program.computation),
         source=places.source(program.source, wanted=bool(entrypoint)),
         parameters=program.parameters if parsed is None else _complete(parsed, places),
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from fedjobs_operator.api.cluster_specs import Claim
 from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.api.places import COMPUTATION_FOLDER, PROGRAM_FOLDER
+from fedjobs_operator.api.places import PROGRAM_FOLDER
 from fedjobs_operator.children import trusts
-from fedjobs_operator.names import ATTEMPT, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
+from fedjobs_operator.names import ATTEMPT, HUB_AUDIENCE, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
 from fedjobs_operator.settings import Hub, Settings
 
 USER = 65532
@@ -21,7 +21,7 @@ _REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 _OUTPUT, _OUTPUT_OPTIONS, _OPTIONS_FILE = "/output", "/output-options", "options.json"
 _RESULT = "/state/result"
 _HUB_FOLDER = "/hub"
-_AUDIENCE, _TOKEN_S = "fedjobs-hub", 3600
+_TOKEN_S = 3600
 """Whom the pod's token is for, and how long it lasts; the kubelet renews it."""
 
 
@@ -138,9 +138,6 @@ class _Mounts:
             self._add(
                 "program", PROGRAM_FOLDER, {"configMap": {"name": program.source.config_map.name}}, read_only=True
             )
-        if program.computation is not None and program.computation.config_map is not None:
-            source = {"configMap": {"name": program.computation.config_map.name}}
-            self._add("computation", COMPUTATION_FOLDER, source, read_only=True)
 
     def _add_output(self, job: FederatedJob) -> None:
         output = job.spec.output
@@ -162,7 +159,7 @@ class _Mounts:
 
 def _credentials(ref: JobRef) -> dict[str, Any]:
     """By which the hub knows whose coordinator this pod is, and by which the coordinator knows the hub."""
-    token = {"audience": _AUDIENCE, "expirationSeconds": _TOKEN_S, "path": "token"}
+    token = {"audience": HUB_AUDIENCE, "expirationSeconds": _TOKEN_S, "path": "token"}
     trust = {"name": ref.hub, "items": [{"key": trusts.FILE, "path": trusts.FILE}]}
     return {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}, {"configMap": trust}]}
 

@@ -22,7 +22,7 @@ def invitation(ref: JobRef, job: FederatedJob, resolved: ResolvedJob, front_door
         job_name=ref.name,
         namespace=ref.namespace,
         requested_by=resolved.requested_by,
-        program=program.name or program.entrypoint or "a computation",
+        program=program.name or program.entrypoint or "",
         datasets=programs.datasets(program.name, resolved.dataset, program.parameters),
         rounds=rounds if isinstance(rounds, int) else None,
         min_silos=resolved.cohort.min_silos,

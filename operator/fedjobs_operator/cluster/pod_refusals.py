@@ -6,10 +6,11 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.names import ATTEMPT
-from fedjobs_operator.planning.observations import Time, time
 from fedjobs_operator.planning.readiness import PATIENCE
+from fedjobs_operator.times import Time
 
 Body = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ def is_overdue(job: Body, pods: list[Body], now: Time) -> bool:
         return False
     if job.get("spec", {}).get("suspend") or job.get("status", {}).get("conditions"):
         return False
-    return now >= time(job["metadata"]["creationTimestamp"]) + PATIENCE
+    return now >= times.read(job["metadata"]["creationTimestamp"]) + PATIENCE
 
 
 def words(api: KubernetesApi, job: Body) -> str:
@@ -34,4 +35,4 @@ def words(api: KubernetesApi, job: Body) -> str:
 
 def _last(event: Body) -> datetime.datetime:
     at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    return time(at)
+    return times.read(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, Resolved
 from fedjobs_operator.children import configs
@@ -12,8 +13,9 @@ from fedjobs_operator.names import QUEUE, JobRef
 from fedjobs_operator.planning import conditions
 from fedjobs_operator.planning.acceptance import Accepted
 from fedjobs_operator.planning.conditions import Verdict
-from fedjobs_operator.planning.observations import Attempt, Observed, Time
+from fedjobs_operator.planning.observations import Attempt, Observed
 from fedjobs_operator.settings import Settings
+from fedjobs_operator.times import Time
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Case:
     @property
     def started(self) -> str:
         """A job that is suspended, or waits in a queue, has no start."""
-        return self.before.start_time or conditions.written(self.now)
+        return self.before.start_time or times.written(self.now)
 
     @property
     def resolved(self) -> Resolved:

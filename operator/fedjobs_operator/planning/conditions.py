@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.planning.observations import Time
+from fedjobs_operator.times import Time
 
 _LONGEST_MESSAGE = 1024
 
@@ -46,17 +47,12 @@ def reason(status: FederatedJobStatus, kind: JobCondition) -> str:
     return next((condition.reason for condition in status.conditions or () if condition.type == kind), "")
 
 
-def written(time: Time) -> str:
-    """A time as Kubernetes writes it, in whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _condition(kind: str, verdict: Verdict, generation: int, time: Time) -> Condition:
     return Condition(
         type=kind,
         status="Unknown" if verdict.is_true is None else ("True" if verdict.is_true else "False"),
         observed_generation=generation,
-        last_transition_time=written(time),
+        last_transition_time=times.written(time),
         reason=verdict.reason,
         message=verdict.message[:_LONGEST_MESSAGE],
     )

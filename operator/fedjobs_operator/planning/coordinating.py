@@ -9,9 +9,10 @@ from fedjobs_operator.planning import conditions, excluding, readiness, reportin
 from fedjobs_operator.planning.cases import Case
 from fedjobs_operator.planning.conditions import Verdict
 from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.planning.observations import Attempt, AttemptState, CoordinatorPod, Time
+from fedjobs_operator.planning.observations import Attempt, AttemptState, CoordinatorPod
 from fedjobs_operator.planning.wanted import wanted_children
 from fedjobs_operator.reasons import Reason
+from fedjobs_operator.times import Time
 
 
 def coordinated(case: Case, number: int, deadline: Time | None) -> Plan:

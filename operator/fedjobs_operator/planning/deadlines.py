@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from fedjobs_operator.api.federated_jobs import Spec
-from fedjobs_operator.planning.observations import Time
+from fedjobs_operator.times import Time
 
 
 def fails_at(spec: Spec, started: Time) -> Time | None:

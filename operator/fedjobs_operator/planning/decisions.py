@@ -10,7 +10,7 @@ from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.jobs import ResolvedJob
 
 from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.planning.observations import Time
+from fedjobs_operator.times import Time
 
 
 @dataclass(frozen=True)

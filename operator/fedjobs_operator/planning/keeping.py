@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.planning import conditions, deadlines
 from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.planning.observations import Time
+from fedjobs_operator.times import Time
 
 
 def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan:
@@ -21,7 +21,7 @@ def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan
         before: Its status.
         now: The time.
     """
-    completed = datetime.datetime.fromisoformat(before.completion_time or conditions.written(now))
+    completed = times.read(before.completion_time or times.written(now))
     status = before.model_copy(update={"observed_generation": int(body["metadata"]["generation"])})
     if _takes_something_along(body["spec"], before):
         return Plan(status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,11 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import FinalWord, Status
 from pydantic import ValidationError
 
+from fedjobs_operator import times
 from fedjobs_operator.children.coordinator_jobs import CONTAINER
 from fedjobs_operator.names import ATTEMPT, QUEUE
+from fedjobs_operator.times import Time
 
-Time = datetime.datetime
 """Always with a time zone, UTC."""
 Body = Mapping[str, Any]
 
@@ -154,12 +154,12 @@ def _attempt(job: Body, pod: Body | None) -> Attempt:
     seen = None if pod is None else _pod(pod)
     state, ended_at, message = AttemptState.RUNNING, None, ""
     if complete := conditions.get("Complete"):
-        state, ended_at = AttemptState.COMPLETE, time(complete["lastTransitionTime"])
+        state, ended_at = AttemptState.COMPLETE, times.read(complete["lastTransitionTime"])
     elif failed := conditions.get("Failed"):
         for_good = failed.get("reason") == "PodFailurePolicy"
         if for_good or not deleting:  # that a pod ended because its Job was deleted is no crash
             state = AttemptState.FAILED_FOR_GOOD if for_good else AttemptState.CRASHED
-            ended_at, message = time(failed["lastTransitionTime"]), failed.get("message", "")
+            ended_at, message = times.read(failed["lastTransitionTime"]), failed.get("message", "")
     return Attempt(
         number=int(job["metadata"]["labels"][ATTEMPT]),
         state=state,
@@ -182,7 +182,7 @@ def _pod(pod: Body) -> CoordinatorPod:
     deleted = metadata.get("deletionTimestamp")
     return CoordinatorPod(
         name=metadata["name"],
-        created_at=time(metadata["creationTimestamp"]),
+        created_at=times.read(metadata["creationTimestamp"]),
         node=pod.get("spec", {}).get("nodeName", ""),
         ready=conditions.get("Ready", {}).get("status") == "True",
         waiting=waiting.get("reason", ""),
@@ -191,9 +191,9 @@ def _pod(pod: Body) -> CoordinatorPod:
         exit_code=ended.get("exitCode"),
         exit_reason=ended.get("reason", "") or status.get("reason", ""),
         final_word=_final_word(ended.get("message", "")),
-        deleted_at=None if deleted is None else time(deleted),
+        deleted_at=None if deleted is None else times.read(deleted),
         ended=status.get("phase") in ("Succeeded", "Failed"),
-        ended_at=time(ended["finishedAt"]) if ended.get("finishedAt") else None,
+        ended_at=times.read(ended["finishedAt"]) if ended.get("finishedAt") else None,
     )
 
 
@@ -202,8 +202,3 @@ def _final_word(message: str) -> FinalWord | None:
         return FinalWord.model_validate_json(message) if message else None
     except ValidationError:
         return None  # the kernel's or the kubelet's words, or those of another version
-
-
-def time(text: str) -> Time:
-    """A time as Kubernetes writes it."""
-    return datetime.datetime.fromisoformat(text)

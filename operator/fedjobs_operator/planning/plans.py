@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_operator.children import storage
@@ -29,9 +30,10 @@ from fedjobs_operator.planning.acceptance import NotAccepted, accept
 from fedjobs_operator.planning.cases import Case
 from fedjobs_operator.planning.conditions import Verdict
 from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.planning.observations import Observed, Time
+from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.reasons import Reason
 from fedjobs_operator.settings import Settings
+from fedjobs_operator.times import Time
 
 
 def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: Time) -> Plan:
@@ -131,7 +133,7 @@ def _ended(case: Case, ending: endings.Ending) -> Plan:
             case.verdicts[kind] = Verdict(False, Reason.ENDED, "The job is over.")
     status = case.status(
         ending.phase,
-        completion_time=conditions.written(case.now),
+        completion_time=times.written(case.now),
         invitation=None,
         resolved=case.resolved,
         result=ending.result or case.before.result,

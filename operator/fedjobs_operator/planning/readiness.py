@@ -7,8 +7,9 @@ import datetime
 from fedjobs_operator.children.coordinator_jobs import CANNOT_START, STORAGE_FAILED, SUSPENDED
 from fedjobs_operator.names import TRUST
 from fedjobs_operator.planning.conditions import Verdict
-from fedjobs_operator.planning.observations import Attempt, AttemptState, CoordinatorPod, Observed, Time
+from fedjobs_operator.planning.observations import Attempt, AttemptState, CoordinatorPod, Observed
 from fedjobs_operator.reasons import Reason
+from fedjobs_operator.times import Time
 
 _PULLING = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "ErrImageNotFound"})
 _CANNOT_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})

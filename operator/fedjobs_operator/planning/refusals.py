@@ -9,8 +9,8 @@ from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_operator.planning import conditions, endings
 from fedjobs_operator.planning.conditions import Verdict
-from fedjobs_operator.planning.observations import Time
 from fedjobs_operator.reasons import Reason
+from fedjobs_operator.times import Time
 
 _REMEDY = "It is tried again, in a minute at the latest."
 

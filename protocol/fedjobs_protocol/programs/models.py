@@ -28,7 +28,6 @@ _METRICS = {
     "binary_crossentropy": ("accuracy", "auc"),
 }
 _REGRESSION_METRICS = ("mean_squared_error", "mse", "mean_absolute_error", "mae")
-_INTEGERS = ("int32", "int64")
 
 
 class KerasModel(Parameters):

@@ -47,7 +47,6 @@ class JoinRequest(google.protobuf.message.Message):
     FEDJOBS_VERSION_FIELD_NUMBER: builtins.int
     TENSORFLOW_VERSION_FIELD_NUMBER: builtins.int
     HIGHEST_EPOCH_FIELD_NUMBER: builtins.int
-    CAPABILITIES_FIELD_NUMBER: builtins.int
     DECLINE_FIELD_NUMBER: builtins.int
     fedjobs_version: builtins.str
     tensorflow_version: builtins.str
@@ -62,8 +61,6 @@ class JoinRequest(google.protobuf.message.Message):
         """that this silo reads"""
 
     @property
-    def capabilities(self) -> global___Capabilities: ...
-    @property
     def decline(self) -> global___Decline:
         """set: the silo will not take part"""
 
@@ -75,31 +72,12 @@ class JoinRequest(google.protobuf.message.Message):
         fedjobs_version: builtins.str = ...,
         tensorflow_version: builtins.str = ...,
         highest_epoch: builtins.int = ...,
-        capabilities: global___Capabilities | None = ...,
         decline: global___Decline | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["capabilities", b"capabilities", "decline", b"decline"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_epoch", b"highest_epoch", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["decline", b"decline"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_epoch", b"highest_epoch", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
 
 global___JoinRequest = JoinRequest
-
-@typing.final
-class Capabilities(google.protobuf.message.Message):
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    CPUS_FIELD_NUMBER: builtins.int
-    GPUS_FIELD_NUMBER: builtins.int
-    cpus: builtins.int
-    gpus: builtins.int
-    def __init__(
-        self,
-        *,
-        cpus: builtins.int = ...,
-        gpus: builtins.int = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cpus", b"cpus", "gpus", b"gpus"]) -> None: ...
-
-global___Capabilities = Capabilities
 
 @typing.final
 class Decline(google.protobuf.message.Message):

@@ -71,8 +71,6 @@ Request = Annotated[Hello | LoadShard | LoadData | Run, Field(discriminator="do"
 
 class Ready(_Message):
     reply: Literal["ready"] = "ready"
-    tensorflow: str
-    device: str
 
 
 class ShardLoaded(_Message):

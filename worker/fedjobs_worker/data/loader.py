@@ -17,13 +17,12 @@ import sys
 from fedjobs_protocol.errors import FedjobsError
 from fedjobs_protocol.values import frame
 
-from fedjobs_worker import logs
+from fedjobs_worker import kernel_calls, logs
 from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError
 from fedjobs_worker.channels.messages import Failed
 from fedjobs_worker.data import datasets
 from fedjobs_worker.data.loader_messages import ComponentSchema, Loaded
-from fedjobs_worker.runner import sandbox
 from fedjobs_worker.silo_files import DatasetFile
 
 _LONGEST_TEXT = 8000  # characters of a message
@@ -31,7 +30,7 @@ _LONGEST_TEXT = 8000  # characters of a message
 
 def main(arguments: list[str] | None = None) -> int:
     """Answers one request."""
-    sandbox.end_with_parent()
+    kernel_calls.die_with_parent()
     parser = argparse.ArgumentParser("python -m fedjobs_worker.data.loader", description=__doc__)
     parser.add_argument("--channel", type=int, required=True, help="descriptor of the session's end")
     parser.add_argument("--silo", required=True)

@@ -26,7 +26,7 @@ import structlog
 from fedjobs_protocol import processes
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
-from fedjobs_worker import logs
+from fedjobs_worker import kernel_calls, logs
 from fedjobs_worker.channels.channel import Channel, listener
 from fedjobs_worker.runner import sandbox
 
@@ -119,12 +119,12 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sandbox.end_with_parent()
+    kernel_calls.die_with_parent()
     if os.getppid() != host:  # it ended before the line above
         return 0
     try:
         sandbox.enter()
-    except sandbox.SandboxError as error:
+    except kernel_calls.KernelCallError as error:
         _LOG.error("the runner has no sandbox and ends", reason=str(error))
         return EXIT_SANDBOX
 

@@ -37,7 +37,7 @@ def start_tensorflow(threads: int | None) -> messages.Ready:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     disable_graph_rewriting()
     tf.constant(0)  # the first operation makes the thread pools
-    return messages.Ready(tensorflow=tf.__version__, device=_device())
+    return messages.Ready()
 
 
 def serve(channel: Channel, threads: int | None, greeted: Callable[[str, str], None]) -> None:

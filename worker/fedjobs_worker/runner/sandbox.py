@@ -12,12 +12,13 @@ import ctypes
 import errno
 import platform
 import resource
-import signal
 import socket
 import struct
 from dataclasses import dataclass
 
-_PR_SET_PDEATHSIG = 1
+from fedjobs_worker import kernel_calls
+from fedjobs_worker.kernel_calls import KernelCallError, checked
+
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_FILTER_FLAG_TSYNC = 1  # all threads, should a library have started one
@@ -26,10 +27,6 @@ _LOAD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _X32 = 0x40000000  # system calls of x86-64's 32-bit cousin have numbers of their own from here
-
-
-class SandboxError(Exception):
-    """The process could not be shut in; it must not go on."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +59,26 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def end_with_parent() -> None:
-    """The kernel kills this process when the thread that forked it is gone."""
-    _call(_libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
-
-
 def enter() -> None:
     """Shuts this process in, for good.
 
     Raises:
-        SandboxError: This machine cannot; nothing of somebody else's may run then.
+        KernelCallError: This machine cannot; nothing of somebody else's may run then.
     """
     architecture = _ARCHITECTURES.get(platform.machine())
     if architecture is None or platform.system() != "Linux":
         known = ", ".join(_ARCHITECTURES)
-        raise SandboxError(
+        raise KernelCallError(
             f"there is no sandbox for {platform.system()} on {platform.machine()}, only for Linux on {known}"
         )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold samples
-    libc = _libc()
-    _call(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    libc = kernel_calls.libc()
+    checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
     instructions = _filter(architecture)
     program = _Program(len(instructions) // 8, instructions)
     number = ctypes.c_long(architecture.seccomp)
-    _call(libc.syscall(number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.byref(program)), "seccomp")
+    flags = _SECCOMP_FILTER_FLAG_TSYNC
+    checked(libc.syscall(number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(program)), "seccomp")
 
 
 def _filter(architecture: _Architecture) -> bytes:
@@ -114,12 +107,3 @@ def _filter(architecture: _Architecture) -> bytes:
 
 def _instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, if_true, if_false, operand)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _call(result: int, name: str) -> None:
-    if result != 0:
-        raise SandboxError(f"{name} failed: {errno.errorcode.get(ctypes.get_errno(), result)}")

@@ -12,9 +12,8 @@ from fedjobs_protocol import keys, renewals
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.hub_client import EnrolmentClient
+from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity
-
-from fedjobs_worker.sessions.hub_links import HubLink
 
 
 class WorkerIdentity:

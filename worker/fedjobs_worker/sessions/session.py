@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import threading
 import time
@@ -16,7 +15,7 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS
+from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, TENSORFLOW, installed
 
 from fedjobs_worker.consent.consents import Consents, message_of
 from fedjobs_worker.consent.policies import Decision, Refused
@@ -29,7 +28,6 @@ from fedjobs_worker.sessions.work_items import blobs_of
 from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
 from fedjobs_worker.stopping import StopAskedError, Stopping
 
-_TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
 _SESSION_ENDED = frozenset(
     {
         ErrorCode.UNAVAILABLE,
@@ -245,10 +243,9 @@ class Session:
         return pb.JoinRequest(
             protocol_versions=PROTOCOL_VERSIONS,
             shard_formats=SHARD_FORMATS,
-            fedjobs_version=_version("fedjobs"),
-            tensorflow_version=next(filter(None, map(_version, _TENSORFLOW)), ""),
+            fedjobs_version=installed("fedjobs"),
+            tensorflow_version=installed(*TENSORFLOW),
             highest_epoch=self._epochs.highest,
-            capabilities=pb.Capabilities(cpus=len(os.sched_getaffinity(0))),
             decline=decline,
         )
 
@@ -274,13 +271,6 @@ def _with_small_inline(finished: Finished, limit: int, works: FinishedWorks) -> 
     value = os.pread(finished.accumulators, finished.size, 0)
     works.recycle(finished.accumulators)
     return Finished(finished.report, value, len(value))
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _log_wait(error: FedjobsError, seconds: float) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_operator import times
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.names import API_VERSION, FIELD_MANAGER, KIND, JobRef
 from fedjobs_operator.reasons import Reason
+from fedjobs_operator.times import Time
 
 _QUIET = frozenset({Reason.POD_STARTING, Reason.ENDED})
 _TROUBLE = frozenset(
@@ -52,13 +52,13 @@ def announcements(before: FederatedJobStatus, after: FederatedJobStatus) -> list
     return [Announcement(_is_bad(c), c.reason, f"{c.type}: {c.message}" if c.message else c.type) for c in changed]
 
 
-def event(ref: JobRef, announcement: Announcement, now: datetime.datetime) -> dict[str, Any]:
-    """The event as Kubernetes has it."""
-    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+def event(ref: JobRef, announcement: Announcement, now: Time, suffix: str) -> dict[str, Any]:
+    """The event as Kubernetes has it; the suffix makes its name one that no other event of the job has."""
+    time = times.written(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{ref.name}.{uuid.uuid4().hex[:16]}", "namespace": ref.namespace},
+        "metadata": {"name": f"{ref.name}.{suffix}", "namespace": ref.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,

@@ -6,8 +6,8 @@ import pytest
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.planning import conditions
-from fedjobs_operator.planning.announcements import Announcement, announcements, event
 from fedjobs_operator.planning.conditions import Verdict
+from fedjobs_operator.planning.events import Announcement, announcements, event
 from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import NOON, at
@@ -56,7 +56,7 @@ def test_what_is_always_so_for_a_moment_is_not_told(reason: Reason) -> None:
 
 
 def test_an_event_is_about_the_job() -> None:
-    told = event(REF, Announcement(True, "OOMKilled", "CoordinatorReady: More."), at(1))
+    told = event(REF, Announcement(True, "OOMKilled", "CoordinatorReady: More."), at(1), "a1")
     assert told["involvedObject"] == {
         "apiVersion": "fedjobs.dev/v1alpha1",
         "kind": "FederatedJob",
@@ -69,5 +69,5 @@ def test_an_event_is_about_the_job() -> None:
 
 
 def test_two_events_have_two_names() -> None:
-    names = {event(REF, Announcement(False, "A", "a"), NOON)["metadata"]["name"] for _ in range(2)}
-    assert len(names) == 2
+    names = [event(REF, Announcement(False, "A", "a"), NOON, suffix)["metadata"]["name"] for suffix in ("a1", "b2")]
+    assert names == ["digits.a1", "digits.b2"]
