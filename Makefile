@@ -67,6 +67,7 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/python protocol/stubs.py --check
 	$(BIN)/python -m fedjobs_operator.crds --check
 	$(BIN)/python helm/crds.py --check
+	$(BIN)/python helm/silo_values.py --check
 	$(BIN)/python -m docs.reference --check
 
 format: setup ## let ruff format and fix what it can
@@ -82,9 +83,10 @@ docs: setup ## the documentation as a site, in site/
 stubs: setup ## generate the Python stubs from the .proto files
 	$(BIN)/python protocol/stubs.py
 
-crds: setup ## generate the resource definitions from the models
+crds: setup ## generate the resource definitions, and the schema of a silo's values, from the models
 	$(BIN)/python -m fedjobs_operator.crds --write
 	$(BIN)/python helm/crds.py --write
+	$(BIN)/python helm/silo_values.py --write
 
 reference: setup ## generate the parts of the pages that repeat what the code says
 	$(BIN)/python -m docs.reference

@@ -28,7 +28,7 @@ console = Console()
 
 def main(
     repeats: Annotated[int, typer.Option(help="Jobs, one after the other.")] = 5,
-    namespace: Annotated[str, typer.Option(help="Where the silos' agents are.")] = "fedjobs",
+    namespace: Annotated[str, typer.Option(help="Of the jobs.")] = "fedjobs",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Medians, in seconds since `kubectl apply` returned."""

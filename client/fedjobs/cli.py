@@ -17,16 +17,7 @@ if TYPE_CHECKING:
     from fedjobs.runs import RunOutcome
     from fedjobs.validation import Checked
 
-_EPILOG = """
-[bold]Exit codes[/bold]
-
-  0  done
-  1  the job failed, or has no result yet
-  2  the command line is wrong
-  3  a file is invalid: the job's, a silo's, or what a folder should hold
-  4  something of the machine or the cluster is in the way, such as a port in use
-130  interrupted with Ctrl-C; the same command goes on where it was
-"""
+_EPILOG = "\n".join(["[bold]Exit codes[/bold]\n", *(f"{code:3}  {code.meaning}" for code in Exit)])
 
 app = typer.Typer(
     name="fedjobs",

@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """Documented, so that scripts can go by them."""
+    """Documented, so that scripts can go by them; in the command's help and on the page of errors in the same words.
 
-    DONE = 0
-    FAILED = 1
-    """The job failed, or has no result yet."""
-    USAGE = 2
-    """The command line is wrong."""
-    INVALID_FILE = 3
-    """A file is invalid: the job's, a silo's, or what a folder of a run should hold."""
-    ENVIRONMENT = 4
-    """Something of the machine is in the way: a port in use, a folder that cannot be written."""
-    INTERRUPTED = 130
-    """Ctrl-C, or the coordinator was told to stop; the same command goes on."""
+    Attributes:
+        meaning: What a script may conclude, without a full stop.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Exit:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done"
+    FAILED = 1, "the job failed, or has no result yet; or an audit log was altered"
+    USAGE = 2, "the command line is wrong"
+    INVALID_FILE = 3, "a file is invalid: the job's, a silo's, or what a folder should hold"
+    ENVIRONMENT = 4, "the machine or the cluster is in the way: a port in use, a full disk"
+    SUPERSEDED = 5, "of silo join: another agent of the same silo has taken its place"
+    """The agent's own exit status, which the command passes on."""
+    INTERRUPTED = 130, "interrupted with Ctrl-C; the same command goes on where it was"
+    """Also where somebody else told the coordinator to stop."""
 
 
 _INVALID_FILE = {

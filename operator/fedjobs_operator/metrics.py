@@ -8,6 +8,8 @@ RECONCILE_SECONDS = Histogram(
 )
 QUEUE_DEPTH = Gauge("fedjobs_operator_queue_depth", "Jobs that are due to be looked at.")
 API_CALLS = Counter(
-    "fedjobs_operator_api_calls_total", "Calls to the API server that change or read one object.", ["verb"]
+    "fedjobs_operator_api_calls_total",
+    "Calls to the API server that read, list or change objects, by HTTP method; kopf's watches are not counted.",
+    ["verb"],
 )
 JOBS = Gauge("fedjobs_jobs", "FederatedJobs, by phase.", ["phase"])

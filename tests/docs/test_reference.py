@@ -1,6 +1,9 @@
 from pathlib import Path
 
 import pytest
+from fedjobs.cluster.api_errors import INSTALL
+from fedjobs.exits import Exit
+from fedjobs_agent import command_line
 from fedjobs_protocol.errors import ErrorCode
 from fedjobs_protocol.models import Model
 from pydantic import Field
@@ -8,7 +11,7 @@ from pydantic import Field
 from docs.reference.__main__ import updated
 from docs.reference.catalogue import MEANINGS
 from docs.reference.fields import table
-from tests.docs.pages import PAGES, name
+from tests.docs.pages import PAGES, ROOT, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -19,6 +22,14 @@ def test_generated_parts_are_what_the_code_says(page: Path) -> None:
 
 def test_every_error_code_is_explained() -> None:
     assert set(MEANINGS) == set(ErrorCode)
+
+
+def test_the_command_ends_with_an_agent_s_own_status_where_another_agent_took_its_place() -> None:
+    assert Exit(command_line.EXIT_SUPERSEDED) is Exit.SUPERSEDED
+
+
+def test_whoever_is_told_to_install_the_operator_is_told_what_the_page_says() -> None:
+    assert f"$ {INSTALL}\n" in (ROOT / "docs/cluster.md").read_text()
 
 
 class Inner(Model):

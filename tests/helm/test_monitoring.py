@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from fedjobs_coordinator.metrics import CoordinatorMetrics
+from fedjobs_hub import metrics as hub_metrics
 from fedjobs_operator import metrics as operator_metrics
 from fedjobs_protocol.statuses import Phase, SiloState, Status
-from fedjobs_worker.metrics import WorkerMetrics
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from tests.helm.charts import CHART, Helm, of_kind
@@ -30,13 +30,13 @@ def queries() -> list[str]:
 
 
 def measured() -> set[str]:
-    """The names of all series that there can be."""
+    """The names of all series that the federation's Prometheus can have; a silo's own never leave it."""
     assert operator_metrics.QUEUE_DEPTH
     nothing = Status(job_name="j", job_uid="u", phase=Phase.RUNNING, epoch=1)
     registries: list[CollectorRegistry] = [
         REGISTRY,
         CoordinatorMetrics(lambda: nothing).registry,
-        WorkerMetrics().registry,
+        hub_metrics.REGISTRY,
     ]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     return {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helm.charts import CHART, HUB, NAMESPACE, OPERATOR, Helm, Object, of_kind, part, pod
+from tests.helm.charts import CHART, FRONT_DOOR, HUB, NAMESPACE, OPERATOR, Helm, Object, of_kind, part, pod
 
 CRDS = CHART.parents[1] / "crds"
 KEPT = {"helm.sh/resource-policy": "keep"}
@@ -139,14 +139,47 @@ def _named(each: Object) -> tuple[str, str]:
     return each["kind"], each["metadata"]["name"]
 
 
-def test_the_service_has_the_port_that_is_monitored(helm: Helm) -> None:
+@pytest.mark.parametrize("name", [OPERATOR, HUB])
+def test_prometheus_finds_the_metrics_of_operator_and_hub_and_is_let_in(helm: Helm, name: str) -> None:
+    objects = part(helm.objects("monitoring.serviceMonitor=true"), name)
+    [monitor], [policy] = of_kind(objects, "ServiceMonitor"), of_kind(objects, "NetworkPolicy")
+    [endpoint] = monitor["spec"]["endpoints"]
+    selected = monitor["spec"]["selector"]["matchLabels"].items()
+    [(service, port)] = [
+        (service, port)
+        for service in of_kind(objects, "Service")
+        for port in service["spec"]["ports"]
+        if selected <= service["metadata"]["labels"].items() and port["name"] == endpoint["port"]
+    ]
+    [deployment] = of_kind(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert service["spec"]["selector"].items() <= labels
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    [number] = [each["containerPort"] for each in container["ports"] if each["name"] == port["targetPort"]]
+    assert f"--metrics=0.0.0.0:{number}" in container["args"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+    assert port["targetPort"] in [each["port"] for rule in policy["spec"]["ingress"] for each in rule["ports"]]
+
+
+def test_what_silos_come_through_has_no_port_for_metrics(helm: Helm) -> None:
     objects = helm.objects("monitoring.serviceMonitor=true")
-    operator = part(objects, OPERATOR)
-    [service], [monitor] = of_kind(operator, "Service"), of_kind(operator, "ServiceMonitor")
-    assert monitor["spec"]["endpoints"] == [{"port": service["spec"]["ports"][0]["name"]}]
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    [deployment] = of_kind(operator, "Deployment")
-    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    [service] = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == "fedjobs-hub"]
+    assert {port["name"] for port in service["spec"]["ports"]} == {"hub", "enrolment"}
+
+
+@pytest.mark.parametrize("release", ["fedjobs-" + "a" * 45, "a" * 53])
+def test_the_longest_name_of_a_release_is_short_enough_for_every_service(helm: Helm, release: str) -> None:
+    services = of_kind(helm.objects("monitoring.serviceMonitor=true", release=release), "Service")
+    assert not [each["metadata"]["name"] for each in services if len(each["metadata"]["name"]) > 63]
+
+
+@pytest.mark.parametrize("name", [OPERATOR, HUB, FRONT_DOOR])
+def test_every_part_is_kept_in_its_place(helm: Helm, name: str) -> None:
+    spec = pod(helm.objects(), name)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    [container] = spec["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_the_pod_goes_where_it_is_told_to(helm: Helm) -> None:

@@ -12,7 +12,11 @@ import urllib3
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from kubernetes.client.exceptions import ApiException
 
-INSTALL = "helm install fedjobs-operator helm/fedjobs-operator --namespace fedjobs-system --create-namespace"
+INSTALL = (
+    "helm install fedjobs helm/fedjobs-operator --namespace fedjobs-system --create-namespace "
+    "--set frontDoor.host=fedjobs.example.org"
+)
+"""The command of docs/cluster.md."""
 _UNREACHABLE, _BUSY = 0, 429
 _NO_SUCH_API = "404 page not found"
 _CONNECTION = re.compile(r"^HTTPS?Connection\(host='([^']*)', port=(\d+)\): ")

@@ -1,9 +1,9 @@
 {{/* The name of everything in the release's namespace. */}}
 {{- define "fedjobs.name" -}}
 {{- if contains "fedjobs" .Release.Name -}}
-{{ .Release.Name | trunc 53 | trimSuffix "-" }}
+{{ .Release.Name | trunc 50 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-fedjobs" .Release.Name | trunc 53 | trimSuffix "-" }}
+{{ printf "%s-fedjobs" .Release.Name | trunc 50 | trimSuffix "-" }}
 {{- end -}}
 {{- end -}}
 
@@ -76,10 +76,10 @@ fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* Where pods of one part go: nodeSelector, tolerations, pull secrets, and not all on one node; called as selectorOf. */}}
+{{/* Where pods of one part go: pull secrets, nodeSelector, tolerations; called with the root and the part's values. */}}
 {{- define "fedjobs.placed" -}}
 {{- $root := index . 0 -}}
-{{- $part := index . 2 -}}
+{{- $part := index . 1 -}}
 {{- with $root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -92,6 +92,10 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with $part.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Not all pods of one part on one node; called as selectorOf. */}}
+{{- define "fedjobs.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
