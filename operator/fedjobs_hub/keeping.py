@@ -139,6 +139,12 @@ class Keeping:
         made = self._api.create(Resource.SECRET, silo_invitations.new(silo, trust, self._settings, self._clock()))
         return None if made is None else silo_invitations.parsed(made)
 
+    def _end_invitation(self, invitation: silo_invitations.SiloInvitation, now: Time) -> None:
+        """Deletes it, unless the Silo itself says otherwise: another hub may have made it a moment ago."""
+        body = self._api.get(Resource.SILO, None, invitation.silo)
+        if invitation.is_over(None if body is None else silos.parsed(body), now):
+            self._api.delete(Resource.SECRET, self._settings.own_namespace, invitation.name, uid=invitation.uid)
+
     async def _sweep(self) -> None:
         """Deletes invitations and workers' Leases that are over."""
         now, namespace = self._clock(), self._settings.own_namespace
@@ -147,8 +153,7 @@ class Keeping:
             try:
                 invitation = silo_invitations.parsed(body)
                 if invitation.is_over(self._seen.silos.get(invitation.silo), now):
-                    name, uid = invitation.name, invitation.uid
-                    await asyncio.to_thread(self._api.delete, Resource.SECRET, namespace, name, uid=uid)
+                    await asyncio.to_thread(self._end_invitation, invitation, now)
             except Exception as error:
                 _failed(error, secret=body["metadata"]["name"])
         for lease in self._seen.workers:

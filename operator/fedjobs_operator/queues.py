@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 60.0
+_SPARE = 64
 
 
 class WorkQueue(Generic[Key]):
@@ -44,6 +45,8 @@ class WorkQueue(Generic[Key]):
             if at < self._at.get(key, float("inf")):
                 self._at[key] = at
                 heapq.heappush(self._due, (at, next(self._order), key))
+                if len(self._due) > 2 * len(self._at) + _SPARE:
+                    self._forget_what_was_to_be_later()
                 self._changed.notify()
 
     async def get(self) -> Key:
@@ -74,6 +77,11 @@ class WorkQueue(Generic[Key]):
         async with self._changed:
             self._busy.discard(key)
             self._changed.notify()
+
+    def _forget_what_was_to_be_later(self) -> None:
+        """A look that was asked for, and came earlier, stays behind until its time: that may be days away."""
+        self._due = [entry for entry in self._due if self._at.get(entry[2]) == entry[0]]
+        heapq.heapify(self._due)
 
     def _next(self) -> tuple[Key | None, float | None]:
         """One that is due; or None, and in how many seconds there may be one."""

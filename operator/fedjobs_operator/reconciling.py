@@ -140,10 +140,10 @@ class Reconciler:
         asked = self._asked.setdefault(ref.uid, set())
         missed = [name for name in observations.ended_without_pod(jobs, known) if name not in asked]
         if missed:
-            asked.update(missed)
             labels = f"{SELECTOR},{JOB_UID}={ref.uid}"
             for pod in await asyncio.to_thread(self._api.all, "Pod", ref.namespace, labels=labels):
                 self._objects.saw_child("Pod", pod, deleted=False)
+            asked.update(missed)
         return self._objects.children(ref.uid, "Pod")
 
     async def _refused_pods(self, jobs: list[Body], pods: list[Body]) -> dict[str, str]:

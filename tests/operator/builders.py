@@ -100,6 +100,11 @@ def a_silo(name: str, *datasets: str, suspended: bool = False, **labels: str) ->
     return KnownSilo(name, labels, suspended, datasets or None)
 
 
+def a_silo_object(name: str, version: int = 1, *, suspended: bool = False) -> Body:
+    """A Silo, as the API server has it."""
+    return {"metadata": {"name": name, "resourceVersion": str(version)}, "spec": {"suspend": suspended}}
+
+
 HOSPITALS = (a_silo("hospital-a"), a_silo("hospital-b"))
 
 

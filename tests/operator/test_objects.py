@@ -8,7 +8,7 @@ from typing import Any
 from fedjobs_operator.cluster.objects import Objects
 
 from tests.operator.attempts import UID, Body, an_attempt
-from tests.operator.builders import a_job
+from tests.operator.builders import a_job, a_silo_object
 
 KEY = ("team", "digits")
 
@@ -133,7 +133,7 @@ def test_of_a_job_that_is_over_only_the_job_itself_is_kept() -> None:
 
 def test_news_of_a_silo_are_told_only_where_they_may_matter() -> None:
     objects = Objects()
-    silo: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
+    silo = a_silo_object("a")
     assert objects.saw_silo(silo, deleted=False)
     assert not objects.saw_silo(silo | {"status": {"lastSeen": "2026-01-31T12:00:00Z"}}, deleted=False)
     assert objects.saw_silo(silo | {"spec": {"suspend": True}}, deleted=False)
@@ -144,10 +144,26 @@ def test_news_of_a_silo_are_told_only_where_they_may_matter() -> None:
 def test_silos_come_in_the_order_of_their_names() -> None:
     objects = Objects()
     for name in "cab":
-        objects.saw_silo({"metadata": {"name": name}}, deleted=False)
+        objects.saw_silo(a_silo_object(name), deleted=False)
     assert [silo.name for silo in objects.silos()] == ["a", "b", "c"]
 
 
 def test_jobs_are_counted_by_phase() -> None:
     objects = seen(a_job().body, a_job().called("two").body | {"status": {"phase": "Running"}})
     assert objects.phases() == {"Pending": 1, "Running": 1}
+
+
+def test_a_list_of_silos_does_not_take_back_what_events_have_told_meanwhile() -> None:
+    objects = Objects()
+    for silo in (a_silo_object("suspended"), a_silo_object("deleted"), a_silo_object("gone")):
+        objects.saw_silo(silo, deleted=False)
+    known = objects.silo_versions()
+    objects.saw_silo(a_silo_object("suspended", 3, suspended=True), deleted=False)
+    objects.saw_silo(a_silo_object("new", 4), deleted=False)
+    objects.saw_silo(a_silo_object("deleted", 5), deleted=True)
+    objects.saw_all_silos([a_silo_object("suspended"), a_silo_object("deleted"), a_silo_object("missed", 2)], known)
+    assert [(silo.name, silo.suspended) for silo in objects.silos()] == [
+        ("missed", False),
+        ("new", False),
+        ("suspended", True),
+    ]

@@ -177,3 +177,18 @@ def test_many_workers_look_at_many_jobs_each_once() -> None:
         await asyncio.gather(*workers, return_exceptions=True)
 
     with_a_queue(test)
+
+
+def test_looks_that_were_to_be_much_later_do_not_pile_up() -> None:
+    async def test(queue: Queue) -> None:
+        for _ in range(1000):
+            await queue.add("a")
+            assert await queue.get() == "a"
+            await queue.add("a", 86_400)
+            await queue.done("a")
+        assert len(queue._due) < 100
+        await queue.add("b", 3600)
+        assert (await queue.get(), now()) == ("b", 3600)
+        assert (await queue.get(), now()) == ("a", 86_400)
+
+    with_a_queue(test)

@@ -8,7 +8,7 @@ import pytest
 from fedjobs_operator.cluster.api_calls import ApiError
 
 from tests.operator.attempts import an_attempt, at
-from tests.operator.builders import REF, a_job, a_report
+from tests.operator.builders import REF, a_job, a_report, a_silo_object
 from tests.operator.memory_apis import MemoryApi
 from tests.operator.worlds import KEY, World, in_a_world
 
@@ -134,15 +134,47 @@ def test_the_final_word_of_a_pod_that_was_not_seen_yet_is_asked_for_once() -> No
     in_a_world(test)
 
 
+def test_the_final_word_is_asked_for_where_the_job_is_seen_to_end_before_its_pod() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        ended = an_attempt().ready().complete(result="s3://models/digits")
+        assert ended.pod is not None
+        world.saw_attempt(ended.without_pod())
+        world.api.objects["Pod", "late"] = ended.pod | {"metadata": ended.pod["metadata"] | {"labels": LABELS}}
+        world.api.refused["each", "Pod"] = ApiError(503, "in a moment")
+        with pytest.raises(ApiError, match="in a moment"):
+            await world.look()
+        world.api.refused.clear()
+        await world.look()
+        assert world.status["result"]["uri"] == "s3://models/digits"
+
+    in_a_world(test)
+
+
+def test_a_job_that_runs_is_not_said_to_start_because_the_operator_did() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=3))
+        await world.look()
+        assert world.status["phase"] == "Running"
+        other = World(a_job(), world.api)
+        other.saw_attempt(an_attempt().ready())
+        await other.look()
+        assert other.status["phase"] == "Running"
+        await other.followers.close()
+
+    in_a_world(test)
+
+
 def test_a_coordinator_is_told_who_was_suspended_or_is_gone_and_who_is_back() -> None:
     async def test(world: World) -> None:
         await listening(world)
-        world.objects.saw_silo({"metadata": {"name": "hospital-b"}, "spec": {"suspend": True}}, deleted=False)
+        world.objects.saw_silo(a_silo_object("hospital-b", 2, suspended=True), deleted=False)
         await world.look()
-        world.objects.saw_silo({"metadata": {"name": "hospital-a"}}, deleted=True)
+        world.objects.saw_silo(a_silo_object("hospital-a", 3), deleted=True)
         await world.look()
-        world.objects.saw_silo({"metadata": {"name": "hospital-a"}}, deleted=False)
-        world.objects.saw_silo({"metadata": {"name": "hospital-b"}}, deleted=False)
+        world.objects.saw_silo(a_silo_object("hospital-a", 4), deleted=False)
+        world.objects.saw_silo(a_silo_object("hospital-b", 5), deleted=False)
         await world.look()
         assert world.excluded == [[], ["hospital-b"], ["hospital-a", "hospital-b"], []]
 

@@ -69,7 +69,6 @@ def test_a_status_has_no_more_than_64_metrics(resolved: ResolvedJob) -> None:
 @pytest.mark.parametrize(
     ("report", "phase"),
     [
-        (None, JobPhase.STARTING),
         (a_report(Phase.STARTING), JobPhase.STARTING),
         (a_report(Phase.WAITING_FOR_SILOS), JobPhase.WAITING_FOR_SILOS),
         (a_report(Phase.RUNNING), JobPhase.RUNNING),
@@ -77,13 +76,29 @@ def test_a_status_has_no_more_than_64_metrics(resolved: ResolvedJob) -> None:
     ],
 )
 def test_a_phase_is_the_coordinators_where_that_runs(report: Status | None, phase: JobPhase) -> None:
-    assert reporting.phase(report, JobPhase.RUNNING) is phase
+    assert reporting.phase(report, JobPhase.RUNNING, listens=True) is phase
+
+
+@pytest.mark.parametrize(
+    ("before", "listens", "phase"),
+    [
+        (JobPhase.RUNNING, True, JobPhase.RUNNING),
+        (JobPhase.WAITING_FOR_SILOS, True, JobPhase.WAITING_FOR_SILOS),
+        (JobPhase.RUNNING, False, JobPhase.STARTING),
+        (JobPhase.SUSPENDED, True, JobPhase.STARTING),
+        (None, True, JobPhase.STARTING),
+    ],
+)
+def test_an_operator_that_was_started_anew_does_not_take_back_what_the_last_one_heard(
+    before: JobPhase | None, listens: bool, phase: JobPhase
+) -> None:
+    assert reporting.phase(None, before, listens=listens) is phase
 
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED])
 def test_a_job_is_not_over_because_its_coordinator_says_so(phase: Phase) -> None:
     """Only its Job's end makes it so; until then the phase stays."""
-    assert reporting.phase(a_report(phase), JobPhase.EXPORTING) is JobPhase.EXPORTING
+    assert reporting.phase(a_report(phase), JobPhase.EXPORTING, listens=True) is JobPhase.EXPORTING
 
 
 @pytest.mark.parametrize("report", [None, a_report(Phase.STARTING), a_report(Phase.FAILED)])

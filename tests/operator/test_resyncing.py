@@ -15,8 +15,9 @@ from fedjobs_operator.names import SELECTOR
 from fedjobs_operator.operators import Operator
 
 from tests.operator.attempts import UID, an_attempt
-from tests.operator.builders import SETTINGS, a_job
+from tests.operator.builders import SETTINGS, a_job, a_silo_object
 from tests.operator.memory_apis import MemoryApi
+from tests.operator.virtual_time import in_virtual_time, now
 
 LABELS = dict(label.split("=") for label in SELECTOR.split(","))
 
@@ -102,11 +103,27 @@ def test_an_operator_that_cannot_see_what_there_is_does_not_begin() -> None:
         asyncio.run(Resyncing(world.api, Objects(), (), world._is_gone).begin())
 
 
+def test_what_was_deleted_before_the_watches_began_is_noticed_soon() -> None:
+    world = World()
+
+    async def noticed() -> tuple[str, float]:
+        found: asyncio.Queue[str] = asyncio.Queue()
+        resyncing = Resyncing(world.api, world.objects, (), lambda kind, _: found.put(kind))
+        await resyncing.begin()
+        world.api.objects = {key: body for key, body in world.api.objects.items() if key[0] != "Pod"}
+        looking = asyncio.create_task(resyncing.run())
+        kind = await found.get()
+        looking.cancel()
+        return kind, now()
+
+    assert in_virtual_time(noticed()) == ("Pod", 10)
+
+
 def test_a_job_that_is_heard_of_before_its_children_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when an operator is started anew: kopf's watches tell of jobs and of their children in any order."""
     world = World()
     for silo in ("hospital-a", "hospital-b"):
-        world.api.objects["Silo", silo] = {"metadata": {"name": silo}}
+        world.api.objects["Silo", silo] = a_silo_object(silo)
     monkeypatch.setattr(KubernetesApi, "connect", lambda: world.api)
 
     async def a_job_is_looked_at() -> None:

@@ -12,7 +12,7 @@ from fedjobs_operator.cluster.objects import Objects
 from fedjobs_operator.cluster.sweeping import Sweeping
 from fedjobs_operator.names import JobRef
 
-from tests.operator.builders import REF, SETTINGS, a_job
+from tests.operator.builders import REF, SETTINGS, a_job, a_silo_object
 from tests.operator.memory_apis import MemoryApi
 
 ROUTE = f"fedjobs-system/{REF.service}"
@@ -75,7 +75,7 @@ def test_other_services_are_not_looked_at() -> None:
 def test_a_silo_whose_deletion_nobody_saw_is_noticed() -> None:
     api, objects = MemoryApi(), Objects()
     for name in ("a", "b"):
-        api.objects["Silo", name] = {"kind": "Silo", "metadata": {"name": name}}
+        api.objects["Silo", name] = a_silo_object(name)
     sweeping = Sweeping(api, objects, SETTINGS.own_namespace)
     assert asyncio.run(sweeping.look_at_silos())
     del api.objects["Silo", "a"]

@@ -17,7 +17,7 @@ from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Status
 
 from tests.operator.attempts import AnAttempt, at
-from tests.operator.builders import SETTINGS, TRUST, AJob, a_job
+from tests.operator.builders import SETTINGS, TRUST, AJob, a_job, a_silo_object
 from tests.operator.memory_apis import MemoryApi
 from tests.operator.virtual_time import in_virtual_time, settled
 
@@ -39,7 +39,7 @@ class World:
         arguments = (self.api, self.objects, applier, self.followers, SETTINGS, lambda: TRUST, self._look_later)
         self.reconciler = Reconciler(*arguments, clock=self._clock)
         for name in ("hospital-a", "hospital-b"):
-            self.objects.saw_silo({"metadata": {"name": name}}, deleted=False)
+            self.objects.saw_silo(a_silo_object(name), deleted=False)
         self.saw(job)
 
     def _clock(self) -> datetime.datetime:

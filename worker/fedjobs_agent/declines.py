@@ -84,7 +84,12 @@ class Declines:
             first = key not in self._told
             self._told[key] = self._clock()
         if first:
-            self._record(what)
+            try:
+                self._record(what)
+            except Exception:
+                with self._lock:
+                    del self._told[key]  # it is to be told, and recorded, at the next look
+                raise
         self._pool.submit(self._tell, what, key)
         return True
 

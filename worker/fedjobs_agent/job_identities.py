@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fedjobs_protocol import keys, renewals
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.hub_links import HubLink
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.renewals import Renewing
+
+_MOST_UNUSED = 256
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class JobIdentities:
         self._renewing = renewing
         self._lock = threading.Lock()
         self._kept: dict[str, Identity] = {}
+        self._unused: dict[str, tuple[Credentials, bytes]] = {}
+        """Tokens, with the keys that use them, that have got no certificate yet."""
 
     def credentials(self, job_uid: str) -> Credentials:
         """For one worker of a job that the silo is invited to.
@@ -54,7 +59,8 @@ class JobIdentities:
     def identity(self, job_uid: str) -> Identity:
         """The identity of a worker, for this process; its key is nowhere else.
 
-        It is kept as long as it is good for: the hub gives a silo so many for a while, and its workers need theirs.
+        It is kept as long as it is good for, and its token until there is one: the hub gives a silo so many for a
+        while, and its workers need theirs.
 
         Raises:
             FedjobsError: The hub is away, or refuses.
@@ -64,9 +70,21 @@ class JobIdentities:
             self._kept = {uid: each for uid, each in self._kept.items() if now < each.renewed_at}
             if (kept := self._kept.get(job_uid)) is not None:
                 return kept
-        credentials = self.credentials(job_uid)
-        with credentials.hub.enrolment(credentials.trust) as enrolment:
-            identity = enrolment.issue_worker(credentials.token, keys.create())
+            unused = self._unused.pop(job_uid, None)
+        credentials, key = unused or (self.credentials(job_uid), keys.create())
+        try:
+            with credentials.hub.enrolment(credentials.trust) as enrolment:
+                identity = enrolment.issue_worker(credentials.token, key)
+        except FedjobsError as error:
+            if error.code is not ErrorCode.TOKEN_REFUSED:
+                self._keep_unused(job_uid, credentials, key)
+            raise
         with self._lock:
             self._kept[job_uid] = identity
         return identity
+
+    def _keep_unused(self, job_uid: str, credentials: Credentials, key: bytes) -> None:
+        with self._lock:
+            self._unused[job_uid] = credentials, key
+            while len(self._unused) > _MOST_UNUSED:
+                del self._unused[next(iter(self._unused))]

@@ -144,7 +144,10 @@ class LocalWorkers:
             if self._closed.wait(_RUNNER_AGAIN_S):
                 return
             _LOG.error("the runner host ended; starting it again", exit=code)
-            self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
+            try:
+                self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
+            except OSError as error:  # no memory, or no processes, for now; the ended one is waited for once more
+                _LOG.error("the runner host does not start", error=str(error))
 
     def _arguments(self, start: Start, folder: Path, credentials: Credentials) -> list[str]:
         arguments = ["fedjobs_worker", "--silo-file", str(self._config.silo_file)]

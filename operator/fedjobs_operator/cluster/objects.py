@@ -43,6 +43,12 @@ class _Job:
     """JSON, compressed, of a job that is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Silo:
+    version: int
+    known: KnownSilo
+
+
 class Objects:
     """Objects by kind; those of a job are found by its UID. Used in the event loop only."""
 
@@ -50,7 +56,7 @@ class Objects:
         self._jobs: dict[JobKey, _Job] = {}
         self._keys: dict[str, JobKey] = {}
         self._children: dict[str, dict[tuple[str, str], Body]] = defaultdict(dict)
-        self._silos: dict[str, KnownSilo] = {}
+        self._silos: dict[str, _Silo] = {}
 
     def saw_job(self, body: Body, *, deleted: bool) -> JobKey:
         """A FederatedJob is there, changed or was deleted; which it is."""
@@ -91,18 +97,37 @@ class Objects:
 
     def saw_silo(self, body: Body, *, deleted: bool) -> bool:
         """A Silo is there, changed or was deleted; whether that may matter to a job."""
-        name = body["metadata"]["name"]
-        before = self._silos.get(name)
-        if deleted:
-            self._silos.pop(name, None)
-        else:
-            self._silos[name] = observations.silo(body)
-        return before != self._silos.get(name)
+        before = self.silos()
+        seen = _silo(body)
+        known = self._silos.get(seen.known.name)
+        if known is None or seen.version >= known.version:
+            if deleted:
+                self._silos.pop(seen.known.name, None)
+            else:
+                self._silos[seen.known.name] = seen
+        return before != self.silos()
 
-    def saw_all_silos(self, bodies: list[dict[str, Any]]) -> bool:
-        """These are all Silos that there are; whether that may matter to a job."""
-        before, self._silos = self._silos, {b["metadata"]["name"]: observations.silo(b) for b in bodies}
-        return before != self._silos
+    def saw_all_silos(self, bodies: list[dict[str, Any]], since: Mapping[str, int]) -> bool:
+        """These are all Silos that there were; whether that may matter to a job.
+
+        Args:
+            bodies: From a list.
+            since: `silo_versions` before it was asked for: events that came meanwhile are newer.
+        """
+        before = self.silos()
+        listed = {body["metadata"]["name"] for body in bodies}
+        for body in bodies:
+            name = body["metadata"]["name"]
+            if name in self._silos or name not in since:  # else it was deleted meanwhile
+                self.saw_silo(body, deleted=False)
+        for name, version in since.items():
+            if name not in listed and name in self._silos and self._silos[name].version == version:
+                del self._silos[name]
+        return before != self.silos()
+
+    def silo_versions(self) -> dict[str, int]:
+        """Of each Silo, by its name."""
+        return {name: silo.version for name, silo in self._silos.items()}
 
     def job(self, key: JobKey) -> Body | None:
         known = self._jobs.get(key)
@@ -129,7 +154,7 @@ class Objects:
         return counts
 
     def silos(self) -> tuple[KnownSilo, ...]:
-        return tuple(self._silos[name] for name in sorted(self._silos))
+        return tuple(self._silos[name].known for name in sorted(self._silos))
 
     def children(self, uid: str, kind: str) -> list[Body]:
         """A job's children of a kind."""
@@ -142,6 +167,10 @@ class Objects:
                 {"metadata": {"namespace": key[0], "name": key[1], "uid": job.uid}} for key, job in self._jobs.items()
             ]
         return [body for uid in list(self._children) for body in self.children(uid, kind)]
+
+
+def _silo(body: Body) -> _Silo:
+    return _Silo(int(body["metadata"]["resourceVersion"]), observations.silo(body))
 
 
 def _job(body: Body) -> _Job:

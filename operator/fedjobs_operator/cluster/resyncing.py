@@ -17,7 +17,8 @@ from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.cluster.objects import CHILDREN, Body, Objects
 from fedjobs_operator.names import KIND, SELECTOR
 
-_EVERY_S = 300.0
+_FIRST_S, _EVERY_S = 10.0, 300.0
+"""The first time soon: what was deleted between `begin` and the beginning of the watches."""
 _LOG = structlog.get_logger()
 Gone = Callable[[str, Body], Awaitable[None]]
 
@@ -48,8 +49,10 @@ class Resyncing:
 
     async def run(self) -> None:
         """Never returns."""
+        wait = _FIRST_S
         while True:
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(wait)
+            wait = _EVERY_S
             try:
                 await self.look()
             except Exception as error:  # one bad answer, or object, must not end it

@@ -56,7 +56,8 @@ class Sweeping:
 
     async def look_at_silos(self) -> bool:
         """Takes notice of the Silos that there are; whether that may matter to a job."""
-        return self._objects.saw_all_silos(await asyncio.to_thread(self._api.all, "Silo"))
+        known = self._objects.silo_versions()
+        return self._objects.saw_all_silos(await asyncio.to_thread(self._api.all, "Silo"), known)
 
     def sweep(self) -> None:
         """Takes away the routes of jobs that are gone; blocks."""

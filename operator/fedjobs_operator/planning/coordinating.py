@@ -49,7 +49,7 @@ def coordinated(case: Case, number: int, deadline: Time | None) -> Plan:
     # a silo keeps nothing, and no GPU, for nobody; once invited, it waits for a coordinator that is started again
     is_invited = not waits_in_queue and (listens or case.before.invitation is not None)
     status = case.status(
-        JobPhase.SUSPENDED if waits_in_queue else reporting.phase(report, case.before.phase),
+        JobPhase.SUSPENDED if waits_in_queue else reporting.phase(report, case.before.phase, listens=listens),
         start_time=None if waits_in_queue else case.started,
         attempt=number,
         restarts=number - 1,

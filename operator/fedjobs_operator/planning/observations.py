@@ -30,6 +30,9 @@ class AttemptState(enum.Enum):
     CRASHED = "crashed"
 
 
+_POD_ENDS = ("Succeeded", "Failed")
+
+
 @dataclass(frozen=True)
 class CoordinatorPod:
     """A pod of a coordinator."""
@@ -130,8 +133,9 @@ def attempts(
 
 
 def ended_without_pod(jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
-    """Names of the Jobs that have ended, and of which no pod is known."""
-    with_pod = {pod["metadata"].get("labels", {}).get(ATTEMPT) for pod in pods}
+    """Names of the Jobs that have ended, and of which no pod is known to have ended."""
+    ended = (pod for pod in pods if pod.get("status", {}).get("phase") in _POD_ENDS)
+    with_pod = {pod["metadata"].get("labels", {}).get(ATTEMPT) for pod in ended}
     without = (job for job in jobs if job["metadata"].get("labels", {}).get(ATTEMPT) not in with_pod)
     return [job["metadata"]["name"] for job in without if _attempt(job, None).ended_at is not None]
 
@@ -192,7 +196,7 @@ def _pod(pod: Body) -> CoordinatorPod:
         exit_reason=ended.get("reason", "") or status.get("reason", ""),
         final_word=_final_word(ended.get("message", "")),
         deleted_at=None if deleted is None else times.read(deleted),
-        ended=status.get("phase") in ("Succeeded", "Failed"),
+        ended=status.get("phase") in _POD_ENDS,
         ended_at=times.read(ended["finishedAt"]) if ended.get("finishedAt") else None,
     )
 

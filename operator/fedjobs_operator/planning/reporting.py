@@ -46,10 +46,16 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
     return status.model_copy(update=changes)
 
 
-def phase(report: Status | None, before: JobPhase | None) -> JobPhase:
-    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts."""
+def phase(report: Status | None, before: JobPhase | None, *, listens: bool) -> JobPhase:
+    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts.
+
+    Args:
+        report: The coordinator's last.
+        before: What was said before.
+        listens: Whether the coordinator runs, as far as is known: an operator that was started anew hears it later.
+    """
     if report is None:
-        return JobPhase.STARTING
+        return before if listens and before is not None and before in _PHASES.values() else JobPhase.STARTING
     return _PHASES.get(report.phase) or before or JobPhase.STARTING
 
 

@@ -1,0 +1,62 @@
+"""What the hub deletes by itself is over by the word of the Silo, not by what this hub happens to have seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from fedjobs_hub.cluster.cluster_api import ClusterApi, Resource
+from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.keeping import Keeping
+from fedjobs_hub.objects import silo_invitations
+
+from tests.hub.builders import NOW, SiloBuilder, a_silo
+from tests.hub.test_decisions import SETTINGS
+
+
+class Cluster(ClusterApi):
+    """A silo, and the Secret of an invitation of it."""
+
+    def __init__(self, silo: SiloBuilder | None, secret: dict[str, Any]) -> None:
+        self._silo = silo
+        self._secret = secret | {"metadata": secret["metadata"] | {"uid": "secret-1"}}
+        self.deleted: list[str] = []
+
+    def all(self, resource: Resource, namespace: str | None, selector: str = "") -> tuple[list[dict[str, Any]], str]:
+        return [self._secret], "1"
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
+        return None if self._silo is None else self._silo.body()
+
+    def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
+        self.deleted.append(uid)
+
+
+def swept(silo: SiloBuilder | None, *, seen: SiloBuilder | None) -> list[str]:
+    """What a hub deletes that has seen the silo like that; the invitation answers the silo's last wish."""
+    secret = silo_invitations.new((silo or a_silo()).known(), b"PEM", SETTINGS, NOW)
+    cluster = Cluster(silo, secret)
+
+    async def sweep() -> None:
+        sightings = Sightings()
+        if seen is not None:
+            sightings.silos.listed([seen.body()], "1")
+        nobody = cast(Any, None)
+        await Keeping(cluster, SETTINGS, sightings, nobody, nobody, lambda: NOW)._sweep()
+
+    asyncio.run(sweep())
+    return cluster.deleted
+
+
+@pytest.mark.parametrize("seen", [None, a_silo().enrolled()])
+def test_an_invitation_that_another_hub_made_just_now_stays(seen: SiloBuilder | None) -> None:
+    assert swept(a_silo().enrolled().asked_again(), seen=seen) == []
+
+
+def test_an_invitation_of_a_silo_that_is_gone_is_deleted() -> None:
+    assert swept(None, seen=None) == ["secret-1"]
+
+
+def test_an_invitation_that_was_used_is_deleted() -> None:
+    assert swept(a_silo().enrolled(), seen=a_silo().enrolled()) == ["secret-1"]
