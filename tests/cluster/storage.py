@@ -17,8 +17,8 @@ from tests.cluster.kubectl import Kubectl
 
 CLASS = "standard"
 SIZE = "10Gi"
-# ReadWriteOncePod must stand alone in a volume's list of modes, therefore volumes of two kinds.
-SUPPLY = {("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"): 40, ("ReadWriteOncePod",): 10}
+# Enough for all end-to-end tests in one run; ReadWriteOncePod must stand alone in a volume's list of modes.
+SUPPLY = {("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"): 100, ("ReadWriteOncePod",): 10}
 _STORAGE_CLASS = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
