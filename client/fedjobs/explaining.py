@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol import digests, programs
+from fedjobs_protocol import digests
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.inviting import invitation_to
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, explaining, policies
@@ -88,21 +89,8 @@ def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
     manifest = api.load(path)
     names = [silo.silo for silo in silos] or list(manifest.spec.silos.names or ()) or ["any-silo"]
     resolved = api.resolve(manifest, names, folder=path.absolute().parent)
-    program = resolved.program
-    rounds = program.parameters.get("rounds") if program.name else None
-    invitation = Invitation(
-        job_uid=resolved.uid,
-        job_name=resolved.name,
-        namespace=manifest.metadata.namespace or "",
-        requested_by=resolved.requested_by,
-        program=program.name or program.entrypoint or "",
-        datasets=programs.datasets(program.name, resolved.dataset, program.parameters),
-        rounds=rounds if isinstance(rounds, int) else None,
-        min_silos=resolved.cohort.min_silos,
-        address="",
-        server_name="",
-    )
-    return Job(resolved, invitation)
+    namespace = manifest.metadata.namespace or ""
+    return Job(resolved, invitation_to(resolved, address="", server_name="", namespace=namespace))
 
 
 def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:

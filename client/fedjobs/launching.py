@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.identities import RunAuthority, server_name
+from fedjobs_protocol.identities import RunAuthority
 from fedjobs_protocol.invitations import Invitation
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
@@ -38,16 +38,9 @@ class LocalSilos:
     Args:
         directory: Folder of the run.
         silo_names: All silos.
-        job_uid: Of the job that they work for.
-        job_name: Shown in invitations.
+        invitation: What all are told of the job; the coordinator need not be there yet.
         authority: Issues their certificates.
-        address: `host:port` of the coordinator, which need not be there yet.
-        datasets: All that the job will ask for.
         files: The silos' own files. A silo without one has no data of its own, and works on what the program gives it.
-        program: What the job runs, as its invitation says.
-        requested_by: Who asks.
-        rounds: At most so many, as the job says; None: it does not say.
-        min_silos: The smallest cohort of a round.
         is_over: Whether the job is over for a silo: its worker is not started again then.
         debug: Workers log more.
     """
@@ -56,17 +49,10 @@ class LocalSilos:
         self,
         directory: Path,
         silo_names: Sequence[str],
-        job_uid: str,
-        job_name: str,
+        invitation: Invitation,
         authority: RunAuthority,
-        address: str,
-        datasets: Sequence[str] = (),
         *,
         files: Mapping[str, SiloFile] | None = None,
-        program: str = "",
-        requested_by: str | None = None,
-        rounds: int | None = None,
-        min_silos: int = 1,
         is_over: Callable[[str], bool] = lambda _: False,
         debug: bool = False,
     ) -> None:
@@ -76,17 +62,7 @@ class LocalSilos:
         self._files = dict(files or {})
         self._is_over = is_over
         self._debug = debug
-        self._invitation = Invitation(
-            job_uid=job_uid,
-            job_name=job_name,
-            requested_by=requested_by,
-            program=program,
-            datasets=list(datasets),
-            rounds=rounds,
-            min_silos=min_silos,
-            address=address,
-            server_name=server_name(job_uid),
-        )
+        self._invitation = invitation
         self._socket_folder: Path | None = None
         self._running: list[Supervised] = []
 

@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 from fedjobs_protocol.identities import RunAuthority, server_name
+from fedjobs_protocol.invitations import Invitation
 from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 
 from fedjobs.launching import LocalSilos
@@ -49,9 +50,15 @@ class LocalFederation:
         folder.mkdir()
         identity = authority.issue_coordinator(job.uid, server_name(job.uid))
         self.coordinator = Coordinator(job, lambda: identity, folder, "127.0.0.1:0", resumable=False)
-        self._silos = LocalSilos(
-            self._directory, job.silos, job.uid, job.name, authority, self.coordinator.address, program="local"
+        invitation = Invitation(
+            job_uid=job.uid,
+            job_name=job.name,
+            program="local",
+            datasets=[],
+            address=self.coordinator.address,
+            server_name=server_name(job.uid),
         )
+        self._silos = LocalSilos(self._directory, job.silos, invitation, authority)
         self._silos.start()
         # The silos import TensorFlow in their processes while this one imports TensorFlow Federated.
         from fedjobs_compute.graphs import disable_graph_rewriting

@@ -16,7 +16,9 @@ from types import FrameType
 from typing import Any
 
 from fedjobs_operator import api
-from fedjobs_protocol import processes, programs
+from fedjobs_protocol import processes
+from fedjobs_protocol.identities import server_name
+from fedjobs_protocol.inviting import invitation_to
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import Phase, ProgressEvent, Status
 from fedjobs_worker import silo_files
@@ -111,16 +113,9 @@ def _run(
     silos = LocalSilos(
         folder.root,
         job.silos,
-        job.uid,
-        job.name,
+        invitation_to(job, address=address, server_name=server_name(job.uid)),
         laying_out.authority_of(folder),
-        address,
-        programs.datasets(job.program.name, job.dataset, job.program.parameters),
         files=files,
-        program=job.program.name or job.program.entrypoint or "",
-        requested_by=job.requested_by,
-        rounds=job.program.parameters.get("rounds") if job.program.name else None,
-        min_silos=job.cohort.min_silos,
         is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
         debug=debug,
     )

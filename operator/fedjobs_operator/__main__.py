@@ -82,15 +82,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _log(*, debug: bool) -> None:
     """JSON lines, those of kopf and of the libraries too."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-    ]
     logs.configure(debug=debug)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *logs.LEVEL_AND_TIME],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,

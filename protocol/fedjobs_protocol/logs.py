@@ -8,6 +8,12 @@ import sys
 import structlog
 from structlog.typing import Processor
 
+LEVEL_AND_TIME: tuple[Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+)
+"""In every line, whoever writes it."""
+
 
 def configure(*further: Processor, debug: bool = False) -> None:
     """Sets up the log of this process.
@@ -20,8 +26,7 @@ def configure(*further: Processor, debug: bool = False) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             *further,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
+            *LEVEL_AND_TIME,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=repr),
         ],

@@ -31,9 +31,15 @@ def the_silos(
     files: dict[str, SiloFile] | None = None,
     is_over: Callable[[str], bool] = lambda _: False,
 ) -> LocalSilos:
-    return LocalSilos(
-        directory, names, UID, "digits", RunAuthority.create(), "127.0.0.1:7", ["digits"], files=files, is_over=is_over
+    invitation = Invitation(
+        job_uid=UID,
+        job_name="digits",
+        program="",
+        datasets=["digits"],
+        address="127.0.0.1:7",
+        server_name=server_name(UID),
     )
+    return LocalSilos(directory, names, invitation, RunAuthority.create(), files=files, is_over=is_over)
 
 
 def starts(folder: RunFolder, silo: str) -> int:

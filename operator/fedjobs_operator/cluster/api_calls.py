@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,11 +34,13 @@ class ApiCalls:
     Args:
         client: With the caller's rights.
         timeout_s: Of a call whose answer is read at once.
+        called: Is told the HTTP method of each such call.
     """
 
-    def __init__(self, client: ApiClient, timeout_s: int) -> None:
+    def __init__(self, client: ApiClient, timeout_s: int, called: Callable[[str], None] = lambda _: None) -> None:
         self._client = client
         self._timeout_s = timeout_s
+        self._called = called
 
     def call(
         self,
@@ -54,6 +56,7 @@ class ApiCalls:
         Raises:
             ApiError: It was refused, or there is no answer.
         """
+        self._called(method)
         with no_answer_told():
             response = self.send(method, path, body, query, content_type, accept)
             content = response.read()

@@ -36,7 +36,7 @@ class KubernetesApi:
     """
 
     def __init__(self, client: ApiClient) -> None:
-        self._calls = ApiCalls(client, _TIMEOUT_S)
+        self._calls = ApiCalls(client, _TIMEOUT_S, called=lambda method: metrics.API_CALLS.labels(method).inc())
 
     @staticmethod
     def connect() -> KubernetesApi:
@@ -52,13 +52,13 @@ class KubernetesApi:
         path = _path(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
         kind = "application/apply-patch+yaml"
-        return self._call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
+        return self._calls.call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
 
     def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         """Creates an object, and returns it; None where there is one of that name."""
         try:
             path = _path(manifest["kind"], manifest["metadata"]["namespace"])
-            return self._call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
+            return self._calls.call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
         except ApiError as error:
             if error.status != CONFLICT:
                 raise
@@ -67,7 +67,7 @@ class KubernetesApi:
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """An object; None where there is none."""
         try:
-            return self._call("GET", _path(kind, namespace, name))
+            return self._calls.call("GET", _path(kind, namespace, name))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -85,7 +85,7 @@ class KubernetesApi:
         token = ""
         while True:
             query = [("limit", str(_PAGE)), *selected] + [("continue", token)] * bool(token)
-            page = self._call("GET", _path(kind, namespace), query=query, accept=accept)
+            page = self._calls.call("GET", _path(kind, namespace), query=query, accept=accept)
             yield from page["items"]
             token = page["metadata"].get("continue", "")
             if not token:
@@ -98,7 +98,7 @@ class KubernetesApi:
     def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         """Changes these fields of an object, if it is there."""
         try:
-            self._call("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
+            self._calls.call("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -113,22 +113,10 @@ class KubernetesApi:
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:
-            self._call("DELETE", _path(kind, namespace, name), options)
+            self._calls.call("DELETE", _path(kind, namespace, name), options)
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        query: list[tuple[str, str]] | None = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-    ) -> dict[str, Any]:
-        metrics.API_CALLS.labels(method).inc()
-        return self._calls.call(method, path, body, query, content_type, accept)
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:

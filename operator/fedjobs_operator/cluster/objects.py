@@ -97,15 +97,15 @@ class Objects:
 
     def saw_silo(self, body: Body, *, deleted: bool) -> bool:
         """A Silo is there, changed or was deleted; whether that may matter to a job."""
-        before = self.silos()
-        seen = _silo(body)
-        known = self._silos.get(seen.known.name)
-        if known is None or seen.version >= known.version:
-            if deleted:
-                self._silos.pop(seen.known.name, None)
-            else:
-                self._silos[seen.known.name] = seen
-        return before != self.silos()
+        seen = _Silo(int(body["metadata"]["resourceVersion"]), observations.silo(body))
+        name, before = seen.known.name, self._silos.get(seen.known.name)
+        if before is not None and seen.version < before.version:
+            return False
+        if deleted:
+            self._silos.pop(name, None)
+            return before is not None
+        self._silos[name] = seen
+        return before is None or before.known != seen.known
 
     def saw_all_silos(self, bodies: list[dict[str, Any]], since: Mapping[str, int]) -> bool:
         """These are all Silos that there were; whether that may matter to a job.
@@ -114,16 +114,17 @@ class Objects:
             bodies: From a list.
             since: `silo_versions` before it was asked for: events that came meanwhile are newer.
         """
-        before = self.silos()
-        listed = {body["metadata"]["name"] for body in bodies}
-        for body in bodies:
-            name = body["metadata"]["name"]
-            if name in self._silos or name not in since:  # else it was deleted meanwhile
-                self.saw_silo(body, deleted=False)
-        for name, version in since.items():
-            if name not in listed and name in self._silos and self._silos[name].version == version:
-                del self._silos[name]
-        return before != self.silos()
+        listed = {body["metadata"]["name"]: body for body in bodies}
+        # One that was known, and is not any more, was deleted meanwhile.
+        changed = [
+            self.saw_silo(body, deleted=False)
+            for name, body in listed.items()
+            if name in self._silos or name not in since
+        ]
+        gone = [name for name, known in self._silos.items() if name not in listed and since.get(name) == known.version]
+        for name in gone:
+            del self._silos[name]
+        return any(changed) or bool(gone)
 
     def silo_versions(self) -> dict[str, int]:
         """Of each Silo, by its name."""
@@ -167,10 +168,6 @@ class Objects:
                 {"metadata": {"namespace": key[0], "name": key[1], "uid": job.uid}} for key, job in self._jobs.items()
             ]
         return [body for uid in list(self._children) for body in self.children(uid, kind)]
-
-
-def _silo(body: Body) -> _Silo:
-    return _Silo(int(body["metadata"]["resourceVersion"]), observations.silo(body))
 
 
 def _job(body: Body) -> _Job:
