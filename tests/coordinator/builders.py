@@ -127,3 +127,10 @@ def taken(assignment: Assignment) -> Report:
     found = outcome(assignment)
     assert isinstance(found, Report)
     return found
+
+
+def a_decline(message: str = "not for you") -> pb.JoinRequest:
+    """A Join that says no, by a rule of the silo."""
+    return pb.JoinRequest(
+        protocol_versions=[1], shard_formats=[1], decline=pb.Decline(rule="requesters", message=message)
+    )

@@ -16,12 +16,13 @@ from fedjobs_operator.reconciling import Reconciler
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import Status
 
-from tests.operator.attempts import AnAttempt, at
-from tests.operator.builders import SETTINGS, TRUST, AJob, a_job, a_silo_object
+from tests.operator.attempts import AnAttempt, an_attempt, at
+from tests.operator.builders import REF, SETTINGS, TRUST, AJob, a_job, a_silo_object
 from tests.operator.memory_apis import MemoryApi
 from tests.operator.virtual_time import in_virtual_time, settled
 
 KEY: JobKey = ("team", "digits")
+LABELS = REF.labels("coordinator") | {"fedjobs.dev/attempt": "1"}
 
 
 class World:
@@ -97,3 +98,11 @@ def in_a_world(test: Callable[[World], Awaitable[None]], job: AJob | None = None
         await world.followers.close()
 
     in_virtual_time(run())
+
+
+async def listening(world: World) -> None:
+    """Until the job's coordinator listens."""
+    await world.look()
+    world.saw_attempt(an_attempt().ready())
+    world.now = at(10)
+    await world.look()
