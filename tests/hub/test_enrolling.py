@@ -117,7 +117,11 @@ def _unsigned_request() -> bytes:
     return bytes(request)
 
 
-@pytest.mark.parametrize("request_", [b"", b"\x30\x80", b"x" * 5000, _rsa_request(), _unsigned_request()])
+@pytest.mark.parametrize(
+    "request_",
+    [b"", b"\x30\x80", b"x" * 5000, _rsa_request(), _unsigned_request()],
+    ids=["empty", "cut", "long", "rsa", "badly signed"],
+)
 def test_a_request_that_is_none_is_refused_before_anything_is_asked(federation: Federation, request_: bytes) -> None:
     request = pb.EnrolRequest(token="x", silo="nobody", csr=request_)
     assert code(lambda: call_enrolment(federation, "Enrol", request)) is ErrorCode.CSR_REFUSED
