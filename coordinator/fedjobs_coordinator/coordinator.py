@@ -20,18 +20,18 @@ from fedjobs_protocol.session_server import SessionServer
 from fedjobs_protocol.spares import SpareFiles
 from fedjobs_protocol.statuses import Phase, SiloState
 
-from fedjobs_coordinator import cohorts
-from fedjobs_coordinator.assignments import Assignment
-from fedjobs_coordinator.cohorts import Begin, Presence, TooFew
-from fedjobs_coordinator.consents import Consents, Offered
-from fedjobs_coordinator.epochs import EpochLock
-from fedjobs_coordinator.progress import Progress, logged_when_unwritten
-from fedjobs_coordinator.reports import ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.status_reports import StatusReports
-from fedjobs_coordinator.stored import BlobStore
-from fedjobs_coordinator.work_identity import WorkIdentities
+from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions import cohorts
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew
+from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
+from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.state.generation import EpochLock
+from fedjobs_coordinator.status.progress import Progress, logged_when_unwritten
+from fedjobs_coordinator.status.status_reports import StatusReports
 
 _TICK_S = 0.5
 _LOOK_S = 0.05  # between looks at who is there

@@ -17,16 +17,16 @@ from fedjobs_protocol.models import Model
 from fedjobs_protocol.programs import parse_parameters
 from tensorflow_federated.python.core.impl.computation import function_utils
 
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.contexts import federated_context
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.invocations import Invocations
+from fedjobs_coordinator.invocations.invocations import Invocations
+from fedjobs_coordinator.invocations.silo_data import SiloDataSource
+from fedjobs_coordinator.invocations.tff_contexts import federated_context
 from fedjobs_coordinator.programs import BUILTIN, entrypoints
-from fedjobs_coordinator.silo_data import SiloDataSource
+from fedjobs_coordinator.state.checkpoints import Checkpoints
 
 
 class ProgramRun:
-    """A `fedjobs_coordinator.programs.contexts.ProgramContext`.
+    """A `fedjobs_coordinator.programs.program_context.ProgramContext`.
 
     Args:
         coordinator: Whose silos.

@@ -22,10 +22,10 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_protocol.values import Array, frame
 
-from fedjobs_coordinator.assignments import Assignment
-from fedjobs_coordinator.consents import Offered
+from fedjobs_coordinator.aggregation.report_store import Report
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.reports import Report
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.consents import Offered
 
 _ROUNDS = 2  # the second has all that the later ones have
 _LISTEN = "127.0.0.1:0"

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fedjobs_coordinator.assignments import Assignment, Collection, Failure, Outcome
-from fedjobs_coordinator.consents import Consents
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.stored import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment, Collection, Failure, Outcome
+from fedjobs_coordinator.sessions.consents import Consents
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
 from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import Upload
 from fedjobs_protocol.identities import Peer

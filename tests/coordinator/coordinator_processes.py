@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fedjobs_coordinator.finished import FinishedProgram
+from fedjobs_coordinator.state.finished_program import FinishedProgram
 from fedjobs_protocol.identities import RunAuthority, server_name
 from fedjobs_protocol.ids import JobUid
 from fedjobs_protocol.jobs import ResolvedJob, ResolvedProgram

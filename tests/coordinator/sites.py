@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from fedjobs_coordinator.consents import Offered
 from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.sessions.consents import Offered
 from fedjobs_protocol import digests
 from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import FedjobsError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_coordinator.cohorts import Begin, Presence, TooFew, Wait, decide
-from fedjobs_coordinator.consents import Standing
+from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew, Wait, decide
+from fedjobs_coordinator.sessions.consents import Standing
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.jobs import ResolvedCohort
 

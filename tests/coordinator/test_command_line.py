@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs_coordinator.__main__ import main
-from fedjobs_coordinator.job_runs import JobRun
+from fedjobs_coordinator.process.job_runs import JobRun
 from fedjobs_protocol import retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.result_manifests import ResultManifest

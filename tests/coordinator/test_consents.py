@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.consents import Consents, Offered
+from fedjobs_coordinator.sessions.consents import Consents, Offered
 from fedjobs_protocol import digests
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.statuses import SiloState

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.assignments import Assignment, Collection
-from fedjobs_coordinator.consents import Consents, Offered
-from fedjobs_coordinator.reports import ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.stored import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment, Collection
+from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
 from fedjobs_protocol import digests
 from fedjobs_protocol.blobs import Upload
 from fedjobs_protocol.identities import Peer

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from fedjobs_coordinator.assignments import Assignment
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
+from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import write_atomically
 from fedjobs_protocol.ids import SiloName
@@ -145,7 +145,7 @@ def test_a_second_coordinator_in_the_folder_is_refused(site: Site) -> None:
 def test_a_silo_that_fell_silent_is_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    monkeypatch.setattr("fedjobs_coordinator.roster.LOST_AFTER_S", 0.1)
+    monkeypatch.setattr("fedjobs_coordinator.sessions.roster.LOST_AFTER_S", 0.1)
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
@@ -159,10 +159,10 @@ def test_a_full_disk_does_not_end_the_looking_after_silos(site: Site, monkeypatc
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("fedjobs_coordinator.progress.write_atomically", full)
+        patch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
         assert failed.wait(10)
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", write_atomically)
-    monkeypatch.setattr("fedjobs_coordinator.roster.LOST_AFTER_S", 0.1)
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
+    monkeypatch.setattr("fedjobs_coordinator.sessions.roster.LOST_AFTER_S", 0.1)
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
@@ -173,12 +173,12 @@ def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
 
     coordinator = site.start()
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", full)
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
     coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
     site.close(coordinator)
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", write_atomically)
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
     assert site.start().epoch == coordinator.epoch + 1
 
 

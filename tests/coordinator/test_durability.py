@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import pytest
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.epochs import EpochLock
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.structures import pack, unpack
-from fedjobs_coordinator.work_identity import WorkIdentities
+from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.state.checkpoints import Checkpoints
+from fedjobs_coordinator.state.generation import EpochLock
+from fedjobs_coordinator.state.state_codec import pack, unpack
 from fedjobs_protocol import digests
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest, JobUid, SiloName, WorkId
@@ -48,7 +48,9 @@ def test_each_start_counts_one_up(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_one_coordinator_at_a_time_and_is_free_when_its_process_dies(tmp_path: Path) -> None:
-    program = "import sys, pathlib, fedjobs_coordinator.epochs as e; l = e.EpochLock(pathlib.Path(sys.argv[1]))"
+    program = (
+        "import sys, pathlib, fedjobs_coordinator.state.generation as e; l = e.EpochLock(pathlib.Path(sys.argv[1]))"
+    )
     program += "; print(l.epoch, flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from fedjobs_coordinator.assignments import Failure
+from fedjobs_coordinator.sessions.assignments import Failure
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.statuses import SiloState

@@ -17,8 +17,8 @@ import pytest
 from cryptography import x509
 from fedjobs_coordinator.__main__ import main
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.hub_identities import Hub, certified
-from fedjobs_coordinator.terminations import Termination
+from fedjobs_coordinator.process.hub_identities import Hub, certified
+from fedjobs_coordinator.process.terminations import Termination
 from fedjobs_protocol import keys
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity, enrolment_name, server_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fedjobs_coordinator.sessions import INLINE_LIMIT
+from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.statuses import SiloState

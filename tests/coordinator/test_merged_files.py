@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from fedjobs_compute.plans import MergeKind
-from fedjobs_coordinator.merging import BLOCK, Leaves, Merger, NotFiniteError
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.merging import BLOCK, Leaves, Merger, NotFiniteError
+from fedjobs_coordinator.aggregation.report_store import Report
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.spares import SpareFiles
 from fedjobs_protocol.values import frame

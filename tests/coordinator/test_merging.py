@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from fedjobs_compute.plans import MergeKind
-from fedjobs_coordinator.merging import BLOCK, Merger, NotFiniteError
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.merging import BLOCK, Merger, NotFiniteError
+from fedjobs_coordinator.aggregation.report_store import Report
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.layouts import TensorLayout
@@ -134,7 +134,7 @@ def test_a_file_that_became_shorter_ends_the_merge(folder: Path, monkeypatch: py
         (folder / "a.value").write_bytes(b"")
         return found
 
-    monkeypatch.setattr("fedjobs_coordinator.merging.layout", shortened)
+    monkeypatch.setattr("fedjobs_coordinator.aggregation.merging.layout", shortened)
     with pytest.raises(FedjobsError, match="ends at byte") as raised:
         _merge(folder, [MergeKind.SUM], {"a": [_random(1, 10)]})
     assert raised.value.code is ErrorCode.BLOB_CORRUPT

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
-from fedjobs_coordinator.outputs import Output
+from fedjobs_coordinator.state.outputs import Output
 from fedjobs_protocol import retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.result_manifests import ResultManifest, manifest_of

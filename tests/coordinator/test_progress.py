@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.progress import Progress
-from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.status.progress import Progress
 from fedjobs_protocol import digests
 from fedjobs_protocol.ids import Digest, Epoch
 from fedjobs_protocol.statuses import (

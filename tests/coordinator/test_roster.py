@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fedjobs_coordinator.roster import LOST_AFTER_S, Roster
+from fedjobs_coordinator.sessions.roster import LOST_AFTER_S, Roster
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.statuses import SiloState
 

@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN
+from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN
 from fedjobs_protocol import digests
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName

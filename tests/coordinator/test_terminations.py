@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination
 
 
 @pytest.fixture

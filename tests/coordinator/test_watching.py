@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.status_reports import StatusReports
+from fedjobs_coordinator.status.status_reports import StatusReports
 from fedjobs_protocol.channels import open_channel
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.exclusions import Exclusion

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from fedjobs_coordinator.programs import evaluation
-from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.program_context import ProgramContext
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 

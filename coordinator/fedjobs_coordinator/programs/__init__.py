@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.program_context import ProgramContext
 
 Program = Callable[[ProgramContext], Awaitable[None]]
 

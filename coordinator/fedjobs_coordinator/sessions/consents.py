@@ -10,8 +10,8 @@ from fedjobs_protocol import digests
 from fedjobs_protocol.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_coordinator.stored import StoredBlob
-from fedjobs_coordinator.texts import said
+from fedjobs_coordinator.aggregation.blob_store import StoredBlob
+from fedjobs_coordinator.sessions.untrusted_text import said
 
 _MOST_OFFERS = 64  # a program has a handful; one that makes new computations in each round has no end of them
 _LONGEST_S = 30 * 24 * 3600.0

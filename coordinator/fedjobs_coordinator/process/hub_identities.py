@@ -16,7 +16,7 @@ from fedjobs_protocol.pod_identities import PodIdentities, contents
 from fedjobs_protocol.renewals import Renewing
 from prometheus_client import CollectorRegistry
 
-from fedjobs_coordinator.terminations import Termination
+from fedjobs_coordinator.process.terminations import Termination
 
 _LOG = structlog.get_logger()
 

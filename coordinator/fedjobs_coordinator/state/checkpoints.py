@@ -8,7 +8,7 @@ from typing import Any
 from fedjobs_protocol import digests
 from fedjobs_protocol.files import write_atomically
 
-from fedjobs_coordinator.structures import pack, unpack
+from fedjobs_coordinator.state.state_codec import pack, unpack
 
 _KEPT = 2  # the latest, and one before it
 

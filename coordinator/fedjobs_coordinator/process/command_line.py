@@ -19,12 +19,12 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.statuses import FinalWord, Phase
 from pydantic import ValidationError
 
-from fedjobs_coordinator import logs
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.final_words import TerminationMessage
-from fedjobs_coordinator.hub_identities import Hub, certified
-from fedjobs_coordinator.job_runs import FAILED, SUSPENDED, Destination, JobRun
-from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.process.hub_identities import Hub, certified
+from fedjobs_coordinator.process.job_runs import FAILED, SUSPENDED, Destination, JobRun
+from fedjobs_coordinator.process.termination_message import TerminationMessage
+from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.status import logs
 
 CANNOT_START = 4
 _LOG = structlog.get_logger()
@@ -140,7 +140,7 @@ def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
     """
     from fedjobs_protocol.http_metrics import MetricsServer
 
-    from fedjobs_coordinator.metrics import CoordinatorMetrics
+    from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
 
     metrics = CoordinatorMetrics(lambda: coordinator.progress.status)
     coordinator.progress.tell(metrics.count)

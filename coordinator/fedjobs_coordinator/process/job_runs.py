@@ -16,13 +16,13 @@ from fedjobs_protocol.result_manifests import ResultManifest
 from fedjobs_protocol.statuses import Phase, ResultLocation
 
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
-from fedjobs_coordinator.finished import FinishedProgram
-from fedjobs_coordinator.progress import logged_when_unwritten
-from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.state.finished_program import FinishedProgram
+from fedjobs_coordinator.status.progress import logged_when_unwritten
 
 if TYPE_CHECKING:
-    from fedjobs_coordinator.outputs import Output
     from fedjobs_coordinator.program_runs import ProgramRun
+    from fedjobs_coordinator.state.outputs import Output
 
 COMPLETE, FAILED, STORAGE_FAILED, SUSPENDED = 0, 1, 74, 75
 """Exit statuses: 74 is what sysexits.h has for input and output, 75 for a failure that is none and will pass."""
@@ -125,7 +125,7 @@ class JobRun:
     def _output(self) -> Output | None:
         if self._destination is None:
             return None
-        from fedjobs_coordinator.outputs import Output  # fsspec is not needed without one
+        from fedjobs_coordinator.state.outputs import Output  # fsspec is not needed without one
 
         return Output(self._destination.uri, self._destination.options)
 

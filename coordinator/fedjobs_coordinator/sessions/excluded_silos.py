@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from fedjobs_protocol.exclusions import Exclusion
 from fedjobs_protocol.ids import SiloName
 
-from fedjobs_coordinator.assignments import Failure
-from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions.assignments import Failure
+from fedjobs_coordinator.sessions.roster import Roster
 
 
 class ExcludedSilos:

@@ -23,7 +23,7 @@ from fedjobs_protocol.result_manifests import MANIFEST, ResultFile, ResultManife
 from fedjobs_protocol.retries import Report, getting_on
 from fsspec.implementations.local import LocalFileSystem
 
-from fedjobs_coordinator.output_errors import explained, options_explained, refused
+from fedjobs_coordinator.state.output_errors import explained, options_explained, refused
 
 _LAST = "result.json"
 _PIECE = 8 << 20  # bytes in one read; each is a call to an object store

@@ -13,13 +13,13 @@ from fedjobs_protocol.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.values import frame
 
-from fedjobs_coordinator.accumulators import largest_frame
-from fedjobs_coordinator.assignments import Assignment, Collection
-from fedjobs_coordinator.consents import Offered
+from fedjobs_coordinator.aggregation.accumulators import largest_frame
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob, blob_of
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.sessions import INLINE_LIMIT
-from fedjobs_coordinator.silo_data import SiloData
-from fedjobs_coordinator.stored import BlobStore, StoredBlob, blob_of
+from fedjobs_coordinator.invocations.silo_data import SiloData
+from fedjobs_coordinator.sessions.assignments import Assignment, Collection
+from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 
 Blobs = dict[bytes, StoredBlob]
 

@@ -13,15 +13,15 @@ from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
-from fedjobs_coordinator.assignments import Assignment, Failure
-from fedjobs_coordinator.consents import Consents, Offered, Word
-from fedjobs_coordinator.excluded_silos import ExcludedSilos
-from fedjobs_coordinator.open_sessions import OpenSession, OpenSessions
-from fedjobs_coordinator.outcomes import outcome_of
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.roster import HINDERED, Roster
-from fedjobs_coordinator.stored import StoredBlob
-from fedjobs_coordinator.texts import said
+from fedjobs_coordinator.aggregation.blob_store import StoredBlob
+from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment, Failure
+from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
+from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
+from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
+from fedjobs_coordinator.sessions.report_checks import outcome_of
+from fedjobs_coordinator.sessions.roster import HINDERED, Roster
+from fedjobs_coordinator.sessions.untrusted_text import said
 
 _LOG = structlog.get_logger()
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs

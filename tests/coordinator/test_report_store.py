@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.reports import Report, ReportStore
+from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
 from fedjobs_protocol import digests
 from fedjobs_protocol.ids import WorkId
 from fedjobs_protocol.spares import SpareFiles

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fedjobs_coordinator.stored import BlobStore, StoredArray, blob_of, stored_array
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray, blob_of, stored_array
 from fedjobs_protocol import digests
 from fedjobs_protocol.layouts import encode
 from fedjobs_protocol.spares import SpareFiles

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.jobs import ResolvedCohort
 
-from fedjobs_coordinator.consents import Standing
+from fedjobs_coordinator.sessions.consents import Standing
 
 
 @dataclass(frozen=True)

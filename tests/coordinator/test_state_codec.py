@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fedjobs_coordinator import checkpoints as checkpoints_module
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.structures import pack, unpack
+from fedjobs_coordinator.state import checkpoints as checkpoints_module
+from fedjobs_coordinator.state.checkpoints import Checkpoints
+from fedjobs_coordinator.state.state_codec import pack, unpack
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.values import SequenceValue
 

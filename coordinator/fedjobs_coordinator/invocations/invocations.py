@@ -15,14 +15,14 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from tensorflow_federated.python.common_libs import structure
 
-from fedjobs_coordinator.accumulators import known_bytes
-from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
+from fedjobs_coordinator.aggregation.accumulators import known_bytes
+from fedjobs_coordinator.aggregation.merging import Merger, NotFiniteError
+from fedjobs_coordinator.aggregation.report_store import Report
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.dispatching import Dispatcher
-from fedjobs_coordinator.merging import Merger, NotFiniteError
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.server_logic import ServerLogic
-from fedjobs_coordinator.silo_data import SiloData
+from fedjobs_coordinator.invocations.server_logic import ServerLogic
+from fedjobs_coordinator.invocations.silo_data import SiloData
+from fedjobs_coordinator.invocations.work_builder import Dispatcher
+from fedjobs_coordinator.sessions.assignments import Assignment, Failure, Outcome
 
 _PLANS_KEPT = 64
 

@@ -32,7 +32,7 @@ from fedjobs_protocol.statuses import (
 )
 from pydantic import ValidationError
 
-from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions.roster import Roster
 
 _LOG = structlog.get_logger()
 

@@ -9,10 +9,10 @@ from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_coordinator.accumulators import check_accumulators
-from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.texts import said
+from fedjobs_coordinator.aggregation.accumulators import check_accumulators
+from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment, Failure, Outcome
+from fedjobs_coordinator.sessions.untrusted_text import said
 
 _MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})

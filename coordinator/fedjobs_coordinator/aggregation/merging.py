@@ -19,9 +19,9 @@ from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.layouts import TensorLayout
 from fedjobs_protocol.values import layout
 
-from fedjobs_coordinator.accumulators import read_value
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import BlobStore, stored_array
+from fedjobs_coordinator.aggregation.accumulators import read_value
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, stored_array
+from fedjobs_coordinator.aggregation.report_store import Report
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Leaves: TypeAlias = list[Any]

@@ -11,8 +11,8 @@ from fedjobs_protocol.ids import SiloName, WorkId
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import StoredBlob
+from fedjobs_coordinator.aggregation.blob_store import StoredBlob
+from fedjobs_coordinator.aggregation.report_store import Report
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_federated as tff
 from tensorflow_federated.python.core.impl.context_stack import context_base
 
-from fedjobs_coordinator.invocations import Invocations
+from fedjobs_coordinator.invocations.invocations import Invocations
 
 
 class SyncContext(context_base.SyncContext):

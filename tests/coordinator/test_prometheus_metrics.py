@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.metrics import CoordinatorMetrics
-from fedjobs_coordinator.progress import Progress
-from fedjobs_coordinator.roster import Roster
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.status.progress import Progress
+from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
 from fedjobs_protocol.ids import Epoch
 
 from .builders import ALICE, BOB, a_job
