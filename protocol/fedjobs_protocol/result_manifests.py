@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import read_chunks
+from fedjobs_protocol.chunks import read_chunks
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.models import Model
 

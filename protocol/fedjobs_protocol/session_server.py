@@ -15,8 +15,9 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import BlobSource, Upload, read_chunks
+from fedjobs_protocol.blobs import BlobSource, Upload
 from fedjobs_protocol.channels import SERVER_OPTIONS, server_credentials
+from fedjobs_protocol.chunks import read_chunks
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
 from fedjobs_protocol.identities import Identity, Peer, check_not_expired, peer_of
 from fedjobs_protocol.v1 import session_pb2 as pb

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import read_chunks, view_chunks
+from fedjobs_protocol.chunks import read_chunks, view_chunks
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.files import full_disk_named, write_all_at
 

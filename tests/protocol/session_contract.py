@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import CHUNK
+from fedjobs_protocol.chunks import CHUNK
 from fedjobs_protocol.errors import ErrorCode, FedjobsError, from_grpc
 from fedjobs_protocol.session_client import SessionClient
 from fedjobs_protocol.transfers import Download

@@ -4,7 +4,8 @@ import os
 
 import pytest
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import CHUNK, Upload, committed_in, read_chunks, view_chunks
+from fedjobs_protocol.blobs import Upload, committed_in
+from fedjobs_protocol.chunks import CHUNK, read_chunks, view_chunks
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.spares import SpareFiles
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import CHUNK
+from fedjobs_protocol.chunks import CHUNK
 from fedjobs_protocol.files import full_disk_named, write_all_at
 from fedjobs_protocol.ids import Digest
 from fedjobs_protocol.spares import SpareFiles

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload, committed_in, read_chunks
+from fedjobs_protocol.blobs import Upload, committed_in
+from fedjobs_protocol.chunks import read_chunks
 from fedjobs_protocol.files import full_disk_named, write_atomically
 from fedjobs_protocol.ids import SiloName, WorkId
 from fedjobs_protocol.spares import SpareFiles
