@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.inviting import invitation_to
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, explaining, policies
 from fedjobs_worker.consent.policies import Allowed, Refused

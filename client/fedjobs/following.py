@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from fedjobs_protocol.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, Status
+from fedjobs_common.jobs.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, Status
 from pydantic import Field, TypeAdapter, ValidationError
 
 _EVENTS: TypeAdapter[ProgressEvent] = TypeAdapter(

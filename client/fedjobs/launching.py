@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.identities import RunAuthority
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common.files import write_atomically
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import RunAuthority
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 

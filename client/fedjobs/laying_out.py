@@ -13,10 +13,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
 from pydantic import ValidationError
 
 from fedjobs import comparing

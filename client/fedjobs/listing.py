@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from fedjobs_protocol.processes import ProcessInfo, registered
+from fedjobs_common.processes import ProcessInfo, registered
 from rich.table import Table
 from rich.text import Text
 

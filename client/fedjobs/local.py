@@ -16,9 +16,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
 from fedjobs.launching import LocalSilos
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
-from fedjobs_protocol.statuses import Phase
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.jobs.statuses import Phase
 from rich.console import Console
 
 from fedjobs import following, results, runs, tables

@@ -80,7 +80,7 @@ def _is_a_job(of: str) -> bool:
 
 
 def _fetched(name: str, out: Path, target: Target) -> Path:
-    from fedjobs_protocol.errors import FedjobsError
+    from fedjobs_common.errors import FedjobsError
 
     from fedjobs.cluster.connections import connect
 

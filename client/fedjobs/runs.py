@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fedjobs_common import processes
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, ProgressEvent, Status
 from fedjobs_operator import api
-from fedjobs_protocol import processes
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.inviting import invitation_to
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, ProgressEvent, Status
+from fedjobs_protocol.hub.job_invitations import invitation_to
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol.processes import registered
+from fedjobs_common.processes import registered
 
 from fedjobs.environments import environment
 from fedjobs.restarts import Crashes, RestartPolicy, wait_before_restart

@@ -11,14 +11,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fedjobs_protocol import reports_server
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.ids import Digest, JobUid, SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.session_server import SessionServer
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.statuses import Phase, SiloState
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import Digest, JobUid, SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.reports import reports_server
+from fedjobs_protocol.sessions.session_server import SessionServer
 
 from fedjobs_coordinator.aggregation.blob_store import BlobStore
 from fedjobs_coordinator.aggregation.report_store import ReportStore

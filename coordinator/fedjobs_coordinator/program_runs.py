@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.models import Model
+from fedjobs_common.programs import parse_parameters
 from fedjobs_compute.graphs import disable_graph_rewriting
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.programs import parse_parameters
 from tensorflow_federated.python.core.impl.computation import function_utils
 
 from fedjobs_coordinator.coordinator import Coordinator

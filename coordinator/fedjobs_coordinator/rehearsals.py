@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import Digest, SiloName
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.ids import Digest, SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
+from fedjobs_protocol.transfers.values import Array, frame
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Array, frame
 
 from fedjobs_coordinator.aggregation.report_store import Report
 from fedjobs_coordinator.coordinator import Coordinator

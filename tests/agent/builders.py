@@ -9,8 +9,8 @@ from fedjobs_agent import names
 from fedjobs_agent.invitations import Received
 from fedjobs_agent.observations import Worker, WorkerPod
 from fedjobs_agent.planning import Judged
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.last_words import LastWord, Outcome
 

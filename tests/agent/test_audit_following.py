@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fedjobs_agent.audit_collecting import CollectedAudit
 from fedjobs_agent.audit_following import AuditFollowing
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent import audit_chains
 
 from tests.agent.clusters import until

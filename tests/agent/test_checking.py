@@ -12,11 +12,11 @@ import pytest
 import yaml
 from fedjobs_agent import checking, interceptions
 from fedjobs_agent.checking import check_way
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import RunAuthority, enrolment_name
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.hub.silo_tokens import SiloToken
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.identities import RunAuthority, enrolment_name
 
 from tests.agent.federations import SILO, AgentFederation
 from tests.agent.proxies import ConnectProxy

@@ -13,8 +13,8 @@ from fedjobs_agent.invitations import Received
 from fedjobs_agent.job_identities import Credentials
 from fedjobs_agent.planning import Start
 from fedjobs_agent.workers import StartRefusedError
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.hub_links import HubLink
+from fedjobs_common.errors import ErrorCode
+from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.usages import Usage

@@ -11,7 +11,7 @@ import pytest
 from fedjobs_agent import names, worker_jobs
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.planning import NO_GPU_FREE, Start
-from fedjobs_protocol.hub_links import HubLink
+from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.agent.builders import SILO, an_invitation

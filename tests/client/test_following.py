@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs.following import Follower, read_events, read_status
-from fedjobs_protocol.statuses import Phase, PhaseEvent, RoundEvent
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, RoundEvent
 
 from tests.client.run_folders import ARun, a_round
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fedjobs.folders import RunFolder
 from fedjobs.launching import LocalSilos
-from fedjobs_protocol.identities import Identity, RunAuthority, server_name
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, server_name
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 

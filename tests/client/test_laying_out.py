@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from fedjobs import laying_out
 from fedjobs.folders import RunFolder
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_protocol.identities.identities import Identity
 
 
 def a_job(uid: str = "11111111-2222-3333-4444-555555555555", rounds: int = 20, silos: int = 2) -> ResolvedJob:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from fedjobs.restarts import RestartPolicy
 from fedjobs.supervising import Program, Supervised, end_all, end_leftovers
-from fedjobs_protocol import processes
+from fedjobs_common import processes
 
 from tests.client.waiting import wait_until
 

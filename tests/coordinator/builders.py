@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from fedjobs_common import digests
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
 from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment, Collection, Failure, Outcome
 from fedjobs_coordinator.sessions.consents import Consents
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload
-from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.transfers.blobs import Upload
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
-from fedjobs_protocol.values import frame
 
 JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
 ALICE, BOB = SiloName("alice"), SiloName("bob")

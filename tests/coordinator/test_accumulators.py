@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
 from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN, check_accumulators, known_bytes, largest_frame
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
+from fedjobs_protocol.transfers.values import SequenceValue, frame
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
-from fedjobs_protocol.values import SequenceValue, frame
 
 SILO = SiloName("hospital-a")
 EXPECTED = [Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[2])), Leaf(name="n", tensor=Tensor(dtype="int64"))]

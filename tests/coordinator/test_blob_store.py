@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fedjobs_common import digests
+from fedjobs_common.file_pool import SpareFiles
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray, blob_of, stored_array
-from fedjobs_protocol import digests
-from fedjobs_protocol.layouts import encode
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame, unframe
+from fedjobs_protocol.transfers.layouts import encode
+from fedjobs_protocol.transfers.values import frame, unframe
 
 VALUES = np.arange(100_000, dtype=np.float32)
 

@@ -7,10 +7,10 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.ids import Digest, SiloName
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_coordinator import coordinator as coordinator_module
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.ids import Digest, SiloName
-from fedjobs_protocol.statuses import Phase
 
 from .builders import ALICE, BOB, WORK, a_job, an_assignment
 from .sites import SHARD, Silo, Site, offer, raised_by, until

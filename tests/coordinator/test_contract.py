@@ -7,17 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fedjobs_common import digests
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment, Collection
 from fedjobs_coordinator.sessions.consents import Consents, Offered
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload
-from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.transfers.blobs import Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from tests.protocol.coordinators import JOB, SILO, BackendFactory

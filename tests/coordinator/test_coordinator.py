@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
 from fedjobs_coordinator.sessions.assignments import Assignment
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState
 
 from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, taken
 from .sites import SHARD, Silo, Site, offer, raised_by, until

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import pytest
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import Digest, JobUid, SiloName, WorkId
 from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
 from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 from fedjobs_coordinator.state.checkpoints import Checkpoints
 from fedjobs_coordinator.state.generation import EpochLock
 from fedjobs_coordinator.state.state_codec import pack, unpack
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest, JobUid, SiloName, WorkId
-from fedjobs_protocol.spares import SpareFiles
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 WORK = WorkId("ab" * 32)

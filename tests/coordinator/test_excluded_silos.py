@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.sessions.assignments import Failure
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.v1 import report_pb2
 from fedjobs_protocol.v1 import session_pb2 as pb
 

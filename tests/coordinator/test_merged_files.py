@@ -13,13 +13,13 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
 from fedjobs_coordinator.aggregation.merging import BLOCK, Leaves, Merger, NotFiniteError
 from fedjobs_coordinator.aggregation.report_store import Report
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame
+from fedjobs_protocol.transfers.values import frame
 
 Array = npt.NDArray[Any]
 FOLDS: dict[MergeKind, Callable[[Array, Array], Array]] = {

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
 from fedjobs_coordinator.aggregation.merging import BLOCK, Merger, NotFiniteError
 from fedjobs_coordinator.aggregation.report_store import Report
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.layouts import TensorLayout
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame, layout
+from fedjobs_protocol.transfers.layouts import TensorLayout
+from fedjobs_protocol.transfers.values import frame, layout
 
 Array = npt.NDArray[Any]
 LARGE = BLOCK // 4 * 3 + 5  # elements: several blocks, the last one short

@@ -5,11 +5,9 @@ import math
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.sessions.roster import Roster
-from fedjobs_coordinator.status.progress import Progress
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import Digest, Epoch
-from fedjobs_protocol.statuses import (
+from fedjobs_common import digests
+from fedjobs_common.ids import Digest, Epoch
+from fedjobs_common.jobs.statuses import (
     Phase,
     PhaseEvent,
     ProgressEvent,
@@ -19,6 +17,8 @@ from fedjobs_protocol.statuses import (
     SiloState,
     Status,
 )
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.status.progress import Progress
 from pydantic import TypeAdapter
 
 from .builders import ALICE, BOB, a_job

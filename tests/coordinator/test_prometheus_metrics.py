@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fedjobs_common.ids import Epoch
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.status.progress import Progress
 from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
-from fedjobs_protocol.ids import Epoch
 
 from .builders import ALICE, BOB, a_job
 

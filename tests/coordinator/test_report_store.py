@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fedjobs_common import digests
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.ids import WorkId
 from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import WorkId
-from fedjobs_protocol.spares import SpareFiles
 
 from .builders import ALICE, OTHER_WORK, WORK
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_coordinator.state import checkpoints as checkpoints_module
 from fedjobs_coordinator.state.checkpoints import Checkpoints
 from fedjobs_coordinator.state.state_codec import pack, unpack
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import SequenceValue
+from fedjobs_protocol.transfers.values import SequenceValue
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload, committed_in
-from fedjobs_protocol.chunks import CHUNK, read_chunks, view_chunks
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_common import digests
+from fedjobs_common.chunks import CHUNK, read_chunks, view_chunks
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_protocol.transfers.blobs import Upload, committed_in
 
 VALUE = os.urandom(1000) * 3000
 DIGEST = digests.raw(digests.digest(VALUE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.digests import digest
+from fedjobs_common.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.consent.explaining import explain
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.data import fits
 from fedjobs_worker.data.schemas import Component

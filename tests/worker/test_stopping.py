@@ -73,7 +73,7 @@ from importlib.abc import MetaPathFinder
 
 class AskedToEndAtTheFirstLargeImport(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("pydantic", "structlog", "grpc", "psutil", "fedjobs_protocol"):
+        if name.split(".")[0] in ("pydantic", "structlog", "grpc", "psutil", "fedjobs_common", "fedjobs_protocol"):
             signal.raise_signal(signal.SIGTERM)
 
 sys.meta_path.insert(0, AskedToEndAtTheFirstLargeImport())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 from fedjobs_worker.consent import policies
 from fedjobs_worker.silo_files import SiloFile
 

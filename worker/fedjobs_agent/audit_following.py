@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 import urllib3
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 
 from fedjobs_agent.audit_collecting import CollectedAudit
 from fedjobs_agent.cluster import Cluster

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.channels import open_enrolment_channel
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import enrolment_name
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.hub.silo_tokens import SiloToken
+from fedjobs_protocol.identities.channels import open_enrolment_channel
+from fedjobs_protocol.identities.identities import enrolment_name
 from fedjobs_worker.silo_files import DatasetFile, SiloFile
 
 from fedjobs_agent import config as configs

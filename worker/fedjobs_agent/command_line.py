@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
 
 from fedjobs_agent import config as configs

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import FedjobsError
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, installed
 from fedjobs_worker.consent.audits import Audit

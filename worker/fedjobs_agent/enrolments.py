@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from fedjobs_protocol import keys, renewals, silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.models import Model
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.hub.silo_tokens import SiloToken
+from fedjobs_protocol.identities import keys, renewals
+from fedjobs_protocol.identities.identities import Identity
 from pydantic import ValidationError
 
 from fedjobs_agent.identity_stores import IdentityStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.invitations import Received

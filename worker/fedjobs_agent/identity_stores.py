@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
 
 if TYPE_CHECKING:
     from fedjobs_agent.cluster import Cluster

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from fedjobs_protocol import retries
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common import retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 _REVOKED = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_UNKNOWN})

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fedjobs_protocol import keys, renewals
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.identities import keys, renewals
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.identities.renewals import Renewing
 
 _MOST_UNUSED = 256
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.files import write_atomically
+from fedjobs_common.files import write_atomically
 from fedjobs_worker import last_words
 from fedjobs_worker.last_words import LastWord
 from fedjobs_worker.silo_files import SiloFile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 from fedjobs_worker.consent.policies import Decision, Refused
 from fedjobs_worker.last_words import Outcome
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from fedjobs_protocol.hub_links import HubLink
+from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.consent import approvals, pending
 from fedjobs_worker.silo_files import SiloFile
 

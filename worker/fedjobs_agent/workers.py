@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.job_identities import Credentials

@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_common.ids import JobUid
+from fedjobs_protocol.hub.invitations import Invitation
 from pydantic import ValidationError
 
 from fedjobs_worker import last_words, logs, silo_files

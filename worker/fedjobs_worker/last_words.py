@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.models import Model
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.models import Model
 from pydantic import ValidationError
 
 _LONGEST = 2000  # characters of a message; Kubernetes keeps 4096 bytes of all

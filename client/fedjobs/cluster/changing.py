@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.names import JobRef
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs.cluster import job_statuses
 from fedjobs.cluster.federated_jobs import Body, FederatedJobs

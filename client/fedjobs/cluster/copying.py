@@ -7,9 +7,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import full_disk_named
-from fedjobs_protocol.result_manifests import MANIFEST
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import full_disk_named
+from fedjobs_common.jobs.result_manifests import MANIFEST
 
 from fedjobs.cluster import remote_commands
 from fedjobs.cluster.connections import Connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import fsspec
-from fedjobs_protocol.result_manifests import MANIFEST
+from fedjobs_common.jobs.result_manifests import MANIFEST
 
 from fedjobs.cluster.verifying import listed
 

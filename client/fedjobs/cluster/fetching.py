@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.names import JobRef
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.statuses import Phase
 
 from fedjobs.cluster import coordinator_pods, copying, job_statuses, reader_pods, result_places
 from fedjobs.cluster.api_errors import ApiError, explained

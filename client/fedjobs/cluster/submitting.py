@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import api
 from fedjobs_operator.api import strict_yaml
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs import comparing
 from fedjobs.cluster.connections import Connection

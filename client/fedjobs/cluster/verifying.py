@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.result_manifests import MANIFEST, ResultFile, ResultManifest, manifest_of
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.result_manifests import MANIFEST, ResultFile, ResultManifest, manifest_of
 from pydantic import ValidationError
 
 

@@ -99,7 +99,7 @@ def _plain(value: object) -> str:
 def _collected(connection: Connection) -> Iterator[bytes]:
     """The lines of the log that the agent has collected."""
     from fedjobs_agent.audit_collecting import FILE
-    from fedjobs_protocol.errors import ErrorCode, FedjobsError
+    from fedjobs_common.errors import ErrorCode, FedjobsError
 
     from fedjobs.cluster import remote_commands
     from fedjobs.cluster.api_errors import explained

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.api.silos import SiloStatus
 from fedjobs_operator.names import INVITE_AGAIN, silo_invitation
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs.silos.silo_objects import Body, SiloObjects
 

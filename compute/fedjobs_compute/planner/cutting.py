@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 
 from fedjobs_compute.planner.normal_form import NormalForm, unbound_references

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import tensorflow_federated as tff
-from fedjobs_protocol.digests import digest
+from fedjobs_common.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_protocol.versions import SHARD_FORMATS
 from tensorflow_federated.python.common_libs import structure

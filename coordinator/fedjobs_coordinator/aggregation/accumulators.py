@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from fedjobs_protocol import layouts
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.values import Leaf, SequenceValue, layout, unframe
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Leaf, SequenceValue, layout, unframe
 
 LARGEST_UNKNOWN = 1 << 30  # bytes, where the plan does not know the size: strings, shapes that depend on data
 _HEADER_BYTES = 4096  # and as much again for each leaf

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fedjobs_protocol import digests
-from fedjobs_protocol.chunks import CHUNK
-from fedjobs_protocol.files import full_disk_named, write_all_at
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import Frame
+from fedjobs_common import digests
+from fedjobs_common.chunks import CHUNK
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.files import full_disk_named, write_all_at
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.transfers.values import Frame
 
 
 class BlobStore:

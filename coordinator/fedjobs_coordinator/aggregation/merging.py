@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
-from fedjobs_protocol import layouts
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.layouts import TensorLayout
-from fedjobs_protocol.values import layout
+from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.layouts import TensorLayout
+from fedjobs_protocol.transfers.values import layout
 
 from fedjobs_coordinator.aggregation.accumulators import read_value
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, stored_array

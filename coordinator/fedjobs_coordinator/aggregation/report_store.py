@@ -10,12 +10,12 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload, committed_in
-from fedjobs_protocol.chunks import read_chunks
-from fedjobs_protocol.files import full_disk_named, write_atomically
-from fedjobs_protocol.ids import SiloName, WorkId
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_common import digests
+from fedjobs_common.chunks import read_chunks
+from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.files import full_disk_named, write_atomically
+from fedjobs_common.ids import SiloName, WorkId
+from fedjobs_protocol.transfers.blobs import Upload, committed_in
 
 _WORTH_SPARING = 1 << 20  # bytes
 

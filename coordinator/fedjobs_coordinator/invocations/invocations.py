@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.planner.python_values import from_leaves, parts, to_leaves
 from fedjobs_compute.plans import Plan, Stage
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
 from tensorflow_federated.python.common_libs import structure
 
 from fedjobs_coordinator.aggregation.accumulators import known_bytes

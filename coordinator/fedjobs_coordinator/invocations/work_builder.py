@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest, SiloName
 from fedjobs_compute.planner.python_values import parts, to_leaves
 from fedjobs_compute.plans import ClientInput, Plan, Stage
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest, SiloName
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.values import frame
 
 from fedjobs_coordinator.aggregation.accumulators import largest_frame
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob, blob_of

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import FinalWord, Phase
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import FinalWord, Phase
+from fedjobs_protocol.identities.identities import Identity
 from pydantic import ValidationError
 
 from fedjobs_coordinator.coordinator import Coordinator
@@ -138,7 +138,7 @@ def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
     Raises:
         FedjobsError: PORT_IN_USE.
     """
-    from fedjobs_protocol.http_metrics import MetricsServer
+    from fedjobs_common.http_metrics import MetricsServer
 
     from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.hub_client import EnrolmentClient
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.pod_identities import PodIdentities, contents
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.pod_identities import PodIdentities, contents
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.identities.renewals import Renewing
 from prometheus_client import CollectorRegistry
 
 from fedjobs_coordinator.process.terminations import Termination

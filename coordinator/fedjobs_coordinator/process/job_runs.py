@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.result_manifests import ResultManifest
-from fedjobs_protocol.statuses import Phase, ResultLocation
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import JobUid
+from fedjobs_common.jobs.result_manifests import ResultManifest
+from fedjobs_common.jobs.statuses import Phase, ResultLocation
 
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
 from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination

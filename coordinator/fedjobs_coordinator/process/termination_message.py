@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.files import write_all
-from fedjobs_protocol.statuses import FinalWord
+from fedjobs_common.files import write_all
+from fedjobs_common.jobs.statuses import FinalWord
 
 _LOG = structlog.get_logger()
 

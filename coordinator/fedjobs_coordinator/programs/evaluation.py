@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_coordinator.programs import clients
 from fedjobs_coordinator.programs.metric_history import flat

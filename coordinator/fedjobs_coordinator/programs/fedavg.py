@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import PATH, FedAvgParameters
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import PATH, FedAvgParameters
 
 from fedjobs_coordinator.programs import evaluation, exports, models, seeds, training
 from fedjobs_coordinator.programs.evaluation import Evaluation

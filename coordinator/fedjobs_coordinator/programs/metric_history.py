@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fedjobs_protocol.files import full_disk_named, write_atomically
+from fedjobs_common.files import full_disk_named, write_atomically
 
 
 def flat(metrics: Mapping[str, Any], prefix: str) -> dict[str, float]:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.models import Model
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.models import Model
 
 
 class SiloDataIterator(Protocol):
@@ -52,7 +52,7 @@ class ProgramContext(Protocol):
         """Where the program writes its result; it need not exist yet."""
 
     def data(self, dataset: str) -> SiloDataSource:
-        """The silos' data of that name, which is one of `fedjobs_protocol.programs.datasets(...)`."""
+        """The silos' data of that name, which is one of `fedjobs_common.programs.datasets(...)`."""
 
     # A computation is a `tff.Computation`, and states and results are whatever it returns: TFF has no types for them.
     async def run(self, computation: Any, *arguments: Any) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedCohort
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort
 
 from fedjobs_coordinator.sessions.consents import Standing
 

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import Digest, SiloName
+from fedjobs_common import digests
+from fedjobs_common.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob

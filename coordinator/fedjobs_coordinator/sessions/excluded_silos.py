@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.ids import SiloName
+from fedjobs_common.ids import SiloName
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from fedjobs_coordinator.sessions.assignments import Failure
 from fedjobs_coordinator.sessions.roster import Roster

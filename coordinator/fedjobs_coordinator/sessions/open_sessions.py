@@ -6,8 +6,8 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
 
 
 @dataclass(eq=False)

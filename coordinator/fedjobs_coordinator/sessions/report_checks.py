@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
-from fedjobs_protocol.ids import Digest
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.accumulators import check_accumulators

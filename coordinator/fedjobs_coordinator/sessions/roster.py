@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState, SiloStatus
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState, SiloStatus
 
 LOST_AFTER_S = 15.0  # without any sign of life; three heartbeats
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import structlog
-from fedjobs_protocol.blobs import BlobSource, Upload
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.reports.exclusions import Exclusion
+from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
@@ -30,7 +30,7 @@ POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
 
 
 class Sessions:
-    """A `fedjobs_protocol.session_server.SessionHandler`."""
+    """A `fedjobs_protocol.sessions.session_server.SessionHandler`."""
 
     def __init__(
         self,

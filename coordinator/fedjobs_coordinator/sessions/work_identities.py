@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import Digest, JobUid, SiloName, WorkId
+from fedjobs_common import digests
+from fedjobs_common.ids import Digest, JobUid, SiloName, WorkId
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 

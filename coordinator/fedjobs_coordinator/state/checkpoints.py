@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.files import write_atomically
+from fedjobs_common import digests
+from fedjobs_common.files import write_atomically
 
 from fedjobs_coordinator.state.state_codec import pack, unpack
 

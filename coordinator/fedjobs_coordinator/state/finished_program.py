@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.result_manifests import ResultManifest, manifest_of
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import JobUid
+from fedjobs_common.jobs.result_manifests import ResultManifest, manifest_of
 from pydantic import ValidationError
 
 

@@ -6,9 +6,9 @@ import fcntl
 import os
 from pathlib import Path
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import Epoch
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import Epoch
 
 
 class EpochLock:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 _CREDENTIALS = "Correct the credentials in the Secret that spec.output.secretName names, and their rights."
 _PLACE = "Correct spec.output: the bucket or the folder must be there already."

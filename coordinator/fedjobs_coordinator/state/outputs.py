@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.result_manifests import MANIFEST, ResultFile, ResultManifest
-from fedjobs_protocol.retries import Report, getting_on
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.result_manifests import MANIFEST, ResultFile, ResultManifest
+from fedjobs_common.retries import Report, getting_on
 from fsspec.implementations.local import LocalFileSystem
 
 from fedjobs_coordinator.state.output_errors import explained, options_explained, refused

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import numpy as np
-from fedjobs_protocol.values import Leaf, SequenceValue, frame, unframe
+from fedjobs_protocol.transfers.values import Leaf, SequenceValue, frame, unframe
 
 
 def pack(value: Any) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from fedjobs_protocol import logs
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent
+from fedjobs_common import logs
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import PhaseEvent, ProgressEvent, RoundEvent, SiloEvent
 from structlog.typing import EventDict, WrappedLogger
 
 _LOG = structlog.get_logger()

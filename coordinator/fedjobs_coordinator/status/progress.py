@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.files import full_disk_named, write_atomically
-from fedjobs_protocol.ids import Digest, Epoch, SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import (
+from fedjobs_common import digests
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.files import full_disk_named, write_atomically
+from fedjobs_common.ids import Digest, Epoch, SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import (
     Phase,
     PhaseEvent,
     ProgressEvent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 
-from fedjobs_protocol.statuses import ProgressEvent, RoundEvent, SiloState, Status
+from fedjobs_common.jobs.statuses import ProgressEvent, RoundEvent, SiloState, Status
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector

@@ -10,7 +10,7 @@ _LONGEST_S = 45.0  # under the 50 s after which load balancers cut an idle link
 
 
 class StatusReports:
-    """A `fedjobs_protocol.reports_server.ReportsHandler`. Used in one event loop.
+    """A `fedjobs_protocol.reports.reports_server.ReportsHandler`. Used in one event loop.
 
     Args:
         status: The present status as JSON; called in the event loop.

@@ -12,9 +12,9 @@ from fedjobs.cluster import copying, result_places
 from fedjobs.cluster.federated_jobs import FederatedJobs
 from fedjobs.cluster.fetching import fetch
 from fedjobs.exits import Exit
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.result_manifests import manifest_of
 from fedjobs_operator import api
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.result_manifests import manifest_of
 from typer.testing import CliRunner, Result
 
 from tests.api.jobs import a_job

@@ -9,8 +9,8 @@ from fedjobs.cluster import following
 from fedjobs.cluster.api_errors import ApiError
 from fedjobs.cluster.following import Deleted, Seen, Unreachable, follow
 from fedjobs.cluster.watching import Quiet, watch
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.statuses import PhaseEvent, ProgressEvent
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.jobs.statuses import PhaseEvent, ProgressEvent
 
 from tests.client.cluster.jobs_on_a_cluster import AJob
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 

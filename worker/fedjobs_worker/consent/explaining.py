@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.policy_files import Policy

@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
 
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError, pair
 from fedjobs_worker.channels.messages import Failed

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from fedjobs_protocol import digests, retries
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.transfers import Download
+from fedjobs_common import digests, retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.sessions.session_client import SessionClient
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, TENSORFLOW, installed
 
