@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs_agent import config
-from fedjobs_agent.own_files import SiloFileReader
+from fedjobs_agent.silo_file_reader import SiloFileReader
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
 

@@ -6,8 +6,8 @@ import datetime
 from pathlib import Path
 
 import pytest
-from fedjobs_agent.enrolments import Enrolment
-from fedjobs_agent.identity_stores import FolderStore
+from fedjobs_agent.identity.enrolments import Enrolment
+from fedjobs_agent.identity.identity_stores import FolderStore
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.identities import renewals

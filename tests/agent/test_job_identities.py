@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from fedjobs_agent.job_identities import JobIdentities
+from fedjobs_agent.identity.job_identities import JobIdentities
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import JobUid, SiloName
 from fedjobs_protocol.identities.identities import Identity, RunAuthority

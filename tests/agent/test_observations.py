@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_agent.observations import NOT_STARTED, Worker, pod_of, worker_of
+from fedjobs_agent.planning.observations import NOT_STARTED, Worker, pod_of, worker_of
 from fedjobs_worker.last_words import Outcome
 
 JOB: dict[str, Any] = {

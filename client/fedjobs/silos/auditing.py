@@ -98,7 +98,7 @@ def _plain(value: object) -> str:
 
 def _collected(connection: Connection) -> Iterator[bytes]:
     """The lines of the log that the agent has collected."""
-    from fedjobs_agent.audit_collecting import FILE
+    from fedjobs_agent.workers.collected_audit import FILE
     from fedjobs_common.errors import ErrorCode, FedjobsError
 
     from fedjobs.cluster import remote_commands

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedjobs_agent.audit_collecting import CollectedAudit
-from fedjobs_agent.audit_following import AuditFollowing
+from fedjobs_agent.workers.audit_follower import AuditFollowing
+from fedjobs_agent.workers.collected_audit import CollectedAudit
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent import audit_chains
 

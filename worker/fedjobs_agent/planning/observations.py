@@ -9,7 +9,7 @@ from typing import Any
 from fedjobs_worker import last_words
 from fedjobs_worker.last_words import LastWord
 
-from fedjobs_agent.names import GPU, INVITATION_ID, JOB_UID
+from fedjobs_agent.planning.names import GPU, INVITATION_ID, JOB_UID
 
 SESSION = "session"
 """The container whose end is the worker's."""

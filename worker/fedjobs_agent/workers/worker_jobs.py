@@ -14,10 +14,10 @@ from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.consent import approvals, pending
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs_agent import names
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.observations import SESSION
-from fedjobs_agent.planning import Start
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import SESSION
+from fedjobs_agent.planning.planner import Start
 
 Object = dict[str, Any]
 

@@ -19,7 +19,7 @@ from fedjobs_protocol.identities import keys, renewals
 from fedjobs_protocol.identities.identities import Identity
 from pydantic import ValidationError
 
-from fedjobs_agent.identity_stores import IdentityStore
+from fedjobs_agent.identity.identity_stores import IdentityStore
 
 _LOG = structlog.get_logger()
 _CERTIFICATE, _KEY, _TRUST, _FEDERATION = "tls.crt", "tls.key", "ca.crt", "federation.json"

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from fedjobs_agent.observations import Worker, WorkerPod
-from fedjobs_agent.planning import (
+from fedjobs_agent.planning.observations import Worker, WorkerPod
+from fedjobs_agent.planning.planner import (
     AGAIN_AFTER_S,
     CLUSTER_RULE,
     LOST_AFTER_S,

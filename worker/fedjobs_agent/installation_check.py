@@ -1,6 +1,6 @@
 """Whether a silo is installed well: `helm test` runs it in a pod of its own, beside the agent.
 
-python -m fedjobs_agent.checking --config /etc/fedjobs/agent.yaml
+python -m fedjobs_agent.installation_check --config /etc/fedjobs/agent.yaml
 
 Looks at the silo's file, at the data that it names, and at the way to the front door. It has no key and enrols nothing.
 """
@@ -23,15 +23,15 @@ from fedjobs_worker.silo_files import DatasetFile, SiloFile
 
 from fedjobs_agent import config as configs
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.interceptions import stranger
-from fedjobs_agent.own_files import SiloFileReader
+from fedjobs_agent.identity.tls_interception import stranger
+from fedjobs_agent.silo_file_reader import SiloFileReader
 
 CONNECTED_S = 20.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 all is well; 1 something is not, and is named."""
-    parser = argparse.ArgumentParser("python -m fedjobs_agent.checking", description=__doc__)
+    parser = argparse.ArgumentParser("python -m fedjobs_agent.installation_check", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="agent.yaml")
     options = parser.parse_args(arguments)
     failed = False

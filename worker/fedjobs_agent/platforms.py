@@ -9,10 +9,10 @@ from pathlib import Path
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
-from fedjobs_agent import names
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.identity_stores import FolderStore, IdentityStore, SecretStore
-from fedjobs_agent.workers import Workers
+from fedjobs_agent.identity.identity_stores import FolderStore, IdentityStore, SecretStore
+from fedjobs_agent.planning import names
+from fedjobs_agent.workers.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
     Raises:
         FedjobsError: There is no way to the cluster.
     """
-    from fedjobs_agent import worker_jobs
-    from fedjobs_agent.cluster import Cluster, connected
-    from fedjobs_agent.cluster_workers import ClusterWorkers
+    from fedjobs_agent.cluster_api import Cluster, connected
+    from fedjobs_agent.workers import worker_jobs
+    from fedjobs_agent.workers.cluster_workers import ClusterWorkers
 
     cluster = Cluster(connected(kubeconfig), namespace)
     owner = worker_jobs.owned_by_deployment(cluster.deployment(deployment)) if deployment else None
@@ -66,7 +66,7 @@ def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Sur
     Raises:
         FedjobsError: The folder cannot be used, or another agent uses it.
     """
-    from fedjobs_agent.local_workers import LocalWorkers
+    from fedjobs_agent.workers.local_workers import LocalWorkers
 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -12,10 +12,10 @@ import structlog
 from fedjobs_common.errors import FedjobsError
 
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.observations import NOT_STARTED, Worker, WorkerPod
-from fedjobs_agent.planning import Gpus, waits_for_gpu
-from fedjobs_agent.workers import Workers
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.planning.observations import NOT_STARTED, Worker, WorkerPod
+from fedjobs_agent.planning.planner import Gpus, waits_for_gpu
+from fedjobs_agent.workers.workers import Workers
 
 NO_POD = "no pod is made for it"
 NOT_ALLOWED = "the cluster refuses to make it"

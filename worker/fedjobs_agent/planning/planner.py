@@ -9,9 +9,9 @@ from fedjobs_common.errors import ErrorCode
 from fedjobs_worker.consent.policies import Decision, Refused
 from fedjobs_worker.last_words import Outcome
 
-from fedjobs_agent import names
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.observations import Worker, WorkerPod
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import Worker, WorkerPod
 
 AGAIN_AFTER_S = 10.0
 """An invitation that still stands so long after its worker ended with the job going on is meant."""

@@ -11,9 +11,9 @@ import structlog
 import urllib3
 from fedjobs_common.errors import FedjobsError
 
-from fedjobs_agent.audit_collecting import CollectedAudit
-from fedjobs_agent.cluster import Cluster
-from fedjobs_agent.observations import SESSION
+from fedjobs_agent.cluster_api import Cluster
+from fedjobs_agent.planning.observations import SESSION
+from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 Pod = Mapping[str, Any]
 Container = tuple[str, int]

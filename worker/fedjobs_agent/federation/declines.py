@@ -19,8 +19,8 @@ from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, installe
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Refused
 
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.planning import Decline
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.planning.planner import Decline
 
 REPEATED_AFTER_S = 300.0
 """A coordinator that was started anew may not know of it any more."""

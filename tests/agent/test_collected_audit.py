@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fedjobs_agent.audit_collecting import CollectedAudit
+from fedjobs_agent.workers.collected_audit import CollectedAudit
 from fedjobs_worker.consent.audit_chains import Verified, entries, raw_lines, verify
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Refused

@@ -15,7 +15,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 
 if TYPE_CHECKING:
-    from fedjobs_agent.cluster import Cluster
+    from fedjobs_agent.cluster_api import Cluster
 
 Files = Mapping[str, bytes]
 

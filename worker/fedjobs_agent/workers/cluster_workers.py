@@ -12,16 +12,17 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent.usages import day_of
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs_agent import names, worker_jobs
-from fedjobs_agent.audit_collecting import CollectedAudit
-from fedjobs_agent.audit_following import AuditFollowing
-from fedjobs_agent.cluster import Cluster
+from fedjobs_agent.cluster_api import Cluster
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.identity_stores import secret_of
-from fedjobs_agent.job_identities import Credentials
-from fedjobs_agent.observations import Worker, WorkerPod, made_of, pod_of, worker_of
-from fedjobs_agent.planning import Start
-from fedjobs_agent.workers import StartRefusedError
+from fedjobs_agent.errors import StartRefusedError
+from fedjobs_agent.identity.identity_stores import secret_of
+from fedjobs_agent.identity.job_identities import Credentials
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import Worker, WorkerPod, made_of, pod_of, worker_of
+from fedjobs_agent.planning.planner import Start
+from fedjobs_agent.workers import worker_jobs
+from fedjobs_agent.workers.audit_follower import AuditFollowing
+from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 UNREADABLE_S = 300.0
 """A log that cannot be read for so long (its node is gone) is given up."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fedjobs_agent import checking, interceptions
-from fedjobs_agent.checking import check_way
+from fedjobs_agent import installation_check
+from fedjobs_agent.identity import tls_interception
+from fedjobs_agent.installation_check import check_way
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.hub.silo_tokens import SiloToken
@@ -47,14 +48,14 @@ def installed(folder: Path, path: str, token: SiloToken | None = None) -> list[s
 
 def test_a_file_and_its_data_are_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n")
-    assert checking.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
+    assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
     said = capsys.readouterr().out
     assert "the file of silo hospital-a is valid; it offers digits" in said
     assert "there is no token" in said
 
 
 def test_data_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert checking.main(installed(tmp_path, "/data/*.csv")) == 1
+    assert installation_check.main(installed(tmp_path, "/data/*.csv")) == 1
     assert "FAILED: datasets.digits: there is no file /data/*.csv" in capsys.readouterr().out
 
 
@@ -99,8 +100,8 @@ def test_also_behind_a_proxy(intercepting: str, monkeypatch: pytest.MonkeyPatch)
     with ConnectProxy(intercepting) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         address = "nowhere.example.org:443"
-        assert interceptions.stranger(address, FRONT_DOOR, AUTHORITY.coordinators.certificate) is not None
-        assert interceptions.stranger(address, FRONT_DOOR, other) is None  # one that is trusted
+        assert tls_interception.stranger(address, FRONT_DOOR, AUTHORITY.coordinators.certificate) is not None
+        assert tls_interception.stranger(address, FRONT_DOOR, other) is None  # one that is trusted
         assert proxy.asked == [address, address]
 
 
@@ -113,6 +114,6 @@ def test_the_way_to_a_real_hub_is_open_also_through_a_proxy(
     (tmp_path / "rows.csv").write_text("a\n1\n")
     with ConnectProxy(federation.door.address) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert checking.main(installed(tmp_path, str(tmp_path / "*.csv"), token)) == 0
+        assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"), token)) == 0
         assert proxy.asked == ["nowhere.example.org:443"]
     assert f"the front door {FRONT_DOOR} answers at nowhere.example.org:443" in capsys.readouterr().out

@@ -23,11 +23,11 @@ from fedjobs_worker import last_words
 from fedjobs_worker.last_words import LastWord
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs_agent import names
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.job_identities import Credentials
-from fedjobs_agent.observations import Worker, WorkerPod
-from fedjobs_agent.planning import Start
+from fedjobs_agent.identity.job_identities import Credentials
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import Worker, WorkerPod
+from fedjobs_agent.planning.planner import Start
 
 GRACE_S = 50.0
 _RUNNER_AGAIN_S = 5.0

@@ -16,7 +16,7 @@ from kubernetes import config as kubernetes_config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
-from fedjobs_agent.workers import StartRefusedError
+from fedjobs_agent.errors import StartRefusedError
 
 Object = dict[str, Any]
 

@@ -6,16 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fedjobs_common.errors import FedjobsError
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs_agent.job_identities import Credentials
-from fedjobs_agent.observations import Worker, WorkerPod
-from fedjobs_agent.planning import Start
-
-
-class StartRefusedError(FedjobsError):
-    """A worker may not be made here as it is: of a retry alone nothing better is to be expected."""
+from fedjobs_agent.identity.job_identities import Credentials
+from fedjobs_agent.planning.observations import Worker, WorkerPod
+from fedjobs_agent.planning.planner import Start
 
 
 class Workers(Protocol):
