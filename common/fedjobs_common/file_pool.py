@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 
-class SpareFiles:
+class FilePool:
     """Keeps files that nobody needs any more for whoever needs one of about the same size next. Thread-safe.
 
     Args:

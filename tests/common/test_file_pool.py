@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def old(tmp_path):
 
 
 def test_a_file_that_was_given_is_taken_once(tmp_path, old):
-    spares = SpareFiles(tmp_path / "spares", most=2)
+    spares = FilePool(tmp_path / "spares", most=2)
     spares.give(old())
     target = tmp_path / "new"
     assert spares.take(target)
@@ -24,7 +24,7 @@ def test_a_file_that_was_given_is_taken_once(tmp_path, old):
 
 
 def test_more_files_than_are_wanted_are_removed(tmp_path, old):
-    spares = SpareFiles(tmp_path / "spares", most=1)
+    spares = FilePool(tmp_path / "spares", most=1)
     for name in ("one", "two"):
         spares.give(old(name))
     assert len(list((tmp_path / "spares").iterdir())) == 1
@@ -32,8 +32,8 @@ def test_more_files_than_are_wanted_are_removed(tmp_path, old):
 
 
 def test_files_of_an_earlier_process_are_taken_over(tmp_path, old):
-    SpareFiles(tmp_path / "spares", most=2).give(old("one"))
-    spares = SpareFiles(tmp_path / "spares", most=2)
+    FilePool(tmp_path / "spares", most=2).give(old("one"))
+    spares = FilePool(tmp_path / "spares", most=2)
     spares.give(old("two"))
     targets = [tmp_path / "a", tmp_path / "b"]
     assert [spares.take(target) for target in targets] == [True, True]

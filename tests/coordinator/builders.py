@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from fedjobs_common import digests
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
-from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
-from fedjobs_coordinator.sessions.assignments import Assignment, Collection, Failure, Outcome
+from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report, RoundOutcomes
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Consents
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
@@ -56,7 +57,7 @@ def an_assignment(
     largest: int = 2 * len(FRAMED),
 ) -> Assignment:
     work = pb.Work(work_id=work_id)
-    return Assignment(silo, work_id, work, blobs or {}, accumulators, largest, Collection())
+    return Assignment(silo, work_id, work, blobs or {}, accumulators, largest, RoundOutcomes())
 
 
 class Desk:
@@ -65,7 +66,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.time = 0.0
         self.events: list[tuple[SiloName, SiloState, str, str]] = []
-        self.spares = SpareFiles(folder / "spares", most=4)
+        self.spares = FilePool(folder / "spares", most=4)
         self.store = BlobStore(folder / "values", self.spares)
         self.reports = ReportStore(folder / "reports", self.spares)
         self.folder = folder
@@ -114,7 +115,7 @@ def a_result(content: bytes | None = FRAMED, work_id: str = WORK, digest: bytes 
 
 
 def outcome(assignment: Assignment) -> Outcome | None:
-    return assignment.collection.outcomes().get(assignment.silo)
+    return assignment.outcomes.received().get(assignment.silo)
 
 
 def failure(assignment: Assignment) -> Failure:

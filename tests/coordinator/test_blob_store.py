@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fedjobs_common import digests
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray, blob_of, stored_array
 from fedjobs_protocol.transfers.layouts import encode
 from fedjobs_protocol.transfers.values import frame, unframe
@@ -16,7 +16,7 @@ VALUES = np.arange(100_000, dtype=np.float32)
 
 @pytest.fixture
 def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "values", SpareFiles(tmp_path / "spares", most=2))
+    return BlobStore(tmp_path / "values", FilePool(tmp_path / "spares", most=2))
 
 
 def _stored(store: BlobStore) -> StoredArray:
@@ -82,5 +82,5 @@ def test_a_shorter_blob_in_a_longer_spare_file_is_as_long_as_it_is(store: BlobSt
 def test_files_that_an_earlier_process_left_become_spare(tmp_path: Path) -> None:
     (tmp_path / "values").mkdir()
     (tmp_path / "values" / "0").write_bytes(b"left behind")
-    BlobStore(tmp_path / "values", SpareFiles(tmp_path / "spares", most=2))
+    BlobStore(tmp_path / "values", FilePool(tmp_path / "spares", most=2))
     assert not list((tmp_path / "values").iterdir())

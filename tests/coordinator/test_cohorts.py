@@ -80,7 +80,7 @@ def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    coordinator.refused(SHARD, ALICE)
+    coordinator.mark_refused(SHARD, ALICE)
     assert coordinator.cohort(SHARD, offer) == [BOB]
     assert coordinator.cohort(Digest("00" * 32), offer) == [ALICE, BOB]
 
@@ -103,7 +103,7 @@ def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, m
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
     alice.pull()
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     coordinator.withdraw([assignment])
     _stand_still(monkeypatch)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel

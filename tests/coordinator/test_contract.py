@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from fedjobs_common import digests
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 from fedjobs_coordinator.aggregation.report_store import ReportStore
-from fedjobs_coordinator.sessions.assignments import Assignment, Collection
+from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Consents, Offered
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
@@ -49,11 +50,11 @@ class _Backend:
         starts = directory / "starts"
         epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
         starts.write_bytes(bytes(epoch))
-        spares = SpareFiles(directory / "spares", most=4)
+        spares = FilePool(directory / "spares", most=4)
         self._store = BlobStore(directory / "values", spares)
         roster = Roster([SILO, OTHER_SILO], time.monotonic, lambda *_: None)
         self.handler = _Observed(Epoch(epoch), roster, ReportStore(directory / "reports", spares))
-        self._offered: dict[str, Collection] = {}
+        self._offered: dict[str, RoundOutcomes] = {}
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._assign(silo, work, {}, accumulator_bytes)
@@ -74,15 +75,15 @@ class _Backend:
         return self.handler.uploaded.get((silo, work_id))
 
     def reports(self) -> list[pb.Report]:
-        return [pb.Report(work_id=work_id) for work_id, c in self._offered.items() if c.outcomes()]
+        return [pb.Report(work_id=work_id) for work_id, c in self._offered.items() if c.received()]
 
     def transferred_bytes(self, silo: str) -> tuple[int, int]:
         return self.handler.bytes[silo, "down"], self.handler.bytes[silo, "up"]
 
     def _assign(self, silo: str, work: pb.Work, blobs: dict[bytes, StoredBlob], largest: int) -> None:
-        collection = self._offered[work.work_id] = Collection()
+        outcomes = self._offered[work.work_id] = RoundOutcomes()
         work_id, name = WorkId(work.work_id), SiloName(silo)
-        self.handler.assign([Assignment(name, work_id, work, blobs, (), largest, collection)])
+        self.handler.assign([Assignment(name, work_id, work, blobs, (), largest, outcomes)])
 
 
 class TestSessions(SessionContract):

@@ -27,7 +27,7 @@ def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
     coordinator.assign([assignment])
     assert pulled.result(10).work.work_id == WORK
     site.meanwhile(silo.pull, a_result())
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
     assert site.status().silos[0].state in (SiloState.READY, SiloState.WORKING)
 
@@ -36,7 +36,7 @@ def test_collecting_ends_at_the_deadline_with_what_is_there(site: Site) -> None:
     coordinator = site.start(a_job(deadline=0.2))
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     assert outcome(assignment) is None
 
 
@@ -50,15 +50,15 @@ def test_a_coordinator_that_starts_again_takes_finished_work_over_until_it_is_du
     assert again.epoch == coordinator.epoch + 1
     assignment = an_assignment(ALICE)
     again.assign([assignment])
-    again.collected([assignment])
+    again.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
-    again.durable()
+    again.mark_durable()
     site.close(again)
 
     third = site.start(a_job(deadline=0.1))
     assignment = an_assignment(ALICE)
     third.assign([assignment])
-    third.collected([assignment])
+    third.wait_for_reports([assignment])
     assert outcome(assignment) is None
 
 
@@ -67,13 +67,13 @@ def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
     silo.pull()
     polling = threading.Thread(target=_quietly, args=(lambda: silo.pull(a_result()),), daemon=True)
     polling.start()
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
 
 
 def test_a_silos_part_that_was_left_out_is_in_the_status(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
     row = site.status().silos[0]
     assert (row.state, row.reason, row.message) == (SiloState.READY, "ReportNotFinite", "it sent NaN")
 
@@ -104,7 +104,7 @@ class _Usage:
 def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
     waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
-    collecting = site.meanwhile(coordinator.collected, [an_assignment(ALICE)])
+    collecting = site.meanwhile(coordinator.wait_for_reports, [an_assignment(ALICE)])
     until(site.is_waiting)
     coordinator.stop()
     for future in (waiting, collecting):
@@ -176,7 +176,7 @@ def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
-    coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
     site.close(coordinator)
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
     assert site.start().epoch == coordinator.epoch + 1

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Digest, JobUid, SiloName, WorkId
-from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 from fedjobs_coordinator.state.checkpoints import Checkpoints
 from fedjobs_coordinator.state.generation import EpochLock
@@ -90,7 +91,7 @@ def test_occurrences_count_from_the_last_durable_state() -> None:
     identities = WorkIdentities(JobUid("job"))
     arguments = (Digest("shard"), [Digest("b")], "selections")
     assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]
-    identities.durable()
+    identities.mark_durable()
     assert identities.next_occurrence(*arguments) == 1
 
 
@@ -98,7 +99,7 @@ def test_occurrences_count_from_the_last_durable_state() -> None:
 
 
 def _store(folder: Path) -> ReportStore:
-    return ReportStore(folder / "reports", SpareFiles(folder / "spares", most=2))
+    return ReportStore(folder / "reports", FilePool(folder / "spares", most=2))
 
 
 def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
 from fedjobs_coordinator.aggregation.merging import BLOCK, Merger, NotFiniteError
-from fedjobs_coordinator.aggregation.report_store import Report
+from fedjobs_coordinator.aggregation.outcomes import Report
 from fedjobs_protocol.transfers.layouts import TensorLayout
 from fedjobs_protocol.transfers.values import frame, layout
 
@@ -32,7 +32,7 @@ def _report(folder: Path, silo: str, leaves: list[Array]) -> Report:
 
 
 def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Any]]) -> list[Any]:
-    merger = Merger(kinds, BlobStore(folder / "values", SpareFiles(folder / "spares", most=2)))
+    merger = Merger(kinds, BlobStore(folder / "values", FilePool(folder / "spares", most=2)))
     try:
         reports = [_report(folder, name, leaves) for name, leaves in silos.items()]
         return merger.merge(reports, lambda a, b: [np.asarray(x - y) for x, y in zip(a, b, strict=True)])

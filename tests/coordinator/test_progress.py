@@ -150,7 +150,7 @@ def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progres
 
 def test_who_listens_hears_of_each_event(progress: Progress) -> None:
     heard: list[ProgressEvent] = []
-    progress.tell(heard.append)
+    progress.subscribe(heard.append)
     progress.phase(Phase.RUNNING)
     progress.round_finished(1, {}, [ALICE])
     assert [event.event for event in heard] == ["phase", "round"]

@@ -19,7 +19,7 @@ class _Measured:
         self.roster = Roster([ALICE, BOB], lambda: 0.0, self.progress.silo)
         self.progress.follow(self.roster)
         metrics = CoordinatorMetrics(lambda: self.progress.status)
-        self.progress.tell(metrics.count)
+        self.progress.subscribe(metrics.count)
         self._registry = metrics.registry
 
     def value(self, name: str, **labels: str) -> float | None:

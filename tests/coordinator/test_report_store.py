@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from fedjobs_common import digests
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import WorkId
-from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
 
 from .builders import ALICE, OTHER_WORK, WORK
 
@@ -24,7 +25,7 @@ class _Folder:
 
     def store(self) -> ReportStore:
         """As a new process has it."""
-        return ReportStore(self.reports, SpareFiles(self.spares, most=2))
+        return ReportStore(self.reports, FilePool(self.spares, most=2))
 
     def names(self) -> list[str]:
         return sorted(path.name.replace(WORK, "work") for path in self.reports.iterdir())

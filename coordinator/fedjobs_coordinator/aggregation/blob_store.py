@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from fedjobs_common import digests
 from fedjobs_common.chunks import CHUNK
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.files import full_disk_named, write_all_at
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.values import Frame
@@ -27,7 +27,7 @@ class BlobStore:
         spares: Where files come from, and go.
     """
 
-    def __init__(self, directory: Path, spares: SpareFiles) -> None:
+    def __init__(self, directory: Path, spares: FilePool) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in directory.iterdir():
             spares.give(path)
@@ -65,14 +65,14 @@ class StoredBlob:
         size: Bytes.
     """
 
-    def __init__(self, fd: int, digest: Digest, size: int, path: Path, spares: SpareFiles) -> None:
+    def __init__(self, fd: int, digest: Digest, size: int, path: Path, spares: FilePool) -> None:
         self.fd = fd
         self.digest = digest
         self.size = size
         weakref.finalize(self, _release, fd, path, spares)
 
 
-def _release(fd: int, path: Path, spares: SpareFiles) -> None:
+def _release(fd: int, path: Path, spares: FilePool) -> None:
     os.close(fd)
     if path.exists():
         spares.give(path)
@@ -81,7 +81,7 @@ def _release(fd: int, path: Path, spares: SpareFiles) -> None:
 class BlobWriter:
     """Writes a blob front to back, hashing it on the way. One that is dropped unfinished gives its file back."""
 
-    def __init__(self, path: Path, spares: SpareFiles) -> None:
+    def __init__(self, path: Path, spares: FilePool) -> None:
         self._path = path
         self._spares = spares
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -21,7 +21,7 @@ from fedjobs_protocol.transfers.values import layout
 
 from fedjobs_coordinator.aggregation.accumulators import read_value
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, stored_array
-from fedjobs_coordinator.aggregation.report_store import Report
+from fedjobs_coordinator.aggregation.outcomes import Report
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Leaves: TypeAlias = list[Any]

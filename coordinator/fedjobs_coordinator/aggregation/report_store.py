@@ -7,38 +7,19 @@ the identity of the work, and nobody has to do the work again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from fedjobs_common import digests
 from fedjobs_common.chunks import read_chunks
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.files import full_disk_named, write_atomically
-from fedjobs_common.ids import SiloName, WorkId
+from fedjobs_common.ids import WorkId
 from fedjobs_protocol.transfers.blobs import Upload, committed_in
 
+from fedjobs_coordinator.aggregation.outcomes import Report
+
 _WORTH_SPARING = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one silo said of one piece of work.
-
-    Attributes:
-        silo: Whose.
-        clients: Local clients in the accumulators; 0: there are none.
-        device: That was used.
-        seconds: That the runner took.
-        digest: Of the framed accumulators, hex.
-        path: The file with them; None without clients.
-    """
-
-    silo: SiloName
-    clients: int
-    device: str
-    seconds: float
-    digest: str
-    path: Path | None
 
 
 class ReportStore:
@@ -50,7 +31,7 @@ class ReportStore:
         resumable: Whether another process may go on from here; without it no report is noted on the disk.
     """
 
-    def __init__(self, directory: Path, spares: SpareFiles, *, resumable: bool = True) -> None:
+    def __init__(self, directory: Path, spares: FilePool, *, resumable: bool = True) -> None:
         self._directory = directory
         self._resumable = resumable
         self._spares = spares

@@ -17,12 +17,12 @@ from tensorflow_federated.python.common_libs import structure
 
 from fedjobs_coordinator.aggregation.accumulators import known_bytes
 from fedjobs_coordinator.aggregation.merging import Merger, NotFiniteError
-from fedjobs_coordinator.aggregation.report_store import Report
-from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
 from fedjobs_coordinator.invocations.server_logic import ServerLogic
 from fedjobs_coordinator.invocations.silo_data import SiloData
-from fedjobs_coordinator.invocations.work_builder import Dispatcher
-from fedjobs_coordinator.sessions.assignments import Assignment, Failure, Outcome
+from fedjobs_coordinator.invocations.silos import Silos
+from fedjobs_coordinator.invocations.work_builder import WorkBuilder
+from fedjobs_coordinator.sessions.assignments import Assignment
 
 _PLANS_KEPT = 64
 
@@ -44,12 +44,12 @@ class Invocations:
     """Runs computations one after the other.
 
     Args:
-        coordinator: Whose silos.
+        silos: Of the job.
         durable_at_once: There is no state to go on from: what an invocation needed is dropped with its end.
     """
 
-    def __init__(self, coordinator: Coordinator, *, durable_at_once: bool = False) -> None:
-        self._coordinator = coordinator
+    def __init__(self, silos: Silos, *, durable_at_once: bool = False) -> None:
+        self._silos = silos
         self._durable_at_once = durable_at_once
         self._lock = threading.Lock()
         self._planned: dict[int, tuple[tff.Computation, _Planned]] = {}
@@ -73,7 +73,7 @@ class Invocations:
                 silos = tuple(r.silo for r in merged.reports)
                 logic.run(environment)
             if self._durable_at_once and planned.stages:
-                self._coordinator.durable()
+                self._silos.mark_durable()
             return Result(planned.result(environment), silos)
 
     def run_per_silo(self, computation: tff.Computation, argument: Any) -> dict[str, Any]:
@@ -97,28 +97,28 @@ class Invocations:
         if found is None:
             if len(self._planned) >= _PLANS_KEPT:
                 self._planned.pop(next(iter(self._planned)))
-            found = (computation, _Planned(computation, self._coordinator))  # the computation stays: its id is the key
+            found = (computation, _Planned(computation, self._silos))  # the computation stays: its id is the key
             self._planned[id(computation)] = found
         return found[1]
 
     def _tell(self, planned: _Planned) -> None:
         if planned.stages:
-            self._coordinator.progress.computation([stage.stage.digest for stage in planned.stages])
+            self._silos.progress.computation([stage.stage.digest for stage in planned.stages])
 
     def _merged(
         self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Mapping[int, Any]
     ) -> _Merged:
         """One exchange with the silos of the cohort."""
-        dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
-        cohort = self._coordinator.cohort(stage.stage.digest, lambda: dispatcher.offered(clients))
-        assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
+        builder = WorkBuilder(self._silos, planned.plan, stage.stage, planned.label)
+        cohort = self._silos.cohort(stage.stage.digest, lambda: builder.offered(clients))
+        assignments = builder.assignments(environment, clients, cohort, self._silos.epoch)
         if assignments:
-            self._coordinator.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
-            self._coordinator.assign(assignments)
+            self._silos.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
+            self._silos.assign(assignments)
             try:
-                self._coordinator.collected(assignments)
+                self._silos.wait_for_reports(assignments)
             finally:
-                self._coordinator.withdraw(assignments)
+                self._silos.withdraw(assignments)
         return self._usable(stage, environment, assignments)
 
     def _usable(self, stage: _Stage, environment: Mapping[str, Any], assignments: Sequence[Assignment]) -> _Merged:
@@ -127,12 +127,12 @@ class Invocations:
         Raises:
             FedjobsError: COHORT_TOO_SMALL when they are too few.
         """
-        outcomes = assignments[0].collection.outcomes() if assignments else {}
+        outcomes = assignments[0].outcomes.received() if assignments else {}
         reports = {silo: o for silo, o in outcomes.items() if isinstance(o, Report)}
         failures = {a.silo: _failure(outcomes.get(a.silo)) for a in assignments if a.silo not in reports}
         for silo in [s for s, failure in failures.items() if failure.final]:
-            self._coordinator.refused(stage.stage.digest, silo)
-        needed = min(self._coordinator.job.cohort.min_silos, len(assignments))
+            self._silos.mark_refused(stage.stage.digest, silo)
+        needed = min(self._silos.job.cohort.min_silos, len(assignments))
         while len(reports) >= needed:
             usable = tuple(r for _, r in sorted(reports.items()) if r.clients)
             try:
@@ -141,8 +141,8 @@ class Invocations:
                 for silo in error.silos:
                     del reports[silo]
                     failures[silo] = _not_finite(silo)
-                    self._coordinator.excluded(silo, failures[silo].reason, failures[silo].message)
-        raise _too_few(len(reports), needed, failures, self._coordinator.why_missing([a.silo for a in assignments]))
+                    self._silos.exclude(silo, failures[silo].reason, failures[silo].message)
+        raise _too_few(len(reports), needed, failures, self._silos.why_missing([a.silo for a in assignments]))
 
 
 @dataclass(frozen=True)
@@ -175,12 +175,12 @@ def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure], abse
 class _Stage:
     """A stage with its programs loaded."""
 
-    def __init__(self, stage: Stage, coordinator: Coordinator) -> None:
+    def __init__(self, stage: Stage, silos: Silos) -> None:
         self.stage = stage
         self._merge = ServerLogic(stage.merge, f"{stage.digest}/merge")
         self._report = ServerLogic(stage.report, f"{stage.digest}/report")
         self._zero = ServerLogic(stage.zero, f"{stage.digest}/zero")
-        self._merger = Merger(stage.merge_kinds, coordinator.store)
+        self._merger = Merger(stage.merge_kinds, silos.store)
 
     def merge(self, reports: Sequence[Report], environment: Mapping[str, Any]) -> list[Any]:
         """The merged accumulators of reports, in their order; without any, the accumulators of no client.
@@ -204,12 +204,12 @@ class _Stage:
 class _Planned:
     """A plan with its programs loaded."""
 
-    def __init__(self, computation: tff.Computation, coordinator: Coordinator) -> None:
+    def __init__(self, computation: tff.Computation, silos: Silos) -> None:
         self.plan: Plan[tff.Type] = plan(computation)
         self.label = str(getattr(computation, "__name__", "computation"))
         self._parameter: tff.Type | None = computation.type_signature.parameter
         self.server_logic = [ServerLogic(p, f"{self.label}/server") for p in self.plan.server_logic]
-        self.stages = [_Stage(stage, coordinator) for stage in self.plan.stages]
+        self.stages = [_Stage(stage, silos) for stage in self.plan.stages]
 
     def bind(self, argument: Any) -> tuple[dict[str, Any], dict[int, Any]]:
         """The coordinator's leaves by name, and the CLIENTS-placed arguments by the position of their parameter."""

@@ -15,27 +15,28 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.accumulators import largest_frame
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob, blob_of
-from fedjobs_coordinator.coordinator import Coordinator
+from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 from fedjobs_coordinator.invocations.silo_data import SiloData
-from fedjobs_coordinator.sessions.assignments import Assignment, Collection
+from fedjobs_coordinator.invocations.silos import Silos
+from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Offered
 from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 
 Blobs = dict[bytes, StoredBlob]
 
 
-class Dispatcher:
+class WorkBuilder:
     """Makes the assignments of one stage.
 
     Args:
-        coordinator: Whose silos.
+        silos: Of the job.
         plan: Of the computation.
         stage: Of the plan.
         label: For people: what is computed.
     """
 
-    def __init__(self, coordinator: Coordinator, plan: Plan[Any], stage: Stage, label: str) -> None:
-        self._coordinator = coordinator
+    def __init__(self, silos: Silos, plan: Plan[Any], stage: Stage, label: str) -> None:
+        self._silos = silos
         self._plan = plan
         self._stage = stage
         self._label = label
@@ -57,15 +58,15 @@ class Dispatcher:
         broadcasts = [self._leaf(environment[name], blobs) for name in self._stage.broadcasts]
         down = [Digest(b.digest.hex()) for b in broadcasts]
         selections = repr([self._selection(clients, c) for c in self._stage.client_inputs])
-        occurrence = self._coordinator.identities.next_occurrence(self._stage.digest, down, selections)
-        collection = Collection()
+        occurrence = self._silos.identities.next_occurrence(self._stage.digest, down, selections)
+        outcomes = RoundOutcomes()
         result = []
         for number, silo in enumerate(cohort):
             own: Blobs = dict(blobs)
             inputs = self._client_inputs(clients, number, len(cohort), own)
             if inputs is None:
                 continue
-            work_id = self._coordinator.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
+            work_id = self._silos.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
             work = pb.Work(
                 work_id=work_id,
                 epoch=epoch,
@@ -76,7 +77,7 @@ class Dispatcher:
                 clients=1,
             )
             largest = largest_frame(self._stage.accumulators)
-            result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, collection))
+            result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, outcomes))
         return result
 
     def offered(self, clients: Mapping[int, Any]) -> Offered:
@@ -131,13 +132,13 @@ class Dispatcher:
     def _frame(self, leaves: Sequence[Any], blobs: Blobs) -> pb.Blob:
         framed = frame(leaves)
         if framed.size > INLINE_LIMIT:
-            return _stored(self._coordinator.store.put(framed), blobs)
+            return _stored(self._silos.store.put(framed), blobs)
         return _inline(framed.tobytes())
 
     def _bytes(self, content: bytes, blobs: Blobs) -> pb.Blob:
         if len(content) <= INLINE_LIMIT:
             return _inline(content)
-        return _stored(_store_bytes(self._coordinator.store, content), blobs)
+        return _stored(_store_bytes(self._silos.store, content), blobs)
 
 
 def _inline(content: bytes) -> pb.Blob:

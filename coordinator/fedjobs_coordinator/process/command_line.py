@@ -6,8 +6,8 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -51,8 +51,13 @@ def run(arguments: list[str] | None, termination: Termination, description: str)
     except FedjobsError as error:
         return _not_started(message, error, Phase.FAILED, FAILED)
     try:
-        with _identity(options, job, termination) as identity:
-            return _started(job, identity, termination, options, message)
+        with _identity(options, job, termination) as identity, _serving(job, identity, options) as coordinator:
+            termination.subscribe(coordinator.stop)
+            destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
+            job_run = JobRun(coordinator, termination, options.dir, options.result, destination, debug=options.debug)
+            code = job_run.run()
+            message.write(FinalWord.of(coordinator.progress.status))
+            return code
     except FedjobsError as error:
         return _not_started(message, error, Phase.STARTING, CANNOT_START)
     except InterruptedBySignal:
@@ -71,37 +76,26 @@ def _identity(
     return nullcontext(lambda: identity)
 
 
-def _started(
-    job: ResolvedJob,
-    identity: Callable[[], Identity],
-    termination: Termination,
-    options: argparse.Namespace,
-    message: TerminationMessage,
-) -> int:
+@contextmanager
+def _serving(job: ResolvedJob, identity: Callable[[], Identity], options: argparse.Namespace) -> Iterator[Coordinator]:
+    """A coordinator that listens; at the end its silos are told how that was.
+
+    Raises:
+        FedjobsError: ALREADY_RUNNING, PORT_IN_USE, DISK_FULL.
+    """
     coordinator = Coordinator(job, identity, options.dir, options.listen)
-    logs.about(job, lambda: coordinator.progress.current_round, debug=options.debug)
-    coordinator.progress.tell(logs.log_progress)
     try:
+        logs.about(job, lambda: coordinator.progress.current_round, debug=options.debug)
+        coordinator.progress.subscribe(logs.log_progress)
         if options.metrics:
             _serve_metrics(coordinator, options.metrics)
+        write_atomically(options.dir / "address.json", json.dumps({"address": coordinator.address}).encode())
+        _LOG.info("listening", address=coordinator.address, epoch=coordinator.epoch)
+        yield coordinator
     except FedjobsError:
         coordinator.close(Phase.SUSPENDED.value)
         raise
-    return _run(coordinator, termination, options, message)
-
-
-def _run(
-    coordinator: Coordinator, termination: Termination, options: argparse.Namespace, message: TerminationMessage
-) -> int:
-    termination.tell(coordinator.stop)
-    write_atomically(options.dir / "address.json", json.dumps({"address": coordinator.address}).encode())
-    _LOG.info("listening", address=coordinator.address, epoch=coordinator.epoch)
-    destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
-    job_run = JobRun(coordinator, termination, options.dir, options.result, destination, debug=options.debug)
-    code = job_run.run()
-    message.write(FinalWord.of(coordinator.progress.status))
     coordinator.close(_outcome(coordinator.progress.status.phase))
-    return code
 
 
 def _outcome(phase: Phase) -> str:
@@ -143,7 +137,7 @@ def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
     from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
 
     metrics = CoordinatorMetrics(lambda: coordinator.progress.status)
-    coordinator.progress.tell(metrics.count)
+    coordinator.progress.subscribe(metrics.count)
     server = MetricsServer(listen, metrics.registry)
     _LOG.info("serving metrics", port=server.port)
 

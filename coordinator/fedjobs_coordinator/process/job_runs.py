@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +77,7 @@ class JobRun:
     def run(self) -> int:
         """Runs to the end, whatever that is; the status has it, and the exit status is returned."""
         try:
-            location = self._completed()
+            location = self._complete()
         except (SuspendedError, InterruptedBySignal):
             self._ended(Phase.SUSPENDED, "it goes on from its last finished round when it is started again")
             return SUSPENDED
@@ -101,24 +100,21 @@ class JobRun:
         self._ended(Phase.FAILED, failure.public, failure.code.label)
         return FAILED
 
-    def _completed(self) -> ResultLocation:
+    def _complete(self) -> ResultLocation:
         output = self._output()
         with self._termination.interrupting():
             manifest = self._finished.found()
         if manifest is None:
             if output is not None:
                 self._check(output)
-            self._run_program()
+            program_run = self._import_program_run()(self._coordinator, self._directory, self._result_dir)
+            asyncio.run(program_run.run_program())
             with self._termination.interrupting():
                 manifest = self._finished.note()
         if output is None:
             return ResultLocation(uri=f"file://{self._result_dir.absolute()}", digest=manifest.digest)
         self._export(output, manifest)
         return ResultLocation(uri=output.uri, digest=manifest.digest)
-
-    def _run_program(self) -> None:
-        program_run = self._imported()
-        asyncio.run(program_run(self._coordinator, self._directory, self._result_dir).run_program())
 
     # --- the output
 
@@ -153,7 +149,7 @@ class JobRun:
 
     # --- inside
 
-    def _imported(self) -> Callable[[Coordinator, Path, Path], ProgramRun]:
+    def _import_program_run(self) -> type[ProgramRun]:
         """Imports TensorFlow Federated, while silos connect: this takes seconds.
 
         Raises:

@@ -28,7 +28,7 @@ class Termination:
         self._interrupts = False
         signal.signal(signal.SIGTERM, lambda *_: self._request())
 
-    def tell(self, listener: Callable[[], object]) -> None:
+    def subscribe(self, listener: Callable[[], object]) -> None:
         """Calls this, from the signal's handler, when it comes; at once where it has come."""
         self._listener = listener
         if self.requested:

@@ -11,7 +11,7 @@ from fedjobs_common.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
-from fedjobs_coordinator.sessions.untrusted_text import said
+from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 _MOST_OFFERS = 64  # a program has a handful; one that makes new computations in each round has no end of them
 _LONGEST_S = 30 * 24 * 3600.0
@@ -157,9 +157,9 @@ class Consents:
         if consent.HasField("approved"):
             return Answer(Word.APPROVED)
         if consent.HasField("refused"):
-            return Answer(Word.REFUSED, said(consent.refused.rule), said(consent.refused.message))
+            return Answer(Word.REFUSED, sanitize(consent.refused.rule), sanitize(consent.refused.message))
         if consent.HasField("awaiting"):
             waiting, left = consent.awaiting, consent.awaiting.seconds_left
             until = self._now() + (left if 0 <= left <= _LONGEST_S else _LONGEST_S)
-            return Answer(Word.AWAITING, said(waiting.rule), said(waiting.message), until)
+            return Answer(Word.AWAITING, sanitize(waiting.rule), sanitize(waiting.message), until)
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fedjobs_common.ids import SiloName
 from fedjobs_protocol.reports.exclusions import Exclusion
 
-from fedjobs_coordinator.sessions.assignments import Failure
+from fedjobs_coordinator.aggregation.outcomes import Failure
 from fedjobs_coordinator.sessions.roster import Roster
 
 

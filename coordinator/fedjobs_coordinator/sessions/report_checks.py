@@ -10,9 +10,10 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.accumulators import check_accumulators
-from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
-from fedjobs_coordinator.sessions.assignments import Assignment, Failure, Outcome
-from fedjobs_coordinator.sessions.untrusted_text import said
+from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 _MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
@@ -30,9 +31,9 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
         FedjobsError: REPORT_MALFORMED, REPORT_NOT_FINITE, BLOB_NOT_FOUND.
     """
     if report.HasField("refusal"):
-        return Failure(said(report.refusal.rule), said(report.refusal.message), final=True)
+        return Failure(sanitize(report.refusal.rule), sanitize(report.refusal.message), final=True)
     if report.HasField("failure"):
-        code, message = said(report.failure.code), said(report.failure.message)
+        code, message = sanitize(report.failure.code), sanitize(report.failure.message)
         return Failure(code, message, final=code_of(code) in _FINAL)
     result = report.result
     if not report.HasField("result") or result.clients > _MOST_CLIENTS:
@@ -46,7 +47,7 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
     return Report(
         silo=assignment.silo,
         clients=result.clients,
-        device=said(result.device),
+        device=sanitize(result.device),
         seconds=result.seconds,
         digest=digest,
         path=path,

@@ -14,14 +14,15 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
-from fedjobs_coordinator.aggregation.report_store import Report, ReportStore
-from fedjobs_coordinator.sessions.assignments import Assignment, Failure
+from fedjobs_coordinator.aggregation.outcomes import Failure, Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
 from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
 from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
 from fedjobs_coordinator.sessions.report_checks import outcome_of
 from fedjobs_coordinator.sessions.roster import HINDERED, Roster
-from fedjobs_coordinator.sessions.untrusted_text import said
+from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 _LOG = structlog.get_logger()
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
@@ -59,7 +60,7 @@ class Sessions:
         for assignment in assignments:
             known = self._excluded.failure(assignment.silo) or self._reports.find(assignment.work_id)
             if known is not None:
-                assignment.collection.put(assignment.silo, known)
+                assignment.outcomes.put(assignment.silo, known)
                 continue
             self._assignments[assignment.silo] = assignment
             self._roster.working(assignment.silo)
@@ -87,7 +88,7 @@ class Sessions:
         """The sessions of these silos end now, and they begin no other until they are not among them any more."""
         for silo in self._excluded.replace(exclusions):
             if (assignment := self._assignments.pop(silo, None)) and (failure := self._excluded.failure(silo)):
-                assignment.collection.put(silo, failure)
+                assignment.outcomes.put(silo, failure)
             self._sessions.end(silo)
 
     def end(self, outcome: str) -> None:
@@ -113,15 +114,18 @@ class Sessions:
                 "End this coordinator: a newer one has taken over.",
             )
         if request.HasField("decline"):
-            decline = Failure(said(request.decline.rule), said(request.decline.message), final=True)
+            decline = Failure(sanitize(request.decline.rule), sanitize(request.decline.message), final=True)
             if decline.reason == HINDERED:
                 self._roster.hindered(silo, decline.reason, decline.message)
                 return self._response(protocol, shard_format, session_id="")  # a session that there is goes on
             self._roster.declined(silo, decline.reason, decline.message)
             if assignment := self._assignments.pop(silo, None):
-                assignment.collection.put(silo, decline)
+                assignment.outcomes.put(silo, decline)
         else:
-            versions = {"fedjobs": said(request.fedjobs_version), "tensorflow": said(request.tensorflow_version)}
+            versions = {
+                "fedjobs": sanitize(request.fedjobs_version),
+                "tensorflow": sanitize(request.tensorflow_version),
+            }
             _LOG.info("a silo has joined", silo=silo, **versions)
             self._roster.joined(silo)
             self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
@@ -164,7 +168,7 @@ class Sessions:
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         silo, _ = self._session(peer, request.session_id)
-        self._roster.seen(silo, said(request.state))
+        self._roster.seen(silo, sanitize(request.state))
         assignment = self._assignments.get(silo)
         unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
         return pb.HeartbeatResponse(cancel=unwanted)
@@ -254,13 +258,13 @@ class Sessions:
         except FedjobsError as error:
             if error.retryable:
                 raise  # the assignment stands: the silo sends again, or does the work again
-            outcome = Failure(error.code.label, said(error.public))
+            outcome = Failure(error.code.label, sanitize(error.public))
             del self._assignments[silo]
-            assignment.collection.put(silo, outcome)
+            assignment.outcomes.put(silo, outcome)
             self._roster.failed(silo, outcome.reason, outcome.message)
             raise
         del self._assignments[silo]
-        assignment.collection.put(silo, outcome)  # first: to write the silos' states may fail, the disk being full
+        assignment.outcomes.put(silo, outcome)  # first: to write the silos' states may fail, the disk being full
         if isinstance(outcome, Report):
             self._roster.reported(silo, outcome.device, outcome.clients)
         elif outcome.final:

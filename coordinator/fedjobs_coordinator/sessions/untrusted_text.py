@@ -5,6 +5,6 @@ from __future__ import annotations
 _LONGEST = 1000  # characters
 
 
-def said(text: str) -> str:
+def sanitize(text: str) -> str:
     """Without control characters, which a terminal may obey, and not too long."""
     return "".join(c if c.isprintable() else " " for c in text[:_LONGEST])

@@ -23,7 +23,7 @@ class WorkIdentities:
         self._job_uid = job_uid
         self._occurrences: Counter[str] = Counter()
 
-    def durable(self) -> None:
+    def mark_durable(self) -> None:
         """The state is durable: occurrences count from here."""
         self._occurrences.clear()
 

@@ -64,7 +64,7 @@ class Progress:
         """As it is now."""
         return self._status
 
-    def tell(self, listener: Callable[[ProgressEvent], object]) -> None:
+    def subscribe(self, listener: Callable[[ProgressEvent], object]) -> None:
         """Calls this with each event from now on, in whichever thread it happens; it must not take long."""
         self._listeners.append(listener)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from fedjobs_common import digests
 from fedjobs_common.chunks import read_chunks
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.file_pool import SpareFiles
+from fedjobs_common.file_pool import FilePool
 from fedjobs_common.files import full_disk_named, write_all_at
 from fedjobs_common.ids import Digest
 
@@ -45,7 +45,7 @@ class Upload:
     arrived stands in a small file beside it (`<name>.committed`, 8 bytes, little-endian).
     """
 
-    def __init__(self, path: Path, size: int, spares: SpareFiles | None = None) -> None:
+    def __init__(self, path: Path, size: int, spares: FilePool | None = None) -> None:
         """Opens the file, or makes it.
 
         Args:
