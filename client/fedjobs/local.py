@@ -20,7 +20,7 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, Resol
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
-from fedjobs.launching import LocalSilos
+from fedjobs.launcher import LocalSilos
 
 _ROUND_DEADLINE_S = 3600.0
 _current: LocalFederation | None = None

@@ -87,7 +87,7 @@ def _fetched(name: str, out: Path, target: Target) -> Path:
     try:
         connection = connect(target)
         from fedjobs.cluster.federated_jobs import FederatedJobs
-        from fedjobs.cluster.fetching import fetch
+        from fedjobs.cluster.result_fetcher import fetch
 
         fetch(FederatedJobs(connection), name, out, lambda text: typer.echo(text, err=True))
     except FedjobsError as error:
@@ -126,7 +126,7 @@ def _print_result(found: RunResult, curves: Path | None) -> None:
 
 
 def _incomplete(found: RunResult) -> str:
-    from fedjobs.following import read_status
+    from fedjobs.status_follower import read_status
 
     status = read_status(found.directory / "coordinator")
     if status is None:

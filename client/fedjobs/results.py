@@ -12,7 +12,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.statuses import Phase, RoundEvent
 
 from fedjobs.folders import RunFolder
-from fedjobs.following import read_events, read_status
+from fedjobs.status_follower import read_events, read_status
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fedjobs_agent.planning.planner import Judged
 from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
 from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
-from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.termination_message import LastWord, Outcome
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 

@@ -20,7 +20,7 @@ from fedjobs_agent.planning.planner import (
     Start,
     plan,
 )
-from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.termination_message import LastWord, Outcome
 
 from tests.agent.builders import AnInvitation, a_pod, a_pod_that_said, a_worker, an_invitation
 

@@ -8,7 +8,7 @@ from tensorflow_federated.python.core.impl.compiler import building_block_factor
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.types import type_transformations
 
-from fedjobs_compute.planner.emitting import SELECT
+from fedjobs_compute.planner.lowering import SELECT
 
 _IDENTITIES = frozenset(
     {

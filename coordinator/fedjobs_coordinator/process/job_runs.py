@@ -107,14 +107,17 @@ class JobRun:
         if manifest is None:
             if output is not None:
                 self._check(output)
-            program_run = self._import_program_run()(self._coordinator, self._directory, self._result_dir)
-            asyncio.run(program_run.run_program())
+            self._run_program()
             with self._termination.interrupting():
                 manifest = self._finished.note()
         if output is None:
             return ResultLocation(uri=f"file://{self._result_dir.absolute()}", digest=manifest.digest)
         self._export(output, manifest)
         return ResultLocation(uri=output.uri, digest=manifest.digest)
+
+    def _run_program(self) -> None:
+        program_run = self._import_program_run()(self._coordinator, self._directory, self._result_dir)
+        asyncio.run(program_run.run_program())
 
     # --- the output
 

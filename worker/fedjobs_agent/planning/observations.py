@@ -6,8 +6,8 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_worker import last_words
-from fedjobs_worker.last_words import LastWord
+from fedjobs_worker import termination_message
+from fedjobs_worker.termination_message import LastWord
 
 from fedjobs_agent.planning.names import GPU, INVITATION_ID, JOB_UID
 
@@ -100,7 +100,7 @@ def pod_of(pod: dict[str, Any]) -> WorkerPod:
         job_uid=owner,
         unschedulable_since=_seconds(scheduled.get("lastTransitionTime")) if unschedulable else None,
         unschedulable_message=str(scheduled.get("message", "")) if unschedulable else "",
-        last_word=last_words.parse(ended.get("message") or ""),
+        last_word=termination_message.parse(ended.get("message") or ""),
         spoke_at=_seconds(ended.get("finishedAt")),
         gone_by=_seconds(metadata.get("deletionTimestamp")),
         unstarted=_unstarted(status, scheduled if unschedulable else {}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fedjobs_common.errors import ErrorCode
 from fedjobs_worker.consent.policies import Decision, Refused
-from fedjobs_worker.last_words import Outcome
+from fedjobs_worker.termination_message import Outcome
 
 from fedjobs_agent.federation.invitations import Received
 from fedjobs_agent.planning import names

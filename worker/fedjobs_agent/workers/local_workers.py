@@ -19,9 +19,9 @@ from pathlib import Path
 
 import structlog
 from fedjobs_common.files import write_atomically
-from fedjobs_worker import last_words
-from fedjobs_worker.last_words import LastWord
+from fedjobs_worker import termination_message
 from fedjobs_worker.silo_files import SiloFile
+from fedjobs_worker.termination_message import LastWord
 
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.identity.job_identities import Credentials
@@ -206,4 +206,4 @@ def _pod(process: _Process) -> WorkerPod:
 
 def _last_word(process: _Process) -> LastWord | None:
     path = process.folder / "last-word"
-    return last_words.parse(path.read_text()) if process.ended_at is not None and path.exists() else None
+    return termination_message.parse(path.read_text()) if process.ended_at is not None and path.exists() else None

@@ -26,7 +26,7 @@ from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
 from fedjobs_worker.sessions.seen_epochs import SeenEpochs
 from fedjobs_worker.sessions.work_items import blobs_of
 from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
-from fedjobs_worker.stopping import StopAskedError, Stopping
+from fedjobs_worker.termination import StopAskedError, Stopping
 
 _SESSION_ENDED = frozenset(
     {

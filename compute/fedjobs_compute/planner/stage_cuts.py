@@ -13,7 +13,7 @@ import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 
-from fedjobs_compute.planner.normal_form import NormalForm, unbound_references
+from fedjobs_compute.planner.call_dominant import NormalForm, unbound_references
 
 AGGREGATE = "federated_aggregate"
 _NO_SECURE_SUM = "secure aggregation is not available yet, and nothing is ever summed in the clear instead"

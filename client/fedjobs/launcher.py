@@ -20,9 +20,9 @@ from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs.folders import RunFolder
-from fedjobs.laying_out import absolute
 from fedjobs.restarts import RestartPolicy
-from fedjobs.supervising import Program, Supervised, end_all, end_leftovers
+from fedjobs.run_folder_layout import absolute
+from fedjobs.supervisor import Program, Supervised, end_all, end_leftovers
 
 COORDINATOR_FINAL = frozenset({0, 1, 4, 75})
 """Complete, failed, port in use, suspended; any other exit code of a coordinator is a crash."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 from fedjobs_common.jobs.result_manifests import MANIFEST
 
-from fedjobs.cluster.verifying import listed
+from fedjobs.cluster.result_verification import listed
 
 
 def download(url: str, folder: Path) -> None:

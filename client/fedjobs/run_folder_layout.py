@@ -19,7 +19,7 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_protocol.identities.identities import RunAuthority, server_name
 from pydantic import ValidationError
 
-from fedjobs import comparing
+from fedjobs import job_differences
 from fedjobs.folders import RunFolder
 
 HOST = "127.0.0.1"
@@ -107,7 +107,7 @@ def stored_job(folder: RunFolder) -> ResolvedJob | None:
 def differences(kept: ResolvedJob, given: ResolvedJob) -> list[str]:
     """What two jobs differ in, as sentences with the manifest's names; the uid does not count."""
     old, new = (job.model_dump(by_alias=True, mode="json", exclude={"uid"}) for job in (kept, given))
-    return comparing.differences(old, new, _manifest_path)
+    return job_differences.differences(old, new, _manifest_path)
 
 
 def choose_port(folder: RunFolder, wanted: int = 0) -> int:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fedjobs.following import Follower, read_events, read_status
+from fedjobs.status_follower import Follower, read_events, read_status
 from fedjobs_common.jobs.statuses import Phase, PhaseEvent, RoundEvent
 
 from tests.client.run_folders import ARun, a_round

@@ -13,16 +13,16 @@ from fedjobs_common.files import write_atomically
 from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.names import JobRef
 
-from fedjobs.cluster import coordinator_pods, copying, job_statuses, reader_pods, result_places
+from fedjobs.cluster import container_files, coordinator_pods, job_statuses, reader_pods, result_places
 from fedjobs.cluster.api_errors import ApiError, explained
 from fedjobs.cluster.connections import TIMEOUT_S
 from fedjobs.cluster.federated_jobs import Body, FederatedJobs
 from fedjobs.cluster.reader_pods import Mount
 from fedjobs.cluster.result_places import AtUrl, InClaim
-from fedjobs.cluster.verifying import verify
+from fedjobs.cluster.result_verification import verify
 from fedjobs.folders import RunFolder
-from fedjobs.following import read_status
-from fedjobs.laying_out import stored_job
+from fedjobs.run_folder_layout import stored_job
+from fedjobs.status_follower import read_status
 
 STATE, OUTPUT = "/state", "/output"
 """Where coordinators, and readers too, have their own claim and that of the output."""
@@ -93,7 +93,7 @@ def _downloaded(place: AtUrl, folder: RunFolder, say: Callable[[str], object]) -
     """Whether this machine can read the result where it is, with the person's own credentials."""
     say(f"Reading {place.url} ...")
     try:
-        from fedjobs.cluster.downloading import download
+        from fedjobs.cluster.result_download import download
 
         download(place.url, folder.result)
     except Exception as error:  # each storage has its own, and the job's claim has the same files
@@ -115,14 +115,14 @@ def _from_claims(
     connection, namespace = jobs.connection, job["metadata"]["namespace"]
     pods = coordinator_pods.pods(connection, job)
     if pods and pods[-1].get("status", {}).get("phase") == "Running":
-        copying.copy(connection, namespace, pods[-1]["metadata"]["name"], _CONTAINER, paths, folder.root)
+        container_files.copy(connection, namespace, pods[-1]["metadata"]["name"], _CONTAINER, paths, folder.root)
         return
     coordinator = coordinator_pods.newest_job(connection, job)
     if coordinator is None:
         coordinator_pods.choose(job, [])  # says why there is none
         return
     with reader_pods.running(connection, job, coordinator, _mounts(job, place), say) as pod:
-        copying.copy(connection, namespace, pod, reader_pods.CONTAINER, paths, folder.root)
+        container_files.copy(connection, namespace, pod, reader_pods.CONTAINER, paths, folder.root)
 
 
 def _own_claim(job: Body) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs.folders import RunFolder
-from fedjobs.launching import LocalSilos
+from fedjobs.launcher import LocalSilos
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.identities.identities import Identity, RunAuthority, server_name
 from fedjobs_worker import silo_files

@@ -12,7 +12,7 @@ import typer
 
 from fedjobs.cli_options import AsJson, Context, Debug, Kubeconfig
 from fedjobs.exits import Exit, errors_shown
-from fedjobs.silos.consenting import OwnNamespace
+from fedjobs.silos.consent_commands import OwnNamespace
 
 if TYPE_CHECKING:
     from fedjobs.cluster.connections import Connection

@@ -13,7 +13,7 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_worker import silo_files
-from fedjobs_worker.consent import consents, explaining, policies
+from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
@@ -136,7 +136,7 @@ def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = Tr
 
     message = shards.parse(shard.serialized)
     operations = shards.operations(message)
-    yield explaining.explain(shard.digest, message, operations, label=shard.label, datasets=shard.datasets)
+    yield shard_explanation.explain(shard.digest, message, operations, label=shard.label, datasets=shard.datasets)
     for silo in silos:
         said = consents.decide(silo.policy, silo.silo, shard.digest, operations, None, 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
@@ -153,9 +153,9 @@ def silos_of(path: Path | None) -> list[SiloFile]:
 
 def _halves(silo: SiloFile) -> Iterator[str]:
     yield "    enforced by the silo:"
-    yield from (f"      {line}" for line in explaining.enforced(silo.policy))
+    yield from (f"      {line}" for line in shard_explanation.enforced(silo.policy))
     yield "    believed of the coordinator:"
-    yield from (f"      {line}" for line in explaining.believed(silo.policy))
+    yield from (f"      {line}" for line in shard_explanation.believed(silo.policy))
 
 
 def _lines(*lines: str) -> str:

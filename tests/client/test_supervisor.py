@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fedjobs.restarts import RestartPolicy
-from fedjobs.supervising import Program, Supervised, end_all, end_leftovers
+from fedjobs.supervisor import Program, Supervised, end_all, end_leftovers
 from fedjobs_common import processes
 
 from tests.client.waiting import wait_until
@@ -89,7 +89,7 @@ def test_the_note_of_a_process_that_was_killed_is_removed(tmp_path: Path) -> Non
 def test_it_ends_when_the_one_who_started_it_is_killed(tmp_path: Path) -> None:
     parent = (
         "import sys, time; from pathlib import Path; from fedjobs.restarts import RestartPolicy;"
-        "from fedjobs.supervising import Program, Supervised; folder = Path(sys.argv[1]);"
+        "from fedjobs.supervisor import Program, Supervised; folder = Path(sys.argv[1]);"
         "code = 'import sys; sys.stdin.read()';"
         "program = Program('worker', None, ('-c', code), folder / 'log', RestartPolicy(frozenset()));"
         "print(Supervised(program, folder).pid, flush=True); time.sleep(60)"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_worker.data import fits
+from fedjobs_worker.data import schema_check
 from fedjobs_worker.data.schemas import Component
 
 SCHEMA = (Component("x", "float32", (63,)), Component("y", "int32", ()))
@@ -18,11 +18,11 @@ def wanted(**components: tuple[str, list[int]]) -> shard_pb2.Leaf:
 
 
 def test_components_are_matched_by_name_in_the_order_of_the_shard() -> None:
-    assert fits.positions("a", "digits", SCHEMA, wanted(y=("int32", []), x=("float32", [63]))) == [1, 0]
+    assert schema_check.positions("a", "digits", SCHEMA, wanted(y=("int32", []), x=("float32", [63]))) == [1, 0]
 
 
 def test_an_unknown_dimension_takes_any_size() -> None:
-    assert fits.positions("a", "digits", SCHEMA, wanted(x=("float32", [-1]))) == [0]
+    assert schema_check.positions("a", "digits", SCHEMA, wanted(x=("float32", [-1]))) == [0]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_unknown_dimension_takes_any_size() -> None:
 )
 def test_a_misfit_says_what_is_there_and_what_is_asked_for(leaf: shard_pb2.Leaf, message: str) -> None:
     with pytest.raises(FedjobsError) as caught:
-        fits.positions("hospital-a", "digits", SCHEMA, leaf)
+        schema_check.positions("hospital-a", "digits", SCHEMA, leaf)
     assert caught.value.code is ErrorCode.DATA_DOES_NOT_FIT
     assert message in caught.value.message
     assert caught.value.remedy

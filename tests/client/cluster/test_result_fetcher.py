@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fedjobs import results
 from fedjobs.cli import app
-from fedjobs.cluster import copying, result_places
+from fedjobs.cluster import container_files, result_places
 from fedjobs.cluster.federated_jobs import FederatedJobs
-from fedjobs.cluster.fetching import fetch
+from fedjobs.cluster.result_fetcher import fetch
 from fedjobs.exits import Exit
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.result_manifests import manifest_of
@@ -109,7 +109,7 @@ def test_the_reader_is_gone_afterwards_whatever_happens(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(copying, "copy", interrupted)
+    monkeypatch.setattr(container_files, "copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(jobs, "digits", tmp_path / "other", silent)
     assert not [name for kind, name in cluster.objects if kind == "pods"]
@@ -291,5 +291,5 @@ def test_nothing_is_unpacked_outside_of_the_folder(tmp_path: Path) -> None:
         archive.addfile(link)
     (tmp_path / "in").mkdir()
     with pytest.raises(FedjobsError):
-        copying.unpack([content.getvalue()], tmp_path / "in")
+        container_files.unpack([content.getvalue()], tmp_path / "in")
     assert not (tmp_path / "outside").exists()

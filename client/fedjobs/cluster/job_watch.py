@@ -11,7 +11,7 @@ from fedjobs_operator.api.statuses import JobPhase
 
 from fedjobs.cluster import job_statuses
 from fedjobs.cluster.federated_jobs import Body
-from fedjobs.cluster.following import Deleted, Jobs, Seen, Unreachable, follow
+from fedjobs.cluster.job_follower import Deleted, Jobs, Seen, Unreachable, follow
 from fedjobs.exits import Exit
 from fedjobs.tables import View
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from fedjobs import tables
-from fedjobs.cluster import following
+from fedjobs.cluster import job_follower
 from fedjobs.cluster.api_errors import ApiError
-from fedjobs.cluster.following import Deleted, Seen, Unreachable, follow
-from fedjobs.cluster.watching import Quiet, watch
+from fedjobs.cluster.job_follower import Deleted, Seen, Unreachable, follow
+from fedjobs.cluster.job_watch import Quiet, watch
 from fedjobs_common.errors import ErrorCode
 from fedjobs_common.jobs.statuses import PhaseEvent, ProgressEvent
 
@@ -48,7 +48,7 @@ class Told(Quiet):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(job_follower.time, "sleep", lambda seconds: None)
 
 
 RUNNING, LATER = AJob().running(round=1), AJob().running(round=1).running(round=2)

@@ -11,7 +11,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import api
 from fedjobs_operator.api import strict_yaml
 
-from fedjobs import comparing
+from fedjobs import job_differences
 from fedjobs.cluster.connections import Connection
 from fedjobs.cluster.federated_jobs import Body, FederatedJobs
 
@@ -84,7 +84,7 @@ def submit(document: Mapping[str, Any], connection: Connection) -> Submitted:
 def differences(there: Body, here: Body) -> list[str]:
     """What the specs of two jobs differ in, as sentences; a default is the same as what it stands for."""
     old, new = (api.parse(dict(job)).spec.model_dump(by_alias=True, mode="json") for job in (there, here))
-    return comparing.differences(old, new, "spec.{}".format)
+    return job_differences.differences(old, new, "spec.{}".format)
 
 
 def _of_this_machine(job: api.FederatedJob) -> tuple[str, str] | None:

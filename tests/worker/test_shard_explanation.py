@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fedjobs_common.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_worker.consent.explaining import explain
+from fedjobs_worker.consent.shard_explanation import explain
 
 from tests.worker.test_policies import a_policy
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from fedjobs_worker.stopping import EXIT_STOPPED, StopAskedError, Stopping
+from fedjobs_worker.termination import EXIT_STOPPED, StopAskedError, Stopping
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fedjobs.cluster.listing import aged
+from fedjobs.cluster.job_list import aged
 from fedjobs.silos.silo_objects import Body
 
 _STYLES = {"connected": "green", "suspended": "yellow", "silent": "red"}
