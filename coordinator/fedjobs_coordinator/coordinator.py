@@ -29,7 +29,7 @@ from fedjobs_coordinator.sessions.consents import Consents, Offered
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
 from fedjobs_coordinator.sessions.work_identities import WorkIdentities
-from fedjobs_coordinator.state.generation import EpochLock
+from fedjobs_coordinator.state.generation import GenerationLock
 from fedjobs_coordinator.status.progress import Progress, logged_when_unwritten
 from fedjobs_coordinator.status.status_reports import StatusReports
 
@@ -71,8 +71,8 @@ class Coordinator:
     ) -> None:
         self.job = job
         self._directory = directory
-        self._lock = EpochLock(directory)
-        self.progress = Progress(directory, job, self._lock.epoch)
+        self._lock = GenerationLock(directory)
+        self.progress = Progress(directory, job, self._lock.generation)
         spool = directory / "spool"
         spool.mkdir(exist_ok=True, mode=0o700)
         spares = FilePool(spool / "spares", most=2 * len(job.silos) + 2)
@@ -82,7 +82,7 @@ class Coordinator:
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
         self._consents = Consents(time.monotonic)
-        self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports, self._consents)
+        self._sessions = Sessions(JobUid(job.uid), self._lock.generation, self.roster, self._reports, self._consents)
         self._status_reports = StatusReports(lambda: self.progress.status.to_json())
         service = reports_server.service(self._status_reports, self._sessions.exclude)
         self._server = SessionServer(self._sessions, identity, listen, further=[service])
@@ -116,9 +116,9 @@ class Coordinator:
             raise SuspendedError
 
     @property
-    def epoch(self) -> int:
+    def generation(self) -> int:
         """Counts the starts of the job's coordinator."""
-        return self._lock.epoch
+        return self._lock.generation
 
     def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         """Waits for the silos of the next invocation.

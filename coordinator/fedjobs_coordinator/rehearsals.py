@@ -53,7 +53,7 @@ class _MadeUpSilos:
 
     def __init__(self, job: ResolvedJob, folder: Path) -> None:
         self.job = job
-        self.epoch = 1
+        self.generation = 1
         self.progress = _NoProgress()
         self.store = BlobStore(folder / "values", FilePool(folder / "spares", most=0))
         self.identities = WorkIdentities(JobUid(job.uid))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fedjobs_common import digests
 from fedjobs_common.file_pool import FilePool
-from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
@@ -72,7 +72,7 @@ class Desk:
         self.folder = folder
         self.roster = Roster([ALICE, BOB], lambda: self.time, lambda *event: self.events.append(event))
         self.consents = Consents(lambda: self.time)
-        self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, self.consents, poll_s=0.05)
+        self.sessions = Sessions(JobUid(JOB), Generation(3), self.roster, self.reports, self.consents, poll_s=0.05)
 
     def files(self) -> list[str]:
         """Of reports, finished or not."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fedjobs_common import digests
 from fedjobs_common.file_pool import FilePool
-from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
 from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 from fedjobs_coordinator.aggregation.report_store import ReportStore
@@ -28,7 +28,7 @@ from tests.protocol.session_contract import OTHER_SILO, SessionContract
 class _Observed(Sessions):
     """Sessions that remember what came, for the suite to look at."""
 
-    def __init__(self, epoch: Epoch, roster: Roster, reports: ReportStore) -> None:
+    def __init__(self, epoch: Generation, roster: Roster, reports: ReportStore) -> None:
         super().__init__(JobUid(JOB), epoch, roster, reports, Consents(time.monotonic), poll_s=0.2)
         self.uploaded: dict[tuple[str, str], bytes] = {}
         self.bytes: Counter[tuple[str, str]] = Counter()
@@ -53,7 +53,7 @@ class _Backend:
         spares = FilePool(directory / "spares", most=4)
         self._store = BlobStore(directory / "values", spares)
         roster = Roster([SILO, OTHER_SILO], time.monotonic, lambda *_: None)
-        self.handler = _Observed(Epoch(epoch), roster, ReportStore(directory / "reports", spares))
+        self.handler = _Observed(Generation(epoch), roster, ReportStore(directory / "reports", spares))
         self._offered: dict[str, RoundOutcomes] = {}
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:

@@ -47,7 +47,7 @@ def test_a_coordinator_that_starts_again_takes_finished_work_over_until_it_is_du
     site.close(coordinator)
 
     again = site.start()
-    assert again.epoch == coordinator.epoch + 1
+    assert again.generation == coordinator.generation + 1
     assignment = an_assignment(ALICE)
     again.assign([assignment])
     again.wait_for_reports([assignment])
@@ -179,7 +179,7 @@ def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
     coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
     site.close(coordinator)
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
-    assert site.start().epoch == coordinator.epoch + 1
+    assert site.start().generation == coordinator.generation + 1
 
 
 def _polls(coordinator: Coordinator, silo: SiloName) -> bool:

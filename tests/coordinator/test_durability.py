@@ -1,4 +1,4 @@
-"""What a coordinator that starts again finds: its epoch, reports, checkpoints."""
+"""What a coordinator that starts again finds: its generation, reports, checkpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fedjobs_coordinator.aggregation.outcomes import Report
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 from fedjobs_coordinator.state.checkpoints import Checkpoints
-from fedjobs_coordinator.state.generation import EpochLock
+from fedjobs_coordinator.state.generation import GenerationLock
 from fedjobs_coordinator.state.state_codec import pack, unpack
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -38,31 +38,29 @@ class _State:
     counter: Any
 
 
-# --- epochs
+# --- generations
 
 
 def test_each_start_counts_one_up(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
-        lock = EpochLock(tmp_path)
-        assert lock.epoch == expected
+        lock = GenerationLock(tmp_path)
+        assert lock.generation == expected
         lock.release()
 
 
 def test_a_folder_has_one_coordinator_at_a_time_and_is_free_when_its_process_dies(tmp_path: Path) -> None:
-    program = (
-        "import sys, pathlib, fedjobs_coordinator.state.generation as e; l = e.EpochLock(pathlib.Path(sys.argv[1]))"
-    )
-    program += "; print(l.epoch, flush=True); sys.stdin.read()"
+    program = "import sys, pathlib, fedjobs_coordinator.state.generation as e"
+    program += "; l = e.GenerationLock(pathlib.Path(sys.argv[1])); print(l.generation, flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "1\n"
         with pytest.raises(FedjobsError) as raised:
-            EpochLock(tmp_path)
+            GenerationLock(tmp_path)
         assert raised.value.code is ErrorCode.ALREADY_RUNNING
         other.kill()
-    assert EpochLock(tmp_path).epoch == 2
+    assert GenerationLock(tmp_path).generation == 2
 
 
 # --- identity of work
@@ -199,5 +197,5 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(FedjobsError, match="No locks available") as raised:
-        EpochLock(tmp_path)
+        GenerationLock(tmp_path)
     assert raised.value.code is ErrorCode.UNAVAILABLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fedjobs_common.ids import Epoch
+from fedjobs_common.ids import Generation
 from fedjobs_coordinator.sessions.roster import Roster
 from fedjobs_coordinator.status.progress import Progress
 from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
@@ -15,7 +15,7 @@ from .builders import ALICE, BOB, a_job
 
 class _Measured:
     def __init__(self, folder: Path) -> None:
-        self.progress = Progress(folder, a_job(), Epoch(4))
+        self.progress = Progress(folder, a_job(), Generation(4))
         self.roster = Roster([ALICE, BOB], lambda: 0.0, self.progress.silo)
         self.progress.follow(self.roster)
         metrics = CoordinatorMetrics(lambda: self.progress.status)

@@ -111,7 +111,7 @@ class Invocations:
         """One exchange with the silos of the cohort."""
         builder = WorkBuilder(self._silos, planned.plan, stage.stage, planned.label)
         cohort = self._silos.cohort(stage.stage.digest, lambda: builder.offered(clients))
-        assignments = builder.assignments(environment, clients, cohort, self._silos.epoch)
+        assignments = builder.assignments(environment, clients, cohort, self._silos.generation)
         if assignments:
             self._silos.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
             self._silos.assign(assignments)

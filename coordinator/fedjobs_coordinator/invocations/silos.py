@@ -37,7 +37,7 @@ class Silos(Protocol):
     def job(self) -> ResolvedJob: ...
 
     @property
-    def epoch(self) -> int:
+    def generation(self) -> int:
         """Counts the starts of the job's coordinator."""
 
     @property

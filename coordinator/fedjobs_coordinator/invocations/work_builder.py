@@ -42,7 +42,7 @@ class WorkBuilder:
         self._label = label
 
     def assignments(
-        self, environment: Mapping[str, Any], clients: Mapping[int, Any], cohort: Sequence[SiloName], epoch: int
+        self, environment: Mapping[str, Any], clients: Mapping[int, Any], cohort: Sequence[SiloName], generation: int
     ) -> list[Assignment]:
         """One for each silo of the cohort that has clients.
 
@@ -51,7 +51,7 @@ class WorkBuilder:
             clients: For each CLIENTS-placed parameter, by its position, a SiloData, a structure of them, or a list
                 with one value for each client.
             cohort: Names of silos; clients that are given as a list are dealt to them in order.
-            epoch: Of the coordinator.
+            generation: Of the coordinator.
         """
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
@@ -69,7 +69,7 @@ class WorkBuilder:
             work_id = self._silos.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
             work = pb.Work(
                 work_id=work_id,
-                epoch=epoch,
+                epoch=generation,
                 label=self._label,
                 shard=shard,
                 broadcasts=broadcasts,

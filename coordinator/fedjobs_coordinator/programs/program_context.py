@@ -15,7 +15,7 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.models import Model
 
 
-class SiloDataIterator(Protocol):
+class DataIterator(Protocol):
     """Hands out references to the silos' data.
 
     A reference stands for a CLIENTS-placed argument of whatever sequence type the computation declares, and only silos
@@ -31,10 +31,10 @@ class SiloDataIterator(Protocol):
         """
 
 
-class SiloDataSource(Protocol):
+class DataSource(Protocol):
     """The part of `tff.program.FederatedDataSource` that programs use."""
 
-    def iterator(self) -> SiloDataIterator: ...
+    def iterator(self) -> DataIterator: ...
 
 
 class ProgramContext(Protocol):
@@ -51,7 +51,7 @@ class ProgramContext(Protocol):
     def result_dir(self) -> Path:
         """Where the program writes its result; it need not exist yet."""
 
-    def data(self, dataset: str) -> SiloDataSource:
+    def data(self, dataset: str) -> DataSource:
         """The silos' data of that name, which is one of `fedjobs_common.programs.datasets(...)`."""
 
     # A computation is a `tff.Computation`, and states and results are whatever it returns: TFF has no types for them.

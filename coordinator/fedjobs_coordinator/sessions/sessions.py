@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.ids import Epoch, JobUid, SiloName, WorkId
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
 from fedjobs_protocol.identities.identities import Peer
 from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.transfers.blobs import BlobSource, Upload
@@ -36,7 +36,7 @@ class Sessions:
     def __init__(
         self,
         job_uid: JobUid,
-        epoch: Epoch,
+        generation: Generation,
         roster: Roster,
         reports: ReportStore,
         consents: Consents,
@@ -44,7 +44,7 @@ class Sessions:
     ) -> None:
         self._poll_s = poll_s
         self._job_uid = job_uid
-        self._epoch = epoch
+        self._generation = generation
         self._roster = roster
         self._reports = reports
         self._consents = consents
@@ -107,10 +107,11 @@ class Sessions:
         silo = self._invited(peer)
         protocol = negotiate(PROTOCOL_VERSIONS, tuple(request.protocol_versions), "protocol")
         shard_format = negotiate(SHARD_FORMATS, tuple(request.shard_formats), "shard format")
-        if request.highest_epoch > self._epoch:
+        if request.highest_epoch > self._generation:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"Silo {silo} has seen epoch {request.highest_epoch} of this job; this coordinator has {self._epoch}.",
+                f"Silo {silo} has seen epoch {request.highest_epoch} of this job; "
+                f"this coordinator has {self._generation}.",
                 "End this coordinator: a newer one has taken over.",
             )
         if request.HasField("decline"):
@@ -212,7 +213,7 @@ class Sessions:
             protocol_version=protocol,
             shard_format=shard_format,
             job_uid=self._job_uid,
-            epoch=self._epoch,
+            epoch=self._generation,
             session_id=session_id,
             heartbeat_seconds=HEARTBEAT_S,
             inline_limit=INLINE_LIMIT,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
-from fedjobs_common.ids import Epoch
+from fedjobs_common.ids import Generation
 
 
-class EpochLock:
+class GenerationLock:
     """Holds a coordinator's folder until the process ends, however it ends.
 
     The lock is flock(2)'s. On a disk of one machine, and on a volume that one node at a time mounts, it holds always.
     On a network file system it holds between nodes where the server keeps locks (NFS from version 4 on, CephFS, EFS),
     and not with NFS version 3 mounted with `nolock`. A server may also give up the lock of a node that it has not heard
-    of for long, whose process goes on: then two coordinators run, and the silos refuse the one with the lower epoch.
+    of for long, whose process goes on: then two coordinators run, and the silos refuse the one of the lower generation.
 
     Args:
         directory: The coordinator's folder.
@@ -45,8 +45,8 @@ class EpochLock:
                 "Use a file system with locks: a local disk, or NFS from version 4 on.",
             ) from error
         path = directory / "epoch"
-        self.epoch = Epoch(int(path.read_text()) + 1 if path.exists() else 1)
-        write_atomically(path, str(self.epoch).encode(), durable=True)
+        self.generation = Generation(int(path.read_text()) + 1 if path.exists() else 1)
+        write_atomically(path, str(self.generation).encode(), durable=True)
 
     def release(self) -> None:
         """Lets another process have the folder."""

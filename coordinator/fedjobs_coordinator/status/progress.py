@@ -18,7 +18,7 @@ import structlog
 from fedjobs_common import digests
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.files import full_disk_named, write_atomically
-from fedjobs_common.ids import Digest, Epoch, SiloName
+from fedjobs_common.ids import Digest, Generation, SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import (
     Phase,
@@ -43,13 +43,13 @@ class Progress:
     Args:
         directory: The coordinator's folder.
         job: Whose.
-        epoch: Of this process.
+        generation: Of this process.
     """
 
-    def __init__(self, directory: Path, job: ResolvedJob, epoch: Epoch) -> None:
+    def __init__(self, directory: Path, job: ResolvedJob, generation: Generation) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._status = _taken_over(directory / "status.json", job, epoch)
+        self._status = _taken_over(directory / "status.json", job, generation)
         self._computation_known = False
         self._listeners: list[Callable[[ProgressEvent], object]] = []
         self._roster: Roster | None = None
@@ -167,9 +167,9 @@ def logged_when_unwritten() -> Iterator[None]:
         _LOG.warning("the status could not be written", error=str(error))
 
 
-def _taken_over(path: Path, job: ResolvedJob, epoch: Epoch) -> Status:
+def _taken_over(path: Path, job: ResolvedJob, generation: Generation) -> Status:
     """The status at the start: with the rounds and the computation of the process before, where there was one."""
-    fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=epoch)
+    fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=generation)
     try:
         before = Status.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -1,4 +1,7 @@
-"""The highest epoch of a job's coordinator that this silo has seen: a coordinator of a lower one is stale."""
+"""The highest generation of a job's coordinator that this silo has seen: a coordinator of a lower one is stale.
+
+Messages call it `epoch`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 
 
-class SeenEpochs:
+class SeenGenerations:
     """Remembers it over restarts.
 
     Args:
@@ -23,18 +26,18 @@ class SeenEpochs:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.highest = int(self._path.read_text()) if self._path.exists() else 0
 
-    def saw(self, epoch: int) -> None:
-        """Takes notice of an epoch.
+    def saw(self, generation: int) -> None:
+        """Takes notice of a generation.
 
         Raises:
             FedjobsError: STALE_COORDINATOR for one that is lower than the highest.
         """
-        if epoch < self.highest:
+        if generation < self.highest:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"The coordinator is of epoch {epoch}, and one of epoch {self.highest} has been seen.",
+                f"The coordinator is of epoch {generation}, and one of epoch {self.highest} has been seen.",
                 "End the older coordinator.",
             )
-        if epoch > self.highest:
-            write_atomically(self._path, str(epoch).encode())
-            self.highest = epoch
+        if generation > self.highest:
+            write_atomically(self._path, str(generation).encode())
+            self.highest = generation
