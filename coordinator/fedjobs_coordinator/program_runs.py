@@ -9,38 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.models import Model
+from fedjobs_common.programs import parse_parameters
 from fedjobs_compute.graphs import disable_graph_rewriting
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.programs import parse_parameters
 from tensorflow_federated.python.core.impl.computation import function_utils
 
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.contexts import federated_context
-from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.invocations import Invocations
+from fedjobs_coordinator.invocations.invocations import Invocations
+from fedjobs_coordinator.invocations.silo_data import SiloDataSource
+from fedjobs_coordinator.invocations.silos import Silos
+from fedjobs_coordinator.invocations.tff_contexts import federated_context
 from fedjobs_coordinator.programs import BUILTIN, entrypoints
-from fedjobs_coordinator.silo_data import SiloDataSource
+from fedjobs_coordinator.state.checkpoints import Checkpoints
 
 
 class ProgramRun:
-    """A `fedjobs_coordinator.programs.contexts.ProgramContext`.
+    """A `fedjobs_coordinator.programs.program_context.ProgramContext`.
 
     Args:
-        coordinator: Whose silos.
+        silos: Of the job.
         directory: The coordinator's folder.
         result_dir: Where the program writes its result.
     """
 
-    def __init__(self, coordinator: Coordinator, directory: Path, result_dir: Path) -> None:
-        self._coordinator = coordinator
-        self._invocations = Invocations(coordinator)
+    def __init__(self, silos: Silos, directory: Path, result_dir: Path) -> None:
+        self._silos = silos
+        self._invocations = Invocations(silos)
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._result_dir = result_dir
-        self._silos: tuple[SiloName, ...] = ()
-        program = coordinator.job.program
+        self._merged_silos: tuple[SiloName, ...] = ()
+        program = silos.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
     async def run_program(self) -> None:
@@ -51,7 +51,7 @@ class ProgramRun:
             SuspendedError: The coordinator was told to stop.
         """
         disable_graph_rewriting()
-        program = self._coordinator.job.program
+        program = self._silos.job.program
         if program.source:
             sys.path.insert(0, program.source)
         if program.name:
@@ -76,7 +76,7 @@ class ProgramRun:
 
     @property
     def job(self) -> ResolvedJob:
-        return self._coordinator.job
+        return self._silos.job
 
     @property
     def parameters(self) -> Model:
@@ -94,7 +94,7 @@ class ProgramRun:
     async def run(self, computation: tff.Computation, *arguments: Any) -> Any:
         argument = function_utils.pack_args(computation.type_signature.parameter, arguments, {})
         result = await asyncio.to_thread(self._invocations.run, computation, argument)
-        self._silos = result.silos or self._silos
+        self._merged_silos = result.silos or self._merged_silos
         return result.value
 
     async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
@@ -104,15 +104,15 @@ class ProgramRun:
     async def load(self) -> tuple[int, Any] | None:
         loaded = await asyncio.to_thread(self._checkpoints.load)
         parameters = self._parameters
-        self._coordinator.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
+        self._silos.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
         return loaded
 
     async def save(self, version: int, state: Any) -> None:
         await asyncio.to_thread(self._checkpoints.save, version, state)
-        await asyncio.to_thread(self._coordinator.durable)
+        await asyncio.to_thread(self._silos.mark_durable)
 
     def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the domain's word
-        self._coordinator.progress.round_finished(round, dict(metrics), list(self._silos))
+        self._silos.progress.round_finished(round, dict(metrics), list(self._merged_silos))
 
     def silos(self) -> Sequence[str]:
-        return self._silos
+        return self._merged_silos

@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from fedjobs_common.errors import ErrorCode
 from fedjobs_hub import names
-from fedjobs_protocol import keys
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.channels import open_enrolment_channel
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.identities import Identity, agent_uri, enrolment_name
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.channels import open_enrolment_channel
+from fedjobs_protocol.identities.identities import Identity, agent_uri, enrolment_name
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from tests.cluster.readiness import wait_until
