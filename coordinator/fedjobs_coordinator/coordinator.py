@@ -11,7 +11,10 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fedjobs_protocol import reports_server
+from fedjobs_protocol import (
+    reports_server,
+    thread_imports,  # noqa: F401 (before the thread below)
+)
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.ids import Digest, JobUid, SiloName
