@@ -24,6 +24,7 @@ from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.final_words import TerminationMessage
 from fedjobs_coordinator.hub_identities import Hub, certified
 from fedjobs_coordinator.job_runs import FAILED, SUSPENDED, Destination, JobRun
+from fedjobs_coordinator.start_deadline import StartDeadline
 from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
 
 CANNOT_START = 4
@@ -97,7 +98,10 @@ def _run(
     write_atomically(options.dir / "address.json", json.dumps({"address": coordinator.address}).encode())
     _LOG.info("listening", address=coordinator.address, epoch=coordinator.epoch)
     destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
-    job_run = JobRun(coordinator, termination, options.dir, options.result, destination, debug=options.debug)
+    start = StartDeadline(message, lambda: coordinator.progress.status)
+    job_run = JobRun(
+        coordinator, termination, options.dir, options.result, destination, start=start, debug=options.debug
+    )
     code = job_run.run()
     message.write(FinalWord.of(coordinator.progress.status))
     coordinator.close(_outcome(coordinator.progress.status.phase))
