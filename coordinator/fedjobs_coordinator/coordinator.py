@@ -11,10 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fedjobs_protocol import (
-    reports_server,
-    thread_imports,  # noqa: F401 (before the thread below)
-)
+from fedjobs_protocol import reports_server
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
 from fedjobs_protocol.ids import Digest, JobUid, SiloName
@@ -22,6 +19,7 @@ from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.session_server import SessionServer
 from fedjobs_protocol.spares import SpareFiles
 from fedjobs_protocol.statuses import Phase, SiloState
+from fedjobs_protocol.thread_imports import import_what_threads_need
 
 from fedjobs_coordinator import cohorts
 from fedjobs_coordinator.assignments import Assignment
@@ -92,6 +90,7 @@ class Coordinator:
         self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
+        import_what_threads_need()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
         self._thread.start()
         try:

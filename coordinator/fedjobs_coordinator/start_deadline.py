@@ -16,7 +16,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn, Self
 
-from fedjobs_protocol import thread_imports  # noqa: F401 (before the thread below)
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.statuses import FinalWord, Status
 

@@ -20,6 +20,7 @@ import structlog
 from fedjobs_protocol import retries
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.thread_imports import import_what_threads_need
 
 REFUSED_AGAIN_S = 60.0
 """What trying again does not help is tried again after so long all the same: somebody may have put it right."""
@@ -70,6 +71,7 @@ class Renewing:
 
     def start(self) -> None:
         """Begins to obtain the first identity; returns at once."""
+        import_what_threads_need()
         self._thread.start()
 
     def current(self) -> Identity:
