@@ -115,6 +115,6 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self._popen.pid, number)
 
-    def ended(self) -> int:
+    def ended(self, patience_s: float = _PATIENCE_S) -> int:
         """Waits for its end; the exit status."""
-        return self._popen.wait(_PATIENCE_S)
+        return self._popen.wait(patience_s)
