@@ -7,6 +7,8 @@ holds a lock of its own at each, as lazy loaders do, which every other import ne
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +60,7 @@ from fedjobs_coordinator.programs.exports import write_result
 def main(context):
     write_result(context.result_dir, {"program": "own"})
 """
-_PATIENCE_S = 40.0
+_PATIENCE_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,20 @@ def start(folder: Path, *, real: bool) -> Start:
     container = Container(folder, "own_program:main")
     (folder / "program").mkdir()
     (folder / "program/own_program.py").write_text(_PROGRAM)
-    environment = {}
+    environment = {"PYTHONFAULTHANDLER": "1"}
     if not real:
         (folder / "stand_in").mkdir()
         (folder / "stand_in/tensorflow_federated.py").write_text(_STAND_IN)
-        environment["PYTHONPATH"] = str(folder / "stand_in")
+        paths = [str(folder / "stand_in"), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with container.started(environment=environment) as process:
         process.until_it_listens()
         told = _silo(container)
         try:
             code = process.ended(_PATIENCE_S)
         except subprocess.TimeoutExpired:
+            process.send(signal.SIGABRT)  # the stacks of all threads go into the log
+            process.ended()
             return Start(True, "", (folder / "log").read_text())
     return Start(False, _problem(container, code, told, real=real), (folder / "log").read_text())
 

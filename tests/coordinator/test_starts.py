@@ -9,7 +9,7 @@ import pytest
 
 from .starts import Start, busy, start
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 _STARTS, _AT_ONCE = 20, 4
 
