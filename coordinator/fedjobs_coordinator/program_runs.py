@@ -21,7 +21,8 @@ from fedjobs_coordinator.invocations.invocations import Invocations
 from fedjobs_coordinator.invocations.silo_data import SiloDataSource
 from fedjobs_coordinator.invocations.silos import Silos
 from fedjobs_coordinator.invocations.tff_contexts import federated_context
-from fedjobs_coordinator.programs import BUILTIN, entrypoints
+from fedjobs_coordinator.programs import BUILTIN, Program, entrypoints
+from fedjobs_coordinator.programs.program_context import ProgramContext
 from fedjobs_coordinator.state.checkpoints import Checkpoints
 
 
@@ -40,37 +41,52 @@ class ProgramRun:
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._result_dir = result_dir
         self._merged_silos: tuple[SiloName, ...] = ()
+        self._loaded: Program | None = None
         program = silos.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
+
+    def load_program(self) -> Program:
+        """Imports the job's program, where that has not been done yet.
+
+        Raises:
+            FedjobsError: UNKNOWN_PROGRAM, or INVALID_PROGRAM_PARAMETER of an entry point that cannot be imported.
+        """
+        if self._loaded is None:
+            disable_graph_rewriting()
+            program = self._silos.job.program
+            if program.source:
+                sys.path.insert(0, program.source)
+            if program.name:
+                self._loaded = BUILTIN[program.name]()
+            elif program.entrypoint:
+                self._loaded = self._entrypoint(program.entrypoint)
+            else:
+                raise FedjobsError(
+                    ErrorCode.UNKNOWN_PROGRAM,
+                    "spec.program has neither name nor entrypoint.",
+                    "Name a program of the library, or an entry point.",
+                )
+        return self._loaded
 
     async def run_program(self) -> None:
         """Runs the job's program to its end.
 
         Raises:
-            FedjobsError: What the program raised, or PROGRAM_FAILED.
+            FedjobsError: What `load_program` or the program raised, or PROGRAM_FAILED.
             SuspendedError: The coordinator was told to stop.
         """
-        disable_graph_rewriting()
-        program = self._silos.job.program
-        if program.source:
-            sys.path.insert(0, program.source)
-        if program.name:
-            await BUILTIN[program.name](self)
-        elif program.entrypoint:
-            await self._run_entrypoint(program.entrypoint)
-        else:
-            raise FedjobsError(
-                ErrorCode.UNKNOWN_PROGRAM,
-                "spec.program has neither name nor entrypoint.",
-                "Name a program of the library, or an entry point.",
-            )
+        await self.load_program()(self)
 
-    async def _run_entrypoint(self, entrypoint: str) -> None:
+    def _entrypoint(self, entrypoint: str) -> Program:
         function = entrypoints.load(entrypoint, "spec.program.entrypoint")
-        tff.framework.set_default_context(federated_context(self._invocations))
-        result = function(self)
-        if asyncio.iscoroutine(result):
-            await result
+
+        async def run(context: ProgramContext) -> None:
+            tff.framework.set_default_context(federated_context(self._invocations))
+            result = function(context)
+            if asyncio.iscoroutine(result):
+                await result
+
+        return run
 
     # --- ProgramContext
 
