@@ -17,7 +17,7 @@ def save_plan(computation: tff.Computation, path: str | Path) -> tuple[Digest, .
 
     Args:
         computation: Any that is planned, see the table of computations in the docs.
-        path: Of the file.
+        path: Of the file; its name without the suffix is what people see that is computed.
 
     Returns:
         The digests of what silos are asked to run: what their people approve.
@@ -28,6 +28,7 @@ def save_plan(computation: tff.Computation, path: str | Path) -> tuple[Digest, .
     from fedjobs_compute.plan_files import serialize
     from fedjobs_compute.planner.saving import saved_plan
 
-    saved = saved_plan(computation)
-    write_atomically(Path(path), serialize(saved), mode=0o644)
+    path = Path(path)
+    saved = saved_plan(computation, path.stem)
+    write_atomically(path, serialize(saved), mode=0o644)
     return tuple(stage.digest for stage in saved.plan.stages)

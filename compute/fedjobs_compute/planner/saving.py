@@ -13,8 +13,12 @@ from fedjobs_compute.planner.programs import unplaced_member
 from fedjobs_compute.plans import Parameter, Plan
 
 
-def saved_plan(computation: tff.Computation) -> SavedPlan:
+def saved_plan(computation: tff.Computation, label: str) -> SavedPlan:
     """Plans a computation, for runs without TensorFlow Federated.
+
+    Args:
+        computation: Any that can be planned.
+        label: For people: what is computed.
 
     Raises:
         FedjobsError: UNSUPPORTED_COMPUTATION names what cannot be planned, and why.
@@ -24,7 +28,7 @@ def saved_plan(computation: tff.Computation) -> SavedPlan:
         Parameter(_flat(p.type), p.at_clients, p.leaves, p.path) for p in planned.parameters
     )
     flat: Plan[Leaves] = replace(planned, parameters=parameters, result_type=_flat(planned.result_type))
-    return SavedPlan(str(getattr(computation, "__name__", "computation")), flat)
+    return SavedPlan(label, flat)
 
 
 def _flat(type_: tff.Type) -> Leaves:
