@@ -131,8 +131,8 @@ def test_a_computation_that_is_denied_is_refused_by_that_rule(
 
 def test_a_changed_byte_shows(federation: Federation, refusals: tuple[str, str], tmp_path: Path) -> None:
     site = federation.sites[ANOTHER]
-    entries = {entry["job"] for entry in site.audit()}
-    assert federation.job(refusals[0])["metadata"]["uid"] in entries
+    uid = federation.job(refusals[0])["metadata"]["uid"]
+    wait_until("the log has the job", lambda: uid in {entry["job"] for entry in site.audit()})
     assert "entries" in site.fedjobs("audit", "--verify")
 
     log = tmp_path / "audit.jsonl"
