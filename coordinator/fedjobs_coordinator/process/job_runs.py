@@ -121,9 +121,8 @@ class JobRun:
 
     def _run_program(self) -> None:
         with self._start:
-            self._starts("TensorFlow Federated is being imported.")
-            program_run = self._import_program_run()(self._coordinator, self._directory, self._result_dir)
-            program_run.load_program()
+            self._starts("The program is being imported.")
+            program_run = self._load_program()
             self._starts("The program is loaded.")
         asyncio.run(program_run.run_program())
 
@@ -160,8 +159,8 @@ class JobRun:
 
     # --- inside
 
-    def _import_program_run(self) -> type[ProgramRun]:
-        """Imports TensorFlow Federated, while silos connect: this takes seconds.
+    def _load_program(self) -> ProgramRun:
+        """Imports the program, while silos connect: where it imports TensorFlow Federated, this takes many seconds.
 
         Raises:
             SuspendedError: By SIGTERM; nothing else looks whether somebody wants to stop.
@@ -170,11 +169,14 @@ class JobRun:
         try:
             with self._termination.interrupting():
                 from fedjobs_coordinator.program_runs import ProgramRun
+
+                program_run = ProgramRun(self._coordinator, self._directory, self._result_dir)
+                program_run.load_program()
         except Exception:
             self._coordinator.check_stopping()  # a module may have made another error of it
             raise
         self._coordinator.check_stopping()  # or may have gone on
-        return ProgramRun
+        return program_run
 
     def _starts(self, message: str) -> None:
         with logged_when_unwritten():
