@@ -13,6 +13,10 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PIP_FIND_LINKS PIP_TARGE
 unexport UV_PROJECT UV_PROJECT_ENVIRONMENT UV_PYTHON UV_FIND_LINKS UV_NO_DEV UV_NO_SYNC UV_WORKING_DIRECTORY
 unexport UV_SYSTEM_PYTHON UV_NO_EDITABLE UV_LOCKED UV_FROZEN UV_OFFLINE
 export UV_PYTHON_DOWNLOADS := never
+# uv trusts the system's certificates, as behind a proxy that inspects TLS it must. A system without any: uv's own.
+ifneq ($(wildcard /etc/ssl/certs/* /etc/pki/tls/certs/*),)
+export UV_SYSTEM_CERTS ?= true
+endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # The short bench; `make bench BENCH="--payload 100MB --silos 2,4,8"` measures something else.

@@ -16,7 +16,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.INVALID_SILO_FILE: (
         "A silo's own file has a field that is missing, unknown or of a wrong value.",
-        "Correct the field that the message names; see [A silo's file](silo.md).",
+        "Correct the field that the message names; see [Write a silo's file](silo-file.md).",
     ),
     ErrorCode.UNKNOWN_PROGRAM: (
         "`spec.program.name` is not in the built-in library.",
