@@ -72,7 +72,7 @@ lint: setup ## ruff, mypy, import-linter, drift of generated files
 	$(BIN)/mypy -p bench -p docs -p tests.cluster -p tests.e2e -p tests.helm -p tests.images
 	$(BIN)/lint-imports
 	$(BIN)/python protocol/stubs.py --check
-	$(BIN)/python -m fedjobs_operator.crds --check
+	$(BIN)/python -m fedjobs_api.crds --check
 	$(BIN)/python helm/crds.py --check
 	$(BIN)/python helm/silo_values.py --check
 	$(BIN)/python -m docs.reference --check
@@ -91,7 +91,7 @@ stubs: setup ## generate the Python stubs from the .proto files
 	$(BIN)/python protocol/stubs.py
 
 crds: setup ## generate the resource definitions, and the schema of a silo's values, from the models
-	$(BIN)/python -m fedjobs_operator.crds --write
+	$(BIN)/python -m fedjobs_api.crds --write
 	$(BIN)/python helm/crds.py --write
 	$(BIN)/python helm/silo_values.py --write
 

@@ -19,7 +19,7 @@ from pydantic import Field
 SCHEMA = Path(__file__).resolve().parent / "fedjobs-silo" / "values.schema.json"
 
 _ADDRESS = r"^(.+:[0-9]+)?$"
-_QUANTITY = r"^([0-9]+(\.[0-9]+)?([KMGT]i?|k|m)?)?$"
+_QUANTITY = r"^[0-9]+(\.[0-9]+)?([KMGT]i?|k|m)?$"
 _NAME = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
 
 
@@ -29,29 +29,39 @@ class Data(Model):
 
 
 class Image(Model):
+    registry: str = Field(pattern=r"^([a-zA-Z0-9][-a-zA-Z0-9._:/]*[a-zA-Z0-9])?$")
     repository: str = Field(pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/]*[a-zA-Z0-9]$")
     tag: str = Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")
-    gpu: str
     pull_policy: Literal["Always", "IfNotPresent", "Never"]
-    pull_secrets: list[str]
+
+
+class Reference(Model):
+    """The name of an object in the release's namespace."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 
 class Proxy(Model):
     url: str = Field(pattern=r"^(http://[^@/]+(:[0-9]+)?/?)?$")
-    exceptions: str
+    no_proxy: str
+
+
+class Persistence(Model):
+    enabled: bool
+    size: str = Field(pattern=_QUANTITY)
+    storage_class_name: str
 
 
 class Audit(Model):
-    storage: str = Field(pattern=_QUANTITY)
-    storage_class: str
+    persistence: Persistence
 
 
-class Network(Model):
-    policies: bool
+class NetworkPolicy(Model):
+    enabled: bool
     front_door_port: int = Field(ge=1, le=65535)
     api_server_ports: list[int]
     worker_egress: list[dict[str, Any]]
-    metrics: bool
+    allow_metrics: bool
 
 
 class Resources(Model):
@@ -61,14 +71,22 @@ class Resources(Model):
 
 class Worker(Model):
     resources: Resources
-    gpu_patience_seconds: float = Field(ge=0)
-    start_patience_seconds: float = Field(ge=0)
+    gpu_timeout_seconds: float = Field(ge=0)
+    start_deadline_seconds: float = Field(ge=0)
+
+
+class ServiceAccount(Model):
+    annotations: dict[str, str]
 
 
 class Agent(Model):
     resources: Resources
     node_selector: dict[str, str]
     tolerations: list[dict[str, Any]]
+    affinity: dict[str, Any]
+    pod_annotations: dict[str, str]
+    extra_env: list[dict[str, Any]]
+    service_account: ServiceAccount
 
 
 class Values(SiloFile):
@@ -76,10 +94,14 @@ class Values(SiloFile):
     existing_secret: str = Field(pattern=_NAME)
     data: Data
     image: Image
+    gpu_image: str
+    image_pull_secrets: list[Reference]
+    name_override: str = Field(pattern=_NAME)
+    fullname_override: str = Field(pattern=_NAME)
     dial_address: str = Field(pattern=_ADDRESS)
     proxy: Proxy
     audit: Audit
-    network: Network
+    network_policy: NetworkPolicy
     worker: Worker
     agent: Agent
 

@@ -43,7 +43,7 @@ class Exit(enum.IntEnum):
 
 _INVALID_FILE = {
     "InvalidJob", "InvalidProgramParameter", "InvalidSiloFile", "UnknownProgram", "DataNotFound", "DataMalformed",
-    "DataDoesNotFit",
+    "SchemaMismatch",
 }  # fmt: skip
 _ENVIRONMENT = {"PortInUse", "DiskFull", "AlreadyRunning", "Unavailable"}
 

@@ -84,7 +84,7 @@ def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
     Raises:
         FedjobsError: INVALID_JOB, and what else is wrong with a job.
     """
-    from fedjobs_operator import api
+    import fedjobs_api as api
 
     manifest = api.load(path)
     names = [silo.silo for silo in silos] or list(manifest.spec.silos.names or ()) or ["any-silo"]

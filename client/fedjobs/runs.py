@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import fedjobs_api as api
 from fedjobs_common import processes
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, Status
-from fedjobs_operator import api
 from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker import silo_files

@@ -23,7 +23,7 @@ _TRANSFER_LONGEST_S = 2.0
 _STEP_FIRST_S = 1.0
 _STEP_LONGEST_S = 15.0
 _ATTEMPTS_WITHOUT_PROGRESS = 6
-_RESUMABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.BLOB_CORRUPT, ErrorCode.BLOB_OFFSET})
+_RESUMABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.BLOB_CORRUPT, ErrorCode.BLOB_OFFSET_MISMATCH})
 
 Report = Callable[[FedjobsError, float], object]
 """Called before each wait, with what failed and the seconds until the next attempt."""

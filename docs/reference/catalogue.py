@@ -34,7 +34,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "A record cannot be read as its column's dtype; file, row and column are named.",
         "Correct the record, or the dtype in the silo's file.",
     ),
-    ErrorCode.DATA_DOES_NOT_FIT: (
+    ErrorCode.SCHEMA_MISMATCH: (
         "The silo's columns, dtypes or shapes are not those that the computation asks for; both are named.",
         "Correct `features` or `label` in the silo's file, or the model's `input` in the job's.",
     ),
@@ -66,7 +66,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The silo is not one of the job's.",
         "Name it in `spec.silos`, or end its worker.",
     ),
-    ErrorCode.WRONG_CERTIFICATE: (
+    ErrorCode.INVALID_CERTIFICATE: (
         "The certificate is that of another run, not one of a silo's, or cannot be read.",
         "Give the worker the certificate that was issued to this silo for this job.",
     ),
@@ -74,11 +74,11 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "A silo's or a worker's certificate has ended: its clock, or its way to the hub, kept it from a new one.",
         "Nothing at first: it asks for a new one. If it goes on, look at the clocks of both sides and at the hub.",
     ),
-    ErrorCode.CSR_REFUSED: (
+    ErrorCode.INVALID_CERTIFICATE_REQUEST: (
         "A certificate signing request cannot be read, is too long, or is not for an EC P-256 key.",
         "Install the same release of fedjobs on both sides.",
     ),
-    ErrorCode.TOKEN_REFUSED: (
+    ErrorCode.INVALID_TOKEN: (
         "A token is damaged, forged, expired, or was used by another key before.",
         "Ask the federation for a new invitation.",
     ),
@@ -86,7 +86,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The federation has suspended the silo.",
         "Ask the federation; the silo goes on by itself when it is suspended no more.",
     ),
-    ErrorCode.SILO_UNKNOWN: (
+    ErrorCode.SILO_NOT_FOUND: (
         "The federation has no such silo (any more), or its key was replaced by a newer enrolment.",
         "Ask the federation for a new invitation.",
     ),
@@ -94,7 +94,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "More requests came to the hub than it takes from callers that it does not know yet.",
         "Nothing: it is tried again.",
     ),
-    ErrorCode.SESSION_UNKNOWN: (
+    ErrorCode.SESSION_NOT_FOUND: (
         "The coordinator was started again and does not know the session any more.",
         "Nothing: the worker joins again.",
     ),
@@ -114,7 +114,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "What arrived does not have the digest that it should have, or is no well-formed value.",
         "Nothing: it is sent again. If it goes on, look for a faulty disk or proxy.",
     ),
-    ErrorCode.BLOB_OFFSET: (
+    ErrorCode.BLOB_OFFSET_MISMATCH: (
         "An upload does not begin where the last one ended.",
         "Nothing: the worker asks where to go on.",
     ),
@@ -122,7 +122,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "An upload is larger than the plan says its value can be.",
         "The silo and the coordinator run different versions, or the silo is not well-behaved.",
     ),
-    ErrorCode.WORK_UNKNOWN: (
+    ErrorCode.WORK_NOT_FOUND: (
         "A report or an upload is for work that was not given out, or is over.",
         "Nothing: the worker drops it.",
     ),
@@ -135,12 +135,12 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The silo's report is refused and the round goes on while `minSilos` holds; lower the learning rate, or look "
         "at that silo's data.",
     ),
-    ErrorCode.OUTPUT_REFUSED: (
+    ErrorCode.INVALID_OUTPUT: (
         "`spec.output` cannot be used: no such bucket, wrong credentials, a URL or options that no file system takes.",
         "Correct what the message names, and apply the job anew; a result that was computed already is still in the "
         "coordinator's storage.",
     ),
-    ErrorCode.OUTPUT_FAILED: (
+    ErrorCode.OUTPUT_UNAVAILABLE: (
         "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
         "Nothing at first: it is tried again, on a cluster later each time and without end; nothing is computed twice.",
     ),

@@ -9,17 +9,18 @@ import signal
 import sys
 import time
 
+from fedjobs_api.api_calls import ApiError
 from fedjobs_common import logs
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
-from fedjobs_operator.cluster.api_calls import ApiError
 from fedjobs_protocol.identities.certificates import Issuer
 from kubernetes.config import ConfigException
 
-from fedjobs_hub import hubs, metrics
+from fedjobs_hub import hub as hubs
+from fedjobs_hub import metrics
 from fedjobs_hub.certificates.cert_manager import CertManager, IssuerRef, issuer_ref
 from fedjobs_hub.cluster.cluster_api import ClusterApi
-from fedjobs_hub.hubs import Ports
+from fedjobs_hub.hub import Ports
 from fedjobs_hub.settings import Lifetimes, Settings
 
 CANNOT_START = 4
@@ -35,7 +36,7 @@ def run(arguments: list[str] | None, description: str) -> int:
     logs.configure(debug=options.debug)
     heart = Heart()
     try:
-        for listen in sorted({options.metrics, options.health}):
+        for listen in sorted({options.metrics_bind_address, options.health_probe_bind_address}):
             MetricsServer(listen, metrics.REGISTRY, heart.beats)
         asyncio.run(_run(options, heart))
     except FedjobsError as error:
@@ -70,22 +71,22 @@ async def _run(options: argparse.Namespace, heart: Heart) -> None:
         loop.add_signal_handler(number, stopping.set)
     beating = asyncio.create_task(heart.run())
     settings = Settings(
-        own_namespace=options.own_namespace,
-        front_door=options.front_door,
-        address=options.address,
-        operator_account=options.operator_account,
-        namespaces=tuple(options.namespace),
+        own_namespace=options.namespace,
+        front_door=options.front_door_host,
+        address=options.front_door_address,
+        operator_account=options.operator_service_account,
+        namespaces=tuple(options.watch_namespace),
         silo_chart=options.silo_chart,
         lifetimes=Lifetimes(
-            certificate=datetime.timedelta(seconds=options.certificate_lifetime),
-            worker=datetime.timedelta(seconds=options.worker_lifetime),
-            token=datetime.timedelta(seconds=options.token_lifetime),
-            grace=datetime.timedelta(seconds=options.grace),
+            certificate=datetime.timedelta(seconds=options.certificate_lifetime_seconds),
+            worker=datetime.timedelta(seconds=options.worker_certificate_lifetime_seconds),
+            token=datetime.timedelta(seconds=options.token_lifetime_seconds),
+            grace=datetime.timedelta(seconds=options.grace_period_seconds),
         ),
     )
-    ports = Ports(options.listen, options.listen_enrolment)
+    ports = Ports(options.bind_address, options.enrolment_bind_address)
     api = ClusterApi.connect()
-    make = CertManager(api, options.own_namespace, options.issuer) if options.issuer else Issuer.create
+    make = CertManager(api, options.namespace, options.issuer) if options.issuer else Issuer.create
     await hubs.run(api, settings, make, ports, stopping)
     beating.cancel()
 
@@ -93,24 +94,30 @@ async def _run(options: argparse.Namespace, heart: Heart) -> None:
 def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_hub", description=description)
     add = parser.add_argument
-    add("--own-namespace", required=True, help="where the hub keeps what is its own")
-    add("--front-door", required=True, metavar="HOST", help="the name of the federation's front door")
-    add("--address", required=True, metavar="HOST:PORT", help="the front door as silos dial it")
-    add("--operator-account", required=True, metavar="NAME", help="the operator's ServiceAccount")
-    add("--listen", default="0.0.0.0:8443", help="host:port for who has a certificate")
-    add("--listen-enrolment", default="0.0.0.0:8444", help="host:port for who has none")
-    add("--namespace", action="append", default=[], help="of jobs, may be repeated; default: all")
+    add("--namespace", required=True, help="where the hub keeps what is its own")
+    add("--front-door-host", required=True, metavar="HOST", help="the name of the federation's front door")
+    add("--front-door-address", required=True, metavar="HOST:PORT", help="the front door as silos dial it")
+    add("--operator-service-account", required=True, metavar="NAME", help="the operator's ServiceAccount")
+    add("--bind-address", default="0.0.0.0:8443", help="host:port for who has a certificate")
+    add("--enrolment-bind-address", default="0.0.0.0:8444", help="host:port for who has none")
+    add("--watch-namespace", action="append", default=[], help="namespace of jobs, may be repeated; default: all")
     add(
-        "--certificate-lifetime",
+        "--certificate-lifetime-seconds",
         type=_seconds,
         default=_DAY_S,
         metavar="SECONDS",
         help="of agents, coordinators, operator",
     )
-    add("--worker-lifetime", type=_seconds, default=3600, metavar="SECONDS", help="of a worker's certificate")
-    add("--token-lifetime", type=_seconds, default=7 * _DAY_S, metavar="SECONDS", help="of a silo's invitation")
     add(
-        "--grace",
+        "--worker-certificate-lifetime-seconds",
+        type=_seconds,
+        default=3600,
+        metavar="SECONDS",
+        help="of a worker's certificate",
+    )
+    add("--token-lifetime-seconds", type=_seconds, default=7 * _DAY_S, metavar="SECONDS", help="of a silo's invitation")
+    add(
+        "--grace-period-seconds",
         type=_grace,
         default=30 * _DAY_S,
         metavar="SECONDS",
@@ -118,8 +125,8 @@ def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     )
     add("--silo-chart", default="helm/fedjobs-silo", help="the silo's chart, as helm install takes it")
     add("--issuer", type=_issuer, metavar="KIND/NAME", help="of cert-manager, that signs the authority; default: none")
-    add("--metrics", default="0.0.0.0:9090", help="host:port of /metrics")
-    add("--health", default="0.0.0.0:8080", help="host:port of /healthz")
+    add("--metrics-bind-address", default="0.0.0.0:9090", help="host:port of /metrics")
+    add("--health-probe-bind-address", default="0.0.0.0:8080", help="host:port of /healthz")
     add("--debug", action="store_true", help="log more")
     return parser.parse_args(arguments)
 

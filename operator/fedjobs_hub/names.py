@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fedjobs_operator.names import HUB_AUDIENCE as AUDIENCE
-from fedjobs_operator.names import INVITE_AGAIN, JOB_UID, SERVERS_TRUST, TRUST
-from fedjobs_operator.names import silo_invitation as invitation
+from fedjobs_api.names import HUB_AUDIENCE as AUDIENCE
+from fedjobs_api.names import INVITE_AGAIN, JOB_UID, SERVERS_TRUST, TRUST
+from fedjobs_api.names import silo_invitation as invitation
 
 __all__ = ["AUDIENCE", "INVITE_AGAIN", "JOB_UID", "SERVERS_TRUST", "TRUST", "invitation"]
 """Names that others read are the operator's, so that a hub and who asks it cannot differ."""

@@ -15,8 +15,8 @@ import structlog
 from fedjobs_common import logs
 from prometheus_client import start_http_server
 
-from fedjobs_operator import handlers
-from fedjobs_operator.operators import Operator
+from fedjobs_operator.controller import handlers
+from fedjobs_operator.controller.operator import Operator
 from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 
 _CANNOT_START = 4
@@ -27,55 +27,63 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the operator until a signal ends it."""
     options = _parse(arguments)
     _log(debug=options.debug)
-    host, _, port = options.metrics.rpartition(":")
+    host, _, port = options.metrics_bind_address.rpartition(":")
     try:
         start_http_server(int(port), host)
     except OSError as error:
-        sys.stderr.write(f"The metrics cannot be served at {options.metrics}: {error.strerror}. Choose another port.\n")
+        sys.stderr.write(
+            f"The metrics cannot be served at {options.metrics_bind_address}: {error.strerror}. Choose another port.\n"
+        )
         return _CANNOT_START
     registry = kopf.OperatorRegistry()
     handlers.register(registry, Operator(_settings(options)))
     kopf.run(
         registry=registry,
         standalone=True,
-        clusterwide=not options.namespace,
-        namespaces=options.namespace,
-        liveness_endpoint=f"http://{options.health}/healthz",
+        clusterwide=not options.watch_namespace,
+        namespaces=options.watch_namespace,
+        liveness_endpoint=f"http://{options.health_probe_bind_address}/healthz",
     )
     return 0
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    front_door = FrontDoor(options.front_door, options.address)
+    front_door = FrontDoor(options.front_door_host, options.front_door_address)
     return Settings(
-        own_namespace=options.own_namespace,
+        own_namespace=options.namespace,
         image=CoordinatorImage(options.coordinator_image, options.image_pull_policy),
         front_door=front_door,
-        hub=Hub.of(front_door, options.hub),
-        namespaces=tuple(options.namespace),
+        hub=Hub.of(front_door, options.hub_address),
+        namespaces=tuple(options.watch_namespace),
         cluster_domain=options.cluster_domain,
-        token=options.hub_token,
+        token=options.hub_token_file,
     )
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_operator", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--own-namespace", required=True, help="namespace of hub and front door")
+    parser.add_argument("--namespace", required=True, help="namespace of operator, hub and front door")
     parser.add_argument(
-        "--namespace",
+        "--watch-namespace",
         action="append",
         default=[],
-        help="of jobs, may be repeated; default: all",
+        help="namespace of jobs, may be repeated; default: all",
     )
     parser.add_argument("--coordinator-image", required=True, help="image of the coordinators")
-    parser.add_argument("--front-door", required=True, metavar="HOST", help="the name of the federation's front door")
-    parser.add_argument("--address", required=True, metavar="HOST:PORT", help="the front door as silos dial it")
-    parser.add_argument("--hub", required=True, metavar="HOST:PORT", help="the hub's port for who has no certificate")
-    parser.add_argument("--hub-token", type=Path, default=Path("/hub/token"), help="file with this pod's token")
+    parser.add_argument(
+        "--front-door-host", required=True, metavar="HOST", help="the name of the federation's front door"
+    )
+    parser.add_argument(
+        "--front-door-address", required=True, metavar="HOST:PORT", help="the front door as silos dial it"
+    )
+    parser.add_argument(
+        "--hub-address", required=True, metavar="HOST:PORT", help="the hub's port for who has no certificate"
+    )
+    parser.add_argument("--hub-token-file", type=Path, default=Path("/hub/token"), help="file with this pod's token")
     parser.add_argument("--cluster-domain", default="cluster.local", help="the end of the names of Services")
     parser.add_argument("--image-pull-policy", choices=_PULL_POLICIES, default="IfNotPresent")
-    parser.add_argument("--metrics", default="0.0.0.0:9090", help="host:port of /metrics")
-    parser.add_argument("--health", default="0.0.0.0:8080", help="host:port of /healthz")
+    parser.add_argument("--metrics-bind-address", default="0.0.0.0:9090", help="host:port of /metrics")
+    parser.add_argument("--health-probe-bind-address", default="0.0.0.0:8080", help="host:port of /healthz")
     parser.add_argument("--debug", action="store_true", help="log more")
     return parser.parse_args(arguments)
 

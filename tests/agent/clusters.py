@@ -161,7 +161,7 @@ class AgentProcess:
         self.log = folder / "agent.log"
         self._command = [sys.executable, "-m", "fedjobs_agent", "--config", str(folder / "agent.yaml")]
         self._command += ["--kubeconfig", str(silo.server.kubeconfig_as(user)), "--namespace", silo.namespace]
-        self._command += ["--deployment", RELEASE, "--metrics", "127.0.0.1:0"]
+        self._command += ["--deployment", RELEASE, "--metrics-bind-address", "127.0.0.1:0"]
         self.start()
 
     def start(self) -> None:

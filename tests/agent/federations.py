@@ -78,7 +78,7 @@ class AgentFederation:
                     return enrolment.issue_coordinator(token, keys.create())
             except FedjobsError as error:
                 # The Job controller lets go of a pod that it did not make itself; before it does, the pod is the Job's.
-                if last or error.code is not ErrorCode.TOKEN_REFUSED:
+                if last or error.code is not ErrorCode.INVALID_TOKEN:
                     raise
         raise AssertionError("unreachable")
 

@@ -28,7 +28,7 @@ def test_a_silo_enrols_and_works_for_a_job_as_long_as_it_is_invited(
 ) -> None:
     agent = started({"silo": SILO, "runner": {"gpu": {}}})
     federation.federation.wait_for(SILO, "Enrolled", "True", "Enrolled")
-    federation.federation.wait_for(SILO, "Connected", "True", "AgentAnswers")
+    federation.federation.wait_for(SILO, "Connected", "True", "AgentConnected")
     assert set(silo.secret("fedjobs-identity")) == {"tls.crt", "tls.key", "ca.crt", "federation.json"}
 
     federation.invite()
@@ -157,7 +157,7 @@ def test_a_worker_whose_token_was_used_by_another_pod_is_made_again_with_a_new_o
     worker = silo.worker()
     name = worker["metadata"]["name"]
     token = silo.secret(name)["token"]
-    silo.the_session_starts_again("TokenRefused")
+    silo.the_session_starts_again("InvalidToken")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
     assert silo.secret(name)["token"] not in (b"", token)
 

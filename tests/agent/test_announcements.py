@@ -33,7 +33,7 @@ def test_names_are_told_and_schemas_are_not() -> None:
 
 
 def test_schemas_are_told_where_the_silo_lets_them() -> None:
-    assert told(a_silo(policy={"tellSchemas": True})) == {
+    assert told(a_silo(policy={"shareDatasetSchemas": True})) == {
         "digits": ["x: float32[2]"],
         "sensors": ["x/spectrum: float32[3]", "x/station: int32", "x/image: uint8[8,8]", "y: int32"],
     }
@@ -44,7 +44,7 @@ def test_what_nobody_may_ask_for_is_not_told() -> None:
 
 
 def test_a_silo_may_tell_nothing_of_its_data() -> None:
-    assert told(a_silo(policy={"tellDatasets": False, "tellSchemas": True})) == {}
+    assert told(a_silo(policy={"shareDatasetNames": False, "shareDatasetSchemas": True})) == {}
 
 
 @pytest.mark.parametrize(("cpu", "cpus"), [("4", 4), ("2500m", 2), ("100m", 1)])

@@ -16,7 +16,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_silo_and_image_are_enough(tmp_path: Path) -> None:
     loaded = config.load(written(tmp_path, "{silo: hospital-a, image: worker:1}"))
-    assert (loaded.config_map, loaded.gpu_patience_seconds, loaded.data) == ("fedjobs-silo", 60, None)
+    assert (loaded.config_map, loaded.gpu_timeout_seconds, loaded.data) == ("fedjobs-silo", 60, None)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_silo_and_image_are_enough(tmp_path: Path) -> None:
         ("{silo: hospital-a}", "field image is missing"),
         ("{silo: Hospital, image: x}", "field silo has the value 'Hospital'"),
         ("{silo: a, image: x, dataVolume: {}}", "unknown field dataVolume"),
-        ("{silo: a, image: x, gpuPatience: 5}", "Did you mean 'gpuPatienceSeconds'?"),
+        ("{silo: a, image: x, gpuTimeout: 5}", "Did you mean 'gpuTimeoutSeconds'?"),
         ("{silo: a, image: x, dialAddress: fedjobs.example.org}", "field dialAddress"),
         ("[", "is not valid YAML"),
     ],

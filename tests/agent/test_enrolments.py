@@ -61,12 +61,12 @@ def test_an_answer_that_was_lost_costs_nothing(silo: ASilo) -> None:
 
 def test_without_a_token_there_is_no_identity(silo: ASilo) -> None:
     silo.token = None
-    assert code_of(silo.enrolment()) is ErrorCode.TOKEN_REFUSED
+    assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
 
 
 def test_another_silos_token_is_refused_before_anybody_is_asked(silo: ASilo) -> None:
     silo.name = "hospital-b"
-    assert code_of(silo.enrolment()) is ErrorCode.TOKEN_REFUSED
+    assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
     assert not silo.store.read()
 
 
@@ -75,7 +75,7 @@ def test_a_token_that_was_used_elsewhere_is_refused_and_the_first_one_stays(
 ) -> None:
     identity = silo.enrolment().obtain()
     thief = ASilo(tmp_path / "thief", federation)
-    assert code_of(thief.enrolment()) is ErrorCode.TOKEN_REFUSED
+    assert code_of(thief.enrolment()) is ErrorCode.INVALID_TOKEN
     enrolment = silo.enrolment()
     assert enrolment.renew(enrolment.obtain()).key == identity.key
 
@@ -83,7 +83,7 @@ def test_a_token_that_was_used_elsewhere_is_refused_and_the_first_one_stays(
 @pytest.mark.parametrize("change", ["cut", "nonsense"])
 def test_a_token_that_is_none_is_refused(silo: ASilo, federation: AgentFederation, change: str) -> None:
     silo.token = federation.token()[:-8] if change == "cut" else "fedjobs1.nonsense"
-    assert code_of(silo.enrolment()) is ErrorCode.TOKEN_REFUSED
+    assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
     assert "tls.crt" not in silo.store.read()
 
 

@@ -22,7 +22,7 @@ def test_an_agent_that_slept_longer_than_its_certificate_is_back(
     api_server_with_controllers: ApiServer, helm: Helm, tmp_path: Path
 ) -> None:
     server = api_server_with_controllers
-    with running_agent_federation(server, tmp_path / "federation", "--certificate-lifetime", "9") as federation:
+    with running_agent_federation(server, tmp_path / "federation", "--certificate-lifetime-seconds", "9") as federation:
         silo = SiloNamespace(server, helm, f"silo-{tmp_path.name.replace('_', '-')[-20:]}")
         (tmp_path / "agent").mkdir()
         (tmp_path / "agent/token").write_text(federation.token())
@@ -44,7 +44,9 @@ def test_an_agent_that_slept_longer_than_its_certificate_is_back(
 
 def test_a_worker_renews_and_its_session_goes_on(api_server_with_controllers: ApiServer, tmp_path: Path) -> None:
     server = api_server_with_controllers
-    with running_agent_federation(server, tmp_path / "federation", "--worker-lifetime", "9") as federation:
+    with running_agent_federation(
+        server, tmp_path / "federation", "--worker-certificate-lifetime-seconds", "9"
+    ) as federation:
         machine = Machine(tmp_path / "machine", federation)
         machine.join()
         try:

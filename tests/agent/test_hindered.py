@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.api_server, pytest.mark.processes]
 def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being_done(
     federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path
 ) -> None:
-    agent = started(startPatienceSeconds=1)
+    agent = started(startDeadlineSeconds=1)
     federation.invite("first")
     silo.worker("first")
     silo.no_more_jobs()
@@ -49,7 +49,7 @@ def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being
 def test_why_a_worker_cannot_start_is_told_and_it_is_waited_for(
     federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path, why: str, said: str
 ) -> None:
-    agent = started(startPatienceSeconds=1)
+    agent = started(startDeadlineSeconds=1)
     uid = federation.invite()
     worker = silo.worker()
     if why == "image":

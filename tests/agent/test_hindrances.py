@@ -37,7 +37,7 @@ class Looks:
     def __init__(self) -> None:
         self.now = 0.0
         self.known = Known()
-        config = AgentConfig(silo=SILO, image="i", start_patience_seconds=PATIENCE)
+        config = AgentConfig(silo=SILO, image="i", start_deadline_seconds=PATIENCE)
         self.hindrances = Hindrances(config, self.known, lambda: self.now)  # type: ignore[arg-type]
 
     def at(self, now: float, *pods: WorkerPod, workers: Sequence[Worker] = (WORKER,)) -> str:

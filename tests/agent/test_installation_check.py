@@ -92,7 +92,7 @@ def intercepting(tmp_path: Path) -> Iterator[str]:
 def test_who_opens_tls_on_the_way_is_diagnosed_by_name(intercepting: str) -> None:
     with pytest.raises(FedjobsError, match="is issued by CN=Proxy of the hospital") as caught:
         check_way(TOKEN, intercepting, timeout_s=1)
-    assert caught.value.code is ErrorCode.WRONG_CERTIFICATE
+    assert caught.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_also_behind_a_proxy(intercepting: str, monkeypatch: pytest.MonkeyPatch) -> None:

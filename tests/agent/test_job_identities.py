@@ -66,7 +66,7 @@ def test_a_token_that_got_no_certificate_serves_again_with_the_same_key() -> Non
 
 
 def test_a_token_that_the_hub_refuses_is_not_shown_again() -> None:
-    hub = Hub(ErrorCode.TOKEN_REFUSED)
+    hub = Hub(ErrorCode.INVALID_TOKEN)
     asked = identities(hub)
     with pytest.raises(FedjobsError):
         asked.identity(JOB)

@@ -44,7 +44,7 @@ def test_a_machine_works_for_a_job_and_a_restart_goes_on(
     federation: AgentFederation, machine: Machine, tmp_path: Path
 ) -> None:
     machine.join()
-    federation.federation.wait_for(SILO, "Connected", "True", "AgentAnswers")
+    federation.federation.wait_for(SILO, "Connected", "True", "AgentConnected")
     uid = federation.invite()
     with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
         (peer, request), *_ = until(lambda: joins(coordinator))
@@ -136,7 +136,7 @@ def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> Non
     [
         (["none.yaml"], 3, "none.yaml cannot be read"),
         (["silo.yaml", "--dial", "localhost"], 2, "'localhost' is not HOST:PORT."),
-        (["silo.yaml", "--metrics", "127.0.0.1:99999"], 2, "'127.0.0.1:99999' is not HOST:PORT."),
+        (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "'127.0.0.1:99999' is not HOST:PORT."),
         (["silo.yaml", "--dir", "silo.yaml"], 4, "silo.yaml cannot be used: File exists"),
         (["silo.yaml", "--token-file", "none"], 4, "Put the token that the federation sent into"),
         (["silo.yaml", "--token-file", "silo.yaml"], 4, "This is no token of a silo's invitation."),

@@ -100,9 +100,9 @@ def test_why_a_session_does_not_run_is_said_without_the_silos_own_names(status: 
 
 
 def test_a_session_that_was_started_again_has_said_something_before() -> None:
-    message = '{"outcome":"Error","code":"TokenRefused","message":""}'
+    message = '{"outcome":"Error","code":"InvalidToken","message":""}'
     last = {"terminated": {"exitCode": 1, "message": message, "finishedAt": "1970-01-01T00:00:07Z"}}
     waiting = {"name": "session", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
     pod = pod_of(a_pod(containerStatuses=[waiting]))
     assert pod.last_word is not None
-    assert (pod.last_word.code, pod.spoke_at) == ("TokenRefused", 7)
+    assert (pod.last_word.code, pod.spoke_at) == ("InvalidToken", 7)

@@ -204,7 +204,7 @@ def test_a_worker_on_a_lost_node_is_not_waited_for() -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["TokenRefused", "WrongCertificate"])
+@pytest.mark.parametrize("code", ["InvalidToken", "InvalidCertificate"])
 def test_a_worker_whose_token_is_of_no_use_is_made_again_but_not_at_once(code: str) -> None:
     invitation = an_invitation()
     worker = a_worker(invitation)

@@ -92,7 +92,7 @@ def test_the_session_gets_its_certificate_from_the_hub() -> None:
 
 
 def test_the_proxy_is_the_sessions_way_out_alone() -> None:
-    proxy = {"url": "http://proxy.example:3128", "exceptions": "minio.local"}
+    proxy = {"url": "http://proxy.example:3128", "noProxy": "minio.local"}
     pod = pod_of(manifest(STARTS["cpu"], AgentConfig.model_validate({"silo": SILO, "image": "i", "proxy": proxy})))
     session, runner = pod["containers"][0], pod["initContainers"][0]
     assert {"name": "https_proxy", "value": "http://proxy.example:3128"} in session["env"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_common.jobs.statuses import Phase, SiloState
-from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
 
 
 def test_a_status_is_read_back_as_it_was_written() -> None:
@@ -12,7 +12,9 @@ def test_a_status_is_read_back_as_it_was_written() -> None:
 
 
 def test_what_a_newer_operator_wrote_does_not_keep_an_older_one_from_working() -> None:
-    assert FederatedJobStatus.model_validate({"round": 3, "newer": {"a": 1}}) == FederatedJobStatus(round=3)
+    assert FederatedJobStatus.model_validate({"completedRounds": 3, "newer": {"a": 1}}) == FederatedJobStatus(
+        completed_rounds=3
+    )
 
 
 def test_every_phase_of_a_coordinator_is_one_of_the_job() -> None:

@@ -51,7 +51,7 @@ _COORDINATOR = """
         (Path(options.result) / "result.json").write_text("{}")
         say("Complete")
     if action == 1:
-        say("Failed", "the model does not fit", "DataDoesNotFit")
+        say("Failed", "the model does not fit", "SchemaMismatch")
     if action == 4:
         print("Port 7 of 127.0.0.1 is in use.", file=sys.stderr)
     sys.exit(action)

@@ -21,8 +21,8 @@ DATA = {"digits": {"source": {"csv": {"path": "none.csv"}}, "features": {"column
 SILOS = [
     {"silo": "hospital-a", "datasets": DATA},
     {"silo": "hospital-b", "datasets": DATA, "policy": {"requesters": ["bob@example.org"], "minClients": 5}},
-    {"silo": "hospital-c", "datasets": DATA, "policy": {"computations": {"operations": {"refuse": ["MatMul"]}}}},
-    {"silo": "hospital-d", "datasets": DATA, "policy": {"minCohort": 2, "computations": {"approval": "manual"}}},
+    {"silo": "hospital-c", "datasets": DATA, "policy": {"computations": {"operations": {"deny": ["MatMul"]}}}},
+    {"silo": "hospital-d", "datasets": DATA, "policy": {"minCohortSize": 2, "computations": {"approval": "Manual"}}},
 ]
 
 

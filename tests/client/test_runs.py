@@ -95,7 +95,7 @@ def test_a_run_is_under_runs_by_the_name_of_its_job(
 def test_a_job_that_fails_says_why(silos: Path, out: Path) -> None:
     fakes.script(out, 1)
     outcome = runs.run(a_manifest(), silos, out)
-    assert (outcome.exit_code, outcome.message) == (1, "DataDoesNotFit: the model does not fit")
+    assert (outcome.exit_code, outcome.message) == (1, "SchemaMismatch: the model does not fit")
 
 
 def test_a_coordinator_that_crashes_is_started_again_on_the_same_port(silos: Path, out: Path) -> None:

@@ -7,7 +7,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.retries import forever, is_retryable, resuming
 
 CUT = FedjobsError(ErrorCode.UNAVAILABLE, "The link was cut.")
-WRONG = FedjobsError(ErrorCode.WRONG_CERTIFICATE, "Not yours.")
+WRONG = FedjobsError(ErrorCode.INVALID_CERTIFICATE, "Not yours.")
 
 
 class Failing:
@@ -79,7 +79,7 @@ def test_a_transfer_that_does_not_get_on_is_given_up(monkeypatch):
 
 
 def test_a_transfer_of_a_session_that_ended_is_not_resumed():
-    ended = FedjobsError(ErrorCode.SESSION_UNKNOWN, "Join again.")
+    ended = FedjobsError(ErrorCode.SESSION_NOT_FOUND, "Join again.")
     call = Failing(ended)
     with pytest.raises(FedjobsError) as raised:
         resuming(lambda: 0)(call)

@@ -62,9 +62,9 @@ def test_a_wrong_bucket_fails_for_good_and_before_anything_is_computed(container
     output = ["--output-uri", "s3://elsewhere/x", "--output-options", options_file(container.root, s3.url)]
     assert main(container.arguments(*output)) == 1
     word = container.final_word
-    assert (word.phase, word.code) == (Phase.FAILED, "OutputRefused")
+    assert (word.phase, word.code) == (Phase.FAILED, "InvalidOutput")
     assert "s3://elsewhere/x" in word.message
-    assert (container.status.phase, container.status.code) == (Phase.FAILED, "OutputRefused")
+    assert (container.status.phase, container.status.code) == (Phase.FAILED, "InvalidOutput")
 
 
 def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
@@ -77,7 +77,7 @@ def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
     output = ["--output-uri", f"s3://{BUCKET}/x", "--output-options", options]
     assert main(container.with_finished_program().arguments(*output)) == 74
     word = container.final_word
-    assert (word.phase, word.code, word.result) == (Phase.EXPORTING, "OutputFailed", None)
+    assert (word.phase, word.code, word.result) == (Phase.EXPORTING, "OutputUnavailable", None)
     assert main(container.arguments()) == 0
 
 
@@ -108,7 +108,7 @@ def test_a_job_that_cannot_be_read_fails_for_good(container: Container) -> None:
 def test_a_certificate_that_is_not_there_is_no_start(container: Container) -> None:
     (container.tls / "tls.crt").unlink()
     assert main(container.arguments()) == 4
-    assert (container.final_word.phase, container.final_word.code) == (Phase.STARTING, "WrongCertificate")
+    assert (container.final_word.phase, container.final_word.code) == (Phase.STARTING, "InvalidCertificate")
 
 
 @pytest.mark.parametrize("option", ["--listen", "--metrics"])

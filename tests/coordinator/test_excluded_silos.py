@@ -102,7 +102,7 @@ def test_the_same_list_again_changes_nothing(desk: Desk) -> None:
 
 def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
     asyncio.run(desk.join(BOB))
-    exclude(desk, [SUSPENDED, Exclusion("mallory", ErrorCode.SILO_UNKNOWN, "It is gone.")])
+    exclude(desk, [SUSPENDED, Exclusion("mallory", ErrorCode.SILO_NOT_FOUND, "It is gone.")])
     assert desk.roster.ready() == [BOB]
 
 
@@ -110,7 +110,7 @@ def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
     ("code", "read"),
     [
         ("SiloSuspended", ErrorCode.SILO_SUSPENDED),
-        ("SiloUnknown", ErrorCode.SILO_UNKNOWN),
+        ("SiloNotFound", ErrorCode.SILO_NOT_FOUND),
         ("DiskFull", ErrorCode.SILO_SUSPENDED),
         ("OfALaterVersion", ErrorCode.SILO_SUSPENDED),
     ],

@@ -38,7 +38,7 @@ LIFETIME_S = 6
 
 @pytest.fixture(scope="module")
 def federation(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    lifetimes = ("--certificate-lifetime", str(LIFETIME_S))
+    lifetimes = ("--certificate-lifetime-seconds", str(LIFETIME_S))
     with running_federation(api_server, tmp_path_factory.mktemp("hub"), lifetimes=lifetimes) as federation:
         yield federation
 
@@ -154,10 +154,10 @@ def test_a_token_of_another_jobs_pod_is_no_start(federation: Federation, tmp_pat
     container = Container(tmp_path)  # of a job that is not the one of the token's pod
     hub = mounted(federation, tmp_path / "hub", federation_job(federation, "another"))
     assert main(arguments(container, hub)) == 4
-    assert container.final_word.code == "WrongCertificate"
+    assert container.final_word.code == "InvalidCertificate"
     (hub.credentials / "token").write_text("forged")
     assert main(arguments(container, hub)) == 4
-    assert container.final_word.code == "TokenRefused"
+    assert container.final_word.code == "InvalidToken"
     assert "forged" not in container.final_word.message
 
 
@@ -173,7 +173,7 @@ def test_an_identity_that_was_refused_is_told(termination: Termination, federati
     (hub.credentials / "token").write_text("no token")
     with pytest.raises(FedjobsError) as raised, certified(hub, "uid", termination, None):
         pass
-    assert raised.value.code is ErrorCode.TOKEN_REFUSED
+    assert raised.value.code is ErrorCode.INVALID_TOKEN
 
 
 def federation_job(federation: Federation, name: str) -> str:

@@ -108,6 +108,6 @@ def test_nobody_can_use_the_session_of_another(desk: Desk) -> None:
         for silo in (BOB, SiloName("mallory")):
             with pytest.raises(FedjobsError) as raised:
                 await desk.sessions.heartbeat(peer(silo), pb.HeartbeatRequest(session_id=session_id))
-            assert raised.value.code in (ErrorCode.SESSION_UNKNOWN, ErrorCode.NOT_INVITED)
+            assert raised.value.code in (ErrorCode.SESSION_NOT_FOUND, ErrorCode.NOT_INVITED)
 
     asyncio.run(calls())

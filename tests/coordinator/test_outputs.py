@@ -124,13 +124,13 @@ def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_folder_that_nobody_may_write_is_refused() -> None:
     error = _error(lambda: Output("file:///sys/claim").check("check"))
-    assert error.code is ErrorCode.OUTPUT_REFUSED
+    assert error.code is ErrorCode.INVALID_OUTPUT
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     error = _error(lambda: Output(f"file://{tmp_path}/taken/models").check("check"))
-    assert error.code is ErrorCode.OUTPUT_REFUSED
+    assert error.code is ErrorCode.INVALID_OUTPUT
     assert "spec.output" in error.public
 
 
@@ -149,8 +149,8 @@ def test_a_result_is_brought_to_a_bucket(result: Path, tmp_path: Path, s3: Objec
 def _refusals(output: Output, result: Path) -> list[tuple[Callable[[], object], ErrorCode]]:
     """Before anything is computed it is the end; a result that is there waits until somebody has mended it."""
     return [
-        (lambda: output.check("check"), ErrorCode.OUTPUT_REFUSED),
-        (lambda: output.export(_manifest(result), result), ErrorCode.OUTPUT_FAILED),
+        (lambda: output.check("check"), ErrorCode.INVALID_OUTPUT),
+        (lambda: output.export(_manifest(result), result), ErrorCode.OUTPUT_UNAVAILABLE),
     ]
 
 
@@ -166,7 +166,7 @@ def test_a_bucket_that_is_not_there_is_refused_and_not_made(result: Path, tmp_pa
 
 def test_a_name_that_no_bucket_can_have_is_refused(tmp_path: Path, s3: ObjectStore) -> None:
     error = _error(lambda: Output("s3://No Bucket/digits", options_file(tmp_path, s3.url)).check("check"))
-    assert error.code is ErrorCode.OUTPUT_REFUSED
+    assert error.code is ErrorCode.INVALID_OUTPUT
 
 
 def test_wrong_credentials_are_refused_and_not_shown(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
@@ -187,7 +187,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again(
     waits: list[str] = []
     output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, "http://127.0.0.1:1"))
     error = _error(lambda: output.export(_manifest(result), result, lambda e, _: waits.append(e.code.label)))
-    assert error.code is ErrorCode.OUTPUT_FAILED
+    assert error.code is ErrorCode.OUTPUT_UNAVAILABLE
     assert error.retryable
     assert f"s3://{BUCKET}/digits" in error.public
     assert len(waits) == 5
@@ -271,6 +271,6 @@ def test_what_cannot_be_an_output_is_refused_before_anything_is_reached(
     if options not in (None, "missing"):
         path.write_text(options)
     error = _error(lambda: Output(uri, None if options is None else path))
-    assert error.code is ErrorCode.OUTPUT_REFUSED
+    assert error.code is ErrorCode.INVALID_OUTPUT
     assert named in error.public
     assert error.remedy

@@ -141,7 +141,7 @@ def test_several_shards_have_a_digest_of_their_own(progress: Progress) -> None:
 
 
 def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progress, tmp_path: Path) -> None:
-    progress.phase(Phase.EXPORTING, "the storage is away", "OutputFailed")
+    progress.phase(Phase.EXPORTING, "the storage is away", "OutputUnavailable")
     progress.complete(ResultLocation(uri="s3://models/digits", digest="cd" * 32))
     status = _status(tmp_path)
     assert (status.phase, status.message, status.code) == (Phase.COMPLETE, "", "")

@@ -72,7 +72,7 @@ def test_an_upload_without_work_or_for_the_work_of_another_is_refused(desk: Desk
     for silo, work_id in ((BOB, WORK), (ALICE, OTHER_WORK)):
         with pytest.raises(FedjobsError) as raised:
             asyncio.run(desk.upload(silo, work_id=work_id))
-        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert raised.value.code is ErrorCode.WORK_NOT_FOUND
     assert desk.files() == []
 
 

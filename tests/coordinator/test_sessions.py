@@ -188,10 +188,10 @@ def test_a_name_of_work_that_is_a_path_is_unknown_work(desk: Desk, work_id: str)
         session_id = await desk.join(ALICE)
         with pytest.raises(FedjobsError) as raised:
             await desk.sessions.stat_blob(peer(ALICE), pb.StatBlobRequest(session_id=session_id, work_id=work_id))
-        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert raised.value.code is ErrorCode.WORK_NOT_FOUND
         with pytest.raises(FedjobsError) as raised:
             await desk.upload(ALICE, work_id=work_id)
-        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert raised.value.code is ErrorCode.WORK_NOT_FOUND
         assert len(raised.value.public) < 200
 
     asyncio.run(calls())

@@ -48,7 +48,7 @@ def _first(coordinator: Coordinator, identity: Identity | None = None) -> Status
 def _refused(call: Callable[[], object]) -> FedjobsError:
     with pytest.raises(FedjobsError) as raised:
         call()
-    assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+    assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
     return raised.value
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until

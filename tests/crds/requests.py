@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_operator.names import GROUP, PLURAL, VERSION
+from fedjobs_api.names import GROUP, PLURAL, VERSION
 from kubernetes.client import ApiClient, ApiException, CustomObjectsApi
 
 

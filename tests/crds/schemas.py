@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 
 Schema = dict[str, Any]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import fedjobs_api as api
 import pytest
 from fedjobs_common.errors import FedjobsError
-from fedjobs_operator import api
 
 from tests.crds.requests import Jobs, Refused
 from tests.crds.schemas import Schema, fields, schema
@@ -68,7 +68,7 @@ def test_every_field_is_written_in_a_valid_job() -> None:
         (".spec.coordinator.storage.size", "1000"),
         (".spec.coordinator.storage.size", "0.5Gi"),
         (".spec.coordinator.nodeSelector.key", ""),
-        (".spec.silos.matchLabels", {}),
+        (".spec.silos.selector.matchLabels", {}),
         (".spec.output.uri", "abfs://container@account.example/models"),
         (".spec.requestedBy", "system:serviceaccount:team-a:pipeline"),
         (".spec.program", {"entrypoint": "churn:main"}),

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from fedjobs_api.conditions import JobCondition
+from fedjobs_api.crds import files
+from fedjobs_api.crds.schemas import UntranslatableError, structural
+from fedjobs_api.federated_jobs import FederatedJob
 from fedjobs_common.models import Model
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.crds import files
-from fedjobs_operator.crds.schemas import UntranslatableError, structural
 from pydantic import Field
 
 from tests.crds.schemas import definition, fields, schema
@@ -22,11 +22,11 @@ LARGEST = 100_000  # bytes: plain kubectl apply keeps a copy in an annotation, w
 
 
 def test_the_committed_files_are_what_the_models_say() -> None:
-    assert files.drifted() == [], "run `python -m fedjobs_operator.crds`"
+    assert files.drifted() == [], "run `python -m fedjobs_api.crds`"
 
 
 def test_a_file_that_drifted_is_named_and_written_again(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fedjobs_operator.crds", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "fedjobs_api.crds", "--folder", str(tmp_path)]
     subprocess.run(command, check=True)
     (tmp_path / "silos.yaml").write_text("kind: Other\n")
     checked = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
@@ -97,6 +97,7 @@ def test_kubectl_get_shows_the_documented_columns() -> None:
     assert [column["name"] for column in columns if "priority" not in column] == [
         "Phase",
         "Round",
+        "Ready",
         "Silos",
         "Restarts",
         "Age",
@@ -112,7 +113,7 @@ def test_the_schema_has_the_defaults_of_the_model() -> None:
     spec = schema("federatedjobs.yaml")["properties"]["spec"]
     model: Any = FederatedJob.model_fields["spec"].annotation
     assert spec["properties"]["backoffLimit"]["default"] == model.model_fields["backoff_limit"].default
-    assert spec["properties"]["output"]["properties"]["format"]["default"] == ["savedmodel", "keras"]
+    assert spec["properties"]["output"]["properties"]["formats"]["default"] == ["savedmodel", "keras"]
 
 
 class Untold(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 
 from tests.api.jobs import a_job
 from tests.cluster.api_servers import ApiServer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import fedjobs_api as api
 import pytest
 from fedjobs_common.errors import FedjobsError
-from fedjobs_operator import api
 
 from tests.api.jobs import a_job, a_job_with
 from tests.cluster.api_servers import ApiServer
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.api_server
 
 ONE_PROGRAM = "exactly one of name, entrypoint and computation is needed: write name: fedavg, for example"
 ONE_PLACE = "exactly one of configMap and path is needed: give a configMap on a cluster, a path on one machine"
-ONE_CHOICE = "exactly one of names and matchLabels is needed: write names: [...], for example"
+ONE_CHOICE = "exactly one of names and selector is needed: write names: [...], for example"
 NAME = "a job's name is part of other names: give it at most 40 characters, and no dot"
 
 CONTRADICTIONS: list[tuple[str, Any, str, str]] = [
@@ -34,7 +34,7 @@ CONTRADICTIONS: list[tuple[str, Any, str, str]] = [
     ),
     ("spec.program", {"entrypoint": "churn:main", "source": {}}, "spec.program.source", ONE_PLACE),
     ("spec.silos", {}, "spec.silos", ONE_CHOICE),
-    ("spec.silos", {"names": ["a"], "matchLabels": {"network": "eu"}}, "spec.silos", ONE_CHOICE),
+    ("spec.silos", {"names": ["a"], "selector": {"matchLabels": {"network": "eu"}}}, "spec.silos", ONE_CHOICE),
     (
         "spec.cohort",
         {"minSilos": 3, "goalSilos": 2},
@@ -49,9 +49,9 @@ CONTRADICTIONS: list[tuple[str, Any, str, str]] = [
     ),
     (
         "spec.output",
-        {"secretName": "s3"},
-        "spec.output.secretName",
-        "secretName has the credentials of a uri, and there is none: add uri, or leave secretName out",
+        {"secretRef": {"name": "s3"}},
+        "spec.output.secretRef",
+        "secretRef has the credentials of a uri, and there is none: add uri, or leave secretRef out",
     ),
     *(
         (

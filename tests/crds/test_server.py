@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from fedjobs_common.jobs.statuses import SiloState
-from fedjobs_operator.api.conditions import Condition, JobCondition
-from fedjobs_operator.api.silos import SiloStatus
-from fedjobs_operator.api.statuses import (
+from fedjobs_api.conditions import Condition, JobCondition
+from fedjobs_api.crds.files import FOLDER
+from fedjobs_api.silos import SiloStatus
+from fedjobs_api.statuses import (
+    ConfigMapRef,
     CoordinatorAddress,
     FederatedJobStatus,
     JobPhase,
@@ -18,7 +19,7 @@ from fedjobs_operator.api.statuses import (
     Result,
     SiloRow,
 )
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_common.jobs.statuses import SiloState
 
 from tests.api.jobs import a_job
 from tests.cluster.api_servers import ApiServer
@@ -33,9 +34,10 @@ STATUS = FederatedJobStatus(
     observed_generation=1,
     phase=JobPhase.RUNNING,
     round=7,
-    rounds=20,
+    total_rounds=20,
     metrics={"train/accuracy": "0.912"},
-    silos_ready="3/4",
+    ready_silos=3,
+    total_silos=4,
     silos=[
         SiloRow(name="hospital-a", state=SiloState.WORKING, device="cpu", clients=3, restarts=0),
         SiloRow(name="hospital-b", state=SiloState.LOST, reason="Unavailable", message="not heard of since 12:00"),
@@ -43,9 +45,11 @@ STATUS = FederatedJobStatus(
     attempt=2,
     restarts=1,
     epoch=2,
-    computation="ab" * 32,
-    resolved=Resolved(config_map="digits-resolved", digest="cd" * 32, generation=1),
-    coordinator=CoordinatorAddress(address="j-1.team.svc:8443", server_name="j-1", job="digits-2", pod="digits-2-x"),
+    computation_digest="ab" * 32,
+    resolved=Resolved(config_map_ref=ConfigMapRef(name="digits-resolved"), digest="cd" * 32, generation=1),
+    coordinator=CoordinatorAddress(
+        address="j-1.team.svc:8443", server_name="j-1", job_name="digits-2", pod_name="digits-2-x"
+    ),
     result=Result(uri="s3://models/digits", digest="ef" * 32),
     start_time=NOW,
     completion_time=NOW,
@@ -96,7 +100,7 @@ def test_spec_and_status_are_written_apart(jobs: Jobs) -> None:
     ("status", "field"),
     [
         ({"phase": "Dreaming"}, "status.phase"),
-        ({"round": 1.5}, "status.round"),
+        ({"completedRounds": 1.5}, "status.completedRounds"),
         ({"metrics": {"loss": 0.1}}, "status.metrics.loss"),
         ({"startTime": "yesterday"}, "status.startTime"),
         ({"conditions": [{"type": "Accepted"}]}, "status.conditions[0].reason"),
@@ -134,7 +138,7 @@ def test_kubectl_explain_leaves_no_field_without_words(server: ApiServer, path: 
 def test_a_silo_has_a_suspension_and_a_status_of_its_own(server: ApiServer) -> None:
     manifest = "{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {name: of-crds, labels: {network: of-crds}}}"
     server.kubectl("apply", "-f", "-", stdin=manifest)
-    status = SiloStatus(last_seen=NOW, datasets=["digits"], versions={"fedjobs": "0.1.0"})
+    status = SiloStatus(last_heartbeat_time=NOW, datasets=["digits"], versions={"fedjobs": "0.1.0"})
     patch = json.dumps({"status": status.model_dump(mode="json", by_alias=True, exclude_none=True)})
     server.kubectl("patch", "silo", "of-crds", "--subresource=status", "--type=merge", "-p", patch)
     shown = "jsonpath={.items[*].spec}{.items[*].status.datasets}"

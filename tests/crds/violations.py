@@ -101,7 +101,7 @@ _FULL: dict[str, Any] = {
             "whenDeleted": "Retain",
         },
     },
-    "output": {"uri": "s3://models/digits", "secretName": "s3", "format": ["keras"]},
+    "output": {"uri": "s3://models/digits", "secretRef": {"name": "s3"}, "formats": ["keras"]},
     "requestedBy": "alice@example.org",
     "suspend": True,
     "backoffLimit": 0,
@@ -115,7 +115,7 @@ _SURROUNDINGS: dict[str, dict[str, Any]] = {
     ".spec.program.computation.path": {"program": {"computation": {"path": "mean.pb"}}},
     ".spec.program.computation": {"program": {"computation": {"configMap": {"name": "stats", "key": "mean.pb"}}}},
     ".spec.cohort.minSilos": {"cohort": {"minSilos": 1}},
-    ".spec.silos.matchLabels": {"silos": {"matchLabels": {"key": "eu"}}},
+    ".spec.silos.selector.matchLabels": {"silos": {"selector": {"matchLabels": {"key": "eu"}}}},
     ".spec.output.persistentVolumeClaim": {
         "output": {"persistentVolumeClaim": {"claimName": "models", "path": "digits/2026"}}
     },

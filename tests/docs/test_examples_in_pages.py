@@ -58,7 +58,7 @@ def test_every_make_target_exists(page: Path, line: str) -> None:
 
 @pytest.mark.parametrize("block", blocks_marked("job"), ids=lambda block: name(block.page))
 def test_every_job_in_the_pages_is_valid(block: Block, tmp_path: Path) -> None:
-    from fedjobs_operator import api
+    import fedjobs_api as api
 
     file = tmp_path / "job.yaml"
     file.write_text(block.text)

@@ -116,11 +116,11 @@ class Federation:
         return self.condition(name, kind)
 
     def wait_for_round(self, name: str, number: int) -> None:
-        self._until(name, f"round {number}", lambda: self.status(name).get("round", 0) >= number, "Complete")
+        self._until(name, f"round {number}", lambda: self.status(name).get("completedRounds", 0) >= number, "Complete")
 
     def wait_for_rounds(self, name: str, more: int) -> None:
         """Waits until so many further rounds are finished."""
-        self.wait_for_round(name, self.status(name).get("round", 0) + more)
+        self.wait_for_round(name, self.status(name).get("completedRounds", 0) + more)
 
     def complete(self, name: str) -> dict[str, Any]:
         """Waits until the job is complete; its status."""

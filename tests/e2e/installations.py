@@ -19,6 +19,7 @@ from tests.e2e.sites import RESTRICTED, ROOT
 CHART = ROOT / "helm/fedjobs-operator"
 RELEASE = "fedjobs"
 OPERATOR_NAMESPACE = "fedjobs-system"
+OPERATOR = f"{RELEASE}-operator"
 HUB, FRONT_DOOR_SERVICE = f"{RELEASE}-hub", f"{RELEASE}-front-door"
 
 FRONT_DOOR = "fedjobs.test"
@@ -30,7 +31,11 @@ INSIDE = f"{FRONT_DOOR_SERVICE}.{OPERATOR_NAMESPACE}.svc:443"
 
 def values(cluster: Cluster, **hub: Any) -> dict[str, Any]:
     """Of the operator's chart on a test cluster."""
-    front_door: dict[str, Any] = {"host": FRONT_DOOR, "address": ADDRESS, "image": nginx_images.TAG}
+    front_door: dict[str, Any] = {
+        "host": FRONT_DOOR,
+        "address": ADDRESS,
+        "image": dict(zip(("repository", "tag"), nginx_images.TAG.rsplit(":", 1), strict=True)),
+    }
     if isinstance(cluster, LocalCluster):  # elsewhere names are answered where the chart expects it
         front_door["resolver"] = cluster.network.node
     return {"image": {"tag": "dev", "pullPolicy": "Never"}, "frontDoor": front_door, "hub": hub}
@@ -82,14 +87,14 @@ def lifetimes(cluster: Cluster, *, restored: bool, **seconds: int) -> Iterator[N
     """
     _upgrade(cluster, lifetimes=seconds)
     wait_until_rolled_out(cluster)
-    restart(cluster, RELEASE)
+    restart(cluster, OPERATOR)
     try:
         yield
     finally:
         if restored:
             _upgrade(cluster)
             wait_until_rolled_out(cluster)
-            restart(cluster, RELEASE)
+            restart(cluster, OPERATOR)
 
 
 def _upgrade(cluster: Cluster, **hub: Any) -> None:

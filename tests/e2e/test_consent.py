@@ -78,7 +78,7 @@ def test_a_job_that_needs_the_silo_that_refuses_fails_and_says_why(
 @pytest.fixture(scope="module")
 def questions(federation: Federation, give: Callable[[Policies], None]) -> dict[str, str]:
     """Jobs by the silo whose people they wait for: TFF's, with several computations, and one with another digest."""
-    manual = {"computations": {"approval": "manual"}}
+    manual = {"computations": {"approval": "Manual"}}
     give({REFUSING: manual, ASKING: manual})
     training = a_training("asks-first", rounds=2, silos=(ANOTHER, ASKING))
     denied = a_job("denied", rounds=3, silos=(ANOTHER, REFUSING))

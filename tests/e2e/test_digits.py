@@ -16,10 +16,10 @@ def test_the_example_gives_the_model_that_it_gives_on_one_machine(federation: Fe
     status = federation.status("digits")
     print(federation.kubectl("describe", "federatedjob", "digits"))  # noqa: T201 (shown with -s)
 
-    assert status["round"] == status["rounds"] == 20
+    assert status["completedRounds"] == status["totalRounds"] == 20
     assert [row["name"] for row in status["silos"]] == list(SILOS)
     assert {row["device"] for row in status["silos"]} == {"cpu"}
-    assert status["computation"]
+    assert status["computationDigest"]
     assert status["restarts"] == 0
 
     on_the_cluster = federation.fetch("digits", tmp_path / "cluster")

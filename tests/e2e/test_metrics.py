@@ -38,13 +38,13 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
         for asked in (
             'fedjobs_jobs{phase="Running"}',
             'fedjobs_operator_reconciles_total{result="success"}',
-            "fedjobs_operator_reconcile_seconds_bucket",
+            "fedjobs_operator_reconcile_duration_seconds_bucket",
             "fedjobs_coordinator_rounds_total",
-            "fedjobs_coordinator_round_seconds_count",
+            "fedjobs_coordinator_round_duration_seconds_count",
             'fedjobs_coordinator_bytes_total{direction="up"}',
             "fedjobs_coordinator_epoch",
             'fedjobs_worker_bytes_total{direction="down"}',
-            "fedjobs_worker_work_seconds_count",
+            "fedjobs_worker_work_item_duration_seconds_count",
         ):
             wait_until(asked, functools.partial(_found, query, asked), seconds=60)
             print(f"{asked} {query(asked):g}")  # noqa: T201

@@ -41,7 +41,7 @@ def test_a_result_on_s3(federation: Federation, s3: str) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}}
     manifest = _in(federation, secret) | {"stringData": {"options.json": json.dumps(options)}}
     federation.cluster.kubectl.apply(yaml.safe_dump(manifest))
-    output = {"uri": "s3://models/digits", "secretName": "s3"}
+    output = {"uri": "s3://models/digits", "secretRef": {"name": "s3"}}
     name = federation.apply(a_job("to-s3", rounds=2, output=output, ttlSecondsAfterFinished=5))
 
     status = federation.complete(name)

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from tests.e2e.federations import Federation
-from tests.e2e.installations import HUB, OPERATOR_NAMESPACE, RELEASE
+from tests.e2e.installations import HUB, OPERATOR, OPERATOR_NAMESPACE, RELEASE
 
 Right = tuple[str, str]
 """Verb, and group/resource/subresource."""
-ELSEWHERE: dict[str, set[Right]] = {RELEASE: {("list", "/events")}, HUB: {("delete", "coordination.k8s.io/leases")}}
+ELSEWHERE: dict[str, set[Right]] = {OPERATOR: {("list", "/events")}, HUB: {("delete", "coordination.k8s.io/leases")}}
 """Why the cluster lets no pod be made, and a worker's Lease an hour after: where operator and hub are tested alone."""
 DECISION = "authorization.k8s.io/decision"
 
 
-@pytest.mark.parametrize("account", [RELEASE, HUB])
+@pytest.mark.parametrize("account", [OPERATOR, HUB])
 def test_every_right_was_used_and_none_was_missing(federation: Federation, account: str) -> None:
     user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{account}"
     log = federation.cluster.audit_log

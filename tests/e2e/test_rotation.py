@@ -30,7 +30,12 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
 def short_lives(federation: Federation) -> Iterator[None]:
     """Two silos whose certificates live for a minute; on a cluster that is kept all others get new ones later."""
     kept = bool(os.environ.get("E2E_KEEP"))
-    seconds = {"certificate": 60, "worker": 60, "grace": 30, "token": 604800}
+    seconds = {
+        "certificateSeconds": 60,
+        "workerCertificateSeconds": 60,
+        "gracePeriodSeconds": 30,
+        "tokenSeconds": 604800,
+    }
     try:
         with (
             installations.lifetimes(federation.cluster, restored=kept, **seconds),
@@ -60,7 +65,7 @@ def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation
 
     wait_until("the new issuers are trusted too", lambda: trusted(federation) > before, seconds=PATIENCE)
     wait_until("the old issuers are not", lambda: not trusted(federation) & before, seconds=PATIENCE)
-    federation.wait_for_round(name, federation.status(name)["round"] + 20)
+    federation.wait_for_round(name, federation.status(name)["completedRounds"] + 20)
 
     assert not set(expiries(federation)) & set(first)
     done = federation.progress(name)
@@ -72,7 +77,7 @@ def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation
 
 
 def expiries(federation: Federation) -> list[str]:
-    return [str(federation.silo_status(silo)["certificateExpires"]) for silo in PAIR]
+    return [str(federation.silo_status(silo)["certificateExpirationTime"]) for silo in PAIR]
 
 
 def trusted(federation: Federation) -> set[str]:

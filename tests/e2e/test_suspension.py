@@ -15,7 +15,7 @@ def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
     federation.fedjobs("suspend", name)
     federation.wait_for(name, "Suspended")
     wait_until("no pods are left", lambda: not _running(federation, name))
-    done = federation.status(name)["round"]
+    done = federation.status(name)["completedRounds"]
     federation.fedjobs("resume", name)
 
     status = federation.complete(name)

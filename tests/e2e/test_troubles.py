@@ -38,7 +38,7 @@ def jobs(federation: Federation) -> Iterator[None]:
 
 
 def test_storage_that_does_not_bind(federation: Federation) -> None:
-    found = federation.wait_for_reason("no-storage", "CoordinatorReady", "StorageNotBound")
+    found = federation.wait_for_reason("no-storage", "CoordinatorReady", "ClaimNotBound")
     assert "storageClassName" in found["message"]
 
 

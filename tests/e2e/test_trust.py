@@ -134,4 +134,4 @@ def test_a_worker_of_the_version_before_takes_part(federation: Federation, old_w
     assert federation.silo_status(old_worker.silo)["versions"]["protocol"] == "1"
     name = federation.apply(a_job("old-and-new", rounds=5, silos=[FEW[0], old_worker.silo]))
     status = federation.complete(name)
-    assert status["round"] == 5
+    assert status["completedRounds"] == 5

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fedjobs_api as api
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import api
 from fedjobs_worker import silo_files
 from fedjobs_worker.data import datasets
 from fedjobs_worker.silo_files import SiloFile

@@ -225,7 +225,7 @@ def test_500_connections_that_say_nothing_disturb_no_running_link(
 
 
 def test_one_address_has_a_limit(helm: Helm, backends: dict[str, Backend], tmp_path: Path) -> None:
-    with front_door(helm, backends, "frontDoor.connectionsPerAddress=3") as door, ExitStack() as stack:
+    with front_door(helm, backends, "frontDoor.maxConnectionsPerAddress=3") as door, ExitStack() as stack:
         visits = [stack.enter_context(door.visit(HOST, SILO, tmp_path / str(number))) for number in range(3)]
         with door.connect() as fourth:
             assert closed(fourth)

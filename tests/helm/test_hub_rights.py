@@ -18,7 +18,7 @@ def spelt_out(granted: list[Object]) -> set[tuple[str, str, str]]:
 
 
 def test_they_are_those_with_which_the_hub_is_tested(helm: Helm) -> None:
-    chart = rules(part(helm.objects("hub.issuer=ClusterIssuer/vault"), HUB))
+    chart = rules(part(helm.objects("hub.issuerRef.name=vault", "hub.issuerRef.kind=ClusterIssuer"), HUB))
     tested = rights.EVERYWHERE + rights.WHERE_JOBS_ARE + rights.OWN_NAMESPACE + rights.WITH_CERT_MANAGER
     assert spelt_out(chart) == spelt_out([dict(rule) for rule in tested])
 

@@ -61,7 +61,7 @@ def test_silos_have_the_states_that_are_asked_for(query: str) -> None:
 def test_the_dashboard_has_every_measure_but_those_of_calls() -> None:
     asked = {name for query in queries() for name in re.findall(r"\bfedjobs_\w+", query)}
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in measured() if name.startswith("fedjobs_")}
-    assert families - {re.sub(r"_bucket$", "", name) for name in asked} == {"fedjobs_operator_api_calls_total"}
+    assert families - {re.sub(r"_bucket$", "", name) for name in asked} == {"fedjobs_operator_api_requests_total"}
 
 
 def test_panels_do_not_overlap() -> None:
@@ -79,7 +79,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_they_arrive_as_they_are(helm: Helm) -> None:
-    objects = helm.objects("monitoring.dashboard=true", "monitoring.prometheusRule=true")
+    objects = helm.objects("metrics.dashboard.enabled=true", "metrics.prometheusRule.enabled=true")
     [rule] = of_kind(objects, "PrometheusRule")
     [config] = [each for each in of_kind(objects, "ConfigMap") if "fedjobs.json" in each["data"]]
     assert json.loads(config["data"]["fedjobs.json"]) == DASHBOARD

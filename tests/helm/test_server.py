@@ -42,8 +42,12 @@ def strict_namespace(api_server: ApiServer, api_namespace: str) -> str:
     "settings",
     [
         (),
-        ("monitoring.serviceMonitor=true", "monitoring.dashboard=true", "operator.disruptionBudget=true"),
-        ("namespaces={default}", "crds.keep=false", "image.tag=v1", "image.pullSecrets={one}"),
+        (
+            "metrics.serviceMonitor.enabled=true",
+            "metrics.dashboard.enabled=true",
+            "operator.podDisruptionBudget.enabled=true",
+        ),
+        ("watchNamespaces={default}", "crds.keep=false", "image.tag=v1", "imagePullSecrets[0].name=one"),
     ],
     ids=["defaults", "everything", "one namespace"],
 )
@@ -83,7 +87,7 @@ def test_a_pod_itself_is_admitted_where_only_restricted_ones_are(
 def test_the_rights_are_what_the_operator_needs(
     api_server: ApiServer, api_namespace: str, helm: Helm, tmp_path: Path, everywhere: bool
 ) -> None:
-    own, user = f"{api_namespace}-operator", f"system:serviceaccount:{api_namespace}-operator:{RELEASE}"
+    own, user = f"{api_namespace}-operator", f"system:serviceaccount:{api_namespace}-operator:{RELEASE}-operator"
     kubectl = api_server.kubectl
     kubectl("create", "namespace", own)
     kubectl("apply", *(part for file in CRDS for part in ("-f", file)))
@@ -96,7 +100,7 @@ def test_the_rights_are_what_the_operator_needs(
         wait_until(
             "the role is known", lambda: kubectl.run("auth", "can-i", "list", "silos", f"--as={user}").returncode == 0
         )
-        watched = () if everywhere else (f"--namespace={api_namespace}",)
+        watched = () if everywhere else (f"--watch-namespace={api_namespace}",)
         with _operator(api_server.kubeconfig_as(user), tmp_path / "operator.log", own, *watched) as process:
             kubectl("apply", f"--namespace={api_namespace}", "-f", "-", stdin=yaml.safe_dump(_job("digits")))
 
@@ -150,9 +154,13 @@ def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterato
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         health = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "fedjobs_operator", f"--own-namespace={own}", "--coordinator-image=none"]
-    command += [f"--front-door={HOST}", f"--address={HOST}:443", "--hub=127.0.0.1:1"]  # no hub: it goes on without
-    command += ["--metrics=127.0.0.1:0", f"--health={health}", *arguments]
+    command = [sys.executable, "-m", "fedjobs_operator", f"--namespace={own}", "--coordinator-image=none"]
+    command += [
+        f"--front-door-host={HOST}",
+        f"--front-door-address={HOST}:443",
+        "--hub-address=127.0.0.1:1",
+    ]  # no hub: it goes on without
+    command += ["--metrics-bind-address=127.0.0.1:0", f"--health-probe-bind-address={health}", *arguments]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"KUBECONFIG": str(kubeconfig)})
     try:

@@ -24,7 +24,7 @@ NEEDED = (
     "token=fedjobs1.abc",
     "datasets.digits.source.csv.path=/data/*.csv",
     "data.volume.persistentVolumeClaim.claimName=records",
-    "image.repository=registry.example/team",
+    "image.registry=registry.example/team",
 )
 Object = dict[str, Any]
 
@@ -68,11 +68,11 @@ def test_a_silos_own_file_is_a_file_of_values(helm: Helm, tmp_path: Path) -> Non
     file.write_text(
         "silo: hospital-a\n"
         "datasets: {digits: {source: {npz: {path: /data/x.npz}}, features: {columns: [a]}, label: digit}}\n"
-        "policy: {minClients: 5, limits: {bytesUpPerDay: 10000000000}}\n"
+        "policy: {minClients: 5, limits: {uploadBytesPerDay: 10000000000}}\n"
     )
     _, silo = config_map(rendered(helm, files=(str(file),)))
     assert silo.policy.min_clients == 5
-    assert silo.policy.limits.bytes_up_per_day == 10**10  # not 1e+10
+    assert silo.policy.limits.upload_bytes_per_day == 10**10  # not 1e+10
     assert silo.datasets["digits"].label is not None
 
 
@@ -80,6 +80,33 @@ def test_the_schema_is_that_of_the_models() -> None:
     script = CHART.parent / "silo_values.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+_PREFERRED = "agent.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]"
+_TERM = "preference.matchExpressions[0]"
+USUAL = (
+    "imagePullSecrets[0].name=registry",
+    "agent.podAnnotations.example\\.org/team=ml",
+    "agent.serviceAccount.annotations.example\\.org/role=silo",
+    *(f"{_PREFERRED}.{each}" for each in ("weight=1", f"{_TERM}.key=zone", f"{_TERM}.operator=Exists")),
+    "agent.extraEnv[0].name=TZ",
+    "agent.extraEnv[0].value=UTC",
+)
+
+
+def test_the_agent_takes_what_helm_charts_usually_take(helm: Helm) -> None:
+    objects = rendered(helm, *USUAL, "fullnameOverride=silo-a")
+    [deployment] = of_kind(objects, "Deployment")
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["annotations"]["example.org/team"] == "ml"
+    assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert "nodeAffinity" in template["spec"]["affinity"]
+    assert {"name": "TZ", "value": "UTC"} in template["spec"]["containers"][0]["env"]
+    [account] = of_kind(objects, "ServiceAccount")
+    assert account["metadata"]["annotations"] == {"example.org/role": "silo"}
+    assert {deployment["metadata"]["name"], account["metadata"]["name"]} == {"silo-a"}
+    config, _ = config_map(objects)
+    assert config.image_pull_secrets == [{"name": "registry"}]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +122,7 @@ def test_the_schema_is_that_of_the_models() -> None:
         ("proxy.url=https://proxy", "at '/proxy/url'"),
         ("proxy.url=http://me:secret@proxy:3128", "at '/proxy/url'"),
         ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
-        ("audit.storage=much", "at '/audit/storage'"),
+        ("audit.persistence.size=much", "at '/audit/persistence/size'"),
         ("replicas=2", "additional properties 'replicas' not allowed"),
     ],
 )
@@ -134,7 +161,7 @@ def test_nobody_dials_in_and_the_way_out_is_one_port(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("setting", "port"),
     [
-        ("network.frontDoorPort=8443", 8443),
+        ("networkPolicy.frontDoorPort=8443", 8443),
         ("dialAddress=10.0.0.1:30443", 30443),
         ("proxy.url=http://proxy.example:3128", 3128),
         ("proxy.url=http://proxy.example", 80),
@@ -146,12 +173,12 @@ def test_the_port_is_the_one_that_is_dialled(helm: Helm, setting: str, port: int
 
 
 def test_agent_and_workers_go_through_the_proxy(helm: Helm) -> None:
-    objects = rendered(helm, "proxy.url=http://proxy.example:3128", "proxy.exceptions=minio.local")
+    objects = rendered(helm, "proxy.url=http://proxy.example:3128", "proxy.noProxy=minio.local")
     environment = agent(objects)["containers"][0]["env"]
     assert {"name": "https_proxy", "value": "http://proxy.example:3128"} in environment
     config, _ = config_map(objects)
     assert config.proxy is not None
-    assert (config.proxy.url, config.proxy.exceptions) == ("http://proxy.example:3128", "minio.local")
+    assert (config.proxy.url, config.proxy.no_proxy) == ("http://proxy.example:3128", "minio.local")
 
 
 def test_a_token_may_come_from_a_secret_of_ones_own(helm: Helm) -> None:
@@ -169,7 +196,7 @@ def test_the_token_is_in_a_secret_and_nowhere_else(helm: Helm) -> None:
 def test_the_audit_log_outlives_the_release_or_is_not_kept(helm: Helm) -> None:
     [claim] = of_kind(rendered(helm), "PersistentVolumeClaim")
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    objects = rendered(helm, "audit.storage=")
+    objects = rendered(helm, "audit.persistence.enabled=false")
     assert of_kind(objects, "PersistentVolumeClaim") == []
     assert {"name": "audit", "emptyDir": {}} in agent(objects)["volumes"]
 
@@ -184,7 +211,15 @@ def test_the_examples_are_values(helm: Helm, silo: str) -> None:
 @pytest.mark.api_server
 @pytest.mark.parametrize(
     "settings",
-    [(), ("network.metrics=true", "proxy.url=http://proxy.example:3128", "audit.storage=", "image.pullSecrets={one}")],
+    [
+        (),
+        (
+            "networkPolicy.allowMetrics=true",
+            "proxy.url=http://proxy.example:3128",
+            "audit.persistence.enabled=false",
+            *USUAL,
+        ),
+    ],
     ids=["defaults", "everything"],
 )
 def test_it_is_accepted_in_a_restricted_namespace(
@@ -196,7 +231,7 @@ def test_it_is_accepted_in_a_restricted_namespace(
         helm,
         "token=fedjobs1.abc",
         "data.volume.persistentVolumeClaim.claimName=records",
-        "network.workerEgress[0].ports[0].port=9000",
+        "networkPolicy.workerEgress[0].ports[0].port=9000",
         *settings,
         namespace=api_namespace,
     )

@@ -12,7 +12,11 @@ from tests.helm.charts import CHART, FRONT_DOOR, HUB, NAMESPACE, OPERATOR, Helm,
 
 CRDS = CHART.parents[1] / "crds"
 KEPT = {"helm.sh/resource-policy": "keep"}
-MONITORED = ("monitoring.serviceMonitor=true", "monitoring.prometheusRule=true", "monitoring.dashboard=true")
+MONITORED = (
+    "metrics.serviceMonitor.enabled=true",
+    "metrics.prometheusRule.enabled=true",
+    "metrics.dashboard.enabled=true",
+)
 
 
 def kinds(objects: list[dict[str, Any]]) -> set[str]:
@@ -39,7 +43,7 @@ def test_by_default_it_is_operator_hub_and_front_door_with_their_rights_and_the_
 def test_everything_with_a_namespace_says_which(helm: Helm) -> None:
     without = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
     without |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
-    for each in helm.objects("operator.disruptionBudget=true", *MONITORED):
+    for each in helm.objects("operator.podDisruptionBudget.enabled=true", *MONITORED):
         assert each["metadata"].get("namespace") == (None if each["kind"] in without else NAMESPACE)
 
 
@@ -53,7 +57,7 @@ def test_releases_of_one_name_in_two_namespaces_do_not_meet(helm: Helm) -> None:
 
 
 def test_images_come_from_where_it_is_said(helm: Helm) -> None:
-    spec = pod(helm.objects("image.repository=registry.example/team", "image.tag=2.0", "image.pullPolicy=Always"))
+    spec = pod(helm.objects("image.registry=registry.example/team", "image.tag=2.0", "image.pullPolicy=Always"))
     [container] = spec["containers"]
     assert container["image"] == "registry.example/team/fedjobs-operator:2.0"
     assert container["imagePullPolicy"] == "Always"
@@ -67,12 +71,12 @@ def test_without_a_tag_it_is_the_release_of_the_chart(helm: Helm) -> None:
 
 
 def test_secrets_for_pulling_are_the_pod_s(helm: Helm) -> None:
-    assert pod(helm.objects("image.pullSecrets={registry}"))["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod(helm.objects("imagePullSecrets[0].name=registry"))["imagePullSecrets"] == [{"name": "registry"}]
 
 
 def test_a_whole_cluster_takes_a_cluster_role(helm: Helm) -> None:
     objects = helm.objects()
-    assert not any(arg.startswith("--namespace=") for arg in pod(objects)["containers"][0]["args"])
+    assert not any(arg.startswith("--watch-namespace=") for arg in pod(objects)["containers"][0]["args"])
     assert {each["metadata"]["namespace"] for each in of_kind(objects, "Role")} == {NAMESPACE}
 
 
@@ -80,16 +84,16 @@ def test_a_whole_cluster_takes_a_cluster_role(helm: Helm) -> None:
 def test_some_namespaces_take_a_role_in_each(helm: Helm, name: str) -> None:
     clusterwide = of_kind(part(helm.objects(), name), "ClusterRole")
     [everywhere] = [each for each in clusterwide if each["metadata"]["name"].endswith("jobs")]
-    objects = part(helm.objects("namespaces={a,b}"), name)
+    objects = part(helm.objects("watchNamespaces={a,b}"), name)
     roles = {each["metadata"]["namespace"]: each for each in of_kind(objects, "Role")}
     assert roles.keys() == {"a", "b", NAMESPACE}
     assert roles["a"]["rules"] == roles["b"]["rules"] == everywhere["rules"]
     args = pod(objects, name)["containers"][0]["args"]
-    assert {"--namespace=a", "--namespace=b"} <= set(args)
+    assert {"--watch-namespace=a", "--watch-namespace=b"} <= set(args)
 
 
 def test_silos_belong_to_no_namespace(helm: Helm) -> None:
-    [silos] = of_kind(part(helm.objects("namespaces={a,b}"), OPERATOR), "ClusterRole")
+    [silos] = of_kind(part(helm.objects("watchNamespaces={a,b}"), OPERATOR), "ClusterRole")
     assert silos["rules"] == [{"apiGroups": ["fedjobs.dev"], "resources": ["silos"], "verbs": ["list", "watch"]}]
 
 
@@ -124,10 +128,10 @@ def test_every_file_of_the_api_is_in_the_chart(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        ("monitoring.serviceMonitor", {"Service", "ServiceMonitor", "PodMonitor"}),
-        ("monitoring.prometheusRule", {"PrometheusRule"}),
-        ("monitoring.dashboard", {"ConfigMap"}),
-        ("operator.disruptionBudget", {"PodDisruptionBudget"}),
+        ("metrics.serviceMonitor.enabled", {"Service", "ServiceMonitor", "PodMonitor"}),
+        ("metrics.prometheusRule.enabled", {"PrometheusRule"}),
+        ("metrics.dashboard.enabled", {"ConfigMap"}),
+        ("operator.podDisruptionBudget.enabled", {"PodDisruptionBudget"}),
     ],
 )
 def test_what_is_off_can_be_had(helm: Helm, value: str, kind: set[str]) -> None:
@@ -141,7 +145,7 @@ def _named(each: Object) -> tuple[str, str]:
 
 @pytest.mark.parametrize("name", [OPERATOR, HUB])
 def test_prometheus_finds_the_metrics_of_operator_and_hub_and_is_let_in(helm: Helm, name: str) -> None:
-    objects = part(helm.objects("monitoring.serviceMonitor=true"), name)
+    objects = part(helm.objects("metrics.serviceMonitor.enabled=true"), name)
     [monitor], [policy] = of_kind(objects, "ServiceMonitor"), of_kind(objects, "NetworkPolicy")
     [endpoint] = monitor["spec"]["endpoints"]
     selected = monitor["spec"]["selector"]["matchLabels"].items()
@@ -156,20 +160,20 @@ def test_prometheus_finds_the_metrics_of_operator_and_hub_and_is_let_in(helm: He
     assert service["spec"]["selector"].items() <= labels
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     [number] = [each["containerPort"] for each in container["ports"] if each["name"] == port["targetPort"]]
-    assert f"--metrics=0.0.0.0:{number}" in container["args"]
+    assert f"--metrics-bind-address=0.0.0.0:{number}" in container["args"]
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
     assert port["targetPort"] in [each["port"] for rule in policy["spec"]["ingress"] for each in rule["ports"]]
 
 
 def test_what_silos_come_through_has_no_port_for_metrics(helm: Helm) -> None:
-    objects = helm.objects("monitoring.serviceMonitor=true")
+    objects = helm.objects("metrics.serviceMonitor.enabled=true")
     [service] = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == "fedjobs-hub"]
     assert {port["name"] for port in service["spec"]["ports"]} == {"hub", "enrolment"}
 
 
 @pytest.mark.parametrize("release", ["fedjobs-" + "a" * 45, "a" * 53])
 def test_the_longest_name_of_a_release_is_short_enough_for_every_service(helm: Helm, release: str) -> None:
-    services = of_kind(helm.objects("monitoring.serviceMonitor=true", release=release), "Service")
+    services = of_kind(helm.objects("metrics.serviceMonitor.enabled=true", release=release), "Service")
     assert not [each["metadata"]["name"] for each in services if len(each["metadata"]["name"]) > 63]
 
 
@@ -194,3 +198,38 @@ def test_the_pod_goes_where_it_is_told_to(helm: Helm) -> None:
     assert spec["nodeSelector"] == {"disk": "ssd"}
     assert spec["tolerations"] == [{"key": "apart", "operator": "Exists"}]
     assert spec["containers"][0]["resources"]["requests"]["cpu"] == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [(OPERATOR, "operator"), (HUB, "hub")])
+def test_operator_and_hub_take_what_helm_charts_usually_take(helm: Helm, name: str, value: str) -> None:
+    settings = (
+        "podAnnotations.a=b",
+        "serviceAccount.annotations.c=d",
+        "affinity.podAntiAffinity.e=f",
+        "extraEnv[0].name=TZ",
+    )
+    objects = part(helm.objects(*(f"{value}.{setting}" for setting in settings)), name)
+    [deployment], [account] = of_kind(objects, "Deployment"), of_kind(objects, "ServiceAccount")
+    assert deployment["spec"]["template"]["metadata"]["annotations"] == {"a": "b"}
+    assert account["metadata"]["annotations"] == {"c": "d"}
+    spec = pod(objects, name)
+    assert spec["affinity"] == {"podAntiAffinity": {"e": "f"}}
+    assert spec["containers"][0]["env"] == [{"name": "TZ"}]
+
+
+@pytest.mark.parametrize(
+    ("release", "settings", "operator", "hub"),
+    [
+        ("fedjobs", (), "fedjobs-operator", "fedjobs-hub"),
+        ("fedjobs-operator", (), "fedjobs-operator", "fedjobs-operator-hub"),
+        ("team", (), "team-fedjobs-operator", "team-fedjobs-hub"),
+        ("team", ("nameOverride=fl",), "team-fl-operator", "team-fl-hub"),
+        ("team", ("fullnameOverride=federation",), "federation-operator", "federation-hub"),
+    ],
+)
+def test_names_begin_with_the_release_or_what_overrides_it(
+    helm: Helm, release: str, settings: tuple[str, ...], operator: str, hub: str
+) -> None:
+    objects = helm.objects(*settings, release=release)
+    assert {each["metadata"]["name"] for each in of_kind(objects, "Deployment")} >= {operator, hub}
+    assert f"--operator-service-account={operator}" in pod(objects, HUB)["containers"][0]["args"]

@@ -6,11 +6,11 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedjobs_api import times
 from fedjobs_hub import names
 from fedjobs_hub.objects import agent_leases, silos
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_operator import times
 from fedjobs_protocol.hub import silo_tokens
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)
@@ -30,14 +30,17 @@ class SiloBuilder:
     status: dict[str, Any] = field(default_factory=dict)
 
     def invited(self, until: datetime.datetime = NOW + DAY) -> SiloBuilder:
-        self.status["enrolment"] = {"tokenHash": silo_tokens.hashed(SECRET), "expires": times.written(until)}
+        self.status["enrolment"] = {
+            "tokenHash": silo_tokens.hashed(SECRET),
+            "tokenExpirationTime": times.written(until),
+        }
         return self
 
     def enrolled(self, key: str = KEY, until: datetime.datetime = NOW + DAY) -> SiloBuilder:
         if "enrolment" not in self.status:
             self.invited()
         self.status["enrolment"]["keyFingerprint"] = key
-        self.status["certificateExpires"] = times.written(until)
+        self.status["certificateExpirationTime"] = times.written(until)
         return self
 
     def asked_again(self, wish: str = "now") -> SiloBuilder:

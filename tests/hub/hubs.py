@@ -15,7 +15,7 @@
 
 `federation.hub` is the process: `address` and `enrolment_address` (127.0.0.1:PORT) to dial, `kill()`, `stop()`, `log`.
 `federation.start_hub(...)` starts another one of the same federation, on the same ports if they are given, so that a
-hub can go away and come back. Options of `running_federation`: `lifetimes=("--certificate-lifetime", "60", ...)`.
+hub can go away and come back. Options of `running_federation`: `lifetimes=("--token-lifetime-seconds", "60", ...)`.
 `federation.front_door` is the name: hub port under it, enrolment port under `enrol.` and it (open_channel's
 server_name). `federation.pod_token(...)` makes a pod and a token bound to it.
 
@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.hub.hub_client import EnrolmentClient, HubClient
 from fedjobs_protocol.hub.invitations import Invitation
@@ -81,10 +81,10 @@ class HubProcess:
         self.address, self.enrolment_address = (f"127.0.0.1:{port}" for port in self.ports)
         http = f"127.0.0.1:{http_port}"
         self.http = f"http://{http}"
-        command = [sys.executable, "-m", "fedjobs_hub", "--own-namespace", namespace, "--front-door", FRONT_DOOR]
-        command += ["--address", "127.0.0.1:443", "--operator-account", OPERATOR_ACCOUNT]
-        command += ["--listen", self.address, "--listen-enrolment", self.enrolment_address]
-        command += ["--metrics", http, "--health", http, *arguments]
+        command = [sys.executable, "-m", "fedjobs_hub", "--namespace", namespace, "--front-door-host", FRONT_DOOR]
+        command += ["--front-door-address", "127.0.0.1:443", "--operator-service-account", OPERATOR_ACCOUNT]
+        command += ["--bind-address", self.address, "--enrolment-bind-address", self.enrolment_address]
+        command += ["--metrics-bind-address", http, "--health-probe-bind-address", http, *arguments]
         with log.open("ab") as file:
             environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)

@@ -33,13 +33,13 @@ def announced(federation: Federation, name: str) -> Identity:
 
 def test_what_an_agent_tells_is_in_the_silos_status(federation: Federation) -> None:
     announced(federation, "talkative")
-    federation.wait_for("talkative", "Connected", "True", "AgentAnswers")
+    federation.wait_for("talkative", "Connected", "True", "AgentConnected")
     status = federation.status("talkative")
     assert status["datasets"] == ["digits"]
     assert status["schemas"] == [{"name": "digits", "features": ["x: float32[64]"]}]
-    assert status["capabilities"] == {"cpus": 4, "gpus": 1}
+    assert status["capacity"] == {"cpus": 4, "gpus": 1}
     assert status["versions"] == {"fedjobs": "0.1.0"}
-    assert datetime.datetime.fromisoformat(status["lastSeen"]) <= datetime.datetime.now(datetime.UTC)
+    assert datetime.datetime.fromisoformat(status["lastHeartbeatTime"]) <= datetime.datetime.now(datetime.UTC)
     assert federation.condition("talkative", "Enrolled") == ("True", "Enrolled")
 
 
@@ -52,8 +52,8 @@ def test_an_agent_that_speaks_no_version_of_ours_is_told_both(federation: Federa
 
 def test_an_agent_announces_itself_before_it_polls(federation: Federation) -> None:
     with federation.hub_client(federation.enrolled("hasty")) as hub:
-        assert code(lambda: hub.pull_invitations("agent-1", "")) is ErrorCode.SESSION_UNKNOWN
-        assert code(lambda: hub.announce(an_announcement(""))) is ErrorCode.SESSION_UNKNOWN
+        assert code(lambda: hub.pull_invitations("agent-1", "")) is ErrorCode.SESSION_NOT_FOUND
+        assert code(lambda: hub.announce(an_announcement(""))) is ErrorCode.SESSION_NOT_FOUND
 
 
 def test_of_two_agents_the_newer_wins_and_the_older_hears_why_in_its_poll(federation: Federation) -> None:
@@ -92,7 +92,7 @@ def test_a_silo_that_is_dropped_hears_so_in_its_poll_and_is_refused_from_then_on
 ) -> None:
     name = f"to-be-{how}"
     identity = announced(federation, name)
-    expected = {"suspended": ErrorCode.SILO_SUSPENDED, "deleted": ErrorCode.SILO_UNKNOWN}[how]
+    expected = {"suspended": ErrorCode.SILO_SUSPENDED, "deleted": ErrorCode.SILO_NOT_FOUND}[how]
     with federation.hub_client(identity) as hub, ThreadPoolExecutor() as pool:
         tag = hub.pull_invitations("agent-1", "").tag
         poll = pool.submit(hub.pull_invitations, "agent-1", tag)
@@ -106,7 +106,7 @@ def test_a_silo_that_is_dropped_hears_so_in_its_poll_and_is_refused_from_then_on
     if how == "suspended":
         federation.wait_for(name, "Connected", "False", "Suspended")
         federation.suspend(name, suspend=False)
-        federation.wait_for(name, "Connected", "True", "AgentAnswers")
+        federation.wait_for(name, "Connected", "True", "AgentConnected")
         with federation.hub_client(identity) as hub:
             assert hub.pull_invitations("agent-1", "").tag == tag
 
@@ -129,7 +129,7 @@ def test_a_renewal_is_for_the_same_key(federation: Federation) -> None:
     identity = announced(federation, "constant")
     with open_channel(federation.hub.address, federation.front_door, identity) as channel:
         request = pb.RenewRequest(csr=keys.signing_request(keys.create()))
-        assert code(lambda: call(channel, "/fedjobs.v1.Hub/Renew", request)) is ErrorCode.CSR_REFUSED
+        assert code(lambda: call(channel, "/fedjobs.v1.Hub/Renew", request)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
 
 
 def test_a_message_or_a_header_that_is_too_large_is_refused_and_the_next_call_is_answered(
@@ -173,7 +173,7 @@ def test_the_operators_and_a_coordinators_certificate_are_no_silos(federation: F
     with federation.enrolment() as client:
         operator = client.issue_operator(token, keys.create())
     with federation.hub_client(operator) as hub:
-        assert code(lambda: hub.renew(operator)) is ErrorCode.WRONG_CERTIFICATE
+        assert code(lambda: hub.renew(operator)) is ErrorCode.INVALID_CERTIFICATE
     federation.job([], "no-silo")
     with federation.enrolment() as client:
         coordinator = client.issue_coordinator(federation.coordinator_token("no-silo"), keys.create())

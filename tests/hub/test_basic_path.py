@@ -27,4 +27,4 @@ def test_a_silo_enrols_hears_of_a_job_and_its_worker_gets_a_certificate(federati
         assert hub.renew(worker).job_uid == job
     assert renewed.expires >= identity.expires
     federation.wait_for("basic-path", "Enrolled", "True", "Enrolled")
-    federation.wait_for("basic-path", "Connected", "True", "AgentAnswers")
+    federation.wait_for("basic-path", "Connected", "True", "AgentConnected")

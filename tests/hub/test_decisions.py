@@ -52,7 +52,7 @@ def test_a_workers_lease_ends_with_its_token_and_then_with_its_certificate() -> 
         worker_leases.check_use(a_worker(KEY), KEY, NOW + 2 * HOUR)
     with pytest.raises(FedjobsError) as refused:
         worker_leases.check_use(None, KEY, NOW)
-    assert refused.value.code is ErrorCode.TOKEN_REFUSED
+    assert refused.value.code is ErrorCode.INVALID_TOKEN
 
 
 def test_workers_of_an_earlier_silo_or_an_earlier_key_do_not_count() -> None:
@@ -79,7 +79,7 @@ def test_the_newest_agent_holds_the_lease_and_the_older_hears_who_and_when() -> 
     assert "agent-2, has announced itself at 2026-01-31T13:00:00Z" in refused.value.message
     with pytest.raises(FedjobsError) as unknown:
         agent_leases.check_newest(None, silo, "agent-1")
-    assert unknown.value.code is ErrorCode.SESSION_UNKNOWN
+    assert unknown.value.code is ErrorCode.SESSION_NOT_FOUND
 
 
 def test_an_agent_that_goes_on_keeps_its_beginning() -> None:
@@ -166,7 +166,7 @@ def test_an_announcement_is_bounded_and_shows_no_control_characters() -> None:
     assert change["versions"] == {"fedjobs": "1.0?[31m", "protocol": None, "tensorflow": None}
     assert change["datasets"] == ["a" * 63, "b"]
     assert change["schemas"] == [{"name": "a" * 63, "features": ["x" * 200] * 100}]
-    assert change["capabilities"] == {"cpus": 1 << 20, "gpus": 0}
+    assert change["capacity"] == {"cpus": 1 << 20, "gpus": 0}
 
 
 def test_what_is_not_told_is_not_there() -> None:
@@ -203,14 +203,14 @@ def test_a_pods_token_says_whose_it_is() -> None:
 def test_a_token_that_is_bound_to_no_pod_is_refused(review: dict[str, Any]) -> None:
     with pytest.raises(FedjobsError) as refused:
         pods.judged(review)
-    assert refused.value.code is ErrorCode.TOKEN_REFUSED
+    assert refused.value.code is ErrorCode.INVALID_TOKEN
 
 
 def test_a_pod_of_a_namespace_that_is_not_the_hubs_is_refused_and_nobody_is_asked() -> None:
     nobody = ClusterApi(ApiClient(Configuration(host="http://127.0.0.1:1")))
     with pytest.raises(FedjobsError, match="has no jobs in the namespace team") as refused:
         pods.job_of(nobody, pods.judged(a_review()), ("another-team",))
-    assert refused.value.code is ErrorCode.TOKEN_REFUSED
+    assert refused.value.code is ErrorCode.INVALID_TOKEN
 
 
 def test_an_issuer_of_cert_manager_is_written_as_kind_and_name() -> None:

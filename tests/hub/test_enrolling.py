@@ -60,7 +60,7 @@ def test_the_same_key_may_ask_again_and_another_may_not(federation: Federation) 
     first, again = (enrol(federation, "retrying", token.secret, key) for _ in range(2))
     assert first.certificate != again.certificate
     refused = refusal(lambda: enrol(federation, "retrying", token.secret, keys.create()))
-    assert refused.code is ErrorCode.TOKEN_REFUSED
+    assert refused.code is ErrorCode.INVALID_TOKEN
     assert "has been used with another key" in refused.message
     with federation.hub_client(first) as hub:
         assert hub.renew(first).expires >= first.expires
@@ -124,7 +124,7 @@ def _unsigned_request() -> bytes:
 )
 def test_a_request_that_is_none_is_refused_before_anything_is_asked(federation: Federation, request_: bytes) -> None:
     request = pb.EnrolRequest(token="x", silo="nobody", csr=request_)
-    assert code(lambda: call_enrolment(federation, "Enrol", request)) is ErrorCode.CSR_REFUSED
+    assert code(lambda: call_enrolment(federation, "Enrol", request)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
 
 
 def test_a_message_that_is_too_large_is_refused(federation: Federation) -> None:
@@ -132,7 +132,7 @@ def test_a_message_that_is_too_large_is_refused(federation: Federation) -> None:
     refused = refusal(lambda: call_enrolment(federation, "Enrol", request))
     assert "RESOURCE_EXHAUSTED" in refused.message
     long = pb.EnrolRequest(token="x" * 10_000, silo="nobody", csr=keys.signing_request(keys.create()))
-    assert code(lambda: call_enrolment(federation, "Enrol", long)) is ErrorCode.TOKEN_REFUSED
+    assert code(lambda: call_enrolment(federation, "Enrol", long)) is ErrorCode.INVALID_TOKEN
 
 
 def test_a_suspended_silo_cannot_enrol_until_it_is_resumed(federation: Federation) -> None:
@@ -159,28 +159,28 @@ def test_a_silo_that_lost_its_key_is_invited_again_and_the_old_key_counts_no_mor
     federation.silo("forgetful", **{names.INVITE_AGAIN: "the disk broke"})
     wait_until(
         "the wish is granted",
-        lambda: federation.status("forgetful").get("enrolment", {}).get("invitedAgain") == "the disk broke",
+        lambda: federation.status("forgetful").get("enrolment", {}).get("lastHandledInviteAgain") == "the disk broke",
         seconds=30,
     )
     with federation.hub_client(old) as hub:
         refused = refusal(lambda: hub.renew(old))
-    assert refused.code is ErrorCode.WRONG_CERTIFICATE
+    assert refused.code is ErrorCode.INVALID_CERTIFICATE
     assert "invite the silo again" in refused.remedy or "invite the silo again" in refused.message
     new = enrol(federation, "forgetful", federation.token("forgetful").secret, keys.create())
     with federation.hub_client(new) as hub:
         assert hub.renew(new).expires >= new.expires
     with federation.hub_client(old) as hub:
-        assert code(lambda: hub.renew(old)) is ErrorCode.WRONG_CERTIFICATE
+        assert code(lambda: hub.renew(old)) is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_a_silo_that_is_removed_and_made_anew_is_another(federation: Federation) -> None:
     old = federation.enrolled("phoenix")
     federation.server.kubectl("delete", "silo", "phoenix")
     with federation.hub_client(old) as hub:
-        assert code(lambda: hub.renew(old)) is ErrorCode.SILO_UNKNOWN
+        assert code(lambda: hub.renew(old)) is ErrorCode.SILO_NOT_FOUND
         federation.silo("phoenix")
         new = enrol(federation, "phoenix", federation.token("phoenix").secret, keys.create())
-        assert code(lambda: hub.renew(old)) is ErrorCode.WRONG_CERTIFICATE
+        assert code(lambda: hub.renew(old)) is ErrorCode.INVALID_CERTIFICATE
     with federation.hub_client(new) as hub:
         assert hub.renew(new).expires >= new.expires
 
@@ -202,13 +202,13 @@ FORGED, FORGED_KEY = Issuer.create("fedjobs silos", Purpose.CLIENT).issue("forge
 @pytest.mark.parametrize("certificate", [b"", b"x", b"x" * 20_000, FORGED], ids=["empty", "text", "long", "forged"])
 def test_a_certificate_of_nobody_is_not_renewed(federation: Federation, certificate: bytes) -> None:
     request = pb.RenewExpiredRequest(certificate=certificate, csr=keys.signing_request(FORGED_KEY))
-    assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.WRONG_CERTIFICATE
+    assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_the_name_of_a_silo_is_not_enough_to_renew_its_certificate(federation: Federation) -> None:
     federation.enrolled("forged")
     request = pb.RenewExpiredRequest(certificate=FORGED, csr=keys.signing_request(FORGED_KEY))
-    assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.WRONG_CERTIFICATE
+    assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_a_certificate_begins_early_for_clocks_that_are_slow(federation: Federation) -> None:

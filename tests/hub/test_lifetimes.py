@@ -30,7 +30,14 @@ def renewed_after_expiry(federation: Federation, identity: Identity) -> Identity
 def test_an_expired_certificate_is_renewed_for_the_same_key_until_the_grace_ends(
     api_server: ApiServer, tmp_path: Path
 ) -> None:
-    lifetimes = ("--certificate-lifetime", "2", "--worker-lifetime", "2", "--grace", "15")
+    lifetimes = (
+        "--certificate-lifetime-seconds",
+        "2",
+        "--worker-certificate-lifetime-seconds",
+        "2",
+        "--grace-period-seconds",
+        "15",
+    )
     with running_federation(api_server, tmp_path, lifetimes=lifetimes) as federation:
         old = federation.enrolled("asleep")
         wait_until("it has expired", lambda: now() > old.expires)
@@ -39,35 +46,42 @@ def test_an_expired_certificate_is_renewed_for_the_same_key_until_the_grace_ends
         federation.wait_for("asleep", "Enrolled", "False", "CertificateExpired")
 
         thief = pb.RenewExpiredRequest(certificate=old.certificate, csr=keys.signing_request(keys.create()))
-        assert code(lambda: call_enrolment(federation, "RenewExpired", thief)) is ErrorCode.CSR_REFUSED
+        assert code(lambda: call_enrolment(federation, "RenewExpired", thief)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
         federation.suspend("asleep")
         federation.wait_for("asleep", "Connected", "False", "Suspended")
         assert code(lambda: renewed_after_expiry(federation, old)) is ErrorCode.SILO_SUSPENDED
         federation.suspend("asleep", suspend=False)
-        federation.wait_for("asleep", "Connected", "False", "NeverSeen")
+        federation.wait_for("asleep", "Connected", "False", "NeverConnected")
 
         new = renewed_after_expiry(federation, old)
         assert (new.key, new.expires > old.expires) == (old.key, True)
-        federation.wait_for("asleep", "Enrolled", "False", "GraceEnded")
-        assert code(lambda: renewed_after_expiry(federation, new)) is ErrorCode.WRONG_CERTIFICATE
+        federation.wait_for("asleep", "Enrolled", "False", "GracePeriodExpired")
+        assert code(lambda: renewed_after_expiry(federation, new)) is ErrorCode.INVALID_CERTIFICATE
         refused = refusal(lambda: renewed_after_expiry(federation, new))
         assert "longer ago than the time of grace" in refused.message
 
 
 def test_a_token_that_nobody_used_in_time_is_worth_nothing(api_server: ApiServer, tmp_path: Path) -> None:
-    with running_federation(api_server, tmp_path, lifetimes=("--token-lifetime", "10")) as federation:
+    with running_federation(api_server, tmp_path, lifetimes=("--token-lifetime-seconds", "10")) as federation:
         federation.silo("late")
         token = federation.token("late")
         federation.wait_for("late", "Enrolled", "False", "InvitationExpired")
         with federation.enrolment() as client:
             refused = refusal(lambda: client.enrol("late", token.secret, keys.create()))
-        assert refused.code is ErrorCode.TOKEN_REFUSED
+        assert refused.code is ErrorCode.INVALID_TOKEN
         assert "The token of silo late ended at" in refused.message
         assert "keyFingerprint" not in federation.status("late")["enrolment"]
 
 
 def test_an_authority_is_replaced_and_nobody_who_renews_is_cut_off(api_server: ApiServer, tmp_path: Path) -> None:
-    lifetimes = ("--certificate-lifetime", "12", "--worker-lifetime", "12", "--grace", "0")
+    lifetimes = (
+        "--certificate-lifetime-seconds",
+        "12",
+        "--worker-certificate-lifetime-seconds",
+        "12",
+        "--grace-period-seconds",
+        "0",
+    )
     with running_federation(api_server, tmp_path, lifetimes=lifetimes, hubs=2) as federation:
         identity = federation.enrolled("steady")
         first = federation.servers_trust

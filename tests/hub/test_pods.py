@@ -54,7 +54,7 @@ def test_a_pod_that_is_no_coordinators_gets_none(federation: Federation) -> None
     for owners in ([], [job], [job | {"kind": "Job", "apiVersion": "batch/v1"}]):
         token = federation.pod_token(owners=owners)
         refused = refusal(lambda token=token: coordinator(federation, token))  # type: ignore[misc]
-        assert refused.code is ErrorCode.TOKEN_REFUSED
+        assert refused.code is ErrorCode.INVALID_TOKEN
         assert "not the coordinator of a FederatedJob" in refused.message
 
 
@@ -63,7 +63,7 @@ def test_a_jobs_owner_must_be_the_very_job_and_not_one_of_its_name(federation: F
     token = federation.coordinator_token("replaced")
     federation.server.kubectl("delete", "federatedjob", "replaced", "-n", federation.namespace)
     federation.job([], "replaced")
-    assert code(lambda: coordinator(federation, token)) is ErrorCode.TOKEN_REFUSED
+    assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
 def test_the_token_of_a_pod_that_is_gone_is_refused(federation: Federation) -> None:
@@ -71,7 +71,7 @@ def test_the_token_of_a_pod_that_is_gone_is_refused(federation: Federation) -> N
     token = federation.coordinator_token("orphaned")
     assert coordinator(federation, token)
     federation.server.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", "-n", federation.namespace)
-    assert code(lambda: coordinator(federation, token)) is ErrorCode.TOKEN_REFUSED
+    assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
 def test_tokens_for_others_forged_ones_and_too_long_ones_are_refused(federation: Federation) -> None:
@@ -83,7 +83,7 @@ def test_tokens_for_others_forged_ones_and_too_long_ones_are_refused(federation:
     other_audience = federation.pod_token(audience="https://kubernetes.default.svc.cluster.local")
     for token in ("", "x", good[:-4] + "AAAA", good + "x" * 10_000, account.strip(), other_audience):
         refused = refusal(lambda token=token: coordinator(federation, token))  # type: ignore[misc]
-        assert refused.code is ErrorCode.TOKEN_REFUSED
+        assert refused.code is ErrorCode.INVALID_TOKEN
         assert token not in refused.public or token in ("", "x")
 
 
@@ -91,7 +91,7 @@ def test_the_operator_is_the_account_that_the_hub_was_told_and_no_other(federati
     identity = operator(federation, federation.pod_token(account="fedjobs"))
     assert names_of(identity)[1:] == ([OPERATOR_URI], [ExtendedKeyUsageOID.CLIENT_AUTH])
     assert identity.trust == federation.servers_trust
-    assert code(lambda: operator(federation, federation.pod_token())) is ErrorCode.TOKEN_REFUSED
+    assert code(lambda: operator(federation, federation.pod_token())) is ErrorCode.INVALID_TOKEN
     federation.server.kubectl("create", "namespace", "elsewhere")
     elsewhere = federation.pod_token("elsewhere", account="fedjobs")
-    assert code(lambda: operator(federation, elsewhere)) is ErrorCode.TOKEN_REFUSED
+    assert code(lambda: operator(federation, elsewhere)) is ErrorCode.INVALID_TOKEN

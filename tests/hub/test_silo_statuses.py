@@ -25,13 +25,13 @@ def reasons(silo: KnownSilo, lease: AgentLease | None = None) -> dict[str, tuple
 @pytest.mark.parametrize(
     ("silo", "enrolled"),
     [
-        (a_silo(), ("False", "Inviting")),
+        (a_silo(), ("False", "InvitationPending")),
         (a_silo().invited(), ("False", "Invited")),
         (a_silo().invited(NOW - HOUR), ("False", "InvitationExpired")),
         (a_silo().enrolled(), ("True", "Enrolled")),
         (a_silo().enrolled(until=NOW - HOUR), ("False", "CertificateExpired")),
-        (a_silo().enrolled(until=NOW - GRACE - HOUR), ("False", "GraceEnded")),
-        (a_silo().enrolled().asked_again(), ("False", "Inviting")),
+        (a_silo().enrolled(until=NOW - GRACE - HOUR), ("False", "GracePeriodExpired")),
+        (a_silo().enrolled().asked_again(), ("False", "InvitationPending")),
     ],
 )
 def test_whether_a_silo_is_enrolled(silo: SiloBuilder, enrolled: tuple[str, str]) -> None:
@@ -40,9 +40,9 @@ def test_whether_a_silo_is_enrolled(silo: SiloBuilder, enrolled: tuple[str, str]
 
 def test_whether_a_silo_is_connected() -> None:
     silo = a_silo().enrolled().known()
-    assert reasons(silo)["Connected"] == ("False", "NeverSeen")
-    assert reasons(silo, a_lease(silo))["Connected"] == ("True", "AgentAnswers")
-    assert reasons(silo, a_lease(silo, heard=NOW - DAY))["Connected"] == ("False", "Silent")
+    assert reasons(silo)["Connected"] == ("False", "NeverConnected")
+    assert reasons(silo, a_lease(silo))["Connected"] == ("True", "AgentConnected")
+    assert reasons(silo, a_lease(silo, heard=NOW - DAY))["Connected"] == ("False", "HeartbeatLost")
     suspended = a_silo().enrolled().suspended().known()
     assert reasons(suspended, a_lease(suspended))["Connected"] == ("False", "Suspended")
     invited = a_silo().invited().known()
@@ -52,7 +52,7 @@ def test_whether_a_silo_is_connected() -> None:
 def test_the_agent_of_an_earlier_silo_of_that_name_does_not_count() -> None:
     earlier = a_silo().enrolled()
     earlier.metadata["uid"] = "another"
-    assert reasons(a_silo().enrolled().known(), a_lease(earlier.known()))["Connected"] == ("False", "NeverSeen")
+    assert reasons(a_silo().enrolled().known(), a_lease(earlier.known()))["Connected"] == ("False", "NeverConnected")
 
 
 def test_a_message_says_where_the_token_is_and_what_to_do() -> None:
@@ -79,8 +79,8 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
 def test_that_an_agent_is_still_there_is_written_once_a_minute() -> None:
     silo = a_silo().enrolled()
     silo.status |= change(silo.known(), a_lease(silo.known()))
-    assert silo.status["lastSeen"] == "2026-01-31T12:00:00Z"
-    for seconds, expected in ((59, {}), (60, {"lastSeen": "2026-01-31T12:01:00Z"})):
+    assert silo.status["lastHeartbeatTime"] == "2026-01-31T12:00:00Z"
+    for seconds, expected in ((59, {}), (60, {"lastHeartbeatTime": "2026-01-31T12:01:00Z"})):
         heard = NOW + datetime.timedelta(seconds=seconds)
         lease = dataclasses.replace(a_lease(silo.known()), heard=heard)
         assert change(silo.known(), lease, heard) == expected

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 from fedjobs_hub.cluster.cluster_api import ClusterApi, Resource
-from fedjobs_hub.cluster.sightings import Sightings
-from fedjobs_hub.keeping import Keeping
+from fedjobs_hub.cluster.informers import Informers
+from fedjobs_hub.controller import Controller
 from fedjobs_hub.objects import silo_invitations
 
 from tests.hub.builders import NOW, SiloBuilder, a_silo
@@ -39,11 +39,11 @@ def swept(silo: SiloBuilder | None, *, seen: SiloBuilder | None) -> list[str]:
     cluster = Cluster(silo, secret)
 
     async def sweep() -> None:
-        sightings = Sightings()
+        sightings = Informers()
         if seen is not None:
             sightings.silos.listed([seen.body()], "1")
         nobody = cast(Any, None)
-        await Keeping(cluster, SETTINGS, sightings, nobody, nobody, lambda: NOW)._sweep()
+        await Controller(cluster, SETTINGS, sightings, nobody, nobody, lambda: NOW)._sweep()
 
     asyncio.run(sweep())
     return cluster.deleted

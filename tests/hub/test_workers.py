@@ -43,7 +43,7 @@ def test_a_workers_token_is_its_first_keys(federation: Federation) -> None:
     key = keys.create()
     assert worker(federation, token, key).job_uid == worker(federation, token, key).job_uid
     refused = refusal(lambda: worker(federation, token))
-    assert refused.code is ErrorCode.TOKEN_REFUSED
+    assert refused.code is ErrorCode.INVALID_TOKEN
     assert "has been used with another key" in refused.message
     assert token not in federation.hub.log.read_text()
 
@@ -51,7 +51,7 @@ def test_a_workers_token_is_its_first_keys(federation: Federation) -> None:
 def test_a_made_up_token_and_a_silos_token_are_none_of_a_worker(federation: Federation) -> None:
     federation.silo("not-a-worker")
     for token in ("", "x", "../x", federation.token("not-a-worker").secret):
-        assert code(lambda token=token: worker(federation, token)) is ErrorCode.TOKEN_REFUSED  # type: ignore[misc]
+        assert code(lambda token=token: worker(federation, token)) is ErrorCode.INVALID_TOKEN  # type: ignore[misc]
 
 
 def test_there_is_no_token_for_a_job_that_does_not_invite_the_silo(federation: Federation) -> None:
@@ -89,9 +89,9 @@ def test_a_worker_may_renew_and_nothing_else(federation: Federation) -> None:
     with federation.hub_client(identity) as hub:
         renewed = hub.renew(identity)
         assert renewed.job_uid == job
-        assert code(lambda: hub.announce(an_announcement("agent-1"))) is ErrorCode.WRONG_CERTIFICATE
-        assert code(lambda: hub.create_worker_token(job)) is ErrorCode.WRONG_CERTIFICATE
-        assert code(lambda: hub.pull_invitations("agent-1", "")) is ErrorCode.WRONG_CERTIFICATE
+        assert code(lambda: hub.announce(an_announcement("agent-1"))) is ErrorCode.INVALID_CERTIFICATE
+        assert code(lambda: hub.create_worker_token(job)) is ErrorCode.INVALID_CERTIFICATE
+        assert code(lambda: hub.pull_invitations("agent-1", "")) is ErrorCode.INVALID_CERTIFICATE
     with federation.hub_client(renewed) as hub:
         assert hub.renew(renewed).job_uid == job
 
@@ -104,5 +104,5 @@ def test_workers_of_a_silo_that_was_made_anew_are_not_renewed(federation: Federa
     federation.server.kubectl("delete", "silo", "rebuilt")
     federation.enrolled("rebuilt")
     with federation.hub_client(old) as hub:
-        assert code(lambda: hub.renew(old)) is ErrorCode.WRONG_CERTIFICATE
-    assert code(lambda: worker(federation, token)) is ErrorCode.WRONG_CERTIFICATE
+        assert code(lambda: hub.renew(old)) is ErrorCode.INVALID_CERTIFICATE
+    assert code(lambda: worker(federation, token)) is ErrorCode.INVALID_CERTIFICATE

@@ -6,14 +6,14 @@ import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fedjobs_api.conditions import Condition, JobCondition
+from fedjobs_api.names import JobRef
+from fedjobs_api.statuses import FederatedJobStatus
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
-from fedjobs_operator.api.conditions import Condition, JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.names import JobRef
-from fedjobs_operator.planning import plans
-from fedjobs_operator.planning.decisions import Plan
 from fedjobs_operator.planning.observations import KnownSilo, Observed
+from fedjobs_operator.planning.planner import plan
+from fedjobs_operator.planning.plans import Plan
 from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 
 from tests.api.jobs import a_job as a_written_job
@@ -57,7 +57,7 @@ class AJob:
         return self.with_("spec.silos", {"names": list(names)})
 
     def with_silos_labelled(self, **labels: str) -> AJob:
-        return self.with_("spec.silos", {"matchLabels": labels})
+        return self.with_("spec.silos", {"selector": {"matchLabels": labels}})
 
     def suspended(self) -> AJob:
         return self.with_("spec.suspend", True)
@@ -130,7 +130,7 @@ class ALook:
     status: Body = field(default_factory=dict)
 
     def plan(self) -> Plan:
-        return plans.plan(self.job.body, self.observed, SETTINGS, at(self.seconds))
+        return plan(self.job.body, self.observed, SETTINGS, at(self.seconds))
 
     @property
     def observed(self) -> Observed:

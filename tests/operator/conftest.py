@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until

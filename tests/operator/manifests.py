@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_operator.api.federated_jobs import FederatedJob
+from fedjobs_api.federated_jobs import FederatedJob
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.planning.acceptance import Accepted, accept
 

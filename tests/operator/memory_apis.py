@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_api.api_calls import ApiError
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 
 

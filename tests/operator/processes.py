@@ -30,10 +30,17 @@ class OperatorProcess:
     def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
         self.log = log
         self._health, self._metrics = free_ports(2)
-        command = [sys.executable, "-m", "fedjobs_operator", "--own-namespace", OWN_NAMESPACE]
-        command += ["--front-door", FRONT_DOOR.host, "--address", FRONT_DOOR.address, "--hub", NO_HUB]
-        command += ["--coordinator-image", "coordinator:1", "--health", f"127.0.0.1:{self._health}"]
-        command += ["--metrics", f"127.0.0.1:{self._metrics}", *arguments]
+        command = [sys.executable, "-m", "fedjobs_operator", "--namespace", OWN_NAMESPACE]
+        command += [
+            "--front-door-host",
+            FRONT_DOOR.host,
+            "--front-door-address",
+            FRONT_DOOR.address,
+            "--hub-address",
+            NO_HUB,
+        ]
+        command += ["--coordinator-image", "coordinator:1", "--health-probe-bind-address", f"127.0.0.1:{self._health}"]
+        command += ["--metrics-bind-address", f"127.0.0.1:{self._metrics}", *arguments]
         with log.open("ab") as file:
             environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fedjobs_api.conditions import Reason
 from fedjobs_operator.planning.acceptance import Accepted, NotAccepted, accept
 from fedjobs_operator.planning.observations import KnownSilo
-from fedjobs_operator.reasons import Reason
 
 from tests.operator.builders import HOSPITALS, SETTINGS, AJob, a_job, a_silo
 
@@ -60,7 +60,7 @@ def test_a_job_in_the_operators_own_namespace_is_refused_with_the_reason() -> No
 
 def test_silos_that_are_not_there_are_named_beside_those_that_are() -> None:
     reason, message = refused(a_job().with_silos("hospital-a", "elsewhere", "nowhere"))
-    assert reason is Reason.SILOS_MISSING
+    assert reason is Reason.SILOS_NOT_FOUND
     assert "elsewhere, nowhere" in message
     assert "There are: hospital-a, hospital-b (kubectl get silos)" in message
 
@@ -70,7 +70,7 @@ def test_without_any_silo_it_is_said_so() -> None:
 
 
 def test_a_suspended_silo_is_not_there() -> None:
-    assert refused(a_job(), a_silo("hospital-a"), a_silo("hospital-b", suspended=True))[0] is Reason.SILOS_MISSING
+    assert refused(a_job(), a_silo("hospital-a"), a_silo("hospital-b", suspended=True))[0] is Reason.SILOS_NOT_FOUND
 
 
 def test_labels_choose_silos_that_are_not_suspended() -> None:
@@ -85,8 +85,8 @@ def test_labels_choose_silos_that_are_not_suspended() -> None:
 
 def test_labels_that_no_silo_has() -> None:
     reason, message = refused(a_job().with_silos_labelled(network="north", country="fi"))
-    assert reason is Reason.SILOS_MISSING
-    assert "spec.silos.matchLabels" in message
+    assert reason is Reason.SILOS_NOT_FOUND
+    assert "spec.silos.selector" in message
     assert "country=fi, network=north" in message or "network=north, country=fi" in message
 
 

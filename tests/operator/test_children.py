@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fedjobs_api.names import JobRef
 from fedjobs_common import digests
-from fedjobs_operator.children import configs, networking, routes, storage, trusts
+from fedjobs_operator.children import config_maps, network, storage
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
-from fedjobs_operator.children.invitations import invitation
-from fedjobs_operator.names import JobRef
+from fedjobs_operator.planning.coordination import invitation
 from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
 
 from tests.operator.attempts import UID
@@ -26,12 +26,12 @@ def the_children() -> Iterator[dict[str, Any]]:
     """All of them, of a job and a silo whose names are as long as names can be."""
     job = a_job().called(LONGEST_JOB).with_silos(LONGEST_SILO).in_a_queue()
     ref, found = JobRef("team", LONGEST_JOB, UID), accepted(job, LONGEST_SILO)
-    yield configs.resolved_config(ref, found.resolved)
-    yield networking.service(ref)
-    yield networking.network_policy(ref)
+    yield config_maps.resolved_config(ref, found.resolved)
+    yield network.service(ref)
+    yield network.network_policy(ref)
     yield storage.claim(ref, parsed(a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"})))
     yield coordinator_job(ref, found.job, 1001, SETTINGS)
-    yield trusts.hub_config(ref, TRUST)
+    yield config_maps.hub_config(ref, TRUST)
 
 
 CHILDREN = {f"{child['kind']} {child['metadata']['name'][40:]}": child for child in the_children()}
@@ -70,10 +70,10 @@ def test_every_child_is_the_jobs_and_says_so(child: dict[str, Any]) -> None:
 
 def test_what_was_resolved_cannot_change() -> None:
     resolved = accepted(a_job()).resolved
-    config = configs.resolved_config(REF, resolved)
+    config = config_maps.resolved_config(REF, resolved)
     assert config["immutable"] is True
     assert config["data"]["digest"] == str(digests.digest(config["data"]["job.json"].encode()))
-    assert configs.read(config) == resolved
+    assert config_maps.read(config) == resolved
 
 
 def test_a_claim_is_as_the_job_says() -> None:
@@ -105,7 +105,7 @@ def test_a_claim_has_no_owner_before_the_export_unless_the_job_asks_for_it(job: 
 
 
 def test_a_service_finds_the_coordinators_of_this_one_job() -> None:
-    spec = networking.service(REF)["spec"]
+    spec = network.service(REF)["spec"]
     labels = the_job()["spec"]["template"]["metadata"]["labels"]
     assert spec["selector"].items() <= labels.items()
     assert spec["selector"]["fedjobs.dev/job-uid"] == UID
@@ -115,11 +115,11 @@ def test_a_service_finds_the_coordinators_of_this_one_job() -> None:
 
 
 def test_a_network_policy_lets_in_the_session_and_the_metrics_and_nothing_else() -> None:
-    spec = networking.network_policy(REF)["spec"]
+    spec = network.network_policy(REF)["spec"]
     assert spec["policyTypes"] == ["Ingress"]
     (rule,) = spec["ingress"]
     assert [port["port"] for port in rule["ports"]] == [8443, 9090]
-    assert spec["podSelector"]["matchLabels"] == networking.service(REF)["spec"]["selector"]
+    assert spec["podSelector"]["matchLabels"] == network.service(REF)["spec"]["selector"]
 
 
 def the_invitation(job: AJob) -> Invitation:
@@ -156,7 +156,7 @@ def test_an_invitation_names_who_asks_and_how_many_rounds_where_that_is_known() 
 def test_a_coordinator_shows_a_token_that_is_good_for_the_hub_alone_and_knows_whom_to_trust() -> None:
     token, trust = volume(a_job(), "hub")["projected"]["sources"]
     assert token == {"serviceAccountToken": {"audience": "fedjobs-hub", "expirationSeconds": 3600, "path": "token"}}
-    config = trusts.hub_config(REF, TRUST)
+    config = config_maps.hub_config(REF, TRUST)
     assert trust["configMap"]["name"] == config["metadata"]["name"] == "digits-hub"
     assert [item["key"] for item in trust["configMap"]["items"]] == list(config["data"]) == ["ca.crt"]
 
@@ -167,10 +167,10 @@ def test_no_child_is_a_secret_and_no_secret_is_mounted_but_the_users_own() -> No
 
 
 def test_a_route_leads_from_the_front_doors_namespace_to_the_jobs_service_and_nowhere_else() -> None:
-    route = routes.route(REF, SETTINGS)
+    route = network.route(REF, SETTINGS)
     assert (route["metadata"]["name"], route["metadata"]["namespace"]) == (REF.service, "fedjobs-system")
     target = "j-0f8e7d6c5b4a4938.team.svc.cluster.local"
     assert route["spec"] == {"type": "ExternalName", "externalName": target}
-    assert networking.service(REF)["metadata"]["name"] == REF.service
+    assert network.service(REF)["metadata"]["name"] == REF.service
     assert "ownerReferences" not in route["metadata"]  # an owner of another namespace would have it deleted at once
     assert route["metadata"]["labels"]["fedjobs.dev/job-namespace"] == "team"

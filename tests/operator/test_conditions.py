@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fedjobs_operator.api.conditions import Condition, JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_api.conditions import Condition, JobCondition
+from fedjobs_api.statuses import FederatedJobStatus
 from fedjobs_operator.planning import conditions
 from fedjobs_operator.planning.conditions import Verdict
 

@@ -77,7 +77,7 @@ def test_the_coordinator_is_told_where_everything_is() -> None:
 
 
 def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
-    job = a_job().with_("spec.output", {"uri": "s3://models/digits", "secretName": "s3"})
+    job = a_job().with_("spec.output", {"uri": "s3://models/digits", "secretRef": {"name": "s3"}})
     assert the_container(job)["args"][-4:] == [
         "--output-uri",
         "s3://models/digits",

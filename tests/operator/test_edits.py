@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_operator.reasons import Reason
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.statuses import JobPhase
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import AJob, a_job, condition, coordinator_jobs, is_invited, running, said
@@ -15,7 +14,7 @@ ROUNDS = "spec.program.parameters.rounds"
 def message(job: AJob) -> str:
     found = condition(running(a_job()).but(job).plan().status, JobCondition.SPEC_CHANGED)
     assert found is not None
-    assert (found.status, found.reason) == ("True", Reason.RUN_GOES_ON)
+    assert (found.status, found.reason) == ("True", Reason.CHANGES_IGNORED)
     return found.message
 
 
@@ -45,7 +44,7 @@ def test_the_run_goes_on_with_what_was_resolved() -> None:
 
 def test_an_edit_that_is_taken_back_is_no_edit() -> None:
     look = running(a_job()).but(a_job().edited(ROUNDS, 99)).then().but(a_job())
-    assert said(look.plan().status, JobCondition.SPEC_CHANGED) == ("False", Reason.RUN_GOES_ON)
+    assert said(look.plan().status, JobCondition.SPEC_CHANGED) == ("False", Reason.CHANGES_IGNORED)
 
 
 def test_what_may_be_edited_is_no_change_of_the_run() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.statuses import JobPhase
 from fedjobs_common.jobs.statuses import Phase
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.reasons import Reason
+from fedjobs_operator.planning.plans import Plan
 
 from tests.operator.attempts import an_attempt, at
 from tests.operator.builders import (
@@ -33,8 +32,12 @@ def complete(job: AJob | None = None, *, result: str = "file:///state/result") -
 def test_a_coordinator_that_is_complete_completes_the_job() -> None:
     plan = complete().plan()
     assert said(plan.status, JobCondition.COMPLETE) == ("True", Reason.RESULT_EXPORTED)
-    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.ENDED)
-    assert (plan.status.phase, plan.status.round, plan.status.computation) == (JobPhase.COMPLETE, 20, "cd")
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.JOB_FINISHED)
+    assert (plan.status.phase, plan.status.completed_rounds, plan.status.computation_digest) == (
+        JobPhase.COMPLETE,
+        20,
+        "cd",
+    )
     assert plan.status.completion_time == "2026-01-31T12:01:41Z"
     assert (plan.withdraw, plan.delete, is_invited(plan), plan.follow) == (True, (), False, False)
 
@@ -59,12 +62,12 @@ def test_where_the_result_is_is_told_for_those_outside_the_pod(
 
 def test_the_last_report_is_in_the_last_status() -> None:
     plan = complete().hearing(a_report(Phase.COMPLETE, round=20, metrics={"loss": 0.125})).plan()
-    assert (plan.status.metrics, plan.status.silos_ready) == ({"loss": "0.125"}, "2/2")
+    assert (plan.status.metrics, plan.status.ready_silos, plan.status.total_silos) == ({"loss": "0.125"}, 2, 2)
 
 
 def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> None:
     look = complete().with_attempts(an_attempt(1).complete().without_pod())
-    assert look.hearing(a_report(Phase.COMPLETE, round=20)).plan().status.round == 20
+    assert look.hearing(a_report(Phase.COMPLETE, round=20)).plan().status.completed_rounds == 20
     assert look.plan().status.phase is JobPhase.COMPLETE
 
 
@@ -89,7 +92,7 @@ def test_where_nothing_was_heard_of_the_result_its_place_is_known_all_the_same(j
 def test_a_job_that_is_over_has_no_lost_node() -> None:
     look = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(90).then()
     status = look.with_attempts(an_attempt(1).complete()).plan().status
-    assert said(status, JobCondition.NODE_LOST) == ("False", Reason.ENDED)
+    assert said(status, JobCondition.NODE_LOST) == ("False", Reason.JOB_FINISHED)
 
 
 def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
@@ -98,7 +101,7 @@ def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
     found = condition(plan.status, JobCondition.FAILED)
     assert found is not None
     assert (found.status, found.reason, found.message) == ("True", "UnsupportedComputation", "No silo can read it.")
-    assert (plan.status.phase, plan.status.round, plan.status.restarts) == (JobPhase.FAILED, 2, 0)
+    assert (plan.status.phase, plan.status.completed_rounds, plan.status.restarts) == (JobPhase.FAILED, 2, 0)
     assert (plan.withdraw, coordinator_jobs(plan)) == (True, [])
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.statuses import FederatedJobStatus
 from fedjobs_operator.planning import conditions
 from fedjobs_operator.planning.conditions import Verdict
 from fedjobs_operator.planning.events import Announcement, announcements, event
-from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import NOON, at
 from tests.operator.builders import REF
@@ -29,7 +28,7 @@ def with_(kind: JobCondition, verdict: Verdict, before: FederatedJobStatus = NEW
         (JobCondition.COORDINATOR_READY, Verdict(True, Reason.LISTENING, "It listens."), False),
         (JobCondition.QUORUM_REACHED, Verdict(False, Reason.WAITING_FOR_SILOS, "b is missing."), False),
         (JobCondition.FAILED, Verdict(True, "UnsupportedComputation", "No silo can read it."), True),
-        (JobCondition.NODE_LOST, Verdict(True, Reason.NODE_DOES_NOT_ANSWER, "Taint it."), True),
+        (JobCondition.NODE_LOST, Verdict(True, Reason.NODE_UNREACHABLE, "Taint it."), True),
         (JobCondition.NODE_LOST, Verdict(False, Reason.LISTENING, "It is back."), False),
         (JobCondition.COMPLETE, Verdict(True, Reason.RESULT_EXPORTED, "It is there."), False),
     ],
@@ -50,7 +49,7 @@ def test_another_reason_is_told() -> None:
     assert [told.reason for told in announcements(before, after)] == [Reason.OUT_OF_MEMORY]
 
 
-@pytest.mark.parametrize("reason", [Reason.POD_STARTING, Reason.ENDED])
+@pytest.mark.parametrize("reason", [Reason.POD_STARTING, Reason.JOB_FINISHED])
 def test_what_is_always_so_for_a_moment_is_not_told(reason: Reason) -> None:
     assert announcements(NEW, with_(JobCondition.COORDINATOR_READY, Verdict(False, reason))) == []
 

@@ -153,7 +153,7 @@ def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, star
     """With the rights that the chart gives it there, and none elsewhere."""
     ours, theirs = team, Team(server, f"{team.namespace}-theirs")
     rights = granted(server, f"namespaces={{{ours.namespace}}}", release="limited")
-    started("--namespace", ours.namespace, kubeconfig=rights)
+    started("--watch-namespace", ours.namespace, kubeconfig=rights)
     not_ours = theirs.apply(a_job())
     name = ours.apply(a_job())
     ours.ready(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_api.api_calls import ApiError
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import a_job

@@ -49,7 +49,8 @@ def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
         (owner,) = child["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["uid"], owner["controller"]) == ("FederatedJob", uid, True)
     status = team.status(name)
-    assert (status["phase"], status["attempt"], status["silosReady"]) == ("Starting", 1, "0/2")
+    assert (status["phase"], status["attempt"]) == ("Starting", 1)
+    assert (status["readySilos"], status["totalSilos"]) == (0, 2)
     document = json.loads(children["configmaps/digits-resolved"]["data"]["job.json"])
     assert (document["uid"], document["silos"]) == (uid, ["hospital-a", "hospital-b"])
     assert status["resolved"]["digest"] == children["configmaps/digits-resolved"]["data"]["digest"]
@@ -84,7 +85,7 @@ def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
     team.end(name, 0, "Completed", word=COMPLETE)
     team.wait_for(name, "Complete", reason="ResultExported")
     status = team.status(name)
-    assert (status["phase"], status["round"], status["computation"]) == ("Complete", 20, "cd")
+    assert (status["phase"], status["completedRounds"], status["computationDigest"]) == ("Complete", 20, "cd")
     assert status["result"] == {"uri": "s3://models/digits", "digest": "ab" * 32}
     assert status["completionTime"]
     assert "invitation" not in team.status(name)
@@ -212,14 +213,14 @@ def test_an_image_that_cannot_be_pulled_is_a_reason(team: Team) -> None:
     name = team.apply(a_job())
     state = {"waiting": {"reason": "ErrImagePull", "message": "no such image."}}
     team.say_of_pod(team.pod(name), "Pending", state)
-    found = team.wait_for(name, "CoordinatorReady", "False", "ImageCannotBePulled")
+    found = team.wait_for(name, "CoordinatorReady", "False", "ImagePullBackOff")
     assert "no such image" in found["message"]
-    team.wait_for_event(name, "Warning", "ImageCannotBePulled")
+    team.wait_for_event(name, "Warning", "ImagePullBackOff")
 
 
 def test_storage_that_does_not_bind_is_a_reason_after_a_while_and_until_it_binds(team: Team) -> None:
     name = team.apply(a_job())
-    found = team.wait_for(name, "CoordinatorReady", "False", "StorageNotBound")
+    found = team.wait_for(name, "CoordinatorReady", "False", "ClaimNotBound")
     assert "storageClassName" in found["message"]
     team.bind(name)
     team.wait_for(name, "CoordinatorReady", "False", "PodStarting")
@@ -230,9 +231,9 @@ def test_a_job_that_is_edited_while_it_runs_goes_on_and_says_so(team: Team) -> N
     team.ready(name)
     before = team.uids(name)
     team.edit(name, {"program": {"parameters": {"rounds": 99}}})
-    found = team.wait_for(name, "SpecChanged", reason="RunGoesOn")
+    found = team.wait_for(name, "SpecChanged", reason="ChangesIgnored")
     assert "spec.program.parameters.rounds" in found["message"]
-    team.wait_for_event(name, "Warning", "RunGoesOn")
+    team.wait_for_event(name, "Warning", "ChangesIgnored")
     team.edit(name, {"program": {"parameters": {"rounds": -1}}})
     wait_until("that it is invalid is told", lambda: "-1" in team.condition(name, "SpecChanged")["message"])
     assert team.uids(name) == before
@@ -262,5 +263,5 @@ def test_the_operator_tells_how_it_is(team: Team, operator: OperatorProcess) -> 
     team.wait_for(team.apply(a_job()), "Accepted")
     assert operator.get("/healthz")
     text = operator.get("/metrics")
-    for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_calls_total{", "fedjobs_jobs{phase="):
+    for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_requests_total{", "fedjobs_jobs{phase="):
         assert metric in text

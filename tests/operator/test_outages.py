@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fedjobs_operator.cluster import trusts
-from fedjobs_operator.cluster.api_calls import ApiError
+from fedjobs_api.api_calls import ApiError
+from fedjobs_api.names import SERVERS_TRUST, TRUST
+from fedjobs_operator.cluster import trust as trusts
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
-from fedjobs_operator.cluster.trusts import Trust
-from fedjobs_operator.names import SERVERS_TRUST, TRUST
+from fedjobs_operator.cluster.trust import Trust
 from kubernetes.client import ApiClient, Configuration
 
 from tests.operator.memory_apis import MemoryApi

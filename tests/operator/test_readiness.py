@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_api.conditions import Reason
 from fedjobs_common.jobs.statuses import Phase
+from fedjobs_operator.planning.conditions import coordinator_ready, crashed
 from fedjobs_operator.planning.observations import Observed
-from fedjobs_operator.planning.readiness import coordinator_ready, crashed
-from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import NOON, AnAttempt, a_final_word, an_attempt, at
 
@@ -31,13 +31,13 @@ def test_a_ready_pod_listens() -> None:
 @pytest.mark.parametrize("waiting", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"])
 def test_an_image_that_cannot_be_pulled(waiting: str) -> None:
     is_true, reason, message = verdict(an_attempt().waiting(waiting, "no such image."))
-    assert (is_true, reason) == (False, Reason.IMAGE_CANNOT_BE_PULLED)
+    assert (is_true, reason) == (False, Reason.IMAGE_PULL_BACK_OFF)
     assert message.startswith(f"{waiting}: no such image. Correct the operator's coordinator image")
 
 
 def test_a_container_that_lacks_something() -> None:
     found = verdict(an_attempt().waiting("CreateContainerConfigError", 'secret "credentials" not found'))
-    assert found[1] == Reason.CONTAINER_CANNOT_START
+    assert found[1] == Reason.CREATE_CONTAINER_ERROR
     assert 'secret "credentials" not found' in found[2]
 
 
@@ -45,7 +45,7 @@ def test_storage_that_does_not_bind_is_told_after_a_moment() -> None:
     waiting = an_attempt().unschedulable(SCHEDULER_WAITS_FOR_STORAGE)
     assert verdict(waiting, claim="Pending", after=14)[1] == Reason.POD_STARTING
     found = verdict(waiting, claim="Pending", after=15)
-    assert found[1] == Reason.STORAGE_NOT_BOUND
+    assert found[1] == Reason.CLAIM_NOT_BOUND
     assert "spec.coordinator.storage.storageClassName" in found[2]
 
 

@@ -54,7 +54,7 @@ def test_corrected_parameters_are_accepted(team: Team) -> None:
 def test_a_job_waits_for_silos_that_are_not_there_yet(team: Team) -> None:
     late = f"late-{uuid.uuid4().hex[:8]}"
     name = team.apply(a_job(silos={"names": ["hospital-a", late]}))
-    found = team.wait_for(name, "Accepted", "False", "SilosMissing")
+    found = team.wait_for(name, "Accepted", "False", "SilosNotFound")
     assert late in found["message"]
     assert "hospital-b" in found["message"]  # one of those that are there
     team.server.kubectl.apply(a_silo_object(late))
@@ -82,7 +82,7 @@ def test_a_suspended_silo_is_not_invited(team: Team) -> None:
     kubectl.apply(a_silo_object(silo))
     kubectl("patch", "silo", silo, "--type=merge", "-p", '{"spec": {"suspend": true}}')
     name = team.apply(a_job(silos={"names": [silo]}))
-    team.wait_for(name, "Accepted", "False", "SilosMissing")
+    team.wait_for(name, "Accepted", "False", "SilosNotFound")
     kubectl("patch", "silo", silo, "--type=merge", "-p", '{"spec": {"suspend": false}}')
     team.wait_for(name, "Accepted", reason="Resolved")
     kubectl("delete", "silo", silo)

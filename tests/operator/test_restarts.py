@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_common.jobs.statuses import Phase
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
-from fedjobs_operator.reasons import Reason
 
 from tests.operator.attempts import a_final_word, an_attempt, at
 from tests.operator.builders import a_job, a_report, condition, coordinator_jobs, is_invited, running, said
@@ -60,7 +59,7 @@ def test_a_pod_that_ended_and_of_which_its_job_says_nothing_is_told() -> None:
     ("code", "reason", "how"),
     [
         (74, Reason.STORAGE_FAILED, "It is tried again, later each time; what was computed is kept."),
-        (4, Reason.CANNOT_START, "It is tried again, later each time."),
+        (4, Reason.START_FAILED, "It is tried again, later each time."),
     ],
 )
 def test_what_is_no_crash_is_told_and_not_counted(code: int, reason: Reason, how: str) -> None:
@@ -80,9 +79,9 @@ def test_a_coordinator_that_cannot_be_heard_is_unknown_and_keeps_its_silos() -> 
     plan = look.plan()
     found = condition(plan.status, JobCondition.COORDINATOR_READY)
     assert found is not None
-    assert (found.status, found.reason) == ("Unknown", Reason.NOT_HEARD)
+    assert (found.status, found.reason) == ("Unknown", Reason.COORDINATOR_UNREACHABLE)
     assert "No route to host." in found.message
-    assert (plan.follow, is_invited(plan), plan.status.round) == (True, True, 3)
+    assert (plan.follow, is_invited(plan), plan.status.completed_rounds) == (True, True, 3)
     heard = replace(look.then(), not_heard="")
     assert said(heard.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
 
@@ -122,7 +121,7 @@ def test_why_it_crashed_can_be_read_until_the_next_attempt_listens() -> None:
 def test_a_trouble_of_the_next_attempt_is_more_important_than_the_crash_before() -> None:
     look = running(a_job()).with_attempts(OOM).then()
     plan = look.with_attempts(OOM, an_attempt(2).waiting("ImagePullBackOff", "no such image.")).plan()
-    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.IMAGE_CANNOT_BE_PULLED)
+    assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.IMAGE_PULL_BACK_OFF)
 
 
 def test_a_crash_long_ago_is_not_told_again_when_a_suspended_job_goes_on() -> None:
@@ -173,7 +172,7 @@ def test_a_pod_of_a_lost_node_is_a_condition_with_the_way_out() -> None:
     assert said(look.at(89).plan().status, JobCondition.NODE_LOST) is None
     found = condition(look.at(90).plan().status, JobCondition.NODE_LOST)
     assert found is not None
-    assert (found.status, found.reason) == ("True", Reason.NODE_DOES_NOT_ANSWER)
+    assert (found.status, found.reason) == ("True", Reason.NODE_UNREACHABLE)
     assert "kubectl taint node node-1 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" in found.message
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.cluster.applying import Applier
+from fedjobs_api.conditions import JobCondition
+from fedjobs_operator.cluster.applier import Applier
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import REF, AJob, ALook, a_job, condition, running
@@ -13,7 +13,7 @@ from tests.operator.memory_apis import MemoryApi
 TO_S3 = a_job().writing_to("s3://models/digits").kept_for(60)
 DELETED = TO_S3.with_("spec.coordinator.storage", {"whenDeleted": "Delete"})
 RETAINED = TO_S3.with_("spec.coordinator.storage", {"whenDeleted": "Retain"})
-REFUSED = an_attempt(1).failed_for_good("OutputRefused", "The credentials are wrong.")
+REFUSED = an_attempt(1).failed_for_good("InvalidOutput", "The credentials are wrong.")
 EXPORTED = an_attempt(1).complete(result="s3://models/digits")
 
 

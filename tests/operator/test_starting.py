@@ -15,8 +15,15 @@ from tests.operator.processes import OWN_NAMESPACE
 from tests.operator.teams import Team
 from tests.operator.test_lives import a_job
 
-REQUIRED = ["--own-namespace", OWN_NAMESPACE, "--coordinator-image", "coordinator:1"]
-REQUIRED += ["--front-door", "fedjobs.example.org", "--address", "fedjobs.example.org:443", "--hub", "127.0.0.1:1"]
+REQUIRED = ["--namespace", OWN_NAMESPACE, "--coordinator-image", "coordinator:1"]
+REQUIRED += [
+    "--front-door-host",
+    "fedjobs.example.org",
+    "--front-door-address",
+    "fedjobs.example.org:443",
+    "--hub-address",
+    "127.0.0.1:1",
+]
 
 
 def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,11 +31,13 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert main([*REQUIRED, "--metrics", address]) == 4
+        assert main([*REQUIRED, "--metrics-bind-address", address]) == 4
     assert f"The metrics cannot be served at {address}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["--own-namespace", "--coordinator-image", "--front-door", "--address", "--hub"])
+@pytest.mark.parametrize(
+    "missing", ["--namespace", "--coordinator-image", "--front-door-host", "--front-door-address", "--hub-address"]
+)
 def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     position = REQUIRED.index(missing)
     with pytest.raises(SystemExit, match="2"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_operator.reasons import Reason
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.statuses import JobPhase
 
 from tests.operator.attempts import an_attempt, at
 from tests.operator.builders import (
@@ -40,7 +39,7 @@ def test_suspending_a_job_suspends_its_coordinator_and_withdraws_its_invitations
     plan = running(a_job()).but(a_job().suspended()).plan()
     assert (plan.suspend, plan.withdraw, plan.delete) == ({"digits-coordinator-1": True}, True, ())
     assert (plan.apply, is_invited(plan), plan.follow, plan.look_again) == ((), False, False, None)
-    assert (plan.status.phase, plan.status.silos_ready) == (JobPhase.SUSPENDED, "0/2")
+    assert (plan.status.phase, plan.status.ready_silos) == (JobPhase.SUSPENDED, 0)
     assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_SPEC)
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.SUSPENDED_BY_SPEC)
 
@@ -48,7 +47,7 @@ def test_suspending_a_job_suspends_its_coordinator_and_withdraws_its_invitations
 def test_a_job_that_is_suspended_has_nothing_more_to_be_done() -> None:
     plan = suspended().plan()
     assert (plan.suspend, plan.delete, plan.apply) == ({}, (), ())
-    assert plan.status.round == 7
+    assert plan.status.completed_rounds == 7
 
 
 def test_a_job_that_is_suspended_from_the_start_is_resolved_and_no_more() -> None:
@@ -67,7 +66,7 @@ def test_a_resumed_job_goes_on_as_the_same_attempt_in_the_same_round() -> None:
     plan = suspended().but(a_job()).at(500).plan()
     assert (plan.suspend, coordinator_jobs(plan)) == ({"digits-coordinator-1": False}, [])
     assert plan.withdraw is False
-    assert (plan.status.phase, plan.status.round, plan.status.attempt) == (JobPhase.STARTING, 7, 1)
+    assert (plan.status.phase, plan.status.completed_rounds, plan.status.attempt) == (JobPhase.STARTING, 7, 1)
     assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.RESUMED)
 
 
@@ -124,7 +123,7 @@ def test_a_job_that_ended_in_the_moment_of_its_suspension_has_ended() -> None:
     look = running(a_job()).but(a_job().suspended()).then().with_attempts(an_attempt(1).complete(result="s3://m/d"))
     plan = look.plan()
     assert said(plan.status, JobCondition.COMPLETE) == ("True", Reason.RESULT_EXPORTED)
-    assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.ENDED)
+    assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.JOB_FINISHED)
     assert plan.status.phase is JobPhase.COMPLETE
 
 

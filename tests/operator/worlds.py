@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fedjobs_api.names import JobRef
 from fedjobs_common.jobs.statuses import Status
-from fedjobs_operator.cluster.applying import Applier
-from fedjobs_operator.cluster.objects import JobKey, Objects
-from fedjobs_operator.following import Followers
-from fedjobs_operator.names import JobRef
-from fedjobs_operator.reconciling import Reconciler
+from fedjobs_operator.cluster.applier import Applier
+from fedjobs_operator.cluster.cache import Cache, JobKey
+from fedjobs_operator.controller.coordinator_watch import CoordinatorWatch
+from fedjobs_operator.controller.reconciler import Reconciler
 from fedjobs_protocol.reports.exclusions import Exclusion
 
 from tests.operator.attempts import AnAttempt, an_attempt, at
@@ -34,8 +34,8 @@ class World:
         self.later: list[float] = []
         self.excluded: list[list[str]] = []
         self.words: asyncio.Queue[Status] = asyncio.Queue()
-        self.objects = Objects()
-        self.followers = Followers(self._dial, self._heard)
+        self.objects = Cache()
+        self.followers = CoordinatorWatch(self._dial, self._heard)
         applier = Applier(self.api, SETTINGS.own_namespace)
         arguments = (self.api, self.objects, applier, self.followers, SETTINGS, lambda: TRUST, self._look_later)
         self.reconciler = Reconciler(*arguments, clock=self._clock)

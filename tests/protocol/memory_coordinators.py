@@ -141,12 +141,12 @@ class MemoryCoordinator:
     def _check_session(self, peer: Peer, session_id: str) -> None:
         if self._sessions.get(peer.silo) == session_id:
             return
-        code = ErrorCode.SESSION_SUPERSEDED if peer.silo in self._sessions else ErrorCode.SESSION_UNKNOWN
+        code = ErrorCode.SESSION_SUPERSEDED if peer.silo in self._sessions else ErrorCode.SESSION_NOT_FOUND
         raise FedjobsError(code, f"Session {session_id} of silo {peer.silo} is over.", "Join again.")
 
     def _upload(self, silo: str, work_id: str) -> Upload:
         if (size := self._sizes.get((silo, work_id))) is None:
-            raise FedjobsError(ErrorCode.WORK_UNKNOWN, f"Silo {silo} has no work {work_id}.")
+            raise FedjobsError(ErrorCode.WORK_NOT_FOUND, f"Silo {silo} has no work {work_id}.")
         key = silo, work_id
         if key not in self._uploads:
             self._uploads[key] = Upload(self.directory / f"{silo}.{work_id}.part", size)

@@ -81,7 +81,7 @@ class SessionContract(TrustContract):
         older, newer = client.join(JOIN).session_id, client.join(JOIN).session_id
         with pytest.raises(FedjobsError) as raised:
             client.pull_work(older)
-        assert raised.value.code in (ErrorCode.SESSION_SUPERSEDED, ErrorCode.SESSION_UNKNOWN)
+        assert raised.value.code in (ErrorCode.SESSION_SUPERSEDED, ErrorCode.SESSION_NOT_FOUND)
         client.heartbeat(newer)
 
     def test_a_restarted_coordinator_does_not_know_the_session(self, coordinator: Coordinator) -> None:
@@ -89,7 +89,7 @@ class SessionContract(TrustContract):
         coordinator.restart()
         with pytest.raises(FedjobsError) as raised:
             coordinator.client().heartbeat(session_id)
-        assert raised.value.code is ErrorCode.SESSION_UNKNOWN
+        assert raised.value.code is ErrorCode.SESSION_NOT_FOUND
         assert raised.value.retryable
 
     # Offers.
@@ -114,7 +114,7 @@ class SessionContract(TrustContract):
         coordinator.restart()
         with pytest.raises(FedjobsError) as raised:
             coordinator.client().consent(session_id, [])
-        assert raised.value.code is ErrorCode.SESSION_UNKNOWN
+        assert raised.value.code is ErrorCode.SESSION_NOT_FOUND
 
     # Work.
 
@@ -288,15 +288,15 @@ class SessionContract(TrustContract):
         client, session_id = join(coordinator)
         with pytest.raises(FedjobsError) as raised:
             client.put_blob(session_id, "cd" * 32, VALUE)
-        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert raised.value.code is ErrorCode.WORK_NOT_FOUND
 
     def test_an_upload_at_another_offset_than_what_came_is_refused(self, coordinator: Coordinator) -> None:
         _, session_id = join_and_pull(coordinator)
-        assert _put_part(coordinator, session_id, [VALUE[CHUNK:]], offset=CHUNK).code is ErrorCode.BLOB_OFFSET
+        assert _put_part(coordinator, session_id, [VALUE[CHUNK:]], offset=CHUNK).code is ErrorCode.BLOB_OFFSET_MISMATCH
 
     def test_an_upload_without_a_header_is_refused(self, coordinator: Coordinator) -> None:
         join_and_pull(coordinator)
-        assert _put_messages(coordinator, [b"\xff\xff\xff"]).code is ErrorCode.WORK_UNKNOWN
+        assert _put_messages(coordinator, [b"\xff\xff\xff"]).code is ErrorCode.WORK_NOT_FOUND
 
     def test_a_second_upload_of_the_same_work_supersedes_the_first(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
@@ -313,7 +313,7 @@ class SessionContract(TrustContract):
             assert begun.wait(10)
             client.put_blob(session_id, WORK, VALUE)
             superseded.set()
-            assert first.result(20).code is ErrorCode.BLOB_OFFSET
+            assert first.result(20).code is ErrorCode.BLOB_OFFSET_MISMATCH
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
 
     def test_heartbeats_are_answered(self, coordinator: Coordinator) -> None:

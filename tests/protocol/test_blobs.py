@@ -127,4 +127,4 @@ def test_an_upload_that_was_given_up_takes_no_more_and_says_why(path):
     for call in (lambda: upload.write(VALUE[10:]), lambda: upload.finish(DIGEST)):
         with pytest.raises(FedjobsError) as raised:
             call()
-        assert raised.value.code is ErrorCode.WORK_UNKNOWN
+        assert raised.value.code is ErrorCode.WORK_NOT_FOUND

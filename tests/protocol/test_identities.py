@@ -82,7 +82,7 @@ def test_a_missing_file_is_named(tmp_path):
     for load in (Identity.load, RunAuthority.load):
         with pytest.raises(FedjobsError, match=str(tmp_path)) as raised:
             load(tmp_path)
-        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+        assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_keys_do_not_show_in_logs(authority):
@@ -109,7 +109,7 @@ def test_the_peer_is_the_silo_of_the_certificate():
 def test_a_certificate_of_no_silo_or_of_two_is_refused(names):
     with pytest.raises(FedjobsError) as raised:
         peer_of({SAN: names} if names else {})
-    assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+    assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_an_identity_without_a_job_is_refused():
@@ -134,14 +134,14 @@ def test_nobody_is_the_operator_and_a_silo():
     for refuse in (check_operator, peer_of):
         with pytest.raises(FedjobsError) as raised:
             refuse({SAN: [operator, silo]})
-        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+        assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
 @pytest.mark.parametrize("names", [[], [b"fedjobs-operator"], [f"fedjobs:job:{JOB}".encode()], [b"fedjobs:operators"]])
 def test_who_is_not_the_operator_is_refused_and_its_names_are_said(names):
     with pytest.raises(FedjobsError, match="not the operator's") as raised:
         check_operator({SAN: names} if names else {})
-    assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+    assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
 def test_a_lifetime_can_be_given(authority):

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_hub.certificates.agent_certificates import silo_of
+from fedjobs_hub.certificates.issuance import silo_of
 from fedjobs_protocol.identities import keys
 from fedjobs_protocol.identities.certificates import Issuer, Purpose
 from fedjobs_protocol.identities.identities import agent_uri
@@ -39,7 +39,7 @@ def codes(read: Callable[[bytes], object], documents: Iterator[bytes]) -> set[Er
 
 
 def test_a_spoilt_request_is_refused_whatever_is_wrong_with_it() -> None:
-    assert codes(keys.requested_key, spoilt(REQUEST)) == {ErrorCode.CSR_REFUSED}
+    assert codes(keys.requested_key, spoilt(REQUEST)) == {ErrorCode.INVALID_CERTIFICATE_REQUEST}
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
@@ -47,14 +47,14 @@ def test_a_spoilt_request_is_refused_whatever_is_wrong_with_it() -> None:
 def test_a_spoilt_certificate_is_refused_whatever_is_wrong_with_it(read: Callable[[bytes], object]) -> None:
     plain = x509.load_pem_x509_certificate(CERTIFICATE).public_bytes(serialization.Encoding.DER)
     documents = (SHAPE % base64.encodebytes(each) for each in spoilt(plain))
-    assert codes(read, documents) == {ErrorCode.WRONG_CERTIFICATE}
+    assert codes(read, documents) == {ErrorCode.INVALID_CERTIFICATE}
 
 
 def test_a_request_of_another_version_is_refused() -> None:
     version = REQUEST.index(b"\x02\x01\x00")
     with pytest.raises(FedjobsError, match="cannot be read") as refused:
         keys.requested_key(REQUEST[: version + 2] + b"\x07" + REQUEST[version + 3 :])
-    assert refused.value.code is ErrorCode.CSR_REFUSED
+    assert refused.value.code is ErrorCode.INVALID_CERTIFICATE_REQUEST
 
 
 def test_a_request_whose_key_is_anothers_is_refused() -> None:
@@ -63,4 +63,4 @@ def test_a_request_whose_key_is_anothers_is_refused() -> None:
     half = len(REQUEST) - 80
     with pytest.raises(FedjobsError) as refused:
         keys.requested_key(REQUEST[:half] + other[half:])
-    assert refused.value.code is ErrorCode.CSR_REFUSED
+    assert refused.value.code is ErrorCode.INVALID_CERTIFICATE_REQUEST

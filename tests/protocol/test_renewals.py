@@ -115,7 +115,7 @@ def test_who_waits_for_the_first_one_waits_for_a_hub_that_is_away(renewing: Made
 
 def test_who_waits_for_the_first_one_hears_that_it_was_refused(renewing: Made) -> None:
     hub = Hub()
-    hub.troubles = [FedjobsError(ErrorCode.TOKEN_REFUSED, "another's")]
+    hub.troubles = [FedjobsError(ErrorCode.INVALID_TOKEN, "another's")]
     with pytest.raises(FedjobsError, match="another's"):
         renewing(hub).first()
 
@@ -125,7 +125,7 @@ def test_a_refusal_is_not_the_end(renewing: Made, monkeypatch: pytest.MonkeyPatc
     hub = Hub()
     holder = renewing(hub)
     first = holder.first()
-    hub.troubles = [FedjobsError(ErrorCode.SILO_UNKNOWN, "deleted"), RuntimeError("a bug")]
+    hub.troubles = [FedjobsError(ErrorCode.SILO_NOT_FOUND, "deleted"), RuntimeError("a bug")]
     holder.hurry(first)
     assert holder.after(first, 20) != first
 

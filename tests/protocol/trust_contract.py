@@ -30,7 +30,7 @@ class TrustContract:
         other = "11111111-2222-4333-8444-555555555555"
         with pytest.raises(FedjobsError) as raised:
             coordinator.client(identity=coordinator.identity(job=other)).join(JOIN)
-        assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+        assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
         assert other in raised.value.public
         assert JOB in raised.value.public
 
@@ -71,7 +71,7 @@ class TrustContract:
         for identity in (agent, coordinator.authority.issue_operator()):
             with pytest.raises(FedjobsError) as raised:
                 coordinator.client(identity=identity).join(JOIN)
-            assert raised.value.code is ErrorCode.WRONG_CERTIFICATE
+            assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
     def test_a_message_that_is_too_large_is_refused_and_the_next_call_is_answered(
         self, coordinator: Coordinator

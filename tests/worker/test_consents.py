@@ -21,7 +21,7 @@ from tests.worker.test_policies import a_policy, an_invitation
 
 SILO = "hospital-a"
 SHARD, OTHER = digest(b"shard"), digest(b"another")
-MANUAL = {"approval": "manual", "approvalDeadlineSeconds": 100}
+MANUAL = {"approval": "Manual", "approvalDeadlineSeconds": 100}
 YES, NO = Approval(decision="approved", by="dr-no"), Approval(decision="denied", message="not now")
 
 

@@ -61,7 +61,7 @@ def test_a_shape_that_the_columns_do_not_fill_is_refused(tmp_path: Path) -> None
     spec = {"square": {"columns": ["p0", "p1"], "shape": [2, 2]}}
     with pytest.raises(FedjobsError, match="has 2 values in each row") as caught:
         datasets.load(described(tmp_path, features={"spec": spec}))
-    assert caught.value.code is ErrorCode.DATA_DOES_NOT_FIT
+    assert caught.value.code is ErrorCode.SCHEMA_MISMATCH
 
 
 @pytest.mark.parametrize("clients", [None, {"column": "patient"}])

@@ -44,7 +44,7 @@ class MemoryLink(HubLink):
         assert token == "one-time"
         self.keys.append(key)
         if key != self.keys[0]:
-            raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The token is another key's.")
+            raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is another key's.")
         return self._identity(key)
 
     def renew(self, identity: Identity) -> Identity:
@@ -101,7 +101,7 @@ def test_in_another_pod_the_token_is_of_no_use(link: MemoryLink, files: Path) ->
     other = WorkerIdentity(link, files / "token", files / "ca.crt", files / "another-state")
     with pytest.raises(FedjobsError) as caught:
         other.obtain()
-    assert caught.value.code is ErrorCode.TOKEN_REFUSED
+    assert caught.value.code is ErrorCode.INVALID_TOKEN
 
 
 def test_the_next_one_is_kept(link: MemoryLink, files: Path) -> None:

@@ -63,16 +63,16 @@ def rule(decision: Decision) -> str:
 
 def test_runs_of_a_computation_are_counted_for_each_job(log: Log) -> None:
     log.ran("1").ran("2").ran("1", OTHER)
-    of = Limits(rounds=2)
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("3"))) == "policy.limits.rounds"
+    of = Limits(rounds_per_job=2)
+    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("3"))) == "policy.limits.roundsPerJob"
     assert rule(limits.on_run(of, SILO, log.usage(), JOB, digest(b"another"), asked("3"))) == "allowed"
     assert rule(limits.on_run(of, SILO, log.usage(), OTHER, SHARD, asked("2"))) == "allowed"
 
 
 def test_work_that_is_done_again_counts_once(log: Log) -> None:
     log.ran("1").ran("2").ran("2")
-    assert rule(limits.on_run(Limits(rounds=2), SILO, log.usage(), JOB, SHARD, asked("2"))) == "allowed"
-    assert rule(limits.on_run(Limits(rounds=3), SILO, log.usage(), JOB, SHARD, asked("3"))) == "allowed"
+    assert rule(limits.on_run(Limits(rounds_per_job=2), SILO, log.usage(), JOB, SHARD, asked("2"))) == "allowed"
+    assert rule(limits.on_run(Limits(rounds_per_job=3), SILO, log.usage(), JOB, SHARD, asked("3"))) == "allowed"
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_work_that_is_done_again_counts_once(log: Log) -> None:
 def test_work_is_done_again_only_where_it_asks_for_the_same(log: Log, other: Digest) -> None:
     """A work's identity is the coordinator's to choose: under that of the last work, it may ask for something else."""
     log.ran("1").ran("2")
-    of = Limits(rounds=2)
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, other)) == "policy.limits.rounds"
+    of = Limits(rounds_per_job=2)
+    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, other)) == "policy.limits.roundsPerJob"
     assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", epoch=7, label="again"))) == "allowed"
     log.note("work", work="2", shard=SHARD, asked=other)
     assert log.usage().of(JOB).runs == {SHARD: 3}
@@ -100,10 +100,10 @@ def test_runs_that_an_older_log_has_count_by_their_works_identity(log: Log) -> N
     ("of", "size", "expected"),
     [
         (Limits(), 10**12, "allowed"),
-        (Limits(bytes_up_per_job=100), 40, "allowed"),
-        (Limits(bytes_up_per_job=100), 41, "policy.limits.bytesUpPerJob"),
-        (Limits(bytes_up_per_day=100), 30, "allowed"),
-        (Limits(bytes_up_per_day=100), 31, "policy.limits.bytesUpPerDay"),
+        (Limits(upload_bytes_per_job=100), 40, "allowed"),
+        (Limits(upload_bytes_per_job=100), 41, "policy.limits.uploadBytesPerJob"),
+        (Limits(upload_bytes_per_day=100), 30, "allowed"),
+        (Limits(upload_bytes_per_day=100), 31, "policy.limits.uploadBytesPerDay"),
     ],
 )
 def test_bytes_are_counted_for_each_job_and_each_day(log: Log, of: Limits, size: int, expected: str) -> None:

@@ -9,8 +9,8 @@ def test_what_was_counted_is_told_and_what_may_come_is_there_from_the_beginning(
     metrics.worked("result", 0.5)
     metrics.transferred(down=7)
     text = generate_latest(metrics.registry).decode()
-    assert 'fedjobs_worker_works_total{outcome="result"} 1.0' in text
-    assert 'fedjobs_worker_works_total{outcome="refusal"} 0.0' in text
-    assert 'fedjobs_worker_work_seconds_bucket{le="1.0"} 1.0' in text
+    assert 'fedjobs_worker_work_items_total{outcome="result"} 1.0' in text
+    assert 'fedjobs_worker_work_items_total{outcome="refusal"} 0.0' in text
+    assert 'fedjobs_worker_work_item_duration_seconds_bucket{le="1.0"} 1.0' in text
     assert 'fedjobs_worker_bytes_total{direction="down"} 7.0' in text
     assert 'fedjobs_worker_bytes_total{direction="up"} 0.0' in text

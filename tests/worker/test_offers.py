@@ -78,7 +78,7 @@ def test_a_shard_whose_bytes_are_not_of_its_digest_is_not_taken_for_the_approved
 
 
 def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo: Silo) -> None:
-    silo.file["policy"] = {"computations": {"approval": "manual"}}
+    silo.file["policy"] = {"computations": {"approval": "Manual"}}
     silo.options = ["--pending", "pending", "--approvals", "approvals"]
     silo.start()
     work = over_digits("1")
@@ -96,7 +96,7 @@ def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo:
 
 
 def test_limits_hold_over_a_restart_of_the_worker(silo: Silo) -> None:
-    silo.file["policy"] = {"limits": {"rounds": 2}}
+    silo.file["policy"] = {"limits": {"roundsPerJob": 2}}
     silo.start()
     work = over_digits("1")
     assert total(silo.ask(work)) == 21
@@ -104,12 +104,12 @@ def test_limits_hold_over_a_restart_of_the_worker(silo: Silo) -> None:
     silo.start()
     assert total(silo.ask(_again(work, "2"))) == 21
     refusal = silo.ask(_again(work, "3")).refusal
-    assert refusal.rule == "policy.limits.rounds"
+    assert refusal.rule == "policy.limits.roundsPerJob"
     assert "2 times" in refusal.message
 
 
 def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Silo) -> None:
-    silo.file["policy"] = {"limits": {"rounds": 1}}
+    silo.file["policy"] = {"limits": {"roundsPerJob": 1}}
     silo.start()
     work = over_digits("w")
     assert total(silo.ask(work)) == 21
@@ -118,7 +118,7 @@ def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Si
     silo.start()  # it does not remember any more what became of the work
     other = _again(work, "w")
     other.client_inputs[0].selection.seed += 1
-    assert silo.ask(other).refusal.rule == "policy.limits.rounds"
+    assert silo.ask(other).refusal.rule == "policy.limits.roundsPerJob"
     silo.stop()
     silo.coordinator.do(lambda backend: backend._reports.clear())
     silo.start()
@@ -126,11 +126,11 @@ def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Si
 
 
 def test_what_would_be_too_many_bytes_does_not_leave_the_silo(silo: Silo) -> None:
-    silo.file["policy"] = {"limits": {"bytesUpPerJob": 10}}
+    silo.file["policy"] = {"limits": {"uploadBytesPerJob": 10}}
     silo.start()
     report = silo.ask(over_digits("1"))
-    assert report.refusal.rule == "policy.limits.bytesUpPerJob"
-    assert silo.audit()[-1]["rule"] == "policy.limits.bytesUpPerJob"
+    assert report.refusal.rule == "policy.limits.uploadBytesPerJob"
+    assert silo.audit()[-1]["rule"] == "policy.limits.uploadBytesPerJob"
 
 
 def test_the_audit_log_is_told_on_standard_output_where_it_is_asked_for(silo: Silo) -> None:

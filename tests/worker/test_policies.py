@@ -40,11 +40,11 @@ def rule(decision: policies.Decision) -> str:
         ({"namespaces": ["research"]}, {"namespace": "research"}, "allowed"),
         ({"namespaces": ["research"]}, {"namespace": "ads"}, "policy.namespaces"),
         ({"namespaces": ["research"]}, {}, "policy.namespaces"),
-        ({"limits": {"rounds": 10}}, {"rounds": 10}, "allowed"),
-        ({"limits": {"rounds": 10}}, {}, "allowed"),  # the job does not say: they are counted as they come
-        ({"limits": {"rounds": 10}}, {"rounds": 11}, "policy.limits.rounds"),
-        ({"minCohort": 3}, {"min_silos": 3}, "allowed"),
-        ({"minCohort": 3}, {"min_silos": 2}, "policy.minCohort"),
+        ({"limits": {"roundsPerJob": 10}}, {"rounds": 10}, "allowed"),
+        ({"limits": {"roundsPerJob": 10}}, {}, "allowed"),  # the job does not say: they are counted as they come
+        ({"limits": {"roundsPerJob": 10}}, {"rounds": 11}, "policy.limits.roundsPerJob"),
+        ({"minCohortSize": 3}, {"min_silos": 3}, "allowed"),
+        ({"minCohortSize": 3}, {"min_silos": 2}, "policy.minCohortSize"),
         ({"requireDifferentialPrivacy": True}, {"differential_privacy": True}, "allowed"),
         ({"requireDifferentialPrivacy": True}, {}, "policy.requireDifferentialPrivacy"),
         ({"requireSecureAggregation": True}, {"secure_aggregation": True}, "allowed"),
@@ -57,7 +57,7 @@ def test_an_invitation_is_judged(policy: dict[str, object], invitation: dict[str
 
 @pytest.mark.parametrize(("tell", "said"), [(True, "'digits'; it offers faces."), (False, "'digits'.")])
 def test_a_refused_dataset_says_what_is_offered_where_that_may_be_told(tell: bool, said: str) -> None:
-    decision = policies.on_dataset(a_policy(datasets=["faces"], tellDatasets=tell), SILO, OFFERED, "digits")
+    decision = policies.on_dataset(a_policy(datasets=["faces"], shareDatasetNames=tell), SILO, OFFERED, "digits")
     assert isinstance(decision, Refused)
     assert decision.message.endswith(said)
 
@@ -69,7 +69,7 @@ def test_a_refused_dataset_says_what_is_offered_where_that_may_be_told(tell: boo
         ({}, {"MatMul", "ReadFile"}, "policy.computations.operations"),
         ({}, {"SomethingOfALaterTensorFlow"}, "policy.computations.operations"),
         ({"allow": ["DecodePng"]}, {"DecodePng"}, "allowed"),
-        ({"refuse": ["MatMul"]}, {"MatMul"}, "policy.computations.operations"),
+        ({"deny": ["MatMul"]}, {"MatMul"}, "policy.computations.operations"),
     ],
 )
 def test_a_computation_is_judged_by_its_operations(

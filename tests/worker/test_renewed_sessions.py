@@ -120,7 +120,7 @@ def test_where_the_next_one_is_refused_too_the_session_is_begun_anew(setting: Se
 def test_what_the_hub_refuses_for_good_ends_the_worker(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fedjobs_worker.sessions.renewed_sessions._RENEWAL_S", 2.0)
     joined = setting.client.join(REQUEST)
-    setting.issuing.trouble = FedjobsError(ErrorCode.TOKEN_REFUSED, "another pod's")
+    setting.issuing.trouble = FedjobsError(ErrorCode.INVALID_TOKEN, "another pod's")
     setting.refuse(1)
     with pytest.raises(FedjobsError, match="another pod's"):
         setting.client.heartbeat(joined.session_id)

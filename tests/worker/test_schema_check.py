@@ -44,6 +44,6 @@ def test_an_unknown_dimension_takes_any_size() -> None:
 def test_a_misfit_says_what_is_there_and_what_is_asked_for(leaf: shard_pb2.Leaf, message: str) -> None:
     with pytest.raises(FedjobsError) as caught:
         schema_check.positions("hospital-a", "digits", SCHEMA, leaf)
-    assert caught.value.code is ErrorCode.DATA_DOES_NOT_FIT
+    assert caught.value.code is ErrorCode.SCHEMA_MISMATCH
     assert message in caught.value.message
     assert caught.value.remedy

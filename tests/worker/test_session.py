@@ -78,7 +78,7 @@ def test_a_killed_runner_costs_nothing_but_time(silo: Silo) -> None:
 @pytest.mark.parametrize(
     ("policy", "rule", "message"),
     [
-        ({"computations": {"operations": {"refuse": ["ReduceDataset"]}}}, _OPERATIONS, "uses ReduceDataset"),
+        ({"computations": {"operations": {"deny": ["ReduceDataset"]}}}, _OPERATIONS, "uses ReduceDataset"),
         ({"minClients": 3}, "policy.minClients", "has 2 local clients"),
     ],
 )
@@ -112,12 +112,12 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
     ("rows", "leaf", "code", "message"),
     [
         (None, EXAMPLES, "DataNotFound", "*.csv"),
-        (ROWS.replace("digit", "label"), EXAMPLES, "DataDoesNotFit", "has no column 'digit'; it has p0, p1, label"),
+        (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'; it has p0, p1, label"),
         (ROWS.replace("3,4", "3,x"), EXAMPLES, "DataMalformed", "rows.csv, row 3, column 'p1'"),
         (
             ROWS,
             sequence(x=tensor("float32", 3), y=tensor("int32")),
-            "DataDoesNotFit",
+            "SchemaMismatch",
             "dataset 'digits' of silo hospital-a has x: float32[2], the computation asks for float32[3]",
         ),
     ],

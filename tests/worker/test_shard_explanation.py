@@ -21,7 +21,7 @@ def test_it_says_what_comes_down_what_is_read_what_runs_and_what_goes_up() -> No
         client_inputs=[examples],
         accumulators=[_leaf("sum", "float32", 64, 10), _leaf("names", "string")],
     )
-    policy = a_policy(requesters=["alice"], minCohort=3)
+    policy = a_policy(requesters=["alice"], minCohortSize=3)
     text = explain(digest(b""), shard, {"MatMul", "Add"}, label="round", datasets=["digits"], policy=policy)
     for line in (
         f"computation {digest(b'')} (round)",

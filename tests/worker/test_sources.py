@@ -91,7 +91,7 @@ def test_the_error_of_a_record_does_not_carry_its_value(tmp_path: Path) -> None:
 
 def test_a_missing_column_names_those_that_exist(tmp_path: Path) -> None:
     error = error_of(csv.read, written(tmp_path / "1.csv", "a,z\n1,2\n"), [FLOAT_A, INT_B])
-    assert error.code is ErrorCode.DATA_DOES_NOT_FIT
+    assert error.code is ErrorCode.SCHEMA_MISMATCH
     assert "no column 'b'; it has a, z" in error.message
 
 

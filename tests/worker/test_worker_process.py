@@ -76,7 +76,7 @@ def test_metrics_and_health_are_served(silo: Silo) -> None:
             return str(answer.read().decode())
 
     assert get("/healthz") == "ok\n"
-    wait_until(lambda: 'fedjobs_worker_works_total{outcome="result"} 1.0' in get("/metrics"))
+    wait_until(lambda: 'fedjobs_worker_work_items_total{outcome="result"} 1.0' in get("/metrics"))
     (up,) = re.findall(r'bytes_total\{direction="up"\} (\S+)', get("/metrics"))
     assert float(up) > 0
 

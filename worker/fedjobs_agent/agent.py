@@ -134,7 +134,7 @@ class Agent:
         return min([longest, *(s for s in (planned.again_in_s, self._hindrances.again_in_s) if s is not None)])
 
     def _gpus(self, silo: SiloFile) -> Gpus:
-        gpu, patience_s = silo.runner.gpu, self._config.gpu_patience_seconds
+        gpu, patience_s = silo.runner.gpu, self._config.gpu_timeout_seconds
         if gpu is None:
             return Gpus(False, patience_s, self._given_up)
         return Gpus(True, patience_s, self._given_up, gpu.resource_name, bool(gpu.node_selector))

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             return config, platforms.of_machine(config, options.folder, debug=options.debug)
         return config, platforms.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
 
-    return _served(made, options.metrics, debug=options.debug, waits=options.folder is None)
+    return _served(made, options.metrics_bind_address, debug=options.debug, waits=options.folder is None)
 
 
 def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False) -> int:
@@ -146,7 +146,7 @@ def _token(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise FedjobsError(
-            ErrorCode.TOKEN_REFUSED, f"{path} cannot be read: {error}.", "Let the agent read it."
+            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error}.", "Let the agent read it."
         ) from error
 
 
@@ -171,7 +171,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="no Kubernetes: the identity is kept there, and workers are processes"
     )
-    parser.add_argument("--metrics", default="0.0.0.0:9090", metavar="HOST:PORT", help="serve /metrics, /healthz there")
+    parser.add_argument(
+        "--metrics-bind-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="serve /metrics, /healthz there"
+    )
     parser.add_argument("--kubeconfig", type=Path, help="to run outside of the cluster")
     parser.add_argument("--debug", action="store_true", help="more in the log")
     return parser.parse_args(arguments)

@@ -25,7 +25,7 @@ class Proxy(Model):
 
     url: str = Field(pattern=r"^http://[^@/]+(:[0-9]+)?/?$")
     """An HTTP proxy that knows CONNECT, such as `http://proxy.hospital.example:3128`."""
-    exceptions: str = ""
+    no_proxy: str = ""
     """Hosts that are reached without it, with commas between them."""
 
 
@@ -41,14 +41,14 @@ class AgentConfig(Model):
     gpu_image: str | None = None
     """Of a runner that has a GPU; absent: `image`."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    image_pull_secrets: list[str] = Field(default_factory=list)
-    """Names of Secrets of the agent's namespace."""
+    image_pull_secrets: list[dict[Literal["name"], str]] = Field(default_factory=list)
+    """Secrets of the agent's namespace, as in a pod: `[{name: registry}]`."""
     data: Data | None = None
     session_resources: dict[str, Any] = Field(default_factory=dict)
     """Of the session's container, which also holds the data in memory; those of the runner are in the silo's file."""
-    gpu_patience_seconds: float = Field(default=60, ge=0)
+    gpu_timeout_seconds: float = Field(default=60, ge=0)
     """How long a worker waits for a GPU before it is made again without one, or declines."""
-    start_patience_seconds: float = Field(default=120, ge=0)
+    start_deadline_seconds: float = Field(default=120, ge=0)
     """For how long it is nobody's concern that a worker cannot start; then the coordinator is told why."""
     dial_address: str | None = Field(default=None, pattern=r"^.+:[0-9]+$")
     """`host:port` that workers and agent dial instead of the addresses that the federation says."""

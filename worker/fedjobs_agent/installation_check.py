@@ -95,7 +95,7 @@ def check_way(token: SiloToken, address: str, timeout_s: float = CONNECTED_S) ->
         except grpc.FutureTimeoutError:
             if (issuer := stranger(address, name, token.trust.encode())) is not None:
                 raise FedjobsError(
-                    ErrorCode.WRONG_CERTIFICATE,
+                    ErrorCode.INVALID_CERTIFICATE,
                     f"Somebody between here and {address} opens TLS: the certificate for {name} is issued by {issuer}, "
                     "which the federation did not.",
                     f"Let the proxy pass {token.front_door} and all names that end with it through unopened.",

@@ -29,7 +29,7 @@ class AgentMetrics:
             "fedjobs_agent_connected", "1 when the hub answered the last call, else 0.", registry=self.registry
         )
         self._expires = Gauge(
-            "fedjobs_agent_certificate_expires_timestamp_seconds", "When the silo's certificate ends.",
+            "fedjobs_agent_certificate_expiration_timestamp_seconds", "When the silo's certificate ends.",
             registry=self.registry,
         )  # fmt: skip
         for outcome in ("success", "error"):

@@ -14,10 +14,10 @@ class WorkerMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._works = Counter(
-            "fedjobs_worker_works", "Work items, by what came out.", ["outcome"], registry=self.registry
+            "fedjobs_worker_work_items", "Work items, by what came out.", ["outcome"], registry=self.registry
         )
         self._seconds = Histogram(
-            "fedjobs_worker_work_seconds",
+            "fedjobs_worker_work_item_duration_seconds",
             "Time of a work item, from its arrival to its accumulators' upload.",
             registry=self.registry,
             buckets=_SECONDS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fedjobs_api.names import JobRef
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator.names import JobRef
 
 from fedjobs.cluster import job_statuses
 from fedjobs.cluster.federated_jobs import Body, FederatedJobs
@@ -38,7 +38,7 @@ def resume(jobs: FederatedJobs, name: str) -> str:
     if not job["spec"].get("suspend", False):
         return f"The job {name} is not suspended: it is {job_statuses.phase(job) or 'new'}{_after(job)}."
     jobs.suspend(job, suspend=False)
-    done = job_statuses.status_of(job).round
+    done = job_statuses.status_of(job).completed_rounds
     where = f"with round {done + 1}" if done else "from its beginning"
     return f"The job {name} goes on {where}. See it with: fedjobs watch {name}"
 
@@ -82,5 +82,5 @@ def _not_over(jobs: FederatedJobs, name: str, what: str) -> Body:
 
 
 def _after(job: Body) -> str:
-    done = job_statuses.status_of(job).round
+    done = job_statuses.status_of(job).completed_rounds
     return f" after round {done}" if done else ""

@@ -23,9 +23,10 @@ class ListedJob(TypedDict):
     namespace: str
     name: str
     phase: str
-    round: int
-    rounds: int | None
-    silos: str
+    completedRounds: int
+    totalRounds: int | None
+    readySilos: int | None
+    totalSilos: int | None
     restarts: int
     created: str
 
@@ -40,9 +41,10 @@ def listed(jobs: Iterable[Body]) -> list[ListedJob]:
                 "namespace": metadata["namespace"],
                 "name": metadata["name"],
                 "phase": phase(job),
-                "round": status.round or 0,
-                "rounds": status.rounds or None,
-                "silos": status.silos_ready or "",
+                "completedRounds": status.completed_rounds or 0,
+                "totalRounds": status.total_rounds or None,
+                "readySilos": status.ready_silos,
+                "totalSilos": status.total_silos,
                 "restarts": status.restarts or 0,
                 "created": metadata["creationTimestamp"],
             }
@@ -64,18 +66,22 @@ def drawn(jobs: Iterable[ListedJob], *, namespaces: bool, now: datetime.datetime
     for title in ("round", "silos", "restarts", "age"):
         table.add_column(title, justify="right", no_wrap=True)
     for job in jobs:
-        of = f"/{job['rounds']}" if job["rounds"] else ""
+        of = f"/{job['totalRounds']}" if job["totalRounds"] else ""
         age = (now - datetime.datetime.fromisoformat(job["created"])).total_seconds()
         table.add_row(
             *((Text(job["namespace"]),) if namespaces else ()),
             Text(job["name"]),
             Text(job["phase"] or "-", style=_STYLES.get(job["phase"], "")),
-            f"{job['round']}{of}",
-            job["silos"] or "-",
+            f"{job['completedRounds']}{of}",
+            _silos(job),
             str(job["restarts"]),
             aged(age),
         )
     return table
+
+
+def _silos(job: ListedJob) -> str:
+    return "-" if job["totalSilos"] is None else f"{job['readySilos'] or 0}/{job['totalSilos']}"
 
 
 def aged(seconds: float) -> str:

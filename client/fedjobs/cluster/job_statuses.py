@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from fedjobs_api.conditions import Condition, JobCondition
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloStatus, Status
-from fedjobs_operator.api.conditions import Condition, JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from pydantic import ValidationError
 
 from fedjobs.cluster.federated_jobs import Body
@@ -72,8 +72,8 @@ def as_coordinator(job: Body) -> Status:
         job_name=job["metadata"]["name"],
         phase=_phase(status),
         epoch=status.epoch or status.attempt or 1,
-        round=status.round or 0,
-        rounds=status.rounds or 0,
+        round=status.completed_rounds or 0,
+        rounds=status.total_rounds or 0,
         silos=[_row(row) for row in status.silos or ()],
         metrics=_metrics(status.metrics),
         message=message,

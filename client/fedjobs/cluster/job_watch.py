@@ -6,8 +6,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from fedjobs_api.statuses import JobPhase
 from fedjobs_common.jobs.statuses import PhaseEvent, ProgressEvent, Status
-from fedjobs_operator.api.statuses import JobPhase
 
 from fedjobs.cluster import job_statuses
 from fedjobs.cluster.federated_jobs import Body

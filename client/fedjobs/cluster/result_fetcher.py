@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fedjobs_api.names import JobRef
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 from fedjobs_common.jobs.statuses import Phase
-from fedjobs_operator.names import JobRef
 
 from fedjobs.cluster import container_files, coordinator_pods, job_statuses, reader_pods, result_places
 from fedjobs.cluster.api_errors import ApiError, explained

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import fedjobs_api as api
+from fedjobs_api import strict_yaml
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import api
-from fedjobs_operator.api import strict_yaml
 
 from fedjobs import job_differences
 from fedjobs.cluster.connections import Connection

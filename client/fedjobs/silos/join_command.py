@@ -58,7 +58,7 @@ def join(
             callback=_address,
         ),
     ] = None,
-    metrics: Annotated[
+    metrics_bind_address: Annotated[
         str,
         typer.Option(
             metavar="HOST:PORT",
@@ -92,4 +92,4 @@ def join(
             audit_file=own / "audit.jsonl",
             token_file=(token_file or own / "token").resolve(),
         )
-    raise typer.Exit(command_line.serve_machine(config, own, metrics, debug=debug))
+    raise typer.Exit(command_line.serve_machine(config, own, metrics_bind_address, debug=debug))

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from fedjobs_api.names import INVITE_AGAIN, silo_invitation
+from fedjobs_api.silos import SiloStatus
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator.api.silos import SiloStatus
-from fedjobs_operator.names import INVITE_AGAIN, silo_invitation
 from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs.silos.silo_objects import Body, SiloObjects
@@ -105,20 +105,20 @@ def _invited(silos: SiloObjects, name: str, hub_namespace: str, wish: str | None
     """The invitation, once the hub goes by it; None: not yet."""
     enrolment = _status(silos.get(name)).enrolment
     data = silos.secret(hub_namespace, silo_invitation(name))
-    if enrolment is None or enrolment.token_hash is None or enrolment.expires is None or data is None:
+    if enrolment is None or enrolment.token_hash is None or enrolment.token_expiration_time is None or data is None:
         return None
     token, command = (base64.b64decode(data[key]).decode() for key in ("token", "command"))
     current = silo_tokens.matches(silo_tokens.decoded(token).secret, enrolment.token_hash)
-    if not current or (wish is not None and enrolment.invited_again != wish):
+    if not current or (wish is not None and enrolment.last_handled_invite_again != wish):
         return None
-    return Invited(name, command, token, enrolment.expires)
+    return Invited(name, command, token, enrolment.token_expiration_time)
 
 
 def _is_waiting(status: SiloStatus, now: datetime.datetime) -> bool:
     enrolment = status.enrolment
-    if enrolment is None or enrolment.key_fingerprint is not None or enrolment.expires is None:
+    if enrolment is None or enrolment.key_fingerprint is not None or enrolment.token_expiration_time is None:
         return False
-    return datetime.datetime.fromisoformat(enrolment.expires) > now
+    return datetime.datetime.fromisoformat(enrolment.token_expiration_time) > now
 
 
 def _status(silo: Body) -> SiloStatus:

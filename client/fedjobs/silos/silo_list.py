@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import TypedDict
 
-from fedjobs_operator.api.silos import SiloStatus
+from fedjobs_api.silos import SiloStatus
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -23,8 +23,8 @@ class ListedSilo(TypedDict):
     name: str
     state: str
     reason: str
-    lastSeen: str | None
-    certificateExpires: str | None
+    lastHeartbeatTime: str | None
+    certificateExpirationTime: str | None
     datasets: list[str] | None
     gpus: int | None
     versions: dict[str, str]
@@ -41,10 +41,10 @@ def listed(silos: Iterable[Body]) -> list[ListedSilo]:
                 "name": silo["metadata"]["name"],
                 "state": state,
                 "reason": reason,
-                "lastSeen": status.last_seen,
-                "certificateExpires": status.certificate_expires,
+                "lastHeartbeatTime": status.last_heartbeat_time,
+                "certificateExpirationTime": status.certificate_expiration_time,
                 "datasets": status.datasets,
-                "gpus": None if status.capabilities is None else status.capabilities.gpus,
+                "gpus": None if status.capacity is None else status.capacity.gpus,
                 "versions": status.versions or {},
             }
         )
@@ -75,7 +75,7 @@ def drawn(silos: Iterable[ListedSilo], *, now: datetime.datetime) -> Table:
     for title in ("name", "state", "datasets", "gpus", "fedjobs", "seen", "why"):
         table.add_column(title, overflow="fold")
     for silo in silos:
-        seen = silo["lastSeen"]
+        seen = silo["lastHeartbeatTime"]
         age = "-" if seen is None else aged((now - datetime.datetime.fromisoformat(seen)).total_seconds())
         table.add_row(
             Text(silo["name"]),

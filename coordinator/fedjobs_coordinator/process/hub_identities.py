@@ -60,7 +60,7 @@ def certified(hub: Hub, job_uid: str, termination: Termination, health: str | No
         health: `host:port` where `/healthz` is answered meanwhile: who waits is well.
 
     Raises:
-        FedjobsError: What the hub refuses; WRONG_CERTIFICATE: it took this for another job's coordinator.
+        FedjobsError: What the hub refuses; INVALID_CERTIFICATE: it took this for another job's coordinator.
         InterruptedBySignal: While it waited.
     """
     renewing = hub.renewing()
@@ -71,7 +71,7 @@ def certified(hub: Hub, job_uid: str, termination: Termination, health: str | No
             identity = renewing.first()
         if identity.job_uid != job_uid:
             message = f"The hub issued a certificate for the job {identity.job_uid}; this is {job_uid}."
-            raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, "Let the operator start coordinators.")
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Let the operator start coordinators.")
         _LOG.info("certified", expires=identity.expires.isoformat())
         if waiting is not None:
             waiting.close()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMPLETE, FAILED, STORAGE_FAILED, SUSPENDED = 0, 1, 74, 75
 """Exit statuses: 74 is what sysexits.h has for input and output, 75 for a failure that is none and will pass."""
-_STORAGE = frozenset({ErrorCode.OUTPUT_FAILED, ErrorCode.DISK_FULL})
+_STORAGE = frozenset({ErrorCode.OUTPUT_UNAVAILABLE, ErrorCode.DISK_FULL})
 """What somebody may mend while the job waits for its next attempt; all finished rounds are kept."""
 _LOG = structlog.get_logger()
 

@@ -36,7 +36,7 @@ class ExcludedSilos:
         """Makes sure that a silo may take part.
 
         Raises:
-            FedjobsError: SILO_SUSPENDED or SILO_UNKNOWN.
+            FedjobsError: SILO_SUSPENDED or SILO_NOT_FOUND.
         """
         if exclusion := self._excluded.get(silo):
             raise exclusion.error()

@@ -39,12 +39,12 @@ class OpenSessions:
         """The silo's session.
 
         Raises:
-            FedjobsError: SESSION_UNKNOWN: it has none, or another one.
+            FedjobsError: SESSION_NOT_FOUND: it has none, or another one.
         """
         session = self._sessions.get(silo)
         if session is None or session.id != session_id:
             raise FedjobsError(
-                ErrorCode.SESSION_UNKNOWN, f"Silo {silo} has no such session with this coordinator.", "Join again."
+                ErrorCode.SESSION_NOT_FOUND, f"Silo {silo} has no such session with this coordinator.", "Join again."
             )
         return session
 

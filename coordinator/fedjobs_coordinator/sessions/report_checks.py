@@ -16,7 +16,7 @@ from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 _MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
-_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
+_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.SCHEMA_MISMATCH})
 
 
 def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) -> Outcome:

@@ -236,7 +236,7 @@ class Sessions:
         assignment = self._assignments.get(silo)
         if assignment is None or assignment.work_id != work_id:
             raise FedjobsError(
-                ErrorCode.WORK_UNKNOWN, f"Work {work_id[:16]} is not silo {silo}'s, or not wanted any more."
+                ErrorCode.WORK_NOT_FOUND, f"Work {work_id[:16]} is not silo {silo}'s, or not wanted any more."
             )
         return assignment
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
-_CREDENTIALS = "Correct the credentials in the Secret that spec.output.secretName names, and their rights."
+_CREDENTIALS = "Correct the credentials in the Secret that spec.output.secretRef names, and their rights."
 _PLACE = "Correct spec.output: the bucket or the folder must be there already."
 _URI = "Correct spec.output.uri: file, s3, or a URL of another fsspec file system that is installed at the coordinator."
-_OPTIONS = "Correct options.json in the Secret that spec.output.secretName names."
+_OPTIONS = "Correct options.json in the Secret that spec.output.secretRef names."
 
 # botocore's, by name: it is there only where s3fs is used. Its other errors are about the network.
 _NAMED = {
@@ -26,7 +26,7 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, e
 
 @contextlib.contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turns what a file system raises into OUTPUT_REFUSED, or OUTPUT_FAILED where trying again can help."""
+    """Turns what a file system raises into INVALID_OUTPUT, or OUTPUT_UNAVAILABLE where trying again can help."""
     try:
         yield
     except FedjobsError:
@@ -36,7 +36,7 @@ def explained(uri: str) -> Iterator[None]:
         if remedy := _remedy(error):
             raise refused(uri, what, remedy) from error
         raise FedjobsError(
-            ErrorCode.OUTPUT_FAILED,
+            ErrorCode.OUTPUT_UNAVAILABLE,
             f"The result could not be brought to {uri}: {what}",
             "See whether that storage can be reached from the coordinator, and has space; it is tried again.",
         ) from error
@@ -57,7 +57,7 @@ def options_explained(uri: str) -> Iterator[None]:
 
 def refused(uri: str, what: str, remedy: str = _OPTIONS) -> FedjobsError:
     """The output cannot be used as it is said."""
-    return FedjobsError(ErrorCode.OUTPUT_REFUSED, f"{uri} cannot be used as the output: {what}", remedy)
+    return FedjobsError(ErrorCode.INVALID_OUTPUT, f"{uri} cannot be used as the output: {what}", remedy)
 
 
 def _remedy(error: Exception) -> str:

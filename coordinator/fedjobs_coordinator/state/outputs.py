@@ -45,7 +45,7 @@ class Output:
         options_file: JSON object of the file system's own options, such as credentials.
 
     Raises:
-        FedjobsError: OUTPUT_REFUSED where URI or options cannot be used. Nothing is reached yet.
+        FedjobsError: INVALID_OUTPUT where URI or options cannot be used. Nothing is reached yet.
     """
 
     def __init__(self, uri: str, options_file: Path | None = None) -> None:
@@ -66,7 +66,7 @@ class Output:
             name: Of the file.
 
         Raises:
-            FedjobsError: OUTPUT_REFUSED; OUTPUT_FAILED where it may be different later.
+            FedjobsError: INVALID_OUTPUT; OUTPUT_UNAVAILABLE where it may be different later.
         """
         with explained(self.uri):
             self._prepare(name)
@@ -86,7 +86,7 @@ class Output:
             on_wait: Called before each wait, with what failed and the seconds until the next attempt.
 
         Raises:
-            FedjobsError: OUTPUT_FAILED.
+            FedjobsError: OUTPUT_UNAVAILABLE.
         """
         with _in_order(manifest, folder) as pieces:
             confirmed: set[str] = set()
@@ -103,9 +103,9 @@ class Output:
             try:
                 getting_on(lambda: len(confirmed), on_wait=on_wait)(bring_all)
             except FedjobsError as error:
-                if error.code is not ErrorCode.OUTPUT_REFUSED:
+                if error.code is not ErrorCode.INVALID_OUTPUT:
                     raise
-                raise FedjobsError(ErrorCode.OUTPUT_FAILED, error.message, error.remedy) from error
+                raise FedjobsError(ErrorCode.OUTPUT_UNAVAILABLE, error.message, error.remedy) from error
 
     def _bring(self, piece: _Piece) -> None:
         path = self._at(piece.file.path)
@@ -116,7 +116,7 @@ class Output:
                 _make_durable(Path(path))
             if not self._has(piece.file):
                 raise FedjobsError(
-                    ErrorCode.OUTPUT_FAILED,
+                    ErrorCode.OUTPUT_UNAVAILABLE,
                     f"{piece.file.path} at {self.uri} is not what was written there.",
                     "See whether somebody else writes there; it is tried again.",
                 )

@@ -32,7 +32,7 @@ class CoordinatorMetrics:
             collector(registry=self.registry)
         self._rounds = Counter("fedjobs_coordinator_rounds", "Finished rounds.", registry=self.registry)
         self._seconds = Histogram(
-            "fedjobs_coordinator_round_seconds",
+            "fedjobs_coordinator_round_duration_seconds",
             "From the end of one round to the end of the next.",
             buckets=_SECONDS,
             registry=self.registry,

@@ -1,15 +1,26 @@
-{{/* The name of everything in the release's namespace. */}}
-{{- define "fedjobs.name" -}}
-{{- if contains "fedjobs" .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{/* The beginning of all names in the release's namespace. */}}
+{{- define "fedjobs.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-fedjobs" .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- $name := .Values.nameOverride | default "fedjobs" -}}
+{{- if contains $name .Release.Name -}}
+{{ .Release.Name | trunc 46 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The operator: a release that is called fedjobs-operator does not repeat the word. */}}
+{{- define "fedjobs.operator" -}}
+{{- $name := include "fedjobs.fullname" . -}}
+{{ $name | trimSuffix "-operator" }}-operator
 {{- end -}}
 
 {{/* The name of what belongs to no namespace: two releases of one name may live in two namespaces. */}}
 {{- define "fedjobs.clusterName" -}}
-{{ include "fedjobs.name" . }}.{{ .Release.Namespace }}
+{{ include "fedjobs.fullname" . }}.{{ .Release.Namespace }}
 {{- end -}}
 
 {{/* The pods of one part; called with the root and the part: operator, hub or front-door. */}}
@@ -38,11 +49,11 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- end -}}
 
 {{- define "fedjobs.hub" -}}
-{{ include "fedjobs.name" . }}-hub
+{{ include "fedjobs.fullname" . }}-hub
 {{- end -}}
 
 {{- define "fedjobs.frontDoor" -}}
-{{ include "fedjobs.name" . }}-front-door
+{{ include "fedjobs.fullname" . }}-front-door
 {{- end -}}
 
 {{/* The federation's name, which silos dial and certificates have. */}}
@@ -57,7 +68,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 
 {{/* The end of the names of this namespace's Services, for who knows no search list. */}}
 {{- define "fedjobs.services" -}}
-{{ .Release.Namespace }}.svc.{{ .Values.frontDoor.clusterDomain }}
+{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
 {{- end -}}
 
 {{/* What keeps a container in its place. */}}
@@ -76,21 +87,21 @@ fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* Where pods of one part go: pull secrets, nodeSelector, tolerations; called with the root and the part's values. */}}
+{{/* Where pods of one part go: pull secrets, nodeSelector, tolerations, affinity; called with the root and the part's values. */}}
 {{- define "fedjobs.placed" -}}
 {{- $root := index . 0 -}}
 {{- $part := index . 1 -}}
-{{- with $root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $part.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $part.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $part.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -104,8 +115,8 @@ topologySpreadConstraints:
       matchLabels: {{- include "fedjobs.selectorOf" . | nindent 8 }}
 {{- end -}}
 
-{{/* An image of this project; called with the root and the image's name. */}}
+{{/* An image of this project; called with the root and the image's repository. */}}
 {{- define "fedjobs.image" -}}
 {{- $root := index . 0 -}}
-{{ $root.Values.image.repository }}/fedjobs-{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
+{{- with $root.Values.image.registry }}{{ . }}/{{ end }}{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end -}}

@@ -37,7 +37,7 @@ stream {
     listen 8443 so_keepalive=on;
     ssl_preread on;
     preread_timeout 5s; # for the whole first packet: who says nothing is in the way
-    limit_conn addresses {{ .Values.frontDoor.connectionsPerAddress }};
+    limit_conn addresses {{ .Values.frontDoor.maxConnectionsPerAddress }};
     proxy_pass $destination;
     proxy_connect_timeout 5s;
     proxy_timeout 2m; # both sides of a living link say something every 20 s

@@ -3,14 +3,14 @@
 {{- $name := include "silo.name" . -}}
 {{- $file := dict "silo" .Values.silo "configMap" $name "image" (include "silo.image" .) -}}
 {{- $_ := set $file "imagePullPolicy" .Values.image.pullPolicy -}}
-{{- with .Values.image.gpu }}{{ $_ := set $file "gpuImage" . }}{{ end -}}
-{{- with .Values.image.pullSecrets }}{{ $_ := set $file "imagePullSecrets" . }}{{ end -}}
+{{- with .Values.gpuImage }}{{ $_ := set $file "gpuImage" . }}{{ end -}}
+{{- with .Values.imagePullSecrets }}{{ $_ := set $file "imagePullSecrets" . }}{{ end -}}
 {{- if .Values.data.volume }}{{ $_ := set $file "data" .Values.data }}{{ end -}}
 {{- with .Values.dialAddress }}{{ $_ := set $file "dialAddress" . }}{{ end -}}
 {{- if .Values.proxy.url }}{{ $_ := set $file "proxy" .Values.proxy }}{{ end -}}
 {{- $_ := set $file "sessionResources" .Values.worker.resources -}}
-{{- $_ := set $file "gpuPatienceSeconds" .Values.worker.gpuPatienceSeconds -}}
-{{- $_ := set $file "startPatienceSeconds" .Values.worker.startPatienceSeconds -}}
+{{- $_ := set $file "gpuTimeoutSeconds" .Values.worker.gpuTimeoutSeconds -}}
+{{- $_ := set $file "startDeadlineSeconds" .Values.worker.startDeadlineSeconds -}}
 {{- toPrettyJson $file -}}
 {{- end -}}
 

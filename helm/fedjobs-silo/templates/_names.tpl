@@ -1,9 +1,12 @@
 {{/* The name of everything. */}}
 {{- define "silo.name" -}}
-{{- if contains "fedjobs" .Release.Name -}}
+{{- $name := .Values.nameOverride | default "fedjobs" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 53 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name -}}
 {{ .Release.Name | trunc 53 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-fedjobs" .Release.Name | trunc 53 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name $name | trunc 53 | trimSuffix "-" }}
 {{- end -}}
 {{- end -}}
 
@@ -22,7 +25,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
 {{- define "silo.image" -}}
-{{ .Values.image.repository }}/fedjobs-worker:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ with .Values.image.registry }}{{ . }}/{{ end }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 
 {{/* The Secret that has the token. */}}
@@ -37,7 +40,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- else if .Values.dialAddress -}}
 {{- regexFind "[0-9]+$" .Values.dialAddress -}}
 {{- else -}}
-{{- .Values.network.frontDoorPort -}}
+{{- .Values.networkPolicy.frontDoorPort -}}
 {{- end -}}
 {{- end -}}
 
@@ -46,7 +49,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- with .Values.proxy.url }}
 - {name: https_proxy, value: {{ . | quote }}}
 {{- end }}
-{{- with .Values.proxy.exceptions }}
+{{- with .Values.proxy.noProxy }}
 - {name: no_proxy, value: {{ . | quote }}}
 {{- end }}
 {{- end -}}

@@ -6,21 +6,21 @@ import asyncio
 import functools
 
 import structlog
+from fedjobs_api import times
+from fedjobs_api.times import Clock, Time
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import times
-from fedjobs_operator.times import Clock, Time
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.identities import identities, keys
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from fedjobs_hub import names
 from fedjobs_hub.calls.limits import RateLimit
-from fedjobs_hub.certificates import agent_certificates
-from fedjobs_hub.certificates.issuing import Issuing
+from fedjobs_hub.certificates import issuance
+from fedjobs_hub.certificates.issuance import Issuance
 from fedjobs_hub.cluster import pods
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi
-from fedjobs_hub.cluster.records import Records
-from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.cluster.informers import Informers
+from fedjobs_hub.cluster.store import Store
 from fedjobs_hub.objects import enrolments, worker_leases
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.objects.worker_leases import WorkerLease
@@ -44,14 +44,14 @@ class EnrolmentCalls:
     """
 
     def __init__(
-        self, api: ClusterApi, settings: Settings, seen: Sightings, issuing: Issuing, clock: Clock = times.now
+        self, api: ClusterApi, settings: Settings, seen: Informers, issuing: Issuance, clock: Clock = times.now
     ) -> None:
         self._api = api
         self._settings = settings
         self._seen = seen
-        self._issuing = issuing
+        self._issuance = issuing
         self._clock = clock
-        self._records = Records(api, seen, settings.own_namespace)
+        self._store = Store(api, seen, settings.own_namespace)
         self._calls = RateLimit(200, 1000, "calls without a certificate")
         # What makes the hub ask its cluster costs more, and only a stranger, or somebody who is very quick, needs it.
         self._questions = RateLimit(20, 40, "calls whose token or key is not known")
@@ -67,10 +67,10 @@ class EnrolmentCalls:
             return enrolments.check_token(silo, request.token, fingerprint, self._clock())
 
         look_again = functools.partial(self._questions.take, host)
-        silo = await self._records.silo(request.silo, check, look_again)
-        issued = self._issuing.agent(key, silo.name)
+        silo = await self._store.silo(request.silo, check, look_again)
+        issued = self._issuance.agent(key, silo.name)
         change = certified(issued) | {"enrolment": {"keyFingerprint": fingerprint}}
-        await self._records.change_silo(silo.name, change, check, look_again)
+        await self._store.change_silo(silo.name, change, check, look_again)
         _LOG.info("a silo has enrolled", silo=silo.name, key=fingerprint)
         return issued
 
@@ -78,20 +78,22 @@ class EnrolmentCalls:
         """A silo's next certificate after the last one has expired."""
         self._calls.take(host)
         if len(request.certificate) > _LONGEST_CERTIFICATE:
-            raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate is longer than any of a silo's agent.")
-        name = agent_certificates.silo_of(request.certificate)
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate is longer than any of a silo's agent.")
+        name = issuance.silo_of(request.certificate)
         fingerprint = keys.fingerprint(keys.certified_key(request.certificate))
         key = keys.requested_key(request.csr)
         if keys.fingerprint(key) != fingerprint:
-            raise FedjobsError(ErrorCode.CSR_REFUSED, "The request is for another key than the certificate's.")
+            raise FedjobsError(
+                ErrorCode.INVALID_CERTIFICATE_REQUEST, "The request is for another key than the certificate's."
+            )
 
         def check(silo: KnownSilo | None) -> KnownSilo:
             return enrolments.check_expired(silo, fingerprint, self._clock(), self._settings.lifetimes.grace)
 
         look_again = functools.partial(self._questions.take, host)
-        silo = await self._records.silo(name, check, look_again)
-        issued = self._issuing.agent(key, silo.name)
-        await self._records.change_silo(silo.name, certified(issued), check, look_again)
+        silo = await self._store.silo(name, check, look_again)
+        issued = self._issuance.agent(key, silo.name)
+        await self._store.change_silo(silo.name, certified(issued), check, look_again)
         _LOG.info("a silo has renewed an expired certificate", silo=silo.name)
         return issued
 
@@ -107,16 +109,16 @@ class EnrolmentCalls:
             return worker_leases.check_use(lease, fingerprint, self._clock())
 
         look_again = functools.partial(self._questions.take, host)
-        lease = await self._records.lease(self._seen.workers, name, name, check, look_again)
+        lease = await self._store.lease(self._seen.workers, name, name, check, look_again)
         await self._check_wanted(lease)
 
         def held(body: Body | None) -> Body:
             check(None if body is None else worker_leases.parsed(body))
             return worker_leases.held(body or {}, fingerprint, self._clock(), self._settings.lifetimes.worker)
 
-        await self._records.change_lease(self._seen.workers, name, held)
+        await self._store.change_lease(self._seen.workers, name, held)
         _LOG.info("a worker has enrolled", silo=lease.silo, job=lease.job_uid, key=fingerprint)
-        return self._issuing.worker(key, lease.job_uid, lease.silo)
+        return self._issuance.worker(key, lease.job_uid, lease.silo)
 
     async def issue_coordinator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
         """The certificate of a job's coordinator."""
@@ -126,7 +128,7 @@ class EnrolmentCalls:
         token = await asyncio.to_thread(pods.reviewed, self._api, request.token)
         job_uid = await asyncio.to_thread(pods.job_of, self._api, token, self._settings.namespaces)
         _LOG.info("a coordinator has enrolled", namespace=token.namespace, pod=token.pod, job=job_uid)
-        return self._issuing.coordinator(key, job_uid)
+        return self._issuance.coordinator(key, job_uid)
 
     async def issue_operator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
         """The operator's certificate."""
@@ -135,9 +137,9 @@ class EnrolmentCalls:
         self._questions.take(host)
         token = await asyncio.to_thread(pods.reviewed, self._api, request.token)
         if (token.namespace, token.account) != (self._settings.own_namespace, self._settings.operator_account):
-            raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The pod's token was refused: it is not the operator's.")
+            raise FedjobsError(ErrorCode.INVALID_TOKEN, "The pod's token was refused: it is not the operator's.")
         _LOG.info("the operator has enrolled", pod=token.pod)
-        return self._issuing.operator(key)
+        return self._issuance.operator(key)
 
     async def _check_wanted(self, lease: WorkerLease) -> None:
         """Makes sure that a worker's silo is still a member, and its job still wants it."""
@@ -147,11 +149,11 @@ class EnrolmentCalls:
             worker_leases.check_of(lease, known)
             return known
 
-        await self._records.silo(lease.silo, check)
+        await self._store.silo(lease.silo, check)
         await check_invited(self._seen, lease.silo, lease.job_uid)
 
 
-async def check_invited(seen: Sightings, silo: str, job_uid: str) -> None:
+async def check_invited(seen: Informers, silo: str, job_uid: str) -> None:
     """Makes sure that a job wants a silo; the other hub may have seen so a moment earlier.
 
     Raises:
@@ -164,10 +166,10 @@ async def check_invited(seen: Sightings, silo: str, job_uid: str) -> None:
 
 def _check_length(token: str) -> None:
     if len(token) > _LONGEST_TOKEN:
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The token is longer than any of the hub's.")
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is longer than any of the hub's.")
 
 
 def certified(issued: pb.Issued) -> dict[str, object]:
     """What a Silo's status says of a certificate."""
     expires: Time = identities.Identity(issued.certificate, b"", b"").expires
-    return {"certificateExpires": times.written(expires)}
+    return {"certificateExpirationTime": times.written(expires)}

@@ -8,9 +8,9 @@ from collections import Counter
 from datetime import timedelta
 
 import structlog
+from fedjobs_api import times
+from fedjobs_api.times import Clock
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import times
-from fedjobs_operator.times import Clock
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.identities import keys
 from fedjobs_protocol.identities.identities import HubCaller
@@ -20,10 +20,10 @@ from fedjobs_protocol.versions import PROTOCOL_VERSIONS, negotiate
 from fedjobs_hub import names
 from fedjobs_hub.calls.enrolment_calls import certified, check_invited
 from fedjobs_hub.calls.limits import RateLimit
-from fedjobs_hub.certificates.issuing import Issuing, PublicKey
+from fedjobs_hub.certificates.issuance import Issuance, PublicKey
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
-from fedjobs_hub.cluster.records import Records
-from fedjobs_hub.cluster.sightings import Sightings
+from fedjobs_hub.cluster.informers import Informers
+from fedjobs_hub.cluster.store import Store
 from fedjobs_hub.objects import agent_leases, announcements, enrolments, worker_leases
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
@@ -53,18 +53,18 @@ class HubCalls:
         self,
         api: ClusterApi,
         settings: Settings,
-        seen: Sightings,
-        issuing: Issuing,
+        seen: Informers,
+        issuing: Issuance,
         clock: Clock = times.now,
         long_poll_s: float = LONG_POLL_S,
     ) -> None:
         self._api = api
         self._settings = settings
         self._seen = seen
-        self._issuing = issuing
+        self._issuance = issuing
         self._clock = clock
         self._long_poll_s = long_poll_s
-        self._records = Records(api, seen, settings.own_namespace)
+        self._store = Store(api, seen, settings.own_namespace)
         self._calls = RateLimit(10, 200, "calls")
         self._polls: Counter[str] = Counter()
 
@@ -75,9 +75,9 @@ class HubCalls:
         version = negotiate(PROTOCOL_VERSIONS, request.protocol_versions, "protocol")
         agent_id = announcements.cleaned(request.agent_id)
         if not agent_id:
-            raise FedjobsError(ErrorCode.SESSION_UNKNOWN, "The agent does not say what it calls itself.")
+            raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, "The agent does not say what it calls itself.")
         check = functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
-        await self._records.change_silo(silo.name, announcements.change(request), check)
+        await self._store.change_silo(silo.name, announcements.change(request), check)
         await self._write_agent(silo, agent_id)
         _LOG.info("an agent has announced itself", silo=silo.name, agent=agent_id)
         return pb.AnnounceResponse(protocol_version=version, silo=silo.name)
@@ -120,21 +120,21 @@ class HubCalls:
         key = keys.requested_key(request.csr)
         if keys.fingerprint(key) != caller.key:
             message = "The request is for another key than that of the caller's certificate."
-            raise FedjobsError(ErrorCode.CSR_REFUSED, message, "A new key needs a new token.")
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE_REQUEST, message, "A new key needs a new token.")
         if caller.job_uid is not None:
             return await self._renewed_worker(caller, caller.job_uid, key)
         silo = await self._agent(caller)
-        issued = self._issuing.agent(key, silo.name)
+        issued = self._issuance.agent(key, silo.name)
         check = functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
-        await self._records.change_silo(silo.name, certified(issued), check)
+        await self._store.change_silo(silo.name, certified(issued), check)
         return issued
 
     async def _agent(self, caller: HubCaller) -> KnownSilo:
         """The silo of a caller that must be its agent."""
         if caller.job_uid is not None:
             message = "A worker's certificate is no agent's."
-            raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, "Only the silo's agent may call this.")
-        return await self._records.silo(
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Only the silo's agent may call this.")
+        return await self._store.silo(
             caller.silo, functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
         )
 
@@ -161,7 +161,7 @@ class HubCalls:
         def check(lease: AgentLease | None) -> AgentLease:
             return agent_leases.check_newest(lease, silo, agent_id)
 
-        return await self._records.lease(self._seen.agents, names.agent_lease(silo.name), silo.name, check)
+        return await self._store.lease(self._seen.agents, names.agent_lease(silo.name), silo.name, check)
 
     async def _hear(self, silo: KnownSilo, lease: AgentLease) -> None:
         """Writes down that the agent is there."""
@@ -174,10 +174,10 @@ class HubCalls:
                 agent_leases.check_newest(None if body is None else agent_leases.parsed(body), silo, agent_id)
             return agent_leases.announced(body, silo, agent_id, self._settings.own_namespace, self._clock())
 
-        await self._records.change_lease(self._seen.agents, names.agent_lease(silo.name), change)
+        await self._store.change_lease(self._seen.agents, names.agent_lease(silo.name), change)
 
     async def _renewed_worker(self, caller: HubCaller, job_uid: str, key: PublicKey) -> pb.Issued:
-        silo = await self._records.silo(caller.silo, functools.partial(enrolments.check_member, name=caller.silo))
+        silo = await self._store.silo(caller.silo, functools.partial(enrolments.check_member, name=caller.silo))
         await check_invited(self._seen, silo.name, job_uid)
 
         def mine() -> WorkerLease | None:
@@ -193,5 +193,5 @@ class HubCalls:
             worker_leases.check_use(None if body is None else worker_leases.parsed(body), caller.key, now)
             return worker_leases.held(body or {}, caller.key, now, lifetime)
 
-        await self._records.change_lease(self._seen.workers, lease.name, held)
-        return self._issuing.worker(key, job_uid, silo.name)
+        await self._store.change_lease(self._seen.workers, lease.name, held)
+        return self._issuance.worker(key, job_uid, silo.name)

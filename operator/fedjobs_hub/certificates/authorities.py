@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cryptography import x509
-from fedjobs_operator.times import Time
+from fedjobs_api.times import Time
 from fedjobs_protocol.identities.certificates import Issuer, Purpose
 
 from fedjobs_hub.settings import Lifetimes

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kubernetes
-from fedjobs_operator.cluster.api_calls import CONFLICT, NOT_FOUND, ApiCalls, ApiError, no_answer_told, refusal
-from fedjobs_operator.names import GROUP, VERSION
+from fedjobs_api.api_calls import CONFLICT, NOT_FOUND, ApiCalls, ApiError, no_answer_told, refusal
+from fedjobs_api.names import GROUP, VERSION
 from kubernetes.client import ApiClient
 
 from fedjobs_hub.names import FIELD_MANAGER

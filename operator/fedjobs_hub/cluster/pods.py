@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_api.names import API_VERSION, KIND
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator.names import API_VERSION, KIND
 
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
 from fedjobs_hub.names import AUDIENCE
@@ -39,7 +39,7 @@ def reviewed(api: ClusterApi, token: str) -> PodToken:
     """Asks the API server for what a token is; blocks.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED.
+        FedjobsError: INVALID_TOKEN.
         ApiError: The cluster does not answer.
     """
     if not 0 < len(token) <= _LONGEST_TOKEN:
@@ -51,7 +51,7 @@ def judged(review: Mapping[str, Any]) -> PodToken:
     """Reads the status of a TokenReview.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED.
+        FedjobsError: INVALID_TOKEN.
     """
     if not review.get("authenticated") or AUDIENCE not in review.get("audiences", ()):
         raise _refused(f"the cluster does not accept it for the audience {AUDIENCE}")
@@ -73,7 +73,7 @@ def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -
         namespaces: Of the jobs; none: all.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED.
+        FedjobsError: INVALID_TOKEN.
         ApiError: The cluster does not answer.
     """
     if namespaces and token.namespace not in namespaces:
@@ -100,7 +100,7 @@ def _controller(api: ClusterApi, body: Body, version: str, kind: str, resource: 
 
 def _refused(why: str) -> FedjobsError:
     return FedjobsError(
-        ErrorCode.TOKEN_REFUSED,
+        ErrorCode.INVALID_TOKEN,
         f"The pod's token was refused: {why}.",
         "The hub's documentation says which pods may ask.",
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_api import times
+from fedjobs_api.times import Time
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import times
-from fedjobs_operator.times import Time
 
 from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
@@ -96,11 +96,11 @@ def check_newest(lease: AgentLease | None, silo: KnownSilo, agent_id: str) -> Ag
     """The Lease, if this agent holds it.
 
     Raises:
-        FedjobsError: SESSION_UNKNOWN, SESSION_SUPERSEDED.
+        FedjobsError: SESSION_NOT_FOUND, SESSION_SUPERSEDED.
     """
     if lease is None or lease.silo_uid != silo.uid:
         message = f"The hub has not heard of an agent of silo {silo.name} yet."
-        raise FedjobsError(ErrorCode.SESSION_UNKNOWN, message, "Announce it.")
+        raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, message, "Announce it.")
     if lease.agent_id != agent_id:
         raise FedjobsError(
             ErrorCode.SESSION_SUPERSEDED,

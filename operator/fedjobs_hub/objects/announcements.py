@@ -23,7 +23,7 @@ def change(request: pb.AnnounceRequest) -> dict[str, Any]:
         "versions": {part: cleaned(request.versions.get(part, "")) or None for part in _PARTS},
         "datasets": [cleaned(each.name) for each in told] or None,
         "schemas": schemas or None,
-        "capabilities": {"cpus": min(request.cpus, _MOST_UNITS), "gpus": min(request.gpus, _MOST_UNITS)},
+        "capacity": {"cpus": min(request.cpus, _MOST_UNITS), "gpus": min(request.gpus, _MOST_UNITS)},
     }
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime
 
+from fedjobs_api import times
+from fedjobs_api.times import Time
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import times
-from fedjobs_operator.times import Time
 from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs_hub.objects.silos import KnownSilo
@@ -29,20 +29,20 @@ def check_token(silo: KnownSilo | None, secret: str, key: str, now: Time) -> Kno
         now: The time.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED, SILO_SUSPENDED.
+        FedjobsError: INVALID_TOKEN, SILO_SUSPENDED.
     """
     written = silo.enrolment.token_hash if silo is not None and not silo.needs_invitation else None
     right = silo_tokens.matches(secret, written or _NO_TOKEN)
     if silo is None or not right:
         message = "The token is none of a silo of this name that is invited."
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, message, _INVITE_AGAIN)
-    expires = silo.enrolment.expires
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, message, _INVITE_AGAIN)
+    expires = silo.enrolment.token_expiration_time
     if expires is None or times.read(expires) < now:
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, f"The token of silo {silo.name} ended at {expires}.", _INVITE_AGAIN)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, f"The token of silo {silo.name} ended at {expires}.", _INVITE_AGAIN)
     if silo.key not in (None, key):
         message = f"The token of silo {silo.name} has been used with another key."
         raise FedjobsError(
-            ErrorCode.TOKEN_REFUSED, message, f"If that was not you, tell the federation. {_INVITE_AGAIN}"
+            ErrorCode.INVALID_TOKEN, message, f"If that was not you, tell the federation. {_INVITE_AGAIN}"
         )
     _check_not_suspended(silo)
     return silo
@@ -52,12 +52,12 @@ def check_agent(silo: KnownSilo | None, name: str, key: str) -> KnownSilo:
     """The silo, whose agent has this key: its certificate is no proof by itself, since a silo may be dropped.
 
     Raises:
-        FedjobsError: SILO_UNKNOWN, WRONG_CERTIFICATE, SILO_SUSPENDED.
+        FedjobsError: SILO_NOT_FOUND, INVALID_CERTIFICATE, SILO_SUSPENDED.
     """
     known = check_member(silo, name)
     if known.key != key:
         message = f"The certificate of silo {name} does not count any more: it was invited again, or enrolled anew."
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, _INVITE_AGAIN)
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     return known
 
 
@@ -65,11 +65,11 @@ def check_member(silo: KnownSilo | None, name: str) -> KnownSilo:
     """The silo, whoever speaks for it.
 
     Raises:
-        FedjobsError: SILO_UNKNOWN, SILO_SUSPENDED.
+        FedjobsError: SILO_NOT_FOUND, SILO_SUSPENDED.
     """
     if silo is None:
         message = f"The federation has no silo {name} any more."
-        raise FedjobsError(ErrorCode.SILO_UNKNOWN, message, _INVITE_AGAIN)
+        raise FedjobsError(ErrorCode.SILO_NOT_FOUND, message, _INVITE_AGAIN)
     _check_not_suspended(silo)
     return silo
 
@@ -80,16 +80,16 @@ def check_expired(silo: KnownSilo | None, key: str, now: Time, grace: datetime.t
     When that was is taken from what the hub wrote down, not from the certificate that the caller shows.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE, SILO_SUSPENDED.
+        FedjobsError: INVALID_CERTIFICATE, SILO_SUSPENDED.
     """
-    ended = None if silo is None else silo.status.certificate_expires
+    ended = None if silo is None else silo.status.certificate_expiration_time
     if silo is None or ended is None or silo.key is None or silo.key != key:
         message = "The certificate is none of a silo that is enrolled with this key."
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, _INVITE_AGAIN)
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     _check_not_suspended(silo)
     if times.read(ended) + grace < now:
         message = f"The certificate of silo {silo.name} ended at {ended}, longer ago than the time of grace."
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, _INVITE_AGAIN)
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     return silo
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_operator import times
-from fedjobs_operator.api.silos import Enrolment
-from fedjobs_operator.times import Time
+from fedjobs_api import times
+from fedjobs_api.silos import Enrolment
+from fedjobs_api.times import Time
 from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.hub.silo_tokens import SiloToken
 
@@ -57,8 +57,8 @@ class SiloInvitation:
         """What is written into the Silo's status."""
         return Enrolment(
             token_hash=self.token_hash,
-            expires=times.written(self.expires),
-            invited_again=self.invited_again or None,
+            token_expiration_time=times.written(self.expires),
+            last_handled_invite_again=self.invited_again or None,
         )
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from fedjobs_operator import times
-from fedjobs_operator.api.conditions import Condition, SiloCondition
-from fedjobs_operator.times import Time
+from fedjobs_api import times
+from fedjobs_api.conditions import Condition, SiloCondition
+from fedjobs_api.times import Time
 
 from fedjobs_hub import names
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
 
 _SEEN_EVERY = datetime.timedelta(minutes=1)
-"""How old `lastSeen` may become while the agent is there."""
+"""How old `lastHeartbeatTime` may become while the agent is there."""
 Verdict = tuple[bool, str, str]
 """Whether it is so, the reason, the message."""
 
@@ -44,26 +44,30 @@ def change(
     changes: dict[str, Any] = {}
     if after != before:
         changes["conditions"] = [each.model_dump(by_alias=True, exclude_none=True) for each in after.values()]
-    if lease is not None and _is_news(silo.status.last_seen, lease, bool(changes)):
-        changes["lastSeen"] = times.written(lease.heard)
+    if lease is not None and _is_news(silo.status.last_heartbeat_time, lease, bool(changes)):
+        changes["lastHeartbeatTime"] = times.written(lease.heard)
     return changes
 
 
 def _enrolled(silo: KnownSilo, namespace: str, grace: datetime.timedelta, now: Time) -> Verdict:
-    enrolment, expires = silo.enrolment, silo.status.certificate_expires
+    enrolment, expires = silo.enrolment, silo.status.certificate_expiration_time
     again = f"Invite it again: fedjobs silo invite {silo.name} --again"
     if silo.needs_invitation:
-        return False, "Inviting", "A token is being made."
+        return False, "InvitationPending", "A token is being made."
     if silo.key is None:
-        if enrolment.expires is not None and times.read(enrolment.expires) < now:
-            return False, "InvitationExpired", f"Nobody used the token until {enrolment.expires}. {again}"
+        if enrolment.token_expiration_time is not None and times.read(enrolment.token_expiration_time) < now:
+            return False, "InvitationExpired", f"Nobody used the token until {enrolment.token_expiration_time}. {again}"
         where = f"the Secret {names.invitation(silo.name)} of namespace {namespace}"
-        return False, "Invited", f"The token waits for the silo until {enrolment.expires}; it is in {where}."
+        return (
+            False,
+            "Invited",
+            f"The token waits for the silo until {enrolment.token_expiration_time}; it is in {where}.",
+        )
     if expires is None or times.read(expires) >= now:
         return True, "Enrolled", "It holds a certificate of this federation."
     until = times.read(expires) + grace
     if until < now:
-        return False, "GraceEnded", f"Its certificate ended at {expires}, too long ago to be renewed. {again}"
+        return False, "GracePeriodExpired", f"Its certificate ended at {expires}, too long ago to be renewed. {again}"
     message = f"Its certificate ended at {expires}; its agent can renew it until {times.written(until)}."
     return False, "CertificateExpired", message
 
@@ -74,10 +78,10 @@ def _connected(silo: KnownSilo, lease: AgentLease | None, now: Time) -> Verdict:
     if silo.key is None:
         return False, "NotEnrolled", "Its agent has no certificate that counts."
     if lease is None:
-        return False, "NeverSeen", "Its agent has not been heard of yet."
+        return False, "NeverConnected", "Its agent has not been heard of yet."
     if lease.is_connected(now):
-        return True, "AgentAnswers", f"Its agent {lease.agent_id} is here since {times.written(lease.began)}."
-    return False, "Silent", f"Its agent {lease.agent_id} was heard of last at {times.written(lease.heard)}."
+        return True, "AgentConnected", f"Its agent {lease.agent_id} is here since {times.written(lease.began)}."
+    return False, "HeartbeatLost", f"Its agent {lease.agent_id} was heard of last at {times.written(lease.heard)}."
 
 
 def _carried_on(

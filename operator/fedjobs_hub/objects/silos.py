@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_operator.api.silos import Enrolment, SiloStatus
-from fedjobs_operator.names import API_VERSION
+from fedjobs_api.names import API_VERSION
+from fedjobs_api.silos import Enrolment, SiloStatus
 
 from fedjobs_hub.names import INVITE_AGAIN
 
@@ -42,7 +42,7 @@ class KnownSilo:
     def needs_invitation(self) -> bool:
         """Whether a token is to be made for it that there is not yet."""
         enrolment = self.enrolment
-        asked = bool(self.invite_again) and self.invite_again != enrolment.invited_again
+        asked = bool(self.invite_again) and self.invite_again != enrolment.last_handled_invite_again
         return enrolment.token_hash is None or asked
 
     @property

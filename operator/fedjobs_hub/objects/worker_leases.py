@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_api import times
+from fedjobs_api.times import Time
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_operator import times
-from fedjobs_operator.times import Time
 from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs_hub import names
@@ -95,16 +95,16 @@ def check_use(lease: WorkerLease | None, key: str, now: Time) -> WorkerLease:
     """The Lease of a token, which this key may use.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED.
+        FedjobsError: INVALID_TOKEN.
     """
     if lease is None:
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The token is none of a worker.", _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is none of a worker.", _REMEDY)
     if lease.ends < now:
         message = f"The token of a worker of silo {lease.silo} ended at {times.written(lease.ends)}."
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, message, _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, message, _REMEDY)
     if lease.key not in (None, key):
         message = f"The token of a worker of silo {lease.silo} has been used with another key."
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, message, _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, message, _REMEDY)
     return lease
 
 
@@ -112,9 +112,9 @@ def check_of(lease: WorkerLease | None, silo: KnownSilo) -> WorkerLease:
     """The Lease, which was made for the agent that the silo still has.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE.
+        FedjobsError: INVALID_CERTIFICATE.
     """
     if lease is None or lease.silo_uid != silo.uid or lease.agent_key != silo.key:
         message = f"The worker of silo {silo.name} was started by an agent that does not count any more."
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, message, _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _REMEDY)
     return lease

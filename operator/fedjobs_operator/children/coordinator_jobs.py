@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_operator.api.cluster_specs import Claim
-from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.api.places import PROGRAM_FOLDER
-from fedjobs_operator.children import trusts
-from fedjobs_operator.names import ATTEMPT, HUB_AUDIENCE, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
+from fedjobs_api.coordinators import (
+    CANNOT_START,
+    CONTAINER,
+    FAILED_FOR_GOOD,
+    OUTPUT,
+    RESULT,
+    STORAGE_FAILED,
+    SUSPENDED,
+    output_folder,
+)
+from fedjobs_api.federated_jobs import FederatedJob
+from fedjobs_api.locations import PROGRAM_FOLDER
+from fedjobs_api.names import ATTEMPT, HUB_AUDIENCE, METRICS_PORT, QUEUE, SESSION_PORT, JobRef
+
+from fedjobs_operator.children import config_maps
 from fedjobs_operator.settings import Hub, Settings
 
 USER = 65532
-CONTAINER = "coordinator"
-FAILED_FOR_GOOD, CANNOT_START, STORAGE_FAILED, SUSPENDED = 1, 4, 74, 75
-"""Exit codes of the coordinator."""
 _GRACE_S = 60
 _REQUESTS = {"cpu": "250m", "memory": "1Gi"}
-_OUTPUT, _OUTPUT_OPTIONS, _OPTIONS_FILE = "/output", "/output-options", "options.json"
-_RESULT = "/state/result"
+_OUTPUT_OPTIONS, _OPTIONS_FILE = "/output-options", "options.json"
 _HUB_FOLDER = "/hub"
 _TOKEN_S = 3600
 """Whom the pod's token is for, and how long it lasts; the kubelet renews it."""
@@ -121,7 +127,7 @@ class _Mounts:
     def __init__(self, ref: JobRef, job: FederatedJob, hub: Hub) -> None:
         self.volumes: list[dict[str, Any]] = []
         self.mounts: list[dict[str, Any]] = []
-        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--result", _RESULT]
+        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--result", RESULT]
         self.arguments += ["--hub", hub.address, "--hub-name", hub.name, "--hub-credentials", _HUB_FOLDER]
         self.arguments += ["--listen", f"0.0.0.0:{SESSION_PORT}", "--metrics", f"0.0.0.0:{METRICS_PORT}"]
         self.arguments += ["--termination-message", "/dev/termination-log"]
@@ -143,14 +149,14 @@ class _Mounts:
         output = job.spec.output
         if output.uri is not None:
             self.arguments += ["--output-uri", output.uri]
-            if output.secret_name is not None:
+            if output.secret_ref is not None:
                 items = [{"key": _OPTIONS_FILE, "path": _OPTIONS_FILE}]  # whatever else is in it stays out of the pod
-                source = {"secret": {"secretName": output.secret_name, "defaultMode": 0o440, "items": items}}
+                source = {"secret": {"secretName": output.secret_ref.name, "defaultMode": 0o440, "items": items}}
                 self._add("output-options", _OUTPUT_OPTIONS, source, read_only=True)
                 self.arguments += ["--output-options", f"{_OUTPUT_OPTIONS}/{_OPTIONS_FILE}"]
         elif output.persistent_volume_claim is not None:
-            self._add("output", _OUTPUT, _claim(output.persistent_volume_claim.claim_name))
-            self.arguments += ["--output-uri", f"file://{_folder(output.persistent_volume_claim)}"]
+            self._add("output", OUTPUT, _claim(output.persistent_volume_claim.claim_name))
+            self.arguments += ["--output-uri", f"file://{output_folder(output.persistent_volume_claim)}"]
 
     def _add(self, name: str, path: str, source: dict[str, Any], *, read_only: bool = False) -> None:
         self.volumes.append({"name": name, **source})
@@ -160,32 +166,8 @@ class _Mounts:
 def _credentials(ref: JobRef) -> dict[str, Any]:
     """By which the hub knows whose coordinator this pod is, and by which the coordinator knows the hub."""
     token = {"audience": HUB_AUDIENCE, "expirationSeconds": _TOKEN_S, "path": "token"}
-    trust = {"name": ref.hub, "items": [{"key": trusts.FILE, "path": trusts.FILE}]}
+    trust = {"name": ref.hub, "items": [{"key": config_maps.TRUST_FILE, "path": config_maps.TRUST_FILE}]}
     return {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}, {"configMap": trust}]}
-
-
-def expected_uri(ref: JobRef, job: FederatedJob) -> str:
-    """Where the result of a coordinator that is complete must be, though nobody has heard it say so."""
-    output = job.spec.output
-    if output.uri is not None:
-        return output.uri
-    claim = output.persistent_volume_claim
-    return result_uri(ref, job, f"file://{_RESULT if claim is None else _folder(claim)}")
-
-
-def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:
-    """Where a result is, for somebody outside the coordinator's pod, which knows a claim by its folder only."""
-    claim = job.spec.output.persistent_volume_claim
-    path = uri.removeprefix("file://")
-    if claim is not None and path.startswith(f"{_OUTPUT}/"):
-        return f"pvc://{ref.namespace}/{claim.claim_name}/{path.removeprefix(f'{_OUTPUT}/')}"
-    if path.startswith("/state/"):
-        return f"pvc://{ref.namespace}/{ref.claim}/{path.removeprefix('/state/')}"
-    return uri
-
-
-def _folder(claim: Claim) -> str:
-    return f"{_OUTPUT}/{claim.path.strip('/')}" if claim.path else f"{_OUTPUT}/"
 
 
 def _claim(name: str) -> dict[str, Any]:

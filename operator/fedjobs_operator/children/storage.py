@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.names import JobRef
+from fedjobs_api.federated_jobs import FederatedJob
+from fedjobs_api.names import JobRef
 
 
 def claim(ref: JobRef, job: FederatedJob) -> dict[str, Any]:

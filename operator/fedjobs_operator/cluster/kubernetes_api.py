@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kubernetes
+from fedjobs_api.api_calls import CONFLICT, JSON, NOT_FOUND, ApiCalls, ApiError
+from fedjobs_api.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from kubernetes.client import ApiClient
 
 from fedjobs_operator import metrics
-from fedjobs_operator.cluster.api_calls import CONFLICT, JSON, NOT_FOUND, ApiCalls, ApiError
-from fedjobs_operator.names import FIELD_MANAGER, GROUP, PLURAL, VERSION
 
 _TIMEOUT_S = 30
 _PAGE = 250

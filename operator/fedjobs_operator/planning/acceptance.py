@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import fedjobs_api as api
+from fedjobs_api.conditions import Reason
+from fedjobs_api.federated_jobs import FederatedJob
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from pydantic import ValidationError
 
-from fedjobs_operator import api
-from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.children import configs
+from fedjobs_operator.children import config_maps
 from fedjobs_operator.planning.observations import KnownSilo
-from fedjobs_operator.reasons import Reason
 
 _NOT_HERE = (
     "Jobs are not run in {}, the namespace of the operator and the hub: a coordinator's pod can mount any Secret of its"
@@ -71,8 +71,8 @@ def accept(
         return NotAccepted(Reason.INVALID_SPEC, error.public)
     usable = [silo for silo in silos if not silo.suspended]
     if missing := _missing(job, usable):
-        return NotAccepted(Reason.SILOS_MISSING, missing)
-    labels = dict(job.spec.silos.match_labels or {})
+        return NotAccepted(Reason.SILOS_NOT_FOUND, missing)
+    labels = _labels(job)
     wanted = [silo.name for silo in usable if labels.items() <= dict(silo.labels).items()]
     try:
         now = api.resolve(job, wanted, uid=uid)
@@ -93,11 +93,18 @@ def _missing(job: FederatedJob, usable: Sequence[KnownSilo]) -> str:
             if unknown
             else ""
         )
-    labels = job.spec.silos.match_labels or {}
+    labels = _labels(job)
     if any(labels.items() <= dict(silo.labels).items() for silo in usable):
         return ""
+    if not labels:
+        return "spec.silos.selector: there is no Silo that is not suspended (kubectl get silos). Wait, or invite one."
     wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
-    return f"spec.silos.matchLabels: no Silo that is not suspended has the labels {wanted}. Label one, or correct them."
+    return f"spec.silos.selector: no Silo that is not suspended has the labels {wanted}. Label one, or correct them."
+
+
+def _labels(job: FederatedJob) -> dict[str, str]:
+    selector = job.spec.silos.selector
+    return {} if selector is None else selector.match_labels
 
 
 def _offered(job: FederatedJob, resolved: ResolvedJob, silos: Sequence[KnownSilo]) -> NotAccepted | None:
@@ -120,7 +127,7 @@ def _changed(job: FederatedJob, resolved: ResolvedJob, uid: str) -> str:
         now = api.resolve(job, resolved.silos, uid=uid)
     except FedjobsError as error:
         return error.public
-    if configs.digest(now) == configs.digest(resolved):
+    if config_maps.digest(now) == config_maps.digest(resolved):
         return ""
     before, after = (_flat(r.model_dump(mode="json", by_alias=True), "spec") for r in (resolved, now))
     paths = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))

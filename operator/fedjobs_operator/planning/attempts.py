@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fedjobs_api.times import Time
+
 from fedjobs_operator.planning.observations import Attempt, AttemptState
-from fedjobs_operator.times import Time
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2, 60
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.coordinators import expected_uri, result_uri
+from fedjobs_api.federated_jobs import FederatedJob
+from fedjobs_api.names import JobRef
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase, Result
 from fedjobs_common.errors import ErrorCode
 from fedjobs_common.jobs.statuses import FinalWord, Phase, Status
 
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.federated_jobs import FederatedJob
-from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, Result
-from fedjobs_operator.children.coordinator_jobs import expected_uri, result_uri
-from fedjobs_operator.names import JobRef
-from fedjobs_operator.planning import conditions, readiness
+from fedjobs_operator.planning import conditions
 from fedjobs_operator.planning.observations import Attempt, AttemptState
-from fedjobs_operator.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,14 @@ def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | N
     if word is None:
         return Ending(JobCondition.FAILED, ErrorCode.PROGRAM_FAILED.label, last.message or "See the coordinator's log.")
     reason, message = word.code or ErrorCode.PROGRAM_FAILED.label, word.message
-    if reason == ErrorCode.OUTPUT_REFUSED.label:
+    if reason == ErrorCode.INVALID_OUTPUT.label:
         message += f" What was computed is in the claim {ref.claim}."
     return Ending(JobCondition.FAILED, reason, message, *_progress(word))
 
 
 def gave_up(last: Attempt, backoff_limit: int) -> Ending:
     """It crashed too often."""
-    how = readiness.crashed(last)
+    how = conditions.crashed(last)
     message = f"{how.message} It was started again {backoff_limit} times (spec.backoffLimit)."
     reason = how.reason if how.reason == Reason.OUT_OF_MEMORY else Reason.BACKOFF_LIMIT_EXCEEDED
     return Ending(JobCondition.FAILED, reason, message)

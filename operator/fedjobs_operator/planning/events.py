@@ -5,30 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_operator import times
-from fedjobs_operator.api.conditions import Condition, JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus
-from fedjobs_operator.names import API_VERSION, FIELD_MANAGER, KIND, JobRef
-from fedjobs_operator.reasons import Reason
-from fedjobs_operator.times import Time
+from fedjobs_api import times
+from fedjobs_api.conditions import Condition, JobCondition, Reason
+from fedjobs_api.names import API_VERSION, FIELD_MANAGER, KIND, JobRef
+from fedjobs_api.statuses import FederatedJobStatus
+from fedjobs_api.times import Time
 
-_QUIET = frozenset({Reason.POD_STARTING, Reason.ENDED})
+_QUIET = frozenset({Reason.POD_STARTING, Reason.JOB_FINISHED})
 _TROUBLE = frozenset(
     {
         Reason.OUT_OF_MEMORY,
         Reason.CRASHED,
-        Reason.IMAGE_CANNOT_BE_PULLED,
-        Reason.CONTAINER_CANNOT_START,
+        Reason.IMAGE_PULL_BACK_OFF,
+        Reason.CREATE_CONTAINER_ERROR,
         Reason.UNSCHEDULABLE,
-        Reason.STORAGE_NOT_BOUND,
-        Reason.HUB_IS_AWAY,
+        Reason.CLAIM_NOT_BOUND,
+        Reason.HUB_UNAVAILABLE,
         Reason.STORAGE_FAILED,
-        Reason.CANNOT_START,
-        Reason.NOT_HEARD,
-        Reason.OBJECT_REFUSED,
-        Reason.POD_REFUSED,
+        Reason.START_FAILED,
+        Reason.COORDINATOR_UNREACHABLE,
+        Reason.OBJECT_REJECTED,
+        Reason.FAILED_CREATE,
         Reason.INVALID_SPEC,
-        Reason.SILOS_MISSING,
+        Reason.SILOS_NOT_FOUND,
         Reason.DATASET_NOT_OFFERED,
         Reason.NAMESPACE_NOT_ALLOWED,
     }

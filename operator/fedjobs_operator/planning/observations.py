@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from fedjobs_api import times
+from fedjobs_api.coordinators import CONTAINER
+from fedjobs_api.names import ATTEMPT, QUEUE
+from fedjobs_api.times import Time
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Status
 from pydantic import ValidationError
-
-from fedjobs_operator import times
-from fedjobs_operator.children.coordinator_jobs import CONTAINER
-from fedjobs_operator.names import ATTEMPT, QUEUE
-from fedjobs_operator.times import Time
 
 """Always with a time zone, UTC."""
 Body = Mapping[str, Any]
@@ -105,6 +104,8 @@ class Observed:
     """The coordinator's own words, as far as the operator has heard them."""
     not_heard: str = ""
     """Why the operator cannot hear the coordinator, after it has tried for a while."""
+    refused: str = ""
+    """Which object of this very plan the API server refused, and why; empty: none."""
     status: Body = field(default_factory=dict)
     """Of the FederatedJob, as it was written last."""
 

@@ -1,150 +1,102 @@
-"""What is to be done about a job: a pure function of the job, of what is there, and of the time.
-
-It is asked again whenever something changed, and says the same until it has been carried out: nothing depends on which
-event it was, or on what an operator remembers.
-"""
+"""What is to be done about a job, as a value: `plans` decides it, `applying` and `reconciling` carry it out."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from fedjobs_operator import times
-from fedjobs_operator.api.conditions import JobCondition
-from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
-from fedjobs_operator.children import storage
-from fedjobs_operator.names import JobRef
-from fedjobs_operator.planning import (
-    attempts,
-    conditions,
-    coordinating,
-    deadlines,
-    endings,
-    keeping,
-    readiness,
-    reporting,
-)
-from fedjobs_operator.planning.acceptance import NotAccepted, accept
-from fedjobs_operator.planning.cases import Case
-from fedjobs_operator.planning.conditions import Verdict
-from fedjobs_operator.planning.decisions import Plan
-from fedjobs_operator.planning.observations import Observed
-from fedjobs_operator.reasons import Reason
+from fedjobs_api import times
+from fedjobs_api.names import QUEUE, JobRef
+from fedjobs_api.statuses import ConfigMapRef, FederatedJobStatus, JobPhase, Resolved
+from fedjobs_api.times import Time
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.reports.exclusions import Exclusion
+
+from fedjobs_operator.children import config_maps
+from fedjobs_operator.planning import conditions
+from fedjobs_operator.planning.acceptance import Accepted
+from fedjobs_operator.planning.conditions import Verdicts
+from fedjobs_operator.planning.observations import Attempt, Observed
 from fedjobs_operator.settings import Settings
-from fedjobs_operator.times import Time
 
 
-def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: Time) -> Plan:
-    """The plan for a job.
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in this order; the status is written last, so that a plan that was interrupted is made again.
 
-    Args:
-        body: The FederatedJob, as the API server has it.
-        observed: What else is there.
-        settings: Of the operator.
-        now: The time, UTC.
+    Attributes:
+        resolved: What the job is run as. It is written down, once, before anything else is done; None: there is
+            nothing to write down.
+        apply: Manifests of what shall be there. Objects that cannot change once they are there are in it until then.
+        withdraw: What leads to the coordinator shall be gone: Service, NetworkPolicy and the front door's route.
+        suspend: Names of Jobs, and whether they shall be suspended.
+        delete: Names of Jobs that shall be gone.
+        own_claim: From now on the coordinator's claim is deleted together with the job.
+        delete_job: The FederatedJob itself shall be gone.
+        follow: The coordinator's reports are to be listened to.
+        exclude: What the coordinator is to be told of silos that take part no more.
+        status: What the job's status shall be.
+        look_again: When the answer may be another one though nothing has happened.
     """
-    metadata = body["metadata"]
-    before = FederatedJobStatus.model_validate(observed.status)
-    if "deletionTimestamp" in metadata:
-        return Plan(before)  # the cluster deletes what the job owns
-    if endings.is_over(before):
-        return keeping.kept(body, before, now)
-    ref = JobRef(metadata["namespace"], metadata["name"], metadata["uid"])
-    generation = int(metadata["generation"])
-    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespace)
-    if isinstance(accepted, NotAccepted):
-        return _not_accepted(before, accepted, generation, now)
-    case = Case(ref, generation, accepted, observed, before, settings, now)
-    return replace(_accepted(case), resolved=accepted.resolved)
 
-
-def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: int, now: Time) -> Plan:
-    verdicts = {JobCondition.ACCEPTED: Verdict(False, verdict.reason, verdict.message)}
-    found = conditions.carried_on(before, verdicts, generation, now)
-    update = {"phase": before.phase or JobPhase.PENDING, "conditions": found, "observed_generation": generation}
-    return Plan(before.model_copy(update=update))
-
-
-def _accepted(case: Case) -> Plan:
-    _say_what_was_accepted(case)
-    spec = case.accepted.job.spec
-    decision = attempts.decide(case.observed.attempts, case.before.attempt or 1, spec.backoff_limit, case.now)
-    if isinstance(decision, attempts.Over):  # also where somebody suspends the job in the same moment
-        return _ended(case, endings.of_attempt(case.ref, case.accepted.job, decision.last, case.observed.report))
-    if spec.suspend:
-        return _suspended(case)
-    if isinstance(decision, attempts.GaveUp):
-        return _ended(case, endings.gave_up(decision.last, spec.backoff_limit))
-    deadline = deadlines.fails_at(spec, datetime.datetime.fromisoformat(case.started))
-    if deadline is not None and case.now >= deadline:
-        return _ended(case, endings.too_late(spec.active_deadline_seconds or 0))
-    if isinstance(decision, attempts.Wait):
-        case.verdicts[JobCondition.COORDINATOR_READY] = readiness.crashed(decision.last)
-        status = case.status(JobPhase.STARTING, start_time=case.started, attempt=decision.last.number)
-        return Plan(status, look_again=decision.until)
-    return coordinating.coordinated(case, decision.number, deadline)
-
-
-def _say_what_was_accepted(case: Case) -> None:
-    silos = ", ".join(case.accepted.resolved.silos)
-    case.verdicts[JobCondition.ACCEPTED] = Verdict(True, Reason.RESOLVED, f"The job is run by {silos}.")
-    if changed := case.accepted.changed:
-        message = f"The run goes on as it was accepted; edited since: {changed} To run that, make a new job."
-        case.verdicts[JobCondition.SPEC_CHANGED] = Verdict(True, Reason.RUN_GOES_ON, message)
-    elif conditions.is_true(case.before, JobCondition.SPEC_CHANGED):
-        case.verdicts[JobCondition.SPEC_CHANGED] = Verdict(False, Reason.RUN_GOES_ON)
-
-
-def _suspended(case: Case) -> Plan:
-    """No coordinator and no workers; checkpoints stay. What was resolved is fixed all the same."""
-    last = case.last
-    how = "Set spec.suspend to false to go on."
-    case.verdicts[JobCondition.SUSPENDED] = Verdict(True, Reason.SUSPENDED_BY_SPEC, how)
-    if last is not None:
-        ended = Verdict(False, Reason.SUSPENDED_BY_SPEC, "The job is suspended.")
-        case.verdicts[JobCondition.COORDINATOR_READY] = ended
-    status = case.status(JobPhase.SUSPENDED, resolved=case.resolved, start_time=None, silos=None, invitation=None)
+    status: FederatedJobStatus
+    resolved: ResolvedJob | None = None
+    apply: tuple[Mapping[str, Any], ...] = ()
+    withdraw: bool = False
+    suspend: Mapping[str, bool] = field(default_factory=dict)
     delete: tuple[str, ...] = ()
-    suspend: dict[str, bool] = {}
-    if last is not None and last.ended_at is None and not last.deleting:
-        if case.queued:  # whether that Job is suspended is the queue's to say
-            delete = (case.ref.attempt(last.number),)
-        elif not last.suspended:
-            suspend = {case.ref.attempt(last.number): True}
-    return Plan(
-        reporting.progressed(status, case.accepted.resolved, None),
-        withdraw=case.before.attempt is not None or last is not None,
-        suspend=suspend,
-        delete=delete,
-    )
+    own_claim: bool = False
+    delete_job: bool = False
+    follow: bool = False
+    exclude: tuple[Exclusion, ...] = ()
+    look_again: Time | None = None
 
 
-def _ended(case: Case, ending: endings.Ending) -> Plan:
-    """The job is over, one way or the other."""
-    last = case.last
-    case.verdicts[ending.condition] = Verdict(True, ending.reason, ending.message)
-    case.verdicts[JobCondition.COORDINATOR_READY] = Verdict(False, Reason.ENDED, "The job is over.")
-    if ending.quorum_missing:
-        case.verdicts[JobCondition.QUORUM_REACHED] = Verdict(False, Reason.QUORUM_NOT_REACHED, ending.message)
-    for kind in (JobCondition.SUSPENDED, JobCondition.NODE_LOST):
-        if conditions.is_true(case.before, kind):
-            case.verdicts[kind] = Verdict(False, Reason.ENDED, "The job is over.")
-    status = case.status(
-        ending.phase,
-        completion_time=times.written(case.now),
-        invitation=None,
-        resolved=case.resolved,
-        result=ending.result or case.before.result,
-        round=max(case.before.round or 0, ending.round),
-        computation=ending.computation or case.before.computation,
-        restarts=max(case.before.restarts or 0, 0 if last is None else last.number - 1),
-    )
-    still_runs = last is not None and last.ended_at is None and not last.deleting
-    return Plan(
-        reporting.progressed(status, case.accepted.resolved, case.observed.report),
-        withdraw=True,
-        delete=(case.ref.attempt(last.number),) if last is not None and still_runs else (),
-        own_claim=ending.condition is JobCondition.COMPLETE and storage.is_deleted_once_exported(case.accepted.job),
-    )
+@dataclass(frozen=True)
+class Case:
+    """An accepted job that is not over."""
+
+    ref: JobRef
+    generation: int
+    accepted: Accepted
+    observed: Observed
+    before: FederatedJobStatus
+    settings: Settings
+    now: Time
+
+    @property
+    def last(self) -> Attempt | None:
+        """The newest attempt that is known."""
+        return self.observed.attempts[-1] if self.observed.attempts else None
+
+    @property
+    def queued(self) -> bool:
+        """Whether a queue says when the coordinator may run.
+
+        The label of the coordinator's Job counts where there is one: the job's own can be edited.
+        """
+        return QUEUE in self.accepted.job.metadata.labels if self.last is None else self.last.queued
+
+    @property
+    def started(self) -> str:
+        """A job that is suspended, or waits in a queue, has no start."""
+        return self.before.start_time or times.written(self.now)
+
+    @property
+    def resolved(self) -> Resolved:
+        """What the job was resolved to, for its status."""
+        known = self.before.resolved
+        generation = self.generation if known is None else known.generation
+        digest = config_maps.digest(self.accepted.resolved)
+        return Resolved(config_map_ref=ConfigMapRef(name=self.ref.resolved), digest=digest, generation=generation)
+
+    def attempt(self, number: int) -> Attempt | None:
+        return next((a for a in self.observed.attempts if a.number == number), None)
+
+    def status(self, phase: JobPhase, verdicts: Verdicts, **changes: Any) -> FederatedJobStatus:
+        """The status with these verdicts; of other conditions what was said before."""
+        found = conditions.carried_on(self.before, verdicts, self.generation, self.now)
+        return self.before.model_copy(
+            update={"phase": phase, "conditions": found, "observed_generation": self.generation} | changes
+        )

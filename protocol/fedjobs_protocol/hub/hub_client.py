@@ -102,8 +102,8 @@ class HubClient:
         """Waits, up to 50 s, until the invitations are others than those of the tag `seen`.
 
         Raises:
-            FedjobsError: SESSION_SUPERSEDED by a newer agent; SESSION_UNKNOWN: announce again; SILO_SUSPENDED,
-                SILO_UNKNOWN; VERSION_MISMATCH when an invitation cannot be read.
+            FedjobsError: SESSION_SUPERSEDED by a newer agent; SESSION_NOT_FOUND: announce again; SILO_SUSPENDED,
+                SILO_NOT_FOUND; VERSION_MISMATCH when an invitation cannot be read.
         """
         response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen), _LONG_POLL_S)
         try:

@@ -15,7 +15,7 @@ from fedjobs_protocol.identities.channels import open_channel, open_enrolment_ch
 from fedjobs_protocol.identities.identities import Identity, enrolment_name
 
 _NEARLY_OVER = datetime.timedelta(minutes=15)  # by a clock that may be wrong
-_REFUSED = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.WRONG_CERTIFICATE})
+_REFUSED = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.INVALID_CERTIFICATE})
 
 
 @dataclass(frozen=True)

@@ -49,18 +49,18 @@ def decoded(text: str) -> SiloToken:
     """Reads what `SiloToken.encoded` wrote; white space around or in it does not matter.
 
     Raises:
-        FedjobsError: TOKEN_REFUSED. Its message has nothing of the token.
+        FedjobsError: INVALID_TOKEN. Its message has nothing of the token.
     """
     line = "".join(text.split())
     if not line.startswith(_PREFIX) or len(line) > _LONGEST:
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, "This is no token of a silo's invitation.", _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "This is no token of a silo's invitation.", _REMEDY)
     packed = line.removeprefix(_PREFIX)
     try:
         reader = zlib.decompressobj()
         document = reader.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), 4 * _LONGEST)
         return SiloToken.model_validate(json.loads(document))
     except (binascii.Error, zlib.error, ValueError, ValidationError):
-        raise FedjobsError(ErrorCode.TOKEN_REFUSED, "The token is damaged.", _REMEDY) from None
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is damaged.", _REMEDY) from None
 
 
 def new_secret() -> str:

@@ -54,7 +54,7 @@ class Identity:
         """Reads what `save` wrote.
 
         Raises:
-            FedjobsError: WRONG_CERTIFICATE when a file is missing or cannot be read.
+            FedjobsError: INVALID_CERTIFICATE when a file is missing or cannot be read.
         """
         return Identity(*(_read(directory / name) for name in (_CERTIFICATE, _KEY, _TRUST)))
 
@@ -82,12 +82,12 @@ class Identity:
         """The job that the certificate was issued for.
 
         Raises:
-            FedjobsError: WRONG_CERTIFICATE when it names none.
+            FedjobsError: INVALID_CERTIFICATE when it names none.
         """
         for uri in _uris(self.certificate):
             if match := _SILO_URI.fullmatch(uri) or _JOB_URI.fullmatch(uri):
                 return JobUid(match["job"])
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate names no job.", _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate names no job.", _REMEDY)
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
         auth_context: What `grpc.ServicerContext.auth_context()` returns.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE when the certificate is none of a silo; the operator's is none.
+        FedjobsError: INVALID_CERTIFICATE when the certificate is none of a silo; the operator's is none.
     """
     names = _alternative_names(auth_context)
     matches = [match for name in names if (match := _SILO_URI.fullmatch(name))]
     if len(matches) != 1 or OPERATOR_URI in names:
         raise FedjobsError(
-            ErrorCode.WRONG_CERTIFICATE,
+            ErrorCode.INVALID_CERTIFICATE,
             f"The certificate is not one of a silo: its names are {', '.join(names) or 'none'}.",
             _REMEDY,
         )
@@ -140,7 +140,7 @@ def hub_caller_of(auth_context: Mapping[str, Iterable[bytes]]) -> HubCaller:
         auth_context: What `grpc.ServicerContext.auth_context()` returns.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE when it is neither an agent nor a worker, CERTIFICATE_EXPIRED.
+        FedjobsError: INVALID_CERTIFICATE when it is neither an agent nor a worker, CERTIFICATE_EXPIRED.
     """
     check_not_expired(auth_context)
     key = keys.fingerprint(keys.certified_key(_certificate(auth_context)))
@@ -198,12 +198,12 @@ def check_operator(auth_context: Mapping[str, Iterable[bytes]]) -> None:
         auth_context: What `grpc.ServicerContext.auth_context()` returns.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE when the certificate is another's.
+        FedjobsError: INVALID_CERTIFICATE when the certificate is another's.
     """
     names = _alternative_names(auth_context)
     if OPERATOR_URI not in names or any(_SILO_URI.fullmatch(name) for name in names):
         raise FedjobsError(
-            ErrorCode.WRONG_CERTIFICATE,
+            ErrorCode.INVALID_CERTIFICATE,
             f"The certificate is not the operator's: its names are {', '.join(names) or 'none'}.",
             "Ask the operator, which tells how a job is in the FederatedJob's status.",
         )
@@ -241,7 +241,7 @@ class RunAuthority:
         """Reads what `save` wrote.
 
         Raises:
-            FedjobsError: WRONG_CERTIFICATE when a file is missing or cannot be read.
+            FedjobsError: INVALID_CERTIFICATE when a file is missing or cannot be read.
         """
         silos, coordinators = (
             Issuer(_read(directory / f"{name}.crt"), _read(directory / f"{name}.key"), purpose)
@@ -286,7 +286,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.WRONG_CERTIFICATE, f"{path} cannot be read: {error.strerror}.", "Issue the certificate again."
+            ErrorCode.INVALID_CERTIFICATE, f"{path} cannot be read: {error.strerror}.", "Issue the certificate again."
         ) from error
 
 

@@ -35,14 +35,14 @@ def signing_request(key: bytes) -> bytes:
     """A certificate signing request (PKCS#10, DER) for a key (PEM). It asks for no name: the hub gives one.
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE: This is no such key.
+        FedjobsError: INVALID_CERTIFICATE: This is no such key.
     """
     try:
         loaded = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, f"The key cannot be read: {error}.") from error
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, f"The key cannot be read: {error}.") from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The key is not an EC key.", "Let it be made anew.")
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The key is not an EC key.", "Let it be made anew.")
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(loaded, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.DER)
 
@@ -54,7 +54,7 @@ def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
         request: PKCS#10, DER.
 
     Raises:
-        FedjobsError: CSR_REFUSED.
+        FedjobsError: INVALID_CERTIFICATE_REQUEST.
     """
     if len(request) > LONGEST_REQUEST:
         raise _refused(f"it has {len(request)} bytes; at most {LONGEST_REQUEST} are taken")
@@ -81,20 +81,20 @@ def certified_key(certificate: bytes) -> ec.EllipticCurvePublicKey:
     """The public key of a certificate (PEM, the first one of several).
 
     Raises:
-        FedjobsError: WRONG_CERTIFICATE.
+        FedjobsError: INVALID_CERTIFICATE.
     """
     try:
         key = x509.load_pem_x509_certificate(certificate).public_key()
     except UNREADABLE as error:
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate cannot be read.") from error
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate cannot be read.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise FedjobsError(ErrorCode.WRONG_CERTIFICATE, "The certificate's key is not an EC key.")
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate's key is not an EC key.")
     return key
 
 
 def _refused(why: str) -> FedjobsError:
     return FedjobsError(
-        ErrorCode.CSR_REFUSED,
+        ErrorCode.INVALID_CERTIFICATE_REQUEST,
         f"The certificate signing request was refused: {why}.",
         "Install the same release of fedjobs on both sides.",
     )

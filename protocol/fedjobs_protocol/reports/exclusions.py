@@ -8,7 +8,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
 
 from fedjobs_protocol.v1 import report_pb2 as pb
 
-_CODES = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_UNKNOWN})
+_CODES = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_NOT_FOUND})
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Exclusion:
 
     Attributes:
         silo: Its name.
-        code: SILO_SUSPENDED or SILO_UNKNOWN.
+        code: SILO_SUSPENDED or SILO_NOT_FOUND.
         message: For people.
     """
 

@@ -48,7 +48,7 @@ class ReportsClient:
 
         Raises:
             FedjobsError: What ended the call: UNAVAILABLE when the coordinator is not there (yet, or any more), which
-                is for the caller to try again; WRONG_CERTIFICATE; CERTIFICATE_EXPIRED: connect again, with the next
+                is for the caller to try again; INVALID_CERTIFICATE; CERTIFICATE_EXPIRED: connect again, with the next
                 one; VERSION_MISMATCH for a status that cannot be read.
         """
         last = b""

@@ -187,7 +187,7 @@ class SessionServer:
             raise _wrong_offset(header.offset, upload.committed)
         async for message in messages:
             if not is_newest():
-                raise FedjobsError(ErrorCode.BLOB_OFFSET, "A newer upload of the same work has taken over.")
+                raise FedjobsError(ErrorCode.BLOB_OFFSET_MISMATCH, "A newer upload of the same work has taken over.")
             self._handler.transferred(peer, up=len(message))
             if upload.committed < upload.size:
                 upload.write(message)
@@ -221,7 +221,7 @@ class SessionServer:
             check_not_expired(proof)
             if peer.job_uid != self._job_uid:
                 raise FedjobsError(
-                    ErrorCode.WRONG_CERTIFICATE,
+                    ErrorCode.INVALID_CERTIFICATE,
                     f"The certificate of silo {peer.silo} is for job {peer.job_uid}; this is job {self._job_uid}.",
                     "Give the worker the certificate that was issued to it for this job.",
                 )
@@ -245,12 +245,14 @@ def _header(message: bytes) -> pb.PutBlobHeader:
     except DecodeError:
         header = pb.PutBlobHeader()
     if not header.work_id:
-        raise FedjobsError(ErrorCode.WORK_UNKNOWN, "The upload does not begin with a header that names its work.")
+        raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "The upload does not begin with a header that names its work.")
     return header
 
 
 def _wrong_offset(offset: int, expected: int) -> FedjobsError:
-    return FedjobsError(ErrorCode.BLOB_OFFSET, f"The transfer would go on at byte {offset}; it has come to {expected}.")
+    return FedjobsError(
+        ErrorCode.BLOB_OFFSET_MISMATCH, f"The transfer would go on at byte {offset}; it has come to {expected}."
+    )
 
 
 def _not_listening(listen: str) -> FedjobsError:

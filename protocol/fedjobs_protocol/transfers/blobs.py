@@ -87,7 +87,7 @@ class Upload:
         """Appends the next bytes.
 
         Raises:
-            FedjobsError: BLOB_TOO_LARGE when there would be more than `size`; DISK_FULL; WORK_UNKNOWN after `close`.
+            FedjobsError: BLOB_TOO_LARGE when there would be more than `size`; DISK_FULL; WORK_NOT_FOUND after `close`.
         """
         self._check_open()
         end = self._committed + len(chunk)
@@ -104,7 +104,7 @@ class Upload:
         """Whether the whole blob has arrived and is the one of this digest; if it is another, nothing of it is kept.
 
         Raises:
-            FedjobsError: WORK_UNKNOWN after `close`.
+            FedjobsError: WORK_NOT_FOUND after `close`.
         """
         self._check_open()
         if self._committed != self.size:
@@ -134,7 +134,7 @@ class Upload:
 
     def _check_open(self) -> None:
         if self.fd < 0:  # who had it open wrote on while its work was given up
-            raise FedjobsError(ErrorCode.WORK_UNKNOWN, "What is uploaded is not wanted any more.")
+            raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "What is uploaded is not wanted any more.")
 
     def _take_over(self, found: int) -> None:
         if found > self.size:

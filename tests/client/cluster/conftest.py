@@ -11,7 +11,7 @@ import yaml
 from fedjobs.cli import app
 from fedjobs.cluster.connections import Connection, Target, connect
 from fedjobs.cluster.federated_jobs import FederatedJobs
-from fedjobs_operator.crds.files import FOLDER
+from fedjobs_api.crds.files import FOLDER
 from typer.testing import CliRunner, Result
 
 from tests.api.jobs import a_job

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from fedjobs_operator import api
+import fedjobs_api as api
+from fedjobs_api.names import JobRef
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
-from fedjobs_operator.names import JobRef
 from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
 
 from tests.api.jobs import a_job
@@ -37,7 +37,7 @@ class AJob:
         return changed
 
     def running(self, round: int = 1, rounds: int = 20, **fields: Any) -> AJob:  # noqa: A002
-        return self.with_status(phase="Running", round=round, rounds=rounds, attempt=1, **fields)
+        return self.with_status(phase="Running", completedRounds=round, totalRounds=rounds, attempt=1, **fields)
 
     def with_silo(self, name: str, state: str, **fields: Any) -> AJob:
         rows = [row for row in self.body["status"].get("silos", []) if row["name"] != name]

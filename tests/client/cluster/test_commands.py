@@ -117,13 +117,15 @@ def test_an_api_server_that_is_not_there_is_no_stack_trace(admin: Person, tmp_pa
 def test_list_shows_what_the_operator_wrote(admin: Person) -> None:
     admin.has_submitted("digits")
     admin.has_submitted("tumours")
-    admin.operator_writes("digits", phase="Running", round=3, rounds=20, silosReady="3/4", restarts=1)
+    admin.operator_writes(
+        "digits", phase="Running", completedRounds=3, totalRounds=20, readySilos=3, totalSilos=4, restarts=1
+    )
     shown = admin.types("list").output
     assert [line.split()[:5] for line in shown.splitlines() if "/20" in line] == [
         ["digits", "Running", "3/20", "3/4", "1"]
     ]
     listed = json.loads(admin.types("list", "--json").stdout)
-    assert [(job["name"], job["phase"], job["round"]) for job in listed] == [
+    assert [(job["name"], job["phase"], job["completedRounds"]) for job in listed] == [
         ("digits", "Running", 3),
         ("tumours", "", 0),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fedjobs.cluster import reader_pods
 from fedjobs.cluster.reader_pods import Mount
-from fedjobs_operator.children.coordinator_jobs import CONTAINER
+from fedjobs_api.coordinators import CONTAINER
 
 from tests.client.cluster.conftest import Person
 from tests.client.cluster.jobs_on_a_cluster import AJob, a_coordinator_job

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fedjobs_api as api
 import pytest
 from fedjobs import results
 from fedjobs.cli import app
@@ -14,7 +15,6 @@ from fedjobs.cluster.result_fetcher import fetch
 from fedjobs.exits import Exit
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.result_manifests import manifest_of
-from fedjobs_operator import api
 from typer.testing import CliRunner, Result
 
 from tests.api.jobs import a_job

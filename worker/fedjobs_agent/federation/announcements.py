@@ -33,10 +33,10 @@ def announcement(silo: SiloFile, agent_id: str) -> pb.AnnounceRequest:
 
 
 def _datasets(silo: SiloFile) -> list[pb.Dataset]:
-    if not silo.policy.tell_datasets:
+    if not silo.policy.share_dataset_names:
         return []
     offered = [name for name in sorted(silo.datasets) if _is_offered(silo, name)]
-    told = silo.policy.tell_schemas
+    told = silo.policy.share_dataset_schemas
     return [pb.Dataset(name=name, features=_features(silo.datasets[name]) if told else []) for name in offered]
 
 

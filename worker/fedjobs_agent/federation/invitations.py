@@ -16,8 +16,8 @@ from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
-_REVOKED = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_UNKNOWN})
-_CERTIFICATE = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.WRONG_CERTIFICATE})
+_REVOKED = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_NOT_FOUND})
+_CERTIFICATE = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.INVALID_CERTIFICATE})
 _LOG = structlog.get_logger()
 
 

@@ -80,7 +80,7 @@ class Enrolment:
         """The identity that was kept, or a new one where there is a token that was not used yet.
 
         Raises:
-            FedjobsError: TOKEN_REFUSED; what else the hub says; UNAVAILABLE.
+            FedjobsError: INVALID_TOKEN; what else the hub says; UNAVAILABLE.
         """
         kept = dict(self._store.read())
         identity = _identity(kept)
@@ -95,7 +95,7 @@ class Enrolment:
         if identity is not None:
             return identity
         raise FedjobsError(
-            ErrorCode.TOKEN_REFUSED,
+            ErrorCode.INVALID_TOKEN,
             f"Silo {self._silo} is not enrolled, and there is no token of an invitation.",
             f"Put the token that the federation sent into {self._token_place}.",
         )
@@ -145,7 +145,7 @@ class Enrolment:
             return None
         if token.silo != self._silo:
             raise FedjobsError(
-                ErrorCode.TOKEN_REFUSED,
+                ErrorCode.INVALID_TOKEN,
                 f"The token is silo {token.silo}'s, and this is silo {self._silo}.",
                 "Name the silo as the federation's invitation does.",
             )
@@ -163,7 +163,7 @@ def _federation(kept: dict[str, bytes]) -> Federation | None:
         return Federation.model_validate_json(kept[_FEDERATION])
     except ValidationError as error:
         raise FedjobsError(
-            ErrorCode.WRONG_CERTIFICATE,
+            ErrorCode.INVALID_CERTIFICATE,
             f"What was kept of the federation cannot be read: {error.error_count()} of its fields are not as expected.",
             "Let the federation invite the silo again.",
         ) from error

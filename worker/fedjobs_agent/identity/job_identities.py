@@ -76,7 +76,7 @@ class JobIdentities:
             with credentials.hub.enrolment(credentials.trust) as enrolment:
                 identity = enrolment.issue_worker(credentials.token, key)
         except FedjobsError as error:
-            if error.code is not ErrorCode.TOKEN_REFUSED:
+            if error.code is not ErrorCode.INVALID_TOKEN:
                 self._keep_unused(job_uid, credentials, key)
             raise
         with self._lock:

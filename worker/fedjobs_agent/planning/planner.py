@@ -24,7 +24,7 @@ GPU_RULE = "gpu"
 CLUSTER_RULE = "cluster"
 """No rule of a policy: the silo would take part, and its cluster does not let it at the moment."""
 _NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
-_OF_NO_USE = frozenset({ErrorCode.TOKEN_REFUSED.label, ErrorCode.WRONG_CERTIFICATE.label})
+_OF_NO_USE = frozenset({ErrorCode.INVALID_TOKEN.label, ErrorCode.INVALID_CERTIFICATE.label})
 """The second: the token was asked for with a key that the silo has no more."""
 
 

@@ -51,7 +51,7 @@ class Hindrances:
     """
 
     def __init__(self, config: AgentConfig, workers: Workers, clock: Callable[[], float]) -> None:
-        self._patience_s = config.start_patience_seconds
+        self._patience_s = config.start_deadline_seconds
         self._silo = config.silo
         self._workers = workers
         self._clock = clock

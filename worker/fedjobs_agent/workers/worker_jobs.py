@@ -102,7 +102,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
         ],
     }
     if config.image_pull_secrets:
-        pod["imagePullSecrets"] = [{"name": name} for name in config.image_pull_secrets]
+        pod["imagePullSecrets"] = [*config.image_pull_secrets]
     if start.gpu and silo.runner.gpu is not None:
         pod["nodeSelector"] = dict(silo.runner.gpu.node_selector)
         pod["tolerations"] = copy.deepcopy(silo.runner.gpu.tolerations)
@@ -152,7 +152,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
     """The proxy is the session's way out; the runner has none."""
     if config.proxy is None:
         return []
-    settings = {"https_proxy": config.proxy.url, "no_proxy": config.proxy.exceptions}
+    settings = {"https_proxy": config.proxy.url, "no_proxy": config.proxy.no_proxy}
     return [{"name": name, "value": value} for name, value in settings.items() if value]
 
 

@@ -95,7 +95,7 @@ def decide(
     named = policies.on_digest(policy, silo, digest)
     if approval is not None or digest in (computations.digests or ()):
         return Allowed()
-    if computations.approval == "none":
+    if computations.approval == "Automatic":
         return named
     until = asked_at + computations.approval_deadline_seconds
     if now < until:

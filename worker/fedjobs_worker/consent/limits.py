@@ -29,19 +29,24 @@ def on_run(limits: Limits, silo: str, usage: Usage, job: str, shard: Digest, ask
         asked: Of the work, see `work_items.asked_by`.
     """
     used = usage.of(job)
-    if limits.rounds is None or used.last_work == asked or used.runs.get(shard, 0) < limits.rounds:
+    if limits.rounds_per_job is None or used.last_work == asked or used.runs.get(shard, 0) < limits.rounds_per_job:
         return Allowed()
     return Refused(
-        "policy.limits.rounds",
-        f"Silo {silo} runs a computation {limits.rounds} times for one job at most, and has done so.",
+        "policy.limits.roundsPerJob",
+        f"Silo {silo} runs a computation {limits.rounds_per_job} times for one job at most, and has done so.",
     )
 
 
 def on_bytes(limits: Limits, silo: str, usage: Usage, job: str, today: str, size: int) -> Decision:
     """Whether accumulators of so many bytes may leave the silo."""
     for rule, what, most, used in (
-        ("policy.limits.bytesUpPerJob", "for one job", limits.bytes_up_per_job, sum(usage.of(job).bytes_up.values())),
-        ("policy.limits.bytesUpPerDay", "in a day", limits.bytes_up_per_day, usage.bytes_up(today)),
+        (
+            "policy.limits.uploadBytesPerJob",
+            "for one job",
+            limits.upload_bytes_per_job,
+            sum(usage.of(job).bytes_up.values()),
+        ),
+        ("policy.limits.uploadBytesPerDay", "in a day", limits.upload_bytes_per_day, usage.bytes_up(today)),
     ):
         if most is not None and used + size > most:
             return Refused(

@@ -80,19 +80,21 @@ def _on_namespace(policy: Policy, silo: str, namespace: str) -> Decision:
 
 
 def _on_rounds(policy: Policy, silo: str, rounds: int | None) -> Decision:
-    most = policy.limits.rounds
+    most = policy.limits.rounds_per_job
     if most is None or rounds is None or rounds <= most:
         return Allowed()
-    return Refused("policy.limits.rounds", f"The job has {rounds} rounds; silo {silo} does {most} at most for one job.")
+    return Refused(
+        "policy.limits.roundsPerJob", f"The job has {rounds} rounds; silo {silo} does {most} at most for one job."
+    )
 
 
 def _on_cohort(policy: Policy, silo: str, least: int) -> Decision:
-    if least >= policy.min_cohort:
+    if least >= policy.min_cohort_size:
         return Allowed()
     return Refused(
-        "policy.minCohort",
+        "policy.minCohortSize",
         f"A round of this job may have {least} silos; silo {silo} takes part where there are at least "
-        f"{policy.min_cohort}. Raise spec.cohort.minSilos.",
+        f"{policy.min_cohort_size}. Raise spec.cohort.minSilos.",
     )
 
 
@@ -122,14 +124,14 @@ def on_dataset(policy: Policy, silo: str, offered: Collection[str], dataset: str
     if dataset in permitted:
         return Allowed()
     rule = "policy.datasets" if dataset in offered else "datasets"
-    known = f"; it offers {', '.join(permitted) or 'none'}" if policy.tell_datasets else ""
+    known = f"; it offers {', '.join(permitted) or 'none'}" if policy.share_dataset_names else ""
     return Refused(rule, f"Silo {silo} does not offer a dataset '{dataset}'{known}.")
 
 
 def on_operations(policy: Policy, silo: str, operations: Collection[str]) -> Decision:
     """Whether a computation may run, judged by the TensorFlow operations in its graphs."""
     changes = policy.computations.operations
-    refused = sorted(set(operations) - ((ALLOWED_OPERATIONS | set(changes.allow)) - set(changes.refuse)))
+    refused = sorted(set(operations) - ((ALLOWED_OPERATIONS | set(changes.allow)) - set(changes.deny)))
     if not refused:
         return Allowed()
     named = ", ".join(refused[:_NAMED]) + (f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else "")

@@ -59,12 +59,12 @@ def enforced(policy: Policy) -> list[str]:
         policy.datasets is not None and f"datasets: {', '.join(policy.datasets) or 'none'}",
         "operations: those of the default list"
         + (f", and {', '.join(computations.operations.allow)}" if computations.operations.allow else "")
-        + (f", without {', '.join(computations.operations.refuse)}" if computations.operations.refuse else ""),
+        + (f", without {', '.join(computations.operations.deny)}" if computations.operations.deny else ""),
         computations.digests is not None and f"computations: {len(computations.digests)} digests",
-        computations.approval == "manual" and "computations: approved by a person, digest by digest",
-        limits.rounds is not None and f"at most {limits.rounds} runs of a computation for one job",
-        limits.bytes_up_per_job is not None and f"at most {limits.bytes_up_per_job} bytes up for one job",
-        limits.bytes_up_per_day is not None and f"at most {limits.bytes_up_per_day} bytes up in a day",
+        computations.approval == "Manual" and "computations: approved by a person, digest by digest",
+        limits.rounds_per_job is not None and f"at most {limits.rounds_per_job} runs of a computation for one job",
+        limits.upload_bytes_per_job is not None and f"at most {limits.upload_bytes_per_job} bytes up for one job",
+        limits.upload_bytes_per_day is not None and f"at most {limits.upload_bytes_per_day} bytes up in a day",
         limits.jobs_per_day is not None and f"at most {limits.jobs_per_day} new jobs in a day",
         f"at least {_count(policy.min_clients, 'local client')} in what goes up"
         + (": it may be one client's own value" if policy.min_clients == 1 else ""),
@@ -75,7 +75,7 @@ def enforced(policy: Policy) -> list[str]:
 def believed(policy: Policy) -> list[str]:
     """What the coordinator says and the silo cannot check, in words."""
     said = [
-        policy.min_cohort > 1 and f"at least {policy.min_cohort} silos in a round",
+        policy.min_cohort_size > 1 and f"at least {policy.min_cohort_size} silos in a round",
         policy.require_differential_privacy and "differential privacy: noise is added to what is aggregated",
         policy.require_secure_aggregation and "secure aggregation: the coordinator sees sums alone",
     ]

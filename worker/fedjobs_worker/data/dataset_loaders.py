@@ -67,7 +67,7 @@ class Datasets:
         """The dataset, once it is loaded. After a failure the next call tries again: somebody may have mended the data.
 
         Raises:
-            FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, DATA_DOES_NOT_FIT; RUNNER_FAILED if the loader died.
+            FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, SCHEMA_MISMATCH; RUNNER_FAILED if the loader died.
         """
         self.prefetch(name)
         try:

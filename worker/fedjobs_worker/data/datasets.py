@@ -43,7 +43,7 @@ def load(description: DatasetFile) -> Dataset:
     is a client like any other.
 
     Raises:
-        FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, DATA_DOES_NOT_FIT.
+        FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, SCHEMA_MISMATCH.
     """
     features = _features(description)
     requests = [ColumnRequest(name, spec.dtype) for spec in features.values() for name in _columns(spec)]
@@ -121,7 +121,7 @@ def _joined(spec: FeatureSpec, columns: Columns) -> Array:
         return joined
     if int(np.prod(spec.shape)) != _width(joined):
         raise FedjobsError(
-            ErrorCode.DATA_DOES_NOT_FIT,
+            ErrorCode.SCHEMA_MISMATCH,
             f"the feature of {', '.join(_columns(spec))} has {_width(joined)} values in each row, its shape "
             f"{list(spec.shape)} asks for {int(np.prod(spec.shape))}.",
             "Correct the shape in the silo's file.",

@@ -20,7 +20,7 @@ def positions(silo: str, dataset: str, schema: Sequence[Component], wanted: shar
         wanted: The shard's client input.
 
     Raises:
-        FedjobsError: DATA_DOES_NOT_FIT, naming component, what is there and what is asked for.
+        FedjobsError: SCHEMA_MISMATCH, naming component, what is there and what is asked for.
     """
     if not wanted.HasField("sequence"):
         raise _misfit(
@@ -73,4 +73,4 @@ def _tensor(tensor: shard_pb2.Tensor) -> str:
 
 
 def _misfit(message: str, remedy: str) -> FedjobsError:
-    return FedjobsError(ErrorCode.DATA_DOES_NOT_FIT, f"{message}.", remedy)
+    return FedjobsError(ErrorCode.SCHEMA_MISMATCH, f"{message}.", remedy)

@@ -155,7 +155,7 @@ def _clients(inputs: Sequence[ClientInput], without_inputs: int) -> int:
     counts = {count for count, _ in inputs} or {without_inputs}
     if len(counts) > 1:
         raise FedjobsError(
-            ErrorCode.DATA_DOES_NOT_FIT,
+            ErrorCode.SCHEMA_MISMATCH,
             f"the inputs of the computation are of different numbers of local clients: {sorted(counts)}.",
             "Give each input values for the same clients.",
         )

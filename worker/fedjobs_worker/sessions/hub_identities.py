@@ -40,7 +40,7 @@ class WorkerIdentity:
         """The identity that was kept, where it still counts, else a new one.
 
         Raises:
-            FedjobsError: TOKEN_REFUSED; what else the hub says; UNAVAILABLE.
+            FedjobsError: INVALID_TOKEN; what else the hub says; UNAVAILABLE.
         """
         kept = self._kept()
         if kept is not None and kept.expires > self._clock():
@@ -75,5 +75,5 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.TOKEN_REFUSED, f"{path} cannot be read: {error.strerror}.", "Let the silo's agent make it."
+            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error.strerror}.", "Let the silo's agent make it."
         ) from error

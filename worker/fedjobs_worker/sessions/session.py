@@ -31,7 +31,7 @@ from fedjobs_worker.termination import StopAskedError, Stopping
 _SESSION_ENDED = frozenset(
     {
         ErrorCode.UNAVAILABLE,
-        ErrorCode.SESSION_UNKNOWN,
+        ErrorCode.SESSION_NOT_FOUND,
         ErrorCode.SESSION_SUPERSEDED,
         ErrorCode.STALE_COORDINATOR,
     }
@@ -231,7 +231,7 @@ class Session:
                 digest = _in_session(lambda: self._client.put_blob(joined.session_id, work.work_id, value))
             except FedjobsError as error:
                 _LOG.error("the accumulators were refused", code=error.code.label, error=error.public)
-                if error.code is ErrorCode.WORK_UNKNOWN:
+                if error.code is ErrorCode.WORK_NOT_FOUND:
                     return None
                 failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
                 return pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure)

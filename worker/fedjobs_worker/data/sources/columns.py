@@ -49,14 +49,14 @@ def missing_column(file: str, column: str, existing: Collection[str]) -> Fedjobs
     names = list(existing)
     listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     return FedjobsError(
-        ErrorCode.DATA_DOES_NOT_FIT,
+        ErrorCode.SCHEMA_MISMATCH,
         f"{file} has no column '{column}'; it has {listed or 'none'}.",
         "Correct the column's name in the silo's file, or the file.",
     )
 
 
 def checked_columns(file: str, requests: Collection[ColumnRequest], existing: Collection[str]) -> None:
-    """Raises DATA_DOES_NOT_FIT if a requested column does not exist."""
+    """Raises SCHEMA_MISMATCH if a requested column does not exist."""
     for request in requests:
         if request.name not in existing:
             raise missing_column(file, request.name, existing)

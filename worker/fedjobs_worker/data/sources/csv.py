@@ -35,7 +35,7 @@ def read(location: Location, requests: Sequence[ColumnRequest], delimiter: str =
     """The requested columns of one file.
 
     Raises:
-        FedjobsError: DATA_NOT_FOUND, DATA_DOES_NOT_FIT (no such column), DATA_MALFORMED (naming file, line and column).
+        FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such column), DATA_MALFORMED (naming file, line and column).
     """
     header = _header(location, requests, delimiter)
     columns: Columns = {}
@@ -56,7 +56,7 @@ def _header(location: Location, requests: Sequence[ColumnRequest], delimiter: st
     for request in requests:
         if header.count(request.name) > 1:
             raise FedjobsError(
-                ErrorCode.DATA_DOES_NOT_FIT,
+                ErrorCode.SCHEMA_MISMATCH,
                 f"{location} has {header.count(request.name)} columns named '{request.name}'.",
                 "Give each column a name of its own.",
             )

@@ -18,7 +18,7 @@ def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
     """The requested arrays of one archive. Pickled objects are never loaded: they are code.
 
     Raises:
-        FedjobsError: DATA_NOT_FOUND, DATA_DOES_NOT_FIT (no such array), DATA_MALFORMED (naming file, row and array).
+        FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such array), DATA_MALFORMED (naming file, row and array).
     """
     with location.open() as file:
         try:

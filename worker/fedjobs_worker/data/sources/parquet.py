@@ -20,7 +20,7 @@ def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
     """The requested columns of one file; a column of lists becomes an array of that shape.
 
     Raises:
-        FedjobsError: DATA_NOT_FOUND, DATA_DOES_NOT_FIT (no such column), DATA_MALFORMED (naming file, row and column).
+        FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such column), DATA_MALFORMED (naming file, row and column).
     """
     with location.open() as file:
         try:

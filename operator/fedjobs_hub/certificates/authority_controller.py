@@ -1,0 +1,109 @@
+"""The authority in its Secret, and the certificates that everybody is to trust in a ConfigMap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fedjobs_api.times import Clock
+from fedjobs_common.errors import ErrorCode, FedjobsError
+
+from fedjobs_hub import names
+from fedjobs_hub.certificates import authorities
+from fedjobs_hub.certificates.authorities import Authority, MakeIssuer
+from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
+from fedjobs_hub.settings import Settings
+
+_ATTEMPTS = 5
+_LOG = structlog.get_logger(__name__)
+
+
+class AuthorityController:
+    """Looks after the authority; blocks. Several hubs may do so at once: of two that write, one is told to look again.
+
+    Args:
+        api: Of the cluster.
+        settings: Of the federation.
+        make: Makes an issuer.
+        clock: The time.
+    """
+
+    def __init__(self, api: ClusterApi, settings: Settings, make: MakeIssuer, clock: Clock) -> None:
+        self._api = api
+        self._namespace = settings.own_namespace
+        self._lifetimes = settings.lifetimes
+        self._make = make
+        self._clock = clock
+
+    def look(self) -> Authority:
+        """The authority as it should be now, written down and published.
+
+        Raises:
+            ApiError: The cluster refuses or does not answer.
+            FedjobsError: UNAVAILABLE: others changed it all the time.
+        """
+        for _ in range(_ATTEMPTS):
+            authority = self._looked()
+            if authority is not None:
+                self._publish(authority)
+                return authority
+        raise FedjobsError(ErrorCode.UNAVAILABLE, f"The Secret {names.AUTHORITY} changes all the time.", "Try again.")
+
+    def _looked(self) -> Authority | None:
+        """None where another one has written meanwhile."""
+        secret = self._api.get(Resource.SECRET, self._namespace, names.AUTHORITY)
+        if secret is None:
+            authority = authorities.first(self._clock(), self._make)
+            if self._api.create(Resource.SECRET, self._secret(authority, {})) is None:
+                return None
+            _LOG.info("the federation has a new authority", secret=names.AUTHORITY)
+            return authority
+        annotations = secret["metadata"].get("annotations", {})
+        before = authorities.read(secret.get("data") or {}, annotations.get(names.ROTATED, ""))
+        asked = annotations.get(names.ROTATE, "")
+        if before is None:
+            after = authorities.first(self._clock(), self._make)
+        else:
+            after = authorities.advanced(before, asked, self._clock(), self._lifetimes, self._make)
+        if after == before:
+            return after
+        if self._api.replace(Resource.SECRET, self._secret(after, secret["metadata"])) is None:
+            return None
+        _LOG.info(
+            "the authority's generations have changed",
+            issue_from=[each.issues_from.isoformat() for each in after.generations],
+        )
+        return after
+
+    def _secret(self, authority: Authority, metadata: Body) -> dict[str, Any]:
+        kept = {key: metadata[key] for key in ("resourceVersion", "labels", "annotations") if key in metadata}
+        annotations = kept.get("annotations", {}) | ({names.ROTATED: authority.rotated} if authority.rotated else {})
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "labels": names.LABELS,
+                **kept,
+                "name": names.AUTHORITY,
+                "namespace": self._namespace,
+                "annotations": annotations,
+            },
+            "type": "Opaque",
+            "data": authorities.written(authority),
+        }
+
+    def _publish(self, authority: Authority) -> None:
+        data = {
+            names.SERVERS_TRUST: authority.servers_trust().decode(),
+            names.SILOS_TRUST: authority.silos_trust().decode(),
+        }
+        found = self._api.get(Resource.CONFIG_MAP, self._namespace, names.TRUST)
+        if found is not None and found.get("data") == data:
+            return
+        metadata = {"name": names.TRUST, "namespace": self._namespace, "labels": names.LABELS}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        if found is None:
+            self._api.create(Resource.CONFIG_MAP, body)
+        else:
+            version = found["metadata"]["resourceVersion"]
+            self._api.replace(Resource.CONFIG_MAP, body | {"metadata": metadata | {"resourceVersion": version}})

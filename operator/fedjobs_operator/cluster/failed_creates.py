@@ -1,0 +1,39 @@
+"""Why there is no pod of a Job: the Job's controller says so in events, and nowhere else."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from fedjobs_api import times
+from fedjobs_api.names import ATTEMPT
+from fedjobs_api.times import Time
+
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.planning.conditions import PATIENCE
+
+Body = Mapping[str, Any]
+
+
+def is_overdue(job: Body, pods: list[Body], now: Time) -> bool:
+    """Whether a Job should have a pod by now, and has none."""
+    attempt = job["metadata"].get("labels", {}).get(ATTEMPT)
+    if any(pod["metadata"].get("labels", {}).get(ATTEMPT) == attempt for pod in pods):
+        return False
+    if job.get("spec", {}).get("suspend") or job.get("status", {}).get("conditions"):
+        return False
+    return now >= times.read(job["metadata"]["creationTimestamp"]) + PATIENCE
+
+
+def words(api: KubernetesApi, job: Body) -> str:
+    """What the Job's controller was told when it wanted to make a pod last; empty: nothing is known. Blocks."""
+    metadata = job["metadata"]
+    fields = f"involvedObject.uid={metadata['uid']},reason=FailedCreate"
+    events = api.all("Event", metadata["namespace"], fields=fields)
+    return str(max(events, key=_last)["message"]) if events else ""
+
+
+def _last(event: Body) -> datetime.datetime:
+    at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return times.read(at)

@@ -1,0 +1,160 @@
+"""Listens to coordinators: one task for each that runs, which dials it over mutual TLS and hears its status.
+
+On the same connection it tells the coordinator which silos take part no more, at first and whenever that has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from fedjobs_api.names import JobRef
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.jobs.statuses import Phase, Status
+from fedjobs_protocol.reports.exclusions import Exclusion
+
+from fedjobs_operator.cluster.cache import JobKey
+
+_LOG = structlog.get_logger()
+_AGAIN_S = 2.0
+_DIALS = 5
+"""After so many that failed in a row, people are told: the first ones may come before the pod's network is ready."""
+_LONGEST_TROUBLE = 300
+_ENDED = frozenset({Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED})
+
+
+class Reports(Protocol):
+    """A connection to one coordinator, see `fedjobs_protocol.reports.reports_client.ReportsClient`."""
+
+    def watch(self) -> AsyncIterator[Status]:
+        """Its statuses, for a while."""
+
+    async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        """Tells it all silos that take part no more."""
+
+
+Dial = Callable[[JobRef], AbstractAsyncContextManager[Reports]]
+
+
+@dataclass
+class _Followed:
+    uid: str
+    exclusions: Sequence[Exclusion]
+    report: Status | None = None
+    untold: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the coordinator is to be told the exclusions."""
+    task: asyncio.Task[None] | None = None
+    failed: int = 0
+    """Dials in a row."""
+    trouble: str = ""
+
+
+class CoordinatorWatch:
+    """The last report of each coordinator.
+
+    Args:
+        dial: Connects to a coordinator.
+        heard: Called after each new report, and where a coordinator cannot be heard for a while.
+    """
+
+    def __init__(self, dial: Dial, heard: Callable[[JobKey], Awaitable[None]]) -> None:
+        self._dial = dial
+        self._heard = heard
+        self._followed: dict[JobKey, _Followed] = {}
+
+    def report(self, key: JobKey) -> Status | None:
+        """The last report of a job's coordinator."""
+        followed = self._followed.get(key)
+        return None if followed is None else followed.report
+
+    def trouble(self, key: JobKey) -> str:
+        """Why a job's coordinator cannot be heard, after some attempts; empty: it can, or that is not known yet."""
+        followed = self._followed.get(key)
+        return "" if followed is None else followed.trouble
+
+    def follow(self, key: JobKey, ref: JobRef, exclusions: Sequence[Exclusion] = ()) -> None:
+        """Listens from now on, unless it does already.
+
+        Args:
+            key: Of the job.
+            ref: Which job it is.
+            exclusions: What the coordinator is to know of its silos from now on.
+        """
+        followed = self._followed.get(key)
+        if followed is None or followed.uid != ref.uid or followed.task is None or followed.task.done():
+            self.forget(key)
+            followed = self._followed[key] = _Followed(ref.uid, exclusions)
+            followed.task = asyncio.create_task(self._follow(key, ref, followed), name=f"follow {key}")
+        elif followed.exclusions != exclusions:
+            followed.exclusions = exclusions
+            followed.untold.set()
+
+    def forget(self, key: JobKey) -> None:
+        """Listens no more."""
+        followed = self._followed.pop(key, None)
+        if followed is not None and followed.task is not None:
+            followed.task.cancel()
+
+    async def close(self) -> None:
+        """Listens to nobody any more."""
+        tasks = [followed.task for followed in self._followed.values() if followed.task is not None]
+        for key in list(self._followed):
+            self.forget(key)
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self, key: JobKey, ref: JobRef, followed: _Followed) -> None:
+        """Until it is told to stop: a coordinator that is not there now is there again soon."""
+        while True:
+            try:
+                async with self._dial(ref) as reports:
+                    followed.untold.set()  # it may be another process, which knows nothing
+                    telling = asyncio.create_task(_tell(reports, followed, ref), name=f"tell {key}")
+                    try:
+                        await self._hear(reports, key, ref, followed)
+                    finally:
+                        telling.cancel()
+            except Exception as error:
+                await self._failed(key, followed, error)
+            report = followed.report
+            await asyncio.sleep(_AGAIN_S if report is None or report.phase not in _ENDED else _AGAIN_S * 5)
+
+    async def _failed(self, key: JobKey, followed: _Followed, error: Exception) -> None:
+        words = error.public if isinstance(error, FedjobsError) else f"{type(error).__name__}: {error}"
+        followed.failed += 1
+        log = _LOG.warning if followed.failed == _DIALS else _LOG.debug
+        log("the coordinator does not answer", job=key[1], namespace=key[0], dials=followed.failed, error=words)
+        if followed.failed == _DIALS:
+            followed.trouble = words[:_LONGEST_TROUBLE]
+            await self._heard(key)
+
+    async def _hear(self, reports: Reports, key: JobKey, ref: JobRef, followed: _Followed) -> None:
+        async for status in reports.watch():
+            if status.job_uid != ref.uid:
+                continue
+            if followed.report is not None and followed.report.epoch != status.epoch:
+                followed.untold.set()  # a coordinator was started again behind the same connection
+            followed.report, followed.failed, followed.trouble = status, 0, ""
+            await self._heard(key)
+
+
+async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
+    """Tells the coordinator the exclusions whenever it is to be told them; tries again where that fails."""
+    while True:
+        await followed.untold.wait()
+        followed.untold.clear()
+        exclusions = followed.exclusions
+        try:
+            await reports.exclude(exclusions)
+        except Exception as error:
+            if exclusions:
+                text = "the coordinator was not told who takes part no more"
+                _LOG.warning(text, job=ref.name, namespace=ref.namespace, error=str(error))
+            await asyncio.sleep(_AGAIN_S)
+            followed.untold.set()

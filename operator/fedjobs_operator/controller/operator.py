@@ -1,0 +1,171 @@
+"""The operator as a whole: what kopf sees goes into a queue, and a few tasks look at what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fedjobs_api.api_calls import ApiError
+from fedjobs_api.names import KIND, JobRef
+from fedjobs_common.thread_imports import import_what_threads_need
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.pod_identities import PodIdentities
+from fedjobs_protocol.identities.renewals import Renewing
+from fedjobs_protocol.reports.reports_client import ReportsClient, open_reports
+
+from fedjobs_operator import metrics
+from fedjobs_operator.cluster.applier import Applier
+from fedjobs_operator.cluster.cache import Cache, JobKey
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.resync import Resync
+from fedjobs_operator.cluster.sweeper import Sweeper
+from fedjobs_operator.cluster.trust import Trust
+from fedjobs_operator.controller.coordinator_watch import CoordinatorWatch
+from fedjobs_operator.controller.reconciler import Reconciler
+from fedjobs_operator.controller.work_queue import WorkQueue
+from fedjobs_operator.settings import Settings
+
+_LOG = structlog.get_logger()
+_WORKERS = 8
+_MEMORY_EVERY_S = 30.0
+
+
+class Operator:
+    """Lives in one event loop, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._cache = Cache()
+        self._queue: WorkQueue[JobKey] = WorkQueue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reconciler: Reconciler | None = None
+        self._watch: CoordinatorWatch | None = None
+        self._sweeper: Sweeper | None = None
+        self._renewing: Renewing | None = None
+
+    async def start(self) -> None:
+        """Begins to look at jobs. The hub need not be there: without it, only coordinators are not heard."""
+        import_what_threads_need()
+        api = await asyncio.to_thread(KubernetesApi.connect)
+        trust = Trust(api, self._settings.own_namespace)
+        await asyncio.to_thread(trust.look)
+        sweeping = self._sweeper = Sweeper(api, self._cache, self._settings.own_namespace)
+        resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone)
+        # Before any job: a silo, or a child, that was not seen yet is not one that is gone.
+        await sweeping.look_at_silos()
+        await resyncing.begin()
+        renewing = self._renewing = _renewing(self._settings, trust)
+        renewing.start()
+        self._watch = CoordinatorWatch(lambda ref: self._dial(ref, renewing), self._queue.add)
+        applier = Applier(api, self._settings.own_namespace)
+        self._reconciler = Reconciler(
+            api, self._cache, applier, self._watch, self._settings, lambda: trust.pem, self._queue.add
+        )
+        self._tasks = [
+            asyncio.create_task(self._work(self._reconciler), name=f"reconcile {n}") for n in range(_WORKERS)
+        ]
+        self._tasks.append(asyncio.create_task(self._measure(), name="measure"))
+        self._tasks.append(asyncio.create_task(_give_memory_back(), name="memory"))
+        self._tasks.append(asyncio.create_task(trust.run(self._look_at_all), name="trust"))
+        self._tasks.append(asyncio.create_task(sweeping.run(self._look_at_all), name="sweep"))
+        self._tasks.append(asyncio.create_task(resyncing.run(), name="resync"))
+
+    async def stop(self) -> None:
+        """Looks at nothing any more; what is half done is done again by the next operator."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._watch is not None:
+            await self._watch.close()
+        if self._renewing is not None:
+            self._renewing.close()
+
+    async def saw_job(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """A FederatedJob is there, changed or was deleted."""
+        if deleted and self._reconciler is not None:
+            self._reconciler.forget(body["metadata"]["uid"])
+        if deleted and self._sweeper is not None:
+            self._sweeper.soon()
+        await self._queue.add(self._cache.saw_job(body, deleted=deleted))
+
+    async def saw_child(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """One of a job's children is there, changed or was deleted."""
+        key = self._cache.saw_child(kind, body, deleted=deleted)
+        if key is not None:
+            await self._queue.add(key)
+
+    async def saw_silo(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """A Silo is there, changed or was deleted: a job may be accepted now, or has to go on without it."""
+        if self._cache.saw_silo(body, deleted=deleted):
+            await self._look_at_all()
+
+    async def _is_gone(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Somebody deleted it, and no event told that."""
+        if kind == KIND:
+            await self.saw_job(body, deleted=True)
+        else:
+            await self.saw_child(kind, body, deleted=True)
+
+    async def _look_at_all(self) -> None:
+        for key in self._cache.jobs():
+            await self._queue.add(key)
+
+    @asynccontextmanager
+    async def _dial(self, ref: JobRef, renewing: Renewing) -> AsyncIterator[ReportsClient]:
+        name = self._settings.front_door.server_name(ref.uid)
+        async with open_reports(ref.address, name, renewing.current()) as reports:
+            yield reports
+
+    async def _work(self, reconciler: Reconciler) -> None:
+        while True:
+            key = await self._queue.get()
+            began = time.monotonic()
+            try:
+                await reconciler.reconcile(key)
+            except Exception as error:
+                metrics.RECONCILES.labels("error").inc()
+                expected = isinstance(error, ApiError | OSError)
+                log = _LOG.warning if expected else _LOG.exception
+                log("a look at a job failed; it is tried again", namespace=key[0], job=key[1], error=str(error))
+                await self._queue.failed(key)
+            else:
+                metrics.RECONCILES.labels("success").inc()
+                await self._queue.done(key)
+            finally:
+                metrics.RECONCILE_SECONDS.observe(time.monotonic() - began)
+
+    async def _measure(self) -> None:
+        while True:
+            metrics.QUEUE_DEPTH.set(len(self._queue))
+            metrics.JOBS.clear()
+            for phase, count in self._cache.phases().items():
+                metrics.JOBS.labels(phase).set(count)
+            await asyncio.sleep(5)
+
+
+async def _give_memory_back() -> None:
+    while True:
+        await asyncio.sleep(_MEMORY_EVERY_S)
+        await asyncio.to_thread(give_memory_back)
+
+
+def _renewing(settings: Settings, trust: Trust) -> Renewing:
+    hub = settings.hub
+    asking = PodIdentities(
+        hub.address, hub.name, settings.token, lambda: trust.pem.encode(), EnrolmentClient.issue_operator
+    )
+    return Renewing(asking.obtain, asking.renew)
+
+
+def give_memory_back() -> None:
+    """Does nothing where the C library has no such call."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

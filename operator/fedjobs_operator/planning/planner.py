@@ -1,0 +1,164 @@
+"""What is to be done about a job: a pure function of the job, of what is there, and of the time.
+
+It is asked again whenever something changed, and says the same until it has been carried out: nothing depends on which
+event it was, or on what an operator remembers.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fedjobs_api import times
+from fedjobs_api.conditions import JobCondition, Reason
+from fedjobs_api.names import JobRef
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase
+from fedjobs_api.times import Time
+
+from fedjobs_operator.children import storage
+from fedjobs_operator.planning import attempts, conditions, coordination, endings, progress, ttl
+from fedjobs_operator.planning.acceptance import NotAccepted, accept
+from fedjobs_operator.planning.conditions import Verdict, Verdicts
+from fedjobs_operator.planning.observations import Observed
+from fedjobs_operator.planning.plans import Case, Plan
+from fedjobs_operator.settings import Settings
+
+_REMEDY = "It is tried again, in a minute at the latest."
+
+
+def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: Time) -> Plan:
+    """The plan for a job.
+
+    Args:
+        body: The FederatedJob, as the API server has it.
+        observed: What else is there.
+        settings: Of the operator.
+        now: The time, UTC.
+    """
+    metadata = body["metadata"]
+    before = FederatedJobStatus.model_validate(observed.status)
+    if "deletionTimestamp" in metadata:
+        return Plan(before)  # the cluster deletes what the job owns
+    if endings.is_over(before):
+        return ttl.kept(body, before, now)
+    ref = JobRef(metadata["namespace"], metadata["name"], metadata["uid"])
+    generation = int(metadata["generation"])
+    if observed.refused:
+        return _refused(before, observed.refused, generation, now)
+    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespace)
+    if isinstance(accepted, NotAccepted):
+        return _not_accepted(before, accepted, generation, now)
+    case = Case(ref, generation, accepted, observed, before, settings, now)
+    return replace(_accepted(case), resolved=accepted.resolved)
+
+
+def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: int, now: Time) -> Plan:
+    verdicts = {JobCondition.ACCEPTED: Verdict(False, verdict.reason, verdict.message)}
+    found = conditions.carried_on(before, verdicts, generation, now)
+    update = {"phase": before.phase or JobPhase.PENDING, "conditions": found, "observed_generation": generation}
+    return Plan(before.model_copy(update=update))
+
+
+def _refused(before: FederatedJobStatus, words: str, generation: int, now: Time) -> Plan:
+    """The job of which the API server refused an object: nobody who runs a job reads the operator's log.
+
+    A coordinator that runs needs nothing new to go on: it stays as it is.
+
+    """
+    if conditions.is_true(before, JobCondition.COORDINATOR_READY):
+        return Plan(before)
+    verdict = Verdict(False, Reason.OBJECT_REJECTED, f"{words.rstrip('.')}. {_REMEDY}")
+    found = conditions.carried_on(before, {JobCondition.COORDINATOR_READY: verdict}, generation, now)
+    update = {"phase": before.phase or JobPhase.PENDING, "conditions": found, "observed_generation": generation}
+    return Plan(before.model_copy(update=update))
+
+
+def _accepted(case: Case) -> Plan:
+    verdicts = _accepted_verdicts(case)
+    spec = case.accepted.job.spec
+    decision = attempts.decide(case.observed.attempts, case.before.attempt or 1, spec.backoff_limit, case.now)
+    if isinstance(decision, attempts.Over):  # also where somebody suspends the job in the same moment
+        return _ended(
+            case, verdicts, endings.of_attempt(case.ref, case.accepted.job, decision.last, case.observed.report)
+        )
+    if spec.suspend:
+        return _suspended(case, verdicts)
+    if isinstance(decision, attempts.GaveUp):
+        return _ended(case, verdicts, endings.gave_up(decision.last, spec.backoff_limit))
+    deadline = ttl.fails_at(spec, datetime.datetime.fromisoformat(case.started))
+    if deadline is not None and case.now >= deadline:
+        return _ended(case, verdicts, endings.too_late(spec.active_deadline_seconds or 0))
+    if isinstance(decision, attempts.Wait):
+        crashed = {**verdicts, JobCondition.COORDINATOR_READY: conditions.crashed(decision.last)}
+        status = case.status(JobPhase.STARTING, crashed, start_time=case.started, attempt=decision.last.number)
+        return Plan(status, look_again=decision.until)
+    return coordination.coordinated(case, verdicts, decision.number, deadline)
+
+
+def _accepted_verdicts(case: Case) -> Verdicts:
+    silos = ", ".join(case.accepted.resolved.silos)
+    verdicts = {JobCondition.ACCEPTED: Verdict(True, Reason.RESOLVED, f"The job is run by {silos}.")}
+    if changed := case.accepted.changed:
+        message = f"The run goes on as it was accepted; edited since: {changed} To run that, make a new job."
+        verdicts[JobCondition.SPEC_CHANGED] = Verdict(True, Reason.CHANGES_IGNORED, message)
+    elif conditions.is_true(case.before, JobCondition.SPEC_CHANGED):
+        verdicts[JobCondition.SPEC_CHANGED] = Verdict(False, Reason.CHANGES_IGNORED)
+    return verdicts
+
+
+def _suspended(case: Case, accepted: Verdicts) -> Plan:
+    """No coordinator and no workers; checkpoints stay. What was resolved is fixed all the same."""
+    last = case.last
+    how = "Set spec.suspend to false to go on."
+    verdicts = {**accepted, JobCondition.SUSPENDED: Verdict(True, Reason.SUSPENDED_BY_SPEC, how)}
+    if last is not None:
+        ended = Verdict(False, Reason.SUSPENDED_BY_SPEC, "The job is suspended.")
+        verdicts[JobCondition.COORDINATOR_READY] = ended
+    status = case.status(
+        JobPhase.SUSPENDED, verdicts, resolved=case.resolved, start_time=None, silos=None, invitation=None
+    )
+    delete: tuple[str, ...] = ()
+    suspend: dict[str, bool] = {}
+    if last is not None and last.ended_at is None and not last.deleting:
+        if case.queued:  # whether that Job is suspended is the queue's to say
+            delete = (case.ref.attempt(last.number),)
+        elif not last.suspended:
+            suspend = {case.ref.attempt(last.number): True}
+    return Plan(
+        progress.progressed(status, case.accepted.resolved, None),
+        withdraw=case.before.attempt is not None or last is not None,
+        suspend=suspend,
+        delete=delete,
+    )
+
+
+def _ended(case: Case, accepted: Verdicts, ending: endings.Ending) -> Plan:
+    """The job is over, one way or the other."""
+    last = case.last
+    verdicts = {**accepted, ending.condition: Verdict(True, ending.reason, ending.message)}
+    verdicts[JobCondition.COORDINATOR_READY] = Verdict(False, Reason.JOB_FINISHED, "The job is over.")
+    if ending.quorum_missing:
+        verdicts[JobCondition.QUORUM_REACHED] = Verdict(False, Reason.QUORUM_NOT_REACHED, ending.message)
+    for kind in (JobCondition.SUSPENDED, JobCondition.NODE_LOST):
+        if conditions.is_true(case.before, kind):
+            verdicts[kind] = Verdict(False, Reason.JOB_FINISHED, "The job is over.")
+    status = case.status(
+        ending.phase,
+        verdicts,
+        completion_time=times.written(case.now),
+        invitation=None,
+        resolved=case.resolved,
+        result=ending.result or case.before.result,
+        completed_rounds=max(case.before.completed_rounds or 0, ending.round),
+        computation_digest=ending.computation or case.before.computation_digest,
+        restarts=max(case.before.restarts or 0, 0 if last is None else last.number - 1),
+    )
+    still_runs = last is not None and last.ended_at is None and not last.deleting
+    return Plan(
+        progress.progressed(status, case.accepted.resolved, case.observed.report),
+        withdraw=True,
+        delete=(case.ref.attempt(last.number),) if last is not None and still_runs else (),
+        own_claim=ending.condition is JobCondition.COMPLETE and storage.is_deleted_once_exported(case.accepted.job),
+    )

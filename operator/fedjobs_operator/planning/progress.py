@@ -1,0 +1,92 @@
+"""From the coordinator's own words to the job's status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedjobs_api.conditions import Reason
+from fedjobs_api.statuses import FederatedJobStatus, JobPhase, SiloRow
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
+
+from fedjobs_operator.planning.conditions import Verdict
+
+_JOINED = frozenset({SiloState.READY, SiloState.WORKING})
+_MOST_METRICS = 64
+_PHASES = {
+    Phase.STARTING: JobPhase.STARTING,
+    Phase.WAITING_FOR_SILOS: JobPhase.WAITING_FOR_SILOS,
+    Phase.RUNNING: JobPhase.RUNNING,
+    Phase.EXPORTING: JobPhase.EXPORTING,
+}
+
+
+def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status | None) -> FederatedJobStatus:
+    """The status with rounds, silos and metrics; without a report the silos are those that are invited.
+
+    A coordinator that was started again counts from nothing until it has read its checkpoint: rounds that are finished
+    stay so.
+    """
+    if report is None:
+        if status.silos:
+            return status
+        rows = [SiloRow(name=name, state=SiloState.INVITED) for name in resolved.silos]
+        return status.model_copy(update={"silos": rows, "ready_silos": 0, "total_silos": len(rows)})
+    changes: dict[str, Any] = {
+        "completed_rounds": max(status.completed_rounds or 0, report.round),
+        "total_rounds": report.rounds or status.total_rounds,
+        "silos": [_row(silo) for silo in report.silos],
+        "ready_silos": sum(silo.state in _JOINED for silo in report.silos),
+        "total_silos": len(report.silos),
+        "epoch": report.epoch,
+        "computation_digest": report.computation or status.computation_digest,
+    }
+    if report.metrics:
+        shown = sorted(report.metrics.items())[:_MOST_METRICS]
+        changes["metrics"] = {name: format(value, ".6g") for name, value in shown}
+    return status.model_copy(update=changes)
+
+
+def phase(report: Status | None, before: JobPhase | None, *, listens: bool) -> JobPhase:
+    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts.
+
+    Args:
+        report: The coordinator's last.
+        before: What was said before.
+        listens: Whether the coordinator runs, as far as is known: an operator that was started anew hears it later.
+    """
+    if report is None:
+        return before if listens and before is not None and before in _PHASES.values() else JobPhase.STARTING
+    return _PHASES.get(report.phase) or before or JobPhase.STARTING
+
+
+def quorum(report: Status | None, minimum: int) -> Verdict | None:
+    """Whether enough silos have joined; None where nothing is known of it."""
+    if report is None or report.phase not in (Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING, Phase.COMPLETE):
+        return None
+    if report.phase is not Phase.WAITING_FOR_SILOS:
+        return Verdict(True, Reason.QUORUM_REACHED, f"At least {silos(minimum)} joined.")
+    missing = [silo for silo in report.silos if silo.state not in _JOINED]
+    reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
+    ready = len(report.silos) - len(missing)
+    why = f"Missing: {reasons}." if missing else "They are looking at the computation."
+    message = f"{silos(ready)} joined, of at least {minimum}. {why}"
+    return Verdict(False, Reason.WAITING_FOR_SILOS, message)
+
+
+def silos(count: int) -> str:
+    """So many silos, with the verb."""
+    return f"{count} silo has" if count == 1 else f"{count} silos have"
+
+
+def _row(silo: SiloStatus) -> SiloRow:
+    """What there is nothing to say of is absent."""
+    return SiloRow(
+        name=silo.name,
+        state=silo.state,
+        reason=silo.reason or None,
+        message=silo.message or None,
+        device=silo.device or None,
+        clients=silo.clients or None,
+        restarts=silo.restarts or None,
+    )

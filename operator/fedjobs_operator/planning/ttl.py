@@ -1,0 +1,56 @@
+"""What becomes of a job that is over: it is kept, until its time to live has passed."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from fedjobs_api import times
+from fedjobs_api.conditions import JobCondition
+from fedjobs_api.federated_jobs import Spec
+from fedjobs_api.statuses import FederatedJobStatus
+from fedjobs_api.times import Time
+
+from fedjobs_operator.planning import conditions
+from fedjobs_operator.planning.plans import Plan
+
+
+def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan:
+    """The plan for it, which needs nothing but the object itself.
+
+    Args:
+        body: The FederatedJob.
+        before: Its status.
+        now: The time.
+    """
+    completed = times.read(before.completion_time or times.written(now))
+    status = before.model_copy(update={"observed_generation": int(body["metadata"]["generation"])})
+    if _takes_something_along(body["spec"], before):
+        return Plan(status)
+    until = is_deleted_at(body["spec"].get("ttlSecondsAfterFinished"), completed)
+    is_due = until is not None and now >= until
+    return Plan(status, delete_job=is_due, look_again=None if is_due else until)
+
+
+def _takes_something_along(spec: Mapping[str, Any], before: FederatedJobStatus) -> bool:
+    """Whether the claim would be deleted too, and may hold what is nowhere else.
+
+    That is a result that could not be exported, or finished rounds; then a person decides, and no clock.
+    """
+    storage = (spec.get("coordinator") or {}).get("storage") or {}
+    return conditions.is_true(before, JobCondition.FAILED) and storage.get("whenDeleted") == "Delete"
+
+
+def fails_at(spec: Spec, started: Time) -> Time | None:
+    """When the job fails if it has not ended by then; the clock begins anew when a job is resumed, as a Job's does."""
+    return _after(started, spec.active_deadline_seconds)
+
+
+def is_deleted_at(seconds: int | None, completed: Time) -> Time | None:
+    """When a job that is over is deleted. A job is complete only when its result's storage has confirmed it."""
+    return _after(completed, seconds)
+
+
+def _after(time: Time, seconds: int | None) -> Time | None:
+    return None if seconds is None else time + datetime.timedelta(seconds=seconds)

@@ -1,0 +1,247 @@
+"""One look at a job: what is done, written and told, in this order."""
+
+from __future__ import annotations
+
+import pytest
+from fedjobs_api.api_calls import ApiError
+
+from tests.operator.attempts import an_attempt, at
+from tests.operator.builders import a_job, a_report, a_silo_object
+from tests.operator.memory_apis import MemoryApi
+from tests.operator.worlds import World, in_a_world, listening
+
+
+def test_what_is_done_is_done_before_the_status_and_events_come_last() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        kinds = [kind for _, kind, _ in world.api.calls]
+        assert kinds[0] == "ConfigMap"
+        assert kinds.index("Job") < kinds.index("FederatedJob") < kinds.index("Event")
+
+    in_a_world(test)
+
+
+def test_a_look_at_a_job_of_which_nothing_is_new_makes_no_call() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        world.saw_attempt(an_attempt())
+        await world.look()
+        world.api.calls.clear()
+        world.now = at(5)
+        await world.look()
+        assert world.api.calls == []
+
+    in_a_world(test)
+
+
+def test_where_the_api_server_is_in_trouble_no_status_is_written() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "etcd is away")
+        with pytest.raises(ApiError, match="etcd is away"):
+            await world.look()
+        assert (world.written(), world.api.called("create", "Event")) == (0, [])
+
+    in_a_world(test)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"), [("PersistentVolumeClaim", "create"), ("Job", "create"), ("Service", "apply")]
+)
+def test_what_was_refused_is_told_with_the_servers_words_until_it_is_not(kind: str, verb: str) -> None:
+    async def test(world: World) -> None:
+        world.api.refused[verb, kind] = ApiError(403, "exceeded quota: small")
+        for _ in range(2):
+            with pytest.raises(ApiError, match="exceeded quota"):
+                await world.look()
+        (found,) = world.status["conditions"]
+        assert (found["type"], found["status"], found["reason"]) == ("CoordinatorReady", "False", "ObjectRejected")
+        assert f"refuses the {kind} " in found["message"]
+        assert "exceeded quota: small" in found["message"]
+        assert (world.written(), len(world.api.called("create", "Event"))) == (1, 1)
+        world.api.refused.clear()
+        await world.look()
+        assert {c["type"]: c["reason"] for c in world.status["conditions"]} == {
+            "Accepted": "Resolved",
+            "CoordinatorReady": "PodStarting",
+        }
+
+    in_a_world(test)
+
+
+def test_a_refusal_does_not_touch_a_coordinator_that_runs() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        before = world.status
+        world.api.refused["apply", "Service"] = ApiError(403, "exceeded quota")
+        world.reconciler.forget(a_job().body["metadata"]["uid"])
+        with pytest.raises(ApiError):
+            await world.look()
+        assert world.status == before
+
+    in_a_world(test)
+
+
+def test_why_there_is_no_pod_is_read_from_the_jobs_events() -> None:
+    async def test(world: World) -> None:
+        await world.look()
+        world.saw_attempt(an_attempt().without_pod())
+        uid = an_attempt().job["metadata"]["uid"]
+        event = {
+            "metadata": {"namespace": "team"},
+            "message": "violates PodSecurity",
+            "lastTimestamp": "2026-01-31T12:00:01Z",
+        }
+        world.api.objects["Event", "why"] = event | {"involvedObject": {"uid": uid}}
+        world.now = at(14)
+        await world.look()
+        assert world.api.called("each", "Event") == []
+        world.now = at(15)
+        await world.look()
+        found = {c["type"]: c for c in world.status["conditions"]}["CoordinatorReady"]
+        assert (found["status"], found["reason"]) == ("False", "FailedCreate")
+        assert found["message"].endswith("violates PodSecurity")
+        world.saw_attempt(an_attempt().ready())
+        await world.look()
+        assert world.status["conditions"][1]["reason"] == "Listening"
+
+    in_a_world(test)
+
+
+def test_a_job_that_runs_is_not_said_to_start_because_the_operator_did() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=3))
+        await world.look()
+        assert world.status["phase"] == "Running"
+        other = World(a_job(), world.api)
+        other.saw_attempt(an_attempt().ready())
+        await other.look()
+        assert other.status["phase"] == "Running"
+        await other.followers.close()
+
+    in_a_world(test)
+
+
+def test_a_coordinator_is_told_who_was_suspended_or_is_gone_and_who_is_back() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        world.objects.saw_silo(a_silo_object("hospital-b", 2, suspended=True), deleted=False)
+        await world.look()
+        world.objects.saw_silo(a_silo_object("hospital-a", 3), deleted=True)
+        await world.look()
+        world.objects.saw_silo(a_silo_object("hospital-a", 4), deleted=False)
+        world.objects.saw_silo(a_silo_object("hospital-b", 5), deleted=False)
+        await world.look()
+        assert world.excluded == [[], ["hospital-b"], ["hospital-a", "hospital-b"], []]
+
+    in_a_world(test)
+
+
+def test_a_status_that_could_not_be_written_is_not_told_of() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["apply", "FederatedJob"] = ApiError(500, "etcd is away")
+        with pytest.raises(ApiError, match="etcd"):
+            await world.look()
+        assert world.api.called("create", "Event") == []
+        world.api.refused.clear()
+        await world.look()
+        assert world.api.called("create", "Event") != []
+
+    in_a_world(test)
+
+
+def test_progress_is_written_no_more_often_than_people_look() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=1))
+        await world.look()  # the phase is another one: that is written at once
+        before = world.written()
+        world.later.clear()
+        await world.hear(a_report(round=2))
+        world.now = at(10.5)
+        await world.look()
+        assert (world.written(), world.later) == (before, [1.5])
+        world.now = at(12)
+        await world.look()
+        assert (world.written(), world.status["completedRounds"]) == (before + 1, 2)
+
+    in_a_world(test)
+
+
+def test_what_a_coordinator_said_last_is_in_the_last_status() -> None:
+    """It was said too soon after another word to be written by itself, and the pod has ended meanwhile."""
+
+    async def test(world: World) -> None:
+        await listening(world)
+        await world.hear(a_report(round=1, metrics={"loss": 0.5}))
+        await world.look()
+        await world.hear(a_report(round=2, metrics={"loss": 0.25}))
+        world.saw_attempt(an_attempt().exited(0, "Completed"))
+        await world.look()
+        world.saw_attempt(an_attempt().complete(round=2))
+        await world.look()
+        assert (world.status["phase"], world.status["metrics"]) == ("Complete", {"loss": "0.25"})
+
+    in_a_world(test)
+
+
+def test_an_operator_that_was_started_anew_reads_what_the_job_was_resolved_to() -> None:
+    async def first(world: World) -> None:
+        await world.look()
+
+    async def second(world: World) -> None:
+        world.api.calls.clear()
+        world.saw(a_job().edited("spec.program.parameters.rounds", 99))
+        world.saw_attempt(an_attempt())
+        await world.look()
+        assert world.api.called("get", "ConfigMap") == ["digits-resolved"]
+        assert world.api.called("create", "Job") == []
+        assert [c["type"] for c in world.status["conditions"] if c["status"] == "True"] == ["Accepted", "SpecChanged"]
+
+    api = MemoryApi()
+    in_a_world(first, api=api)
+    in_a_world(second, api=api)
+
+
+def test_what_was_written_down_before_an_operator_was_killed_counts() -> None:
+    """It had not come to write the status, and the job was edited since."""
+
+    async def first(world: World) -> None:
+        world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "killed here")
+        with pytest.raises(ApiError):
+            await world.look()
+
+    async def second(world: World) -> None:
+        world.api.refused.clear()
+        await world.look()
+        assert world.later == [0]
+        await world.look()
+        accepted = {c["type"]: c["status"] for c in world.status["conditions"]}
+        assert accepted["Accepted"] == accepted["SpecChanged"] == "True"
+
+    api = MemoryApi()
+    in_a_world(first, api=api)
+    in_a_world(second, a_job().edited("spec.program.parameters.rounds", 99), api)
+
+
+def test_an_event_that_cannot_be_posted_takes_no_other_along() -> None:
+    async def test(world: World) -> None:
+        world.api.refused["create", "Event"] = ApiError(403, "exceeded quota")
+        await listening(world)
+        assert len(world.api.called("create", "Event")) > 1
+        assert world.status["conditions"][1]["reason"] == "Listening"
+
+    in_a_world(test)
+
+
+def test_a_job_that_is_over_needs_no_further_call() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        world.saw_attempt(an_attempt().complete(result="s3://models/digits"))
+        await world.look()
+        assert world.status["phase"] == "Complete"
+        world.api.calls.clear()
+        await world.look()
+        assert world.api.calls == []
+
+    in_a_world(test)

@@ -1,0 +1,138 @@
+"""What no event tells of children."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fedjobs_api.api_calls import FORBIDDEN, ApiError
+from fedjobs_api.names import SELECTOR
+from fedjobs_operator.cluster.cache import CHILDREN, Cache
+from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.cluster.resync import Resync
+from fedjobs_operator.controller.operator import Operator
+
+from tests.operator.attempts import UID, an_attempt
+from tests.operator.builders import SETTINGS, a_job, a_silo_object
+from tests.operator.memory_apis import MemoryApi
+from tests.operator.virtual_time import in_virtual_time, now
+
+LABELS = dict(label.split("=") for label in SELECTOR.split(","))
+
+
+def ours(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], "labels": {**body["metadata"]["labels"], **LABELS}}}
+
+
+class World:
+    """A job with a Job and a pod that the operator knows, and which are there."""
+
+    def __init__(self) -> None:
+        self.api, self.objects = MemoryApi(), Cache()
+        self.gone: list[tuple[str, str]] = []
+        attempt = an_attempt(1)
+        assert attempt.pod is not None
+        there = {"FederatedJob": a_job().body, "Job": ours(attempt.job), "Pod": ours(attempt.pod)}
+        for kind, body in there.items():
+            self.api.objects[kind, body["metadata"]["name"]] = body
+        self.objects.saw_job(there["FederatedJob"], deleted=False)
+        for kind in ("Job", "Pod"):
+            self.objects.saw_child(kind, there[kind], deleted=False)
+
+    async def _is_gone(self, kind: str, body: Mapping[str, Any]) -> None:
+        self.gone.append((kind, body["metadata"]["name"]))
+
+    def look(self, *namespaces: str) -> list[tuple[str, str]]:
+        asyncio.run(Resync(self.api, self.objects, namespaces, self._is_gone).look())
+        return self.gone
+
+
+def test_what_is_there_is_left_alone() -> None:
+    assert World().look() == []
+
+
+def test_each_kind_that_is_gone_is_told() -> None:
+    world = World()
+    names = list(world.api.objects)
+    world.api.objects.clear()
+    assert world.look() == names
+
+
+def test_a_job_of_the_same_name_is_another_one() -> None:
+    world = World()
+    world.api.objects["FederatedJob", "digits"] = a_job().with_("metadata.uid", "new").body
+    assert world.look() == [("FederatedJob", "digits")]
+
+
+def test_each_namespace_is_looked_at_where_the_operator_has_some() -> None:
+    world = World()
+    world.look("team", "other")
+    assert world.api.called("each", "FederatedJob") == ["team", "other"]
+    assert world.gone == []
+
+
+def test_nothing_is_listed_of_what_nothing_is_known_of() -> None:
+    world = World()
+    world.look()
+    assert world.api.called("each", "PersistentVolumeClaim") == []
+
+
+def names(objects: Cache) -> list[str]:
+    return [body["metadata"]["name"] for kind in CHILDREN for body in objects.children(UID, kind)]
+
+
+def test_all_children_that_are_there_are_known_at_the_beginning() -> None:
+    world, objects = World(), Cache()
+    asyncio.run(Resync(world.api, objects, (), world._is_gone).begin())
+    assert names(objects) == names(world.objects)
+
+
+def test_what_is_not_allowed_in_a_namespace_does_not_hide_the_rest() -> None:
+    world, objects = World(), Cache()
+    world.api.refused["each", "Pod"] = ApiError(FORBIDDEN, "not yours")
+    asyncio.run(Resync(world.api, objects, ("team",), world._is_gone).begin())
+    assert names(objects) == ["digits-coordinator-1"]
+
+
+def test_an_operator_that_cannot_see_what_there_is_does_not_begin() -> None:
+    world = World()
+    world.api.refused["each", "Job"] = ApiError(0, "does not answer")
+    with pytest.raises(ApiError, match="does not answer"):
+        asyncio.run(Resync(world.api, Cache(), (), world._is_gone).begin())
+
+
+def test_what_was_deleted_before_the_watches_began_is_noticed_soon() -> None:
+    world = World()
+
+    async def noticed() -> tuple[str, float]:
+        found: asyncio.Queue[str] = asyncio.Queue()
+        resyncing = Resync(world.api, world.objects, (), lambda kind, _: found.put(kind))
+        await resyncing.begin()
+        world.api.objects = {key: body for key, body in world.api.objects.items() if key[0] != "Pod"}
+        looking = asyncio.create_task(resyncing.run())
+        kind = await found.get()
+        looking.cancel()
+        return kind, now()
+
+    assert in_virtual_time(noticed()) == ("Pod", 10)
+
+
+def test_a_job_that_is_heard_of_before_its_children_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an operator is started anew: kopf's watches tell of jobs and of their children in any order."""
+    world = World()
+    for silo in ("hospital-a", "hospital-b"):
+        world.api.objects["Silo", silo] = a_silo_object(silo)
+    monkeypatch.setattr(KubernetesApi, "connect", lambda: world.api)
+
+    async def a_job_is_looked_at() -> None:
+        operator = Operator(SETTINGS)
+        await operator.start()
+        await operator.saw_job(a_job().body, deleted=False)
+        while not world.api.called("apply", "FederatedJob"):
+            await asyncio.sleep(0.01)
+        await operator.stop()
+
+    asyncio.run(asyncio.wait_for(a_job_is_looked_at(), 60))
+    assert world.api.called("create", "Job") == []
