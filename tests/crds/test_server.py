@@ -117,8 +117,8 @@ def test_kubectl_get_shows_the_state_in_one_line(server: ApiServer, jobs: Jobs) 
     jobs.create(a_job())
     jobs.write_status("digits", STATUS.model_dump(mode="json", by_alias=True, exclude_none=True))
     header, row = server.kubectl("get", "fj", "-n", jobs.namespace).splitlines()
-    assert header.split() == ["NAME", "PHASE", "ROUND", "SILOS", "RESTARTS", "AGE"]
-    assert row.split()[:-1] == ["digits", "Running", "7", "3/4", "1"]
+    assert header.split() == ["NAME", "PHASE", "ROUND", "READY", "SILOS", "RESTARTS", "AGE"]
+    assert row.split()[:-1] == ["digits", "Running", "7", "3", "4", "1"]
     wide = server.kubectl("get", "fedjobs", "-n", jobs.namespace, "-o", "wide")
     assert "s3://models/digits" in wide
 

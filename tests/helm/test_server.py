@@ -92,7 +92,7 @@ def test_the_rights_are_what_the_operator_needs(
     kubectl("create", "namespace", own)
     kubectl("apply", *(part for file in CRDS for part in ("-f", file)))
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *(part for file in CRDS for part in ("-f", file)))
-    settings = [] if everywhere else [f"namespaces={{{api_namespace}}}"]
+    settings = [] if everywhere else [f"watchNamespaces={{{api_namespace}}}"]
     rights = [each for each in helm.objects(*settings, namespace=own) if each["apiVersion"].startswith("rbac.")]
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([_silo(name) for name in SILOS]))
