@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The short bench; `make bench BENCH="--payload 100MB --silos 2,4,8"` measures something else.
 BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
 
-.PHONY: help setup demo test e2e lint format bench docs stubs crds reference clean
+.PHONY: help setup demo test test-all e2e lint format bench docs stubs crds reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,11 @@ demo: setup ## a real federated training on this machine: a coordinator and four
 	$(BIN)/fedjobs run examples/digits/job.yaml --silos examples/digits/silos.yaml --out runs/digits
 	$(BIN)/fedjobs result runs/digits
 
-test: setup ## all tests (PYTEST="-k word" to choose)
-	$(BIN)/pytest $(PYTEST)
+test: setup ## the tests, on all cores, in random order (PYTEST="-k word" to choose)
+	$(BIN)/pytest -n logical $(PYTEST)
+
+test-all: setup ## the same, and the tests of the test clusters themselves
+	$(BIN)/pytest -n logical -o norecursedirs="tests/e2e __pycache__" $(PYTEST)
 
 e2e: setup ## the end-to-end tests on a real cluster, which is built and started here (E2E="--cluster kind" for kind)
 	$(BIN)/python -m tests.e2e $(E2E)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from fedjobs_coordinator.terminations import Termination
+from fedjobs_coordinator.process.terminations import Termination
 
 _CRASHED = 70
 
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the coordinator to the end of its job."""
     termination = Termination()  # before anything is imported that takes time
     try:
-        from fedjobs_coordinator.command_line import run
+        from fedjobs_coordinator.process.command_line import run
 
         return run(arguments, termination, __doc__ or "")
     except Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 
 # When each happens, and what to do. A code without a line here is an error of `make lint`.
 MEANINGS: dict[ErrorCode, tuple[str, str]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 from fedjobs_operator import times
-from fedjobs_protocol.identities import enrolment_name
+from fedjobs_protocol.identities.identities import enrolment_name
 
 from fedjobs_hub import names
 from fedjobs_hub.calls import servers

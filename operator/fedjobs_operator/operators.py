@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fedjobs_protocol.hub_client import EnrolmentClient
-from fedjobs_protocol.pod_identities import PodIdentities
-from fedjobs_protocol.renewals import Renewing
-from fedjobs_protocol.reports_client import ReportsClient, open_reports
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.pod_identities import PodIdentities
+from fedjobs_protocol.identities.renewals import Renewing
+from fedjobs_protocol.reports.reports_client import ReportsClient, open_reports
 
 from fedjobs_operator import memory, metrics
 from fedjobs_operator.cluster.api_calls import ApiError

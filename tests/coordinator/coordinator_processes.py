@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fedjobs_coordinator.finished import FinishedProgram
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.jobs import ResolvedJob, ResolvedProgram
-from fedjobs_protocol.statuses import FinalWord, Status
+from fedjobs_common.ids import JobUid
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.statuses import FinalWord, Status
+from fedjobs_coordinator.state.finished_program import FinishedProgram
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
 from .builders import JOB, a_job
 

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_coordinator.programs import BUILTIN, seeds
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from tests.programs.contexts import Checkpoints, InProcessContext, KilledError, classes
 from tests.programs.jobs import fedavg, layers

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.program_context import ProgramContext
 
 Program = Callable[[ProgramContext], Awaitable[None]]
 
@@ -25,4 +25,4 @@ async def _evaluate(context: ProgramContext) -> None:
 
 
 BUILTIN: Mapping[str, Program] = {"fedavg": _fedavg, "evaluate": _evaluate}
-"""The library, by the name in a manifest; its parameters are in `fedjobs_protocol.programs`."""
+"""The library, by the name in a manifest; its parameters are in `fedjobs_common.programs`."""
