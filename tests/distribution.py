@@ -23,7 +23,7 @@ def order_slow_modules_first(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
 def group_by_module(items: list[pytest.Item]) -> None:
-    """Give each test without an `xdist_group` mark the group of its module. Runs before pytest-xdist reads the marks."""
+    """Give each test without an `xdist_group` mark the group of its module, before pytest-xdist reads the marks."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_module_of(item)))

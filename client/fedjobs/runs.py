@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from fedjobs_common import processes
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
-from fedjobs_common.jobs.statuses import Phase, ProgressEvent, Status
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, Status
 from fedjobs_operator import api
 from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_protocol.identities.identities import server_name
@@ -29,6 +30,7 @@ from fedjobs.folders import RunFolder
 from fedjobs.launcher import LocalSilos, coordinator, end_coordinator
 from fedjobs.restarts import over_for
 from fedjobs.results import is_complete
+from fedjobs.slow_starts import SlowStart
 from fedjobs.status_follower import Follower, read_status
 from fedjobs.supervisor import STARTED_AGAIN, Supervised, end_leftovers, forget
 
@@ -91,7 +93,7 @@ def run(
             return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
         end_leftovers(folder.processes, _LEFTOVERS_GRACE_S)
         address = f"{run_folder_layout.HOST}:{run_folder_layout.choose_port(folder, listen_port)}"
-        look = _looking(Follower(folder.coordinator, from_now=True), on_status, on_event)
+        look = _looking(folder, on_status, on_event)
         with _registered(folder), _signals() as interrupted:
             code = _run(folder, resolved, files, address, manifest.spec.backoff_limit, debug, look, interrupted)
         return _outcome(folder, code, address, interrupted.is_set())
@@ -133,16 +135,28 @@ def _run(
 
 
 def _looking(
-    follower: Follower,
+    folder: RunFolder,
     on_status: Callable[[Status], object] | None,
     on_event: Callable[[ProgressEvent], object] | None,
 ) -> Callable[[], None]:
+    follower = Follower(folder.coordinator, from_now=True)
+    slow_start = SlowStart(folder.logs / "coordinator.log", time.monotonic())
+    last: Status | None = None
+
     def look() -> None:
+        nonlocal last
         for event in follower.events():
             if on_event is not None:
                 on_event(event)
-        if (status := follower.status()) is not None and on_status is not None:
-            on_status(status)
+        if (status := follower.status()) is not None:
+            last = status
+            if on_status is not None:
+                on_status(status)
+        if message := slow_start.message(last, time.monotonic()):
+            if on_event is not None:
+                on_event(PhaseEvent(time=time.time(), phase=Phase.STARTING, message=message))
+            if on_status is not None and last is not None:
+                on_status(last.model_copy(update={"message": message}))
 
     return look
 

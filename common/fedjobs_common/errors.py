@@ -61,6 +61,7 @@ class ErrorCode(enum.Enum):
     OUTPUT_REFUSED = ("OutputRefused", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     OUTPUT_FAILED = ("OutputFailed", _Kind(grpc.StatusCode.UNAVAILABLE, True))
     # Everything else.
+    START_TIMED_OUT = ("StartTimedOut", _Kind(grpc.StatusCode.DEADLINE_EXCEEDED, True))
     DISK_FULL = ("DiskFull", _Kind(grpc.StatusCode.RESOURCE_EXHAUSTED, True))
     ALREADY_RUNNING = ("AlreadyRunning", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     UNAVAILABLE = ("Unavailable", _Kind(grpc.StatusCode.UNAVAILABLE, True))

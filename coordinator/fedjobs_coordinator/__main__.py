@@ -5,7 +5,7 @@
 Exit status: 0 complete, and the result exported where it is to be; 1 failed for good, `status.json` says why; 4 it
 cannot start here (port in use, another coordinator in the folder); 74 the result's storage failed, another start goes
 on there; 75 suspended by SIGTERM, goes on when started again. Anything else is a crash, 70 one with a stack trace in
-the log.
+the log: an error that nobody expected, or a start that did not get on (`start_deadline.py`).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Digest, JobUid, SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import Phase, SiloState
+from fedjobs_common.thread_imports import import_what_threads_need
 from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.reports import reports_server
 from fedjobs_protocol.sessions.session_server import SessionServer
@@ -89,6 +90,7 @@ class Coordinator:
         self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
+        import_what_threads_need()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
         self._thread.start()
         try:

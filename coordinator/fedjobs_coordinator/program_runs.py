@@ -21,9 +21,9 @@ from fedjobs_common.programs import parse_parameters
 from fedjobs_compute.plan_files import SavedPlan
 
 from fedjobs_coordinator.invocations.invocations import Invocations
+from fedjobs_coordinator.invocations.late_imports import when_imported
 from fedjobs_coordinator.invocations.silo_references import SiloData
 from fedjobs_coordinator.invocations.silos import Silos
-from fedjobs_coordinator.late_imports import when_imported
 from fedjobs_coordinator.programs import BUILTIN, entrypoints
 from fedjobs_coordinator.programs.results import write_result
 from fedjobs_coordinator.state.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ class ProgramRun:
             from fedjobs_compute.graphs import disable_graph_rewriting
 
             disable_graph_rewriting()
-            self._program = BUILTIN[program.name]
+            self._program = BUILTIN[program.name]()
         elif program.entrypoint:
             self._program = entrypoints.load(program.entrypoint, "spec.program.entrypoint")
         else:
@@ -187,5 +187,8 @@ class ProgramRun:
 
 def _packed(computation: tff.Computation, arguments: Sequence[Any]) -> Any:
     from tensorflow_federated.python.core.impl.computation import function_utils
+
+    # The thread that runs the computation needs it, and must import nothing.
+    from fedjobs_coordinator.invocations import computation_bindings  # noqa: F401
 
     return function_utils.pack_args(computation.type_signature.parameter, arguments, {})

@@ -144,6 +144,11 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
         "Nothing at first: it is tried again, on a cluster later each time and without end; nothing is computed twice.",
     ),
+    ErrorCode.START_TIMED_OUT: (
+        "A coordinator imported no further module for 10 minutes, and its program had not started.",
+        "Nothing at first: it is started again, as after a crash. If it goes on, give it more CPU or a faster disk, or "
+        "look for what a module of the program waits for: the stack traces are in its log.",
+    ),
     ErrorCode.DISK_FULL: (
         "The coordinator's or the silo's disk is full.",
         "Free some space: it is tried again.",

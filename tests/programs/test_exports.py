@@ -28,7 +28,7 @@ print(json.dumps([served.numpy().tolist(), model(x).numpy().tolist(), [w.name fo
 
 def run(program, parameters, datasets, directory, **arguments):
     context = InProcessContext(program, parameters, datasets, directory, **arguments)
-    asyncio.run(BUILTIN[program](context))
+    asyncio.run(BUILTIN[program]()(context))
     return context
 
 

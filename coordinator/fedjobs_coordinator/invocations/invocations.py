@@ -99,8 +99,8 @@ class Invocations:
         if found is None:
             if len(self._planned) >= _PLANS_KEPT:
                 self._planned.pop(next(iter(self._planned)))
-            loaded = _Planned(_bound(computation), self._silos)
-            found = (computation, loaded)  # the computation stays: its id is the key
+            # The computation stays: its id is the key.
+            found = (computation, _Planned(_bound(computation), self._silos))
             self._planned[id(computation)] = found
         return found[1]
 

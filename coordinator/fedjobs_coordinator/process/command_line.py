@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.process.hub_identities import Hub, certified
 from fedjobs_coordinator.process.job_runs import FAILED, SUSPENDED, Destination, JobRun
+from fedjobs_coordinator.process.start_deadline import StartDeadline
 from fedjobs_coordinator.process.termination_message import TerminationMessage
 from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination
 from fedjobs_coordinator.status import logs
@@ -54,7 +55,10 @@ def run(arguments: list[str] | None, termination: Termination, description: str)
         with _identity(options, job, termination) as identity, _serving(job, identity, options) as coordinator:
             termination.subscribe(coordinator.stop)
             destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
-            job_run = JobRun(coordinator, termination, options.dir, options.result, destination, debug=options.debug)
+            start = StartDeadline(message, lambda: coordinator.progress.status)
+            job_run = JobRun(
+                coordinator, termination, options.dir, options.result, destination, start=start, debug=options.debug
+            )
             code = job_run.run()
             message.write(FinalWord.of(coordinator.progress.status))
             return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ class JobRun:
         directory: The coordinator's folder.
         result_dir: Where the program writes its result.
         destination: Where the result is to be exported to; None: it stays where it is.
+        start: Within it the program is imported.
         debug: Log stack traces of the catalogue's errors too.
     """
 
@@ -63,6 +65,7 @@ class JobRun:
         result_dir: Path,
         destination: Destination | None = None,
         *,
+        start: AbstractContextManager[object],
         debug: bool = False,
     ) -> None:
         self._coordinator = coordinator
@@ -71,6 +74,7 @@ class JobRun:
         self._directory = directory
         self._result_dir = result_dir
         self._destination = destination
+        self._start = start
         self._debug = debug
         self._finished = FinishedProgram(directory, result_dir, JobUid(coordinator.job.uid))
 
@@ -116,7 +120,10 @@ class JobRun:
         return ResultLocation(uri=output.uri, digest=manifest.digest)
 
     def _run_program(self) -> None:
-        program_run = self._loaded()
+        with self._start:
+            self._starts("The program is being imported.")
+            program_run = self._load_program()
+            self._starts("The program is loaded.")
         asyncio.run(program_run.run_program())
 
     # --- the output
@@ -152,7 +159,7 @@ class JobRun:
 
     # --- inside
 
-    def _loaded(self) -> ProgramRun:
+    def _load_program(self) -> ProgramRun:
         """Imports the program, while silos connect: where it imports TensorFlow Federated, this takes many seconds.
 
         Raises:
@@ -170,6 +177,10 @@ class JobRun:
             raise
         self._coordinator.check_stopping()  # or may have gone on
         return program_run
+
+    def _starts(self, message: str) -> None:
+        with logged_when_unwritten():
+            self._progress.phase(Phase.STARTING, message)
 
     def _ended(self, phase: Phase, message: str, code: str = "") -> None:
         with logged_when_unwritten():

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import structlog
 from fedjobs_common import retries
 from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.thread_imports import import_what_threads_need
 
 from fedjobs_protocol.identities.identities import Identity
 
@@ -70,6 +71,7 @@ class Renewing:
 
     def start(self) -> None:
         """Begins to obtain the first identity; returns at once."""
+        import_what_threads_need()
         self._thread.start()
 
     def current(self) -> Identity:
