@@ -24,12 +24,22 @@ NAMESPACE = "fedjobs"  # of the jobs
 LAST = ("test_federation", "test_rotation", "test_rights")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Further clusters come late, what is seen over the whole suite last; a job on an old machine takes its time."""
+    """In the order in which they are written, whoever shuffled them: tests of a module share what takes long to start.
+
+    Further clusters come late, what is seen over the whole suite last; a job on an old machine takes its time.
+    """
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.timeout(1200))
-    items.sort(key=lambda item: next((place for place, name in enumerate(LAST, 1) if name in item.nodeid), 0))
+    if len(ours) == len(items):
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, str, int]:
+    last = next((place for place, name in enumerate(LAST, 1) if name in item.nodeid), 0)
+    return last, str(item.path), item.location[1] or 0
 
 
 @pytest.fixture(scope="session")
