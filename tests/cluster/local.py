@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import binaries, cgroups, names, processes, readiness, recognized, requirements, storage
-from tests.cluster.binaries import Module
 from tests.cluster.clusters import Cluster, run
 from tests.cluster.control_planes import ControlPlane
 from tests.cluster.errors import ClusterError
@@ -148,8 +147,8 @@ def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda 
         raise ClusterError(f"{name!r} cannot be a cluster's name: at most 20 of a-z, 0-9 and -, a letter first")
     if len(str(clusters_folder())) > _LONGEST:
         raise ClusterError(f"{clusters_folder()} is too long a path for sockets: set XDG_STATE_HOME to a shorter one")
-    requirements.require(requirements.missing_for_cluster(binaries.built(*Module)))
-    programs = binaries.ensured(*Module, say=say)
+    requirements.require(requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER)))
+    programs = binaries.ensured(*binaries.CLUSTER, say=say)
     with locked(clusters_folder() / f".{name}.lock"):
         there = existing(name)
         if there is not None and index in {None, there.index} and there.bin == programs and not there.problems():
