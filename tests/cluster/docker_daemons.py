@@ -6,6 +6,7 @@ leads to this machine: containers' ports are published at one end of it, and ser
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from pathlib import Path
@@ -63,11 +64,11 @@ def ensured() -> Docker:
 
 def end() -> None:
     """End the daemon and what it started, if it runs; its data stays."""
-    ours = list(processes.running(folder()))
-    for process in ours:
-        if process.name() == PART:
-            process.terminate()  # it unmounts what it has mounted
-            psutil.wait_procs([process], timeout=60)
+    for process in list(processes.running(folder())):
+        with contextlib.suppress(psutil.NoSuchProcess):  # another one of them, that ended meanwhile
+            if process.name() == PART:
+                process.terminate()  # it unmounts what it has mounted
+                psutil.wait_procs([process], timeout=60)
 
     def ended() -> bool:
         alive = list(processes.running(folder()))
