@@ -124,7 +124,9 @@ def down(name: str) -> bool:
     with _locked():
         docker = _daemon()
         there = docker is not None and name in _names(docker)
-        if docker is not None:
+        if docker is None:
+            docker_daemons.end()  # of which a crash may have left something
+        else:
             _down(docker, name)
             _end_if_idle(docker)
         shutil.rmtree(_folder(name), ignore_errors=True)
