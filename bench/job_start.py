@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 
 from tests.cluster import opening
-from tests.e2e.federations import SILOS, Federation, a_job
+from tests.e2e.federations import SILOS, Federation, a_training
 
 console = Console()
 
@@ -41,7 +41,7 @@ def main(
 
 
 def _measured(federation: Federation, name: str) -> dict[str, float]:
-    federation.apply(a_job(name, rounds=3, silos=SILOS))
+    federation.apply(a_training(name, rounds=3, silos=SILOS))
     began = time.time()
     _wait(lambda: bool(federation.kubectl("get", "job", f"{name}-coordinator-1", "--ignore-not-found", "-o", "name")))
     made = time.time()

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedjobs_compute.planner.python_values import parts, to_leaves
-from fedjobs_compute.plans import ClientInput, Plan, Stage
+from fedjobs_compute.plans import Stage
 from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.values import frame
 
 from fedjobs_coordinator.accumulators import largest_frame
 from fedjobs_coordinator.assignments import Assignment, Collection
+from fedjobs_coordinator.bindings import Clients
 from fedjobs_coordinator.consents import Offered
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.sessions import INLINE_LIMIT
-from fedjobs_coordinator.silo_data import SiloData
+from fedjobs_coordinator.silo_references import SiloData
 from fedjobs_coordinator.stored import BlobStore, StoredBlob, blob_of
 
 Blobs = dict[bytes, StoredBlob]
@@ -29,26 +28,23 @@ class Dispatcher:
 
     Args:
         coordinator: Whose silos.
-        plan: Of the computation.
-        stage: Of the plan.
+        stage: Of a plan.
         label: For people: what is computed.
     """
 
-    def __init__(self, coordinator: Coordinator, plan: Plan[Any], stage: Stage, label: str) -> None:
+    def __init__(self, coordinator: Coordinator, stage: Stage, label: str) -> None:
         self._coordinator = coordinator
-        self._plan = plan
         self._stage = stage
         self._label = label
 
     def assignments(
-        self, environment: Mapping[str, Any], clients: Mapping[int, Any], cohort: Sequence[SiloName], epoch: int
+        self, environment: Mapping[str, Any], clients: Clients, cohort: Sequence[SiloName], epoch: int
     ) -> list[Assignment]:
         """One for each silo of the cohort that has clients.
 
         Args:
             environment: The coordinator's leaves by name.
-            clients: For each CLIENTS-placed parameter, by its position, a SiloData, a structure of them, or a list
-                with one value for each client.
+            clients: For each client input, a SiloData, or its leaf of one client after the other.
             cohort: Names of silos; clients that are given as a list are dealt to them in order.
             epoch: Of the coordinator.
         """
@@ -56,7 +52,7 @@ class Dispatcher:
         shard = self._bytes(self._stage.shard, blobs)
         broadcasts = [self._leaf(environment[name], blobs) for name in self._stage.broadcasts]
         down = [Digest(b.digest.hex()) for b in broadcasts]
-        selections = repr([self._selection(clients, c) for c in self._stage.client_inputs])
+        selections = repr([_selection(clients[c]) for c in self._stage.client_inputs])
         occurrence = self._coordinator.identities.next_occurrence(self._stage.digest, down, selections)
         collection = Collection()
         result = []
@@ -79,49 +75,29 @@ class Dispatcher:
             result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, collection))
         return result
 
-    def offered(self, clients: Mapping[int, Any]) -> Offered:
+    def offered(self, clients: Clients) -> Offered:
         """What silos are told of the stage's shard before they are given work."""
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
-        selections = [self._selection(clients, source) for source in self._stage.client_inputs]
+        selections = [_selection(clients[source]) for source in self._stage.client_inputs]
         datasets = sorted({selection.dataset for selection in selections if selection is not None})
         return Offered(
             pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
         )
 
-    def _client_inputs(
-        self, clients: Mapping[int, Any], number: int, count: int, blobs: Blobs
-    ) -> list[pb.ClientInput] | None:
+    def _client_inputs(self, clients: Clients, number: int, count: int, blobs: Blobs) -> list[pb.ClientInput] | None:
         """The client inputs of one silo; None where it has no clients."""
         inputs = []
         for source in self._stage.client_inputs:
-            selection = self._selection(clients, source)
-            if selection is not None:
-                inputs.append(pb.ClientInput(selection=pb.Selection(dataset=selection.dataset, seed=selection.seed)))
+            values = clients[source]
+            if isinstance(values, SiloData):
+                inputs.append(pb.ClientInput(selection=pb.Selection(dataset=values.dataset, seed=values.seed)))
                 continue
-            dealt = _dealt(clients[source.parameter], number, count)
+            dealt = _dealt(values, number, count)
             if not dealt:
                 return None
-            member = self._plan.parameters[source.parameter].type.member
-            values = [to_leaves(value, member)[source.leaf] for value in dealt]
-            inputs.append(pb.ClientInput(values=self._frame(values, blobs)))
+            inputs.append(pb.ClientInput(values=self._frame(dealt, blobs)))
         return inputs
-
-    def _selection(self, clients: Mapping[int, Any], source: ClientInput) -> SiloData | None:
-        value, type_ = clients[source.parameter], self._plan.parameters[source.parameter].type.member
-        if isinstance(value, SiloData):
-            return value
-        if isinstance(value, list):
-            return None
-        found = _leaves_of_references(value, type_)
-        if not all(isinstance(x, SiloData) for x in found):
-            raise FedjobsError(
-                ErrorCode.PROGRAM_FAILED,
-                f"a CLIENTS-placed argument is a {type(value).__name__}.",
-                "Pass a list with one value for each client, or what a data source's iterator selects.",
-            )
-        chosen: SiloData = found[source.leaf]
-        return chosen
 
     def _leaf(self, leaf: Any, blobs: Blobs) -> pb.Blob:
         if stored := blob_of(leaf):
@@ -156,19 +132,12 @@ def _store_bytes(store: BlobStore, content: bytes) -> StoredBlob:
     return writer.finish()
 
 
-def _dealt(values: list[Any], number: int, count: int) -> list[Any]:
+def _selection(values: SiloData | Sequence[Any]) -> SiloData | None:
+    return values if isinstance(values, SiloData) else None
+
+
+def _dealt(values: Sequence[Any], number: int, count: int) -> Sequence[Any]:
     """The part of a list that silo `number` of `count` gets: parts follow each other, earlier ones may be longer."""
     share, rest = divmod(len(values), count)
     start = number * share + min(number, rest)
     return values[start : start + share + (number < rest)]
-
-
-def _leaves_of_references(value: Any, type_: Any) -> list[Any]:
-    if isinstance(value, SiloData) or not hasattr(type_, "children"):
-        return [value]
-    try:
-        return [
-            leaf for part, e in zip(parts(value, type_), type_, strict=True) for leaf in _leaves_of_references(part, e)
-        ]
-    except (TypeError, ValueError):
-        return [value]

@@ -5,24 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow_federated as tff
-from fedjobs_compute.planner.planning import plan
-from fedjobs_compute.planner.python_values import from_leaves, parts, to_leaves
-from fedjobs_compute.plans import Plan, Stage
+from fedjobs_compute.plan_files import SavedPlan
+from fedjobs_compute.plans import Stage
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
-from tensorflow_federated.python.common_libs import structure
 
 from fedjobs_coordinator.accumulators import known_bytes
 from fedjobs_coordinator.assignments import Assignment, Failure, Outcome
+from fedjobs_coordinator.bindings import Binding, Clients, SavedPlanBinding
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.dispatching import Dispatcher
 from fedjobs_coordinator.merging import Merger, NotFiniteError
 from fedjobs_coordinator.reports import Report
 from fedjobs_coordinator.server_logic import ServerLogic
-from fedjobs_coordinator.silo_data import SiloData
+
+if TYPE_CHECKING:
+    import tensorflow_federated as tff
 
 _PLANS_KEPT = 64
 
@@ -32,7 +32,7 @@ class Result:
     """What an invocation gave.
 
     Attributes:
-        value: In TFF's containers.
+        value: Of a computation in TFF's containers, of a plan from a file a dictionary of arrays.
         silos: Whose accumulators are in it.
     """
 
@@ -41,7 +41,9 @@ class Result:
 
 
 class Invocations:
-    """Runs computations one after the other.
+    """Runs computations, and plans from files, one after the other.
+
+    TFF is imported by the first computation.
 
     Args:
         coordinator: Whose silos.
@@ -52,10 +54,10 @@ class Invocations:
         self._coordinator = coordinator
         self._durable_at_once = durable_at_once
         self._lock = threading.Lock()
-        self._planned: dict[int, tuple[tff.Computation, _Planned]] = {}
+        self._planned: dict[int, tuple[object, _Planned]] = {}
 
-    def run(self, computation: tff.Computation, argument: Any) -> Result:
-        """Runs a computation; CLIENTS-placed parts of the argument are lists or what data sources select.
+    def run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Result:
+        """Runs a computation; what its argument may be, says its binding.
 
         Raises:
             FedjobsError: See the catalogue: UNSUPPORTED_COMPUTATION, COHORT_TOO_SMALL, PROGRAM_FAILED.
@@ -63,7 +65,7 @@ class Invocations:
         """
         with self._lock:
             planned = self._plan(computation)
-            environment, clients = planned.bind(argument)
+            environment, clients = planned.binding.bind(argument)
             silos: tuple[SiloName, ...] = ()
             planned.server_logic[0].run(environment)
             self._tell(planned)
@@ -74,13 +76,13 @@ class Invocations:
                 logic.run(environment)
             if self._durable_at_once and planned.stages:
                 self._coordinator.durable()
-            return Result(planned.result(environment), silos)
+            return Result(planned.binding.result(environment), silos)
 
-    def run_per_silo(self, computation: tff.Computation, argument: Any) -> dict[str, Any]:
+    def run_per_silo(self, computation: tff.Computation | SavedPlan, argument: Any) -> dict[str, Any]:
         """As `run`, with each silo's accumulators reported on their own."""
         with self._lock:
             planned = self._plan(computation)
-            environment, clients = planned.bind(argument)
+            environment, clients = planned.binding.bind(argument)
             planned.server_logic[0].run(environment)
             self._tell(planned)
             (stage,), (logic,) = planned.stages, planned.server_logic[1:]
@@ -89,15 +91,18 @@ class Invocations:
                 own = dict(environment)
                 stage.report(own, stage.merge([report], own))
                 logic.run(own)
-                results[report.silo] = planned.result(own)
+                results[report.silo] = planned.binding.result(own)
             return results
 
-    def _plan(self, computation: tff.Computation) -> _Planned:
+    def _plan(self, computation: tff.Computation | SavedPlan) -> _Planned:
         found = self._planned.get(id(computation))
         if found is None:
             if len(self._planned) >= _PLANS_KEPT:
                 self._planned.pop(next(iter(self._planned)))
-            found = (computation, _Planned(computation, self._coordinator))  # the computation stays: its id is the key
+            found = (
+                computation,
+                _Planned(_bound(computation), self._coordinator),
+            )  # the computation stays: its id is the key
             self._planned[id(computation)] = found
         return found[1]
 
@@ -105,11 +110,9 @@ class Invocations:
         if planned.stages:
             self._coordinator.progress.computation([stage.stage.digest for stage in planned.stages])
 
-    def _merged(
-        self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Mapping[int, Any]
-    ) -> _Merged:
+    def _merged(self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Clients) -> _Merged:
         """One exchange with the silos of the cohort."""
-        dispatcher = Dispatcher(self._coordinator, planned.plan, stage.stage, planned.label)
+        dispatcher = Dispatcher(self._coordinator, stage.stage, planned.binding.label)
         cohort = self._coordinator.cohort(stage.stage.digest, lambda: dispatcher.offered(clients))
         assignments = dispatcher.assignments(environment, clients, cohort, self._coordinator.epoch)
         if assignments:
@@ -204,49 +207,15 @@ class _Stage:
 class _Planned:
     """A plan with its programs loaded."""
 
-    def __init__(self, computation: tff.Computation, coordinator: Coordinator) -> None:
-        self.plan: Plan[tff.Type] = plan(computation)
-        self.label = str(getattr(computation, "__name__", "computation"))
-        self._parameter: tff.Type | None = computation.type_signature.parameter
-        self.server_logic = [ServerLogic(p, f"{self.label}/server") for p in self.plan.server_logic]
-        self.stages = [_Stage(stage, coordinator) for stage in self.plan.stages]
-
-    def bind(self, argument: Any) -> tuple[dict[str, Any], dict[int, Any]]:
-        """The coordinator's leaves by name, and the CLIENTS-placed arguments by the position of their parameter."""
-        environment: dict[str, Any] = {}
-        clients: dict[int, Any] = {}
-        for i, parameter in enumerate(self.plan.parameters):
-            value = self._pick(argument, parameter.path)
-            if parameter.at_clients:
-                clients[i] = value if isinstance(value, SiloData) else _as_list(value)
-            else:
-                leaves = to_leaves(value, parameter.type)
-                environment |= dict(zip(parameter.leaves, leaves, strict=True))
-        _check_cardinality(clients)
-        return environment, clients
-
-    def result(self, environment: Mapping[str, Any]) -> Any:
-        """The result, in TFF's containers."""
-        return from_leaves([environment[name] for name in self.plan.result], self.plan.result_type)
-
-    def _pick(self, value: Any, path: tuple[int, ...]) -> Any:
-        type_ = self._parameter
-        for position in path:
-            if not isinstance(type_, tff.StructType):
-                raise TypeError(f"no element {position} in {type_}")
-            value, type_ = parts(value, type_)[position], type_[position]
-        return value
+    def __init__(self, binding: Binding, coordinator: Coordinator) -> None:
+        self.binding = binding
+        self.server_logic = [ServerLogic(p, f"{binding.label}/server") for p in binding.plan.server_logic]
+        self.stages = [_Stage(stage, coordinator) for stage in binding.plan.stages]
 
 
-def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) and not isinstance(value, structure.Struct) else value
+def _bound(computation: tff.Computation | SavedPlan) -> Binding:
+    if isinstance(computation, SavedPlan):
+        return SavedPlanBinding(computation)
+    from fedjobs_coordinator.computation_bindings import ComputationBinding
 
-
-def _check_cardinality(clients: Mapping[int, Any]) -> None:
-    counts = {len(value) for value in clients.values() if isinstance(value, list)}
-    if len(counts) > 1:
-        raise FedjobsError(
-            ErrorCode.PROGRAM_FAILED,
-            f"the CLIENTS-placed arguments are for different numbers of clients: {sorted(counts)}.",
-            "Pass lists of the same length.",
-        )
+    return ComputationBinding(computation)

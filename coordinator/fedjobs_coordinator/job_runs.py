@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,8 +116,8 @@ class JobRun:
         return ResultLocation(uri=output.uri, digest=manifest.digest)
 
     def _run_program(self) -> None:
-        program_run = self._imported()
-        asyncio.run(program_run(self._coordinator, self._directory, self._result_dir).run_program())
+        program_run = self._loaded()
+        asyncio.run(program_run.run_program())
 
     # --- the output
 
@@ -153,8 +152,8 @@ class JobRun:
 
     # --- inside
 
-    def _imported(self) -> Callable[[Coordinator, Path, Path], ProgramRun]:
-        """Imports TensorFlow Federated, while silos connect: this takes seconds.
+    def _loaded(self) -> ProgramRun:
+        """Imports the program, while silos connect: where it imports TensorFlow Federated, this takes many seconds.
 
         Raises:
             SuspendedError: By SIGTERM; nothing else looks whether somebody wants to stop.
@@ -163,11 +162,14 @@ class JobRun:
         try:
             with self._termination.interrupting():
                 from fedjobs_coordinator.program_runs import ProgramRun
+
+                program_run = ProgramRun(self._coordinator, self._directory, self._result_dir)
+                program_run.load_program()
         except Exception:
             self._coordinator.check_stopping()  # a module may have made another error of it
             raise
         self._coordinator.check_stopping()  # or may have gone on
-        return ProgramRun
+        return program_run
 
     def _ended(self, phase: Phase, message: str, code: str = "") -> None:
         with logged_when_unwritten():

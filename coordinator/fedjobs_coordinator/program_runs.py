@@ -1,28 +1,39 @@
-"""One run of a job's program: what the built-in library asks of a coordinator, and programs that people bring along."""
+"""One run of a job's program: what the built-in library asks of a coordinator, and programs that people bring along.
+
+TensorFlow Federated, which takes long to import, is imported when a program does so, or asks for what needs it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow_federated as tff
-from fedjobs_compute.graphs import disable_graph_rewriting
+from fedjobs_compute.plan_files import SavedPlan
 from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.ids import SiloName
 from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_protocol.models import Model
 from fedjobs_protocol.programs import parse_parameters
-from tensorflow_federated.python.core.impl.computation import function_utils
 
 from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.contexts import federated_context
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.invocations import Invocations
+from fedjobs_coordinator.late_imports import when_imported
 from fedjobs_coordinator.programs import BUILTIN, entrypoints
-from fedjobs_coordinator.silo_data import SiloDataSource
+from fedjobs_coordinator.programs.results import write_result
+from fedjobs_coordinator.silo_references import SiloData
+
+if TYPE_CHECKING:
+    import tensorflow_federated as tff
+
+    from fedjobs_coordinator.silo_data import SiloDataSource
+
+_TFF = "tensorflow_federated"
 
 
 class ProgramRun:
@@ -40,24 +51,27 @@ class ProgramRun:
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._result_dir = result_dir
         self._silos: tuple[SiloName, ...] = ()
+        self._program: Callable[[ProgramRun], Awaitable[None] | None] | None = None
         program = coordinator.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
-    async def run_program(self) -> None:
-        """Runs the job's program to its end.
+    def load_program(self) -> None:
+        """Imports the job's program, and with it what it imports itself: with TFF this takes many seconds.
 
         Raises:
-            FedjobsError: What the program raised, or PROGRAM_FAILED.
-            SuspendedError: The coordinator was told to stop.
+            FedjobsError: There is no such program, or it cannot be imported.
         """
-        disable_graph_rewriting()
         program = self._coordinator.job.program
         if program.source:
             sys.path.insert(0, program.source)
         if program.name:
-            await BUILTIN[program.name](self)
+            import tensorflow_federated  # noqa: F401
+            from fedjobs_compute.graphs import disable_graph_rewriting
+
+            disable_graph_rewriting()
+            self._program = BUILTIN[program.name]
         elif program.entrypoint:
-            await self._run_entrypoint(program.entrypoint)
+            self._program = entrypoints.load(program.entrypoint, "spec.program.entrypoint")
         else:
             raise FedjobsError(
                 ErrorCode.UNKNOWN_PROGRAM,
@@ -65,12 +79,33 @@ class ProgramRun:
                 "Name a program of the library, or an entry point.",
             )
 
-    async def _run_entrypoint(self, entrypoint: str) -> None:
-        function = entrypoints.load(entrypoint, "spec.program.entrypoint")
+    async def run_program(self) -> None:
+        """Runs the job's program to its end; loads it first where that was not done.
+
+        Raises:
+            FedjobsError: What the program raised, or PROGRAM_FAILED.
+            SuspendedError: The coordinator was told to stop.
+        """
+        if self._program is None:
+            self.load_program()
+        program = self._program
+        if program is None:
+            raise TypeError("no program")
+        own = self._coordinator.job.program.entrypoint
+        with when_imported(_TFF, self._become_the_context) if own else nullcontext():
+            result = program(self)
+            if inspect.isawaitable(result):
+                await result
+
+    def _become_the_context(self) -> None:
+        """Computations that the program calls by themselves run over the silos."""
+        import tensorflow_federated as tff
+        from fedjobs_compute.graphs import disable_graph_rewriting
+
+        from fedjobs_coordinator.contexts import federated_context
+
+        disable_graph_rewriting()
         tff.framework.set_default_context(federated_context(self._invocations))
-        result = function(self)
-        if asyncio.iscoroutine(result):
-            await result
 
     # --- ProgramContext
 
@@ -89,17 +124,20 @@ class ProgramRun:
         return self._result_dir
 
     def data(self, dataset: str) -> SiloDataSource:
+        from fedjobs_coordinator.silo_data import SiloDataSource
+
         return SiloDataSource(dataset)
 
     async def run(self, computation: tff.Computation, *arguments: Any) -> Any:
-        argument = function_utils.pack_args(computation.type_signature.parameter, arguments, {})
+        return await self._run(computation, _packed(computation, arguments))
+
+    async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
+        return await asyncio.to_thread(self._invocations.run_per_silo, computation, _packed(computation, arguments))
+
+    async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:
         result = await asyncio.to_thread(self._invocations.run, computation, argument)
         self._silos = result.silos or self._silos
         return result.value
-
-    async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
-        argument = function_utils.pack_args(computation.type_signature.parameter, arguments, {})
-        return await asyncio.to_thread(self._invocations.run_per_silo, computation, argument)
 
     async def load(self) -> tuple[int, Any] | None:
         loaded = await asyncio.to_thread(self._checkpoints.load)
@@ -116,3 +154,38 @@ class ProgramRun:
 
     def silos(self) -> Sequence[str]:
         return self._silos
+
+    # --- what entry points have besides, without TFF
+
+    def select(self, dataset: str, seed: int = 0) -> SiloData:
+        """A reference to the data of all silos of the next cohort, for `run_plan`.
+
+        Args:
+            dataset: The name under which silos offer them.
+            seed: Decides which of its local clients a silo takes where it samples. 0 <= seed < 2**63.
+        """
+        return SiloData(dataset, seed)
+
+    async def run_plan(self, plan: SavedPlan, *arguments: Any) -> Mapping[str, Any]:
+        """Runs a plan from a file once over the silos, see `fedjobs_compute.plan_files.load`.
+
+        Args:
+            plan: What to run.
+            arguments: One for each parameter of the computation. At the clients: what `select` gave. Else:
+                an array, or a mapping from paths to arrays where it is a structure of them.
+
+        Returns:
+            Arrays, by their path in the computation's result; a result that is one tensor has the path `value`.
+        """
+        value: Mapping[str, Any] = await self._run(plan, arguments)
+        return value
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Writes `result.json` into the result's folder, durably: the last thing that a program does."""
+        write_result(self._result_dir, result)
+
+
+def _packed(computation: tff.Computation, arguments: Sequence[Any]) -> Any:
+    from tensorflow_federated.python.core.impl.computation import function_utils
+
+    return function_utils.pack_args(computation.type_signature.parameter, arguments, {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,6 @@ def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | Non
     Raises:
         FedjobsError: The job's program cannot be run at all.
     """
-    from tensorflow_federated.python.core.impl.context_stack.set_default_context import set_no_default_context
-
     from fedjobs_coordinator.program_runs import ProgramRun
 
     with tempfile.TemporaryDirectory(prefix="fedjobs-explain-") as folder:
@@ -96,10 +95,19 @@ def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | Non
             failure = error
         finally:
             coordinator.close("Complete")
-            set_no_default_context()  # its end at the interpreter's own end is not a quiet one
+            _forget_the_context()
         if failure is not None and not coordinator.shards:
             raise failure
         return list(coordinator.shards.values()), failure
+
+
+def _forget_the_context() -> None:
+    """Takes back that computations run here: the interpreter's own end would not be a quiet one."""
+    if "tensorflow_federated" not in sys.modules:
+        return
+    from tensorflow_federated.python.core.impl.context_stack.set_default_context import set_no_default_context
+
+    set_no_default_context()
 
 
 def _made_up(types: Sequence[shard_pb2.Leaf]) -> list[Array]:

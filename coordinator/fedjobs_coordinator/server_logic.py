@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fedjobs_compute.graphs import LoadedProgram
 from fedjobs_compute.plans import CoordinatorProgram
-from fedjobs_compute.tensors import to_array, to_tensor
+
+if TYPE_CHECKING:
+    from fedjobs_compute.graphs import LoadedProgram
 
 _NUMBERS = itertools.count()
 
 
 class ServerLogic:
     """A program at the coordinator; leaves that it only passes on are not touched.
+
+    TensorFlow is imported when the first program that has graphs is run.
 
     Args:
         program: What to run.
@@ -24,8 +28,7 @@ class ServerLogic:
     def __init__(self, program: CoordinatorProgram, label: str) -> None:
         self._program = program
         # The number keeps tables and variables apart: computations that differ at the coordinator may share a shard.
-        self._loaded = LoadedProgram(program.program, f"{label}/{next(_NUMBERS)}")
-        self._has_graphs = bool(program.program.segments)
+        self._scope = f"{label}/{next(_NUMBERS)}"
 
     def results(self, environment: Mapping[str, Any]) -> list[Any]:
         """The program's leaves, as arrays.
@@ -34,8 +37,10 @@ class ServerLogic:
             environment: Leaves by name.
         """
         leaves = [environment[name] for name in self._program.inputs]
-        if not self._has_graphs:
+        if not self._program.program.segments:
             return [leaves[i] for i in self._program.program.outputs]
+        from fedjobs_compute.tensors import to_array, to_tensor
+
         count = len(leaves)
         used = {i for segment in self._program.program.segments for i in segment.inputs}
         values = self._loaded([to_tensor(leaf) if i in used else None for i, leaf in enumerate(leaves)])
@@ -45,3 +50,10 @@ class ServerLogic:
     def run(self, environment: dict[str, Any]) -> None:
         """Adds the program's leaves to the environment."""
         environment |= dict(zip(self._program.outputs, self.results(environment), strict=True))
+
+    @functools.cached_property
+    def _loaded(self) -> LoadedProgram:
+        from fedjobs_compute.graphs import LoadedProgram, disable_graph_rewriting
+
+        disable_graph_rewriting()
+        return LoadedProgram(self._program.program, self._scope)

@@ -1,23 +1,10 @@
-"""References to data that only silos can resolve: what a program passes for a CLIENTS-placed argument."""
+"""TFF's data sources that hand out references to the silos' data, for CLIENTS-placed arguments."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import tensorflow_federated as tff
 
-
-@dataclass(frozen=True)
-class SiloData:
-    """The data of one name, in every silo of the cohort.
-
-    Attributes:
-        dataset: The name under which silos offer them.
-        seed: Decides which of its local clients a silo takes, where it samples.
-    """
-
-    dataset: str
-    seed: int = 0
+from fedjobs_coordinator.silo_references import SiloData
 
 
 class SiloDataIterator(tff.program.FederatedDataSourceIterator):

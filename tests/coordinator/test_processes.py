@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import urllib.request
 from pathlib import Path
@@ -22,20 +23,27 @@ pytestmark = pytest.mark.processes
 
 _PROGRAM = """
 import pathlib
-from fedjobs_coordinator.programs.exports import write_result
+import sys
 
 def main(context):
     marker = pathlib.Path(__file__).with_name("runs")
     marker.write_text(marker.read_text() + "x" if marker.exists() else "x")
     context.round_finished(1, {"loss": 0.5})
-    write_result(context.result_dir, {"program": "own"})
+    heavy = {"tensorflow", "tensorflow_federated"} & set(sys.modules)
+    context.write_result({"program": "own", "imported": sorted(heavy)})
+"""
+_IMPORTS_TFF = "import tensorflow_federated as tff\n"
+_SAYS_WHERE_COMPUTATIONS_RUN = """
+def main(context):
+    import tensorflow_federated as tff
+    context.write_result({"program": "own", "context": type(tff.framework.get_context_stack().current).__name__})
 """
 
 
-def _container_with_program(folder: Path) -> Container:
+def _container_with_program(folder: Path, program: str = _PROGRAM) -> Container:
     container = Container(folder, "own_program:main")
     (folder / "program").mkdir()
-    (folder / "program/own_program.py").write_text(_PROGRAM)
+    (folder / "program/own_program.py").write_text(program)
     return container
 
 
@@ -122,8 +130,23 @@ def test_a_signal_while_modules_are_imported_is_not_lost(tmp_path: Path) -> None
     assert _runs(container) == 0
 
 
-def test_a_signal_while_tensorflow_is_imported_suspends(tmp_path: Path) -> None:
+def test_a_program_that_imports_no_tensorflow_runs_without_it(tmp_path: Path) -> None:
     container = _container_with_program(tmp_path)
+    with container.started() as process:
+        assert process.ended() == 0
+    assert json.loads((container.result / "result.json").read_bytes())["imported"] == []
+
+
+def test_a_program_that_imports_tff_when_it_runs_has_the_silos_as_its_context(tmp_path: Path) -> None:
+    container = _container_with_program(tmp_path, _SAYS_WHERE_COMPUTATIONS_RUN)
+    with container.started() as process:
+        assert process.ended() == 0
+    found = json.loads((container.result / "result.json").read_bytes())["context"]
+    assert found == "NativeFederatedContext"  # TFF's own default is a SyncExecutionContext
+
+
+def test_a_signal_while_tensorflow_is_imported_suspends(tmp_path: Path) -> None:
+    container = _container_with_program(tmp_path, _IMPORTS_TFF + _PROGRAM)
     with container.started() as process:
         process.until_it_listens()
         process.send(signal.SIGTERM)
@@ -133,7 +156,7 @@ def test_a_signal_while_tensorflow_is_imported_suspends(tmp_path: Path) -> None:
 
 
 def test_a_second_coordinator_in_the_folder_cannot_start_and_disturbs_nobody(tmp_path: Path) -> None:
-    container = _container_with_program(tmp_path)
+    container = _container_with_program(tmp_path, _IMPORTS_TFF + _PROGRAM)
     with container.started() as first:
         first.until_it_listens()
         before = (container.state / "epoch").read_text()

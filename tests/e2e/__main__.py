@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.cluster import images, kind, local, nginx_images, opening
 from tests.cluster.clusters import Cluster
 from tests.cluster.errors import ClusterError
 from tests.e2e.outside import CLUSTERS
+from tests.e2e.timings import Timings
 
 NAME = "e2e"
 
@@ -29,26 +30,35 @@ def main() -> int:
     parser.add_argument("--cluster", default="local", help="local (default), kind, or a test cluster's kubeconfig")
     parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     options, further = parser.parse_known_args()
+    timings = Timings()
     try:
-        with _cluster(options.cluster, keep=options.keep) as cluster:
-            with _timed("images"):
-                archives = [*images.build(say=_say), nginx_images.build(say=_say)]
-            with _timed("loading the images"):
-                cluster.load_images(archives)
-            os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
-            os.environ["E2E_KEEP"] = "1" if options.keep else ""
-            return int(pytest.main(["tests/e2e", "--durations=0", *further]))
+        with ThreadPoolExecutor() as pool:
+            archives = pool.submit(_archives, timings)  # while the cluster starts
+            with _cluster(options.cluster, timings, keep=options.keep) as cluster:
+                built = archives.result()
+                with timings.measured("loading the images"):
+                    list(pool.map(lambda archive: cluster.load_images([archive]), built))
+                os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+                os.environ["E2E_KEEP"] = "1" if options.keep or cluster.kubeconfig == Path(options.cluster) else ""
+                return int(pytest.main(["tests/e2e", *further], plugins=[timings]))
     except ClusterError as problem:
         _say(f"error: {problem}")
         return 4
+    finally:
+        timings.table(_say)
+
+
+def _archives(timings: Timings) -> list[Path]:
+    with timings.measured("the images"):
+        return [*images.build(say=_say), nginx_images.build(say=_say)]
 
 
 @contextmanager
-def _cluster(chosen: str, *, keep: bool) -> Iterator[Cluster]:
+def _cluster(chosen: str, timings: Timings, *, keep: bool) -> Iterator[Cluster]:
     if chosen not in ("local", "kind"):
         yield opening.opened(Path(chosen))
         return
-    with _timed("the cluster"):
+    with timings.measured("the cluster"):
         cluster: Cluster = local.up(NAME, say=_say) if chosen == "local" else kind.up(NAME, say=_say)
     try:
         yield cluster
@@ -57,13 +67,6 @@ def _cluster(chosen: str, *, keep: bool) -> Iterator[Cluster]:
             (local.down if chosen == "local" else kind.down)(NAME)
             for name in CLUSTERS.values():  # of an earlier run that kept them
                 local.down(name)
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    _say(f"{what}: {time.monotonic() - began:.0f} s")
 
 
 def _say(text: str) -> None:

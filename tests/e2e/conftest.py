@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import opening
 from tests.cluster.clusters import Cluster
-from tests.e2e import installations
-from tests.e2e.federations import SILOS, Federation
+from tests.cluster.local import LocalCluster
+from tests.e2e import installations, outside
+from tests.e2e.federations import PROGRAM, SILOS, Federation
 from tests.e2e.installations import INSIDE
-from tests.e2e.sites import RESTRICTED, Site, example_records, example_values
+from tests.e2e.sites import RESTRICTED, ROOT, Site, example_records, example_values
+from tests.plans import rounds
 
 NAMESPACE = "fedjobs"  # of the jobs
 LAST = ("test_federation", "test_rotation", "test_rights")
@@ -39,7 +44,38 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def federation(cluster: Cluster) -> Iterator[Federation]:
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Future[Path]:
+    """The plan of a_job's program: a process makes it, while the federation is installed."""
+    path = tmp_path_factory.mktemp("plan") / rounds.PLAN
+    planning = [sys.executable, "-m", "tests.plans.planning", str(path)]
+
+    def made() -> Path:
+        subprocess.run(planning, cwd=ROOT, check=True, capture_output=True)
+        return path
+
+    pool = ThreadPoolExecutor()
+    made_later = pool.submit(made)
+    pool.shutdown(wait=False)
+    return made_later
+
+
+@pytest.fixture(scope="session")
+def further_clusters(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Future[list[LocalCluster]] | None]:
+    """Those of silos elsewhere start when the session does, if a test wants them; None: no test does."""
+    wanted = any("outside" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if not wanted or not isinstance(cluster, LocalCluster):
+        yield None
+        return
+    with outside.starting(keep=bool(os.environ.get("E2E_KEEP"))) as clusters:
+        yield clusters
+
+
+@pytest.fixture(scope="session")
+def federation(
+    cluster: Cluster,
+    plan: Future[Path],
+    further_clusters: object,  # they start now
+) -> Iterator[Federation]:
     """The federation's own side and four silos, each in a namespace that enforces the restricted standard."""
     installations.install(cluster)
     kubectl = cluster.kubectl
@@ -47,8 +83,10 @@ def federation(cluster: Cluster) -> Iterator[Federation]:
     kubectl("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
     found = Federation(cluster, NAMESPACE)
     found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--timeout=120s")  # of an earlier run
-    for silo in SILOS:
-        site = Site(silo, cluster, f"fedjobs-{silo}")
-        found.settle(site, example_values(silo, dialAddress=INSIDE), example_records(silo))
+    records = {silo: example_records(silo) for silo in SILOS}
+    sites = [Site(silo, cluster, f"fedjobs-{silo}") for silo in SILOS]
+    found.settle_all((s, example_values(s.silo, dialAddress=INSIDE), records[s.silo]) for s in sites)
+    files = [f"--from-file={path}" for path in (rounds.__file__, plan.result())]
+    kubectl.apply(found.kubectl("create", "configmap", PROGRAM, *files, "--dry-run=client", "-o", "yaml"))
     yield found
     found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--wait=false")

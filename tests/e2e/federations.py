@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tests.e2e.sites import ROOT, Site
 DIGITS = ROOT / "examples/digits/job.yaml"
 SILOS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 FEW = SILOS[:2]
+OTHERS = SILOS[2:]
+ENDLESS = 100_000  # rounds of a job that is deleted when the test has seen enough
+PROGRAM = "rounds"  # the ConfigMap with tests/plans/rounds.py and its plan
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,13 @@ class Federation:
             site.install(values, self.invite(site.silo)["command"])
         self.sites[site.silo] = site
         self.wait_for_silo(site.silo, "Connected")
+
+    def settle_all(self, settlements: Iterable[tuple[Site, Mapping[str, Any], Path]], *, anew: bool = False) -> None:
+        """As `settle`, all at once."""
+        with ThreadPoolExecutor() as pool:
+            settled = [pool.submit(self.settle, *settlement, anew=anew) for settlement in settlements]
+        for each in settled:
+            each.result()
 
     def leave(self, site: Site) -> None:
         """Remove a silo from the federation, and everything of it."""
@@ -106,6 +117,10 @@ class Federation:
 
     def wait_for_round(self, name: str, number: int) -> None:
         self._until(name, f"round {number}", lambda: self.status(name).get("round", 0) >= number, "Complete")
+
+    def wait_for_rounds(self, name: str, more: int) -> None:
+        """Waits until so many further rounds are finished."""
+        self.wait_for_round(name, self.status(name).get("round", 0) + more)
 
     def complete(self, name: str) -> dict[str, Any]:
         """Waits until the job is complete; its status."""
@@ -169,14 +184,37 @@ class Federation:
         wait_until(f"{name}: {what}", reached, seconds=PATIENCE, broken=failed)
 
 
-def a_job(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
+def a_job(name: str, *, rounds: int = ENDLESS, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
+    """A job of tests/plans: silos work on their data, and the coordinator needs no TensorFlow Federated.
+
+    Args:
+        name: of the job.
+        rounds: how many.
+        silos: names of those that must all take part.
+        spec: further fields, which come before these.
+    """
+    source = {"configMap": {"name": PROGRAM}}
+    program = {"entrypoint": "rounds:main", "source": source, "parameters": {"rounds": rounds}}
+    return _among(silos, {**_digits(name), "spec": {"dataset": "digits", "backoffLimit": 3, "program": program} | spec})
+
+
+def a_training(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
     """The digits job with another name, and with these fields of its spec."""
+    job = _digits(name)
+    job["spec"]["program"]["parameters"]["rounds"] = rounds
+    job["spec"] |= spec
+    return _among(silos, job)
+
+
+def _digits(name: str) -> dict[str, Any]:
     job: dict[str, Any] = yaml.safe_load(DIGITS.read_text())
     job["metadata"]["name"] = name
-    job["spec"]["program"]["parameters"]["rounds"] = rounds
+    return job
+
+
+def _among(silos: Sequence[str], job: dict[str, Any]) -> dict[str, Any]:
     job["spec"]["silos"] = {"names": list(silos)}
     job["spec"]["cohort"] = {"minSilos": len(silos), "goalSilos": len(silos), "roundDeadlineSeconds": 600}
-    job["spec"] |= spec
     return job
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests.e2e.federations import Federation
 from tests.e2e.installations import INSIDE
 from tests.e2e.sites import Site, example_records, example_values
+
+
+@contextmanager
+def guests(federation: Federation, hospitals: Mapping[str, str]) -> Iterator[None]:
+    """Several at once: whose data each has, by their names."""
+    with ThreadPoolExecutor() as pool, ExitStack() as stack:
+        each = [guest(federation, silo, hospital) for silo, hospital in hospitals.items()]
+        list(pool.map(stack.enter_context, each))
+        yield
 
 
 @contextmanager

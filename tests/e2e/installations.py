@@ -72,17 +72,24 @@ def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
 
 
 @contextmanager
-def lifetimes(cluster: Cluster, **seconds: int) -> Iterator[None]:
-    """Let what the hub gives out be good for so long; the operator gets a new certificate before and after."""
+def lifetimes(cluster: Cluster, *, restored: bool, **seconds: int) -> Iterator[None]:
+    """Let what the hub gives out be good for so long; the operator gets a new certificate before and after.
+
+    Args:
+        cluster: the federation's.
+        restored: whether it is as before in the end.
+        seconds: by what is given out.
+    """
     _upgrade(cluster, lifetimes=seconds)
     wait_until_rolled_out(cluster)
     restart(cluster, RELEASE)
     try:
         yield
     finally:
-        _upgrade(cluster)
-        wait_until_rolled_out(cluster)
-        restart(cluster, RELEASE)
+        if restored:
+            _upgrade(cluster)
+            wait_until_rolled_out(cluster)
+            restart(cluster, RELEASE)
 
 
 def _upgrade(cluster: Cluster, **hub: Any) -> None:

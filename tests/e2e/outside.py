@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,32 +39,45 @@ class Outside:
 
 
 @contextmanager
-def linked(cluster: LocalCluster, *, keep: bool) -> Iterator[Outside]:
-    """The clusters, which can run workers, with nothing installed.
+def starting(*, keep: bool) -> Iterator[Future[list[LocalCluster]]]:
+    """Both clusters, north's first, which can run workers; they start at once, in the background.
 
     Args:
-        cluster: the federation's.
         keep: whether they are left running.
     """
-    with ExitStack() as stack:
-        [archive] = images.build([Target.WORKER])
-        silos: list[LocalCluster] = []
-        for name in CLUSTERS.values():
-            if not keep:
-                stack.callback(local.down, name)
-            silos.append(local.up(name))
-            silos[-1].prepare()
-            silos[-1].load_images([archive])
-        north, south = silos
-        outside = Outside(links.join(north, cluster), links.join(south, cluster, through_proxy=True))
-        north.answer_for({FRONT_DOOR: outside.north.address})
-        yield outside
+    [archive] = images.build([Target.WORKER])
+
+    def started(name: str) -> LocalCluster:
+        cluster = local.up(name)
+        cluster.prepare()
+        cluster.load_images([archive])
+        return cluster
+
+    with ThreadPoolExecutor() as pool:
+        each = [pool.submit(started, name) for name in CLUSTERS.values()]
+        try:
+            yield pool.submit(lambda: [cluster.result() for cluster in each])
+        finally:
+            wait(each)
+            for name in () if keep else CLUSTERS.values():
+                local.down(name)
+
+
+def linked(clusters: Sequence[LocalCluster], federation: LocalCluster) -> Outside:
+    """Links from both clusters, with nothing installed there, to the federation's."""
+    north, south = clusters
+    outside = Outside(links.join(north, federation), links.join(south, federation, through_proxy=True))
+    north.answer_for({FRONT_DOOR: outside.north.address})
+    return outside
 
 
 def settle(federation: Federation, outside: Outside) -> None:
     """Have both silos in the federation, by the lines of their invitations."""
-    for silo, link, hospital in zip(BOTH, outside.both, ("hospital-a", "hospital-b"), strict=True):
-        federation.settle(Site(silo, link.silo), values(silo, link, hospital), example_records(hospital))
+    places = list(zip(BOTH, outside.both, ("hospital-a", "hospital-b"), strict=True))
+    federation.settle_all(
+        (Site(silo, link.silo), values(silo, link, hospital), example_records(hospital))
+        for silo, link, hospital in places
+    )
 
 
 def values(silo: str, link: Link, hospital: str) -> dict[str, Any]:

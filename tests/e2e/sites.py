@@ -75,7 +75,7 @@ class Site:
             self._helm(verb, *(str(file) if word == _FILE else word for word in words), "--wait", "--timeout=240s")
 
     def upgrade(self, values: Mapping[str, Any]) -> None:
-        """Give the release these values, and no token: it is enrolled. It runs the images that are on the node now."""
+        """Give the release these values, and no token: it is enrolled. A new agent has read them, of the images now."""
         with tempfile.TemporaryDirectory() as folder:
             file = write(Path(folder) / _FILE, yaml.safe_dump(dict(values)))
             chart = str(ROOT / "helm/fedjobs-silo")
@@ -95,6 +95,11 @@ class Site:
         """The pods of its workers for a job."""
         selector = f"{WORKERS},fedjobs.dev/job={job},fedjobs.dev/silo={self.silo}"
         return list(json.loads(self.kubectl("get", "pods", "--selector", selector, "-o", "json"))["items"])
+
+    def running_workers(self) -> list[str]:
+        """The names of its workers' pods, of whatever job, that have not ended."""
+        pods = json.loads(self.kubectl("get", "pods", "--selector", WORKERS, "-o", "json"))["items"]
+        return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
 
     def kill(self, pod: str, container: str) -> None:
         """Send SIGKILL to a container's first process."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,60 +14,80 @@ from fedjobs_worker.consent.approvals import CONFIG_MAP
 
 from tests.cluster.readiness import wait_until
 from tests.e2e import commands
-from tests.e2e.federations import Federation, a_job
+from tests.e2e.federations import SILOS, Federation, a_job, a_training
 from tests.e2e.installations import INSIDE
 from tests.e2e.sites import Site, example_values
 
-SILO = "hospital-c"
-OTHER = "hospital-d"
-PAIR = (SILO, OTHER)
-
-Policed = Callable[[dict[str, Any]], Site]
-"""Gives the silo a policy, for one test."""
+ANOTHER = "hospital-a"  # has the example's policy, and agrees
+REFUSING, ASKING = SILOS[2:]
+Policies = dict[str, dict[str, Any]]
+"""Of silos, by their names: what is different from the example."""
 
 
-@pytest.fixture
-def policed(federation: Federation) -> Iterator[Policed]:
-    site, before = federation.sites[SILO], example_values(SILO, dialAddress=INSIDE)
+@contextmanager
+def policed(federation: Federation, policies: Policies) -> Iterator[None]:
+    """Silos with these policies, at once; nothing that was said before counts."""
+    for silo in policies:
+        federation.sites[silo].kubectl("delete", "configmap", CONFIG_MAP, "--ignore-not-found")
+    values = {silo: example_values(silo, dialAddress=INSIDE) for silo in policies}
+    _upgrade(federation, {silo: {**v, "policy": {**v["policy"], **policies[silo]}} for silo, v in values.items()})
+    try:
+        yield
+    finally:
+        _upgrade(federation, values)
 
-    site.kubectl("delete", "configmap", CONFIG_MAP, "--ignore-not-found")  # what was said in an earlier run
 
-    def give(policy: dict[str, Any]) -> Site:
-        site.upgrade({**before, "policy": {**before["policy"], **policy}})
-        return site
-
-    yield give
-    site.upgrade(before)
+def _upgrade(federation: Federation, values: dict[str, dict[str, Any]]) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda silo: federation.sites[silo].upgrade(values[silo]), values))
 
 
-def test_a_refusal_shows_the_silo_and_the_rule(federation: Federation, policed: Policed) -> None:
-    policed({"requesters": ["alice@example.org"]})
-    job = a_job("refused", rounds=2, silos=PAIR)
-    job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
-    name = federation.apply(job)
+@pytest.fixture(scope="module")
+def refusals(federation: Federation) -> Iterator[tuple[str, str]]:
+    """A job that goes on without the silo that refuses, and one that cannot."""
+    policies = {REFUSING: {"requesters": ["alice@example.org"]}, ASKING: {"namespaces": ["research"]}}
+    with policed(federation, policies):
+        job = a_job("refused", rounds=2, silos=(ANOTHER, REFUSING))
+        job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
+        yield federation.apply(job), federation.apply(a_job("refused-by-one", rounds=2, silos=(ANOTHER, ASKING)))
 
+
+def test_a_refusal_shows_the_silo_and_the_rule(federation: Federation, refusals: tuple[str, str]) -> None:
+    name = refusals[0]
     federation.complete(name)
 
-    row = federation.row(name, SILO)
+    row = federation.row(name, REFUSING)
     assert (row["state"], row["reason"]) == ("Declined", "policy.requesters")
     described = federation.kubectl("describe", "federatedjob", name)
-    assert SILO in described
+    assert REFUSING in described
     assert "policy.requesters" in described
 
 
-def test_a_job_that_needs_the_silo_that_refuses_fails_and_says_why(federation: Federation, policed: Policed) -> None:
-    policed({"namespaces": ["research"]})
-    name = federation.apply(a_job("refused-by-one", rounds=2, silos=PAIR))
+def test_a_job_that_needs_the_silo_that_refuses_fails_and_says_why(
+    federation: Federation, refusals: tuple[str, str]
+) -> None:
+    name = refusals[1]
     failure = federation.wait_for(name, "Failed")
     assert failure["reason"] == "CohortTooSmall"
-    assert SILO in failure["message"]
-    assert "policy.namespaces" in failure["message"] + str(federation.row(name, SILO))
+    assert ASKING in failure["message"]
+    assert "policy.namespaces" in failure["message"] + str(federation.row(name, ASKING))
 
 
-def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(federation: Federation, policed: Policed) -> None:
-    site = policed({"computations": {"approval": "manual"}})
-    name = federation.apply(a_job("asks-first", rounds=2, silos=PAIR))
-    federation.wait_for_row(name, SILO, "AwaitingApproval")
+@pytest.fixture(scope="module")
+def questions(federation: Federation) -> Iterator[dict[str, str]]:
+    """Jobs by the silo whose people they wait for: TFF's, with several computations, and one with another digest."""
+    manual = {"computations": {"approval": "manual"}}
+    with policed(federation, {REFUSING: manual, ASKING: manual}):
+        training = a_training("asks-first", rounds=2, silos=(ANOTHER, ASKING))
+        denied = a_job("denied", rounds=3, silos=(ANOTHER, REFUSING))
+        yield {ASKING: federation.apply(training), REFUSING: federation.apply(denied)}
+
+
+def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(
+    federation: Federation, questions: dict[str, str]
+) -> None:
+    site, name = federation.sites[ASKING], questions[ASKING]
+    federation.wait_for_row(name, ASKING, "AwaitingApproval")
     approved: list[str] = []
 
     def approve_what_waits() -> bool:
@@ -87,28 +109,27 @@ def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(federation
         return {entry["shard"] for entry in site.audit() if entry["job"] == uid and entry["subject"] == "work"}
 
     wait_until("the log has what ran", lambda: len(ran()) >= len(approved))
+    assert len(approved) > 1
     assert ran() == set(approved)
 
 
-def test_a_computation_that_is_denied_is_refused_by_that_rule(federation: Federation, policed: Policed) -> None:
-    site = policed({"computations": {"approval": "manual"}})
-    job = a_job("denied", rounds=3, silos=PAIR)
-    job["spec"]["program"]["parameters"]["client"]["learningRate"] = 0.01
-    job["spec"]["program"]["parameters"]["model"]["keras"]["layers"][0]["Dense"]["units"] = 48  # another digest
-    name = federation.apply(job)
-    federation.wait_for_row(name, SILO, "AwaitingApproval")
+def test_a_computation_that_is_denied_is_refused_by_that_rule(
+    federation: Federation, questions: dict[str, str]
+) -> None:
+    site, name = federation.sites[REFUSING], questions[REFUSING]
+    federation.wait_for_row(name, REFUSING, "AwaitingApproval")
     wait_until("it is listed", lambda: bool(site.pending()))
 
     site.fedjobs("deny", site.pending()[0]["digest"], "--message", "not with these data")
 
     failure = federation.wait_for(name, "Failed")
-    assert SILO in failure["message"]
-    assert federation.row(name, SILO)["reason"].startswith("policy.computations")
+    assert REFUSING in failure["message"]
+    assert federation.row(name, REFUSING)["reason"].startswith("policy.computations")
 
 
-def test_a_changed_byte_shows(federation: Federation, tmp_path: Path) -> None:
-    federation.complete(federation.apply(a_job("audited", rounds=2, silos=PAIR)))
-    site = federation.sites[SILO]
+def test_a_changed_byte_shows(federation: Federation, refusals: tuple[str, str], tmp_path: Path) -> None:
+    federation.complete(refusals[0])
+    site = federation.sites[ANOTHER]
     assert "entries" in site.fedjobs("audit", "--verify")
 
     log = tmp_path / "audit.jsonl"

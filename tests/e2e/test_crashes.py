@@ -1,17 +1,22 @@
-"""Whatever is killed, the job completes, and no round that was finished is done again."""
+"""Whatever is killed, the job completes, and no round that was finished is done again.
+
+Each in turn is done to one training, which has rounds enough: it is compared with one that ran on this machine.
+"""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.readiness import wait_until
-from tests.e2e.federations import FEW, Federation, a_job, finished_rounds
+from tests.e2e.federations import FEW, Federation, a_job, a_training, finished_rounds
 from tests.e2e.installations import OPERATOR_NAMESPACE
+from tests.e2e.local_runs import LocalRun, local_run
 
-ROUNDS = 300
+TRAINING = "killed"
+ROUNDS = 1000  # so many that it is not over before the last is killed
 
 
 def kill_operator(federation: Federation, _name: str) -> None:
@@ -45,35 +50,57 @@ def drain_node(federation: Federation, name: str) -> None:
         kubectl("uncordon", node)
 
 
-@pytest.mark.parametrize("kill", [kill_operator, kill_coordinator, kill_session, kill_runner, drain_node])
-def test_a_job_completes_without_repeating_a_round(
-    federation: Federation, kill: Callable[[Federation, str], None], undisturbed: str, tmp_path: Path
-) -> None:
-    name = kill.__name__.replace("_", "-")
-    federation.apply(a_job(name, rounds=ROUNDS))
-    federation.wait_for_round(name, 3)
-
-    kill(federation, name)
-
-    status = federation.complete(name)
-    result = federation.fetch(name, tmp_path)
-    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
-    assert result["model"]["digest"] == undisturbed
-    assert status["restarts"] == (1 if kill is kill_coordinator else 0)
+@pytest.fixture(scope="module")
+def undisturbed(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """The same training on this machine, meanwhile, where nobody is killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with local_run(a_training(TRAINING, rounds=ROUNDS), folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def undisturbed(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The digest of the model where nobody is killed."""
-    name = federation.apply(a_job("undisturbed", rounds=ROUNDS))
-    federation.complete(name)
-    return str(federation.fetch(name, tmp_path_factory.mktemp("undisturbed"))["model"]["digest"])
+def training(federation: Federation, undisturbed: LocalRun) -> str:
+    """One for all: whatever is killed, it goes on."""
+    name = federation.apply(a_training(TRAINING, rounds=ROUNDS))
+    federation.wait_for_round(name, 3)
+    return name
+
+
+@pytest.mark.parametrize("kill", [kill_operator, kill_session, kill_runner, kill_coordinator, drain_node])
+def test_a_job_goes_on_without_repeating_a_round(
+    federation: Federation, training: str, kill: Callable[[Federation, str], None]
+) -> None:
+    before = federation.status(training)
+    assert "result" not in before, "it is over: let it have more rounds"
+
+    kill(federation, training)
+
+    federation.wait_for_round(training, before["round"] + 3)
+    wait_until("a coordinator runs", lambda: bool(progress(federation, training)))
+    done = progress(federation, training)
+    assert done == list(range(1, len(done) + 1))
+    assert federation.status(training)["restarts"] == before["restarts"] + (1 if kill is kill_coordinator else 0)
+
+
+def test_a_job_that_was_killed_completes_with_the_model_of_one_that_was_not(
+    federation: Federation, training: str, undisturbed: LocalRun, tmp_path: Path
+) -> None:
+    federation.complete(training)
+    result = federation.fetch(training, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    assert result["model"]["digest"] == undisturbed.model_digest()
+
+
+def progress(federation: Federation, name: str) -> list[int]:
+    """Nothing, while there is no coordinator."""
+    try:
+        return federation.progress(name)
+    except (ValueError, ClusterError):
+        return []
 
 
 def test_a_job_deleted_while_it_runs_takes_all_that_is_its_own_along(federation: Federation) -> None:
-    name = federation.apply(
-        a_job("deleted", rounds=5000, silos=FEW, coordinator={"storage": {"whenDeleted": "Delete"}})
-    )
+    name = federation.apply(a_job("deleted", coordinator={"storage": {"whenDeleted": "Delete"}}))
     federation.wait_for_round(name, 1)
     uid = federation.job(name)["metadata"]["uid"].replace("-", "")[:16]
     route = ("get", "service", f"j-{uid}", f"--namespace={OPERATOR_NAMESPACE}", "--ignore-not-found", "-o", "name")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import time
-from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +13,16 @@ import pytest
 
 from tests.cluster.firewalls import Counted
 from tests.cluster.fixtures import give_up
-from tests.cluster.links import FRONT_DOOR_PORT, Link
+from tests.cluster.links import FRONT_DOOR_PORT
 from tests.cluster.local import LocalCluster
 from tests.cluster.reaching import reaches
+from tests.cluster.readiness import wait_until
 from tests.e2e import outside as outsides
-from tests.e2e.federations import Federation, a_job
+from tests.e2e.federations import Federation, a_job, a_training
 from tests.e2e.installations import OPERATOR_NAMESPACE
 from tests.e2e.outside import BOTH, NORTH, Outside
 
 API_SERVER = 6443
-QUIET = 60  # seconds in which an idle silo is watched
 AGENT_MEMORY = 100_000  # kB, as kubectl top would say it: less than this
 IDLE_BYTES_PER_HOUR = 1_000_000
 SET_BY_THE_MACHINE = {"image"}  # values that a silo with a registry does not need
@@ -31,14 +30,14 @@ RESIDENT = "print(*[line.split()[1] for line in open('/proc/1/status') if line.s
 
 
 @pytest.fixture(scope="module")
-def outside(federation: Federation) -> Iterator[Outside]:
+def outside(federation: Federation, further_clusters: Future[list[LocalCluster]] | None) -> Outside:
     """Two clusters with a silo each, that were invited and are connected."""
     cluster = federation.cluster
-    if not isinstance(cluster, LocalCluster):
+    if further_clusters is None or not isinstance(cluster, LocalCluster):
         give_up("clusters with links between them are made on this machine only")
-    with outsides.linked(cluster, keep=bool(os.environ.get("E2E_KEEP"))) as found:
-        outsides.settle(federation, found)
-        yield found
+    found = outsides.linked(further_clusters.result(), cluster)
+    outsides.settle(federation, found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Digits:
 @pytest.fixture(scope="module")
 def digits(federation: Federation, outside: Outside) -> Digits:
     """Run with both silos, from their installation on."""
-    name = federation.apply(a_job("across-clusters", silos=BOTH))
+    name = federation.apply(a_training("across-clusters", silos=BOTH))
     status = federation.complete(name)
     print(federation.cluster.kubectl("get", "silos"))  # noqa: T201 (shown with -s)
     counted = tuple(link.counted() for link in outside.both)
@@ -123,10 +122,9 @@ def test_a_silos_people_read_what_was_asked_and_what_left(federation: Federation
 @pytest.mark.usefixtures("digits")
 def test_the_numbers_of_a_silo(federation: Federation, outside: Outside) -> None:
     """At most five values, less than 100 MB for the agent, next to nothing while nothing is asked."""
-    for silo, link in zip(BOTH, outside.both, strict=True):
+    for silo, link, idle in zip(BOTH, outside.both, idle_bytes_per_hour(federation, outside), strict=True):
         values = set(outsides.values(silo, link, "hospital-a")) - SET_BY_THE_MACHINE - silo_file_fields()
         resident = int(federation.sites[silo].in_agent(RESIDENT))
-        idle = idle_bytes(link)
         print(  # noqa: T201
             f"{silo}: the silo's file and {len(values) + 1} values ({', '.join(sorted(values))}, token), "
             f"{resident} kB resident, {idle} bytes an hour"
@@ -149,11 +147,13 @@ def silo_file_fields() -> set[str]:
     return {"silo", "datasets", "policy", "runner"}
 
 
-def idle_bytes(link: Link) -> int:
-    """What the firewall sees in an hour of nothing, judged by a minute of it."""
-    before = link.firewall.bytes_seen()
-    time.sleep(QUIET)  # what is measured is what happens while nothing happens
-    return (link.firewall.bytes_seen() - before) * 3600 // QUIET
+def idle_bytes_per_hour(federation: Federation, outside: Outside) -> list[int]:
+    """What each firewall sees in an hour in which nothing is asked of its silo, judged by a job of two others."""
+    wait_until("nothing runs there", lambda: not any(federation.sites[silo].running_workers() for silo in BOTH))
+    before, began = [link.firewall.bytes_seen() for link in outside.both], time.monotonic()
+    federation.complete(federation.apply(a_job("meanwhile", rounds=100)))
+    hours = (time.monotonic() - began) / 3600
+    return [round((link.firewall.bytes_seen() - was) / hours) for was, link in zip(before, outside.both, strict=True)]
 
 
 def event(federation: Federation, name: str, reason: str) -> datetime.datetime:

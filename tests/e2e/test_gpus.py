@@ -26,7 +26,7 @@ def asking(mode: str) -> dict[str, object]:
 
 @pytest.mark.usefixtures("gpus")
 def test_a_job_that_requires_gpus_runs_where_they_are(federation: Federation) -> None:
-    name = federation.apply(a_job("gpu-required", worker=asking("Require")))
+    name = federation.apply(a_job("gpu-required", rounds=2, worker=asking("Require")))
     for silo in FEW:
         pod = federation.worker_pod(name, silo)
         runner = next(c for c in pod["spec"]["initContainers"] if c["name"] == "runner")
@@ -35,8 +35,15 @@ def test_a_job_that_requires_gpus_runs_where_they_are(federation: Federation) ->
     federation.complete(name)
 
 
-def test_a_job_that_requires_gpus_says_that_there_are_none(federation: Federation) -> None:
-    name = federation.apply(a_job("gpu-missing", worker=asking("Require")))
+@pytest.fixture(scope="module")
+def without(federation: Federation) -> dict[str, str]:
+    """Jobs by what they ask for, both at once: silos wait some time for a GPU."""
+    modes = {"Require": "gpu-missing", "Prefer": "gpu-preferred"}
+    return {mode: federation.apply(a_job(name, rounds=2, worker=asking(mode))) for mode, name in modes.items()}
+
+
+def test_a_job_that_requires_gpus_says_that_there_are_none(federation: Federation, without: dict[str, str]) -> None:
+    name = without["Require"]
     failure = federation.wait_for(name, "Failed")
     assert failure["reason"] == "CohortTooSmall"
     assert "gpu" in failure["message"].lower()
@@ -44,7 +51,6 @@ def test_a_job_that_requires_gpus_says_that_there_are_none(federation: Federatio
     assert {row["reason"] for row in declined} == {"gpu"}  # the first that declines is one too many already
 
 
-def test_a_job_that_prefers_gpus_runs_without_and_says_so(federation: Federation) -> None:
-    name = federation.apply(a_job("gpu-preferred", worker=asking("Prefer")))
-    status = federation.complete(name)
+def test_a_job_that_prefers_gpus_runs_without_and_says_so(federation: Federation, without: dict[str, str]) -> None:
+    status = federation.complete(without["Prefer"])
     assert {row["device"] for row in status["silos"]} == {"cpu (no GPU was free)"}

@@ -27,7 +27,7 @@ PORT = 9090
 def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation, tmp_path: Path) -> None:
     if shutil.which("prometheus") is None:
         pytest.fail("prometheus is missing: apt-get install prometheus")
-    name = federation.apply(a_job("measured", rounds=400))
+    name = federation.apply(a_job("measured"))
     federation.wait_for_round(name, 1)
     worker = federation.worker_pod(name, FEW[0])["status"]["podIP"]
     coordinators = federation.pods(f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator")

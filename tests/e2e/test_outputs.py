@@ -24,7 +24,7 @@ def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
     federation.cluster.kubectl.apply(yaml.safe_dump(_in(federation, claim | {"spec": spec})))
     output = {"persistentVolumeClaim": {"claimName": "models", "path": "digits"}}
     coordinator = {"storage": {"accessMode": "ReadWriteOncePod"}}
-    name = federation.apply(a_job("to-a-claim", output=output, coordinator=coordinator))
+    name = federation.apply(a_job("to-a-claim", rounds=2, output=output, coordinator=coordinator))
 
     status = federation.complete(name)
 
@@ -42,7 +42,7 @@ def test_a_result_on_s3(federation: Federation, s3: str) -> None:
     manifest = _in(federation, secret) | {"stringData": {"options.json": json.dumps(options)}}
     federation.cluster.kubectl.apply(yaml.safe_dump(manifest))
     output = {"uri": "s3://models/digits", "secretName": "s3"}
-    name = federation.apply(a_job("to-s3", output=output, ttlSecondsAfterFinished=5))
+    name = federation.apply(a_job("to-s3", rounds=2, output=output, ttlSecondsAfterFinished=5))
 
     status = federation.complete(name)
 

@@ -19,7 +19,7 @@ for status in pathlib.Path("/proc").glob("[0-9]*/status"):
 
 @pytest.fixture(scope="module")
 def job(federation: Federation) -> Iterator[str]:
-    name = federation.apply(a_job("looked-at", rounds=5000))
+    name = federation.apply(a_job("looked-at"))
     federation.wait_for_round(name, 1)
     yield name
     federation.delete(name)

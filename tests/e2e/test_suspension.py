@@ -5,9 +5,11 @@ from pathlib import Path
 from tests.cluster.readiness import wait_until
 from tests.e2e.federations import Federation, a_job, finished_rounds
 
+ROUNDS = 200
+
 
 def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
-    name = federation.apply(a_job("suspended", rounds=300))
+    name = federation.apply(a_job("suspended", rounds=ROUNDS))
     federation.wait_for_round(name, 3)
 
     federation.fedjobs("suspend", name)
@@ -18,8 +20,8 @@ def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
 
     status = federation.complete(name)
     federation.fetch(name, tmp_path)
-    assert finished_rounds(tmp_path) == list(range(1, 301))
-    assert 0 < done < 300
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    assert 0 < done < ROUNDS
     assert status["restarts"] == 0
 
 

@@ -12,6 +12,7 @@ from fedjobs_coordinator.programs import evaluation, exports, models, seeds
 from fedjobs_coordinator.programs import weights as weight_files
 from fedjobs_coordinator.programs.contexts import ProgramContext
 from fedjobs_coordinator.programs.metrics import History
+from fedjobs_coordinator.programs.results import write_result
 
 
 async def run(context: ProgramContext) -> None:
@@ -33,5 +34,5 @@ async def run(context: ProgramContext) -> None:
     metrics = await evaluation.evaluate(context, computations, weights, selected)
     History(context.result_dir / exports.METRICS, 0).append(1, metrics)
     result = {"program": "evaluate", "model": {"digest": digest(path.read_bytes()), "files": {}}, "rounds": 1}
-    exports.write_result(context.result_dir, {**result, "metrics": metrics})
+    write_result(context.result_dir, {**result, "metrics": metrics})
     context.round_finished(1, metrics)

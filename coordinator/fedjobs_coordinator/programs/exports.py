@@ -11,9 +11,8 @@ model/model.keras
 # TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ from fedjobs_protocol.files import write_atomically
 
 from fedjobs_coordinator.programs import weights as weight_files
 from fedjobs_coordinator.programs.models import FederatedModel
+from fedjobs_coordinator.programs.results import write_result
 
-RESULT = "result.json"
 METRICS = "metrics.jsonl"
 
 
@@ -61,13 +60,6 @@ def export(
     write_result(
         result_dir, {"program": program, "model": {"digest": digest(content), "files": files}, "rounds": rounds}
     )
-
-
-def write_result(result_dir: Path, result: Mapping[str, Any]) -> None:
-    """Writes `result.json`, durably: the last thing that a program does."""
-    result_dir.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(result, indent=2).encode() + b"\n"
-    write_atomically(result_dir / RESULT, content, durable=True, mode=0o644)
 
 
 def _save(model: tf.keras.Model, path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Plans in files: a computation that was planned beforehand is run without TensorFlow Federated.
+
+`fedjobs.save_plan` writes one. Reading it needs protobuf alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from fedjobs_protocol.digests import digest
+from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import plan_pb2 as pb
+from fedjobs_protocol.v1.shard_pb2 import Leaf
+from google.protobuf.message import DecodeError
+
+from fedjobs_compute.plans import ClientInput, CoordinatorProgram, MergeKind, Parameter, Plan, Stage
+
+FORMAT = 1
+Leaves: TypeAlias = tuple[Leaf, ...]
+"""A type, flat: its leaves in order, each named by its path."""
+
+_KINDS: dict[MergeKind | None, pb.MergeKind.ValueType] = {
+    None: pb.MERGE_KIND_UNSPECIFIED,
+    MergeKind.SUM: pb.MERGE_KIND_SUM,
+    MergeKind.MINIMUM: pb.MERGE_KIND_MINIMUM,
+    MergeKind.MAXIMUM: pb.MERGE_KIND_MAXIMUM,
+}
+_KINDS_READ = {number: kind for kind, number in _KINDS.items()}
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan whose types are leaves.
+
+    Attributes:
+        label: For people: what is computed.
+        plan: What coordinator and silos do.
+    """
+
+    label: str
+    plan: Plan[Leaves]
+
+
+def load(path: Path) -> SavedPlan:
+    """Reads a plan's file.
+
+    Raises:
+        FedjobsError: PROGRAM_FAILED where there is none, or it is not a plan that is read here.
+    """
+    try:
+        return parse(path.read_bytes())
+    except (OSError, DecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its bytes are not a plan"
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED, f"the plan {path} cannot be read: {reason}.", "Write it with fedjobs.save_plan."
+        ) from error
+
+
+def parse(content: bytes) -> SavedPlan:
+    """The inverse of `serialize`.
+
+    Raises:
+        DecodeError: These are not the bytes of a plan.
+        FedjobsError: VERSION_MISMATCH for a format that is not read here.
+    """
+    message = pb.Plan.FromString(content)
+    if message.format != FORMAT:
+        raise FedjobsError(
+            ErrorCode.VERSION_MISMATCH,
+            f"the plan has format {message.format}, and format {FORMAT} is read here.",
+            "Write it with fedjobs.save_plan of the coordinator's release.",
+        )
+    plan = Plan(
+        parameters=tuple(
+            Parameter(tuple(p.types), p.at_clients, tuple(p.leaves), tuple(p.path)) for p in message.parameters
+        ),
+        server_logic=tuple(map(_read_program, message.server_logic)),
+        stages=tuple(map(_read_stage, message.stages)),
+        result=tuple(message.result),
+        result_type=tuple(message.result_types),
+    )
+    return SavedPlan(message.label, plan)
+
+
+def serialize(saved: SavedPlan) -> bytes:
+    """The content of a plan's file; the same plan gives the same bytes."""
+    plan = saved.plan
+    message = pb.Plan(
+        format=FORMAT,
+        label=saved.label,
+        parameters=[
+            pb.PlanParameter(types=p.type, at_clients=p.at_clients, leaves=p.leaves, path=p.path)
+            for p in plan.parameters
+        ],
+        server_logic=[_program(program) for program in plan.server_logic],
+        stages=[_stage(stage) for stage in plan.stages],
+        result=plan.result,
+        result_types=plan.result_type,
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def _program(program: CoordinatorProgram) -> pb.CoordinatorProgram:
+    return pb.CoordinatorProgram(program=program.program, inputs=program.inputs, outputs=program.outputs)
+
+
+def _read_program(message: pb.CoordinatorProgram) -> CoordinatorProgram:
+    return CoordinatorProgram(message.program, tuple(message.inputs), tuple(message.outputs))
+
+
+def _stage(stage: Stage) -> pb.Stage:
+    return pb.Stage(
+        shard=stage.shard,
+        broadcasts=stage.broadcasts,
+        client_inputs=[pb.PlanClientInput(parameter=c.parameter, leaf=c.leaf) for c in stage.client_inputs],
+        accumulators=stage.accumulators,
+        left=stage.left,
+        right=stage.right,
+        merge_kinds=[_KINDS[kind] for kind in stage.merge_kinds],
+        merge=_program(stage.merge),
+        report=_program(stage.report),
+        zero=_program(stage.zero),
+    )
+
+
+def _read_stage(message: pb.Stage) -> Stage:
+    return Stage(
+        shard=message.shard,
+        digest=digest(message.shard),
+        broadcasts=tuple(message.broadcasts),
+        client_inputs=tuple(ClientInput(c.parameter, c.leaf) for c in message.client_inputs),
+        accumulators=tuple(message.accumulators),
+        left=tuple(message.left),
+        right=tuple(message.right),
+        merge_kinds=_read_kinds(message.merge_kinds),
+        merge=_read_program(message.merge),
+        report=_read_program(message.report),
+        zero=_read_program(message.zero),
+    )
+
+
+def _read_kinds(numbers: Sequence[pb.MergeKind.ValueType]) -> tuple[MergeKind | None, ...]:
+    return tuple(_KINDS_READ.get(number) for number in numbers)

@@ -1,0 +1,19 @@
+"""`result.json`, the last file of a program's result: where it is, the result is complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fedjobs_protocol.files import write_atomically
+
+RESULT = "result.json"
+
+
+def write_result(result_dir: Path, result: Mapping[str, Any]) -> None:
+    """Writes `result.json`, durably: the last thing that a program does."""
+    result_dir.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(result, indent=2).encode() + b"\n"
+    write_atomically(result_dir / RESULT, content, durable=True, mode=0o644)
