@@ -33,7 +33,7 @@ def folder() -> Path:
 
 def existing() -> Docker | None:
     """The daemon, if it runs and answers."""
-    docker = Docker(folder() / "docker.sock", ADDRESS, MACHINE)
+    docker = Docker(folder() / "docker.sock", ADDRESS, MACHINE, NAMESPACE)
     return docker if docker.socket and docker.socket.exists() and docker.succeeds("version") else None
 
 
@@ -59,7 +59,7 @@ def ensured() -> Docker:
     except BaseException:
         end()
         raise
-    return Docker(folder() / "docker.sock", ADDRESS, MACHINE)
+    return Docker(folder() / "docker.sock", ADDRESS, MACHINE, NAMESPACE)
 
 
 def end() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.cluster import requirements
+from tests.cluster import networks, requirements
 from tests.cluster.environments import without_proxies
 from tests.cluster.errors import ClusterError
 
@@ -22,11 +22,13 @@ class Docker:
         socket: of a daemon that the project started; None means the one that `docker` finds by itself.
         address: where such a daemon publishes containers' ports, to be reached from this machine.
         machine: this machine, as containers of such a daemon see it.
+        namespace: the network namespace of such a daemon.
     """
 
     socket: Path | None = None
     address: str | None = None
     machine: str | None = None
+    namespace: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,6 +71,10 @@ class Docker:
         except (ClusterError, OSError):
             return False
         return True
+
+    def beside(self, *command: str) -> list[str]:
+        """The command, run where the daemon has its networks."""
+        return list(command) if self.namespace is None else networks.inside(self.namespace, *command)
 
     def inside(self, container: str, *command: str) -> list[str]:
         """The command, run on this machine in the network namespace of a container; needs root."""

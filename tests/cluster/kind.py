@@ -12,7 +12,16 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import binaries, docker_daemons, dockers, node_images, recognized, requirements
+from tests.cluster import (
+    binaries,
+    docker_daemons,
+    dockers,
+    kind_names,
+    node_images,
+    processes,
+    recognized,
+    requirements,
+)
 from tests.cluster.binaries import Module
 from tests.cluster.clusters import Cluster
 from tests.cluster.control_planes import AUDIT_POLICY
@@ -45,7 +54,6 @@ class KindCluster(Cluster):
 
     @property
     def address(self) -> str:
-        """The node's, on Docker's network."""
         return self._of_network("IPAddress")
 
     @property
@@ -62,8 +70,10 @@ class KindCluster(Cluster):
         return self.folder / "audit" / "audit.log"
 
     def inside(self, *command: str) -> list[str]:
-        """The command, run in the node's network namespace; needs root."""
         return self.docker.inside(self.node, *command)
+
+    def answer_for(self, zones: Mapping[str, str]) -> None:
+        kind_names.answer(self.kubectl, zones)
 
     def load_images(self, archives: Sequence[Path]) -> None:
         for archive in archives:
@@ -213,6 +223,8 @@ def _made(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
 
 
 def _down(docker: Docker, name: str) -> None:
+    for process in processes.running(_folder(name)):  # a proxy's
+        processes.kill(process.pid)
     if name in _names(docker):
         _kind(docker, "delete", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig_of(name)}")
     shutil.rmtree(_folder(name), ignore_errors=True)

@@ -58,6 +58,10 @@ class LocalCluster(Cluster):
         return self.network.machine
 
     @property
+    def address(self) -> str:
+        return self.network.node
+
+    @property
     def audit_log(self) -> Path | None:
         return self._node.plane.audit_log
 
@@ -81,12 +85,10 @@ class LocalCluster(Cluster):
     def prepare(self) -> None:
         storage.fill_up(self.kubectl, self._node.volumes)
 
-    def answer_for(self, zones: Mapping[str, str]) -> None:
-        """Let names of the world outside be known in it: these zones, with all names below, and their addresses.
+    def inside(self, *command: str) -> list[str]:
+        return self.network.inside(*command)
 
-        Raises:
-            ClusterError: its CoreDNS does not take them.
-        """
+    def answer_for(self, zones: Mapping[str, str]) -> None:
         names.answer(self._node, zones)
 
     def problems(self) -> list[str]:
