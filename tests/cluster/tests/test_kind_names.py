@@ -26,4 +26,4 @@ def test_the_probes_of_coredns_are_answered() -> None:
 
 def told_apart(corefile: str) -> dict[str, str]:
     """The blocks of a Corefile, by what they are for."""
-    return dict(re.findall(r"^(\S.*) \{\n(.*?)^\}\n", corefile, re.MULTILINE | re.DOTALL))
+    return dict(re.findall(r"^(\S[^\n]*) \{\n(.*?)^\}\n", corefile, re.MULTILINE | re.DOTALL))
