@@ -240,7 +240,8 @@ def _end_if_idle(docker: Docker) -> None:
 
 
 def _names(docker: Docker) -> list[str]:
-    return _kind(docker, "get", "clusters").split()
+    label = "io.x-k8s.kind.cluster"
+    return docker("ps", "--all", f"--filter=label={label}", "--format", f'{{{{.Label "{label}"}}}}').split()
 
 
 def _kind(docker: Docker, *arguments: str) -> str:

@@ -54,6 +54,7 @@ def ensured(docker: Docker, say: Callable[[str], None] = lambda _: None) -> str:
             scratch = archive.with_suffix(f".{os.getpid()}")
             docker("save", "--output", str(scratch), made)
             scratch.replace(archive)
+            _forget_others(docker, archive)
         elif not docker.succeeds("image", "inspect", made):
             say(f"loading the node image of kind from {archive}")
             docker("load", "--input", str(archive))
@@ -68,6 +69,16 @@ def digest() -> str:
     for file in (Path(__file__), Path(node_roots.__file__), node_roots.FILES / "pod-network.yaml"):
         seen.update(file.read_bytes())
     return seen.hexdigest()
+
+
+def _forget_others(docker: Docker, archive: Path) -> None:
+    """Remove images of other versions, but for those that clusters run."""
+    for old in archive.parent.glob("kind-node-*.tar"):
+        if old != archive:
+            old.unlink(missing_ok=True)
+    for tag in docker("images", "--format", "{{.Tag}}", NAME).split():
+        if tag not in archive.name:
+            docker.succeeds("rmi", f"{NAME}:{tag}")
 
 
 @dataclass(frozen=True)
