@@ -109,6 +109,7 @@ FROM uv AS project
 ARG SSL_CERT_FILE
 COPY pyproject.toml README.md LICENSE ./
 COPY client client
+COPY common common
 COPY compute compute
 COPY coordinator coordinator
 COPY operator operator

@@ -13,12 +13,16 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PIP_FIND_LINKS PIP_TARGE
 unexport UV_PROJECT UV_PROJECT_ENVIRONMENT UV_PYTHON UV_FIND_LINKS UV_NO_DEV UV_NO_SYNC UV_WORKING_DIRECTORY
 unexport UV_SYSTEM_PYTHON UV_NO_EDITABLE UV_LOCKED UV_FROZEN UV_OFFLINE
 export UV_PYTHON_DOWNLOADS := never
+# uv trusts the system's certificates, as behind a proxy that inspects TLS it must. A system without any: uv's own.
+ifneq ($(wildcard /etc/ssl/certs/* /etc/pki/tls/certs/*),)
+export UV_SYSTEM_CERTS ?= true
+endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # The short bench; `make bench BENCH="--payload 100MB --silos 2,4,8"` measures something else.
 BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
 
-.PHONY: help setup demo test e2e lint format bench docs stubs crds reference clean
+.PHONY: help setup demo test test-all e2e lint format bench docs stubs crds reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +56,11 @@ demo: setup ## a real federated training on this machine: a coordinator and four
 	$(BIN)/fedjobs run examples/digits/job.yaml --silos examples/digits/silos.yaml --out runs/digits
 	$(BIN)/fedjobs result runs/digits
 
-test: setup ## all tests (PYTEST="-k word" to choose)
-	$(BIN)/pytest $(PYTEST)
+test: setup ## the tests, on all cores, in random order (PYTEST="-k word" to choose)
+	$(BIN)/pytest -n logical $(PYTEST)
+
+test-all: setup ## the same, and the tests of the test clusters themselves
+	$(BIN)/pytest -n logical -o norecursedirs="tests/e2e .* __pycache__" $(PYTEST)
 
 e2e: setup ## the end-to-end tests on a real cluster, which is built and started here (E2E="--cluster kind" for kind)
 	$(BIN)/python -m tests.e2e $(E2E)

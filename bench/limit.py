@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-from fedjobs_protocol.identities import Identity, RunAuthority, server_name
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, server_name
 
 from bench.parts import serve
 

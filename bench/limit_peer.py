@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import grpc
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.identities.identities import Identity
 
 from bench.limit import CHUNK, OPTIONS, chunks
 

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import psutil
 import typer
 import yaml
-from fedjobs_protocol.statuses import FinalWord, Phase
+from fedjobs_common.jobs.statuses import FinalWord, Phase
 from kubernetes import client
 from rich.console import Console
 

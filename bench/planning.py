@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+from fedjobs_common.errors import FedjobsError
 from fedjobs_compute.planner.planning import plan
-from fedjobs_protocol.errors import FedjobsError
 from rich.console import Console
 from rich.table import Table
 

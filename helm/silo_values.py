@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from fedjobs_protocol.models import Model
+from fedjobs_common.models import Model
 from fedjobs_worker.silo_files import SiloFile
 from pydantic import Field
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ["tests.cluster.fixtures"]
+pytest_plugins = ["tests.cluster.fixtures", "tests.distribution"]
 
 
 @pytest.fixture(autouse=True)

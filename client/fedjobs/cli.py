@@ -178,13 +178,13 @@ def ps(
     with errors_shown(debug=debug or bool(context.obj)):
         from rich.console import Console
 
-        from fedjobs import listing
+        from fedjobs import process_list
 
-        found = listing.processes(directory, everything=everything)
+        found = process_list.processes(directory, everything=everything)
         if as_json:
-            print_json(listing.as_json(found))
+            print_json(process_list.as_json(found))
         elif found:
-            Console().print(listing.drawn(found))
+            Console().print(process_list.drawn(found))
         else:
             typer.echo(f"no process of {directory} is running")
 

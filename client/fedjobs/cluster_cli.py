@@ -69,9 +69,9 @@ def submit(
         from fedjobs.cluster.connections import Target, connect
 
         connection = connect(Target(kubeconfig, cluster_context, namespace))
-        from fedjobs.cluster import submitting
+        from fedjobs.cluster import submission
 
-        submitted = submitting.submit(submitting.load(job, name=name), connection)
+        submitted = submission.submit(submission.load(job, name=name), connection)
         options = submitted.jobs.connection.target.options()
         made = str(submitted.job["metadata"]["name"])
         where = f"in namespace {submitted.jobs.namespace}"
@@ -98,14 +98,14 @@ def list_(
 
         from rich.console import Console
 
-        from fedjobs.cluster import listing
+        from fedjobs.cluster import job_list
 
-        found = listing.listed(jobs.all(everywhere=everywhere))
+        found = job_list.listed(jobs.all(everywhere=everywhere))
         if as_json:
             print_json(found)
         elif found:
             now = datetime.datetime.now(datetime.UTC)
-            Console().print(listing.drawn(found, namespaces=everywhere, now=now))
+            Console().print(job_list.drawn(found, namespaces=everywhere, now=now))
         else:
             typer.echo("There are no jobs." if everywhere else f"There are no jobs in namespace {jobs.namespace}.")
 
@@ -171,9 +171,9 @@ def suspend(
 ) -> None:
     """Suspend a job: its coordinator and its workers end, finished rounds stay."""
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
-        from fedjobs.cluster import changing
+        from fedjobs.cluster import job_changes
 
-        typer.echo(changing.suspend(jobs, name))
+        typer.echo(job_changes.suspend(jobs, name))
 
 
 @app.command(rich_help_panel=ON_A_CLUSTER, epilog="Example: fedjobs resume digits")
@@ -187,9 +187,9 @@ def resume(
 ) -> None:
     """Let a suspended job go on, after the last round that it finished."""
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
-        from fedjobs.cluster import changing
+        from fedjobs.cluster import job_changes
 
-        typer.echo(changing.resume(jobs, name))
+        typer.echo(job_changes.resume(jobs, name))
 
 
 @app.command(rich_help_panel=ON_A_CLUSTER, epilog="Example: fedjobs cancel digits")
@@ -209,14 +209,14 @@ def cancel(
     if not yes and not sys.stdin.isatty():
         raise typer.BadParameter("there is no terminal to ask at: say --yes", param_hint="--yes")
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
-        from fedjobs.cluster import changing, job_statuses
+        from fedjobs.cluster import job_changes, job_statuses
 
         job = jobs.get(name)
         if not yes:
             word = job_statuses.phase(job) or "new"
-            typer.echo(f"The job {name} in namespace {jobs.namespace} is {word}. {changing.kept(job)}")
+            typer.echo(f"The job {name} in namespace {jobs.namespace} is {word}. {job_changes.kept(job)}")
             typer.confirm(f"Delete the job {name}?", abort=True)
-        typer.echo(changing.cancel(jobs, job))
+        typer.echo(job_changes.cancel(jobs, job))
 
 
 def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> None:
@@ -224,13 +224,13 @@ def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> 
     from rich.console import Console
 
     from fedjobs import tables
-    from fedjobs.cluster import watching
+    from fedjobs.cluster import job_watch
 
     console, options = Console(), jobs.connection.target.options()
     shown = tables.Lines(console, transfers=False) if plain else tables.view(console, transfers=False)
     try:
-        with watching.Quiet() if quiet else shown as view:
-            code, message = watching.watch(jobs, name, view)
+        with job_watch.Quiet() if quiet else shown as view:
+            code, message = job_watch.watch(jobs, name, view)
     except KeyboardInterrupt:
         typer.echo(f"The job {name} goes on. See it again with: fedjobs watch {name}{options}", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None

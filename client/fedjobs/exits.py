@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from fedjobs_protocol.errors import ErrorCode, FedjobsError
+    from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 class Exit(enum.IntEnum):
@@ -62,7 +62,7 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     Args:
         debug: Also shows the stack trace.
     """
-    from fedjobs_protocol.errors import FedjobsError
+    from fedjobs_common.errors import FedjobsError
 
     try:
         yield

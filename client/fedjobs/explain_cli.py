@@ -38,19 +38,19 @@ def explain(
         import structlog
 
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-        from fedjobs import explaining
+        from fedjobs import job_explanation
 
-        files = explaining.silos_of(silos)
+        files = job_explanation.silos_of(silos)
         failure = None
-        if of_job := explaining.is_job(what):
-            job = explaining.job_of(what, files)
-            for text in explaining.invited(job, files):
+        if of_job := job_explanation.is_job(what):
+            job = job_explanation.job_of(what, files)
+            for text in job_explanation.invited(job, files):
                 typer.echo(text, nl=False)
-            shards, failure = explaining.shards_of(job)
+            shards, failure = job_explanation.shards_of(job)
         else:
-            shards = [explaining.shard_of(what)]
+            shards = [job_explanation.shard_of(what)]
         for shard in shards:
-            for text in explaining.explained(shard, files, halves=not of_job):
+            for text in job_explanation.explained(shard, files, halves=not of_job):
                 typer.echo(text, nl=False)
             if save is not None:
                 save.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,11 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
-from fedjobs.launching import LocalSilos
+from fedjobs.launcher import LocalSilos
 
 _ROUND_DEADLINE_S = 3600.0
 _current: LocalFederation | None = None
@@ -62,7 +62,7 @@ class LocalFederation:
         self._silos.start()
         # The silos import TensorFlow in their processes while this one imports TensorFlow Federated.
         from fedjobs_compute.graphs import disable_graph_rewriting
-        from fedjobs_coordinator.invocations import Invocations
+        from fedjobs_coordinator.invocations.invocations import Invocations
 
         disable_graph_rewriting()
         self.invocations = Invocations(self.coordinator, durable_at_once=True)
@@ -79,7 +79,7 @@ def set_local_execution_context(num_silos: int = 2) -> LocalFederation:
     import tensorflow_federated as tff
 
     federation = _start(num_silos)
-    from fedjobs_coordinator.contexts import SyncContext
+    from fedjobs_coordinator.invocations.tff_contexts import SyncContext
 
     tff.framework.set_default_context(SyncContext(federation.invocations))
     return federation
@@ -90,7 +90,7 @@ def set_local_async_execution_context(num_silos: int = 2) -> LocalFederation:
     import tensorflow_federated as tff
 
     federation = _start(num_silos)
-    from fedjobs_coordinator.contexts import AsyncContext
+    from fedjobs_coordinator.invocations.tff_contexts import AsyncContext
 
     tff.framework.set_default_context(AsyncContext(federation.invocations))
     return federation

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
-from fedjobs_protocol.statuses import Phase
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.jobs.statuses import Phase
 from rich.console import Console
 
-from fedjobs import following, results, runs, tables
+from fedjobs import results, runs, status_follower, tables
 from fedjobs.exits import Exit
 from fedjobs.results import RunResult
 
@@ -56,7 +56,7 @@ def run(
     if outcome.exit_code == Exit.INTERRUPTED:
         raise KeyboardInterrupt(outcome.message)
     if outcome.exit_code != Exit.DONE:
-        status = following.read_status(outcome.directory / "coordinator")
+        status = status_follower.read_status(outcome.directory / "coordinator")
         if status is not None and status.phase is Phase.FAILED and status.code:
             raise FedjobsError(code_of(status.code), status.message)
         raise FedjobsError(_CODES.get(outcome.exit_code, ErrorCode.PROGRAM_FAILED), outcome.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedjobs_protocol.statuses import Phase, SiloState, Status
+from fedjobs_common.jobs.statuses import Phase, SiloState, Status
 
 _OVER = (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 FIRST_WAIT_S = 0.1

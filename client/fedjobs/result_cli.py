@@ -80,14 +80,14 @@ def _is_a_job(of: str) -> bool:
 
 
 def _fetched(name: str, out: Path, target: Target) -> Path:
-    from fedjobs_protocol.errors import FedjobsError
+    from fedjobs_common.errors import FedjobsError
 
     from fedjobs.cluster.connections import connect
 
     try:
         connection = connect(target)
         from fedjobs.cluster.federated_jobs import FederatedJobs
-        from fedjobs.cluster.fetching import fetch
+        from fedjobs.cluster.result_fetcher import fetch
 
         fetch(FederatedJobs(connection), name, out, lambda text: typer.echo(text, err=True))
     except FedjobsError as error:
@@ -126,7 +126,7 @@ def _print_result(found: RunResult, curves: Path | None) -> None:
 
 
 def _incomplete(found: RunResult) -> str:
-    from fedjobs.following import read_status
+    from fedjobs.status_follower import read_status
 
     status = read_status(found.directory / "coordinator")
     if status is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import Phase, RoundEvent
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import Phase, RoundEvent
 
 from fedjobs.folders import RunFolder
-from fedjobs.following import read_events, read_status
+from fedjobs.status_follower import read_events, read_status
 
 
 @dataclass(frozen=True)

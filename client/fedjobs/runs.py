@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,22 +16,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fedjobs_common import processes
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, Status
 from fedjobs_operator import api
-from fedjobs_protocol import processes
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.inviting import invitation_to
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, ProgressEvent, Status
+from fedjobs_protocol.hub.job_invitations import invitation_to
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 
-from fedjobs import laying_out
+from fedjobs import run_folder_layout
 from fedjobs.folders import RunFolder
-from fedjobs.following import Follower, read_status
-from fedjobs.launching import LocalSilos, coordinator, end_coordinator
+from fedjobs.launcher import LocalSilos, coordinator, end_coordinator
 from fedjobs.restarts import over_for
 from fedjobs.results import is_complete
-from fedjobs.supervising import STARTED_AGAIN, Supervised, end_leftovers, forget
+from fedjobs.slow_starts import SlowStart
+from fedjobs.status_follower import Follower, read_status
+from fedjobs.supervisor import STARTED_AGAIN, Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
 """Exit codes of an outcome, those of the `fedjobs` command."""
@@ -81,17 +83,17 @@ def run(
             (PORT_IN_USE).
     """
     manifest = api.parse(job) if isinstance(job, Mapping) else api.load(job)
-    base = Path.cwd() if isinstance(job, Mapping) else laying_out.absolute(job).parent
+    base = Path.cwd() if isinstance(job, Mapping) else run_folder_layout.absolute(job).parent
     files = {file.silo: file for file in silo_files.load_all(silos)}
     resolved = api.resolve(manifest, sorted(files), folder=base)
-    folder = RunFolder(laying_out.absolute(out or Path("runs") / resolved.name))
-    with laying_out.locked(folder):
-        resolved = laying_out.lay_out(folder, resolved)
+    folder = RunFolder(run_folder_layout.absolute(out or Path("runs") / resolved.name))
+    with run_folder_layout.locked(folder):
+        resolved = run_folder_layout.lay_out(folder, resolved)
         if is_complete(folder):
             return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
         end_leftovers(folder.processes, _LEFTOVERS_GRACE_S)
-        address = f"{laying_out.HOST}:{laying_out.choose_port(folder, listen_port)}"
-        look = _looking(Follower(folder.coordinator, from_now=True), on_status, on_event)
+        address = f"{run_folder_layout.HOST}:{run_folder_layout.choose_port(folder, listen_port)}"
+        look = _looking(folder, on_status, on_event)
         with _registered(folder), _signals() as interrupted:
             code = _run(folder, resolved, files, address, manifest.spec.backoff_limit, debug, look, interrupted)
         return _outcome(folder, code, address, interrupted.is_set())
@@ -114,7 +116,7 @@ def _run(
         folder.root,
         job.silos,
         invitation_to(job, address=address, server_name=server_name(job.uid)),
-        laying_out.authority_of(folder),
+        run_folder_layout.authority_of(folder),
         files=files,
         is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
         debug=debug,
@@ -133,16 +135,28 @@ def _run(
 
 
 def _looking(
-    follower: Follower,
+    folder: RunFolder,
     on_status: Callable[[Status], object] | None,
     on_event: Callable[[ProgressEvent], object] | None,
 ) -> Callable[[], None]:
+    follower = Follower(folder.coordinator, from_now=True)
+    slow_start = SlowStart(folder.logs / "coordinator.log", time.monotonic())
+    last: Status | None = None
+
     def look() -> None:
+        nonlocal last
         for event in follower.events():
             if on_event is not None:
                 on_event(event)
-        if (status := follower.status()) is not None and on_status is not None:
-            on_status(status)
+        if (status := follower.status()) is not None:
+            last = status
+            if on_status is not None:
+                on_status(status)
+        if message := slow_start.message(last, time.monotonic()):
+            if on_event is not None:
+                on_event(PhaseEvent(time=time.time(), phase=Phase.STARTING, message=message))
+            if on_status is not None and last is not None:
+                on_status(last.model_copy(update={"message": message}))
 
     return look
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import Digest
 
 if TYPE_CHECKING:
     import tensorflow_federated as tff

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fedjobs.silos import auditing, consenting, joining, member_commands
+from fedjobs.silos import audit_command, consent_commands, join_command, member_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,6 +14,6 @@ app = typer.Typer(
 )
 
 member_commands.register(app)
-joining.register(app)
-consenting.register(app)
-auditing.register(app)
+join_command.register(app)
+consent_commands.register(app)
+audit_command.register(app)

@@ -7,7 +7,7 @@ from collections import deque
 from types import TracebackType
 from typing import Protocol, Self
 
-from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live

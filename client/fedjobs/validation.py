@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_operator import api
 from fedjobs_operator.api import FederatedJob
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.jobs import ResolvedJob
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 

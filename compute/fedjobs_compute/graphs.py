@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 
 Leaf = Any  # a tensor or a tf.data.Dataset

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import plan_pb2 as pb
 from fedjobs_protocol.v1.shard_pb2 import Leaf
 from google.protobuf.message import DecodeError

@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import shard_pb2
 
 Type = TypeVar("Type")  # TFF's type of the computation; a plan does not look into it

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_protocol.versions import SHARD_FORMATS
 from google.protobuf.message import DecodeError

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from fedjobs_protocol.values import SequenceValue
+from fedjobs_protocol.transfers.values import SequenceValue
 
 Leaf: TypeAlias = npt.NDArray[Any] | SequenceValue
 

@@ -11,27 +11,28 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fedjobs_protocol import reports_server
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.ids import Digest, JobUid, SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.session_server import SessionServer
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.statuses import Phase, SiloState
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import Digest, JobUid, SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState
+from fedjobs_common.thread_imports import import_what_threads_need
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.reports import reports_server
+from fedjobs_protocol.sessions.session_server import SessionServer
 
-from fedjobs_coordinator import cohorts
-from fedjobs_coordinator.assignments import Assignment
-from fedjobs_coordinator.cohorts import Begin, Presence, TooFew
-from fedjobs_coordinator.consents import Consents, Offered
-from fedjobs_coordinator.epochs import EpochLock
-from fedjobs_coordinator.progress import Progress, logged_when_unwritten
-from fedjobs_coordinator.reports import ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.status_reports import StatusReports
-from fedjobs_coordinator.stored import BlobStore
-from fedjobs_coordinator.work_identity import WorkIdentities
+from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions import cohorts
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew
+from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
+from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.state.generation import GenerationLock
+from fedjobs_coordinator.status.progress import Progress, logged_when_unwritten
+from fedjobs_coordinator.status.status_reports import StatusReports
 
 _TICK_S = 0.5
 _LOOK_S = 0.05  # between looks at who is there
@@ -71,28 +72,29 @@ class Coordinator:
     ) -> None:
         self.job = job
         self._directory = directory
-        self._lock = EpochLock(directory)
-        self.progress = Progress(directory, job, self._lock.epoch)
+        self._lock = GenerationLock(directory)
+        self.progress = Progress(directory, job, self._lock.generation)
         spool = directory / "spool"
         spool.mkdir(exist_ok=True, mode=0o700)
-        spares = SpareFiles(spool / "spares", most=2 * len(job.silos) + 2)
+        spares = FilePool(spool / "spares", most=2 * len(job.silos) + 2)
         self.store = BlobStore(spool / "values", spares)
         self.identities = WorkIdentities(JobUid(job.uid))
         self.roster = Roster(job.silos, time.monotonic, self._silo_changed)
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
         self._consents = Consents(time.monotonic)
-        self._sessions = Sessions(JobUid(job.uid), self._lock.epoch, self.roster, self._reports, self._consents)
+        self._sessions = Sessions(JobUid(job.uid), self._lock.generation, self.roster, self._reports, self._consents)
         self._status_reports = StatusReports(lambda: self.progress.status.to_json())
         service = reports_server.service(self._status_reports, self._sessions.exclude)
         self._server = SessionServer(self._sessions, identity, listen, further=[service])
         self._stopping = False
         self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
+        import_what_threads_need()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
         self._thread.start()
         try:
-            port = self._in_loop(self._server.start())
+            port = self._run_in_loop(self._server.start())
         except FedjobsError:
             self._end_loop()
             self._lock.release()
@@ -116,9 +118,9 @@ class Coordinator:
             raise SuspendedError
 
     @property
-    def epoch(self) -> int:
+    def generation(self) -> int:
         """Counts the starts of the job's coordinator."""
-        return self._lock.epoch
+        return self._lock.generation
 
     def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         """Waits for the silos of the next invocation.
@@ -136,20 +138,20 @@ class Coordinator:
             FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
             SuspendedError: The coordinator was told to stop.
         """
-        if not self._now(lambda: self._consents.is_offered(shard)):
+        if not self._call_in_loop(lambda: self._consents.is_offered(shard)):
             offer = offered()
-            self._now(lambda: self._sessions.offer(offer))
+            self._call_in_loop(lambda: self._sessions.offer(offer))
         until = patient_until = time.monotonic() + self.job.cohort.round_deadline_seconds
         while True:
             self.check_stopping()
-            presence, standing = self._now(lambda: (self._presence(shard), self._consents.standing(shard)))
+            presence, standing = self._call_in_loop(lambda: (self._presence(shard), self._consents.standing(shard)))
             late, patient = (now := time.monotonic()) > until, now <= patient_until
             cohort = cohorts.decide(presence, standing, self.job.cohort, late=late, patient=patient)
             if isinstance(cohort, TooFew):
                 raise self._too_small(cohort.silos)
             if isinstance(cohort, Begin):
                 if late:
-                    self._now(functools.partial(self._go_without, shard, cohort.without))
+                    self._call_in_loop(functools.partial(self._go_without, shard, cohort.without))
                 self.progress.phase(Phase.RUNNING)
                 return cohort.silos
             if cohort.for_people:
@@ -177,7 +179,7 @@ class Coordinator:
                 "Give the coordinator more storage.",
             )
 
-    def refused(self, shard: Digest, silo: SiloName) -> None:
+    def mark_refused(self, shard: Digest, silo: SiloName) -> None:
         """The silo will not run this shard, now or later."""
         self._refusals.setdefault(shard, set()).add(silo)
 
@@ -190,32 +192,32 @@ class Coordinator:
         work_ids, overdue = [a.work_id for a in assignments], not self._stopping
         self._loop.call_soon_threadsafe(lambda: self._sessions.withdraw(work_ids, overdue=overdue))
 
-    def collected(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
         """Waits until each piece of work has an outcome, or the round's deadline has passed.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
         """
         until = time.monotonic() + self.job.cohort.round_deadline_seconds
-        assignments[0].collection.wait(len(assignments), until, time.monotonic, lambda: self._stopping)
+        assignments[0].outcomes.wait(len(assignments), until, time.monotonic, lambda: self._stopping)
         self.check_stopping()
 
-    def durable(self) -> None:
+    def mark_durable(self) -> None:
         """The state that all reports so far went into is durable: they are not needed any more."""
-        self.identities.durable()
-        self._now(self._reports.forget)
+        self.identities.mark_durable()
+        self._call_in_loop(self._reports.forget)
 
-    def excluded(self, silo: SiloName, reason: str, message: str) -> None:
+    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
         """A silo's part was not used."""
-        self._now(lambda: self.roster.failed(silo, reason, message))
+        self._call_in_loop(lambda: self.roster.failed(silo, reason, message))
 
     def why_missing(self, there: Sequence[SiloName]) -> str:
         """For a person: the silos that are not among these, each with the reason."""
-        return self._now(lambda: self.roster.why_missing(there))
+        return self._call_in_loop(lambda: self.roster.why_missing(there))
 
     def dismiss(self) -> None:
         """The silos have done their part: they are told that the job is complete, while its result is exported."""
-        self._now(lambda: self._sessions.end(Phase.COMPLETE.value))
+        self._call_in_loop(lambda: self._sessions.end(Phase.COMPLETE.value))
 
     def close(self, outcome: str) -> None:
         """Tells the silos that the job is over, and ends the server.
@@ -224,9 +226,9 @@ class Coordinator:
             outcome: Complete, Failed or Suspended.
         """
         self._ticking.cancel()
-        self._now(lambda: self._sessions.end(outcome))
-        self._now(self._status_reports.end)
-        self._in_loop(self._server.stop(_GRACE_S))
+        self._call_in_loop(lambda: self._sessions.end(outcome))
+        self._call_in_loop(self._status_reports.end)
+        self._run_in_loop(self._server.stop(_GRACE_S))
         with logged_when_unwritten():
             self.progress.refresh()
         self._end_loop()
@@ -267,13 +269,13 @@ class Coordinator:
                 await asyncio.to_thread(self.progress.refresh)
             await asyncio.sleep(_TICK_S)
 
-    def _now(self, function: Callable[[], Result]) -> Result:
+    def _call_in_loop(self, function: Callable[[], Result]) -> Result:
         async def call() -> Result:
             return function()
 
-        return self._in_loop(call())
+        return self._run_in_loop(call())
 
-    def _in_loop(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+    def _run_in_loop(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def _end_loop(self) -> None:

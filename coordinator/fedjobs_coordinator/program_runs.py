@@ -13,46 +13,46 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.models import Model
+from fedjobs_common.programs import parse_parameters
 from fedjobs_compute.plan_files import SavedPlan
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.programs import parse_parameters
 
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.invocations import Invocations
-from fedjobs_coordinator.late_imports import when_imported
+from fedjobs_coordinator.invocations.invocations import Invocations
+from fedjobs_coordinator.invocations.late_imports import when_imported
+from fedjobs_coordinator.invocations.silo_references import SiloData
+from fedjobs_coordinator.invocations.silos import Silos
 from fedjobs_coordinator.programs import BUILTIN, entrypoints
 from fedjobs_coordinator.programs.results import write_result
-from fedjobs_coordinator.silo_references import SiloData
+from fedjobs_coordinator.state.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     import tensorflow_federated as tff
 
-    from fedjobs_coordinator.silo_data import SiloDataSource
+    from fedjobs_coordinator.invocations.silo_data import SiloDataSource
 
 _TFF = "tensorflow_federated"
 
 
 class ProgramRun:
-    """A `fedjobs_coordinator.programs.contexts.ProgramContext`.
+    """A `fedjobs_coordinator.programs.program_context.ProgramContext`.
 
     Args:
-        coordinator: Whose silos.
+        silos: Of the job.
         directory: The coordinator's folder.
         result_dir: Where the program writes its result.
     """
 
-    def __init__(self, coordinator: Coordinator, directory: Path, result_dir: Path) -> None:
-        self._coordinator = coordinator
-        self._invocations = Invocations(coordinator)
+    def __init__(self, silos: Silos, directory: Path, result_dir: Path) -> None:
+        self._silos = silos
+        self._invocations = Invocations(silos)
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._result_dir = result_dir
-        self._silos: tuple[SiloName, ...] = ()
+        self._merged_silos: tuple[SiloName, ...] = ()
         self._program: Callable[[ProgramRun], Awaitable[None] | None] | None = None
-        program = coordinator.job.program
+        program = silos.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
     def load_program(self) -> None:
@@ -61,7 +61,7 @@ class ProgramRun:
         Raises:
             FedjobsError: There is no such program, or it cannot be imported.
         """
-        program = self._coordinator.job.program
+        program = self._silos.job.program
         if program.source:
             sys.path.insert(0, program.source)
         if program.name:
@@ -69,7 +69,7 @@ class ProgramRun:
             from fedjobs_compute.graphs import disable_graph_rewriting
 
             disable_graph_rewriting()
-            self._program = BUILTIN[program.name]
+            self._program = BUILTIN[program.name]()
         elif program.entrypoint:
             self._program = entrypoints.load(program.entrypoint, "spec.program.entrypoint")
         else:
@@ -91,7 +91,7 @@ class ProgramRun:
         program = self._program
         if program is None:
             raise TypeError("no program")
-        own = self._coordinator.job.program.entrypoint
+        own = self._silos.job.program.entrypoint
         with when_imported(_TFF, self._become_the_context) if own else nullcontext():
             result = program(self)
             if inspect.isawaitable(result):
@@ -102,7 +102,7 @@ class ProgramRun:
         import tensorflow_federated as tff
         from fedjobs_compute.graphs import disable_graph_rewriting
 
-        from fedjobs_coordinator.contexts import federated_context
+        from fedjobs_coordinator.invocations.tff_contexts import federated_context
 
         disable_graph_rewriting()
         tff.framework.set_default_context(federated_context(self._invocations))
@@ -111,7 +111,7 @@ class ProgramRun:
 
     @property
     def job(self) -> ResolvedJob:
-        return self._coordinator.job
+        return self._silos.job
 
     @property
     def parameters(self) -> Model:
@@ -124,7 +124,7 @@ class ProgramRun:
         return self._result_dir
 
     def data(self, dataset: str) -> SiloDataSource:
-        from fedjobs_coordinator.silo_data import SiloDataSource
+        from fedjobs_coordinator.invocations.silo_data import SiloDataSource
 
         return SiloDataSource(dataset)
 
@@ -136,24 +136,24 @@ class ProgramRun:
 
     async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:
         result = await asyncio.to_thread(self._invocations.run, computation, argument)
-        self._silos = result.silos or self._silos
+        self._merged_silos = result.silos or self._merged_silos
         return result.value
 
     async def load(self) -> tuple[int, Any] | None:
         loaded = await asyncio.to_thread(self._checkpoints.load)
         parameters = self._parameters
-        self._coordinator.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
+        self._silos.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
         return loaded
 
     async def save(self, version: int, state: Any) -> None:
         await asyncio.to_thread(self._checkpoints.save, version, state)
-        await asyncio.to_thread(self._coordinator.durable)
+        await asyncio.to_thread(self._silos.mark_durable)
 
     def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the domain's word
-        self._coordinator.progress.round_finished(round, dict(metrics), list(self._silos))
+        self._silos.progress.round_finished(round, dict(metrics), list(self._merged_silos))
 
     def silos(self) -> Sequence[str]:
-        return self._silos
+        return self._merged_silos
 
     # --- what entry points have besides, without TFF
 
@@ -187,5 +187,8 @@ class ProgramRun:
 
 def _packed(computation: tff.Computation, arguments: Sequence[Any]) -> Any:
     from tensorflow_federated.python.core.impl.computation import function_utils
+
+    # The thread that runs the computation needs it, and must import nothing.
+    from fedjobs_coordinator.invocations import computation_bindings  # noqa: F401
 
     return function_utils.pack_args(computation.type_signature.parameter, arguments, {})

@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import Digest, SiloName
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import Digest, JobUid, SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.transfers.values import Array, frame
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Array, frame
 
-from fedjobs_coordinator.assignments import Assignment
-from fedjobs_coordinator.consents import Offered
-from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.reports import Report
+from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 
 _ROUNDS = 2  # the second has all that the later ones have
-_LISTEN = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -49,31 +49,61 @@ class RehearsedShard:
     datasets: tuple[str, ...]
 
 
-class _WithoutSilos(Coordinator):
+class _MadeUpSilos:
+    """A `fedjobs_coordinator.invocations.silos.Silos`: one silo, which consents to all and reports numbers at once."""
+
     def __init__(self, job: ResolvedJob, folder: Path) -> None:
-        identity = RunAuthority.create().issue_coordinator(job.uid, server_name(job.uid))
-        super().__init__(job, lambda: identity, folder, _LISTEN, resumable=False)
+        self.job = job
+        self.generation = 1
+        self.progress = _NoProgress()
+        self.store = BlobStore(folder / "values", FilePool(folder / "spares", most=0))
+        self.identities = WorkIdentities(JobUid(job.uid))
         self.shards: dict[Digest, RehearsedShard] = {}
-        self._made_up = folder / "made-up"
-        self._made_up.mkdir()
+        self._reports = folder / "reports"
+        self._reports.mkdir()
 
     def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         if shard not in self.shards:
             self.shards[shard] = _rehearsed(shard, offered())
         return [SiloName(self.job.silos[0])]
 
+    def check_disk(self, accumulator_bytes: int, silos: int) -> None:
+        """One silo's accumulators at a time are on it."""
+
     def assign(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
-            path = self._made_up / assignment.work_id
+            path = self._reports / assignment.work_id
             path.write_bytes(frame(_made_up(assignment.accumulators)).tobytes())
             report = Report(assignment.silo, clients=1, device="", seconds=0, digest="", path=path)
-            assignment.collection.put(assignment.silo, report)
+            assignment.outcomes.put(assignment.silo, report)
 
-    def collected(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
         """They are all there."""
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
         """Nobody has them."""
+
+    def mark_refused(self, shard: Digest, silo: SiloName) -> None:
+        """It refuses nothing."""
+
+    def mark_durable(self) -> None:
+        self.identities.mark_durable()
+
+    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
+        """There are no others."""
+
+    def why_missing(self, there: Sequence[SiloName]) -> str:
+        return f"a rehearsal has {', '.join(there)} alone"
+
+
+class _NoProgress:
+    """Nobody watches a rehearsal."""
+
+    def computation(self, shards: Sequence[Digest]) -> None: ...
+
+    def rounds(self, done: int, total: int) -> None: ...
+
+    def round_finished(self, number: int, metrics: dict[str, float], silos: list[SiloName]) -> None: ...
 
 
 def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | None]:
@@ -87,18 +117,17 @@ def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | Non
     with tempfile.TemporaryDirectory(prefix="fedjobs-explain-") as folder:
         directory, result = Path(folder) / "coordinator", Path(folder) / "result"
         directory.mkdir()
-        coordinator = _WithoutSilos(_shortened(job), directory)
+        silos = _MadeUpSilos(_shortened(job), directory)
         failure: FedjobsError | None = None
         try:
-            asyncio.run(ProgramRun(coordinator, directory, result).run_program())
+            asyncio.run(ProgramRun(silos, directory, result).run_program())
         except FedjobsError as error:
             failure = error
         finally:
-            coordinator.close("Complete")
             _forget_the_context()
-        if failure is not None and not coordinator.shards:
+        if failure is not None and not silos.shards:
             raise failure
-        return list(coordinator.shards.values()), failure
+        return list(silos.shards.values()), failure
 
 
 def _forget_the_context() -> None:

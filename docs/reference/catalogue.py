@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 
 # When each happens, and what to do. A code without a line here is an error of `make lint`.
 MEANINGS: dict[ErrorCode, tuple[str, str]] = {
@@ -16,7 +16,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.INVALID_SILO_FILE: (
         "A silo's own file has a field that is missing, unknown or of a wrong value.",
-        "Correct the field that the message names; see [A silo's file](silo.md).",
+        "Correct the field that the message names; see [Write a silo's file](silo-file.md).",
     ),
     ErrorCode.UNKNOWN_PROGRAM: (
         "`spec.program.name` is not in the built-in library.",
@@ -143,6 +143,11 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.OUTPUT_FAILED: (
         "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
         "Nothing at first: it is tried again, on a cluster later each time and without end; nothing is computed twice.",
+    ),
+    ErrorCode.START_TIMED_OUT: (
+        "A coordinator imported no further module for 10 minutes, and its program had not started.",
+        "Nothing at first: it is started again, as after a crash. If it goes on, give it more CPU or a faster disk, or "
+        "look for what a module of the program waits for: the stack traces are in its log.",
     ),
     ErrorCode.DISK_FULL: (
         "The coordinator's or the silo's disk is full.",

@@ -9,11 +9,11 @@ import signal
 import sys
 import time
 
+from fedjobs_common import logs
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
 from fedjobs_operator.cluster.api_calls import ApiError
-from fedjobs_protocol import logs
-from fedjobs_protocol.certificates import Issuer
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
+from fedjobs_protocol.identities.certificates import Issuer
 from kubernetes.config import ConfigException
 
 from fedjobs_hub import hubs, metrics

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+from fedjobs_common.thread_imports import import_what_threads_need
 from fedjobs_operator import times
-from fedjobs_protocol.identities import enrolment_name
+from fedjobs_protocol.identities.identities import enrolment_name
 
 from fedjobs_hub import names
 from fedjobs_hub.calls import servers
@@ -51,6 +52,7 @@ async def run(api: ClusterApi, settings: Settings, make: MakeIssuer, ports: Port
         FedjobsError: PORT_IN_USE.
         ApiError: The cluster refuses, or does not answer, at the start.
     """
+    import_what_threads_need()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "calls"))
     authority = AuthorityKeeping(api, settings, make, times.now)
     issuing = Issuing(settings, await asyncio.to_thread(authority.look), times.now)

@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
+from fedjobs_common.errors import FedjobsError
 from fedjobs_operator.cluster.api_calls import ApiError
 from fedjobs_operator.times import Clock, Time
-from fedjobs_protocol.errors import FedjobsError
 
 from fedjobs_hub import metrics, names
 from fedjobs_hub.certificates.authority_keeping import AuthorityKeeping

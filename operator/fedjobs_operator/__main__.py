@@ -12,7 +12,7 @@ from pathlib import Path
 
 import kopf
 import structlog
-from fedjobs_protocol import logs
+from fedjobs_common import logs
 from prometheus_client import start_http_server
 
 from fedjobs_operator import handlers

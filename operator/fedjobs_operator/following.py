@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.jobs.statuses import Phase, Status
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from fedjobs_operator.cluster.objects import JobKey
 from fedjobs_operator.names import JobRef
@@ -29,7 +29,7 @@ _ENDED = frozenset({Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED})
 
 
 class Reports(Protocol):
-    """A connection to one coordinator, see `fedjobs_protocol.reports_client.ReportsClient`."""
+    """A connection to one coordinator, see `fedjobs_protocol.reports.reports_client.ReportsClient`."""
 
     def watch(self) -> AsyncIterator[Status]:
         """Its statuses, for a while."""

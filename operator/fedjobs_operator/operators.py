@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fedjobs_protocol.hub_client import EnrolmentClient
-from fedjobs_protocol.pod_identities import PodIdentities
-from fedjobs_protocol.renewals import Renewing
-from fedjobs_protocol.reports_client import ReportsClient, open_reports
+from fedjobs_common.thread_imports import import_what_threads_need
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.pod_identities import PodIdentities
+from fedjobs_protocol.identities.renewals import Renewing
+from fedjobs_protocol.reports.reports_client import ReportsClient, open_reports
 
 from fedjobs_operator import memory, metrics
 from fedjobs_operator.cluster.api_calls import ApiError
@@ -48,6 +49,7 @@ class Operator:
 
     async def start(self) -> None:
         """Begins to look at jobs. The hub need not be there: without it, only coordinators are not heard."""
+        import_what_threads_need()
         api = await asyncio.to_thread(KubernetesApi.connect)
         trust = Trust(api, self._settings.own_namespace)
         await asyncio.to_thread(trust.look)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 
 from fedjobs_operator import times
 from fedjobs_operator.api.statuses import FederatedJobStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol.identities import enrolment_name, server_name
+from fedjobs_protocol.identities.identities import enrolment_name, server_name
 
 
 @dataclass(frozen=True)

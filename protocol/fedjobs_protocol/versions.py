@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Collection
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 PROTOCOL_VERSIONS: tuple[int, ...] = (1, 2)
 OFFERS_SINCE = 2

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from fedjobs_agent import names
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.observations import Worker, WorkerPod
-from fedjobs_agent.planning import Judged
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import Worker, WorkerPod
+from fedjobs_agent.planning.planner import Judged
+from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
-from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.termination_message import LastWord, Outcome
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from fedjobs_agent import names
+from fedjobs_agent.planning import names
 
 from tests.agent.federations import SILO
 from tests.cluster.api_servers import ApiServer

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedjobs_protocol.identities import Identity, Peer, server_name
+from fedjobs_protocol.identities.identities import Identity, Peer, server_name
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from tests.agent.clusters import until

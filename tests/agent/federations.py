@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub import names
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, enrolment_name, server_name
-from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity, enrolment_name, server_name
 
 from tests.agent.front_doors import FrontDoor
 from tests.cluster.api_servers import ApiServer

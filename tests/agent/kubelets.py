@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
-from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
 
 from tests.cluster.api_servers import ApiServer
 

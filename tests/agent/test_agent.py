@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from fedjobs_protocol.silo_tokens import decoded
+from fedjobs_protocol.hub.silo_tokens import decoded
 from fedjobs_worker.consent import audit_chains
 
 from tests.agent.clusters import GPU_FILE, RELEASE, SiloNamespace, until

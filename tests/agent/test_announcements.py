@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_agent.announcements import announcement
+from fedjobs_agent.federation.announcements import announcement
 from fedjobs_worker.silo_files import SiloFile
 
 SENSORS = {

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedjobs_agent.cluster_workers import ClusterWorkers
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.job_identities import Credentials
-from fedjobs_agent.planning import Start
-from fedjobs_agent.workers import StartRefusedError
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.hub_links import HubLink
+from fedjobs_agent.errors import StartRefusedError
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.identity.job_identities import Credentials
+from fedjobs_agent.planning.planner import Start
+from fedjobs_agent.workers.cluster_workers import ClusterWorkers
+from fedjobs_common.errors import ErrorCode
+from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.usages import Usage

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from fedjobs_agent import config
-from fedjobs_agent.own_files import SiloFileReader
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_agent.silo_file_reader import SiloFileReader
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 def written(folder: Path, text: str) -> Path:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fedjobs_agent.declines import Declines
-from fedjobs_agent.invitations import received
-from fedjobs_agent.planning import Decline
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
+from fedjobs_agent.federation.declines import Declines
+from fedjobs_agent.federation.invitations import received
+from fedjobs_agent.planning.planner import Decline
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import Identity
 from fedjobs_worker.consent.audit_chains import entries
 from fedjobs_worker.consent.audits import Audit
 

@@ -6,10 +6,11 @@ import datetime
 from pathlib import Path
 
 import pytest
-from fedjobs_agent.enrolments import Enrolment
-from fedjobs_agent.identity_stores import FolderStore
-from fedjobs_protocol import renewals, silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_agent.identity.enrolments import Enrolment
+from fedjobs_agent.identity.identity_stores import FolderStore
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.identities import renewals
 
 from tests.agent.federations import SILO, AgentFederation
 
@@ -88,7 +89,7 @@ def test_a_token_that_is_none_is_refused(silo: ASilo, federation: AgentFederatio
 
 def test_who_only_looks_like_the_hub_gets_no_token(silo: ASilo, federation: AgentFederation) -> None:
     token = silo_tokens.decoded(federation.token())
-    from fedjobs_protocol.identities import RunAuthority
+    from fedjobs_protocol.identities.identities import RunAuthority
 
     other = RunAuthority.create().coordinators.certificate.decode()
     silo.token = token.model_copy(update={"trust": other}).encoded()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.identities.identities import Identity
 
 from tests.agent.clusters import AgentProcess, SiloNamespace, until
 from tests.agent.coordinators import coordinator_of, joins

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.hindrances import NO_POD, NOT_ALLOWED, REFUSED_AGAIN_S, Hindrances, hindrance
-from fedjobs_agent.observations import NOT_STARTED, Worker, WorkerPod
-from fedjobs_agent.planning import Gpus
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_agent.planning.observations import NOT_STARTED, Worker, WorkerPod
+from fedjobs_agent.planning.planner import Gpus
+from fedjobs_agent.workers.hindrances import NO_POD, NOT_ALLOWED, REFUSED_AGAIN_S, Hindrances, hindrance
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from tests.agent.builders import SILO, a_pod, a_worker, an_invitation
 

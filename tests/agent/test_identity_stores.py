@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedjobs_agent.cluster import Cluster, connected
-from fedjobs_agent.identity_stores import FolderStore, IdentityStore, SecretStore
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_agent.cluster_api import Cluster, connected
+from fedjobs_agent.identity.identity_stores import FolderStore, IdentityStore, SecretStore
+from fedjobs_common.errors import FedjobsError
 
 FILES = {"tls.key": b"key", "tls.crt": b"certificate", "ca.crt": b"trust", "federation.json": b"{}"}
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from fedjobs_agent.job_identities import JobIdentities
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, RunAuthority
-from fedjobs_protocol.ids import JobUid, SiloName
+from fedjobs_agent.identity.job_identities import JobIdentities
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import JobUid, SiloName
+from fedjobs_protocol.identities.identities import Identity, RunAuthority
 
 from tests.agent.builders import JOB
 

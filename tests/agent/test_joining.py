@@ -102,7 +102,7 @@ def test_a_proxy_that_lets_nobody_through_is_in_the_log(federation: AgentFederat
 
 
 def test_a_token_that_is_refused_is_said_and_ends_it(machine: Machine, federation: AgentFederation) -> None:
-    from fedjobs_protocol import silo_tokens
+    from fedjobs_protocol.hub import silo_tokens
 
     token = silo_tokens.decoded(federation.token()).model_copy(update={"secret": silo_tokens.new_secret()})
     (machine.own / "token").write_text(token.encoded())

@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from fedjobs_agent import local_workers
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.local_workers import LocalWorkers
+from fedjobs_agent.workers import local_workers
+from fedjobs_agent.workers.local_workers import LocalWorkers
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.agent.builders import SILO

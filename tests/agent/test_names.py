@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fedjobs_agent import names
+from fedjobs_agent.planning import names
 
 ONE, TWO = "0f8e7d6c-5b4a-4938-a716-253443526170", "1a8e7d6c-5b4a-4938-a716-253443526170"
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fedjobs_agent.observations import NOT_STARTED, Worker, pod_of, worker_of
-from fedjobs_worker.last_words import Outcome
+from fedjobs_agent.planning.observations import NOT_STARTED, Worker, pod_of, worker_of
+from fedjobs_worker.termination_message import Outcome
 
 JOB: dict[str, Any] = {
     "metadata": {

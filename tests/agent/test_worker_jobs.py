@@ -8,10 +8,11 @@ import json
 from typing import Any
 
 import pytest
-from fedjobs_agent import names, worker_jobs
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.planning import NO_GPU_FREE, Start
-from fedjobs_protocol.hub_links import HubLink
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.planner import NO_GPU_FREE, Start
+from fedjobs_agent.workers import worker_jobs
+from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.silo_files import SiloFile
 
 from tests.agent.builders import SILO, an_invitation

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import api
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from tests.api.jobs import a_job, a_job_with
 

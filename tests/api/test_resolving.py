@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.programs import parse_parameters
 from fedjobs_operator import api
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.programs import parse_parameters
 
 from tests.api.jobs import a_job, a_job_with
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from fedjobs_common.jobs.statuses import Phase, SiloState
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
-from fedjobs_protocol.statuses import Phase, SiloState
 
 
 def test_a_status_is_read_back_as_it_was_written() -> None:

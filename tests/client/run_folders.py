@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedjobs.folders import RunFolder
-from fedjobs_protocol.statuses import Phase, ProgressEvent, RoundEvent, SiloState, SiloStatus, Status
+from fedjobs_common.jobs.statuses import Phase, ProgressEvent, RoundEvent, SiloState, SiloStatus, Status
 
 DIGEST = "ab" * 32
 

@@ -13,9 +13,9 @@ from fedjobs import runs
 from fedjobs.cli import app
 from fedjobs.exits import _ENVIRONMENT, _INVALID_FILE, Exit, exit_code
 from fedjobs.runs import RunOutcome
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import Phase
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import Phase
 from typer.testing import CliRunner, Result
 
 from tests.api.jobs import a_job, a_job_with

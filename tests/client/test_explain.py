@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fedjobs.exits import Exit
-from fedjobs_protocol import digests
+from fedjobs_common import digests
 
 from tests.api.jobs import a_job
 

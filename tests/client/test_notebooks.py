@@ -7,8 +7,8 @@ import fedjobs
 import pytest
 from fedjobs import runs
 from fedjobs.runs import RunOutcome
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import Phase
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import Phase
 
 from tests.api.jobs import a_job
 from tests.client.run_folders import DIGEST, ARun

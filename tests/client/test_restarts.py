@@ -1,6 +1,6 @@
 import pytest
 from fedjobs.restarts import LONGEST_WAIT_S, SETTLED_S, Crashes, RestartPolicy, over_for, wait_before_restart
-from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus
 
 from tests.client.run_folders import a_status
 

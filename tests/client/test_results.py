@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fedjobs import result_tables, results
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from rich.console import Console
 
 from tests.client.run_folders import DIGEST, ARun, a_round

@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 import pytest
 from fedjobs import runs
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.processes import registered
-from fedjobs_protocol.statuses import Phase
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase
+from fedjobs_common.processes import registered
 
 from tests.client import fakes
 from tests.client.waiting import wait_until

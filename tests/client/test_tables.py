@@ -6,7 +6,7 @@ import re
 import pytest
 from fedjobs import amounts
 from fedjobs.tables import Lines, LiveTable, drawn, line, view
-from fedjobs_protocol.statuses import Phase, PhaseEvent, RoundEvent, SiloEvent, SiloState, Status
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, RoundEvent, SiloEvent, SiloState, Status
 from rich.console import Console
 
 from tests.client.run_folders import a_round, a_status

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from fedjobs import validation
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from tests.api.jobs import a_job
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import fedjobs
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.plan_files import load, parse, serialize
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.planner.saving import saved_plan
 from fedjobs_compute.plans import ClientInput, MergeKind
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import plan_pb2
 
 from tests.compute import computations as c

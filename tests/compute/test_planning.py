@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.plans import MergeKind
 from fedjobs_compute.shards import LoadedShard, operations, parse
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 
 from tests.compute import computations as c

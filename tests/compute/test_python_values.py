@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.planner.python_values import to_leaves
 from fedjobs_compute.tensors import to_array, to_tensor
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import SequenceValue, frame, unframe
+from fedjobs_protocol.transfers.values import SequenceValue, frame, unframe
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fedjobs_coordinator.assignments import Assignment, Collection, Failure, Outcome
-from fedjobs_coordinator.consents import Consents
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.stored import BlobStore, StoredBlob
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload
-from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common import digests
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report, RoundOutcomes
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.consents import Consents
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.transfers.blobs import Upload
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
-from fedjobs_protocol.values import frame
 
 JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
 ALICE, BOB = SiloName("alice"), SiloName("bob")
@@ -56,7 +57,7 @@ def an_assignment(
     largest: int = 2 * len(FRAMED),
 ) -> Assignment:
     work = pb.Work(work_id=work_id)
-    return Assignment(silo, work_id, work, blobs or {}, accumulators, largest, Collection())
+    return Assignment(silo, work_id, work, blobs or {}, accumulators, largest, RoundOutcomes())
 
 
 class Desk:
@@ -65,13 +66,13 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.time = 0.0
         self.events: list[tuple[SiloName, SiloState, str, str]] = []
-        self.spares = SpareFiles(folder / "spares", most=4)
+        self.spares = FilePool(folder / "spares", most=4)
         self.store = BlobStore(folder / "values", self.spares)
         self.reports = ReportStore(folder / "reports", self.spares)
         self.folder = folder
         self.roster = Roster([ALICE, BOB], lambda: self.time, lambda *event: self.events.append(event))
         self.consents = Consents(lambda: self.time)
-        self.sessions = Sessions(JobUid(JOB), Epoch(3), self.roster, self.reports, self.consents, poll_s=0.05)
+        self.sessions = Sessions(JobUid(JOB), Generation(3), self.roster, self.reports, self.consents, poll_s=0.05)
 
     def files(self) -> list[str]:
         """Of reports, finished or not."""
@@ -114,7 +115,7 @@ def a_result(content: bytes | None = FRAMED, work_id: str = WORK, digest: bytes 
 
 
 def outcome(assignment: Assignment) -> Outcome | None:
-    return assignment.collection.outcomes().get(assignment.silo)
+    return assignment.outcomes.received().get(assignment.silo)
 
 
 def failure(assignment: Assignment) -> Failure:

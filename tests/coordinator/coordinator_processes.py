@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fedjobs_coordinator.finished import FinishedProgram
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.jobs import ResolvedJob, ResolvedProgram
-from fedjobs_protocol.statuses import FinalWord, Status
+from fedjobs_common.ids import JobUid
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob, ResolvedProgram
+from fedjobs_common.jobs.statuses import FinalWord, Status
+from fedjobs_coordinator.state.finished_program import FinishedProgram
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
 from .builders import JOB, a_job
 
@@ -53,10 +53,17 @@ class Container:
         return [str(word) for word in (*fixed, *further)]
 
     @contextlib.contextmanager
-    def started(self, *further: str | Path) -> Iterator[Process]:
+    def started(
+        self,
+        *further: str | Path,
+        python: Sequence[str] = ("-m", "fedjobs_coordinator"),
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[Process]:
+        """Starts it; `python`: what the interpreter runs instead, with the same arguments."""
         with (self.root / "log").open("ab") as log:
-            command = [sys.executable, "-m", "fedjobs_coordinator", *self.arguments(*further)]
-            popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            command = [sys.executable, *python, *self.arguments(*further)]
+            variables = {**os.environ, **(environment or {})}
+            popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
         try:
             yield Process(self, popen)
         finally:
@@ -108,6 +115,6 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self._popen.pid, number)
 
-    def ended(self) -> int:
+    def ended(self, patience_s: float = _PATIENCE_S) -> int:
         """Waits for its end; the exit status."""
-        return self._popen.wait(_PATIENCE_S)
+        return self._popen.wait(patience_s)

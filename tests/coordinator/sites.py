@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from fedjobs_coordinator.consents import Offered
+from fedjobs_common import digests
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, Status
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_protocol import digests
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
+from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import JOB, JOIN, JOIN_2, a_job

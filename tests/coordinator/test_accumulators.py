@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN, check_accumulators, known_bytes, largest_frame
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN, check_accumulators, known_bytes, largest_frame
+from fedjobs_protocol.transfers.values import SequenceValue, frame
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
-from fedjobs_protocol.values import SequenceValue, frame
 
 SILO = SiloName("hospital-a")
 EXPECTED = [Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[2])), Leaf(name="n", tensor=Tensor(dtype="int64"))]
@@ -84,7 +84,7 @@ def test_what_is_known_counts_beside_what_is_not() -> None:
 
 def test_more_strings_than_the_plan_says_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     value = frame([np.full(1000, b"", dtype=object)]).tobytes()
-    monkeypatch.setattr("fedjobs_coordinator.accumulators.read_value", pytest.fail)
+    monkeypatch.setattr("fedjobs_coordinator.aggregation.accumulators.read_value", pytest.fail)
     with pytest.raises(FedjobsError, match="1000 strings; the computation's plan says 1") as raised:
         check_accumulators(SILO, [Leaf(name="word", tensor=Tensor(dtype="string"))], value)
     assert raised.value.code is ErrorCode.REPORT_MALFORMED

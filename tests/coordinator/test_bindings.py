@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.plan_files import SavedPlan
 from fedjobs_compute.plans import Parameter, Plan
-from fedjobs_coordinator.bindings import SavedPlanBinding
-from fedjobs_coordinator.silo_references import SiloData
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_coordinator.invocations.bindings import SavedPlanBinding
+from fedjobs_coordinator.invocations.silo_references import SiloData
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Sequence, Tensor
 
 SCALE = Leaf(name="scale", tensor=Tensor(dtype="float32"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_coordinator.cohorts import Begin, Presence, TooFew, Wait, decide
-from fedjobs_coordinator.consents import Standing
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.jobs import ResolvedCohort
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort
+from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew, Wait, decide
+from fedjobs_coordinator.sessions.consents import Standing
 
 A, B, C = SiloName("a"), SiloName("b"), SiloName("c")
 ALL = frozenset({A, B, C})

@@ -7,10 +7,10 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.ids import Digest, SiloName
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_coordinator import coordinator as coordinator_module
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.ids import Digest, SiloName
-from fedjobs_protocol.statuses import Phase
 
 from .builders import ALICE, BOB, WORK, a_job, an_assignment
 from .sites import SHARD, Silo, Site, offer, raised_by, until
@@ -80,7 +80,7 @@ def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    coordinator.refused(SHARD, ALICE)
+    coordinator.mark_refused(SHARD, ALICE)
     assert coordinator.cohort(SHARD, offer) == [BOB]
     assert coordinator.cohort(Digest("00" * 32), offer) == [ALICE, BOB]
 
@@ -103,7 +103,7 @@ def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, m
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
     alice.pull()
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     coordinator.withdraw([assignment])
     _stand_still(monkeypatch)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fedjobs_common import retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.result_manifests import ResultManifest
+from fedjobs_common.jobs.statuses import FinalWord, Phase
 from fedjobs_coordinator.__main__ import main
-from fedjobs_coordinator.job_runs import JobRun
-from fedjobs_protocol import retries
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.result_manifests import ResultManifest
-from fedjobs_protocol.statuses import FinalWord, Phase
+from fedjobs_coordinator.process.job_runs import JobRun
 
 from .coordinator_processes import RESULT, Container
 from .object_stores import BUCKET, ObjectStore, options_file

@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.consents import Consents, Offered
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common import digests
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.sessions.consents import Consents, Offered
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer

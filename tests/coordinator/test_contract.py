@@ -7,17 +7,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.assignments import Assignment, Collection
-from fedjobs_coordinator.consents import Consents, Offered
-from fedjobs_coordinator.reports import ReportStore
-from fedjobs_coordinator.roster import Roster
-from fedjobs_coordinator.sessions import Sessions
-from fedjobs_coordinator.stored import BlobStore, StoredBlob
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import Upload
-from fedjobs_protocol.identities import Peer
-from fedjobs_protocol.ids import Epoch, JobUid, SiloName, WorkId
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_common import digests
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob
+from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.sessions import Sessions
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.transfers.blobs import Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from tests.protocol.coordinators import JOB, SILO, BackendFactory
@@ -27,7 +28,7 @@ from tests.protocol.session_contract import OTHER_SILO, SessionContract
 class _Observed(Sessions):
     """Sessions that remember what came, for the suite to look at."""
 
-    def __init__(self, epoch: Epoch, roster: Roster, reports: ReportStore) -> None:
+    def __init__(self, epoch: Generation, roster: Roster, reports: ReportStore) -> None:
         super().__init__(JobUid(JOB), epoch, roster, reports, Consents(time.monotonic), poll_s=0.2)
         self.uploaded: dict[tuple[str, str], bytes] = {}
         self.bytes: Counter[tuple[str, str]] = Counter()
@@ -49,11 +50,11 @@ class _Backend:
         starts = directory / "starts"
         epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
         starts.write_bytes(bytes(epoch))
-        spares = SpareFiles(directory / "spares", most=4)
+        spares = FilePool(directory / "spares", most=4)
         self._store = BlobStore(directory / "values", spares)
         roster = Roster([SILO, OTHER_SILO], time.monotonic, lambda *_: None)
-        self.handler = _Observed(Epoch(epoch), roster, ReportStore(directory / "reports", spares))
-        self._offered: dict[str, Collection] = {}
+        self.handler = _Observed(Generation(epoch), roster, ReportStore(directory / "reports", spares))
+        self._offered: dict[str, RoundOutcomes] = {}
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._assign(silo, work, {}, accumulator_bytes)
@@ -74,15 +75,15 @@ class _Backend:
         return self.handler.uploaded.get((silo, work_id))
 
     def reports(self) -> list[pb.Report]:
-        return [pb.Report(work_id=work_id) for work_id, c in self._offered.items() if c.outcomes()]
+        return [pb.Report(work_id=work_id) for work_id, c in self._offered.items() if c.received()]
 
     def transferred_bytes(self, silo: str) -> tuple[int, int]:
         return self.handler.bytes[silo, "down"], self.handler.bytes[silo, "up"]
 
     def _assign(self, silo: str, work: pb.Work, blobs: dict[bytes, StoredBlob], largest: int) -> None:
-        collection = self._offered[work.work_id] = Collection()
+        outcomes = self._offered[work.work_id] = RoundOutcomes()
         work_id, name = WorkId(work.work_id), SiloName(silo)
-        self.handler.assign([Assignment(name, work_id, work, blobs, (), largest, collection)])
+        self.handler.assign([Assignment(name, work_id, work, blobs, (), largest, outcomes)])
 
 
 class TestSessions(SessionContract):

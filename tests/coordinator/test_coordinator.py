@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from fedjobs_coordinator.assignments import Assignment
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_coordinator.sessions.assignments import Assignment
 
 from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, taken
 from .sites import SHARD, Silo, Site, offer, raised_by, until
@@ -27,7 +27,7 @@ def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
     coordinator.assign([assignment])
     assert pulled.result(10).work.work_id == WORK
     site.meanwhile(silo.pull, a_result())
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
     assert site.status().silos[0].state in (SiloState.READY, SiloState.WORKING)
 
@@ -36,7 +36,7 @@ def test_collecting_ends_at_the_deadline_with_what_is_there(site: Site) -> None:
     coordinator = site.start(a_job(deadline=0.2))
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
     assert outcome(assignment) is None
 
 
@@ -47,18 +47,18 @@ def test_a_coordinator_that_starts_again_takes_finished_work_over_until_it_is_du
     site.close(coordinator)
 
     again = site.start()
-    assert again.epoch == coordinator.epoch + 1
+    assert again.generation == coordinator.generation + 1
     assignment = an_assignment(ALICE)
     again.assign([assignment])
-    again.collected([assignment])
+    again.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
-    again.durable()
+    again.mark_durable()
     site.close(again)
 
     third = site.start(a_job(deadline=0.1))
     assignment = an_assignment(ALICE)
     third.assign([assignment])
-    third.collected([assignment])
+    third.wait_for_reports([assignment])
     assert outcome(assignment) is None
 
 
@@ -67,13 +67,13 @@ def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
     silo.pull()
     polling = threading.Thread(target=_quietly, args=(lambda: silo.pull(a_result()),), daemon=True)
     polling.start()
-    coordinator.collected([assignment])
+    coordinator.wait_for_reports([assignment])
 
 
 def test_a_silos_part_that_was_left_out_is_in_the_status(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
     row = site.status().silos[0]
     assert (row.state, row.reason, row.message) == (SiloState.READY, "ReportNotFinite", "it sent NaN")
 
@@ -104,7 +104,7 @@ class _Usage:
 def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
     waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
-    collecting = site.meanwhile(coordinator.collected, [an_assignment(ALICE)])
+    collecting = site.meanwhile(coordinator.wait_for_reports, [an_assignment(ALICE)])
     until(site.is_waiting)
     coordinator.stop()
     for future in (waiting, collecting):
@@ -145,7 +145,7 @@ def test_a_second_coordinator_in_the_folder_is_refused(site: Site) -> None:
 def test_a_silo_that_fell_silent_is_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    monkeypatch.setattr("fedjobs_coordinator.roster.LOST_AFTER_S", 0.1)
+    monkeypatch.setattr("fedjobs_coordinator.sessions.roster.LOST_AFTER_S", 0.1)
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
@@ -159,10 +159,10 @@ def test_a_full_disk_does_not_end_the_looking_after_silos(site: Site, monkeypatc
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("fedjobs_coordinator.progress.write_atomically", full)
+        patch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
         assert failed.wait(10)
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", write_atomically)
-    monkeypatch.setattr("fedjobs_coordinator.roster.LOST_AFTER_S", 0.1)
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
+    monkeypatch.setattr("fedjobs_coordinator.sessions.roster.LOST_AFTER_S", 0.1)
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
@@ -173,13 +173,13 @@ def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
 
     coordinator = site.start()
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", full)
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
-    coordinator.excluded(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
     site.close(coordinator)
-    monkeypatch.setattr("fedjobs_coordinator.progress.write_atomically", write_atomically)
-    assert site.start().epoch == coordinator.epoch + 1
+    monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
+    assert site.start().generation == coordinator.generation + 1
 
 
 def _polls(coordinator: Coordinator, silo: SiloName) -> bool:

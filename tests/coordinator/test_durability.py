@@ -1,4 +1,4 @@
-"""What a coordinator that starts again finds: its epoch, reports, checkpoints."""
+"""What a coordinator that starts again finds: its generation, reports, checkpoints."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import pytest
-from fedjobs_coordinator.checkpoints import Checkpoints
-from fedjobs_coordinator.epochs import EpochLock
-from fedjobs_coordinator.reports import Report, ReportStore
-from fedjobs_coordinator.structures import pack, unpack
-from fedjobs_coordinator.work_identity import WorkIdentities
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest, JobUid, SiloName, WorkId
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import Digest, JobUid, SiloName, WorkId
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.state.checkpoints import Checkpoints
+from fedjobs_coordinator.state.generation import GenerationLock
+from fedjobs_coordinator.state.state_codec import pack, unpack
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 WORK = WorkId("ab" * 32)
@@ -37,29 +38,29 @@ class _State:
     counter: Any
 
 
-# --- epochs
+# --- generations
 
 
 def test_each_start_counts_one_up(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
-        lock = EpochLock(tmp_path)
-        assert lock.epoch == expected
+        lock = GenerationLock(tmp_path)
+        assert lock.generation == expected
         lock.release()
 
 
 def test_a_folder_has_one_coordinator_at_a_time_and_is_free_when_its_process_dies(tmp_path: Path) -> None:
-    program = "import sys, pathlib, fedjobs_coordinator.epochs as e; l = e.EpochLock(pathlib.Path(sys.argv[1]))"
-    program += "; print(l.epoch, flush=True); sys.stdin.read()"
+    program = "import sys, pathlib, fedjobs_coordinator.state.generation as e"
+    program += "; l = e.GenerationLock(pathlib.Path(sys.argv[1])); print(l.generation, flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "1\n"
         with pytest.raises(FedjobsError) as raised:
-            EpochLock(tmp_path)
+            GenerationLock(tmp_path)
         assert raised.value.code is ErrorCode.ALREADY_RUNNING
         other.kill()
-    assert EpochLock(tmp_path).epoch == 2
+    assert GenerationLock(tmp_path).generation == 2
 
 
 # --- identity of work
@@ -88,7 +89,7 @@ def test_occurrences_count_from_the_last_durable_state() -> None:
     identities = WorkIdentities(JobUid("job"))
     arguments = (Digest("shard"), [Digest("b")], "selections")
     assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]
-    identities.durable()
+    identities.mark_durable()
     assert identities.next_occurrence(*arguments) == 1
 
 
@@ -96,7 +97,7 @@ def test_occurrences_count_from_the_last_durable_state() -> None:
 
 
 def _store(folder: Path) -> ReportStore:
-    return ReportStore(folder / "reports", SpareFiles(folder / "spares", most=2))
+    return ReportStore(folder / "reports", FilePool(folder / "spares", most=2))
 
 
 def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: Path) -> None:
@@ -196,5 +197,5 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(FedjobsError, match="No locks available") as raised:
-        EpochLock(tmp_path)
+        GenerationLock(tmp_path)
     assert raised.value.code is ErrorCode.UNAVAILABLE

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from fedjobs_coordinator.assignments import Failure
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.outcomes import Failure
+from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.v1 import report_pb2
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -68,10 +68,10 @@ def test_its_work_is_not_waited_for_and_what_it_sends_is_not_used(desk: Desk) ->
     assignment = desk.assign(an_assignment(ALICE))
     exclude(desk)
     failure = Failure("SiloSuspended", SUSPENDED.message)
-    assert assignment.collection.outcomes() == {ALICE: failure}
+    assert assignment.outcomes.received() == {ALICE: failure}
     assert not failure.final  # the silo has refused nothing: when it is back, it may do the same work
     late = desk.assign(an_assignment(ALICE))
-    assert late.collection.outcomes() == {ALICE: failure}
+    assert late.outcomes.received() == {ALICE: failure}
 
 
 def test_it_counts_as_one_that_declined_until_it_is_back(desk: Desk) -> None:

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_coordinator.__main__ import main
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.hub_identities import Hub, certified
-from fedjobs_coordinator.terminations import Termination
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, enrolment_name, server_name
-from fedjobs_protocol.reports_client import watch
+from fedjobs_coordinator.process.hub_identities import Hub, certified
+from fedjobs_coordinator.process.terminations import Termination
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity, enrolment_name, server_name
+from fedjobs_protocol.reports.reports_client import watch
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fedjobs_coordinator.sessions import INLINE_LIMIT
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import (

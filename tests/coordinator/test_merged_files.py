@@ -13,13 +13,13 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
-from fedjobs_coordinator.merging import BLOCK, Leaves, Merger, NotFiniteError
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import BlobStore, StoredArray
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.merging import BLOCK, Leaves, Merger, NotFiniteError
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_protocol.transfers.values import frame
 
 Array = npt.NDArray[Any]
 FOLDS: dict[MergeKind, Callable[[Array, Array], Array]] = {
@@ -32,7 +32,7 @@ FOLDS: dict[MergeKind, Callable[[Array, Array], Array]] = {
 class _Merging:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = BlobStore(folder / "values", SpareFiles(folder / "spares", most=2))
+        self.store = BlobStore(folder / "values", FilePool(folder / "spares", most=2))
         self._reports = 0
 
     def merge(self, kinds: list[MergeKind | None], *silos: list[Any], general: Any = None) -> Leaves:

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import SiloName
 from fedjobs_compute.plans import MergeKind
-from fedjobs_coordinator.merging import BLOCK, Merger, NotFiniteError
-from fedjobs_coordinator.reports import Report
-from fedjobs_coordinator.stored import BlobStore, StoredArray
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.layouts import TensorLayout
-from fedjobs_protocol.spares import SpareFiles
-from fedjobs_protocol.values import frame, layout
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredArray
+from fedjobs_coordinator.aggregation.merging import BLOCK, Merger, NotFiniteError
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_protocol.transfers.layouts import TensorLayout
+from fedjobs_protocol.transfers.values import frame, layout
 
 Array = npt.NDArray[Any]
 LARGE = BLOCK // 4 * 3 + 5  # elements: several blocks, the last one short
@@ -32,7 +32,7 @@ def _report(folder: Path, silo: str, leaves: list[Array]) -> Report:
 
 
 def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Any]]) -> list[Any]:
-    merger = Merger(kinds, BlobStore(folder / "values", SpareFiles(folder / "spares", most=2)))
+    merger = Merger(kinds, BlobStore(folder / "values", FilePool(folder / "spares", most=2)))
     try:
         reports = [_report(folder, name, leaves) for name, leaves in silos.items()]
         return merger.merge(reports, lambda a, b: [np.asarray(x - y) for x, y in zip(a, b, strict=True)])
@@ -134,7 +134,7 @@ def test_a_file_that_became_shorter_ends_the_merge(folder: Path, monkeypatch: py
         (folder / "a.value").write_bytes(b"")
         return found
 
-    monkeypatch.setattr("fedjobs_coordinator.merging.layout", shortened)
+    monkeypatch.setattr("fedjobs_coordinator.aggregation.merging.layout", shortened)
     with pytest.raises(FedjobsError, match="ends at byte") as raised:
         _merge(folder, [MergeKind.SUM], {"a": [_random(1, 10)]})
     assert raised.value.code is ErrorCode.BLOB_CORRUPT

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
-from fedjobs_coordinator.outputs import Output
-from fedjobs_protocol import retries
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.result_manifests import ResultManifest, manifest_of
+from fedjobs_common import retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.result_manifests import ResultManifest, manifest_of
+from fedjobs_coordinator.state.outputs import Output
 from fsspec.implementations.memory import MemoryFileSystem
 
 from .builders import JOB

@@ -9,11 +9,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.reports_client import watch
-from fedjobs_protocol.result_manifests import ResultManifest
-from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.jobs.result_manifests import ResultManifest
+from fedjobs_common.jobs.statuses import Phase, Status
+from fedjobs_protocol.identities.identities import server_name
+from fedjobs_protocol.reports.reports_client import watch
 
 from .builders import JOB
 from .coordinator_processes import RESULT, Container

@@ -5,11 +5,9 @@ import math
 from pathlib import Path
 
 import pytest
-from fedjobs_coordinator.progress import Progress
-from fedjobs_coordinator.roster import Roster
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import Digest, Epoch
-from fedjobs_protocol.statuses import (
+from fedjobs_common import digests
+from fedjobs_common.ids import Digest, Generation
+from fedjobs_common.jobs.statuses import (
     Phase,
     PhaseEvent,
     ProgressEvent,
@@ -19,6 +17,8 @@ from fedjobs_protocol.statuses import (
     SiloState,
     Status,
 )
+from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.status.progress import Progress
 from pydantic import TypeAdapter
 
 from .builders import ALICE, BOB, a_job
@@ -28,7 +28,7 @@ _EVENT: TypeAdapter[ProgressEvent] = TypeAdapter(ProgressEvent)
 
 @pytest.fixture
 def progress(tmp_path: Path) -> Progress:
-    return Progress(tmp_path, a_job(), Epoch(2))
+    return Progress(tmp_path, a_job(), Generation(2))
 
 
 def _status(folder: Path) -> Status:
@@ -94,10 +94,10 @@ def test_a_silos_change_is_told(progress: Progress, tmp_path: Path) -> None:
 
 
 def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
-    Progress(tmp_path, a_job(), Epoch(1)).phase(Phase.RUNNING)
+    Progress(tmp_path, a_job(), Generation(1)).phase(Phase.RUNNING)
     path = tmp_path / "progress.jsonl"
     path.write_bytes(path.read_bytes() + b'{"event": "rou')
-    Progress(tmp_path, a_job(), Epoch(2)).round_finished(1, {}, [])
+    Progress(tmp_path, a_job(), Generation(2)).round_finished(1, {}, [])
     whole, torn, event = path.read_bytes().splitlines()
     assert json.loads(whole)["event"] == "phase"
     assert torn == b'{"event": "rou'
@@ -105,12 +105,12 @@ def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> Non
 
 
 def test_a_process_goes_on_with_the_rounds_and_the_computation_of_the_one_before(tmp_path: Path) -> None:
-    before = Progress(tmp_path, a_job(), Epoch(1))
+    before = Progress(tmp_path, a_job(), Generation(1))
     before.rounds(0, 20)
     before.computation([Digest("5a" * 32)])
     before.round_finished(3, {"loss": 0.5}, [ALICE])
     before.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
-    status = Progress(tmp_path, a_job(), Epoch(2)).status
+    status = Progress(tmp_path, a_job(), Generation(2)).status
     assert (status.phase, status.epoch, status.message, status.code) == (Phase.STARTING, 2, "", "")
     assert (status.round, status.rounds, status.metrics) == (3, 20, {"loss": 0.5})
     assert status.computation == "5a" * 32
@@ -119,12 +119,12 @@ def test_a_process_goes_on_with_the_rounds_and_the_computation_of_the_one_before
 @pytest.mark.parametrize("spoilt", [b"", b"{", b"[]"])
 def test_a_status_that_cannot_be_read_is_as_if_there_was_none(tmp_path: Path, spoilt: bytes) -> None:
     (tmp_path / "status.json").write_bytes(spoilt)
-    assert Progress(tmp_path, a_job(), Epoch(2)).status.round == 0
+    assert Progress(tmp_path, a_job(), Generation(2)).status.round == 0
 
 
 def test_the_status_of_another_job_is_not_taken_over(tmp_path: Path) -> None:
-    Progress(tmp_path, a_job().model_copy(update={"uid": "another"}), Epoch(1)).rounds(3, 20)
-    assert Progress(tmp_path, a_job(), Epoch(2)).status.round == 0
+    Progress(tmp_path, a_job().model_copy(update={"uid": "another"}), Generation(1)).rounds(3, 20)
+    assert Progress(tmp_path, a_job(), Generation(2)).status.round == 0
 
 
 def test_the_computation_is_the_first_invocations(progress: Progress) -> None:
@@ -150,7 +150,7 @@ def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progres
 
 def test_who_listens_hears_of_each_event(progress: Progress) -> None:
     heard: list[ProgressEvent] = []
-    progress.tell(heard.append)
+    progress.subscribe(heard.append)
     progress.phase(Phase.RUNNING)
     progress.round_finished(1, {}, [ALICE])
     assert [event.event for event in heard] == ["phase", "round"]

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fedjobs_coordinator.roster import LOST_AFTER_S, Roster
-from fedjobs_protocol.ids import SiloName
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common.ids import SiloName
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.sessions.roster import LOST_AFTER_S, Roster
 
 from .builders import ALICE, BOB
 

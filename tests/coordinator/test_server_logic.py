@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 from fedjobs_compute.plans import CoordinatorProgram
-from fedjobs_coordinator.server_logic import ServerLogic
+from fedjobs_coordinator.invocations.server_logic import ServerLogic
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Program, Segment, Tensor
 
 _INTEGER = Leaf(tensor=Tensor(dtype="int64"))

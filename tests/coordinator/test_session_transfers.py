@@ -6,12 +6,12 @@ import asyncio
 
 import numpy as np
 import pytest
-from fedjobs_coordinator.accumulators import LARGEST_UNKNOWN
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import SiloName
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.values import frame
 
 from .builders import (
     ALICE,

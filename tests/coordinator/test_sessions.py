@@ -6,11 +6,12 @@ import asyncio
 
 import numpy as np
 import pytest
-from fedjobs_protocol import digests, layouts
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.values import frame
 
 from .builders import (
     ALICE,

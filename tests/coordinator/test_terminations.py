@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from fedjobs_coordinator.terminations import InterruptedBySignal, Termination
+from fedjobs_coordinator.process.terminations import InterruptedBySignal, Termination
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def test_a_signal_is_noted(termination: Termination) -> None:
 
 def test_a_listener_hears_of_it_also_when_it_comes_later(termination: Termination) -> None:
     heard: list[str] = []
-    termination.tell(lambda: heard.append("first"))
+    termination.subscribe(lambda: heard.append("first"))
     _send()
-    termination.tell(lambda: heard.append("second"))
+    termination.subscribe(lambda: heard.append("second"))
     assert heard == ["first", "second"]
 
 

@@ -9,15 +9,15 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import Phase, Status
 from fedjobs_coordinator.coordinator import Coordinator
-from fedjobs_coordinator.status_reports import StatusReports
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.identities import Identity, RunAuthority, server_name
-from fedjobs_protocol.reports_client import open_reports, watch
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_coordinator.status.status_reports import StatusReports
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, server_name
+from fedjobs_protocol.reports.exclusions import Exclusion
+from fedjobs_protocol.reports.reports_client import open_reports, watch
+from fedjobs_protocol.sessions.session_client import SessionClient
 
 from .builders import ALICE, JOB, JOIN, a_job
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fedjobs_common.errors import FedjobsError
 from fedjobs_operator import api
-from fedjobs_protocol.errors import FedjobsError
 
 from tests.crds.requests import Jobs, Refused
 from tests.crds.schemas import Schema, fields, schema

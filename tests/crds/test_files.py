@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from fedjobs_common.models import Model
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.crds import files
 from fedjobs_operator.crds.schemas import UntranslatableError, structural
-from fedjobs_protocol.models import Model
 from pydantic import Field
 
 from tests.crds.schemas import definition, fields, schema

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fedjobs_common.errors import FedjobsError
 from fedjobs_operator import api
-from fedjobs_protocol.errors import FedjobsError
 
 from tests.api.jobs import a_job, a_job_with
 from tests.cluster.api_servers import ApiServer

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.silos import SiloStatus
 from fedjobs_operator.api.statuses import (
@@ -18,7 +19,6 @@ from fedjobs_operator.api.statuses import (
     SiloRow,
 )
 from fedjobs_operator.crds.files import FOLDER
-from fedjobs_protocol.statuses import SiloState
 
 from tests.api.jobs import a_job
 from tests.cluster.api_servers import ApiServer

@@ -4,8 +4,8 @@ import pytest
 from fedjobs.cluster.api_errors import INSTALL
 from fedjobs.exits import Exit
 from fedjobs_agent import command_line
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.models import Model
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.models import Model
 from pydantic import Field
 
 from docs.reference.__main__ import updated

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +23,41 @@ Policies = dict[str, dict[str, Any]]
 """Of silos, by their names: what is different from the example."""
 
 
-@contextmanager
-def policed(federation: Federation, policies: Policies) -> Iterator[None]:
-    """Silos with these policies, at once; nothing that was said before counts."""
-    for silo in policies:
-        federation.sites[silo].kubectl("delete", "configmap", CONFIG_MAP, "--ignore-not-found")
-    values = {silo: example_values(silo, dialAddress=INSIDE) for silo in policies}
-    _upgrade(federation, {silo: {**v, "policy": {**v["policy"], **policies[silo]}} for silo, v in values.items()})
-    try:
-        yield
-    finally:
-        _upgrade(federation, values)
+@pytest.fixture(scope="module")
+def give(federation: Federation) -> Iterator[Callable[[Policies], None]]:
+    """Gives silos policies, all at once; nothing that was said before counts. In the end they have the example's."""
+    given: set[str] = set()
+
+    def give(policies: Policies) -> None:
+        given.update(policies)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda silo: _give(federation.sites[silo], policies[silo]), policies))
+
+    yield give
+    give({silo: {} for silo in given})
 
 
-def _upgrade(federation: Federation, values: dict[str, dict[str, Any]]) -> None:
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda silo: federation.sites[silo].upgrade(values[silo]), values))
+def _give(site: Site, policy: dict[str, Any]) -> None:
+    site.kubectl("delete", "configmap", CONFIG_MAP, "--ignore-not-found")
+    values = example_values(site.silo, dialAddress=INSIDE)
+    site.upgrade({**values, "policy": {**values["policy"], **policy}})
 
 
 @pytest.fixture(scope="module")
-def refusals(federation: Federation) -> Iterator[tuple[str, str]]:
-    """A job that goes on without the silo that refuses, and one that cannot."""
-    policies = {REFUSING: {"requesters": ["alice@example.org"]}, ASKING: {"namespaces": ["research"]}}
-    with policed(federation, policies):
-        job = a_job("refused", rounds=2, silos=(ANOTHER, REFUSING))
-        job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
-        yield federation.apply(job), federation.apply(a_job("refused-by-one", rounds=2, silos=(ANOTHER, ASKING)))
+def refusals(federation: Federation, give: Callable[[Policies], None]) -> tuple[str, str]:
+    """A job that goes on without the silo that refuses, and one that cannot; both have ended."""
+    give({REFUSING: {"requesters": ["alice@example.org"]}, ASKING: {"namespaces": ["research"]}})
+    job = a_job("refused", rounds=2, silos=(ANOTHER, REFUSING))
+    job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
+    without = federation.apply(job)
+    never = federation.apply(a_job("refused-by-one", rounds=2, silos=(ANOTHER, ASKING)))
+    federation.complete(without)
+    federation.wait_for(never, "Failed")
+    return without, never
 
 
 def test_a_refusal_shows_the_silo_and_the_rule(federation: Federation, refusals: tuple[str, str]) -> None:
     name = refusals[0]
-    federation.complete(name)
-
     row = federation.row(name, REFUSING)
     assert (row["state"], row["reason"]) == ("Declined", "policy.requesters")
     described = federation.kubectl("describe", "federatedjob", name)
@@ -67,20 +69,20 @@ def test_a_job_that_needs_the_silo_that_refuses_fails_and_says_why(
     federation: Federation, refusals: tuple[str, str]
 ) -> None:
     name = refusals[1]
-    failure = federation.wait_for(name, "Failed")
+    failure = federation.condition(name, "Failed")
     assert failure["reason"] == "CohortTooSmall"
     assert ASKING in failure["message"]
     assert "policy.namespaces" in failure["message"] + str(federation.row(name, ASKING))
 
 
 @pytest.fixture(scope="module")
-def questions(federation: Federation) -> Iterator[dict[str, str]]:
+def questions(federation: Federation, give: Callable[[Policies], None]) -> dict[str, str]:
     """Jobs by the silo whose people they wait for: TFF's, with several computations, and one with another digest."""
     manual = {"computations": {"approval": "manual"}}
-    with policed(federation, {REFUSING: manual, ASKING: manual}):
-        training = a_training("asks-first", rounds=2, silos=(ANOTHER, ASKING))
-        denied = a_job("denied", rounds=3, silos=(ANOTHER, REFUSING))
-        yield {ASKING: federation.apply(training), REFUSING: federation.apply(denied)}
+    give({REFUSING: manual, ASKING: manual})
+    training = a_training("asks-first", rounds=2, silos=(ANOTHER, ASKING))
+    denied = a_job("denied", rounds=3, silos=(ANOTHER, REFUSING))
+    return {ASKING: federation.apply(training), REFUSING: federation.apply(denied)}
 
 
 def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(
@@ -128,8 +130,9 @@ def test_a_computation_that_is_denied_is_refused_by_that_rule(
 
 
 def test_a_changed_byte_shows(federation: Federation, refusals: tuple[str, str], tmp_path: Path) -> None:
-    federation.complete(refusals[0])
     site = federation.sites[ANOTHER]
+    uid = federation.job(refusals[0])["metadata"]["uid"]
+    wait_until("the log has the job", lambda: uid in {entry["job"] for entry in site.audit()})
     assert "entries" in site.fedjobs("audit", "--verify")
 
     log = tmp_path / "audit.jsonl"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.readiness import wait_until
+from tests.e2e.commands import PATIENCE
 from tests.e2e.federations import FEW, Federation, a_job, a_training, finished_rounds
 from tests.e2e.installations import OPERATOR_NAMESPACE
 from tests.e2e.local_runs import LocalRun, local_run
@@ -72,14 +73,15 @@ def test_a_job_goes_on_without_repeating_a_round(
 ) -> None:
     before = federation.status(training)
     assert "result" not in before, "it is over: let it have more rounds"
+    restarts = before["restarts"] + (1 if kill is kill_coordinator else 0)
 
     kill(federation, training)
 
-    federation.wait_for_round(training, before["round"] + 3)
-    wait_until("a coordinator runs", lambda: bool(progress(federation, training)))
-    done = progress(federation, training)
+    wait_until("its restart is counted", lambda: federation.status(training)["restarts"] >= restarts, seconds=PATIENCE)
+    federation.wait_for_rounds(training, 3)
+    done = federation.progress(training)
     assert done == list(range(1, len(done) + 1))
-    assert federation.status(training)["restarts"] == before["restarts"] + (1 if kill is kill_coordinator else 0)
+    assert federation.status(training)["restarts"] == restarts
 
 
 def test_a_job_that_was_killed_completes_with_the_model_of_one_that_was_not(
@@ -89,14 +91,6 @@ def test_a_job_that_was_killed_completes_with_the_model_of_one_that_was_not(
     result = federation.fetch(training, tmp_path)
     assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
     assert result["model"]["digest"] == undisturbed.model_digest()
-
-
-def progress(federation: Federation, name: str) -> list[int]:
-    """Nothing, while there is no coordinator."""
-    try:
-        return federation.progress(name)
-    except (ValueError, ClusterError):
-        return []
 
 
 def test_a_job_deleted_while_it_runs_takes_all_that_is_its_own_along(federation: Federation) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.cluster.readiness import wait_until
 from tests.e2e.federations import Federation, a_job, finished_rounds
 
-ROUNDS = 200
+ROUNDS = 100
 
 
 def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:

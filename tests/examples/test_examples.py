@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import api
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 from fedjobs_worker import silo_files
 from fedjobs_worker.data import datasets
 from fedjobs_worker.silo_files import SiloFile

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from fedjobs import results, runs
-from fedjobs_protocol.processes import registered
-from fedjobs_protocol.statuses import ProgressEvent, SiloEvent, SiloState
+from fedjobs_common.jobs.statuses import ProgressEvent, SiloEvent, SiloState
+from fedjobs_common.processes import registered
 
 EXAMPLE = Path(__file__).parents[2] / "examples/breast-cancer"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.identities.identities import Identity
 
 from tests.cluster.readiness import tail, wait_until
 from tests.helm.charts import FRONT_DOOR, HOST, NAMESPACE, Helm, of_kind, part

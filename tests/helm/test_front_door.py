@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol.identities import RunAuthority, agent_uri, enrolment_name, worker_uri
+from fedjobs_protocol.identities.identities import RunAuthority, agent_uri, enrolment_name, worker_uri
 
 from tests.cluster.readiness import wait_until
 from tests.helm.charts import HOST, Helm, HelmError

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from fedjobs_coordinator.metrics import CoordinatorMetrics
+from fedjobs_common.jobs.statuses import Phase, SiloState, Status
+from fedjobs_coordinator.status.prometheus_metrics import CoordinatorMetrics
 from fedjobs_hub import metrics as hub_metrics
 from fedjobs_operator import metrics as operator_metrics
-from fedjobs_protocol.statuses import Phase, SiloState, Status
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from tests.helm.charts import CHART, Helm, of_kind

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol import retries
-from fedjobs_protocol.identities import server_name
+from fedjobs_common import retries
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from tests.cluster.readiness import wait_until

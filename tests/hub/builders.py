@@ -11,7 +11,7 @@ from fedjobs_hub.objects import agent_leases, silos
 from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_operator import times
-from fedjobs_protocol import silo_tokens
+from fedjobs_protocol.hub import silo_tokens
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)
 HOUR, DAY = datetime.timedelta(hours=1), datetime.timedelta(days=1)

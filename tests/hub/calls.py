@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import grpc
-from fedjobs_protocol.channels import open_enrolment_channel
-from fedjobs_protocol.errors import from_grpc
-from fedjobs_protocol.identities import enrolment_name
+from fedjobs_common.errors import from_grpc
+from fedjobs_protocol.identities.channels import open_enrolment_channel
+from fedjobs_protocol.identities.identities import enrolment_name
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from google.protobuf.message import Message
 

@@ -39,12 +39,13 @@ from typing import Any
 
 import yaml
 from fedjobs_operator.crds.files import FOLDER
-from fedjobs_protocol import keys, silo_tokens
-from fedjobs_protocol.channels import open_channel, open_enrolment_channel
-from fedjobs_protocol.hub_client import EnrolmentClient, HubClient
-from fedjobs_protocol.identities import Identity, enrolment_name, server_name
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.hub.hub_client import EnrolmentClient, HubClient
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.hub.silo_tokens import SiloToken
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.channels import open_channel, open_enrolment_channel
+from fedjobs_protocol.identities.identities import Identity, enrolment_name, server_name
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import tail, wait_until

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from fedjobs_protocol import identities, keys
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.channels import open_channel, open_enrolment_channel
-from fedjobs_protocol.errors import ErrorCode, from_grpc
-from fedjobs_protocol.hub_client import HubClient
-from fedjobs_protocol.identities import Identity
+from fedjobs_common.errors import ErrorCode, from_grpc
+from fedjobs_protocol.hub.hub_client import HubClient
+from fedjobs_protocol.identities import identities, keys
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.channels import open_channel, open_enrolment_channel
+from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from tests.cluster.readiness import wait_until

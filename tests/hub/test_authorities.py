@@ -8,7 +8,7 @@ from cryptography import x509
 from fedjobs_hub.certificates import authorities
 from fedjobs_hub.certificates.authorities import Authority
 from fedjobs_hub.settings import Lifetimes
-from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
 
 LIFETIMES = Lifetimes(
     certificate=datetime.timedelta(hours=24),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from fedjobs_protocol import keys
-from fedjobs_protocol.identities import server_name
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import server_name
 
 from tests.hub.announcements import an_announcement
 from tests.hub.hubs import Federation

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from fedjobs_protocol.hub_client import HubClient
+from fedjobs_protocol.hub.hub_client import HubClient
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until

@@ -7,7 +7,8 @@ import json
 import pytest
 from fedjobs.cli import app
 from fedjobs.exits import Exit
-from fedjobs_protocol import keys, silo_tokens
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.identities import keys
 from typer.testing import CliRunner, Result
 
 from tests.hub.hubs import Federation

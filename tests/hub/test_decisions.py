@@ -7,6 +7,7 @@ import datetime
 from typing import Any
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub import names
 from fedjobs_hub.certificates import cert_manager
 from fedjobs_hub.cluster import pods
@@ -17,8 +18,7 @@ from fedjobs_hub.objects.silo_invitations import SiloInvitation
 from fedjobs_hub.objects.silos import KnownSilo
 from fedjobs_hub.objects.worker_leases import WorkerLease
 from fedjobs_hub.settings import Settings
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from kubernetes.client import ApiClient, Configuration
 

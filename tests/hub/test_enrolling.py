@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from fedjobs_common.errors import ErrorCode
 from fedjobs_hub import names
-from fedjobs_protocol import keys
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.channels import open_enrolment_channel
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.identities import Identity, agent_uri, enrolment_name
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.channels import open_enrolment_channel
+from fedjobs_protocol.identities.identities import Identity, agent_uri, enrolment_name
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from tests.cluster.readiness import wait_until
@@ -117,7 +117,11 @@ def _unsigned_request() -> bytes:
     return bytes(request)
 
 
-@pytest.mark.parametrize("request_", [b"", b"\x30\x80", b"x" * 5000, _rsa_request(), _unsigned_request()])
+@pytest.mark.parametrize(
+    "request_",
+    [b"", b"\x30\x80", b"x" * 5000, _rsa_request(), _unsigned_request()],
+    ids=["empty", "cut", "long", "rsa", "badly signed"],
+)
 def test_a_request_that_is_none_is_refused_before_anything_is_asked(federation: Federation, request_: bytes) -> None:
     request = pb.EnrolRequest(token="x", silo="nobody", csr=request_)
     assert code(lambda: call_enrolment(federation, "Enrol", request)) is ErrorCode.CSR_REFUSED

@@ -3,9 +3,9 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub.objects import enrolments
 from fedjobs_hub.objects.silos import KnownSilo
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from tests.hub.builders import DAY, HOUR, KEY, NOW, OTHER_KEY, SECRET, a_silo
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from fedjobs_common.errors import ErrorCode
 from fedjobs_hub import names
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from tests.cluster.api_servers import ApiServer

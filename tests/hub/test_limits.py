@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub.calls.limits import RateLimit, host
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 
 class Clock:

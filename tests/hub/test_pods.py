@@ -6,9 +6,9 @@ import datetime
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.identities import OPERATOR_URI, Identity, coordinator_uri, server_name
+from fedjobs_common.errors import ErrorCode
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import OPERATOR_URI, Identity, coordinator_uri, server_name
 
 from tests.hub.hubs import Federation
 from tests.hub.refusals import code, refusal

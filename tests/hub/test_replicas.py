@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity
 
 from tests.cluster.api_servers import ApiServer
 from tests.hub.announcements import an_announcement

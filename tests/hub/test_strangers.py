@@ -10,12 +10,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from fedjobs_protocol import keys, retries
-from fedjobs_protocol.channels import open_enrolment_channel
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.hub_client import EnrolmentClient
-from fedjobs_protocol.identities import Identity, enrolment_name
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_common import retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.silo_tokens import SiloToken
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.channels import open_enrolment_channel
+from fedjobs_protocol.identities.identities import Identity, enrolment_name
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from tests.hub.announcements import an_announcement

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 
 from cryptography import x509
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.identities import Identity, worker_uri
+from fedjobs_common.errors import ErrorCode
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity, worker_uri
 
 from tests.hub.announcements import an_announcement
 from tests.hub.hubs import Federation

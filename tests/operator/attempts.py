@@ -7,10 +7,10 @@ import datetime
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fedjobs_common.jobs.statuses import FinalWord, Phase, ResultLocation
 from fedjobs_operator.planning import observations
 from fedjobs_operator.planning.observations import Attempt
 from fedjobs_operator.times import written
-from fedjobs_protocol.statuses import FinalWord, Phase, ResultLocation
 
 UID = "0f8e7d6c-5b4a-4938-a716-253443526170"
 NOON = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)

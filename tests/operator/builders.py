@@ -6,6 +6,8 @@ import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.names import JobRef
@@ -13,8 +15,6 @@ from fedjobs_operator.planning import plans
 from fedjobs_operator.planning.decisions import Plan
 from fedjobs_operator.planning.observations import KnownSilo, Observed
 from fedjobs_operator.settings import CoordinatorImage, FrontDoor, Hub, Settings
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
 
 from tests.api.jobs import a_job as a_written_job
 from tests.operator.attempts import NOON, UID, AnAttempt, Body, an_attempt, at

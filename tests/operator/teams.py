@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fedjobs_common.jobs.statuses import FinalWord
 from fedjobs_operator.names import JobRef
-from fedjobs_protocol.statuses import FinalWord
 from kubernetes.client import ApiClient
 
 from tests.cluster.api_servers import ApiServer

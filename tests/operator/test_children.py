@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fedjobs_common import digests
 from fedjobs_operator.children import configs, networking, routes, storage, trusts
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.children.invitations import invitation
 from fedjobs_operator.names import JobRef
-from fedjobs_protocol import digests
-from fedjobs_protocol.invitations import Invitation, InvitationGpu
+from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
 
 from tests.operator.attempts import UID
 from tests.operator.builders import FRONT_DOOR, REF, SETTINGS, TRUST, AJob, a_job

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 
 from tests.operator.attempts import an_attempt
 from tests.operator.builders import HOSPITALS, ALook, a_job, a_look_at, a_silo, running

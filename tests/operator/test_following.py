@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import Phase, Status
 from fedjobs_operator.cluster.objects import JobKey
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JobRef
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.statuses import Phase, Status
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from tests.operator.builders import REF, a_report
 from tests.operator.virtual_time import in_virtual_time, now, settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fedjobs_protocol.statuses import FinalWord, Phase
+from fedjobs_common.jobs.statuses import FinalWord, Phase
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until

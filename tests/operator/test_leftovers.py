@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_protocol.statuses import FinalWord, Phase
+from fedjobs_common.jobs.statuses import FinalWord, Phase
 
 from tests.cluster.readiness import wait_until
 from tests.operator.teams import Team

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.statuses import FinalWord, Phase, ResultLocation
+from fedjobs_common.jobs.statuses import FinalWord, Phase, ResultLocation
+from fedjobs_protocol.hub.invitations import Invitation
 
 from tests.cluster.readiness import wait_until
 from tests.operator.builders import TRUST, a_written_job

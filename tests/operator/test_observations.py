@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.planning import observations
 from fedjobs_operator.planning.observations import AttemptState, KnownSilo
-from fedjobs_protocol.statuses import Phase
 
 from tests.operator.attempts import a_final_word, an_attempt, at
 

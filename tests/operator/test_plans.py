@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import JobPhase
 from fedjobs_operator.children import configs
 from fedjobs_operator.reasons import Reason
-from fedjobs_protocol.statuses import Phase
 
 from tests.operator.attempts import an_attempt, at
 from tests.operator.builders import (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.planning.readiness import coordinator_ready, crashed
 from fedjobs_operator.reasons import Reason
-from fedjobs_protocol.statuses import Phase
 
 from tests.operator.attempts import NOON, AnAttempt, a_final_word, an_attempt, at
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_operator.planning import reporting
 from fedjobs_operator.planning.acceptance import Accepted, accept
 from fedjobs_operator.reasons import Reason
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
 
 from tests.operator.builders import HOSPITALS, a_job, a_report
 

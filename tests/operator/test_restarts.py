@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from fedjobs_common.jobs.statuses import Phase
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_operator.reasons import Reason
-from fedjobs_protocol.statuses import Phase
 
 from tests.operator.attempts import a_final_word, an_attempt, at
 from tests.operator.builders import a_job, a_report, condition, coordinator_jobs, is_invited, running, said

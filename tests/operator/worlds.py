@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fedjobs_common.jobs.statuses import Status
 from fedjobs_operator.cluster.applying import Applier
 from fedjobs_operator.cluster.objects import JobKey, Objects
 from fedjobs_operator.following import Followers
 from fedjobs_operator.names import JobRef
 from fedjobs_operator.reconciling import Reconciler
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.statuses import Status
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from tests.operator.attempts import AnAttempt, an_attempt, at
 from tests.operator.builders import REF, SETTINGS, TRUST, AJob, a_job, a_silo_object

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from fedjobs_common.digests import digest
 from fedjobs_compute import plan_files
 from fedjobs_coordinator.program_runs import ProgramRun
-from fedjobs_protocol.digests import digest
 
 PLAN = "pixels.plan"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
-from fedjobs_protocol.programs import ProgramParameters, parse_parameters
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.programs import ProgramParameters, parse_parameters
 
 from tests.compute.interpreter import Interpreter
 

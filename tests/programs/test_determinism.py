@@ -11,7 +11,7 @@ import tensorflow as tf
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.shards import parse
 from fedjobs_coordinator.programs import evaluation, models, training
-from fedjobs_protocol.programs import parse_parameters
+from fedjobs_common.programs import parse_parameters
 from tests.programs.jobs import fedavg
 
 def seeds(shard):

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_coordinator.programs import evaluation
-from fedjobs_coordinator.programs.contexts import ProgramContext
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_coordinator.programs.program_context import ProgramContext
 
 
 class _NobodyHasClients:

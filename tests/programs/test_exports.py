@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 import safetensors.numpy
+from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import parse_parameters
 from fedjobs_coordinator.programs import BUILTIN, exports, models
 from fedjobs_coordinator.programs import weights as weight_files
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import parse_parameters
 
 from tests.programs.contexts import InProcessContext
 from tests.programs.jobs import fedavg
@@ -28,7 +28,7 @@ print(json.dumps([served.numpy().tolist(), model(x).numpy().tolist(), [w.name fo
 
 def run(program, parameters, datasets, directory, **arguments):
     context = InProcessContext(program, parameters, datasets, directory, **arguments)
-    asyncio.run(BUILTIN[program](context))
+    asyncio.run(BUILTIN[program]()(context))
     return context
 
 

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_coordinator.programs import BUILTIN, seeds
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from tests.programs.contexts import Checkpoints, InProcessContext, KilledError, classes
 from tests.programs.jobs import fedavg, layers
@@ -17,7 +17,7 @@ WITH_DROPOUT = layers(
 
 def train(parameters, datasets, directory, **arguments):
     context = InProcessContext("fedavg", parameters, datasets, directory, **arguments)
-    asyncio.run(BUILTIN["fedavg"](context))
+    asyncio.run(BUILTIN["fedavg"]()(context))
     return context
 
 
@@ -137,7 +137,7 @@ def test_a_training_that_diverged_says_so_and_saves_nothing(tmp_path):
     rows = [{"x": np.full(4, np.nan, np.float32), "y": np.int32(0)}] * 10
     context = InProcessContext("fedavg", fedavg(), {"train": {"a": [rows]}}, tmp_path)
     with pytest.raises(FedjobsError) as caught:
-        asyncio.run(BUILTIN["fedavg"](context))
+        asyncio.run(BUILTIN["fedavg"]()(context))
     assert caught.value.code is ErrorCode.PROGRAM_FAILED
     assert "In round 1 none of the 1 clients" in caught.value.message
     assert "client.learningRate" in caught.value.remedy

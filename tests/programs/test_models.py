@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import parse_parameters
 from fedjobs_coordinator.programs import models, training
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import parse_parameters
 
 from tests.compute.interpreter import Interpreter
 from tests.programs.contexts import classes

@@ -1,7 +1,7 @@
 import pytest
 import yaml
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import EvaluateParameters, FedAvgParameters, datasets, parse_parameters
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import EvaluateParameters, FedAvgParameters, datasets, parse_parameters
 
 from tests.programs.jobs import fedavg, layers
 

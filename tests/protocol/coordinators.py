@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Protocol, TypeVar
 
 import grpc
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.identities import Identity, RunAuthority, server_name
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.session_server import SessionHandler, SessionServer
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, server_name
+from fedjobs_protocol.sessions.session_client import SessionClient
+from fedjobs_protocol.sessions.session_server import SessionHandler, SessionServer
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"

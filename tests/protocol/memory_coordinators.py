@@ -7,10 +7,10 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import BlobSource, Upload
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Peer
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import CHUNK
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, from_grpc
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.transfers import Download
+from fedjobs_common import digests
+from fedjobs_common.chunks import CHUNK
+from fedjobs_common.errors import ErrorCode, FedjobsError, from_grpc
+from fedjobs_protocol.sessions.session_client import SessionClient
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .coordinators import JOB, SILO, BackendFactory, Coordinator

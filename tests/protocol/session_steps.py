@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .coordinators import SILO, Coordinator

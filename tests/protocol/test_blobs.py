@@ -3,10 +3,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from fedjobs_protocol import digests
-from fedjobs_protocol.blobs import CHUNK, Upload, committed_in, read_chunks, view_chunks
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.spares import SpareFiles
+from fedjobs_common import digests
+from fedjobs_common.chunks import CHUNK, read_chunks, view_chunks
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.file_pool import FilePool
+from fedjobs_protocol.transfers.blobs import Upload, committed_in
 
 VALUE = os.urandom(1000) * 3000
 DIGEST = digests.raw(digests.digest(VALUE))
@@ -22,7 +23,7 @@ def spares(request, tmp_path):
     """Every behaviour of an upload is the same, whatever file it gets."""
     if request.param == "new file":
         return None
-    spares = SpareFiles(tmp_path / "spares", most=2)
+    spares = FilePool(tmp_path / "spares", most=2)
     if request.param == "spare file":
         old = tmp_path / "old"
         old.write_bytes(b"old" * 2_000_000)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_protocol import channels
-from fedjobs_protocol.channels import CHANNEL_OPTIONS, SERVER_OPTIONS
+from fedjobs_protocol.identities import channels
+from fedjobs_protocol.identities.channels import CHANNEL_OPTIONS, SERVER_OPTIONS
 
 
 @pytest.mark.parametrize("options", [CHANNEL_OPTIONS, SERVER_OPTIONS])

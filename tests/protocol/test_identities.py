@@ -7,8 +7,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, Peer, RunAuthority, check_operator, peer_of, server_name
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import Identity, Peer, RunAuthority, check_operator, peer_of, server_name
 
 JOB = "0f8e7d6c-5b4a-4938-a716-253443526170"
 SAN = "x509_subject_alternative_name"

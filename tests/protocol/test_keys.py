@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub.certificates.agent_certificates import silo_of
-from fedjobs_protocol import keys
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import agent_uri
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.identities import agent_uri
 
 REQUEST = keys.signing_request(keys.create())
 CERTIFICATE, _ = Issuer.create("fedjobs silos", Purpose.CLIENT).issue("hospital-a", uri=agent_uri("hospital-a"))

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from fedjobs_protocol import renewals
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, RunAuthority
-from fedjobs_protocol.renewals import Renewing, due
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import renewals
+from fedjobs_protocol.identities.identities import Identity, RunAuthority
+from fedjobs_protocol.identities.renewals import Renewing, due
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"
 HOUR, MINUTE, SECOND = datetime.timedelta(hours=1), datetime.timedelta(minutes=1), datetime.timedelta(seconds=1)

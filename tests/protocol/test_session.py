@@ -4,9 +4,9 @@ import asyncio
 import socket
 
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import RunAuthority, server_name
-from fedjobs_protocol.session_server import SessionServer
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import RunAuthority, server_name
+from fedjobs_protocol.sessions.session_server import SessionServer
 
 from .coordinators import JOB, BackendFactory
 from .memory_coordinators import MemoryCoordinator

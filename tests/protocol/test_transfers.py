@@ -4,9 +4,9 @@ import os
 import threading
 
 import pytest
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.transfers import Download, Outgoing, cancelled_when_stalled
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.transfers import Download, Outgoing, cancelled_when_stalled
 
 VALUE = os.urandom(5000)
 DIGEST = digests.raw(digests.digest(VALUE))

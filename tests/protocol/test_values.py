@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import SequenceValue, frame, layout, unframe
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import SequenceValue, frame, layout, unframe
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

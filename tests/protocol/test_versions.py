@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.versions import negotiate
 
 

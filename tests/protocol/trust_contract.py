@@ -6,11 +6,11 @@ import datetime
 
 import grpc
 import pytest
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, RunAuthority, agent_uri, server_name, worker_uri
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, agent_uri, server_name, worker_uri
+from fedjobs_protocol.sessions.session_client import SessionClient
 
 from tests.cluster.readiness import wait_until
 

@@ -13,10 +13,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs.local import LocalFederation
-from fedjobs_coordinator.contexts import AsyncContext, federated_context
-from fedjobs_coordinator.stored import StoredArray
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.blob_store import StoredArray
+from fedjobs_coordinator.invocations.tff_contexts import AsyncContext, federated_context
 
 from tests.compute import computations as c
 from tests.compute.interpreter import Interpreter, leaves

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from fedjobs import runs
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.processes import registered
+from fedjobs_common.digests import digest
+from fedjobs_common.processes import registered
 
 from tests.plans import rounds
 from tests.plans.planning import pixels

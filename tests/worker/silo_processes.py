@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from fedjobs_protocol import digests
-from fedjobs_protocol.identities import Peer, server_name
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common import digests
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import Peer, server_name
+from fedjobs_protocol.transfers.values import unframe
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.values import unframe
 
 from tests.protocol.coordinators import JOB, SILO, Coordinator
 from tests.protocol.memory_coordinators import MemoryCoordinator

@@ -7,8 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.identities import server_name
 from fedjobs_worker.consent.admissions import admitted
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused

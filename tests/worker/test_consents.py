@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol.digests import digest
+from fedjobs_common.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
 from fedjobs_worker.consent.audits import Audit

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.data import datasets
 from fedjobs_worker.data.schemas import Component
 from fedjobs_worker.runner.sampling import sample

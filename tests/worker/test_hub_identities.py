@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fedjobs_protocol import keys
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.hub_client import EnrolmentClient, HubClient
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity, RunAuthority, worker_uri
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub.hub_client import EnrolmentClient, HubClient
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import Identity, RunAuthority, worker_uri
 from fedjobs_worker.sessions.hub_identities import WorkerIdentity
 
 JOB, SILO = "0f8e7d6c-5b4a-4938-a716-253443526170", "hospital-a"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.digests import digest
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.audits import Audit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from fedjobs_protocol import digests
-from fedjobs_protocol.transfers import Download
+from fedjobs_common import digests
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.sessions import blob_cache

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.runner.client import RunnerClient
 

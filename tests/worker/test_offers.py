@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fedjobs_protocol.digests import named
+from fedjobs_common.digests import named
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
 from fedjobs_worker.consent.audit_chains import Verified, raw_lines, verify

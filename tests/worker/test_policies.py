@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common.digests import digest
+from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 from fedjobs_worker.consent.policies import Refused

@@ -10,10 +10,10 @@ from typing import Any
 
 import grpc
 import pytest
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity, Peer, server_name
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity, Peer, server_name
+from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.sessions.renewed_sessions import RenewedSessionClient
 

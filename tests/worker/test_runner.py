@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.values import Leaf, SequenceValue, frame, unframe
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.transfers.values import Leaf, SequenceValue, frame, unframe
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.runner import probe
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError

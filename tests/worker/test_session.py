@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from fedjobs_protocol import digests
+from fedjobs_common import digests
+from fedjobs_protocol.transfers.values import frame, unframe
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_protocol.values import frame, unframe
 
 from tests.protocol.coordinators import SILO
 from tests.worker.conftest import wait_until

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.data.sources import csv, npz, parquet
 from fedjobs_worker.data.sources.columns import ColumnRequest
 from fedjobs_worker.data.sources.locations import Location, matching

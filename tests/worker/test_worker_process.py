@@ -7,8 +7,8 @@ import socket
 import urllib.request
 
 import pytest
-from fedjobs_worker import last_words
-from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker import termination_message
+from fedjobs_worker.termination_message import LastWord, Outcome
 
 from tests.protocol.coordinators import SILO
 from tests.worker.conftest import wait_until
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 
 
 def last_word(silo: Silo) -> LastWord | None:
-    return last_words.parse((silo.folder / "last-word").read_text())
+    return termination_message.parse((silo.folder / "last-word").read_text())
 
 
 @pytest.mark.parametrize("outcome", ["Complete", "Failed", "Suspended"])

@@ -11,20 +11,21 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 from fedjobs_worker.consent import policies
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.declines import Declines
-from fedjobs_agent.hindrances import Hindrances
-from fedjobs_agent.invitations import Received
-from fedjobs_agent.job_identities import Credentials, JobIdentities
+from fedjobs_agent.errors import StartRefusedError
+from fedjobs_agent.federation.declines import Declines
+from fedjobs_agent.federation.invitations import Received
+from fedjobs_agent.identity.job_identities import Credentials, JobIdentities
 from fedjobs_agent.metrics import AgentMetrics
-from fedjobs_agent.observations import Worker
-from fedjobs_agent.own_files import SiloFileReader
-from fedjobs_agent.planning import Action, Decline, End, GiveUpGpu, Gpus, Judged, Start, plan
-from fedjobs_agent.workers import StartRefusedError, Workers
+from fedjobs_agent.planning.observations import Worker
+from fedjobs_agent.planning.planner import Action, Decline, End, GiveUpGpu, Gpus, Judged, Start, plan
+from fedjobs_agent.silo_file_reader import SiloFileReader
+from fedjobs_agent.workers.hindrances import Hindrances
+from fedjobs_agent.workers.workers import Workers
 
 RESYNC_S = 60.0
 _AFTER_ERROR_S = 5.0
@@ -34,7 +35,7 @@ _LOG = structlog.get_logger()
 
 
 class Invitations(Protocol):
-    """Where invitations come from, see `fedjobs_agent.invitations.HubInvitations`."""
+    """Where invitations come from, see `fedjobs_agent.federation.invitations.HubInvitations`."""
 
     superseded: FedjobsError | None
 

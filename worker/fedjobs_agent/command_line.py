@@ -20,22 +20,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.renewals import Renewing
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
 
 from fedjobs_agent import config as configs
-from fedjobs_agent import surroundings
+from fedjobs_agent import platforms
 from fedjobs_agent.agent import Agent
-from fedjobs_agent.announcements import announcement
 from fedjobs_agent.config import AgentConfig
-from fedjobs_agent.enrolments import Enrolment
-from fedjobs_agent.invitations import HubInvitations
-from fedjobs_agent.job_identities import JobIdentities
+from fedjobs_agent.federation.announcements import announcement
+from fedjobs_agent.federation.invitations import HubInvitations
+from fedjobs_agent.identity.enrolments import Enrolment
+from fedjobs_agent.identity.job_identities import JobIdentities
 from fedjobs_agent.metrics import AgentMetrics
-from fedjobs_agent.own_files import SiloFileReader
-from fedjobs_agent.surroundings import Surroundings
+from fedjobs_agent.platforms import Surroundings
+from fedjobs_agent.silo_file_reader import SiloFileReader
 
 EXIT_INVALID_FILE, EXIT_ENVIRONMENT, EXIT_SUPERSEDED = 3, 4, 5
 _EXITS = {ErrorCode.INVALID_SILO_FILE: EXIT_INVALID_FILE, ErrorCode.SESSION_SUPERSEDED: EXIT_SUPERSEDED}
@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = configs.load(options.config)
         SiloFileReader(config)  # before anything is dialled
         if options.folder is not None:
-            return config, surroundings.of_machine(config, options.folder, debug=options.debug)
-        return config, surroundings.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
+            return config, platforms.of_machine(config, options.folder, debug=options.debug)
+        return config, platforms.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
 
     return _served(made, options.metrics, debug=options.debug, waits=options.folder is None)
 
@@ -67,7 +67,7 @@ def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: boo
         debug: More in the log.
     """
     return _served(
-        lambda: (config, surroundings.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
+        lambda: (config, platforms.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
     )
 
 

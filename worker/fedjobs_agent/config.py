@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.models import Model
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.models import Model
 from fedjobs_worker.silo_file_errors import described
 from pydantic import Field, ValidationError
 

@@ -2,10 +2,10 @@
 
 import sys
 
-from fedjobs_worker import stopping
+from fedjobs_worker import termination
 
 if __name__ == "__main__":
-    stopping.end_at_sigterm(stopping.EXIT_STOPPED)  # before the imports: see there
+    termination.end_at_sigterm(termination.EXIT_STOPPED)  # before the imports: see there
     from fedjobs_worker.command_line import main
 
     sys.exit(main())

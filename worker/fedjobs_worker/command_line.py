@@ -14,26 +14,26 @@ import time
 from pathlib import Path
 
 import structlog
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.http_metrics import MetricsServer
-from fedjobs_protocol.ids import JobUid
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_common.ids import JobUid
+from fedjobs_protocol.hub.invitations import Invitation
 from pydantic import ValidationError
 
-from fedjobs_worker import last_words, logs, silo_files
+from fedjobs_worker import logs, silo_files, termination_message
 from fedjobs_worker.consent import decision_options
 from fedjobs_worker.consent.admissions import admitted
 from fedjobs_worker.consent.policies import Allowed
-from fedjobs_worker.data.loading import Datasets
-from fedjobs_worker.last_words import LastWord, Outcome
+from fedjobs_worker.data.dataset_loaders import Datasets
 from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions import connections
 from fedjobs_worker.sessions.finished_works import FinishedWorks
 from fedjobs_worker.sessions.session import Session
 from fedjobs_worker.sessions.works import Works
-from fedjobs_worker.stopping import EXIT_STOPPED, StopAskedError, Stopping
+from fedjobs_worker.termination import EXIT_STOPPED, StopAskedError, Stopping
+from fedjobs_worker.termination_message import LastWord, Outcome
 
 EXIT_OVER, EXIT_FAILED, EXIT_INVALID_SILO_FILE = 0, 1, 3
 _LOG = structlog.get_logger()
@@ -51,15 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = _run(options, stopping)
     except StopAskedError:
-        last_words.write(options.termination_message, LastWord(outcome=Outcome.INTERRUPTED))
+        termination_message.write(options.termination_message, LastWord(outcome=Outcome.INTERRUPTED))
         return EXIT_STOPPED if options.grace else EXIT_OVER
     except FedjobsError as error:
-        last_words.write(options.termination_message, last_words.of_error(error))
+        termination_message.write(options.termination_message, termination_message.of_error(error))
         if options.debug:
             raise
         sys.stderr.write(f"{error.public}\n")
         return EXIT_INVALID_SILO_FILE if error.code is ErrorCode.INVALID_SILO_FILE else EXIT_FAILED
-    last_words.write(options.termination_message, LastWord(outcome=outcome))
+    termination_message.write(options.termination_message, LastWord(outcome=outcome))
     return EXIT_OVER
 
 

@@ -5,7 +5,7 @@ It never has keys or tokens, and of the data nothing but a value that could not 
 
 from __future__ import annotations
 
-from fedjobs_protocol import logs
+from fedjobs_common import logs
 from structlog.typing import EventDict, WrappedLogger
 
 _TOLD: dict[str, str] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fedjobs_protocol.models import Model
+from fedjobs_common.models import Model
 from pydantic import Field
 
 ShardDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Sequence
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 

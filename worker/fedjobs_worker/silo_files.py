@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.models import Model
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.models import Model
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from fedjobs_worker.policy_files import Policy

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import urllib3
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from kubernetes.client.exceptions import ApiException
 
 INSTALL = (

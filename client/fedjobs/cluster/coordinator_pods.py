@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.names import ATTEMPT, JOB_UID
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs.cluster import job_statuses
 from fedjobs.cluster.api_errors import explained

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloStatus, Status
 from fedjobs_operator.api.conditions import Condition, JobCondition
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
-from fedjobs_protocol.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloStatus, Status
 from pydantic import ValidationError
 
 from fedjobs.cluster.federated_jobs import Body

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 
 from fedjobs.cluster import coordinator_pods, job_statuses
 from fedjobs.cluster.api_errors import ApiError, explain, explained

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.names import API_VERSION, JOB, JOB_UID, KIND, MANAGED_BY
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs.cluster.api_errors import ApiError, explained
 from fedjobs.cluster.connections import TIMEOUT_S, Connection

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from kubernetes.client.exceptions import ApiException
 
 from fedjobs.cluster.api_errors import ApiError, explain, explained

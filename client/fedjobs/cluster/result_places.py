@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 _CLAIM = "pvc://"
 

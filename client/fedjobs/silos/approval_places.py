@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
 from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 

@@ -64,9 +64,9 @@ def invite(
     printed, so that it can be piped.
     """
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
-        from fedjobs.silos import inviting
+        from fedjobs.silos import silo_invitations
 
-        invited = inviting.invite(silos, name, inviting.labels(label or ()), hub_namespace, again=again)
+        invited = silo_invitations.invite(silos, name, silo_invitations.labels(label or ()), hub_namespace, again=again)
         if as_json:
             print_json({"silo": name, "command": invited.command, "token": invited.token, "expires": invited.expires})
             return
@@ -87,13 +87,13 @@ def list_(
 
         from rich.console import Console
 
-        from fedjobs.silos import listing
+        from fedjobs.silos import silo_list
 
-        found = listing.listed(silos.all())
+        found = silo_list.listed(silos.all())
         if as_json:
             print_json(found)
         elif found:
-            Console().print(listing.drawn(found, now=datetime.datetime.now(datetime.UTC)))
+            Console().print(silo_list.drawn(found, now=datetime.datetime.now(datetime.UTC)))
         else:
             typer.echo("There are no silos. Invite one with: fedjobs silo invite NAME")
 

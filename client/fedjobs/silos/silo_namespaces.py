@@ -8,8 +8,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
 from fedjobs_worker.consent import approvals
 from fedjobs_worker.consent.approvals import Approval
 from fedjobs_worker.consent.pending import Pending

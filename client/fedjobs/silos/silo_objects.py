@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from fedjobs_common.errors import ErrorCode
 from fedjobs_operator.names import API_VERSION, GROUP, VERSION
-from fedjobs_protocol.errors import ErrorCode
 
 from fedjobs.cluster.api_errors import ApiError, explained
 from fedjobs.cluster.connections import TIMEOUT_S, Connection

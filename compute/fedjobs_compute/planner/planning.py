@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import tensorflow_federated as tff
-from fedjobs_protocol.digests import digest
+from fedjobs_common.digests import digest
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_protocol.versions import SHARD_FORMATS
 from tensorflow_federated.python.common_libs import structure
@@ -13,11 +13,11 @@ from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.types import type_analysis
 
 from fedjobs_compute.canonical import is_stateful
-from fedjobs_compute.planner.cutting import AGGREGATE, Cut, Local, cut
+from fedjobs_compute.planner.call_dominant import normal_form, unbound_references
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
-from fedjobs_compute.planner.merging import merge_kinds
-from fedjobs_compute.planner.normal_form import normal_form, unbound_references
+from fedjobs_compute.planner.merge_kinds import merge_kinds
 from fedjobs_compute.planner.programs import LeafKey, NamedProgram, build_program, reference_keys, unplaced_member
+from fedjobs_compute.planner.stage_cuts import AGGREGATE, Cut, Local, cut
 from fedjobs_compute.planner.unplaced import unplaced, unplaced_type
 from fedjobs_compute.plans import ClientInput, CoordinatorProgram, Parameter, Plan, Stage
 

@@ -14,9 +14,9 @@ from tensorflow_federated.python.core.impl.compiler import transformations
 from tensorflow_federated.python.core.impl.utils import tensorflow_utils
 
 from fedjobs_compute.canonical import canonical_graph
-from fedjobs_compute.planner.emitting import Emitter, Value
+from fedjobs_compute.planner.call_dominant import unbound_references, without_literals
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
-from fedjobs_compute.planner.normal_form import unbound_references, without_literals
+from fedjobs_compute.planner.lowering import Emitter, Value
 
 
 @dataclass(frozen=True, order=True)

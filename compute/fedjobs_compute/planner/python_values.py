@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import SequenceValue
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import SequenceValue
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.types import type_conversions
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from tensorflow_federated.python.core.impl.compiler import building_block_factory, transformation_utils
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.types import type_transformations
 
-from fedjobs_compute.planner.emitting import SELECT
+from fedjobs_compute.planner.lowering import SELECT
 
 _IDENTITIES = frozenset(
     {

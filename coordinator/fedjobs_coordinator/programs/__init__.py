@@ -1,28 +1,28 @@
 """The built-in programs: what a job does, round by round.
 
-Importing this package is cheap: TensorFlow Federated is imported when a program starts.
+Importing this package is cheap: TensorFlow Federated is imported when a program is loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fedjobs_coordinator.programs.contexts import ProgramContext
+from fedjobs_coordinator.programs.program_context import ProgramContext
 
 Program = Callable[[ProgramContext], Awaitable[None]]
 
 
-async def _fedavg(context: ProgramContext) -> None:
+def _fedavg() -> Program:
     from fedjobs_coordinator.programs import fedavg
 
-    await fedavg.run(context)
+    return fedavg.run
 
 
-async def _evaluate(context: ProgramContext) -> None:
+def _evaluate() -> Program:
     from fedjobs_coordinator.programs import evaluate
 
-    await evaluate.run(context)
+    return evaluate.run
 
 
-BUILTIN: Mapping[str, Program] = {"fedavg": _fedavg, "evaluate": _evaluate}
-"""The library, by the name in a manifest; its parameters are in `fedjobs_protocol.programs`."""
+BUILTIN: Mapping[str, Callable[[], Program]] = {"fedavg": _fedavg, "evaluate": _evaluate}
+"""Imports a program of the library, by its name in a manifest; the parameters are in `fedjobs_common.programs`."""

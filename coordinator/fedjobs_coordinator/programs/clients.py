@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_protocol.programs.fedavg import ClientParameters
+from fedjobs_common.programs.fedavg import ClientParameters
 
 from fedjobs_coordinator.programs.models import FederatedModel
 

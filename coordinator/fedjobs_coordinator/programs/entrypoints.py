@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs.problems import closest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs.problems import closest
 
 
 def load(entrypoint: str, field: str) -> Callable[..., Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.programs import EvaluateParameters
+from fedjobs_common.digests import digest
+from fedjobs_common.programs import EvaluateParameters
 
 from fedjobs_coordinator.programs import evaluation, exports, models, seeds
 from fedjobs_coordinator.programs import weights as weight_files
-from fedjobs_coordinator.programs.contexts import ProgramContext
-from fedjobs_coordinator.programs.metrics import History
+from fedjobs_coordinator.programs.metric_history import History
+from fedjobs_coordinator.programs.program_context import ProgramContext
 from fedjobs_coordinator.programs.results import write_result
 
 

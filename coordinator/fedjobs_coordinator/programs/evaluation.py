@@ -11,12 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_coordinator.programs import clients
-from fedjobs_coordinator.programs.contexts import ProgramContext
-from fedjobs_coordinator.programs.metrics import flat
+from fedjobs_coordinator.programs.metric_history import flat
 from fedjobs_coordinator.programs.models import FederatedModel
+from fedjobs_coordinator.programs.program_context import ProgramContext
 
 
 @dataclass(frozen=True)

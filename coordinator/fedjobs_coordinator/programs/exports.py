@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.files import write_atomically
+from fedjobs_common.digests import digest
+from fedjobs_common.files import write_atomically
 
 from fedjobs_coordinator.programs import weights as weight_files
 from fedjobs_coordinator.programs.models import FederatedModel

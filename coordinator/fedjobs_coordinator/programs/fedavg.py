@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import PATH, FedAvgParameters
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import PATH, FedAvgParameters
 
 from fedjobs_coordinator.programs import evaluation, exports, models, seeds, training
-from fedjobs_coordinator.programs.contexts import ProgramContext
 from fedjobs_coordinator.programs.evaluation import Evaluation
-from fedjobs_coordinator.programs.metrics import History, flat
+from fedjobs_coordinator.programs.metric_history import History, flat
 from fedjobs_coordinator.programs.models import FederatedModel
+from fedjobs_coordinator.programs.program_context import ProgramContext
 from fedjobs_coordinator.programs.training import Training
 
 

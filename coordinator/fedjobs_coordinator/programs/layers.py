@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import PATH
-from fedjobs_protocol.programs.keras_layers import Layer
-from fedjobs_protocol.programs.models import KerasModel
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import PATH
+from fedjobs_common.programs.keras_layers import Layer
+from fedjobs_common.programs.models import KerasModel
 
 from fedjobs_coordinator.programs import seeds
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.programs.models import CROSS_ENTROPIES
+from fedjobs_common.programs.models import CROSS_ENTROPIES
 
 MetricConstructor: TypeAlias = Any
 """`() -> tf.keras.metrics.Metric`, for which Keras has no type; most often the class itself."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import PATH
-from fedjobs_protocol.programs.models import CROSS_ENTROPIES, ModelParameters
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import PATH
+from fedjobs_common.programs.models import CROSS_ENTROPIES, ModelParameters
 
 from fedjobs_coordinator.programs import entrypoints, layers, losses, random_layers
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tensorflow_federated as tff
-from fedjobs_protocol.programs.optimizers import OptimizerParameters
+from fedjobs_common.programs.optimizers import OptimizerParameters
 
 _BUILDERS = {
     "sgd": tff.learning.optimizers.build_sgdm,

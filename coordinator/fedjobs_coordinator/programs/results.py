@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol.files import write_atomically
+from fedjobs_common.files import write_atomically
 
 RESULT = "result.json"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.programs.fedavg import FedAvgParameters
+from fedjobs_common.programs.fedavg import FedAvgParameters
 
 from fedjobs_coordinator.programs import clients, optimizers, seeds
 from fedjobs_coordinator.programs.models import FederatedModel

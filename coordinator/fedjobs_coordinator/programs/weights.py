@@ -14,8 +14,8 @@ import safetensors
 import safetensors.numpy
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import PATH
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import PATH
 
 from fedjobs_coordinator.programs.models import FederatedModel
 

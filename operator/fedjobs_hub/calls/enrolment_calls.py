@@ -6,10 +6,11 @@ import asyncio
 import functools
 
 import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import times
 from fedjobs_operator.times import Clock, Time
-from fedjobs_protocol import identities, keys, silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.identities import identities, keys
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from fedjobs_hub import names

@@ -8,11 +8,12 @@ from collections import Counter
 from datetime import timedelta
 
 import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import times
 from fedjobs_operator.times import Clock
-from fedjobs_protocol import keys, silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import HubCaller
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.identities import HubCaller
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, negotiate
 

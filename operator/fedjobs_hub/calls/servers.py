@@ -12,10 +12,10 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 import grpc.aio
 import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
 from fedjobs_operator.cluster.api_calls import ApiError
-from fedjobs_protocol.channels import SERVER_OPTIONS, Option, server_credentials
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, to_grpc
-from fedjobs_protocol.identities import HubCaller, Identity, hub_caller_of
+from fedjobs_protocol.identities.channels import SERVER_OPTIONS, Option, server_credentials
+from fedjobs_protocol.identities.identities import HubCaller, Identity, hub_caller_of
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from google.protobuf.message import Message
 

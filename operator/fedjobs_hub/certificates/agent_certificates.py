@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cryptography import x509
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import agent_uri
-from fedjobs_protocol.keys import UNREADABLE
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import agent_uri
+from fedjobs_protocol.identities.keys import UNREADABLE
 
 _PREFIX = agent_uri("")
 

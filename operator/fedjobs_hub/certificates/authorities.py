@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 from fedjobs_operator.times import Time
-from fedjobs_protocol.certificates import Issuer, Purpose
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
 
 from fedjobs_hub.settings import Lifetimes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.times import Clock
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub import names
 from fedjobs_hub.certificates import authorities

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
-from fedjobs_protocol import keys
-from fedjobs_protocol.certificates import Issuer, Purpose
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities import keys
+from fedjobs_protocol.identities.certificates import Issuer, Purpose
 
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
 from fedjobs_hub.names import LABELS

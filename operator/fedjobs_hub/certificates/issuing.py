@@ -7,8 +7,8 @@ import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from fedjobs_operator.times import Clock
-from fedjobs_protocol import identities, keys
-from fedjobs_protocol.identities import Identity
+from fedjobs_protocol.identities import identities, keys
+from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 from fedjobs_hub.certificates.authorities import Authority

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator.names import API_VERSION, KIND
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
 from fedjobs_hub.names import AUDIENCE

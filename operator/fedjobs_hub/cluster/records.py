@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub.cluster.caches import Cache
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource

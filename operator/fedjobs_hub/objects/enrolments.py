@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime
 
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_operator import times
 from fedjobs_operator.times import Time
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs_hub.objects.silos import KnownSilo
 

@@ -10,8 +10,8 @@ from typing import Any
 from fedjobs_operator import times
 from fedjobs_operator.api.silos import Enrolment
 from fedjobs_operator.times import Time
-from fedjobs_protocol import silo_tokens
-from fedjobs_protocol.silo_tokens import SiloToken
+from fedjobs_protocol.hub import silo_tokens
+from fedjobs_protocol.hub.silo_tokens import SiloToken
 
 from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo

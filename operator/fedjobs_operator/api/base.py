@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.models import Model
-from fedjobs_protocol.programs.base import Parameters
+from fedjobs_common.models import Model
+from fedjobs_common.programs.base import Parameters
 from pydantic import ConfigDict
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fedjobs_protocol.programs.base import PositiveInt, PositiveNumber, refuse
+from fedjobs_common.programs.base import PositiveInt, PositiveNumber, refuse
 from pydantic import ConfigDict, Field, model_validator
 
 from fedjobs_operator.api.base import ApiModel

@@ -8,9 +8,9 @@ from typing import Any
 
 import pydantic
 import yaml
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.programs import parse_parameters
-from fedjobs_protocol.programs.problems import explain
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.programs import parse_parameters
+from fedjobs_common.programs.problems import explain
 
 from fedjobs_operator.api import strict_yaml
 from fedjobs_operator.api.federated_jobs import FederatedJob

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from fedjobs_protocol import programs
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common import programs
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_operator.api.program_specs import Source
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from fedjobs_protocol.programs.base import refuse
-from fedjobs_protocol.programs.problems import closest
+from fedjobs_common.programs.base import refuse
+from fedjobs_common.programs.problems import closest
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 

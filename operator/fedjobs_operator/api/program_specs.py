@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fedjobs_protocol.programs.base import refuse
+from fedjobs_common.programs.base import refuse
 from pydantic import ConfigDict, Field, model_validator
 
 from fedjobs_operator.api.base import ApiModel

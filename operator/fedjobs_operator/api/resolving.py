@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol import programs
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
-from fedjobs_protocol.programs.problems import closest
+from fedjobs_common import programs
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.programs.problems import closest
 
 from fedjobs_operator.api.federated_jobs import Cohort, FederatedJob
 from fedjobs_operator.api.places import Cluster, Machine, Places

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Any
 
-from fedjobs_protocol.statuses import SiloState
+from fedjobs_common.jobs.statuses import SiloState
 from pydantic import Field
 
 from fedjobs_operator.api.base import StatusModel

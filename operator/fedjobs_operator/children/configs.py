@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common import digests
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 
 from fedjobs_operator.names import JobRef
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_protocol.invitations import InvitationGpu
-from fedjobs_protocol.inviting import invitation_to
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.hub.invitations import InvitationGpu
+from fedjobs_protocol.hub.job_invitations import invitation_to
 
 from fedjobs_operator.api.federated_jobs import FederatedJob
 from fedjobs_operator.names import JobRef

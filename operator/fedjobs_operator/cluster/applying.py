@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common import digests
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.children import configs

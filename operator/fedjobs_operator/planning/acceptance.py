@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.errors import FedjobsError
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from pydantic import ValidationError
 
 from fedjobs_operator import api

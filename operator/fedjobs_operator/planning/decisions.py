@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from fedjobs_operator.api.statuses import FederatedJobStatus
 from fedjobs_operator.times import Time

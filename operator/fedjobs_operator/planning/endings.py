@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.statuses import FinalWord, Phase, Status
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.jobs.statuses import FinalWord, Phase, Status
 
 from fedjobs_operator.api.conditions import JobCondition
 from fedjobs_operator.api.federated_jobs import FederatedJob

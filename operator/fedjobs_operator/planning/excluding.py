@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fedjobs_protocol.errors import ErrorCode
-from fedjobs_protocol.exclusions import Exclusion
-from fedjobs_protocol.jobs import ResolvedJob
+from fedjobs_common.errors import ErrorCode
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_protocol.reports.exclusions import Exclusion
 
 from fedjobs_operator.planning.observations import KnownSilo
 

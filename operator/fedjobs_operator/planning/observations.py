@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import FinalWord, Status
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import FinalWord, Status
 from pydantic import ValidationError
 
 from fedjobs_operator import times

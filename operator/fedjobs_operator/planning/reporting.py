@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedjobs_protocol.jobs import ResolvedJob
-from fedjobs_protocol.statuses import Phase, SiloState, SiloStatus, Status
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
 
 from fedjobs_operator.api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_operator.planning.conditions import Verdict

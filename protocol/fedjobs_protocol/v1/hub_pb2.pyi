@@ -49,7 +49,7 @@ class EnrolRequest(google.protobuf.message.Message):
     SILO_FIELD_NUMBER: builtins.int
     CSR_FIELD_NUMBER: builtins.int
     token: builtins.str
-    """fedjobs_protocol.silo_tokens.SiloToken.secret"""
+    """fedjobs_protocol.hub.silo_tokens.SiloToken.secret"""
     silo: builtins.str
     csr: builtins.bytes
     def __init__(
@@ -258,7 +258,7 @@ class PullInvitationsResponse(google.protobuf.message.Message):
     """changes when the invitations do"""
     @property
     def invitations(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """JSON, fedjobs_protocol.invitations.Invitation"""
+        """JSON, fedjobs_protocol.hub.invitations.Invitation"""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class WatchResponse(google.protobuf.message.Message):
 
     STATUS_FIELD_NUMBER: builtins.int
     status: builtins.bytes
-    """JSON, fedjobs_protocol.statuses.Status"""
+    """JSON, fedjobs_common.jobs.statuses.Status"""
     def __init__(
         self,
         *,

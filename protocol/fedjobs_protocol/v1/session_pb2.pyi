@@ -550,7 +550,7 @@ class Error(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     RETRYABLE_FIELD_NUMBER: builtins.int
     code: builtins.str
-    """of the catalogue (fedjobs_protocol.errors)"""
+    """of the catalogue (fedjobs_common.errors)"""
     message: builtins.str
     retryable: builtins.bool
     def __init__(

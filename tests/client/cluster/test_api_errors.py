@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import urllib3
 from fedjobs.cluster.api_errors import ApiError, explain, explained
-from fedjobs_protocol.errors import ErrorCode
+from fedjobs_common.errors import ErrorCode
 from kubernetes.client.exceptions import ApiException
 
 

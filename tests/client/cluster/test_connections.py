@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from fedjobs.cluster.connections import Target, connect
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 def a_kubeconfig(path: Path, context: str, namespace: str | None = None, *, current: bool = True) -> Path:

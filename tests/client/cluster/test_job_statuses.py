@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from fedjobs.cluster import job_statuses
+from fedjobs_common.jobs.statuses import Phase, PhaseEvent, RoundEvent, SiloEvent, SiloState
 from fedjobs_operator.api.statuses import JobPhase
-from fedjobs_protocol.statuses import Phase, PhaseEvent, RoundEvent, SiloEvent, SiloState
 
 from tests.client.cluster.jobs_on_a_cluster import AJob
 

@@ -8,7 +8,7 @@ import pytest
 from fedjobs.cluster import log_lines, logs
 from fedjobs.cluster.federated_jobs import FederatedJobs
 from fedjobs.cluster.logs import Wanted
-from fedjobs_protocol.errors import FedjobsError
+from fedjobs_common.errors import FedjobsError
 
 from tests.client.cluster.fake_clusters import FakeCluster, a_coordinator_pod, serving
 from tests.client.cluster.jobs_on_a_cluster import AJob

@@ -10,8 +10,8 @@ import pytest
 from fedjobs.cluster import remote_commands
 from fedjobs.cluster.connections import Connection
 from fedjobs.silos import silo_namespaces
-from fedjobs_protocol.digests import digest
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent.approvals import CONFIG_MAP, ApprovalFolder
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.pending import Pending

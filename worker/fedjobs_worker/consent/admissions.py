@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.hub.invitations import Invitation
 
 from fedjobs_worker.consent import limits, policies
 from fedjobs_worker.consent.audits import Audit

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import structlog
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.models import Model
+from fedjobs_common.files import write_atomically
+from fedjobs_common.ids import Digest
+from fedjobs_common.models import Model
 from pydantic import ValidationError
 
 CONFIG_MAP = "fedjobs-approvals"

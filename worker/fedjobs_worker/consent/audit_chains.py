@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import full_disk_named, write_all
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import full_disk_named, write_all
 
 Entry = dict[str, Any]
 

@@ -11,17 +11,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.approvals import Approval, Approvals
 from fedjobs_worker.consent.audits import Audit, Detail
-from fedjobs_worker.consent.explaining import explain
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
+from fedjobs_worker.consent.shard_explanation import explain
 from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import SiloFile
 

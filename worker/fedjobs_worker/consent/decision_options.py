@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_protocol.hub.invitations import Invitation
 
 from fedjobs_worker.consent.approvals import ApprovalFolder
 from fedjobs_worker.consent.audits import Audit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.ids import Digest
 
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Usage

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.invitations import Invitation
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.hub.invitations import Invitation
 
 from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 from fedjobs_worker.policy_files import Policy

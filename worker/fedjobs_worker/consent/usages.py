@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from fedjobs_protocol.models import Model
+from fedjobs_common.models import Model
 from pydantic import Field, ValidationError
 
 _LOG = structlog.get_logger()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import Array
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import Array
 
 from fedjobs_worker.data.schemas import Component
 from fedjobs_worker.data.sources import csv, npz, parquet

@@ -14,8 +14,8 @@ import os
 import socket
 import sys
 
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.values import frame
+from fedjobs_common.errors import FedjobsError
+from fedjobs_protocol.transfers.values import frame
 
 from fedjobs_worker import kernel_calls, logs
 from fedjobs_worker.channels import shared_memory

@@ -2,10 +2,10 @@
 
 import sys
 
-from fedjobs_worker import stopping
+from fedjobs_worker import termination
 
 if __name__ == "__main__":
-    stopping.end_at_sigterm(0)  # before the imports: see there
+    termination.end_at_sigterm(0)  # before the imports: see there
     from fedjobs_worker.runner.host import main
 
     sys.exit(main())

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import tenacity
-from fedjobs_protocol.errors import ErrorCode, FedjobsError, code_of
-from fedjobs_protocol.ids import Digest
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.ids import Digest
 
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError, connected

@@ -23,8 +23,8 @@ from types import FrameType
 from typing import NoReturn
 
 import structlog
-from fedjobs_protocol import processes
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_worker import kernel_calls, logs
 from fedjobs_worker.channels.channel import Channel, listener

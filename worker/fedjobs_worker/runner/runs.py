@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import structlog
 import tensorflow as tf
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute import shards
 from fedjobs_compute.graphs import disable_graph_rewriting
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import Array, frame
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Array, frame
 
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from fedjobs_protocol.values import Array
+from fedjobs_protocol.transfers.values import Array
 
 
 def sample(clients: int, per_round: int | None, seed: int) -> Array:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from fedjobs_protocol.transfers.values import Array, Leaf, SequenceValue, unframe
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.values import Array, Leaf, SequenceValue, unframe
 
 from fedjobs_worker.channels.shared_memory import ALIGNMENT
 

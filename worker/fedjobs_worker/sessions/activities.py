@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import FedjobsError
+from fedjobs_protocol.sessions.session_client import SessionClient
 
 _LOG = structlog.get_logger()
 

@@ -6,9 +6,9 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 
-from fedjobs_protocol.digests import named
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.transfers import Download
+from fedjobs_common.digests import named
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.transfers.transfers import Download
 
 from fedjobs_worker.channels import shared_memory
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import Digest
-from fedjobs_protocol.transfers import Download
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 from google.protobuf.message import DecodeError

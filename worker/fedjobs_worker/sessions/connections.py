@@ -8,12 +8,12 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.invitations import Invitation
-from fedjobs_protocol.renewals import Renewing
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.identities.renewals import Renewing
+from fedjobs_protocol.sessions.session_client import SessionClient
 
 from fedjobs_worker.sessions.hub_identities import WorkerIdentity
 from fedjobs_worker.sessions.renewed_sessions import RenewedSessionClient

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import structlog
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import FedjobsError
+from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_worker.consent.consents import Consents, message_of

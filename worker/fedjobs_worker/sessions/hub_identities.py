@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedjobs_protocol import keys, renewals
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.files import write_atomically
-from fedjobs_protocol.hub_client import EnrolmentClient
-from fedjobs_protocol.hub_links import HubLink
-from fedjobs_protocol.identities import Identity
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.files import write_atomically
+from fedjobs_protocol.hub.hub_client import EnrolmentClient
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_protocol.identities import keys, renewals
+from fedjobs_protocol.identities.identities import Identity
 
 
 class WorkerIdentity:

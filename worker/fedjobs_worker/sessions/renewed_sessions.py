@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.identities import Identity
-from fedjobs_protocol.renewals import Renewing
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.transfers import Download
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.identities.renewals import Renewing
+from fedjobs_protocol.sessions.session_client import SessionClient
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 _RENEWAL_S = 30.0

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from fedjobs_protocol import digests, retries
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.session_client import SessionClient
-from fedjobs_protocol.transfers import Download
+from fedjobs_common import digests, retries
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.sessions.session_client import SessionClient
+from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, TENSORFLOW, installed
 
@@ -23,10 +23,10 @@ from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.sessions.activities import Activity, Heartbeats
 from fedjobs_worker.sessions.consent_watches import ConsentWatch
 from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
-from fedjobs_worker.sessions.seen_epochs import SeenEpochs
+from fedjobs_worker.sessions.seen_generations import SeenGenerations
 from fedjobs_worker.sessions.work_items import blobs_of
 from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
-from fedjobs_worker.stopping import StopAskedError, Stopping
+from fedjobs_worker.termination import StopAskedError, Stopping
 
 _SESSION_ENDED = frozenset(
     {
@@ -67,7 +67,7 @@ class Session:
         self._client = client
         self._works = works
         self._finished = finished
-        self._epochs = SeenEpochs(state)
+        self._generations = SeenGenerations(state)
         self._heartbeats = Heartbeats(client, works.cancel)
         self._consent_watch = ConsentWatch(client, consents)
         self._metrics = metrics
@@ -113,7 +113,7 @@ class Session:
     def _begin(self) -> tuple[pb.JoinResponse, pb.PullWorkResponse]:
         """Joins, and pulls once: a session is there when the coordinator has answered both."""
         joined = self._client.join(self._join_request(None))
-        self._epochs.saw(joined.epoch)
+        self._generations.saw(joined.epoch)
         self._session_id = joined.session_id
         self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
         self._consent_watch.follow(joined.session_id)
@@ -183,7 +183,7 @@ class Session:
 
     def _done(self, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
         """Carries out a work item, or remembers what became of it, and sends the accumulators."""
-        _in_session(lambda: self._epochs.saw(work.epoch))
+        _in_session(lambda: self._generations.saw(work.epoch))
 
         def doing(state: str) -> None:
             self._heartbeats.activity = Activity(state, work.work_id)
@@ -245,7 +245,7 @@ class Session:
             shard_formats=SHARD_FORMATS,
             fedjobs_version=installed("fedjobs"),
             tensorflow_version=installed(*TENSORFLOW),
-            highest_epoch=self._epochs.highest,
+            highest_epoch=self._generations.highest,
             decline=decline,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fedjobs_protocol import digests
-from fedjobs_protocol.ids import Digest
+from fedjobs_common import digests
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 

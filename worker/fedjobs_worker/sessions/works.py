@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import structlog
-from fedjobs_protocol import digests
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.ids import JobUid
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import JobUid
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
@@ -22,8 +22,8 @@ from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consents import Awaiting, Consent, Consents
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, day_of
-from fedjobs_worker.data import fits
-from fedjobs_worker.data.loading import Datasets
+from fedjobs_worker.data import schema_check
+from fedjobs_worker.data.dataset_loaders import Datasets
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 from fedjobs_worker.runner.sampling import sample
@@ -262,7 +262,7 @@ class Works:
         name, silo = source.selection.dataset, self._silo.silo
         self._decide(work, policies.on_dataset(self._silo.policy, silo, self._silo.datasets, name))
         dataset = self._datasets.get(name)
-        components = fits.positions(silo, name, dataset.schema, wanted)
+        components = schema_check.positions(silo, name, dataset.schema, wanted)
         clients = sample(dataset.clients, self._silo.datasets[name].clients_per_round, source.selection.seed)
         self._runner.load_data(name, dataset.memory)
         return _Selected(name, components, clients)

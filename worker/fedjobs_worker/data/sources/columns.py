@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import structlog
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import Array
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import Array
 
 TEXT = "string"
 _NAMED = 20  # existing columns that a message lists

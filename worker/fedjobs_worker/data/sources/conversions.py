@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fedjobs_protocol.values import Array
+from fedjobs_protocol.transfers.values import Array
 
 from fedjobs_worker.data.sources.columns import TEXT, numpy_dtype
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import fsspec
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 @dataclass(frozen=True)

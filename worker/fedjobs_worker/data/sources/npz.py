@@ -6,8 +6,8 @@ import zipfile
 from collections.abc import Sequence
 
 import numpy as np
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import Array
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import Array
 
 from fedjobs_worker.data.sources.columns import ColumnRequest, Columns, checked_columns, malformed
 from fedjobs_worker.data.sources.conversions import MisfitError, converted

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from fedjobs_protocol.errors import ErrorCode, FedjobsError
-from fedjobs_protocol.values import Array
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.transfers.values import Array
 
 from fedjobs_worker.data.sources.columns import MISSING, ColumnRequest, Columns, checked_columns, malformed
 from fedjobs_worker.data.sources.conversions import MisfitError, converted

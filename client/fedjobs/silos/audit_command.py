@@ -1,0 +1,127 @@
+"""`fedjobs silo audit`: what a silo was asked and decided, what left it, and whether the log is as it was written."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedjobs.cli_options import AsJson, Context, Debug, Kubeconfig
+from fedjobs.exits import Exit, errors_shown
+from fedjobs.silos.consent_commands import OwnNamespace
+
+if TYPE_CHECKING:
+    from fedjobs.cluster.connections import Connection
+
+_PANEL = "A silo's own side"
+_AGENTS = "app.kubernetes.io/component=agent"
+_COPY = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
+_HEAD = ("time", "silo", "job", "subject", "decision", "previous", "origin")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(rich_help_panel=_PANEL, epilog="Example: fedjobs silo audit --verify")(audit)
+
+
+def audit(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The log.", show_default="the one in the silo's cluster")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check that nothing was changed or taken out.")] = False,
+    last: Annotated[
+        str | None, typer.Option(metavar="HASH", help="With --verify: a last hash that was printed before.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(metavar="UID", help="Only entries of this job.")] = None,
+    as_json: AsJson = False,
+    namespace: OwnNamespace = None,
+    cluster_context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    debug: Debug = False,
+) -> None:
+    """Show a silo's audit log, or check it: exit code 1 where it is not as it was written."""
+    with errors_shown(debug=debug or bool(context.obj)):
+        if file is not None:
+            from fedjobs_worker.consent.audit_chains import raw_lines
+
+            lines = raw_lines(file)
+        else:
+            from fedjobs.cluster.connections import Target, connect
+
+            lines = _collected(connect(Target(kubeconfig, cluster_context, namespace)))
+        if verify:
+            _verify(lines, last)
+        else:
+            for line in lines:
+                _show(line, job, as_json)
+
+
+def _verify(lines: Iterator[bytes], last: str | None) -> None:
+    from fedjobs_worker.consent import audit_chains
+
+    found = audit_chains.verify(lines, last)
+    if isinstance(found, audit_chains.Broken):
+        typer.echo(f"not as it was written, at line {found.line}: {found.message}", err=True)
+        raise typer.Exit(Exit.FAILED)
+    typer.echo(f"{found.entries} entries, each with the hash of the one before it; the last hash is {found.last}")
+    typer.echo("Note it elsewhere: audit --verify --last HASH finds out later whether lines before it are gone.")
+
+
+def _show(line: bytes, job: str | None, as_json: bool) -> None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if not isinstance(entry, dict):
+        typer.echo("a line that cannot be read", err=True)
+    elif job is None or entry.get("job") == job:
+        typer.echo(json.dumps(entry) if as_json else _sentence(entry))
+
+
+def _sentence(entry: dict[str, Any]) -> str:
+    time = datetime.datetime.fromtimestamp(float(entry.get("time") or 0)).astimezone().isoformat(" ", "seconds")
+    head = [str(entry.get(name) or "") for name in ("job", "subject", "decision")]
+    details = [f"{name}={_plain(value)}" for name, value in entry.items() if name not in _HEAD and value is not None]
+    return "  ".join([time, *head, *details])
+
+
+def _plain(value: object) -> str:
+    """On one line, whatever somebody else has put into it."""
+    text = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+    return text if " " not in text or text.startswith(('"', "[")) else json.dumps(text)
+
+
+def _collected(connection: Connection) -> Iterator[bytes]:
+    """The lines of the log that the agent has collected."""
+    from fedjobs_agent.workers.collected_audit import FILE
+    from fedjobs_common.errors import ErrorCode, FedjobsError
+
+    from fedjobs.cluster import remote_commands
+    from fedjobs.cluster.api_errors import explained
+    from fedjobs.cluster.connections import TIMEOUT_S
+
+    with explained(f"The agent of namespace {connection.namespace} cannot be found"):
+        pods = connection.core.list_namespaced_pod(
+            connection.namespace,
+            label_selector=_AGENTS,
+            field_selector="status.phase=Running",
+            _request_timeout=TIMEOUT_S,
+        ).items
+    if not pods:
+        raise FedjobsError(
+            ErrorCode.UNAVAILABLE,
+            f"No agent runs in namespace {connection.namespace}.",
+            "Name the namespace of the silo with --namespace, or a file.",
+        )
+    rest = b""
+    command = ["python", "-c", _COPY, str(FILE)]
+    for piece in remote_commands.output(connection, connection.namespace, pods[0].metadata.name, "agent", command):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest

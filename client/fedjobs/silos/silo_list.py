@@ -1,0 +1,89 @@
+"""The silos of a federation: what `fedjobs silo list` shows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import TypedDict
+
+from fedjobs_operator.api.silos import SiloStatus
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from fedjobs.cluster.job_list import aged
+from fedjobs.silos.silo_objects import Body
+
+_STYLES = {"connected": "green", "suspended": "yellow", "silent": "red"}
+
+
+class ListedSilo(TypedDict):
+    """What `fedjobs silo list --json` prints of a silo; a public interface."""
+
+    name: str
+    state: str
+    reason: str
+    lastSeen: str | None
+    certificateExpires: str | None
+    datasets: list[str] | None
+    gpus: int | None
+    versions: dict[str, str]
+
+
+def listed(silos: Iterable[Body]) -> list[ListedSilo]:
+    """The silos, with what is told of each."""
+    found: list[ListedSilo] = []
+    for silo in silos:
+        status = SiloStatus.model_validate(silo.get("status", {}))
+        state, reason = _state(silo, status)
+        found.append(
+            {
+                "name": silo["metadata"]["name"],
+                "state": state,
+                "reason": reason,
+                "lastSeen": status.last_seen,
+                "certificateExpires": status.certificate_expires,
+                "datasets": status.datasets,
+                "gpus": None if status.capabilities is None else status.capabilities.gpus,
+                "versions": status.versions or {},
+            }
+        )
+    return found
+
+
+def _state(silo: Body, status: SiloStatus) -> tuple[str, str]:
+    """In one word, and why."""
+    if silo.get("spec", {}).get("suspend", False):
+        return "suspended", ""
+    conditions = {condition.type: condition for condition in status.conditions or ()}
+    enrolled, connected = conditions.get("Enrolled"), conditions.get("Connected")
+    if connected is not None and connected.status == "True":
+        return "connected", ""
+    if enrolled is None or enrolled.status != "True":
+        return "not enrolled", "" if enrolled is None else enrolled.message
+    return "silent", "" if connected is None else connected.message
+
+
+def drawn(silos: Iterable[ListedSilo], *, now: datetime.datetime) -> Table:
+    """As a table.
+
+    Args:
+        silos: In the order in which they are shown.
+        now: For how long ago they were seen.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="dim")
+    for title in ("name", "state", "datasets", "gpus", "fedjobs", "seen", "why"):
+        table.add_column(title, overflow="fold")
+    for silo in silos:
+        seen = silo["lastSeen"]
+        age = "-" if seen is None else aged((now - datetime.datetime.fromisoformat(seen)).total_seconds())
+        table.add_row(
+            Text(silo["name"]),
+            Text(silo["state"], style=_STYLES.get(silo["state"], "")),
+            Text(", ".join(silo["datasets"] or ()) or "-"),
+            "-" if silo["gpus"] is None else str(silo["gpus"]),
+            Text(silo["versions"].get("fedjobs", "-")),
+            age,
+            Text(silo["reason"]),
+        )
+    return table

@@ -1,0 +1,135 @@
+"""Accumulators as they come from the silos: checked against the plan before anything is done with them."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import SiloName
+from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.values import Leaf, SequenceValue, layout, unframe
+from fedjobs_protocol.v1 import shard_pb2
+
+LARGEST_UNKNOWN = 1 << 30  # bytes, where the plan does not know the size: strings, shapes that depend on data
+_HEADER_BYTES = 4096  # and as much again for each leaf
+_ITEM_BYTES = {"bool": 1, "half": 2, "bfloat16": 2, "float16": 2, "complex64": 8, "complex128": 16}
+
+
+def largest_frame(leaves: Sequence[shard_pb2.Leaf]) -> int:
+    """Bytes that framed accumulators of these types have at most."""
+    if all(_is_known(leaf) for leaf in leaves):
+        return known_bytes(leaves) + _HEADER_BYTES * (1 + len(leaves))
+    return known_bytes(leaves) + LARGEST_UNKNOWN
+
+
+def known_bytes(leaves: Sequence[shard_pb2.Leaf]) -> int:
+    """Bytes of the data of accumulators of these types, as far as the plan knows them."""
+    tensors = [leaf.tensor for leaf in leaves if _is_known(leaf)]
+    return sum((_item_bytes(tensor.dtype) or 0) * math.prod(tensor.shape) for tensor in tensors)
+
+
+def _is_known(leaf: shard_pb2.Leaf) -> bool:
+    return _item_bytes(leaf.tensor.dtype) is not None and _is_fixed(leaf.tensor)
+
+
+def _is_fixed(tensor: shard_pb2.Tensor) -> bool:
+    return not tensor.unknown_rank and -1 not in tensor.shape
+
+
+def _item_bytes(dtype: str) -> int | None:
+    if dtype in _ITEM_BYTES:
+        return _ITEM_BYTES[dtype]
+    bits = dtype.lstrip("uintfloa")
+    return int(bits) // 8 if bits.isdigit() else None
+
+
+def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
+    """Compares the framing of accumulators with the types of the plan.
+
+    Args:
+        silo: Whose.
+        expected: Types.
+        value: The framed value, or a descriptor of its file.
+
+    Raises:
+        FedjobsError: REPORT_MALFORMED names the accumulator, what came and what should have come.
+    """
+    try:
+        _check_header(value, _HEADER_BYTES * (1 + len(expected)))
+        _check_strings(silo, expected, value)
+        found = read_value(value)
+    except FedjobsError as error:
+        if error.code is ErrorCode.REPORT_MALFORMED:
+            raise
+        raise FedjobsError(
+            ErrorCode.REPORT_MALFORMED, f"Silo {silo} sent accumulators that cannot be read: {error}"
+        ) from None
+    if len(found) != len(expected):
+        raise _malformed(silo, f"{len(found)} accumulators", f"{len(expected)}")
+    for leaf, is_ in zip(expected, found, strict=True):
+        if isinstance(is_, SequenceValue):
+            raise _malformed(silo, f"{leaf.name!r} as a sequence", "a tensor")
+        if not _fits(leaf.tensor, is_):
+            shape = "any shape" if leaf.tensor.unknown_rank else f"shape {list(leaf.tensor.shape)}"
+            raise _malformed(
+                silo, f"{leaf.name!r} as {_dtype(is_)} of shape {list(is_.shape)}", f"{leaf.tensor.dtype} of {shape}"
+            )
+
+
+def _check_header(value: bytes | int, most: int) -> None:
+    """Refuses a header that is larger than such accumulators need, before it is parsed: that blocks all silos."""
+    start = value[:8] if isinstance(value, bytes) else os.pread(value, 8, 0)
+    if layouts.data_offset(start) > most:
+        layouts.corrupt(f"its header has more than {most} bytes")
+
+
+def _check_strings(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
+    """Refuses more strings than the plan says before they are made: each takes many times the bytes that it came in."""
+    strings = [leaf.tensor for leaf in expected if leaf.tensor.dtype == "string"]
+    if not all(map(_is_fixed, strings)):
+        return
+    most = sum(math.prod(tensor.shape) for tensor in strings)
+    found = sum(math.prod(tensor.shape) for tensor in layout(value) if tensor.name.endswith("/lengths"))
+    if found > most + len(expected):  # fewer are soon read, and the leaf can be named
+        raise _malformed(silo, f"{found} strings", f"{most}")
+
+
+def read_value(value: bytes | int) -> list[Leaf]:
+    """The leaves of a framed value; views of the bytes, or of the file's memory.
+
+    Raises:
+        FedjobsError: BLOB_CORRUPT.
+    """
+    if isinstance(value, bytes):
+        return unframe(value)
+    if os.fstat(value).st_size == 0:
+        return unframe(b"")
+    return unframe(mmap.mmap(value, 0, prot=mmap.PROT_READ))
+
+
+def _dtype(array: np.ndarray[Any, Any]) -> str:
+    """TensorFlow's name."""
+    return "string" if array.dtype == object else str(array.dtype.name)
+
+
+def _fits(expected: shard_pb2.Tensor, found: np.ndarray[Any, Any]) -> bool:
+    if expected.dtype != _dtype(found):
+        return False
+    if expected.unknown_rank:
+        return True
+    return len(expected.shape) == len(found.shape) and all(
+        e in (-1, f) for e, f in zip(expected.shape, found.shape, strict=True)
+    )
+
+
+def _malformed(silo: SiloName, what: str, wanted: str) -> FedjobsError:
+    return FedjobsError(
+        ErrorCode.REPORT_MALFORMED,
+        f"Silo {silo} sent {what}; the computation's plan says {wanted}.",
+        "Install the same release of fedjobs at the silo and at the coordinator.",
+    )

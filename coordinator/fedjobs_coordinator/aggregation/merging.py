@@ -1,0 +1,188 @@
+"""Accumulators of many silos become one, in the order of the silos' names.
+
+Where the plan knows a leaf's merge to be a sum, minimum or maximum, it is done block by block from the files in one
+pass: each silo's bytes are read once, memory is a few blocks whatever the number of silos and the size of the leaf.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from fedjobs_common.ids import SiloName
+from fedjobs_compute.plans import MergeKind
+from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.layouts import TensorLayout
+from fedjobs_protocol.transfers.values import layout
+
+from fedjobs_coordinator.aggregation.accumulators import read_value
+from fedjobs_coordinator.aggregation.blob_store import BlobStore, stored_array
+from fedjobs_coordinator.aggregation.outcomes import Report
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Leaves: TypeAlias = list[Any]
+
+BLOCK = 1 << 20  # bytes
+_IN_MEMORY = 64 * 1024  # bytes; larger leaves stay in files
+_BUFFERS = 3  # one is filled while two are hashed and written
+
+_OPERATIONS: dict[MergeKind, np.ufunc] = {
+    MergeKind.SUM: np.add,
+    MergeKind.MINIMUM: np.minimum,
+    MergeKind.MAXIMUM: np.maximum,
+}
+
+
+class NotFiniteError(Exception):
+    """Some silos' accumulators hold NaN or infinity.
+
+    Attributes:
+        silos: Whose.
+    """
+
+    def __init__(self, silos: Sequence[SiloName]) -> None:
+        super().__init__(", ".join(silos))
+        self.silos = tuple(silos)
+
+
+@dataclass(frozen=True)
+class _Source:
+    silo: SiloName
+    fd: int
+    tensors: dict[str, TensorLayout]
+
+
+class Merger:
+    """Merges the accumulators of one stage.
+
+    Args:
+        kinds: How each leaf is merged.
+        store: For large results.
+    """
+
+    def __init__(self, kinds: Sequence[MergeKind | None], store: BlobStore) -> None:
+        self._kinds = kinds
+        self._store = store
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashes-merged")
+
+    def merge(self, reports: Sequence[Report], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
+        """Merges reports in the order given; each has accumulators.
+
+        Args:
+            reports: One or more.
+            general: Merges two whole accumulators, for stages with a leaf whose kind is not known.
+
+        Raises:
+            NotFiniteError: Names the silos that sent NaN, or infinity where it would spoil a sum.
+        """
+        sources = [_open(report) for report in reports]
+        try:
+            known = [kind for kind in self._kinds if kind is not None]
+            if len(known) == len(self._kinds):
+                return [self._elementwise(str(i), kind, sources) for i, kind in enumerate(known)]
+            return self._whole(sources, general)
+        finally:
+            for source in sources:
+                os.close(source.fd)
+
+    def close(self) -> None:
+        """Ends the thread that hashes."""
+        self._hashing.shutdown()
+
+    def _whole(self, sources: Sequence[_Source], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
+        culprits = [s.silo for s in sources if any(map(_is_leaf_spoilt, self._kinds, read_value(s.fd)))]
+        if culprits:
+            raise NotFiniteError(culprits)
+        merged: Leaves = read_value(sources[0].fd)
+        for source in sources[1:]:
+            merged = general(merged, read_value(source.fd))
+        # What the merge only passed on is a view of a report's file, which is written over once the state is durable.
+        return [np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in merged]
+
+    def _elementwise(self, name: str, kind: MergeKind, sources: Sequence[_Source]) -> Array:
+        shape = sources[0].tensors[name].shape
+        tensors = [(source, source.tensors[name]) for source in sources]
+        size, dtype = tensors[0][1].nbytes, tensors[0][1].dtype
+        if size <= _IN_MEMORY:
+            merged = _reduced(_OPERATIONS[kind], tensors, 0, np.empty(size, np.uint8), np.empty(size, np.uint8))
+            self._check(kind, merged, tensors)
+            return merged.reshape(shape)
+        writer = self._store.writer()
+        header = layouts.encode([("0", dtype, shape, size)], {})
+        writer.write(header)
+        buffers = [np.empty(BLOCK, np.uint8) for _ in range(_BUFFERS)]
+        operand = np.empty(BLOCK, np.uint8)
+        pending: list[Future[None]] = []
+        for number, start in enumerate(range(0, size, BLOCK)):
+            if len(pending) == _BUFFERS - 1:
+                pending.pop(0).result()
+            length = min(BLOCK, size - start)
+            buffer = buffers[number % _BUFFERS][:length]
+            block = _reduced(_OPERATIONS[kind], tensors, start, buffer, operand[:length])
+            self._check(kind, block, tensors)
+            pending.append(self._hashing.submit(writer.write, buffer.data))
+        for future in pending:
+            future.result()
+        return stored_array(writer.finish(), dtype, shape, len(header))
+
+    def _check(self, kind: MergeKind, block: Array, tensors: Sequence[tuple[_Source, TensorLayout]]) -> None:
+        """Looks at what was merged; only if that is spoilt, at each silo's part: a sum may overflow by itself."""
+        if block.dtype.kind != "f":
+            return
+        with np.errstate(all="ignore"):
+            if np.isfinite(np.sum(block)) or not _is_spoilt(kind, block):
+                return
+        culprits = [s.silo for s, tensor in tensors if any(_is_spoilt(kind, b) for b in _blocks(s.fd, tensor))]
+        if culprits:
+            raise NotFiniteError(culprits)
+
+
+def _open(report: Report) -> _Source:
+    if report.path is None:
+        raise ValueError(f"the report of {report.silo} has no accumulators")
+    fd = os.open(report.path, os.O_RDONLY | os.O_CLOEXEC)
+    return _Source(report.silo, fd, {tensor.name: tensor for tensor in layout(fd)})
+
+
+def _reduced(
+    operation: np.ufunc, tensors: Sequence[tuple[_Source, TensorLayout]], start: int, into: Array, operand: Array
+) -> Array:
+    """One block of all silos, combined from the first to the last in `into`."""
+    result = into.view(tensors[0][1].dtype)
+    for number, (source, tensor) in enumerate(tensors):
+        _read(source.fd, operand if number else into, tensor.offset + start)
+        if number:
+            with np.errstate(all="ignore"):  # what is not finite is looked for by itself
+                operation(result, operand.view(tensor.dtype), out=result)
+    return result
+
+
+def _read(fd: int, into: Array, offset: int) -> None:
+    view = into.data
+    while view:
+        count = os.preadv(fd, [view], offset)
+        if not count:
+            layouts.corrupt(f"a report's file ends at byte {offset}, in the middle of a tensor")
+        view, offset = view[count:], offset + count
+
+
+def _blocks(fd: int, tensor: TensorLayout) -> Any:
+    for start in range(0, tensor.nbytes, BLOCK):
+        block = np.empty(min(BLOCK, tensor.nbytes - start), np.uint8)
+        _read(fd, block, tensor.offset + start)
+        yield block.view(tensor.dtype)
+
+
+def _is_spoilt(kind: MergeKind | None, block: Array) -> bool:
+    """NaN spoils everything; infinity a sum, while it may be the zero of a minimum."""
+    return bool(np.isnan(block).any()) or (kind is MergeKind.SUM and not bool(np.isfinite(block).all()))
+
+
+def _is_leaf_spoilt(kind: MergeKind | None, leaf: Any) -> bool:
+    if not isinstance(leaf, np.ndarray) or not (leaf.dtype.kind in "fc" or leaf.dtype.name == "bfloat16"):
+        return False
+    return _is_spoilt(kind, leaf)

@@ -1,0 +1,40 @@
+"""The coordinator as TFF's execution context: a computation that is called runs over the silos."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import tensorflow_federated as tff
+from tensorflow_federated.python.core.impl.context_stack import context_base
+
+from fedjobs_coordinator.invocations.invocations import Invocations
+
+
+class SyncContext(context_base.SyncContext):
+    """For programs that call computations as functions."""
+
+    def __init__(self, invocations: Invocations) -> None:
+        self._invocations = invocations
+
+    def invoke(self, comp: tff.Computation, arg: Any) -> Any:
+        """See the base class."""
+        return self._invocations.run(comp, arg).value
+
+
+class AsyncContext(context_base.AsyncContext):
+    """For programs that await computations; the event loop goes on meanwhile."""
+
+    def __init__(self, invocations: Invocations) -> None:
+        self._invocations = invocations
+
+    async def invoke(self, comp: tff.Computation, arg: Any) -> Any:
+        """See the base class."""
+        if asyncio.iscoroutine(arg):
+            arg = await arg
+        return (await asyncio.to_thread(self._invocations.run, comp, arg)).value
+
+
+def federated_context(invocations: Invocations) -> tff.program.FederatedContext:
+    """A context for `tff.program` and `tff.learning.programs`."""
+    return tff.program.NativeFederatedContext(AsyncContext(invocations))

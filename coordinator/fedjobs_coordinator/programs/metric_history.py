@@ -1,0 +1,57 @@
+"""Metrics, flat, and their history on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fedjobs_common.files import full_disk_named, write_atomically
+
+
+def flat(metrics: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """`{"accuracy": array(0.5)}` becomes `{"train/accuracy": 0.5}`.
+
+    What is not a finite number has no place in JSON, and is left out.
+    """
+    numbers = {f"{prefix}/{name}": float(np.asarray(value)) for name, value in metrics.items() if np.ndim(value) == 0}
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
+
+
+class History:
+    """`metrics.jsonl`: one line for each round.
+
+    Args:
+        path: Of the file; its folder is made where it is missing.
+        rounds: Those that are done. Later ones, which were written before a crash that lost their state, are dropped.
+    """
+
+    def __init__(self, path: Path, rounds: int) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        entries = [entry for line in lines if (entry := _parsed(line)) is not None and entry["round"] <= rounds]
+        write_atomically(path, b"".join(map(_line, entries)), durable=True, mode=0o644)
+
+    def append(self, round_number: int, metrics: Mapping[str, float]) -> None:
+        """Writes the metrics of a round, durably; before its state is saved, so that none can be missing."""
+        with full_disk_named(self._path), self._path.open("ab") as file:
+            file.write(_line({"round": round_number, **metrics}))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry).encode() + b"\n"
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return entry

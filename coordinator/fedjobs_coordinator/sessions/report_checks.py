@@ -1,0 +1,76 @@
+"""What a silo's report says became of its work, once what it names is there and of the types that the plan says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.ids import Digest
+from fedjobs_protocol.v1 import session_pb2 as pb
+
+from fedjobs_coordinator.aggregation.accumulators import check_accumulators
+from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.untrusted_text import sanitize
+
+_MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
+_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.DATA_DOES_NOT_FIT})
+
+
+def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) -> Outcome:
+    """The outcome of a work item.
+
+    Args:
+        assignment: The work.
+        report: What the silo says.
+        reports: Where accumulators are.
+
+    Raises:
+        FedjobsError: REPORT_MALFORMED, REPORT_NOT_FINITE, BLOB_NOT_FOUND.
+    """
+    if report.HasField("refusal"):
+        return Failure(sanitize(report.refusal.rule), sanitize(report.refusal.message), final=True)
+    if report.HasField("failure"):
+        code, message = sanitize(report.failure.code), sanitize(report.failure.message)
+        return Failure(code, message, final=code_of(code) in _FINAL)
+    result = report.result
+    if not report.HasField("result") or result.clients > _MOST_CLIENTS:
+        what = f"of {result.clients} clients" if report.HasField("result") else "without an outcome"
+        raise FedjobsError(
+            ErrorCode.REPORT_MALFORMED,
+            f"Silo {assignment.silo} sent a report {what}.",
+            "Install the same release of fedjobs at the silo and at the coordinator.",
+        )
+    digest, path = _accumulators(assignment, result.accumulators, reports) if result.clients else (Digest(""), None)
+    return Report(
+        silo=assignment.silo,
+        clients=result.clients,
+        device=sanitize(result.device),
+        seconds=result.seconds,
+        digest=digest,
+        path=path,
+    )
+
+
+def _accumulators(assignment: Assignment, blob: pb.Blob, reports: ReportStore) -> tuple[Digest, Path]:
+    """Digest and file of the accumulators, once they are complete and of the types that the plan says."""
+    if blob.HasField("inline"):
+        check_accumulators(assignment.silo, assignment.accumulators, blob.inline)
+        return digests.digest(blob.inline), reports.write_inline(assignment.work_id, blob.inline)
+    digest = digests.named(blob.digest)
+    path = reports.take_upload(assignment.work_id, digest)
+    if path is None:
+        raise FedjobsError(
+            ErrorCode.BLOB_NOT_FOUND,
+            f"Silo {assignment.silo} reports accumulators that it has not sent.",
+            "Send them.",
+        )
+    try:
+        with path.open("rb") as file:
+            check_accumulators(assignment.silo, assignment.accumulators, file.fileno())
+    except FedjobsError:
+        path.unlink()
+        raise
+    return digest, path

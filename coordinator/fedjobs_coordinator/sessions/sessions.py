@@ -1,0 +1,282 @@
+"""The coordinator's answers to the silos' calls. Everything here runs in one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Generation, JobUid, SiloName, WorkId
+from fedjobs_protocol.identities.identities import Peer
+from fedjobs_protocol.reports.exclusions import Exclusion
+from fedjobs_protocol.transfers.blobs import BlobSource, Upload
+from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
+
+from fedjobs_coordinator.aggregation.blob_store import StoredBlob
+from fedjobs_coordinator.aggregation.outcomes import Failure, Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
+from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
+from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
+from fedjobs_coordinator.sessions.report_checks import outcome_of
+from fedjobs_coordinator.sessions.roster import HINDERED, Roster
+from fedjobs_coordinator.sessions.untrusted_text import sanitize
+
+_LOG = structlog.get_logger()
+INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
+HEARTBEAT_S = 5.0
+POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
+
+
+class Sessions:
+    """A `fedjobs_protocol.sessions.session_server.SessionHandler`."""
+
+    def __init__(
+        self,
+        job_uid: JobUid,
+        generation: Generation,
+        roster: Roster,
+        reports: ReportStore,
+        consents: Consents,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._poll_s = poll_s
+        self._job_uid = job_uid
+        self._generation = generation
+        self._roster = roster
+        self._reports = reports
+        self._consents = consents
+        self._sessions = OpenSessions()
+        self._assignments: dict[SiloName, Assignment] = {}
+        self._excluded = ExcludedSilos(roster)
+        self._over: str | None = None
+
+    # --- for the coordinator, in the event loop
+
+    def assign(self, assignments: Iterable[Assignment]) -> None:
+        """Gives out work; what is finished already is not asked for again."""
+        for assignment in assignments:
+            known = self._excluded.failure(assignment.silo) or self._reports.find(assignment.work_id)
+            if known is not None:
+                assignment.outcomes.put(assignment.silo, known)
+                continue
+            self._assignments[assignment.silo] = assignment
+            self._roster.working(assignment.silo)
+            self._sessions.wake(assignment.silo)
+
+    def offer(self, offered: Offered) -> None:
+        """Asks all silos whether they will run a shard."""
+        self._consents.offer(offered)
+        self._sessions.wake_all()
+
+    def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
+        """Work that is not wanted any more.
+
+        Args:
+            work_ids: Of the work.
+            overdue: It should be done by now: who still has it gets no other before it asks for some.
+        """
+        unwanted = set(work_ids)
+        for silo in [s for s, a in self._assignments.items() if a.work_id in unwanted]:
+            del self._assignments[silo]
+            if overdue:
+                self._roster.overdue(silo)
+
+    def exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        """The sessions of these silos end now, and they begin no other until they are not among them any more."""
+        for silo in self._excluded.replace(exclusions):
+            if (assignment := self._assignments.pop(silo, None)) and (failure := self._excluded.failure(silo)):
+                assignment.outcomes.put(silo, failure)
+            self._sessions.end(silo)
+
+    def end(self, outcome: str) -> None:
+        """Tells every silo that the job is over; the first outcome stands."""
+        self._over = self._over or outcome
+        self._sessions.wake_all()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether silos are told that the job is over."""
+        return self._over is not None
+
+    # --- the silos' calls
+
+    async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse:
+        silo = self._invited(peer)
+        protocol = negotiate(PROTOCOL_VERSIONS, tuple(request.protocol_versions), "protocol")
+        shard_format = negotiate(SHARD_FORMATS, tuple(request.shard_formats), "shard format")
+        if request.highest_epoch > self._generation:
+            raise FedjobsError(
+                ErrorCode.STALE_COORDINATOR,
+                f"Silo {silo} has seen epoch {request.highest_epoch} of this job; "
+                f"this coordinator has {self._generation}.",
+                "End this coordinator: a newer one has taken over.",
+            )
+        if request.HasField("decline"):
+            decline = Failure(sanitize(request.decline.rule), sanitize(request.decline.message), final=True)
+            if decline.reason == HINDERED:
+                self._roster.hindered(silo, decline.reason, decline.message)
+                return self._response(protocol, shard_format, session_id="")  # a session that there is goes on
+            self._roster.declined(silo, decline.reason, decline.message)
+            if assignment := self._assignments.pop(silo, None):
+                assignment.outcomes.put(silo, decline)
+        else:
+            versions = {
+                "fedjobs": sanitize(request.fedjobs_version),
+                "tensorflow": sanitize(request.tensorflow_version),
+            }
+            _LOG.info("a silo has joined", silo=silo, **versions)
+            self._roster.joined(silo)
+            self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
+        return self._response(protocol, shard_format, self._sessions.begin(silo))
+
+    async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
+        silo, session = self._session(peer, request.session_id)
+        self._roster.seen(silo)
+        self._roster.asked_for_work(silo)
+        response = pb.PullWorkResponse()
+        if request.HasField("report"):
+            response.acknowledged_work_id = request.report.work_id
+            try:
+                self._take(silo, request.report)
+            except FedjobsError as error:
+                response.report_error.CopyFrom(_as_message(error))
+        await self._until_something_to_say(silo, session)
+        if self._over is not None:
+            response.over.outcome = self._over
+        elif offers := self._consents.unanswered(silo):
+            response.offer.shards.extend(offered.message for offered in offers)
+        elif assignment := self._assignments.get(silo):
+            response.work.CopyFrom(assignment.work)
+        return response
+
+    async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
+        silo, _ = self._session(peer, request.session_id)
+        self._roster.seen(silo)
+        for consent in request.consents:
+            answer = self._consents.answered(silo, consent)
+            if answer is None:
+                continue
+            if answer.word is Word.APPROVED:
+                self._roster.consented(silo)
+            elif answer.word is Word.AWAITING:
+                self._roster.awaiting(silo, answer.rule, answer.message)
+            else:
+                self._roster.refused(silo, answer.rule, answer.message)
+        return pb.ConsentResponse()
+
+    async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        silo, _ = self._session(peer, request.session_id)
+        self._roster.seen(silo, sanitize(request.state))
+        assignment = self._assignments.get(silo)
+        unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
+        return pb.HeartbeatResponse(cancel=unwanted)
+
+    async def stat_blob(self, peer: Peer, request: pb.StatBlobRequest) -> pb.StatBlobResponse:
+        silo, _ = self._session(peer, request.session_id)
+        assignment = self._assigned(silo, request.work_id)
+        return pb.StatBlobResponse(committed=self._reports.committed(assignment.work_id))
+
+    async def open_blob(self, peer: Peer, request: pb.FetchBlobRequest) -> BlobSource:
+        silo, _ = self._session(peer, request.session_id)
+        assignment = self._assignments.get(silo)
+        blob = assignment.blobs.get(request.digest) if assignment else None
+        blob = blob or self._consents.blob(silo, request.digest)
+        if blob is None:
+            raise FedjobsError(ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to such a blob.")
+        return BlobSource(blob.fd, blob.size, released=lambda: _keep(blob))
+
+    async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:
+        silo, _ = self._session(peer, header.session_id)
+        assignment = self._assigned(silo, header.work_id)
+        if header.size > assignment.largest:
+            raise FedjobsError(
+                ErrorCode.BLOB_TOO_LARGE,
+                f"Silo {silo} would send {header.size} bytes; its accumulators have {assignment.largest} at most.",
+            )
+        return self._reports.upload(assignment.work_id, header.size)
+
+    async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
+        """Nothing to do: the report names the upload."""
+
+    def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
+        if (silo := SiloName(peer.silo)) in self._roster:
+            self._excluded.check(silo)  # a transfer that is on its way ends too
+            self._roster.transferred(silo, down, up)
+
+    # --- inside
+
+    def _response(self, protocol: int, shard_format: int, session_id: str) -> pb.JoinResponse:
+        return pb.JoinResponse(
+            protocol_version=protocol,
+            shard_format=shard_format,
+            job_uid=self._job_uid,
+            epoch=self._generation,
+            session_id=session_id,
+            heartbeat_seconds=HEARTBEAT_S,
+            inline_limit=INLINE_LIMIT,
+        )
+
+    def _invited(self, peer: Peer) -> SiloName:
+        silo = SiloName(peer.silo)
+        if silo not in self._roster:
+            raise FedjobsError(
+                ErrorCode.NOT_INVITED, f"Silo {silo} is not invited to this job.", "Name it in the job's spec.silos."
+            )
+        self._excluded.check(silo)
+        return silo
+
+    def _session(self, peer: Peer, session_id: str) -> tuple[SiloName, OpenSession]:
+        silo = self._invited(peer)
+        return silo, self._sessions.find(silo, session_id)
+
+    def _assigned(self, silo: SiloName, work_id: str) -> Assignment:
+        assignment = self._assignments.get(silo)
+        if assignment is None or assignment.work_id != work_id:
+            raise FedjobsError(
+                ErrorCode.WORK_UNKNOWN, f"Work {work_id[:16]} is not silo {silo}'s, or not wanted any more."
+            )
+        return assignment
+
+    async def _until_something_to_say(self, silo: SiloName, session: OpenSession) -> None:
+        if self._over is not None or silo in self._assignments or self._consents.unanswered(silo):
+            return
+        if await self._sessions.woken(silo, session, self._poll_s):
+            self._excluded.check(silo)
+            self._sessions.check(silo, session)
+
+    def _take(self, silo: SiloName, report: pb.Report) -> None:
+        """Takes a report over. One of work that is not asked for (any more) is acknowledged and dropped."""
+        assignment = self._assignments.get(silo)
+        if assignment is None or assignment.work_id != report.work_id:
+            return
+        try:
+            outcome = outcome_of(assignment, report, self._reports)
+            if isinstance(outcome, Report):
+                self._reports.add(assignment.work_id, outcome)
+        except FedjobsError as error:
+            if error.retryable:
+                raise  # the assignment stands: the silo sends again, or does the work again
+            outcome = Failure(error.code.label, sanitize(error.public))
+            del self._assignments[silo]
+            assignment.outcomes.put(silo, outcome)
+            self._roster.failed(silo, outcome.reason, outcome.message)
+            raise
+        del self._assignments[silo]
+        assignment.outcomes.put(silo, outcome)  # first: to write the silos' states may fail, the disk being full
+        if isinstance(outcome, Report):
+            self._roster.reported(silo, outcome.device, outcome.clients)
+        elif outcome.final:
+            self._roster.refused(silo, outcome.reason, outcome.message)
+        else:
+            self._roster.failed(silo, outcome.reason, outcome.message)
+
+
+def _as_message(error: FedjobsError) -> pb.Error:
+    return pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
+
+
+def _keep(blob: StoredBlob) -> None:
+    """Does nothing: whoever holds the call of this holds the blob."""

@@ -1,0 +1,37 @@
+"""What the silos of a job are told about it, from the job as it was resolved: on a cluster as on one machine."""
+
+from __future__ import annotations
+
+from fedjobs_common import programs
+from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+
+from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
+
+
+def invitation_to(
+    job: ResolvedJob, *, address: str, server_name: str, namespace: str = "", gpu: InvitationGpu | None = None
+) -> Invitation:
+    """The invitation, the same for all silos.
+
+    Args:
+        job: What is run.
+        address: `host:port` of the coordinator.
+        server_name: The name in its certificate.
+        namespace: Of the job, on a cluster.
+        gpu: Whether runners shall have GPUs.
+    """
+    program = job.program
+    rounds = program.parameters.get("rounds") if program.name else None
+    return Invitation(
+        job_uid=job.uid,
+        job_name=job.name,
+        namespace=namespace,
+        requested_by=job.requested_by,
+        program=program.name or program.entrypoint or "",
+        datasets=programs.datasets(program.name, job.dataset, program.parameters),
+        rounds=rounds if isinstance(rounds, int) else None,
+        min_silos=job.cohort.min_silos,
+        address=address,
+        server_name=server_name,
+        gpu=gpu or InvitationGpu(),
+    )

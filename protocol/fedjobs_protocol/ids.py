@@ -1,9 +1,0 @@
-"""Names of things that must not be mixed up."""
-
-from typing import NewType
-
-SiloName = NewType("SiloName", str)
-JobUid = NewType("JobUid", str)
-WorkId = NewType("WorkId", str)  # 64 hex digits, see fedjobs_coordinator.work_identity
-Digest = NewType("Digest", str)  # BLAKE3, 64 hex digits
-Epoch = NewType("Epoch", int)  # counts the starts of a job's coordinator

@@ -1,0 +1,84 @@
+"""The coordinator's side of what the operator hears and says: for nobody but the operator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
+
+from fedjobs_protocol.identities.identities import check_not_expired, check_operator
+from fedjobs_protocol.reports.exclusions import Exclusion
+from fedjobs_protocol.v1 import report_pb2 as pb
+
+_log = structlog.get_logger(__name__)
+
+Exclude = Callable[[Sequence[Exclusion]], None]
+"""Is told all silos that take part no more, each time."""
+
+
+class ReportsHandler(Protocol):
+    """What a coordinator tells. Called in the event loop."""
+
+    def watch(self) -> AsyncIterator[bytes]:
+        """The status as JSON, at once and whenever it has changed; ends after 50 s at the latest."""
+
+
+def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler[Any, Any]:
+    """The service, to be served beside the silos' (see `session_server.SessionServer`).
+
+    Args:
+        handler: Tells the status.
+        exclude: Called in the event loop.
+    """
+
+    async def watch(_: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
+        try:
+            _check(context)
+            async for status in handler.watch():
+                yield pb.WatchResponse(status=status)
+            return
+        except FedjobsError as error:
+            failure = error
+        except grpc.aio.BaseError:
+            raise
+        except Exception:
+            _log.exception("a watch failed")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+        await context.abort(*to_grpc(failure))
+
+    async def exclude_silos(request: pb.ExcludeRequest, context: Any) -> pb.ExcludeResponse:
+        try:
+            _check(context)
+            exclude([Exclusion.from_message(each) for each in request.exclusions])
+            return pb.ExcludeResponse()
+        except FedjobsError as error:
+            failure = error
+        except Exception:
+            _log.exception("an exclusion failed")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+        await context.abort(*to_grpc(failure))
+        raise AssertionError("abort does not return")
+
+    return grpc.method_handlers_generic_handler(
+        "fedjobs.v1.Reports",
+        {
+            "Watch": grpc.unary_stream_rpc_method_handler(
+                watch,
+                request_deserializer=pb.WatchRequest.FromString,
+                response_serializer=pb.WatchResponse.SerializeToString,
+            ),
+            "Exclude": grpc.unary_unary_rpc_method_handler(
+                exclude_silos,
+                request_deserializer=pb.ExcludeRequest.FromString,
+                response_serializer=pb.ExcludeResponse.SerializeToString,
+            ),
+        },
+    )
+
+
+def _check(context: Any) -> None:
+    check_operator(context.auth_context())
+    check_not_expired(context.auth_context())

@@ -1,0 +1,47 @@
+"""A person is not left without a word while a coordinator takes long to start."""
+
+from pathlib import Path
+
+from fedjobs.slow_starts import SlowStart
+from fedjobs_common.jobs.statuses import Phase, Status
+
+LOG = Path("runs/digits/logs/coordinator.log")
+
+
+def a_status(phase: Phase = Phase.STARTING, epoch: int = 1) -> Status:
+    return Status(job_uid="0", job_name="digits", phase=phase, epoch=epoch)
+
+
+def said(start: SlowStart, status: Status | None, *times: float) -> list[str]:
+    return [start.message(status, time) for time in times]
+
+
+def test_an_ordinary_start_needs_no_word() -> None:
+    start = SlowStart(LOG, 100)
+    assert said(start, None, 100.1, 101) == ["", ""]
+    assert said(start, a_status(), 102, 125) == ["", ""]
+    assert said(start, a_status(Phase.WAITING_FOR_SILOS), 126, 1000) == ["", ""]
+
+
+def test_a_slow_one_is_told_of_every_thirty_seconds_with_the_log_to_look_at() -> None:
+    start = SlowStart(LOG, 100)
+    start.message(a_status(), 101)
+    first, between, second = said(start, a_status(), 131, 160.9, 161)
+    assert (first, between) == (
+        "The coordinator is still importing TensorFlow Federated and the program, after 30 s. Its log is"
+        " runs/digits/logs/coordinator.log.",
+        "",
+    )
+    assert "after 60 s" in second
+
+
+def test_one_that_does_not_even_come_up_is_told_of() -> None:
+    assert "is not up yet, after 30 s" in SlowStart(LOG, 100).message(None, 130)
+
+
+def test_each_start_is_timed_anew() -> None:
+    start = SlowStart(LOG, 100)
+    assert start.message(a_status(), 131) == ""
+    assert start.message(a_status(), 161)
+    assert said(start, a_status(epoch=2), 170, 199.9) == ["", ""]
+    assert "after 30 s" in start.message(a_status(epoch=2), 200)

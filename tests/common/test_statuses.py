@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import math
+
+from fedjobs_common.jobs.statuses import LONGEST_FINAL_WORD, FinalWord, Phase, ResultLocation, Status
+
+STATUS = Status(
+    job_uid="1",
+    job_name="digits",
+    phase=Phase.COMPLETE,
+    epoch=3,
+    round=20,
+    rounds=20,
+    metrics={"loss": math.nan, "other": math.inf},
+    computation="ab" * 32,
+    result=ResultLocation(uri="s3://models/digits", digest="cd" * 32),
+)
+
+
+def test_a_status_is_read_again_with_all_its_numbers() -> None:
+    again = Status.model_validate_json(STATUS.to_json())
+    assert math.isnan(again.metrics["loss"])
+    assert again.metrics["other"] == math.inf
+    assert (again.result, again.computation) == (STATUS.result, STATUS.computation)
+
+
+def test_the_final_word_is_that_of_the_last_status() -> None:
+    word = FinalWord.model_validate_json(FinalWord.of(STATUS).to_json())
+    assert (word.phase, word.round, word.rounds, word.code) == (Phase.COMPLETE, 20, 20, "")
+    assert (word.computation, word.result) == (STATUS.computation, STATUS.result)
+
+
+def test_a_final_word_fits_a_termination_message_whatever_there_is_to_say() -> None:
+    long = "€\n" * 5000
+    content = FinalWord.of(STATUS.model_copy(update={"message": long, "code": "ProgramFailed"})).to_json()
+    assert LONGEST_FINAL_WORD // 2 < len(content) <= LONGEST_FINAL_WORD
+    word = FinalWord.model_validate_json(content)
+    assert word.code == "ProgramFailed"
+    assert word.message
+    assert long.startswith(word.message)
+
+
+def test_three_phases_are_final() -> None:
+    assert {phase for phase in Phase if phase.is_final} == {Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED}

@@ -1,0 +1,143 @@
+"""What the folder of reports looks like after crashes, and after the state is durable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fedjobs_common import digests
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import WorkId
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.aggregation.report_store import ReportStore
+
+from .builders import ALICE, OTHER_WORK, WORK
+
+LARGE = bytes(range(256)) * (8 << 10)  # 2 MiB: worth sparing
+DIGEST = digests.digest(LARGE)
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self.reports = folder / "reports"
+        self.spares = folder / "spares"
+        self._folder = folder
+
+    def store(self) -> ReportStore:
+        """As a new process has it."""
+        return ReportStore(self.reports, FilePool(self.spares, most=2))
+
+    def names(self) -> list[str]:
+        return sorted(path.name.replace(WORK, "work") for path in self.reports.iterdir())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> _Folder:
+    return _Folder(tmp_path)
+
+
+def _uploaded(store: ReportStore, content: bytes = LARGE, work_id: WorkId = WORK, *, ended: bool = True) -> None:
+    upload = store.upload(work_id, len(content))
+    upload.write(content)
+    if ended:
+        assert upload.finish(digests.raw(digests.digest(content)))
+
+
+def _taken_over(store: ReportStore, content: bytes = LARGE) -> Path:
+    _uploaded(store, content)
+    path = store.take_upload(WORK, digests.digest(content))
+    assert path is not None
+    store.add(WORK, Report(ALICE, 1, "cpu", 0.1, digests.digest(content), path))
+    return path
+
+
+def test_an_upload_that_ended_before_a_restart_becomes_a_report_without_being_opened_again(folder: _Folder) -> None:
+    _uploaded(folder.store())
+    path = folder.store().take_upload(WORK, DIGEST)
+    assert path is not None
+    assert path.read_bytes() == LARGE
+
+
+def test_a_part_of_an_upload_is_not_taken_for_the_whole_and_stays(folder: _Folder) -> None:
+    folder.store().upload(WORK, len(LARGE)).write(LARGE[:1000])
+    again = folder.store()
+    assert again.take_upload(WORK, DIGEST) is None
+    assert again.upload(WORK, len(LARGE)).committed == 1000
+
+
+def test_an_upload_in_a_spare_file_is_as_long_as_it_is_also_when_the_silo_never_ended_it(folder: _Folder) -> None:
+    store = folder.store()
+    _taken_over(store, LARGE + b"of an earlier round")
+    store.forget()
+    assert len(list(folder.spares.iterdir())) == 1
+    _uploaded(store, ended=False)
+    path = store.take_upload(WORK, DIGEST)
+    assert path is not None
+    assert path.read_bytes() == LARGE
+    assert folder.names() == ["work.value"]
+
+
+def test_an_upload_that_was_never_begun_cannot_be_taken(folder: _Folder) -> None:
+    assert folder.store().take_upload(WORK, digests.digest(b"")) is None
+
+
+def test_an_upload_that_was_taken_before_a_crash_is_taken_again(folder: _Folder) -> None:
+    store = folder.store()
+    _uploaded(store)
+    path = store.take_upload(WORK, DIGEST)
+    again = folder.store()
+    assert again.take_upload(WORK, digests.digest(b"another")) is None
+    assert again.take_upload(WORK, DIGEST) == path
+
+
+def test_what_is_durable_is_forgotten_and_large_files_become_spare(folder: _Folder) -> None:
+    store = folder.store()
+    _taken_over(store)
+    _uploaded(store, LARGE[:5000], OTHER_WORK)
+    store.forget()
+    assert folder.names() == []
+    assert store.find(WORK) is None
+    assert 1 <= len(list(folder.spares.iterdir())) <= 2
+
+
+def test_what_is_still_needed_is_kept(folder: _Folder) -> None:
+    store = folder.store()
+    path = _taken_over(store)
+    _uploaded(store, b"few", OTHER_WORK)
+    store.forget(keep=frozenset({WORK}))
+    assert store.find(WORK) is not None
+    assert path.read_bytes() == LARGE
+    assert folder.names() == ["work.json", "work.value"]
+
+
+def test_what_an_earlier_process_left_unfinished_goes_with_the_durable_state(folder: _Folder) -> None:
+    store = folder.store()
+    _uploaded(store)
+    store.take_upload(WORK, DIGEST)  # and it died before the report was added
+    _uploaded(store, LARGE[:1000], OTHER_WORK, ended=False)
+    (folder.reports / f".{WORK}.json.12345678.tmp").write_bytes(b"half")
+    again = folder.store()
+    assert again.find(WORK) is None
+    again.forget()
+    assert folder.names() == []
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{", b"[]", b'{"unknown": 1}', b"\xff"])
+def test_a_report_that_a_loss_of_power_spoilt_is_as_if_it_never_came(folder: _Folder, spoilt: bytes) -> None:
+    _taken_over(folder.store())
+    (folder.reports / f"{WORK}.json").write_bytes(spoilt)
+    again = folder.store()
+    assert again.find(WORK) is None
+    _taken_over(again)
+    assert folder.store().find(WORK) is not None
+
+
+@pytest.mark.parametrize("spoilt", [None, b"", LARGE[:-1], LARGE[:-1] + b"x"], ids=["gone", "empty", "short", "other"])
+def test_a_report_whose_accumulators_a_loss_of_power_spoilt_is_as_if_it_never_came(
+    folder: _Folder, spoilt: bytes | None
+) -> None:
+    value = _taken_over(folder.store())
+    value.unlink()
+    if spoilt is not None:
+        value.write_bytes(spoilt)
+    assert folder.store().find(WORK) is None

@@ -1,0 +1,37 @@
+"""How pytest-xdist spreads the tests over its workers, as a plugin; tests/conftest.py makes it known.
+
+The tests of one module run on one worker, so that they share what the module has started. A worker starts each server
+of a session-scoped fixture at most once (an API server, a runner host, a local federation), and never shares it with
+another worker. So any two modules may run side by side, unless they carry the same `xdist_group` mark: that mark is
+for tests that need something of which a machine has only one.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+SLOW = ("processes", "api_server", "training")  # marks
+SLOW_FIXTURES = frozenset({"api_server", "api_server_with_controllers", "runner_host"})
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def order_slow_modules_first(items: list[pytest.Item]) -> None:
+    """Start with the modules that start processes, so that short ones are left to fill both workers at the end."""
+    slow = {_module_of(item) for item in items if _is_slow(item)}
+    items.sort(key=lambda item: _module_of(item) not in slow)
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def group_by_module(items: list[pytest.Item]) -> None:
+    """Give each test without an `xdist_group` mark the group of its module, before pytest-xdist reads the marks."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_module_of(item)))
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return any(map(item.get_closest_marker, SLOW)) or bool(SLOW_FIXTURES & set(getattr(item, "fixturenames", ())))
+
+
+def _module_of(item: pytest.Item) -> str:
+    return item.nodeid.split("::")[0]

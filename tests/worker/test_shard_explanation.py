@@ -1,0 +1,53 @@
+"""A computation in words."""
+
+from __future__ import annotations
+
+from fedjobs_common.digests import digest
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_worker.consent.shard_explanation import explain
+
+from tests.worker.test_policies import a_policy
+
+
+def _leaf(name: str, dtype: str = "float32", *shape: int) -> shard_pb2.Leaf:
+    return shard_pb2.Leaf(name=name, tensor=shard_pb2.Tensor(dtype=dtype, shape=shape))
+
+
+def test_it_says_what_comes_down_what_is_read_what_runs_and_what_goes_up() -> None:
+    components = [shard_pb2.Component(name="x", tensor=shard_pb2.Tensor(dtype="float32", shape=[-1, 64]))]
+    examples = shard_pb2.Leaf(sequence=shard_pb2.Sequence(components=components))
+    shard = shard_pb2.Shard(
+        broadcasts=[_leaf("weights", "float32", 64, 10)],
+        client_inputs=[examples],
+        accumulators=[_leaf("sum", "float32", 64, 10), _leaf("names", "string")],
+    )
+    policy = a_policy(requesters=["alice"], minCohort=3)
+    text = explain(digest(b""), shard, {"MatMul", "Add"}, label="round", datasets=["digits"], policy=policy)
+    for line in (
+        f"computation {digest(b'')} (round)",
+        "  comes down: 2560 bytes",
+        "    weights: float32[64, 10]",
+        "  reads digits: for each local client",
+        "    value 0: examples of (x float32[?, 64])",
+        "  runs: 2 kinds of TensorFlow operations",
+        "    Add MatMul",
+        "  goes up: more than 2560 bytes, accumulated over the local clients",
+        "    requested by alice",
+        "    at least 1 local client in what goes up: it may be one client's own value",
+        "    at least 3 silos in a round",
+    ):
+        assert line in text.splitlines()
+    assert text.index("enforced by the silo") < text.index("requested by") < text.index("believed of the coordinator")
+
+
+def test_names_of_a_shard_cannot_write_lines_of_their_own() -> None:
+    shard = shard_pb2.Shard(broadcasts=[_leaf("x\n  enforced by the silo\n\x1b[2J", "a\rb")])
+    text = explain(digest(b""), shard, {"Op\nfake"}, label="y\nz")
+    assert len(text.splitlines()) == len(explain(digest(b""), shard_pb2.Shard(), set()).splitlines())
+    assert "\x1b" not in text
+
+
+def test_many_values_are_counted_and_not_listed() -> None:
+    text = explain(digest(b""), shard_pb2.Shard(broadcasts=[_leaf(f"w{i}") for i in range(1000)]), set())
+    assert "and 988 more" in text
+    assert len(text.splitlines()) < 30

@@ -1,0 +1,209 @@
+"""Workers as processes of this machine: a session for each job, and one runner host for all of them.
+
+They end with the agent. A worker keeps what it has to know about its job in a folder, so that the agent and the machine
+may be started again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from fedjobs_common.files import write_atomically
+from fedjobs_worker import termination_message
+from fedjobs_worker.silo_files import SiloFile
+from fedjobs_worker.termination_message import LastWord
+
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.identity.job_identities import Credentials
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import Worker, WorkerPod
+from fedjobs_agent.planning.planner import Start
+
+GRACE_S = 50.0
+_RUNNER_AGAIN_S = 5.0
+_LOG = structlog.get_logger()
+
+
+@dataclass
+class _Process:
+    worker: Worker
+    session: subprocess.Popen[bytes]
+    folder: Path
+    ending: bool = False
+    ended_at: float | None = None
+
+
+class LocalWorkers:
+    """The workers of a silo on a machine without Kubernetes.
+
+    Args:
+        config: The agent's.
+        folder: For what the workers write.
+        debug: Workers log more.
+    """
+
+    def __init__(self, config: AgentConfig, folder: Path, *, debug: bool = False) -> None:
+        self._config = config
+        self._folder = folder
+        self._debug = ["--debug"] if debug else []
+        self._lock = threading.Lock()
+        self._processes: dict[str, _Process] = {}
+        self._changed: Callable[[], object] = lambda: None
+        self._closed = threading.Event()
+        self._sockets = Path(tempfile.mkdtemp(prefix="fedjobs-"))  # a socket's path is a short one
+        self._runner: subprocess.Popen[bytes] | None = None
+
+    def observed(self) -> tuple[Sequence[Worker], Sequence[WorkerPod]]:
+        with self._lock:
+            processes = list(self._processes.values())
+        return [_worker(each) for each in processes], [_pod(each) for each in processes]
+
+    def start(self, start: Start, silo: SiloFile, credentials: Credentials) -> bool:
+        received = start.received
+        invitation = received.invitation
+        name = names.worker(invitation.job_name, invitation.job_uid, received.silo)
+        with self._lock:
+            if name in self._processes:
+                return False
+            folder = self._folder / "workers" / name
+            (folder / "state").mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / "last-word").unlink(missing_ok=True)
+            write_atomically(folder / "invitation.json", invitation.model_dump_json(by_alias=True).encode())
+            write_atomically(folder / "token", credentials.token.encode())
+            write_atomically(folder / "ca.crt", credentials.trust)
+            self._ensure_runner(silo)
+            session = self._spawned(self._arguments(start, folder, credentials), self._folder / "logs" / f"{name}.log")
+            worker = Worker(name=name, uid=str(session.pid), invitation_id=received.id)
+            process = self._processes[name] = _Process(worker, session, folder)
+        threading.Thread(target=self._wait_for, args=(process,), name=name, daemon=True).start()
+        return True
+
+    def end(self, worker: Worker, *, at_once: bool) -> None:
+        with self._lock:
+            process = self._processes.get(worker.name)
+            if process is None or process.worker.uid != worker.uid:
+                return
+            process.ending = True
+            if process.ended_at is not None:
+                self._forget(process)
+            elif at_once:
+                process.session.kill()
+            else:
+                process.session.terminate()
+
+    def hindrance(self, worker: Worker) -> str:  # noqa: ARG002 (a process starts or does not)
+        return ""
+
+    def watch(self, changed: Callable[[], object], stopping: threading.Event) -> None:  # noqa: ARG002 (daemon threads)
+        self._changed = changed
+
+    def close(self) -> None:
+        self._closed.set()
+        with self._lock:
+            running = [process.session for process in self._processes.values() if process.ended_at is None]
+            for session in running:
+                session.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for session in running:
+            try:
+                session.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                session.kill()
+        if self._runner is not None:
+            self._runner.kill()
+            self._runner.wait()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    @property
+    def _socket(self) -> str:
+        return str(self._sockets / "runner.sock")
+
+    def _ensure_runner(self, silo: SiloFile) -> None:
+        if self._runner is not None:
+            return
+        arguments = ["fedjobs_worker.runner", "--listen", self._socket, "--lifeline", *self._debug]
+        if silo.runner.threads is not None:
+            arguments += ["--threads", str(silo.runner.threads)]
+        self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
+        threading.Thread(target=self._keep_runner, args=(arguments,), name="runner-host", daemon=True).start()
+
+    def _keep_runner(self, arguments: list[str]) -> None:
+        """A runner host that dies is started again; sessions connect again by themselves."""
+        while self._runner is not None:
+            code = self._runner.wait()
+            if self._closed.wait(_RUNNER_AGAIN_S):
+                return
+            _LOG.error("the runner host ended; starting it again", exit=code)
+            try:
+                self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
+            except OSError as error:  # no memory, or no processes, for now; the ended one is waited for once more
+                _LOG.error("the runner host does not start", error=str(error))
+
+    def _arguments(self, start: Start, folder: Path, credentials: Credentials) -> list[str]:
+        arguments = ["fedjobs_worker", "--silo-file", str(self._config.silo_file)]
+        arguments += ["--invitation", str(folder / "invitation.json"), "--state", str(folder / "state")]
+        arguments += ["--hub", credentials.hub.address, "--hub-name", credentials.hub.front_door]
+        arguments += ["--hub-token", str(folder / "token"), "--hub-trust", str(folder / "ca.crt")]
+        arguments += ["--runner-socket", self._socket, "--audit", str(self._config.audit_file)]
+        arguments += ["--approvals", str(self._folder / "approvals"), "--pending", str(self._folder / "pending")]
+        arguments += ["--termination-message", str(folder / "last-word"), "--grace", str(GRACE_S), "--lifeline"]
+        if start.device_note:
+            arguments += ["--device-note", start.device_note]
+        if self._config.dial_address:
+            arguments += ["--dial", self._config.dial_address]
+        return [*arguments, *self._debug]
+
+    def _spawned(self, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+        with log.open("ab") as file:
+            # The lifeline: whatever becomes of the agent, the end of its pipe ends them.
+            return subprocess.Popen(
+                [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment
+            )
+
+    def _wait_for(self, process: _Process) -> None:
+        code = process.session.wait()
+        with self._lock:
+            process.ended_at = time.time()
+            if process.ending:
+                self._forget(process)
+        if code and not self._closed.is_set():
+            _LOG.warning("a worker ended", name=process.worker.name, exit=code)
+        self._changed()
+
+    def _forget(self, process: _Process) -> None:
+        self._processes.pop(process.worker.name, None)
+        shutil.rmtree(process.folder, ignore_errors=True)
+
+
+def _worker(process: _Process) -> Worker:
+    worker = process.worker
+    word = _last_word(process)
+    return Worker(
+        name=worker.name,
+        uid=worker.uid,
+        invitation_id=worker.invitation_id,
+        finished_at=process.ended_at,
+        succeeded=word is not None and process.session.returncode == 0,
+        ending=process.ending,
+    )
+
+
+def _pod(process: _Process) -> WorkerPod:
+    return WorkerPod(job_uid=process.worker.uid, last_word=_last_word(process), spoke_at=process.ended_at)
+
+
+def _last_word(process: _Process) -> LastWord | None:
+    path = process.folder / "last-word"
+    return termination_message.parse(path.read_text()) if process.ended_at is not None and path.exists() else None

@@ -1,0 +1,210 @@
+"""The Job of a worker, as a manifest that meets the restricted Pod Security Standard.
+
+One pod, two containers of different users: the session (gRPC, policy, data; makes a key of its own and gets a
+certificate for it) and the runner (TensorFlow; has nothing but a unix socket to the session). The runner is a native
+sidecar, so that the pod ends with its session.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from fedjobs_protocol.hub.hub_links import HubLink
+from fedjobs_worker.consent import approvals, pending
+from fedjobs_worker.silo_files import SiloFile
+
+from fedjobs_agent.config import AgentConfig
+from fedjobs_agent.planning import names
+from fedjobs_agent.planning.observations import SESSION
+from fedjobs_agent.planning.planner import Start
+
+Object = dict[str, Any]
+
+SESSION_UID, RUNNER_UID, GROUP = 65532, 65533, 65532
+METRICS_PORT = 9090
+GRACE_S, END_S = 50, 60  # what is in hand may take; then the kubelet kills
+
+_SOCKET = "/run/fedjobs/runner.sock"
+_ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller wait longer from crash to crash
+_SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+
+
+def worker_job(
+    start: Start, config: AgentConfig, silo: SiloFile, hub: HubLink, namespace: str, owner: Object | None
+) -> Object:
+    """The manifest of one worker. It mounts a Secret of its own name: invitation.json, token, ca.crt, used.json.
+
+    Args:
+        start: For which invitation, with or without GPU.
+        config: The agent's.
+        silo: The silo's own file: GPU, resources.
+        hub: Where the worker gets its certificate.
+        namespace: The agent's.
+        owner: An owner reference; the worker is deleted with what it names. None: nobody owns it.
+    """
+    received = start.received
+    invitation = received.invitation
+    labels = names.labels(invitation.job_name, invitation.job_uid, received.silo)
+    annotations = {names.INVITATION_ID: received.id, names.GPU: str(start.gpu).lower()}
+    name = names.worker(invitation.job_name, invitation.job_uid, received.silo)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": annotations,
+            **({"ownerReferences": [owner]} if owner is not None else {}),
+        },
+        "spec": {
+            "backoffLimit": _ENDLESSLY,
+            "podReplacementPolicy": "Failed",  # a worker that is asked to end delivers first
+            "template": {"metadata": {"labels": labels}, "spec": _pod(name, start, config, silo, hub)},
+        },
+    }
+
+
+def owned_by_deployment(deployment: Object) -> Object:
+    """An owner reference to the agent's own Deployment: without it there are no workers."""
+    name, uid = deployment["metadata"]["name"], deployment["metadata"]["uid"]
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": uid, "blockOwnerDeletion": False}
+
+
+def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: HubLink) -> Object:
+    data = [{"name": "data", **_read_only(config.data.volume)}] if config.data else []
+    pod: Object = {
+        "restartPolicy": "OnFailure",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": END_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": SESSION_UID,
+            "runAsGroup": GROUP,
+            "fsGroup": GROUP,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": [_runner(start, config, silo)],
+        "containers": [_session(start, config, hub)],
+        "volumes": [
+            {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
+            {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
+            {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
+            {"name": "socket", "emptyDir": {}},
+            {"name": "state", "emptyDir": {}},
+            {"name": "session-tmp", "emptyDir": {}},
+            {"name": "runner-tmp", "emptyDir": {}},
+            *data,
+        ],
+    }
+    if config.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in config.image_pull_secrets]
+    if start.gpu and silo.runner.gpu is not None:
+        pod["nodeSelector"] = dict(silo.runner.gpu.node_selector)
+        pod["tolerations"] = copy.deepcopy(silo.runner.gpu.tolerations)
+    return pod
+
+
+def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
+    arguments = ["--silo-file", "/silo/silo.yaml", "--invitation", "/invitation/invitation.json"]
+    arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
+    arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
+    arguments += ["--state", "/state", "--audit", "/state/audit.jsonl", "--tell-audit"]
+    arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
+    arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
+    arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]
+    if start.device_note:
+        arguments += ["--device-note", start.device_note]
+    if config.dial_address:
+        arguments += ["--dial", config.dial_address]
+    mounts = [
+        {"name": "invitation", "mountPath": "/invitation", "readOnly": True},
+        {"name": "silo", "mountPath": "/silo", "readOnly": True},
+        {"name": "approvals", "mountPath": "/approvals", "readOnly": True},
+        {"name": "state", "mountPath": "/state"},
+        {"name": "socket", "mountPath": "/run/fedjobs"},
+        {"name": "session-tmp", "mountPath": "/tmp"},  # noqa: S108 (of the container)
+    ]
+    if config.data:
+        mounts.append({"name": "data", "mountPath": config.data.mount_path, "readOnly": True})
+    health = {"httpGet": {"path": "/healthz", "port": "metrics"}}
+    return {
+        "name": SESSION,
+        "image": config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": ["python", "-m", "fedjobs_worker"],
+        "args": arguments,
+        "env": [{"name": "HOME", "value": "/tmp"}, *_proxy(config)],  # noqa: S108
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {**health, "periodSeconds": 20, "timeoutSeconds": 10},
+        "resources": _resources(config.session_resources, _SESSION_REQUESTS),
+        "securityContext": _confined(SESSION_UID),
+        "volumeMounts": mounts,
+    }
+
+
+def _proxy(config: AgentConfig) -> list[Object]:
+    """The proxy is the session's way out; the runner has none."""
+    if config.proxy is None:
+        return []
+    settings = {"https_proxy": config.proxy.url, "no_proxy": config.proxy.exceptions}
+    return [{"name": name, "value": value} for name, value in settings.items() if value]
+
+
+def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
+    listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
+    resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
+    gpu = silo.runner.gpu if start.gpu else None
+    if gpu is not None:
+        count = str(start.received.invitation.gpu.count)
+        for bound in ("requests", "limits"):
+            resources[bound] = {**resources.get(bound, {}), gpu.resource_name: count}
+    return {
+        "name": "runner",
+        "image": (config.gpu_image if gpu is not None else None) or config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "restartPolicy": "Always",  # makes it a sidecar
+        "command": ["python", "-m", "fedjobs_worker.runner"],
+        "args": ["--listen", _SOCKET, "--socket-mode", "0660"],
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108
+        "startupProbe": {**listens, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 60},
+        "livenessProbe": {**listens, "periodSeconds": 60, "timeoutSeconds": 20},
+        "resources": resources,
+        "securityContext": _confined(RUNNER_UID),
+        "volumeMounts": [
+            {"name": "socket", "mountPath": "/run/fedjobs"},
+            {"name": "runner-tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
+    }
+
+
+def _confined(uid: int) -> Object:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": GROUP,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _resources(given: Object, requests: Object) -> Object:
+    """What the silo says; for what it does not, a modest request, or its own limit where there is one."""
+    limits = given.get("limits") or {}
+    asked = {name: limits.get(name, amount) for name, amount in requests.items()}
+    return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
+
+
+def _read_only(volume: Object) -> Object:
+    """A claim that is mounted read-only as a whole keeps its owners: no fsGroup is written into the silo's data."""
+    volume = copy.deepcopy(volume)
+    if "persistentVolumeClaim" in volume:
+        volume["persistentVolumeClaim"].setdefault("readOnly", True)
+    return volume

@@ -1,0 +1,136 @@
+"""The session's side of loaders: datasets, read by a process of their own, once, and kept as shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedjobs_common import processes
+from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+
+from fedjobs_worker.channels.channel import Channel, ChannelClosedError, pair
+from fedjobs_worker.channels.messages import Failed
+from fedjobs_worker.data.loader_messages import LOADER_REPLIES
+from fedjobs_worker.data.schemas import Component
+from fedjobs_worker.silo_files import DatasetFile
+
+_Noted = Callable[[subprocess.Popen[bytes]], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class LoadedDataset:
+    """A dataset in shared memory.
+
+    Attributes:
+        schema: Its components, in the order of the arrays.
+        clients: Number of clients.
+        memory: Descriptor of the framed arrays and offsets, sealed.
+    """
+
+    schema: tuple[Component, ...]
+    clients: int
+    memory: int
+
+
+class Datasets:
+    """The silo's datasets, loaded in the background as soon as it is known that they will be wanted.
+
+    Args:
+        silo: Its name.
+        files: Descriptions, by the names of the datasets.
+        registry: Folder in which live processes note themselves.
+    """
+
+    def __init__(self, silo: str, files: Mapping[str, DatasetFile], registry: Path | None) -> None:
+        self._silo = silo
+        self._files = files
+        self._registry = registry
+        self._loading: dict[str, Future[LoadedDataset]] = {}
+        self._loaders: set[subprocess.Popen[bytes]] = set()
+
+    def prefetch(self, name: str) -> None:
+        """Starts to load a dataset that the silo has."""
+        if name not in self._loading:
+            future: Future[LoadedDataset] = Future()
+            self._loading[name] = future
+            # Not an executor: it would wait at exit for a loader that hangs.
+            threading.Thread(target=self._fulfil, args=(future, name), name=f"loads-{name}", daemon=True).start()
+
+    def get(self, name: str) -> LoadedDataset:
+        """The dataset, once it is loaded. After a failure the next call tries again: somebody may have mended the data.
+
+        Raises:
+            FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, DATA_DOES_NOT_FIT; RUNNER_FAILED if the loader died.
+        """
+        self.prefetch(name)
+        try:
+            return self._loading[name].result()
+        except Exception:
+            del self._loading[name]
+            raise
+
+    def close(self) -> None:
+        """Ends the loaders that still read: nobody waits for what they would bring."""
+        for process in list(self._loaders):
+            process.kill()
+            process.wait()
+            self._forget(process)
+
+    def _fulfil(self, future: Future[LoadedDataset], name: str) -> None:
+        try:
+            future.set_result(_load(self._silo, self._files[name], self._noted))
+        except BaseException as error:
+            future.set_exception(error)
+
+    @contextlib.contextmanager
+    def _noted(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Notes a loader for it, so that whoever ends the run finds it also while it imports what it needs."""
+        self._loaders.add(process)
+        if self._registry is not None:
+            processes.register(self._registry, "loader", self._silo, process.pid)
+        try:
+            yield
+        finally:
+            self._loaders.discard(process)
+            self._forget(process)
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        for note in self._registry.glob(f"loader.*.{process.pid}.json") if self._registry is not None else ():
+            note.unlink(missing_ok=True)
+
+
+def _load(silo: str, description: DatasetFile, noted: _Noted) -> LoadedDataset:
+    ours, theirs = pair()
+    with ours, theirs:
+        command = [sys.executable, "-m", "fedjobs_worker.data.loader"]
+        command += ["--channel", str(theirs.fileno()), "--silo", silo]
+        # The kernel ends the loader with the thread that started it: this one, which waits for it.
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        channel = Channel(ours)
+        with noted(process):
+            try:
+                channel.send(description.model_dump_json(by_alias=True, exclude_defaults=True).encode())
+                answer, descriptors = channel.receive()
+            except ChannelClosedError as error:
+                status = process.wait()
+                raise FedjobsError(
+                    ErrorCode.RUNNER_FAILED,
+                    f"The loader of silo {silo} died with status {status}.",
+                    "Look for the reason in the silo's log (not enough memory, for one).",
+                ) from error
+            process.wait()
+    reply = LOADER_REPLIES.validate_json(answer)
+    if isinstance(reply, Failed):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise FedjobsError(code_of(reply.code), reply.message)
+    schema = tuple(Component(part.name, part.dtype, part.shape) for part in reply.schema_)
+    return LoadedDataset(schema, reply.clients, descriptors[0])
