@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from tests.cluster import binaries, kind, local, requirements
-from tests.cluster.binaries import Module
 from tests.cluster.errors import ClusterError
+from tests.cluster.kind import KindCluster
+from tests.cluster.local import LocalCluster
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 Name = Annotated[str, typer.Argument(help="The cluster's name.")]
@@ -22,7 +24,10 @@ class Provider(StrEnum):
     KIND = kind.PROVIDER
 
 
-Of = Annotated[Provider, typer.Option(help="Real parts on this machine (needs root), or kind (needs Docker).")]
+Of = Annotated[
+    Provider,
+    typer.Option(help="Real parts on this machine, or kind; both need root, kind only where no Docker daemon answers."),
+]
 
 
 @app.command()
@@ -39,18 +44,19 @@ def up(
 @app.command()
 def down(name: Name, provider: Of = Provider.LOCAL) -> None:
     """End a cluster and everything that was started for it, also after a crash."""
-    if provider is Provider.KIND:
-        kind.down(name)
-    elif not local.down(name):
+    if not _of(provider).down(name):
         _say(f"there is no cluster {name}")
 
 
 @app.command()
-def status(name: Annotated[str | None, typer.Argument(help="The cluster's name; all, if left out.")] = None) -> None:
+def status(
+    name: Annotated[str | None, typer.Argument(help="The cluster's name; all, if left out.")] = None,
+    provider: Of = Provider.LOCAL,
+) -> None:
     """Say what is wrong with a cluster; the exit status is 1 if anything is."""
     ill = False
-    for each in [name] if name else local.all_names():
-        cluster = local.existing(each)
+    for each in [name] if name else _of(provider).all_names():
+        cluster: LocalCluster | KindCluster | None = _of(provider).existing(each)
         problems = ["it is not there"] if cluster is None else cluster.problems()
         ill = ill or bool(problems)
         typer.echo(f"{each}: {'; '.join(problems) or 'well'}")
@@ -60,28 +66,36 @@ def status(name: Annotated[str | None, typer.Argument(help="The cluster's name; 
 @app.command()
 def kubeconfig(name: Name, provider: Of = Provider.LOCAL) -> None:
     """Print the path of an administrator's kubeconfig."""
-    path = (kind if provider is Provider.KIND else local).kubeconfig_of(name)
+    path = _of(provider).kubeconfig_of(name)
     if not path.exists():
         raise ClusterError(f"there is no cluster {name}")
     typer.echo(path)
 
 
 @app.command()
-def build() -> None:
-    """Build the parts, if they are not there yet; prints the folder they are in."""
-    typer.echo(binaries.ensured(*Module, say=_say))
+def build(provider: Of = Provider.LOCAL) -> None:
+    """Build the parts, if they are not there yet; prints the folders they are in."""
+    typer.echo(binaries.ensured(*binaries.CLUSTER, say=_say))
+    for module in binaries.FOR_KIND if provider is Provider.KIND else ():
+        typer.echo(binaries.ensured(module, say=_say))
 
 
 @app.command()
-def packages() -> None:
+def packages(provider: Of = Provider.LOCAL) -> None:
     """Print the Debian packages that a cluster needs."""
-    typer.echo(" ".join(requirements.packages()))
+    of_kind = provider is Provider.KIND
+    typer.echo(" ".join(requirements.packages_of_kind() if of_kind else requirements.packages()))
 
 
 @app.command()
-def check() -> None:
+def check(provider: Of = Provider.LOCAL) -> None:
     """Say what this machine lacks for a cluster; the exit status is 1 if anything is missing."""
-    requirements.require(requirements.missing_for_cluster(binaries.built(*Module)))
+    of_local = requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER))
+    requirements.require(kind.lacks() if provider is Provider.KIND else of_local)
+
+
+def _of(provider: Provider) -> ModuleType:
+    return kind if provider is Provider.KIND else local
 
 
 def _say(text: str) -> None:

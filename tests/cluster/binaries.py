@@ -1,7 +1,8 @@
 """The parts of Kubernetes as programs, built from their Go modules once and kept outside the checkout.
 
 No registry of packages has them ready: each folder in go/ is a Go module that names them as tools, and go.sum pins
-every source file. They are kept in $XDG_CACHE_HOME/fedjobs/cluster/<hash of what they are built from>/bin.
+every source file. They are kept in $XDG_CACHE_HOME/fedjobs/cluster/<hash of what they are built from>/bin. What a
+cluster runs is in one such folder; what only kind needs is in a folder for each module, and is built only for kind.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -29,6 +30,17 @@ class Module(StrEnum):
     HELM = "helm"
     COREDNS = "coredns"
     CONTAINERS = "containers"  # what small images run
+    KIND = "kind"
+    KUBEADM = "kubeadm"
+    ETCD = "etcd"
+    CRICTL = "crictl"
+    LOCAL_PATH = "local-path"
+
+
+CLUSTER = (Module.KUBERNETES, Module.HELM, Module.COREDNS, Module.CONTAINERS)
+"""What every cluster needs; one folder has all of it."""
+FOR_KIND = (Module.KIND, Module.KUBEADM, Module.ETCD, Module.CRICTL, Module.LOCAL_PATH)
+"""What kind and its node image need beside them; each has a folder of its own."""
 
 
 def ensured(*modules: Module, say: Callable[[str], None] = lambda _: None) -> Path:
@@ -39,23 +51,22 @@ def ensured(*modules: Module, say: Callable[[str], None] = lambda _: None) -> Pa
     Raises:
         ClusterError: Go is missing, or a build failed; with the end of what it said.
     """
-    home = cache_folder() / _digest()
+    place = home(*modules)
     for module in modules:
-        done = home / f"{module}.built"
+        done = place / f"{module}.built"
         if done.exists():
             continue
-        with locked(home / f"{module}.lock"):
+        with locked(place / f"{module}.lock"):
             if not done.exists():
-                say(f"building {module} (kept in {home})")
-                _build(module, home / "bin")
+                say(f"building {module} (kept in {place})")
+                _build(module, place / "bin")
                 done.touch()
-    return home / "bin"
+    return place / "bin"
 
 
 def built(*modules: Module) -> bool:
     """Whether all of them are there already."""
-    home = cache_folder() / _digest()
-    return all((home / f"{module}.built").exists() for module in modules)
+    return all((home(module) / f"{module}.built").exists() for module in modules)
 
 
 def cache_folder() -> Path:
@@ -64,9 +75,15 @@ def cache_folder() -> Path:
     return Path(cache) / "fedjobs" / "cluster"
 
 
-def _digest() -> str:
+def home(*modules: Module) -> Path:
+    """Where the programs of these modules, which share one folder, are kept."""
+    [together] = {CLUSTER if module in CLUSTER else (module,) for module in modules}
+    return cache_folder() / _digest(together)
+
+
+def _digest(modules: Sequence[Module]) -> str:
     digest = hashlib.blake2b(digest_size=10)
-    for path in sorted(SOURCES.rglob("*")):
+    for path in sorted(path for module in modules for path in (SOURCES / module).rglob("*")):
         if path.is_file():
             digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
@@ -98,14 +115,23 @@ def _build(module: Module, into: Path) -> None:
 
 
 def _ldflags(module: Module) -> str:
-    if module is not Module.KUBERNETES:
+    """Programs are told their versions by the linker."""
+    required = (SOURCES / module / "go.mod").read_text()
+    if module is Module.CRICTL:
+        return f"-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version={_version(required, 'sigs.k8s.io/cri-tools')}"
+    if module not in {Module.KUBERNETES, Module.KUBEADM}:
         return "-s -w"
-    found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (SOURCES / module / "go.mod").read_text())
-    if found is None:
-        raise ClusterError("go/kubernetes/go.mod does not require k8s.io/kubernetes")
-    version, major, minor = found.groups()
+    version = _version(required, "k8s.io/kubernetes")
+    major, minor, _ = version.removeprefix("v").split(".")
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     return " ".join(
         ["-s -w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())]
     )
+
+
+def _version(required: str, module: str) -> str:
+    found = re.search(rf"{re.escape(module)} (v\d+\.\d+\.\d+)", required)
+    if found is None:
+        raise ClusterError(f"tests/cluster/go: no go.mod requires {module}")
+    return found[1]

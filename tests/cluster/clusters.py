@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,11 @@ class Cluster(ABC):
 
     @property
     @abstractmethod
+    def address(self) -> str:
+        """The node's, where other clusters reach load balancers and the API server."""
+
+    @property
+    @abstractmethod
     def audit_log(self) -> Path | None:
         """One JSON line for each request that the API server answered, or None where there is no such file."""
 
@@ -59,6 +64,20 @@ class Cluster(ABC):
 
         Raises:
             ClusterError: it does not run.
+        """
+
+    @abstractmethod
+    def inside(self, *command: str) -> list[str]:
+        """The command, run by this machine in the node's network namespace; needs root."""
+
+    @abstractmethod
+    def answer_for(self, zones: Mapping[str, str]) -> None:
+        """Let names of the world outside be known in it: these zones, with all names below, and their addresses.
+
+        Every other name of the world outside does not exist from then on.
+
+        Raises:
+            ClusterError: its CoreDNS does not take them.
         """
 
     @abstractmethod

@@ -1,15 +1,15 @@
 """The firewall of a cluster that lets nothing in: what answers the cluster may come, every other packet is dropped.
 
 It stands at the uplink, for the node itself (INPUT) and for what is behind it (FORWARD), and counts. What is inside
-gets out to one address and port, and nowhere else. On the link to this machine, by which tests hold the cluster in
-their hands, only this machine may begin anything.
+gets out to one address and port, and nowhere else. On the way to this machine, by which tests hold the cluster in
+their hands, only this machine may begin anything, and nothing is counted but what is dropped.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from string import Template
 from typing import Any
@@ -41,7 +41,7 @@ table inet $table {
     }
     chain from_machine {
         ct state established,related accept
-        ip saddr $machine accept
+        ip saddr { $machine } accept
         counter name turned_away drop
     }
     chain to_machine {
@@ -51,27 +51,29 @@ table inet $table {
 
     chain input {
         type filter hook input priority filter; policy accept;
+        $from_machine jump from_machine
         iifname "$uplink" jump arriving
-        iifname "machine0" jump from_machine
     }
     chain forward {
         type filter hook forward priority filter; policy accept;
+        $from_machine jump from_machine
+        $to_machine jump to_machine
         iifname "$uplink" jump arriving
         oifname "$uplink" jump leaving
-        iifname "machine0" jump from_machine
-        oifname "machine0" jump to_machine
     }
     chain output {
         type filter hook output priority filter; policy accept;
+        $to_machine jump to_machine
         oifname "$uplink" jump leaving
-        oifname "machine0" jump to_machine
     }
     chain came_in {
         type filter hook input priority filter + 10; policy accept;
+        $from_machine accept
         iifname "$uplink" ct state new,invalid,untracked counter name let_in
     }
     chain came_through {
         type filter hook forward priority filter + 10; policy accept;
+        $from_machine accept
         iifname "$uplink" ct state new,invalid,untracked counter name let_in
     }
     chain translated {
@@ -102,6 +104,36 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """This machine's way to the cluster.
+
+    Attributes:
+        addresses: those that it calls from.
+        arriving: what matches packets from it, in the words of nft.
+        leaving: what matches packets to it.
+    """
+
+    addresses: Sequence[str]
+    arriving: str
+    leaving: str
+
+
+def by_link(device: str, address: str) -> Machine:
+    """This machine, where it has a link of its own to the cluster."""
+    return Machine([address], f'iifname "{device}"', f'oifname "{device}"')
+
+
+def by_port(uplink: str, addresses: Sequence[str], port: int) -> Machine:
+    """This machine, where it calls one port over the uplink, as everybody else would."""
+    listed = ", ".join(addresses)
+    return Machine(
+        addresses,
+        f'iifname "{uplink}" ip saddr {{ {listed} }} tcp dport {port}',
+        f'oifname "{uplink}" ip daddr {{ {listed} }} tcp sport {port}',
+    )
+
+
+@dataclass(frozen=True)
 class Firewall:
     """Of one network namespace.
 
@@ -113,19 +145,20 @@ class Firewall:
     inside: Callable[..., list[str]]
     uplink: str
 
-    def set_up(self, *, address: str, port: int, machine: str) -> None:
+    def set_up(self, *, address: str, port: int, machine: Machine) -> None:
         """Begin, or begin anew with all counters at zero.
 
         Args:
             address: the one place that may be reached.
             port: the one port there.
-            machine: this machine's address on its link to the cluster.
+            machine: how this machine reaches the cluster.
 
         Raises:
             ClusterError: the kernel refused.
         """
-        values = {"table": TABLE, "uplink": self.uplink, "address": address, "port": port, "machine": machine}
-        self._nft("-f", "-", stdin=_RULES.substitute(values))
+        values = {"table": TABLE, "uplink": self.uplink, "address": address, "port": port}
+        ways = {"from_machine": machine.arriving, "to_machine": machine.leaving}
+        self._nft("-f", "-", stdin=_RULES.substitute(values, machine=", ".join(machine.addresses), **ways))
 
     def counted(self) -> Counted:
         """The packets that it has counted."""

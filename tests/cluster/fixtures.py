@@ -46,7 +46,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     if wanted & WHOLE and not requirements.missing_for_cluster(programs_built=False):
-        modules = tuple(Module)
+        modules: tuple[Module, ...] = binaries.CLUSTER
     elif wanted & (WHOLE | API_SERVERS) and not requirements.missing_for_api_server(programs_built=False):
         modules = (Module.KUBERNETES,)
     else:
@@ -69,7 +69,7 @@ def _running(folders: pytest.TempPathFactory, *, with_controllers: bool) -> Iter
 
 def require_local_clusters() -> None:
     """Give up where a whole cluster cannot run."""
-    lacks = requirements.missing_for_cluster(binaries.built(*Module))
+    lacks = requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER))
     if lacks:
         give_up(f"no cluster: {'; '.join(lacks)}")
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.cluster import proxies, reaching, requirements
-from tests.cluster.firewalls import Counted, Firewall
+from tests.cluster.firewalls import Counted, Firewall, by_link
 from tests.cluster.local import LocalCluster
 from tests.cluster.networks import inside, make_namespace, remove_namespace, run
 from tests.cluster.proxies import Proxy
@@ -103,7 +103,7 @@ def join(
     _routes(link.outside, near.all, link.silo_end)
     _routes(near.namespace, far.all, link.outer_end)
     way_out = (link.outer_end, proxies.PORT) if through_proxy else (link.address, port)
-    link.firewall.set_up(address=way_out[0], port=way_out[1], machine=near.machine)
+    link.firewall.set_up(address=way_out[0], port=way_out[1], machine=by_link("machine0", near.machine))
     if link.proxy:
         reachable = functools.partial(reaching.reaches, near.inside)
         link.proxy.start(client=link.silo_end, port=port, reachable=reachable)

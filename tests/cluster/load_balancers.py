@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from tests.cluster.local import LocalCluster
+from tests.cluster.clusters import Cluster
 
 
-def balance(cluster: LocalCluster, namespace: str, service: str) -> str:
+def balance(cluster: Cluster, namespace: str, service: str) -> str:
     """The address, which is the node's; packets to it and one of the Service's ports now go to the Service."""
-    address = cluster.network.node
+    address = cluster.address
     status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
     patch = ("patch", "service", service, "--namespace", namespace, "--subresource=status")
     cluster.kubectl(*patch, "--type=merge", "-p", json.dumps(status))

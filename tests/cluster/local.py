@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import binaries, cgroups, names, processes, readiness, recognized, requirements, storage
-from tests.cluster.binaries import Module
 from tests.cluster.clusters import Cluster, run
 from tests.cluster.control_planes import ControlPlane
 from tests.cluster.errors import ClusterError
@@ -59,6 +58,10 @@ class LocalCluster(Cluster):
         return self.network.machine
 
     @property
+    def address(self) -> str:
+        return self.network.node
+
+    @property
     def audit_log(self) -> Path | None:
         return self._node.plane.audit_log
 
@@ -82,12 +85,10 @@ class LocalCluster(Cluster):
     def prepare(self) -> None:
         storage.fill_up(self.kubectl, self._node.volumes)
 
-    def answer_for(self, zones: Mapping[str, str]) -> None:
-        """Let names of the world outside be known in it: these zones, with all names below, and their addresses.
+    def inside(self, *command: str) -> list[str]:
+        return self.network.inside(*command)
 
-        Raises:
-            ClusterError: its CoreDNS does not take them.
-        """
+    def answer_for(self, zones: Mapping[str, str]) -> None:
         names.answer(self._node, zones)
 
     def problems(self) -> list[str]:
@@ -148,8 +149,8 @@ def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda 
         raise ClusterError(f"{name!r} cannot be a cluster's name: at most 20 of a-z, 0-9 and -, a letter first")
     if len(str(clusters_folder())) > _LONGEST:
         raise ClusterError(f"{clusters_folder()} is too long a path for sockets: set XDG_STATE_HOME to a shorter one")
-    requirements.require(requirements.missing_for_cluster(binaries.built(*Module)))
-    programs = binaries.ensured(*Module, say=say)
+    requirements.require(requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER)))
+    programs = binaries.ensured(*binaries.CLUSTER, say=say)
     with locked(clusters_folder() / f".{name}.lock"):
         there = existing(name)
         if there is not None and index in {None, there.index} and there.bin == programs and not there.problems():

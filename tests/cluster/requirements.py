@@ -31,7 +31,17 @@ CLUSTER: Mapping[str, str] = {
     "nsenter": "util-linux",
 }
 LINKS: Mapping[str, str] = {"nft": "nftables", "tinyproxy": "tinyproxy"}
-_PACKAGES: Mapping[str, str] = {**CLUSTER, **LINKS}
+DOCKER: Mapping[str, str] = {
+    "docker": "docker.io",
+    "dockerd": "docker.io",
+    "containerd": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+}
+_PACKAGES: Mapping[str, str] = {**CLUSTER, **LINKS, **DOCKER}
 
 
 def packages() -> list[str]:
@@ -52,6 +62,24 @@ def missing_for_cluster(programs_built: bool) -> list[str]:
     elif os.geteuid() != 0:
         lacks.append("root: network namespaces, mounts and cgroups are made")
     return lacks
+
+
+def packages_of_kind() -> list[str]:
+    """The Debian packages that a cluster of kind's needs where no Docker daemon answers."""
+    return sorted({*DOCKER.values(), *LINKS.values()})
+
+
+def missing_for_docker() -> list[str]:
+    """What a Docker daemon of the project's own lacks here, each with what to do; empty when it can be started."""
+    lacks = list(_missing_programs(DOCKER))
+    if platform.system() != "Linux" or os.geteuid() != 0:
+        lacks.append("root on Linux, to start a Docker daemon; or one that answers at $DOCKER_HOST")
+    return lacks
+
+
+def missing_for_kind(*, docker_answers: bool, programs_built: bool) -> list[str]:
+    """What a cluster of kind's lacks here, each with what to do; empty when it can be started."""
+    return [*([] if docker_answers else missing_for_docker()), *([] if programs_built else _missing_go())]
 
 
 def missing_for_links() -> list[str]:

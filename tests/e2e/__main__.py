@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -58,15 +59,16 @@ def _cluster(chosen: str, timings: Timings, *, keep: bool) -> Iterator[Cluster]:
     if chosen not in ("local", "kind"):
         yield opening.opened(Path(chosen))
         return
+    provider: ModuleType = local if chosen == "local" else kind
     with timings.measured("the cluster"):
-        cluster: Cluster = local.up(NAME, say=_say) if chosen == "local" else kind.up(NAME, say=_say)
+        cluster: Cluster = provider.up(NAME, say=_say)
     try:
         yield cluster
     finally:
         if not keep:
-            (local.down if chosen == "local" else kind.down)(NAME)
+            provider.down(NAME)
             for name in CLUSTERS.values():  # of an earlier run that kept them
-                local.down(name)
+                provider.down(name)
 
 
 def _say(text: str) -> None:

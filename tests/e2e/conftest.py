@@ -13,7 +13,6 @@ import pytest
 
 from tests.cluster import opening
 from tests.cluster.clusters import Cluster
-from tests.cluster.local import LocalCluster
 from tests.e2e import installations, outside
 from tests.e2e.federations import PROGRAM, SILOS, Federation
 from tests.e2e.installations import INSIDE
@@ -70,13 +69,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Future[Path]:
 
 
 @pytest.fixture(scope="session")
-def further_clusters(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Future[list[LocalCluster]] | None]:
+def further_clusters(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Future[list[Cluster]] | None]:
     """Those of silos elsewhere start when the session does, if a test wants them; None: no test does."""
     wanted = any("outside" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if not wanted or not isinstance(cluster, LocalCluster):
+    if not wanted:
         yield None
         return
-    with outside.starting(keep=bool(os.environ.get("E2E_KEEP"))) as clusters:
+    with outside.starting(cluster, keep=bool(os.environ.get("E2E_KEEP"))) as clusters:
         yield clusters
 
 

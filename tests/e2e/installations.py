@@ -47,8 +47,7 @@ def install(cluster: Cluster) -> None:
     kubectl.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {OPERATOR_NAMESPACE}}}}}")
     kubectl("label", "namespace", OPERATOR_NAMESPACE, RESTRICTED, "--overwrite")
     _upgrade(cluster)
-    if isinstance(cluster, LocalCluster):
-        load_balancers.balance(cluster, OPERATOR_NAMESPACE, FRONT_DOOR_SERVICE)
+    load_balancers.balance(cluster, OPERATOR_NAMESPACE, FRONT_DOOR_SERVICE)
     # on a cluster that was kept, pods are of the images of an earlier run: their tag is the same
     restart(cluster)
 

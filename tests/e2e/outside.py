@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import images, links, local
+from tests.cluster import images, kind, kind_links, links, local
+from tests.cluster.clusters import Cluster
 from tests.cluster.images import Target
+from tests.cluster.kind import KindCluster
+from tests.cluster.kind_links import KindLink
 from tests.cluster.links import Link
 from tests.cluster.local import LocalCluster
 from tests.e2e.federations import Federation
@@ -30,25 +33,26 @@ class Outside:
         south: has a proxy, and is told the front door's address.
     """
 
-    north: Link
-    south: Link
+    north: Link | KindLink
+    south: Link | KindLink
 
     @property
-    def both(self) -> tuple[Link, Link]:
+    def both(self) -> tuple[Link | KindLink, Link | KindLink]:
         return self.north, self.south
 
 
 @contextmanager
-def starting(*, keep: bool) -> Iterator[Future[list[LocalCluster]]]:
+def starting(federation: Cluster, *, keep: bool) -> Iterator[Future[list[Cluster]]]:
     """Both clusters, north's first, which can run workers; they start at once, in the background.
 
     Args:
+        federation: the federation's cluster; they are of the same kind.
         keep: whether they are left running.
     """
     [archive] = images.build([Target.WORKER])
 
-    def started(name: str) -> LocalCluster:
-        cluster = local.up(name)
+    def started(name: str) -> Cluster:
+        cluster: Cluster = kind.up(name) if isinstance(federation, KindCluster) else local.up(name)
         cluster.prepare()
         cluster.load_images([archive])
         return cluster
@@ -60,15 +64,23 @@ def starting(*, keep: bool) -> Iterator[Future[list[LocalCluster]]]:
         finally:
             wait(each)
             for name in () if keep else CLUSTERS.values():
-                local.down(name)
+                (kind if isinstance(federation, KindCluster) else local).down(name)
 
 
-def linked(clusters: Sequence[LocalCluster], federation: LocalCluster) -> Outside:
+def linked(clusters: Sequence[Cluster], federation: Cluster) -> Outside:
     """Links from both clusters, with nothing installed there, to the federation's."""
     north, south = clusters
-    outside = Outside(links.join(north, federation), links.join(south, federation, through_proxy=True))
+    outside = Outside(_join(north, federation), _join(south, federation, through_proxy=True))
     north.answer_for({FRONT_DOOR: outside.north.address})
     return outside
+
+
+def _join(silo: Cluster, federation: Cluster, *, through_proxy: bool = False) -> Link | KindLink:
+    if isinstance(silo, KindCluster) and isinstance(federation, KindCluster):
+        return kind_links.join(silo, federation, through_proxy=through_proxy)
+    assert isinstance(silo, LocalCluster)
+    assert isinstance(federation, LocalCluster)
+    return links.join(silo, federation, through_proxy=through_proxy)
 
 
 def settle(federation: Federation, outside: Outside) -> None:
@@ -80,7 +92,7 @@ def settle(federation: Federation, outside: Outside) -> None:
     )
 
 
-def values(silo: str, link: Link, hospital: str) -> dict[str, Any]:
+def values(silo: str, link: Link | KindLink, hospital: str) -> dict[str, Any]:
     """What this silo's administrator writes into the silo's file: an example's datasets, and the way out."""
     way_out: dict[str, Any] = {}
     if link.proxy:

@@ -47,6 +47,14 @@ def test_what_is_built_is_kept_until_its_sources_change(builds: Path) -> None:
     assert len(builds.read_text().splitlines()) == 2
 
 
+def test_what_only_kind_needs_is_kept_apart(builds: Path) -> None:
+    together, etcd = binaries.home(Module.HELM), binaries.SOURCES / "etcd" / "go.mod"
+    etcd.parent.mkdir()
+    etcd.write_text("module etcd\n")
+    assert binaries.ensured(Module.ETCD) != binaries.ensured(Module.HELM)
+    assert binaries.home(*binaries.CLUSTER) == together
+
+
 def test_several_that_ask_at_once_get_one_build(builds: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = set(pool.map(lambda _: binaries.ensured(Module.HELM), range(4)))
@@ -68,3 +76,9 @@ def test_the_command_names_the_packages_that_a_cluster_needs() -> None:
         [sys.executable, "-m", "tests.cluster", "packages"], capture_output=True, text=True, check=True
     )
     assert {"containerd", "etcd-server", "runc"} <= set(done.stdout.split())
+
+
+def test_the_command_names_the_packages_that_kind_needs() -> None:
+    command = [sys.executable, "-m", "tests.cluster", "packages", "--provider", "kind"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {"docker.io", "mmdebstrap"} <= set(done.stdout.split())

@@ -1,12 +1,14 @@
-"""What is asked of kind, shown by programs that stand for it: kind itself needs Docker and a registry."""
+"""What is asked of kind and Docker, shown by programs that stand for them; what both do is in test_kind_clusters."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.cluster import binaries, kind
+from tests.cluster import binaries, docker_daemons, dockers, kind, node_images
+from tests.cluster.dockers import Docker
 from tests.cluster.errors import ClusterError
 from tests.cluster.kind import KindCluster
 
@@ -21,7 +23,7 @@ case "$*" in *"get pod"*) echo '{pod}';; esac
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with a line for each command."""
+    """A file with a line for each command; a Docker daemon answers."""
     log = tmp_path / "calls"
     for name in ("kind", "docker", "kubectl"):
         program = tmp_path / name
@@ -29,23 +31,41 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(binaries, "ensured", lambda *_: tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(binaries, "ensured", lambda *_, say=None: tmp_path)
+    monkeypatch.setattr(binaries, "built", lambda *_: True)
     return log
 
 
-def test_a_cluster_is_made_from_the_file_and_marked(calls: Path) -> None:
+def test_a_cluster_is_made_of_the_published_image_where_docker_has_it_and_is_marked(calls: Path) -> None:
     cluster = kind.up("tests")
     assert cluster.node == "tests-control-plane"
-    made = [line for line in calls.read_text().splitlines() if "create cluster" in line]
-    assert made == [
-        f"kind create cluster --name=tests --wait=120s --config={kind.CONFIG} --kubeconfig={cluster.kubeconfig}"
-    ]
-    assert "kubectl --kubeconfig" in calls.read_text().splitlines()[-1]
-    assert kind.CONFIG.exists()
+    lines = calls.read_text().splitlines()
+    [made] = [line for line in lines if "create cluster" in line]
+    assert f"--image={node_images.PULLED}" in made
+    assert f"--kubeconfig={cluster.kubeconfig}" in made
+    assert "kubectl --kubeconfig" in lines[-1]
+
+
+def test_a_daemon_of_the_projects_own_publishes_the_api_server_where_this_machine_reaches_it(tmp_path: Path) -> None:
+    ours = kind.config(Docker(tmp_path / "socket", "10.0.0.2", "10.0.0.1"), tmp_path)
+    assert ours["networking"] == {"apiServerAddress": "10.0.0.2", "apiServerPort": -1}
+    assert "networking" not in kind.config(Docker(), tmp_path)
+
+
+def test_kubeadm_is_told_to_write_an_audit_log_that_this_machine_can_read(tmp_path: Path) -> None:
+    [node] = kind.config(Docker(), tmp_path)["nodes"]
+    patches = [yaml.safe_load(patch) for patch in node["kubeadmConfigPatches"]]
+    [log] = [patch["apiServer"]["extraArgs"]["audit-log-path"] for patch in patches if "apiServer" in patch]
+    [folder] = [each for each in node["extraMounts"] if log.startswith(each["containerPath"] + "/")]
+    audit_log = KindCluster("tests", tmp_path / "kubeconfig", tmp_path, Docker()).audit_log
+    assert audit_log is not None
+    assert Path(log).name == audit_log.name
+    assert Path(folder["hostPath"]).name == audit_log.parent.name
 
 
 def test_images_and_containers_go_by_the_nodes_name(calls: Path, tmp_path: Path) -> None:
-    cluster = KindCluster("tests", tmp_path / "kubeconfig", tmp_path)
+    cluster = KindCluster("tests", tmp_path / "kubeconfig", tmp_path, Docker())
     cluster.load_images([Path("operator.tar")])
     cluster.kill_container("default", "coordinator", "main")
     lines = calls.read_text().splitlines()
@@ -53,7 +73,17 @@ def test_images_and_containers_go_by_the_nodes_name(calls: Path, tmp_path: Path)
     assert lines[-1] == "docker exec tests-control-plane ctr --namespace=k8s.io tasks kill --signal=SIGKILL abc"
 
 
-def test_without_docker_it_says_what_is_missing(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kind, "which", lambda name: None if name == "docker" else name)
-    with pytest.raises(ClusterError, match="docker is missing"):
+def test_without_a_daemon_it_says_what_is_missing_to_start_one(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dockers, "of_machine", lambda: None)
+    monkeypatch.setattr(docker_daemons, "existing", lambda: None)
+    monkeypatch.setenv("PATH", str(calls.parent))
+    monkeypatch.setattr("tests.cluster.requirements.which", lambda name: None)
+    with pytest.raises(ClusterError, match=r"dockerd: apt-get install docker\.io"):
         kind.up("tests")
+
+
+@pytest.mark.parametrize("name", ["", "../tests", "Tests", "-tests", "tests-", "a b"])
+def test_what_cannot_be_a_folders_and_a_containers_name_is_refused(calls: Path, name: str) -> None:
+    with pytest.raises(ClusterError, match="cannot be a cluster's name"):
+        kind.down(name)
+    assert not calls.exists()

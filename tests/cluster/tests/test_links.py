@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.cluster import links, local, proxies, requirements
+from tests.cluster.clusters import Cluster
 from tests.cluster.firewalls import TABLE
 from tests.cluster.fixtures import give_up, require_local_clusters
 from tests.cluster.links import Link
@@ -63,7 +64,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         )
 
 
-def open_front_door(cluster: LocalCluster) -> None:
+def open_front_door(cluster: Cluster) -> None:
     """Let a pod listen behind a load balancer."""
     spec: dict[str, Any] = {"type": "LoadBalancer", "ports": [{"port": links.FRONT_DOOR_PORT, "targetPort": 8443}]}
     metadata = {"name": "front-door", "namespace": "default"}
@@ -75,10 +76,10 @@ def open_front_door(cluster: LocalCluster) -> None:
     }
     cluster.kubectl.apply(yaml.safe_dump_all([a_pod("default", "listen", ":8443", "wait"), service]))
     address = balance(cluster, "default", "front-door")
-    wait_until("the front door is open", lambda: reaches(cluster.network.inside, address, links.FRONT_DOOR_PORT))
+    wait_until("the front door is open", lambda: reaches(cluster.inside, address, links.FRONT_DOOR_PORT))
 
 
-def a_namespace(cluster: LocalCluster) -> str:
+def a_namespace(cluster: Cluster) -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     return name

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.cluster import local
+from tests.cluster.clusters import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import require_local_clusters
 from tests.cluster.local import LocalCluster
@@ -80,7 +81,7 @@ def a_claim(namespace: str, storage_class: str | None = None, mode: str = "ReadW
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def ended(cluster: LocalCluster, namespace: str) -> str:
+def ended(cluster: Cluster, namespace: str) -> str:
     """What the probe said, once it has ended well; its words are the reason if it did not."""
     asked = ("get", "pod", "probe", "-n", namespace, "-o", "jsonpath={.status.phase}")
     wait_until("the pod ends", lambda: cluster.kubectl(*asked) in {"Succeeded", "Failed"})

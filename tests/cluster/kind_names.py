@@ -1,0 +1,59 @@
+"""Names of the world outside in a cluster of kind's: its CoreDNS is told them, and no longer asks anybody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from tests.cluster.kubectl import Kubectl
+
+_DEPLOYMENT = ("deployment/coredns", "--namespace=kube-system")
+
+
+def answer(kubectl: Kubectl, zones: Mapping[str, str]) -> None:
+    """Let the cluster's CoreDNS answer for these zones, and no others: a name, all names below it, and their address.
+
+    Raises:
+        ClusterError: it does not take them.
+    """
+    patch = json.dumps({"data": {"Corefile": corefile(zones)}})
+    kubectl("patch", "configmap", "coredns", "--namespace=kube-system", "--type=merge", "-p", patch)
+    kubectl("rollout", "restart", *_DEPLOYMENT)
+    kubectl("rollout", "status", *_DEPLOYMENT, "--timeout=120s")
+
+
+def corefile(zones: Mapping[str, str]) -> str:
+    """What CoreDNS reads: the cluster's names, those of the zones, and that no other name exists."""
+    cluster = """cluster.local in-addr.arpa ip6.arpa {
+    errors
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods insecure
+        ttl 30
+    }
+    cache 30
+}
+. {
+    errors
+    health {
+        lameduck 5s
+    }
+    ready
+    template ANY ANY . {
+        rcode NXDOMAIN
+    }
+}
+"""
+    return cluster + "".join(_zone(name, address) for name, address in zones.items())
+
+
+def _zone(name: str, address: str) -> str:
+    return f"""{name} {{
+    errors
+    template IN A {name} {{
+        answer "{{{{ .Name }}}} 1 IN A {address}"
+    }}
+    template IN ANY {name} {{
+        rcode NOERROR
+    }}
+}}
+"""

@@ -1,0 +1,137 @@
+"""Real clusters of kind's: what tests ask of any cluster, a silo's firewall, and that nothing stays.
+
+What kind needs takes minutes to build, so these tests run only where that was done:
+`python -m tests.cluster build --provider kind`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster import binaries, docker_daemons, dockers, kind, kind_links, links, proxies, requirements
+from tests.cluster.kind import API_SERVER, KindCluster
+from tests.cluster.opening import opened
+from tests.cluster.reaching import reaches, reaches_through
+from tests.cluster.readiness import wait_until
+from tests.cluster.scratch_images import PROBE, write_archive
+from tests.cluster.tests.test_links import FRONT_DOOR, KUBELET, a_namespace, open_front_door
+from tests.cluster.tests.test_local_clusters import a_claim, a_pod, ended
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KindCluster, KindCluster]]:
+    """A federation's and a silo's, with the probe's image; the first one's front door is open."""
+    if not all(map(binaries.built, binaries.FOR_KIND)):
+        pytest.skip("kind was not built: python -m tests.cluster build --provider kind")
+    if lacks := [*kind.lacks(), *requirements.missing_for_links()]:
+        pytest.skip(f"no cluster of kind's: {'; '.join(lacks)}")
+    name = f"test-{uuid.uuid4().hex[:6]}"
+    idle = not kind.all_names()
+    try:
+        federation, silo = kind.up(f"{name}-f"), kind.up(f"{name}-s")
+        archive = write_archive(PROBE, federation.bin / "probe", tmp_path_factory.mktemp("images") / "probe")
+        for each in (federation, silo):
+            each.load_images([archive])
+        open_front_door(federation)
+        yield federation, silo
+    finally:
+        for suffix in "fs":
+            kind.down(f"{name}-{suffix}")
+    assert not {f"{name}-f", f"{name}-s"} & set(kind.all_names())
+    if idle and dockers.of_machine() is None:
+        assert docker_daemons.existing() is None
+        assert not Path(f"/run/netns/{docker_daemons.NAMESPACE}").exists()
+
+
+@pytest.fixture
+def cluster(pair: tuple[KindCluster, KindCluster]) -> KindCluster:
+    """The federation's."""
+    return pair[0]
+
+
+def test_a_pod_finds_services_by_name_and_reaches_this_machine(cluster: KindCluster) -> None:
+    assert cluster.machine_address is not None
+    with socket.create_server((cluster.machine_address, 0)) as server:
+        machine = f"{cluster.machine_address}:{server.getsockname()[1]}"
+        tries = ("resolve", "kubernetes.default.svc.cluster.local", "dial", "kubernetes.default.svc:443")
+        namespace = a_namespace(cluster)
+        cluster.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries, "dial", machine)))
+        assert ended(cluster, namespace).count("done") == 3
+
+
+def test_a_pod_of_any_user_writes_to_a_claim_of_the_default_class(cluster: KindCluster) -> None:
+    namespace = a_namespace(cluster)
+    manifests = [a_claim(namespace), a_pod(namespace, "write", "/data/file", claim="data")]
+    cluster.kubectl.apply(yaml.safe_dump_all(manifests))
+    assert "done" in ended(cluster, namespace)
+
+
+def test_a_killed_container_ends_as_one_that_the_kernel_killed(cluster: KindCluster) -> None:
+    namespace = a_namespace(cluster)
+    cluster.kubectl.apply(yaml.safe_dump(a_pod(namespace, "wait")))
+    cluster.kubectl("wait", "pod/probe", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
+    cluster.kill_container(namespace, "probe", "probe")
+    code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}"
+    asked = ("get", "pod", "probe", "-n", namespace, "-o", code)
+    wait_until("the container has ended", lambda: cluster.kubectl(*asked) != "")
+    assert cluster.kubectl(*asked) == "137"
+
+
+def test_it_is_well_and_kept_and_its_kubeconfig_leads_back_to_it(cluster: KindCluster) -> None:
+    assert cluster.problems() == []
+    assert kind.up(cluster.name) == opened(cluster.kubeconfig) == cluster
+
+
+def test_what_was_asked_is_in_the_audit_log(cluster: KindCluster) -> None:
+    assert cluster.audit_log is not None
+    first = json.loads(cluster.audit_log.read_text().splitlines()[0])
+    assert {"verb", "user", "responseStatus"} <= first.keys()
+
+
+def test_a_silo_reaches_the_front_door_alone_and_nobody_reaches_the_silo(
+    pair: tuple[KindCluster, KindCluster],
+) -> None:
+    federation, silo = pair
+    link = kind_links.join(silo, federation)
+    silo.answer_for({FRONT_DOOR: link.address})
+    namespace = a_namespace(silo)
+    tries = ("dial", f"{FRONT_DOOR}:443", "dial", f"j-0123.{FRONT_DOOR}:443", "resolve", "kubernetes.default.svc")
+
+    silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries)))
+
+    assert ended(silo, namespace).count("done") == 3
+    counted = link.counted()
+    assert counted.answers > 0
+    assert counted.sent > 0
+    assert (counted.let_in, counted.turned_away, counted.held_back) == (0, 0, 0)
+    for port in (API_SERVER, KUBELET):
+        assert reaches(federation.inside, federation.address, port)  # it is there
+        assert not reaches(silo.inside, federation.address, port, patience=1)
+        assert not reaches(federation.inside, silo.address, port, patience=1)
+    counted = link.counted()
+    assert counted.held_back > 0
+    assert counted.turned_away > 0
+    assert counted.let_in == 0
+    assert silo.problems() == []  # this machine still reaches it
+
+
+def test_a_silo_behind_a_proxy_has_no_other_way(pair: tuple[KindCluster, KindCluster]) -> None:
+    federation, silo = pair
+    link = kind_links.join(silo, federation, through_proxy=True)
+    assert link.proxy
+    way = (link.proxy.address, proxies.PORT)
+
+    assert not reaches(silo.inside, link.address, links.FRONT_DOOR_PORT, patience=1)
+    assert link.counted().held_back > 0
+    assert reaches_through(silo.inside, way, link.address, links.FRONT_DOOR_PORT)
+    assert link.proxy.asked_for()[-1].startswith(f"{link.address}:{links.FRONT_DOOR_PORT}")
+    assert not reaches_through(silo.inside, way, link.address, API_SERVER)

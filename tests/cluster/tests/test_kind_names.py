@@ -1,0 +1,29 @@
+"""What CoreDNS of a kind cluster is told about names of the world outside."""
+
+from __future__ import annotations
+
+import re
+
+from tests.cluster import kind_names
+
+
+def test_each_zone_has_a_block_with_its_address_and_the_cluster_keeps_its_names() -> None:
+    told = kind_names.corefile({"fedjobs.test": "172.18.0.2"})
+    blocks = re.findall(r"^(\S.*) \{$", told, re.MULTILINE)
+    assert blocks == ["cluster.local in-addr.arpa ip6.arpa", ".", "fedjobs.test"]
+    assert 'answer "{{ .Name }} 1 IN A 172.18.0.2"' in told
+
+
+def test_nobody_else_is_asked() -> None:
+    assert "forward" not in kind_names.corefile({})
+    assert told_apart(kind_names.corefile({}))["."].count("rcode NXDOMAIN") == 1
+
+
+def test_the_probes_of_coredns_are_answered() -> None:
+    everywhere = kind_names.corefile({"fedjobs.test": "172.18.0.2"})
+    assert re.findall(r"^    (?:health|ready)\b", everywhere, re.MULTILINE) == ["    health", "    ready"]
+
+
+def told_apart(corefile: str) -> dict[str, str]:
+    """The blocks of a Corefile, by what they are for."""
+    return dict(re.findall(r"^(\S[^\n]*) \{\n(.*?)^\}\n", corefile, re.MULTILINE | re.DOTALL))
