@@ -16,10 +16,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedjobs_protocol.channels import open_channel
-from fedjobs_protocol.errors import FedjobsError
-from fedjobs_protocol.identities import server_name
-from fedjobs_protocol.session_client import SessionClient
+from fedjobs_common.errors import FedjobsError
+from fedjobs_protocol.identities.channels import open_channel
+from fedjobs_protocol.identities.identities import server_name
+from fedjobs_protocol.sessions.session_client import SessionClient
 
 from .builders import ALICE, JOB
 from .coordinator_processes import Container

@@ -7,7 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-# protoc_insertion_point(imports)
+# @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
@@ -33,4 +33,4 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_EXCLUDERESPONSE']._serialized_end=233
   _globals['_REPORTS']._serialized_start=236
   _globals['_REPORTS']._serialized_end=377
-# protoc_insertion_point(module_scope)
+# @@protoc_insertion_point(module_scope)

@@ -68,7 +68,7 @@ class Exclusion(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     silo: builtins.str
     code: builtins.str
-    """of the error catalogue: SiloSuspended or SiloUnknown"""
+    """of the error catalogue: SiloSuspended or SiloNotFound"""
     message: builtins.str
     """for the people of the silo and of the job"""
     def __init__(

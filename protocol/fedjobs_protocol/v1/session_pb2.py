@@ -7,7 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-# protoc_insertion_point(imports)
+# @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
@@ -79,4 +79,4 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_HEARTBEATRESPONSE']._serialized_end=2408
   _globals['_SESSION']._serialized_start=2411
   _globals['_SESSION']._serialized_end=2763
-# protoc_insertion_point(module_scope)
+# @@protoc_insertion_point(module_scope)
