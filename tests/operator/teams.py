@@ -157,7 +157,7 @@ class Team:
         """The coordinator listens."""
         pod = self.pod(name, attempt)
         self.say_of_pod(pod, "Running", {"running": {}}, ready=True)
-        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("pod") == pod, seconds=60)
+        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("podName") == pod, seconds=60)
         self.wait_for(name, "CoordinatorReady", reason="Listening")
 
     def end(

@@ -152,7 +152,7 @@ def test_a_job_that_is_deleted_while_no_operator_is_there_does_not_hang(team: Te
 def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, started: Started) -> None:
     """With the rights that the chart gives it there, and none elsewhere."""
     ours, theirs = team, Team(server, f"{team.namespace}-theirs")
-    rights = granted(server, f"namespaces={{{ours.namespace}}}", release="limited")
+    rights = granted(server, f"watchNamespaces={{{ours.namespace}}}", release="limited")
     started("--watch-namespace", ours.namespace, kubeconfig=rights)
     not_ours = theirs.apply(a_job())
     name = ours.apply(a_job())

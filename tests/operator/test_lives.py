@@ -68,7 +68,7 @@ def test_a_coordinator_that_listens_is_ready(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     status, ref = team.status(name), team.ref(name)
-    assert status["coordinator"]["pod"] == team.pod(name)
+    assert status["coordinator"]["podName"] == team.pod(name)
     assert [row["name"] for row in status["silos"]] == ["hospital-a", "hospital-b"]
     invitation = Invitation.model_validate_json(json.dumps(status["invitation"]))
     assert (invitation.job_uid, invitation.namespace, invitation.min_silos) == (ref.uid, team.namespace, 2)
@@ -117,7 +117,7 @@ def test_a_coordinator_out_of_memory_is_started_again(team: Team) -> None:
     assert "spec.coordinator.resources.limits.memory" in found["message"]
     team.pod(name, attempt=2)
     status = team.status(name)
-    assert (status["attempt"], status["restarts"], status["coordinator"]["job"]) == (2, 1, "digits-coordinator-2")
+    assert (status["attempt"], status["restarts"], status["coordinator"]["jobName"]) == (2, 1, "digits-coordinator-2")
     team.wait_for_event(name, "Warning", "OOMKilled")
     team.ready(name, attempt=2)
 
