@@ -40,7 +40,7 @@ def test_each_is_documented_where_it_stands(name: str) -> None:
         ("operator.resources.limit.cpu=1", "at '/operator/resources': additional properties 'limit' not allowed"),
         ("operator.resources.limits.gpu=1", "at '/operator/resources/limits': additional properties 'gpu' not"),
         ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
-        ("image.registry=", "at '/image/repository'"),
+        ("image.repository=", "at '/image/repository'"),
         ("watchNamespaces=team-a", "at '/watchNamespaces': got string, want array"),
         ("watchNamespaces={Team A}", "at '/watchNamespaces/0'"),
         ("watchNamespaces={a,a}", "at '/watchNamespaces': items at 0 and 1 are equal"),

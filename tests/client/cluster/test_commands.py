@@ -149,7 +149,7 @@ def test_an_unknown_name_brings_up_the_closest(admin: Person, command: str) -> N
 def test_watch_of_a_complete_job_ends_with_0_and_says_what_to_type_next(admin: Person) -> None:
     admin.has_submitted()
     done = condition("Complete", "True", "Exported")
-    admin.operator_writes(phase="Complete", round=20, rounds=20, result=RESULT, conditions=[done])
+    admin.operator_writes(phase="Complete", completedRounds=20, totalRounds=20, result=RESULT, conditions=[done])
     shown = admin.types("watch", "digits")
     assert shown.exit_code == Exit.DONE
     assert "round 20/20" in shown.output
@@ -170,8 +170,8 @@ def test_submit_and_watch_sees_the_job_to_its_end(admin: Person) -> None:
         jobs = admin.jobs()
         while not jobs.all():
             pass
-        admin.operator_writes(phase="Running", round=1, rounds=2, silos=[{"name": "hospital-a", "state": "Working"}])
-        admin.operator_writes(phase="Running", round=2, rounds=2)
+        admin.operator_writes(phase="Running", completedRounds=1, totalRounds=2, silos=[{"name": "hospital-a", "state": "Working"}])
+        admin.operator_writes(phase="Running", completedRounds=2, totalRounds=2)
         admin.operator_writes(phase="Complete", conditions=[condition("Complete", "True")])
 
     other = threading.Thread(target=operator)
@@ -185,7 +185,7 @@ def test_submit_and_watch_sees_the_job_to_its_end(admin: Person) -> None:
 
 def test_wait_is_silent(admin: Person) -> None:
     admin.has_submitted()
-    admin.operator_writes(phase="Complete", round=2, conditions=[condition("Complete", "True")])
+    admin.operator_writes(phase="Complete", completedRounds=2, conditions=[condition("Complete", "True")])
     shown = admin.types("submit", admin.file(), "--wait")
     assert shown.exit_code == Exit.DONE
     assert "round" not in shown.output
@@ -203,7 +203,7 @@ def test_a_job_that_is_deleted_while_it_is_watched_ends_the_watch(admin: Person)
 
 def test_suspend_and_resume_change_the_spec_and_say_what_happens(admin: Person) -> None:
     admin.has_submitted()
-    admin.operator_writes(phase="Running", round=7)
+    admin.operator_writes(phase="Running", completedRounds=7)
     shown = admin.types("suspend", "digits")
     assert shown.exit_code == Exit.DONE, shown.output
     assert "is being suspended after round 7" in shown.output

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.api_server
 
 def test_a_watch_outlives_its_connection(admin: Person, tmp_path: Path) -> None:
     admin.has_submitted()
-    admin.operator_writes(phase="Running", round=1, rounds=2)
+    admin.operator_writes(phase="Running", completedRounds=1, totalRounds=2)
     config = yaml.safe_load(admin.kubeconfig.read_text())
     server = config["clusters"][0]["cluster"]
     with proxy(int(server["server"].rpartition(":")[2])) as way:
@@ -26,7 +26,7 @@ def test_a_watch_outlives_its_connection(admin: Person, tmp_path: Path) -> None:
         def outage() -> None:
             way.cut()
             way.refused.wait(30)
-            admin.operator_writes(phase="Complete", round=2, conditions=[condition("Complete", "True")])
+            admin.operator_writes(phase="Complete", completedRounds=2, conditions=[condition("Complete", "True")])
             way.mend()
 
         timer = threading.Timer(1, outage)
