@@ -170,7 +170,9 @@ def test_submit_and_watch_sees_the_job_to_its_end(admin: Person) -> None:
         jobs = admin.jobs()
         while not jobs.all():
             pass
-        admin.operator_writes(phase="Running", completedRounds=1, totalRounds=2, silos=[{"name": "hospital-a", "state": "Working"}])
+        admin.operator_writes(
+            phase="Running", completedRounds=1, totalRounds=2, silos=[{"name": "hospital-a", "state": "Working"}]
+        )
         admin.operator_writes(phase="Running", completedRounds=2, totalRounds=2)
         admin.operator_writes(phase="Complete", conditions=[condition("Complete", "True")])
 
