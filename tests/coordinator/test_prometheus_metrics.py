@@ -36,8 +36,8 @@ def test_rounds_are_counted_and_timed(measured: _Measured) -> None:
     for number in (1, 2):
         measured.progress.round_finished(number, {}, [ALICE])
     assert measured.value("rounds_total") == 2
-    assert measured.value("round_seconds_count") == 2
-    assert measured.value("round_seconds_bucket", le="+Inf") == 2
+    assert measured.value("round_duration_seconds_count") == 2
+    assert measured.value("round_duration_seconds_bucket", le="+Inf") == 2
 
 
 def test_bytes_are_counted_by_direction(measured: _Measured) -> None:
