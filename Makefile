@@ -25,7 +25,7 @@ BENCH ?= --payload 4KB,1MB --silos 2,4 --repeats 5
 .PHONY: help setup demo test test-all e2e lint format bench docs stubs crds reference clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## make .venv as uv.lock says (every other target does this by itself)
 

@@ -36,7 +36,9 @@ wait_for_a_lock_that_nobody_gives_back()
 
 @pytest.mark.processes
 def test_a_start_that_hangs_ends_with_a_message_and_the_stacks_of_all_threads(tmp_path: Path) -> None:
-    container = Container(tmp_path)
+    container = Container(tmp_path, "program_of_tff:main")
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program/program_of_tff.py").write_text("import tensorflow_federated")
     fake = tmp_path / "fake/tensorflow_federated.py"
     fake.parent.mkdir()
     fake.write_text(_DEADLOCK)
