@@ -8,25 +8,24 @@ for tests that need something of which a machine has only one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 SLOW = ("processes", "api_server", "training")  # marks
 SLOW_FIXTURES = frozenset({"api_server", "api_server_with_controllers", "runner_host"})
 
 
-@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
-def order_slow_modules_first(items: list[pytest.Item]) -> None:
-    """Start with the modules that start processes, so that short ones are left to fill both workers at the end."""
-    slow = {_module_of(item) for item in items if _is_slow(item)}
-    items.sort(key=lambda item: _module_of(item) not in slow)
-
-
-@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
-def group_by_module(items: list[pytest.Item]) -> None:
-    """Give each test without an `xdist_group` mark the group of its module, before pytest-xdist reads the marks."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Set the groups before pytest-xdist reads them, and sort the modules after pytest-randomly has shuffled."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_module_of(item)))
+    yield
+    # Modules that start processes come first, so that short ones are left to keep all workers busy at the end.
+    slow = {_module_of(item) for item in items if _is_slow(item)}
+    items.sort(key=lambda item: _module_of(item) not in slow)
 
 
 def _is_slow(item: pytest.Item) -> bool:
