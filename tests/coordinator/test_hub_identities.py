@@ -33,7 +33,7 @@ from .coordinator_processes import Container
 
 pytestmark = [pytest.mark.api_server, pytest.mark.processes]
 
-LIFETIME_S = 6
+LIFETIME_S = 15
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,10 @@ def test_the_operator_hears_a_coordinator_that_renews_and_goes_on_while_the_hub_
 
     with certified(hub, uid, termination, None) as identity, serving(identity, uid, tmp_path / "state") as coordinator:
         assert asyncio.run(heard(coordinator)) == uid
-        first, as_whom = identity(), operator(federation)
-        shown = serial(coordinator, name, as_whom, tmp_path / "operator")
+        as_whom = operator(federation)
         federation.hub.kill()
+        first = identity()
+        shown = serial(coordinator, name, as_whom, tmp_path / "operator")
         assert identity() == first
         assert serial(coordinator, name, as_whom, tmp_path / "operator") == shown
         federation.start_hub(ports=federation.hub.ports)

@@ -118,7 +118,7 @@ class Team:
             return found.get("status") == status and reason in ("", found["reason"])
 
         try:
-            wait_until(f"{name}: {kind}={status} {reason}", reached, seconds=60)
+            wait_until(f"{name}: {kind}={status} {reason}", reached, seconds=180)
         except Exception as error:
             raise AssertionError(f"{error}; its status: {json.dumps(self.status(name), indent=1)}") from None
         return self.condition(name, kind)
@@ -157,7 +157,7 @@ class Team:
         """The coordinator listens."""
         pod = self.pod(name, attempt)
         self.say_of_pod(pod, "Running", {"running": {}}, ready=True)
-        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("podName") == pod, seconds=60)
+        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("podName") == pod, seconds=180)
         self.wait_for(name, "CoordinatorReady", reason="Listening")
 
     def end(
