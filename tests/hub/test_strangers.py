@@ -19,6 +19,7 @@ from fedjobs_protocol.identities.channels import open_enrolment_channel
 from fedjobs_protocol.identities.identities import Identity, enrolment_name
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
+from tests.cluster.readiness import wait_until
 from tests.hub.announcements import an_announcement
 from tests.hub.calls import call_enrolment
 from tests.hub.hubs import Federation
@@ -130,5 +131,11 @@ def test_pods_tokens_are_not_asked_about_without_end(federation: Federation) -> 
         open_enrolment_channel(federation.hub.enrolment_address, name, federation.servers_trust) as channel,
         ThreadPoolExecutor(2) as pool,  # fewer at once than the calls that a connection may have
     ):
-        codes = set(pool.map(ask, [channel] * 400))
+        codes: set[ErrorCode] = set()
+
+        def too_many() -> bool:
+            codes.update(pool.map(ask, [channel] * 400))  # on a busy machine the first ones may be too slow
+            return ErrorCode.TOO_MANY_REQUESTS in codes
+
+        wait_until("it is too many", too_many, seconds=120)
     assert codes == {ErrorCode.INVALID_TOKEN, ErrorCode.TOO_MANY_REQUESTS}
