@@ -23,7 +23,7 @@ def _both() -> list[OutputFormat]:
 
 
 class WorkerGpu(ApiModel):
-    """Whether the silos' runners shall have GPUs; what that means is each silo's to say."""
+    """Whether the silos' runners use GPUs. Each silo decides how it provides them."""
 
     mode: Literal["Never", "Prefer", "Require"] = "Never"
     """`Prefer` takes a CPU where no GPU is free; with `Require` a silo without one declines."""

@@ -38,7 +38,7 @@ class Metadata(ApiModel):
     labels: dict[str, str] = Field(default_factory=dict)
     """For selecting jobs; `kueue.x-k8s.io/queue-name` is passed on to the coordinator's Job."""
     annotations: dict[str, str] = Field(default_factory=dict)
-    """For notes of one's own."""
+    """Annotations. fedjobs does not read them."""
 
     @model_validator(mode="before")
     @classmethod
