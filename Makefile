@@ -57,10 +57,10 @@ demo: setup ## a real federated training on this machine: a coordinator and four
 	$(BIN)/fedjobs result runs/digits
 
 test: setup ## the tests, on all cores, in random order (PYTEST="-k word" to choose)
-	$(BIN)/pytest -n logical $(PYTEST)
+	$(BIN)/pytest -n auto $(PYTEST)
 
 test-all: setup ## the same, and the tests of the test clusters themselves
-	$(BIN)/pytest -n logical -o norecursedirs="tests/e2e .* __pycache__" $(PYTEST)
+	$(BIN)/pytest -n auto -o norecursedirs="tests/e2e .* __pycache__" $(PYTEST)
 
 e2e: setup ## the end-to-end tests on a real cluster, which is built and started here (E2E="--cluster kind" for kind)
 	$(BIN)/python -m tests.e2e $(E2E)

@@ -8,6 +8,7 @@ for tests that need something of which a machine has only one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     # Modules that start processes come first, so that short ones are left to keep all workers busy at the end.
     slow = {_module_of(item) for item in items if _is_slow(item)}
     items.sort(key=lambda item: _module_of(item) not in slow)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as cores: tests with processes wait more than they compute."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
 
 
 def _is_slow(item: pytest.Item) -> bool:
