@@ -10,6 +10,8 @@ from fedjobs_coordinator.programs import BUILTIN, seeds
 from tests.programs.contexts import Checkpoints, InProcessContext, KilledError, classes
 from tests.programs.jobs import fedavg, layers
 
+pytestmark = pytest.mark.training
+
 WITH_DROPOUT = layers(
     {"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.5}}, {"Dense": {"units": 3}}
 )

@@ -8,6 +8,8 @@ from tests.compute.interpreter import Interpreter
 from tests.programs.contexts import classes
 from tests.programs.jobs import fedavg, layers
 
+pytestmark = pytest.mark.training
+
 ENTRY = "tests.programs.entry_models"
 
 

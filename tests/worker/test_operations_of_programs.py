@@ -12,6 +12,8 @@ from fedjobs_compute import shards
 from fedjobs_compute.planner.planning import plan
 from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 
+pytestmark = pytest.mark.training
+
 _EXAMPLES = collections.OrderedDict(x=tf.TensorSpec([None, 8], tf.float32), y=tf.TensorSpec([None], tf.int32))
 
 
