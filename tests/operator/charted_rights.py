@@ -16,7 +16,7 @@ from tests.operator.processes import OWN_NAMESPACE
 _KINDS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
-def user(account: str = "fedjobs") -> str:
+def user(account: str = "fedjobs-operator") -> str:
     """The name of a ServiceAccount as a user."""
     return f"system:serviceaccount:{OWN_NAMESPACE}:{account}"
 

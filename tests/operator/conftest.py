@@ -32,8 +32,8 @@ def hub_trust(servers: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def server(api_server_with_controllers: ApiServer) -> ApiServer:
-    """An API server with the CRDs and two Silos, and a namespace for the operator."""
+def prepared(api_server_with_controllers: ApiServer) -> ApiServer:
+    """An API server with the CRDs, and a namespace for the operator."""
     kubectl = api_server_with_controllers.kubectl
     for name in ("federatedjobs.yaml", "silos.yaml"):
         kubectl.apply((FOLDER / name).read_text())
@@ -41,15 +41,22 @@ def server(api_server_with_controllers: ApiServer) -> ApiServer:
     wait_until("the API is served", lambda: kubectl.run("get", "fj,silos").returncode == 0)
     kubectl("create", "namespace", OWN_NAMESPACE)
     kubectl.apply(yaml.safe_dump(hub_trust(TRUST)))
-    for name in ("hospital-a", "hospital-b"):
-        kubectl.apply(a_silo_object(name))
     return api_server_with_controllers
 
 
+@pytest.fixture(scope="module")
+def server(prepared: ApiServer) -> ApiServer:
+    """With two Silos, and no others: modules of other folders use the same API server before this one."""
+    prepared.kubectl("delete", "silos", "--all")
+    for name in ("hospital-a", "hospital-b"):
+        prepared.kubectl.apply(a_silo_object(name))
+    return prepared
+
+
 @pytest.fixture(scope="session")
-def rights(server: ApiServer) -> Path:
+def rights(prepared: ApiServer) -> Path:
     """A kubeconfig with the rights that the chart gives to the operator, and no others."""
-    return granted(server)
+    return granted(prepared)
 
 
 @pytest.fixture

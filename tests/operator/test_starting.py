@@ -48,7 +48,7 @@ def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[st
 @pytest.mark.api_server
 @pytest.mark.processes
 def test_rights_that_come_late_are_waited_for_and_named(server: ApiServer, team: Team, started: Started) -> None:
-    operator = started(kubeconfig=server.kubeconfig_as(user("late-fedjobs")))
+    operator = started(kubeconfig=server.kubeconfig_as(user("late-fedjobs-operator")))
 
     def complains() -> bool:
         return "cannot get resource" in operator.log.read_text()
