@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -146,12 +146,10 @@ class FinalWord(Model):
         If there is more to say, these are left out in turn: what silos said and do, all silos, metrics, and the end of
         the message.
         """
+        quiet = [silo.model_copy(update={"message": "", "activity": ""}) for silo in self.silos]
         word, content = self, self._dump()
-        for shorter in (
-            {"silos": [silo.model_copy(update={"message": "", "activity": ""}) for silo in self.silos]},
-            {"silos": []},
-            {"metrics": {}},
-        ):
+        omissions: tuple[dict[str, Any], ...] = ({"silos": quiet}, {"silos": []}, {"metrics": {}})
+        for shorter in omissions:
             if len(content) > LONGEST_FINAL_WORD:
                 word = word.model_copy(update=shorter)
                 content = word._dump()
