@@ -183,7 +183,9 @@ class Federation:
             "namespace": namespace,
             "ownerReferences": [self.owner("federatedjob", job, namespace)],
         }
-        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+        # Kubernetes' own Job controller would release a pod that it did not create, and the hub would refuse the token.
+        spec = {"template": template, "managedBy": "fedjobs.dev/tests"}
+        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
         return self.pod_token(namespace, owners=[self.owner("job", name, namespace)])
 
     def owner(self, kind: str, name: str, namespace: str | None = None) -> Body:
