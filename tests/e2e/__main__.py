@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,12 +41,18 @@ def main() -> int:
                     list(pool.map(lambda archive: cluster.load_images([archive]), built))
                 os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
                 os.environ["E2E_KEEP"] = "1" if options.keep or cluster.kubeconfig == Path(options.cluster) else ""
-                return int(pytest.main(["tests/e2e", *further], plugins=[timings]))
+                return int(pytest.main(_with_place(further), plugins=[timings]))
     except ClusterError as problem:
         _say(f"error: {problem}")
         return 4
     finally:
         timings.table(_say)
+
+
+def _with_place(arguments: Sequence[str]) -> list[str]:
+    """pytest's arguments; the whole folder is tested if they name no file of it."""
+    named = any(each.startswith("tests/e2e/") for each in arguments)
+    return [*([] if named else ["tests/e2e"]), *arguments]
 
 
 def _archives(timings: Timings) -> list[Path]:

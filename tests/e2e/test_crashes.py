@@ -60,11 +60,12 @@ def undisturbed(federation: Federation, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def training(federation: Federation, undisturbed: LocalRun) -> str:
+def training(federation: Federation, undisturbed: LocalRun) -> Iterator[str]:
     """One for all: whatever is killed, it goes on."""
     name = federation.apply(a_training(TRAINING, rounds=ROUNDS))
     federation.wait_for_round(name, 3)
-    return name
+    yield name
+    federation.delete(name)  # it still runs where not all tests were chosen
 
 
 @pytest.mark.parametrize("kill", [kill_operator, kill_session, kill_runner, kill_coordinator, drain_node])

@@ -11,11 +11,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.cluster.clusters import Cluster
+from tests.cluster.environments import without_proxies
 from tests.cluster.readiness import wait_until
 from tests.e2e.federations import FEW, Federation, a_job
 from tests.e2e.installations import OPERATOR_NAMESPACE
@@ -29,12 +31,14 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
         pytest.fail("prometheus is missing: apt-get install prometheus")
     name = federation.apply(a_job("measured"))
     federation.wait_for_round(name, 1)
-    worker = federation.worker_pod(name, FEW[0])["status"]["podIP"]
     coordinators = federation.pods(f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator")
-    targets = {"operator": operator_address(federation.cluster), "worker": worker}
-    targets["coordinator"] = coordinators[0]["status"]["podIP"]
+    pods = {
+        "operator": operator(federation.cluster),
+        "worker": federation.worker_pod(name, FEW[0]),
+        "coordinator": coordinators[0],
+    }
 
-    with scraping(targets, tmp_path) as query:
+    with proxy(federation.cluster) as address, scraping(address, pods, tmp_path) as query:
         for asked in (
             'fedjobs_jobs{phase="Running"}',
             'fedjobs_operator_reconciles_total{result="success"}',
@@ -55,18 +59,38 @@ def _found(query: Callable[[str], float], asked: str) -> bool:
     return query(asked) > 0
 
 
-def operator_address(cluster: Cluster) -> str:
+def operator(cluster: Cluster) -> dict[str, Any]:
+    """Its pod."""
     selector = ("--selector=app.kubernetes.io/component=operator", "-o", "json")
     pods = json.loads(cluster.kubectl("get", "pods", f"--namespace={OPERATOR_NAMESPACE}", *selector))["items"]
-    return str(next(pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running"))
+    return next(pod for pod in pods if pod["status"]["phase"] == "Running")
 
 
 @contextmanager
-def scraping(addresses: dict[str, str], folder: Path) -> Iterator[Callable[[str], float]]:
+def proxy(cluster: Cluster) -> Iterator[str]:
+    """`kubectl proxy`, by whose address Prometheus reaches pods: it works where this machine has no route to them."""
+    command = [str(cluster.kubectl.program), f"--kubeconfig={cluster.kubeconfig}", "proxy", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=without_proxies()) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().rpartition(" ")[2].strip()  # Starting to serve on 127.0.0.1:PORT
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def scraping(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Iterator[Callable[[str], float]]:
     """A Prometheus of its own; asked for a query, it gives the sum of what it found."""
     jobs = [
-        {"job_name": what, "scrape_interval": "1s", "static_configs": [{"targets": [f"{address}:{PORT}"]}]}
-        for what, address in addresses.items()
+        {
+            "job_name": what,
+            "scrape_interval": "1s",
+            "metrics_path": "/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy/metrics".format(
+                **pod["metadata"], port=PORT
+            ),
+            "static_configs": [{"targets": [address]}],
+        }
+        for what, pod in pods.items()
     ]
     config = folder / "prometheus.yaml"
     config.write_text(yaml.safe_dump({"scrape_configs": jobs}))

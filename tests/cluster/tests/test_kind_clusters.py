@@ -91,6 +91,14 @@ def test_it_is_well_and_kept_and_its_kubeconfig_leads_back_to_it(cluster: KindCl
     assert kind.up(cluster.name) == opened(cluster.kubeconfig) == cluster
 
 
+def test_kubernetes_own_pods_leave_room_on_two_cores_for_what_is_tested(cluster: KindCluster) -> None:
+    """Four silos, and two jobs with two workers each, ask for 1.95 cores."""
+    pods = json.loads(cluster.kubectl("get", "pods", "--namespace=kube-system", "-o", "json"))["items"]
+    containers = [container for pod in pods for container in pod["spec"]["containers"]]
+    asked = [container["resources"].get("requests", {}).get("cpu", "0m") for container in containers]
+    assert sum(int(cpu.removesuffix("m")) for cpu in asked) <= 50
+
+
 def test_what_was_asked_is_in_the_audit_log(cluster: KindCluster) -> None:
     assert cluster.audit_log is not None
     first = json.loads(cluster.audit_log.read_text().splitlines()[0])
