@@ -41,7 +41,7 @@ def run(
         The metrics, the model's digest and the paths of the model.
 
     Raises:
-        FedjobsError: A file is invalid, or the job failed. The error has a code of the error catalog.
+        FedjobsError: A file is invalid, or the job failed. The error has a code of the error catalogue.
         KeyboardInterrupt: The run was interrupted, and all its processes have ended. Call `run` again with the same
             arguments to continue.
     """

@@ -135,8 +135,8 @@ def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> Non
     ("words", "code", "said"),
     [
         (["none.yaml"], 3, "none.yaml cannot be read"),
-        (["silo.yaml", "--dial", "localhost"], 2, "'localhost' is not HOST:PORT."),
-        (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "'127.0.0.1:99999' is not HOST:PORT."),
+        (["silo.yaml", "--dial", "localhost"], 2, "'localhost' is not of the form HOST:PORT."),
+        (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "is not of the form HOST:PORT."),
         (["silo.yaml", "--dir", "silo.yaml"], 4, "silo.yaml cannot be used: File exists"),
         (["silo.yaml", "--token-file", "none"], 4, "Put the token that the federation sent into"),
         (["silo.yaml", "--token-file", "silo.yaml"], 4, "This is no token of a silo's invitation."),

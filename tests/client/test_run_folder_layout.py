@@ -103,5 +103,8 @@ def test_one_run_at_a_time_works_in_a_folder(folder: RunFolder) -> None:
 
 def test_a_file_where_the_folder_should_be_is_an_error_not_a_stack_trace(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FedjobsError, match="cannot be used"), run_folder_layout.locked(RunFolder(tmp_path / "file")):
+    with (
+        pytest.raises(FedjobsError, match="Cannot use the run's folder"),
+        run_folder_layout.locked(RunFolder(tmp_path / "file")),
+    ):
         pass

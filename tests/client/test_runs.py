@@ -132,7 +132,7 @@ def test_ctrl_c_ends_a_run_and_the_same_call_goes_on(silos: Path, out: Path) -> 
     thread.join()
     uid = ResolvedJob.model_validate_json((out / "job.json").read_bytes()).uid
     assert outcome.exit_code == 130
-    assert "The same command goes on" in outcome.message
+    assert "Run the same command again" in outcome.message
     assert signal.getsignal(signal.SIGINT) is before
 
     phases: list[Phase] = []

@@ -46,7 +46,7 @@ class ApiError(FedjobsError):
 
 @contextlib.contextmanager
 def explained(doing: str) -> Iterator[None]:
-    """Turns errors of the API calls in the block into errors of the error catalog.
+    """Turns errors of the API calls in the block into errors of the error catalogue.
 
     Args:
         doing: The beginning of the message, such as `Cannot read the job digits`.

@@ -24,8 +24,8 @@ def output(connection: Connection, namespace: str, pod: str, container: str, com
     """Yields what the command writes to standard output, as it arrives.
 
     Raises:
-        FedjobsError: UNAVAILABLE if the command cannot be started or the connection breaks. INTERNAL if its exit code is
-            not 0, with the last line of its standard error.
+        FedjobsError: UNAVAILABLE if the command cannot be started or the connection breaks. INTERNAL if the exit code
+            is not 0, with the last line of standard error.
     """
     import websocket  # a dependency of the package kubernetes
 

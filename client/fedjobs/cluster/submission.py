@@ -41,7 +41,7 @@ def load(path: Path, *, name: str | None = None) -> dict[str, Any]:
         name: The job's name, instead of the one in the file.
 
     Raises:
-        FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER. The message names file, field and value.
+        FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER. It names file, field and value.
     """
     job = api.load(path)
     if (local := _of_this_machine(job)) is not None:
