@@ -65,7 +65,9 @@ def shard_of(path: Path) -> Shard:
         serialized = path.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_JOB, f"Cannot read {path}: {error.strerror}.", "Give the path of a job file or a shard."
+            ErrorCode.INVALID_JOB,
+            f"{path} cannot be read: {error.strerror}.",
+            "Give the path of a job file or a shard.",
         ) from error
     from fedjobs_compute import shards
 

@@ -50,7 +50,7 @@ def test_a_file_and_its_data_are_looked_at(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "rows.csv").write_text("a\n1\n")
     assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
     said = capsys.readouterr().out
-    assert "the file of silo hospital-a is valid; it offers digits" in said
+    assert "The file of silo hospital-a is valid. Datasets: digits." in said
     assert "there is no token" in said
 
 

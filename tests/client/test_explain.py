@@ -72,7 +72,7 @@ def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explaine
 def test_each_half_of_a_policy_is_said_once(explained: Explained) -> None:
     assert explained.lines.count("    enforced by the silo:") == len(SILOS)
     assert "      requested by bob@example.org" in explained.lines
-    assert "      at least 5 local clients in what goes up" in explained.lines
+    assert "      at least 5 local clients in each accumulator" in explained.lines
     assert "      at least 2 silos in a round" in explained.lines
 
 
@@ -81,10 +81,10 @@ def test_it_says_what_comes_down_what_is_run_what_goes_up_and_what_silos_say_to_
     digest = digests.digest(saved.read_bytes())
     assert saved.name == f"{digest}.shard"
     assert any(line.startswith(f"computation {digest}") for line in explained.lines)
-    assert any(line.startswith("  comes down: ") for line in explained.lines)
+    assert any(line.startswith("  receives: ") for line in explained.lines)
     assert "  reads digits: for each local client" in explained.lines
     assert any(
-        line.startswith("  goes up: ") and "accumulated over the local clients" in line for line in explained.lines
+        line.startswith("  sends: ") and "accumulated over the local clients" in line for line in explained.lines
     )
     assert explained.about("hospital-a")[1] == "  silo hospital-a allows it"
     assert "refuses it: policy.computations.operations: The computation uses MatMul" in explained.about("hospital-c")[1]
@@ -100,8 +100,8 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     assert "  silo hospital-d requires approval first" in lines
     assert "      at least 2 silos in a round" in lines
     assert "  runs: " in done.stdout
-    assert [line for line in lines if line.startswith("  goes up: ")] == [
-        line for line in explained.lines if line.startswith("  goes up: ")
+    assert [line for line in lines if line.startswith("  sends: ")] == [
+        line for line in explained.lines if line.startswith("  sends: ")
     ]
 
 
@@ -109,7 +109,7 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     ("name", "content", "said"),
     [
         ("none.yaml", None, "none.yaml"),
-        ("none.shard", None, "Cannot read none.shard: No such file or directory."),
+        ("none.shard", None, "none.shard cannot be read: No such file or directory."),
         ("x.shard", "no shard", "x.shard is no shard: "),
         ("job.yaml", "kind: FederatedJob", "apiVersion"),
     ],

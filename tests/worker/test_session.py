@@ -96,7 +96,7 @@ def test_a_dataset_that_was_not_in_the_invitation_is_judged_too(silo: Silo) -> N
     silo.start()
     report = silo.ask(over_digits("1", dataset="x-rays"))
     assert report.refusal.rule == "datasets"
-    assert "does not offer a dataset 'x-rays'; it offers digits" in report.refusal.message
+    assert "does not offer the dataset 'x-rays'. It offers: digits." in report.refusal.message
 
 
 def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
@@ -118,7 +118,7 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
             ROWS,
             sequence(x=tensor("float32", 3), y=tensor("int32")),
             "SchemaMismatch",
-            "dataset 'digits' of silo hospital-a has x: float32[2], the computation asks for float32[3]",
+            "dataset 'digits' of silo hospital-a has x: float32[2], but the computation expects float32[3]",
         ),
     ],
 )  # fmt: skip
