@@ -107,7 +107,7 @@ def test_of_two_agents_the_newer_wins_and_nothing_is_counted_twice(federation: F
 
 def says_that_it_is_superseded(site: Site, pod: str) -> bool:
     now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
-    return "another one of the same silo is there" in now.stdout + before.stdout
+    return "another agent of the same silo has replaced it" in now.stdout + before.stdout
 
 
 @pytest.fixture
