@@ -48,7 +48,7 @@ def test_a_workers_token_is_its_first_keys() -> None:
 
 def test_a_workers_lease_ends_with_its_token_and_then_with_its_certificate() -> None:
     assert (a_worker().ends, a_worker(KEY).ends) == (NOW + DAY, NOW + HOUR)
-    with pytest.raises(FedjobsError, match=r"ended at 2026-01-31T13:00:00Z"):
+    with pytest.raises(FedjobsError, match=r"expired at 2026-01-31T13:00:00Z"):
         worker_leases.check_use(a_worker(KEY), KEY, NOW + 2 * HOUR)
     with pytest.raises(FedjobsError) as refused:
         worker_leases.check_use(None, KEY, NOW)
@@ -218,7 +218,7 @@ def test_an_issuer_of_cert_manager_is_written_as_kind_and_name() -> None:
     own = cert_manager.issuer_ref("AWSPCAIssuer.awspca.cert-manager.io/ca")
     assert (own.kind, own.group) == ("AWSPCAIssuer", "awspca.cert-manager.io")
     for text in ("vault", "/vault", "Issuer/"):
-        with pytest.raises(ValueError, match="write Issuer/NAME"):
+        with pytest.raises(ValueError, match="of the form Issuer/NAME"):
             cert_manager.issuer_ref(text)
 
 

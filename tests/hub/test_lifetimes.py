@@ -69,7 +69,7 @@ def test_a_token_that_nobody_used_in_time_is_worth_nothing(api_server: ApiServer
         with federation.enrolment() as client:
             refused = refusal(lambda: client.enrol("late", token.secret, keys.create()))
         assert refused.code is ErrorCode.INVALID_TOKEN
-        assert "The token of silo late ended at" in refused.message
+        assert "The token of silo late expired at" in refused.message
         assert "keyFingerprint" not in federation.status("late")["enrolment"]
 
 

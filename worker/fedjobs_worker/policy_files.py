@@ -23,8 +23,8 @@ class Computations(Model):
     """The computations that may run. Their operations are always checked, even after an approval."""
 
     digests: list[ShardDigest] | None = None
-    """The digests of the computations that may run without approval. With `approval: Automatic`, only these may run. If
-    absent, any computation may run, unless `approval` is `Manual`."""
+    """The computations that may run without approval. With `approval: Automatic`, others are refused unless they were
+    approved. If absent, every computation may run, unless `approval` is `Manual`."""
     operations: Operations = Field(default_factory=Operations)
     approval: Literal["Automatic", "Manual"] = "Automatic"
     """With `Manual`, a computation that is not in `digests` waits until the silo's administrator approves it."""
