@@ -35,7 +35,7 @@ class Exit(enum.IntEnum):
     DONE = 0, "done"
     FAILED = 1, "the job failed or has no result yet, or an audit log was altered"
     USAGE = 2, "the command line is wrong"
-    INVALID_FILE = 3, "a job file, a silo file or a dataset is invalid"
+    INVALID_FILE = 3, "invalid input: a job, a silo file, a dataset or a folder"
     ENVIRONMENT = 4, "a problem with the machine or the cluster, such as a port in use or a full disk"
     SUPERSEDED = 5, "silo join only: another agent of the same silo has replaced this one"
     """The agent's exit status, which the command passes on."""

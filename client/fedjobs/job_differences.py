@@ -18,7 +18,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], named: Callab
     """
     old, new = _flat(there), _flat(here)
     return [
-        f"{named(path)} is {_shown(old, path)} there and {_shown(new, path)} here"
+        f"{named(path)} is {_shown(old, path)} in the existing job and {_shown(new, path)} in the given one"
         for path in sorted(old.keys() | new.keys())
         if old.get(path, _ABSENT) != new.get(path, _ABSENT)
     ]

@@ -53,7 +53,7 @@ def test_another_job_in_the_folder_is_refused_by_what_differs(folder: RunFolder)
     with pytest.raises(FedjobsError) as caught:
         run_folder_layout.lay_out(folder, a_job(rounds=30))
     assert caught.value.code is ErrorCode.INVALID_JOB
-    assert "spec.program.parameters.rounds is 20 there and 30 here" in caught.value.message
+    assert "spec.program.parameters.rounds is 20 in the existing job and 30 in the given one" in caught.value.message
     assert str(folder.root) in caught.value.message
 
 

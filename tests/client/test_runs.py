@@ -160,7 +160,7 @@ def test_nothing_is_left_when_the_one_who_runs_it_is_killed(silos: Path, out: Pa
 def test_another_job_in_the_folder_is_refused(silos: Path, out: Path) -> None:
     fakes.script(out, 0)
     runs.run(a_manifest(rounds=2), silos, out)
-    with pytest.raises(FedjobsError, match=r"parameters\.rounds is 2 there and 3 here"):
+    with pytest.raises(FedjobsError, match=r"parameters\.rounds is 2 in the existing job and 3 in the given one"):
         runs.run(a_manifest(rounds=3), silos, out)
 
 

@@ -99,7 +99,7 @@ def _run(
         around.store,
         lambda: _token(config.token_file),
         config.dial_address,
-        token_place="the value token of the silo's release" if waits else str(config.token_file),
+        token_place="the Helm value token of the silo's release" if waits else str(config.token_file),
     )
     renewing = Renewing(enrolment.obtain, enrolment.renew)
     agent_id = str(uuid.uuid4())

@@ -97,4 +97,4 @@ def _check(pod: str, outcome: bytes, said: bytes) -> None:
         raise ApiError(ErrorCode.UNAVAILABLE, f"The connection to the pod {pod} closed early.", "Try again.") from None
     if end.get("status") != "Success":
         words = said.decode(errors="replace").strip().rpartition("\n")[2]
-        raise FedjobsError(ErrorCode.INTERNAL, f"Copying in the pod {pod} failed: {words or end.get('message')}.")
+        raise FedjobsError(ErrorCode.INTERNAL, f"The command in the pod {pod} failed: {words or end.get('message')}.")

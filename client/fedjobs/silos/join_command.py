@@ -70,11 +70,13 @@ def join(
 ) -> None:
     """Run a silo on this machine until Ctrl-C.
 
-    Enrolls the silo with the token of its invitation. Then takes part in the jobs that invite the silo, as far as the
-    silo file allows. Connects through the proxy in $https_proxy, if it is set.
+    Enrols the silo with the token of its invitation. Then takes part in the
+    jobs that invite the silo, as far as the silo file allows. Connects through
+    the proxy in $https_proxy, if it is set.
 
-    Exit codes: 3 if a file is invalid; 4 if there is a problem with the machine, or the token is rejected; 5 if another
-    agent of the same silo has replaced this one.
+    Exit codes: 3 if a file is invalid; 4 if there is a problem with the
+    machine, or the token is rejected; 5 if another agent of the same silo has
+    replaced this one.
     """
     debug = debug or bool(context.obj)
     with errors_shown(debug=debug):

@@ -42,7 +42,7 @@ def test_another_job_of_that_name_is_told_apart_by_its_fields(admin: Person) -> 
     admin.has_submitted()
     shown = admin.types("submit", admin.file(a_job_with("spec.program.parameters.rounds", 30)))
     assert shown.exit_code == Exit.INVALID_FILE
-    assert "spec.program.parameters.rounds is 20 there and 30 here" in shown.stderr
+    assert "spec.program.parameters.rounds is 20 in the existing job and 30 in the given one" in shown.stderr
     assert "--name" in shown.stderr
     assert admin.types("submit", admin.file(), "--name", "digits-2").exit_code == Exit.DONE
     assert admin.sees("digits-2")["metadata"]["name"] == "digits-2"
