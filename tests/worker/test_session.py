@@ -112,7 +112,7 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
     ("rows", "leaf", "code", "message"),
     [
         (None, EXAMPLES, "DataNotFound", "*.csv"),
-        (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'. Its columns are: p0, p1, label"),
+        (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'. Its columns are: p0, p1"),
         (ROWS.replace("3,4", "3,x"), EXAMPLES, "DataMalformed", "rows.csv, row 3, column 'p1'"),
         (
             ROWS,
