@@ -1,17 +1,17 @@
-# The images of a cluster. Targets: operator, coordinator, worker (its session, its runner and a silo's agent), worker-gpu.
+# The container images. Targets: operator (also the hub), coordinator, worker (session, runner and agent), worker-gpu.
 #
 #   docker build --target worker -t fedjobs-worker .
 #
-# What lands in an image: Python's interpreter and its libraries, the dependencies that uv.lock names, this project. No
-# shell, no package manager, no compiler. To look around in a running pod: kubectl debug --image=... --target=...
+# An image contains the Python interpreter and its libraries, the dependencies in uv.lock, and this project. It has no shell,
+# no package manager and no compiler. To debug a running pod, use kubectl debug --image=... --target=...
 #
-# BASE is any Debian-like image with python3 (3.11) and its venv module on the PATH.
+# BASE is a Debian-based image with python3 (3.11) and the venv module on the PATH.
 ARG BASE=python:3.11-slim-bookworm
 
-# ---- what every image starts from: BASE without its programs -------------------------------------------------------
+# ---- the base of every image: BASE without its programs ------------------------------------------------------------
 FROM ${BASE} AS stripped
-# The standard library is compiled here, because nothing can write bytecode at run time. Names for the two users, because
-# libraries ask for them. The programs go last: what follows is copied, nothing runs here any more.
+# Compile the standard library, because bytecode cannot be written at run time. Add names for the two users, because some
+# libraries look them up. Delete the programs last: the later stages only copy from this stage.
 RUN stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && { python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -x 'lib2to3|/test/|site-packages|dist-packages' "$stdlib" || true; } \
  && echo 'fedjobs:x:65532:65532:fedjobs:/tmp:/nonexistent' >> /etc/passwd && echo 'fedjobs:x:65532:' >> /etc/group \
@@ -26,7 +26,7 @@ RUN stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))'
 
 FROM scratch AS runtime
 COPY --from=stripped / /
-# Nothing is written beside the code, and the working folder (the only one that is writable) is not a place to import from.
+# Python writes no bytecode, and does not import from the working directory, which is the only writable one.
 ENV PATH=/opt/fedjobs/bin:/usr/local/bin:/usr/bin \
     HOME=/tmp \
     LANG=C.UTF-8 \
@@ -37,27 +37,28 @@ ENV PATH=/opt/fedjobs/bin:/usr/local/bin:/usr/bin \
 WORKDIR /tmp
 USER 65532:65532
 
-# ---- the builder: uv, and what uv.lock says ------------------------------------------------------------------------
+# ---- the builder: uv, and the dependencies in uv.lock --------------------------------------------------------------
 FROM ${BASE} AS uv
 ARG UV_VERSION=0.13.8
-# Behind a proxy with an authority of its own: --secret id=ca-bundle,src=FILE, and both of these /run/secrets/ca-bundle.
+# Behind a proxy with its own certificate authority, build with --secret id=ca-bundle,src=FILE and set both arguments to
+# /run/secrets/ca-bundle.
 ARG SSL_CERT_FILE
 ARG PIP_CERT
 RUN --mount=type=secret,id=ca-bundle \
     python3 -m venv /uv && /uv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
-# Bytecode is trusted as it is: the code in an image never changes, and checking would cost a stat for each module.
+# Python does not check whether bytecode is up to date, because the code in an image never changes.
 ENV UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
     UV_COMPILE_BYTECODE=1 \
     UV_NO_PROGRESS=1 \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH
-# What TensorFlow's wheels bring and nothing here uses: headers, a parser of C++, TensorBoard's server.
+# Unused parts of TensorFlow's dependencies: headers, a C++ parser and TensorBoard's server.
 ENV UNUSED="bin/activate* bin/*.bat bin/tensorboard bin/toco* bin/tf* bin/pip* bin/wheel lib/python3.11/site-packages/clang \
     lib/python3.11/site-packages/tensorflow/include lib/python3.11/site-packages/tensorboard_data_server/bin"
 WORKDIR /src
 
-# What the lock says, as lists with hashes: so that the layers below are made anew when a dependency changes, and not at
-# each edit of pyproject.toml. Pictures are drawn on people's machines alone; the operator and the hub need no arrays.
+# The locked dependencies as requirements files with hashes. The layers below are rebuilt only if a dependency changes, and
+# not with every change of pyproject.toml. Only users' machines need matplotlib; the operator and the hub do not need numpy.
 FROM uv AS lock
 ARG EXPORT="/uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --prune matplotlib"
 COPY pyproject.toml uv.lock ./
@@ -73,8 +74,8 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
  && /uv/bin/uv pip sync --no-config --require-hashes --python /opt/fedjobs operator.txt \
  && cd /opt/fedjobs && rm -rf $UNUSED
 
-# TFF's local runtime is a program of 300 MB that outlives its parent. Importing TFF looks whether the file is there; the
-# coordinator never starts it, and a program that does is told at once that it cannot.
+# TFF's local runtime is a binary of 300 MB whose process outlives its parent. The coordinator never starts it, but importing
+# TFF requires that the file exists. An empty file makes a program that tries to start it fail immediately.
 FROM uv AS coordinator-dependencies
 ARG SSL_CERT_FILE
 COPY --from=lock /lock/coordinator.txt ./
@@ -91,9 +92,9 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
  && /uv/bin/uv pip sync --no-config --require-hashes --python /opt/fedjobs worker.txt \
  && cd /opt/fedjobs && rm -rf $UNUSED
 
-# TensorFlow's build for GPUs is not in uv.lock, whose tensorflow-cpu has the same modules and needs the same packages. So the
-# lock gives everything else, and this is laid on top, each package at one version: what tensorflow[and-cuda] of that
-# release names, but for TensorRT, which has no package for Python 3.11.
+# uv.lock has tensorflow-cpu, and not TensorFlow's build for GPUs, which has the same modules and dependencies. This stage
+# replaces it, with pinned versions. The list is that of tensorflow[and-cuda] in this release, without TensorRT, which has no
+# package for Python 3.11.
 FROM worker-dependencies AS worker-gpu-dependencies
 ARG SSL_CERT_FILE
 ARG GPU_PACKAGES="tensorflow==2.14.1 nvidia-cublas-cu11==11.11.3.6 nvidia-cuda-cupti-cu11==11.8.87 \
@@ -104,7 +105,7 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
  && /uv/bin/uv pip install --no-config --no-deps --python /opt/fedjobs $GPU_PACKAGES \
  && cd /opt/fedjobs && rm -rf $UNUSED
 
-# This project's own code: one small layer, the same in every image, made anew in seconds. Everything else is above it.
+# The project's code is the last layer. It is small, the same in every image, and rebuilt in seconds.
 FROM uv AS project
 ARG SSL_CERT_FILE
 COPY pyproject.toml README.md LICENSE ./
@@ -127,7 +128,7 @@ COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="fedjobs operator" \
-      org.opencontainers.image.description="Drives FederatedJobs on a Kubernetes cluster" \
+      org.opencontainers.image.description="Runs FederatedJobs on a Kubernetes cluster" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
@@ -139,7 +140,7 @@ COPY --from=project /project /opt/fedjobs/lib/python3.11/site-packages
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="fedjobs coordinator" \
-      org.opencontainers.image.description="Runs one FederatedJob's program and merges what silos send" \
+      org.opencontainers.image.description="Runs the program of a FederatedJob and aggregates the silos' results" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
@@ -157,7 +158,7 @@ LABEL org.opencontainers.image.title="fedjobs worker" \
       org.opencontainers.image.revision="${REVISION}"
 ENTRYPOINT ["/opt/fedjobs/bin/python", "-m", "fedjobs_worker"]
 
-# With CUDA's libraries; the driver comes from the node, and which GPUs a pod sees is said by its resources.
+# With the CUDA libraries. The node provides the driver, and the pod's resources define which GPUs it sees.
 FROM runtime AS worker-gpu
 COPY --from=worker-gpu-dependencies /opt/fedjobs /opt/fedjobs
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility

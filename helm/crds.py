@@ -1,7 +1,7 @@
-"""Copies crds/ into the chart, which cannot read files outside its folder, or checks that the copies are true.
+"""Copies crds/ into the chart, which cannot read files outside its folder, or checks the copies.
 
 python helm/crds.py            write (also: --write)
-python helm/crds.py --check    exit 1 and name the file that has drifted
+python helm/crds.py --check    exit with 1 and name the files that are out of date
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ COPIES = Path(__file__).resolve().parent / "fedjobs-operator" / "files" / "crds"
 
 
 def drifted() -> list[str]:
-    """Names of files that are not what they should be, or that should not be there."""
+    """Returns the names of files that are missing, out of date or unexpected."""
     wanted, there = _contents(SOURCE), _contents(COPIES)
     return sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
 
 
 def write() -> None:
-    """Makes the copies what they should be."""
+    """Updates the copies."""
     COPIES.mkdir(parents=True, exist_ok=True)
     for name in drifted():
         source = SOURCE / name
@@ -38,14 +38,14 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--write", action="store_true", help="write the files (what happens by default)")
-    what.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file has drifted")
+    what.add_argument("--write", action="store_true", help="write the files (the default)")
+    what.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
     if not parser.parse_args(arguments).check:
         write()
         return 0
     names = drifted()
     for name in names:
-        sys.stderr.write(f"{COPIES / name} is not what {SOURCE} has: run python helm/crds.py\n")
+        sys.stderr.write(f"{COPIES / name} differs from {SOURCE}. Run python helm/crds.py\n")
     return 1 if names else 0
 
 

@@ -1,7 +1,7 @@
-"""The values of the silo's chart, and their schema: a silo's own file, and what an installation needs beside it.
+"""Generates the schema of the silo chart's values: the fields of a silo file, and the fields of an installation.
 
 python helm/silo_values.py            write values.schema.json (also: --write)
-python helm/silo_values.py --check    exit 1 when it has drifted
+python helm/silo_values.py --check    exit with 1 if the file is out of date
 """
 
 from __future__ import annotations
@@ -107,16 +107,16 @@ class Values(SiloFile):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of the values."""
+    """Returns the JSON schema of the values."""
     made = Values.model_json_schema(by_alias=True)
     made["title"] = "Values of fedjobs-silo"
     made["properties"]["global"] = {
         "type": "object",
-        "description": "Of charts that have this one as a part; not used.",
+        "description": "Global values of a parent chart. Not used.",
     }
     label = made["$defs"]["DatasetFile"]["properties"]["label"]
-    label["anyOf"].append({"type": "string"})  # a column's name alone
-    made["properties"]["datasets"].setdefault("description", "By name, what the silo offers.")
+    label["anyOf"].append({"type": "string"})  # the short form, with only the column's name
+    made["properties"]["datasets"].setdefault("description", "The datasets that the silo offers, by name.")
     return made
 
 
@@ -127,14 +127,14 @@ def text() -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--write", action="store_true", help="write the file (what happens by default)")
-    what.add_argument("--check", action="store_true", help="write nothing; exit 1 when it has drifted")
+    what.add_argument("--write", action="store_true", help="write the file (the default)")
+    what.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is out of date")
     if not parser.parse_args(arguments).check:
         SCHEMA.write_text(text())
         return 0
     if SCHEMA.exists() and SCHEMA.read_text() == text():
         return 0
-    sys.stderr.write(f"{SCHEMA} is not what the silo's file has: run python helm/silo_values.py\n")
+    sys.stderr.write(f"{SCHEMA} is out of date. Run python helm/silo_values.py\n")
     return 1
 
 

@@ -1,6 +1,6 @@
 """fedjobs: cross-silo federated jobs.
 
-`import fedjobs` is quick: what needs more than this file is imported when it is used first.
+`import fedjobs` is fast: each name is imported on first use.
 """
 
 from __future__ import annotations

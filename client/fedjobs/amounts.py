@@ -1,4 +1,4 @@
-"""Amounts as people read them."""
+"""Formats sizes, durations and metrics for display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _STEPS = ("B", "kB", "MB", "GB", "TB")
 
 
 def size(count: int) -> str:
-    """Bytes in powers of 1000: `1.2 MB`."""
+    """Formats a number of bytes in powers of 1000: `1.2 MB`."""
     value, step = float(count), 0
     while value >= 999.5 and step < len(_STEPS) - 1:
         value, step = value / 1000, step + 1
@@ -14,7 +14,7 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`12 ms`, `3.4 s`, `2 min 05 s`, `1 h 07 min`."""
+    """Formats a duration: `12 ms`, `3.4 s`, `2 min 05 s`, `1 h 07 min`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A metric: whole numbers whole, others with four digits that count."""
+    """Formats a metric: integers without decimals, other values with about four significant digits."""
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"

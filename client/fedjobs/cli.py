@@ -1,4 +1,4 @@
-"""The command `fedjobs`. What a command does is elsewhere and is imported when it runs, so that `--help` is quick."""
+"""The `fedjobs` command. Each subcommand imports its implementation when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -29,23 +29,27 @@ app = typer.Typer(
 )
 
 Folder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Folder of a run: the --out of fedjobs run.", show_default=False)
+    Path, typer.Argument(metavar="DIR", help="The run's folder, as given to fedjobs run --out.", show_default=False)
 ]
 
 
 @app.callback()
 def _main(context: typer.Context, debug: Debug = False) -> None:
-    """Cross-silo federated jobs: silos that only dial out, computations that they can read before they run them.
+    """Run cross-silo federated jobs with TensorFlow Federated.
 
-    A job says what to compute, a silo's own file where its data are and what it allows. Try one on this machine:
+    Silos only open outgoing connections, and each silo's policy decides what runs on its data.
+
+    A job file says what to compute. A silo file says where the silo's data are and what the silo allows.
+
+    Run a job on this machine:
 
         [cyan]fedjobs validate job.yaml --silos silos.yaml[/cyan]
         [cyan]fedjobs run job.yaml --silos silos.yaml --out runs/mine[/cyan]
         [cyan]fedjobs result runs/mine[/cyan]
 
-    Ctrl-C stops a run cleanly; the same command goes on where it was.
+    Ctrl-C stops a run cleanly. Run the same command again to continue it.
 
-    The same file runs on a Kubernetes cluster, with kubectl's options:
+    Run the same job on a Kubernetes cluster. --namespace, --context and --kubeconfig work as in kubectl:
 
         [cyan]fedjobs submit job.yaml --watch[/cyan]
         [cyan]fedjobs result NAME[/cyan]
@@ -57,25 +61,25 @@ def _main(context: typer.Context, debug: Debug = False) -> None:
 def run(
     context: typer.Context,
     job: JobFile,
-    silos: Annotated[Path, typer.Option(help="The silos' files, as YAML documents with --- between them.")],
+    silos: Annotated[Path, typer.Option(help="The silo files, as one YAML file with a document for each silo.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run; an interrupted run in it goes on.", show_default="runs/NAME"),
+        typer.Option(help="The run's folder. An interrupted run in it continues.", show_default="runs/NAME"),
     ] = None,
     port: Annotated[
-        int, typer.Option(help="Port of the coordinator on 127.0.0.1; 0: any free one.", min=0, max=65535)
+        int, typer.Option(help="The coordinator's port on 127.0.0.1; 0 chooses a free port.", min=0, max=65535)
     ] = 0,
     plain: Plain = False,
     debug: Debug = False,
 ) -> None:
-    """Run a job on this machine: a coordinator, and a worker for each silo.
+    """Run a job on this machine, with one coordinator and one worker for each silo.
 
-    Shows rounds and silos while it runs: a live table on a terminal, a line
-    for each event elsewhere. The workers dial out to the coordinator over
-    mutual TLS, with certificates that are made for this run.
+    On a terminal, a live table shows rounds and silos. Elsewhere, each event
+    is one line. The workers connect to the coordinator over mutual TLS, with
+    certificates that are issued for this run.
 
-    Ctrl-C ends all processes of the run; the same command goes on after the
-    last finished round.
+    Ctrl-C ends all processes of the run. Run the same command again to
+    continue after the last completed round.
     """
     debug = debug or bool(context.obj)
     with errors_shown(debug=debug):
@@ -94,21 +98,21 @@ def _shown(job: Path, silos: Path, out: Path | None, port: int, plain: bool, deb
 
 
 def _end(outcome: RunOutcome) -> None:
-    """Says how a run ended, and ends with its exit code."""
+    """Prints how a run ended, and exits with the code for that."""
     if outcome.exit_code == Exit.DONE:
-        typer.echo(f"{outcome.message} See it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
+        typer.echo(f"{outcome.message} Show it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
         return
     if outcome.exit_code == Exit.INTERRUPTED:
         typer.echo(outcome.message, err=True)
     else:
         typer.secho("error ", fg=typer.colors.RED, bold=True, err=True, nl=False)
         typer.echo(outcome.message, err=True)
-        typer.echo(f"  Logs are in {_shortest(outcome.directory / 'logs')}.", err=True)
+        typer.echo(f"  The logs are in {_shortest(outcome.directory / 'logs')}.", err=True)
     raise typer.Exit(outcome.exit_code)
 
 
 def _shortest(path: Path) -> Path:
-    """As a person would write it here."""
+    """Returns the path relative to the working directory, where that is possible."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -116,16 +120,20 @@ def _shortest(path: Path) -> Path:
 def validate(
     context: typer.Context,
     job: JobFile,
-    silos: Annotated[Path | None, typer.Option(help="Also check the silos' files, and that they fit.")] = None,
-    data: Annotated[bool, typer.Option("--data", help="Also read all data that the job will ask for.")] = False,
+    silos: Annotated[
+        Path | None, typer.Option(help="Also check the silo files, and that enough silos offer the job's dataset.")
+    ] = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Also read the job's datasets and check them. Requires --silos.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
-    """Check a job's file, and the silos' files, without running anything.
+    """Check a job file and, with --silos, the silo files. Does not run the job.
 
-    An error names the field's path, its value and what to do.
+    An error names the field, its value and what to do.
     """
     if data and silos is None:
-        raise typer.BadParameter("it needs --silos, which say where the data are", param_hint="--data")
+        raise typer.BadParameter("requires --silos, which says where the data are", param_hint="--data")
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs import validation
 
@@ -141,14 +149,14 @@ def validate(
 
 
 def _data_are_good(checked: Checked) -> bool:
-    """Says of each dataset what is in it, or what is wrong with it."""
+    """Prints the size of each dataset, or its error. Returns whether there was no error."""
     import logging
 
     import structlog
 
     from fedjobs import validation
 
-    # A silo's log names the value that does not fit; here the error says enough.
+    # A silo's log also names the invalid value. Here, the printed error is enough.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     good = True
     for found in validation.read_data(checked):
@@ -171,10 +179,10 @@ def ps(
     context: typer.Context,
     directory: Folder,
     as_json: AsJson = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that crashed or were killed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include processes that crashed or were killed.")] = False,
     debug: Debug = False,
 ) -> None:
-    """List the processes of a run: role, silo, process id, state."""
+    """List the processes of a run, with role, silo, process ID and state."""
     with errors_shown(debug=debug or bool(context.obj)):
         from rich.console import Console
 
@@ -186,12 +194,12 @@ def ps(
         elif found:
             Console().print(process_list.drawn(found))
         else:
-            typer.echo(f"no process of {directory} is running")
+            typer.echo(f"No processes of {directory} are running.")
 
 
 @app.command(epilog="Example: fedjobs version --json")
 def version(context: typer.Context, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Show the versions of fedjobs, of its protocol, and of what it runs on."""
+    """Show the versions of fedjobs, its protocol, Python and the main dependencies."""
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs.package_versions import versions
 
@@ -207,7 +215,7 @@ app.add_typer(silo_cli.app, name="silo")
 
 
 def main() -> None:
-    """The entry point of the command, and of `kubectl fedjobs`, as which kubectl runs `kubectl-fedjobs`."""
+    """Runs the command, as `fedjobs` or as the kubectl plugin `kubectl-fedjobs`."""
     app(prog_name="kubectl fedjobs" if Path(sys.argv[0]).name == "kubectl-fedjobs" else None)
 
 

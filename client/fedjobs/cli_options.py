@@ -1,4 +1,4 @@
-"""Options that several commands have, and how they print JSON."""
+"""Options that several commands share, and the function that prints JSON."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Annotated, Any
 import typer
 
 ON_A_CLUSTER = "On a cluster"
-"""The panel of the help."""
+"""The title of a panel in the help."""
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and write more to the logs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and write more detailed logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job's YAML file.", show_default=False)]
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="The job's name.", show_default=False)]
-Plain = Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Print plain lines, even on a terminal.")]
 
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace of the job.", show_default="the context's")
+    str | None, typer.Option("--namespace", "-n", help="The job's namespace.", show_default="the context's")
 ]
 Context = Annotated[
     str | None,
-    typer.Option("--context", help="Context of the kubeconfig: which cluster.", show_default="the current one"),
+    typer.Option("--context", help="The kubeconfig context to use.", show_default="the current one"),
 ]
 Kubeconfig = Annotated[
     Path | None,
-    typer.Option("--kubeconfig", help="The kubeconfig's file.", show_default="$KUBECONFIG, else ~/.kube/config"),
+    typer.Option("--kubeconfig", help="Path of the kubeconfig file.", show_default="$KUBECONFIG, else ~/.kube/config"),
 ]
 
 

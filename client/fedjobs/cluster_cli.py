@@ -1,4 +1,4 @@
-"""The commands that speak to a cluster. As in `cli`, what a command does is imported when it runs."""
+"""The commands that use a cluster. As in `cli`, each command imports its implementation when it runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ app = typer.Typer()
 def _jobs(
     context: typer.Context, debug: bool, namespace: str | None, cluster_context: str | None, kubeconfig: Path | None
 ) -> Iterator[FederatedJobs]:
-    """The jobs of the namespace that is meant; errors of the block end the command."""
+    """Yields the jobs of the chosen namespace. An error in the block ends the command."""
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs.cluster.connections import Target, connect
 
@@ -48,22 +48,24 @@ def _jobs(
 def submit(
     context: typer.Context,
     job: JobFile,
-    name: Annotated[str | None, typer.Option(help="Another name than the file's.", show_default="the file's")] = None,
-    watched: Annotated[bool, typer.Option("--watch", "-w", help="Show the job until it is over.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait silently until the job is over.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="The job's name, instead of the one in the file.", show_default="the file's")
+    ] = None,
+    watched: Annotated[bool, typer.Option("--watch", "-w", help="Show the job until it ends.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends, without output.")] = False,
     plain: Plain = False,
     namespace: Namespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Put a job on a cluster.
+    """Submit a job to a cluster.
 
-    The file is checked here first, as by fedjobs validate. A job that is there
-    already, the same, is left as it is; another one of that name is an error.
+    Validates the file first, as fedjobs validate does. If the same job exists
+    already, it is left unchanged. A different job with that name is an error.
 
-    With --watch or --wait the command ends with the job: code 0 when it is
-    complete, 1 when it failed. Ctrl-C leaves the job running.
+    With --watch or --wait, the command ends when the job ends, with exit code
+    0 if it completed and 1 if it failed. Ctrl-C leaves the job running.
     """
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs.cluster.connections import Target, connect
@@ -75,24 +77,26 @@ def submit(
         options = submitted.jobs.connection.target.options()
         made = str(submitted.job["metadata"]["name"])
         where = f"in namespace {submitted.jobs.namespace}"
-        typer.echo(f"The job {made} is {'submitted' if submitted.new else 'there already, unchanged,'} {where}.")
+        typer.echo(f"The job {made} {'is submitted' if submitted.new else 'exists already, unchanged,'} {where}.")
         if watched or wait:
             _until_over(submitted.jobs, made, quiet=not watched, plain=plain)
         else:
-            typer.echo(f"See it with: fedjobs watch {made}{options}")
+            typer.echo(f"Watch it with: fedjobs watch {made}{options}")
 
 
 @app.command("list", rich_help_panel=ON_A_CLUSTER, epilog="Example: fedjobs list --all-namespaces")
 def list_(
     context: typer.Context,
-    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="List the jobs of all namespaces.")
+    ] = False,
     as_json: AsJson = False,
     namespace: Namespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """List the jobs of a namespace: phase, round, silos, restarts, age."""
+    """List the jobs of a namespace, with phase, round, silos, restarts and age."""
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         import datetime
 
@@ -120,10 +124,11 @@ def watch(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Show a job until it is over: its rounds and its silos.
+    """Show the rounds and silos of a job until it ends.
 
-    A live table on a terminal, a line for each event elsewhere. Ends with code
-    0 when the job is complete, 1 when it failed. Ctrl-C leaves it running.
+    On a terminal, shows a live table. Elsewhere, each event is one line. The
+    exit code is 0 if the job completed and 1 if it failed. Ctrl-C leaves the
+    job running.
     """
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         _until_over(jobs, name, quiet=False, plain=plain)
@@ -133,13 +138,15 @@ def watch(
 def logs(
     context: typer.Context,
     name: JobName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stream the log until the job ends.")] = False,
     attempt: Annotated[
-        int | None, typer.Option(help="Of the coordinator's attempt with this number.", show_default="the last", min=1)
+        int | None, typer.Option(help="Show the attempt with this number.", show_default="the last", min=1)
     ] = None,
-    previous: Annotated[bool, typer.Option("--previous", "-p", help="Of the attempt before the last.")] = False,
-    tail: Annotated[int | None, typer.Option(help="Only so many of the last lines.", min=0, show_default="all")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="JSON lines, as they were written.")] = False,
+    previous: Annotated[bool, typer.Option("--previous", "-p", help="Show the attempt before the last.")] = False,
+    tail: Annotated[
+        int | None, typer.Option(help="Number of lines to show from the end.", min=0, show_default="all")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the JSON lines unchanged.")] = False,
     namespace: Namespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -147,11 +154,11 @@ def logs(
 ) -> None:
     """Show the log of a job's coordinator.
 
-    A coordinator that crashed is started again: that is another attempt, with
-    a log of its own. With --follow all that come are shown.
+    A coordinator that crashes is restarted. Each start is a new attempt with
+    its own log. --follow also shows the logs of later attempts.
     """
     if attempt is not None and previous:
-        raise typer.BadParameter("give one of them", param_hint="--attempt, --previous")
+        raise typer.BadParameter("use only one of them", param_hint="--attempt, --previous")
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         from fedjobs.cluster import log_lines, logs
 
@@ -169,7 +176,7 @@ def suspend(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Suspend a job: its coordinator and its workers end, finished rounds stay."""
+    """Suspend a job. Its coordinator and workers end, and its completed rounds are kept."""
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         from fedjobs.cluster import job_changes
 
@@ -185,7 +192,7 @@ def resume(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Let a suspended job go on, after the last round that it finished."""
+    """Resume a suspended job after its last completed round."""
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         from fedjobs.cluster import job_changes
 
@@ -196,18 +203,18 @@ def resume(
 def cancel(
     context: typer.Context,
     name: JobName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     namespace: Namespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Delete a job, running or not, with its coordinator and its invitations.
+    """Delete a job, whether it runs or not, with its coordinator and invitations.
 
-    Asks first, and says what becomes of its storage.
+    Asks for confirmation, and says whether the job's storage is kept.
     """
     if not yes and not sys.stdin.isatty():
-        raise typer.BadParameter("there is no terminal to ask at: say --yes", param_hint="--yes")
+        raise typer.BadParameter("there is no terminal to ask for confirmation; add --yes", param_hint="--yes")
     with _jobs(context, debug, namespace, cluster_context, kubeconfig) as jobs:
         from fedjobs.cluster import job_changes, job_statuses
 
@@ -220,7 +227,7 @@ def cancel(
 
 
 def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> None:
-    """Shows a job, says how it ended, and ends the command with the code for that."""
+    """Shows a job until it ends, prints how it ended, and exits with the code for that."""
     from rich.console import Console
 
     from fedjobs import tables
@@ -232,10 +239,10 @@ def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> 
         with job_watch.Quiet() if quiet else shown as view:
             code, message = job_watch.watch(jobs, name, view)
     except KeyboardInterrupt:
-        typer.echo(f"The job {name} goes on. See it again with: fedjobs watch {name}{options}", err=True)
+        typer.echo(f"The job {name} continues. Watch it again with: fedjobs watch {name}{options}", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
     if code == Exit.DONE:
-        typer.echo(f"{message} Bring its result here with: fedjobs result {name}{options}")
+        typer.echo(f"{message} Fetch its result with: fedjobs result {name}{options}")
         return
     typer.secho("error ", fg=typer.colors.RED, bold=True, err=True, nl=False)
     typer.echo(message, err=True)

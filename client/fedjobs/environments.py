@@ -1,4 +1,4 @@
-"""What processes of a run inherit of the caller's environment: what they need, and nothing else."""
+"""Chooses the environment variables that the processes of a run inherit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _EVERYONE = (
     "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "SSL_CERT_FILE",
 )  # fmt: skip
 _EVERYONES_PREFIXES = ("LC_",)
-# A silo's loader reads any URL that fsspec knows: its credentials for it, and its proxies.
+# A silo's loader reads any URL that fsspec supports. It needs the credentials and the proxies for that.
 _SILOS_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "GCS", "FSSPEC_", "S3_", "HF_")
 _SILOS = frozenset({"http_proxy", "https_proxy", "no_proxy", "all_proxy"})
 _NO_GPU = "-1"
 
 
 def environment(caller: Mapping[str, str], role: str) -> dict[str, str]:
-    """The environment of a process of a run.
+    """Returns the environment of a process of a run.
 
     Args:
         caller: The environment of the process that starts it.
-        role: coordinator, worker or runner-host.
+        role: `coordinator`, `worker` or `runner-host`.
     """
     inherited = {
         name: value
@@ -29,7 +29,8 @@ def environment(caller: Mapping[str, str], role: str) -> dict[str, str]:
     }
     return inherited | {
         "TF_CPP_MIN_LOG_LEVEL": caller.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-        # Each silo of one machine would take all memory of a GPU: only runners get one, and only when somebody said so.
+        # TensorFlow takes all memory of a GPU, and the silos share this machine. Only runners see a GPU, and only if
+        # the caller sets CUDA_VISIBLE_DEVICES.
         "CUDA_VISIBLE_DEVICES": caller.get("CUDA_VISIBLE_DEVICES", _NO_GPU) if role == "runner-host" else _NO_GPU,
         "PYTHONUNBUFFERED": "1",
     }

@@ -1,4 +1,4 @@
-"""Exit codes of the command, and how it shows an error: its code, what happened, the remedy."""
+"""The command's exit codes, and how it shows an error: the code, what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """Documented, so that scripts can go by them; in the command's help and on the page of errors in the same words.
+    """The exit codes of the command, which scripts may rely on.
+
+    The command's help and the page on errors print the same text.
 
     Attributes:
-        meaning: What a script may conclude, without a full stop.
+        meaning: What the code means, without a full stop.
     """
 
     meaning: str
@@ -31,14 +33,14 @@ class Exit(enum.IntEnum):
         return member
 
     DONE = 0, "done"
-    FAILED = 1, "the job failed, or has no result yet; or an audit log was altered"
+    FAILED = 1, "the job failed or has no result yet, or an audit log was altered"
     USAGE = 2, "the command line is wrong"
-    INVALID_FILE = 3, "a file is invalid: the job's, a silo's, or what a folder should hold"
-    ENVIRONMENT = 4, "the machine or the cluster is in the way: a port in use, a full disk"
-    SUPERSEDED = 5, "of silo join: another agent of the same silo has taken its place"
-    """The agent's own exit status, which the command passes on."""
-    INTERRUPTED = 130, "interrupted with Ctrl-C; the same command goes on where it was"
-    """Also where somebody else told the coordinator to stop."""
+    INVALID_FILE = 3, "invalid input: a job, a silo file, a dataset or a folder"
+    ENVIRONMENT = 4, "a problem with the machine or the cluster, such as a port in use or a full disk"
+    SUPERSEDED = 5, "silo join only: another agent of the same silo has replaced this one"
+    """The agent's exit status, which the command passes on."""
+    INTERRUPTED = 130, "interrupted with Ctrl-C; run the same command again to continue"
+    """Also if something else stopped the coordinator."""
 
 
 _INVALID_FILE = {
@@ -49,7 +51,7 @@ _ENVIRONMENT = {"PortInUse", "DiskFull", "AlreadyRunning", "Unavailable"}
 
 
 def exit_code(code: ErrorCode) -> Exit:
-    """The exit code for an error that the command itself met (a job's own failure is FAILED, whatever its code)."""
+    """Returns the exit code for an error of the command itself. A job that fails is FAILED, whatever its code."""
     if code.label in _INVALID_FILE:
         return Exit.INVALID_FILE
     return Exit.ENVIRONMENT if code.label in _ENVIRONMENT else Exit.FAILED
@@ -57,10 +59,10 @@ def exit_code(code: ErrorCode) -> Exit:
 
 @contextlib.contextmanager
 def errors_shown(*, debug: bool) -> Iterator[None]:
-    """Ends the command with a message and an exit code where the block raises.
+    """Ends the command with a message and an exit code if the block raises.
 
     Args:
-        debug: Also shows the stack trace.
+        debug: Whether to show the stack trace too.
     """
     from fedjobs_common.errors import FedjobsError
 
@@ -72,7 +74,7 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         code = Exit.INTERRUPTED
-    except BrokenPipeError:  # `fedjobs ... | head`: the reader has seen enough
+    except BrokenPipeError:  # `fedjobs ... | head`: the reader has closed the pipe
         sys.stderr.close()
         code = Exit.DONE
     except OSError as error:
@@ -81,7 +83,11 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        _show("Internal", f"{type(error).__name__}: {error}.", "This is a defect of fedjobs: report it, with --debug.")
+        _show(
+            "Internal",
+            f"{type(error).__name__}: {error}.",
+            "This is a bug in fedjobs. Run the command with --debug, and report the stack trace.",
+        )
         code = Exit.FAILED
     else:
         return
@@ -91,7 +97,7 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
 
 
 def show(error: FedjobsError, where: str = "") -> None:
-    """Writes an error to standard error, with what it is about put before its message."""
+    """Writes an error to standard error, with `where` before its message."""
     _show(error.code.label, where + error.message, error.remedy)
 
 

@@ -1,4 +1,4 @@
-"""`fedjobs explain`. What it does is elsewhere and is imported when it runs."""
+"""`fedjobs explain`. The command imports its implementation when it runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ def explain(
     what: Annotated[
         Path, typer.Argument(metavar="JOB|SHARD", help="A job's YAML file, or a serialized shard.", show_default=False)
     ],
-    silos: Annotated[Path | None, typer.Option(help="Also say what the policies of these silos' files say.")] = None,
-    save: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write each shard there, as DIGEST.shard.")
-    ] = None,
+    silos: Annotated[Path | None, typer.Option(help="Also show what the policies of these silo files decide.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write each shard to DIR/DIGEST.shard.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Show what a job asks silos to run: what comes down, what is read and run, what goes up.
+    """Show what a job asks silos to run: inputs, datasets, operations and outputs.
 
-    Nothing is sent to anybody, and no data are read. The digest that is shown
-    is the one that a silo approves; it is the same wherever the job is planned.
+    Sends nothing and reads no data. A silo approves a computation by the digest
+    that is shown. The digest does not depend on where the job is planned.
     """
     with errors_shown(debug=debug or bool(context.obj)):
         import os
@@ -56,6 +54,6 @@ def explain(
                 save.mkdir(parents=True, exist_ok=True)
                 (save / f"{shard.digest}.shard").write_bytes(shard.serialized)
         if not shards:
-            typer.echo("It asks silos for nothing.")
+            typer.echo("The job asks silos to run nothing.")
         if failure is not None:
-            typer.echo(f"What comes after that depends on the silos' results: {failure.message}", err=True)
+            typer.echo(f"The rest of the job depends on results of the silos: {failure.message}", err=True)

@@ -1,4 +1,4 @@
-"""Where things are in the folder of a run."""
+"""The paths in a run's folder."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ class SiloFolder:
 
     @property
     def pending(self) -> Path:
-        """Computations that wait for a person."""
+        """The computations that wait for approval."""
         return self.root / "pending"
 
     @property
     def approvals(self) -> Path:
-        """What people said to them."""
+        """The decisions about pending computations."""
         return self.root / "approvals"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`fedjobs run --out DIR`: everything that a run has on disk."""
+    """The folder of `fedjobs run --out DIR`, with all files of the run."""
 
     root: Path
 
     @property
     def job(self) -> Path:
-        """The resolved job; written once, and what a run goes by ever after."""
+        """The resolved job. It is written once, and every later start of the run uses it."""
         return self.root / "job.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the one `fedjobs run` that works here."""
+        """The lock that a `fedjobs run` process holds while it uses this folder."""
         return self.root / "run.lock"
 
     @property
     def port(self) -> Path:
-        """The coordinator's port, so that silos find it again after a restart."""
+        """The coordinator's port. A restarted coordinator reuses it, so that silos can reconnect."""
         return self.root / "port"
 
     @property
@@ -94,7 +94,7 @@ class RunFolder:
 
     @property
     def result_file(self) -> Path:
-        """Written last: where it is, the result is complete."""
+        """The file that is written last. If it exists, the result is complete."""
         return self.result / "result.json"
 
     def silo(self, name: str) -> SiloFolder:

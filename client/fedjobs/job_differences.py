@@ -1,4 +1,4 @@
-"""What two jobs differ in, in words."""
+"""Describes how two jobs differ."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _ABSENT = object()
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], named: Callable[[str], str]) -> list[str]:
-    """As sentences.
+    """Returns one sentence for each difference.
 
     Args:
-        there: The one that there is.
-        here: The one that is given.
-        named: The name that a person knows a path by; keys are joined with dots.
+        there: The existing job.
+        here: The given job.
+        named: Returns the name to show for a path, whose keys are joined with dots.
     """
     old, new = _flat(there), _flat(here)
     return [
-        f"{named(path)} is {_shown(old, path)} there and {_shown(new, path)} here"
+        f"{named(path)} is {_shown(old, path)} in the existing job and {_shown(new, path)} in the given one"
         for path in sorted(old.keys() | new.keys())
         if old.get(path, _ABSENT) != new.get(path, _ABSENT)
     ]

@@ -1,4 +1,4 @@
-"""What a job would ask silos to run, or what is in one shard, in words; and what silos would say to it."""
+"""Explains what a job asks silos to run, or what a shard contains, and what the silos' policies decide."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _JOBS = frozenset({".yaml", ".yml", ".json"})
 
 @dataclass(frozen=True)
 class Shard:
-    """A computation to be explained.
+    """A computation to explain.
 
     Attributes:
-        digest: Of the bytes.
-        serialized: The bytes.
-        label: What it is called.
-        datasets: Which data it reads.
+        digest: The digest of `serialized`.
+        serialized: The serialized shard.
+        label: The computation's name.
+        datasets: The names of the datasets that it reads.
     """
 
     digest: Digest
@@ -39,11 +39,11 @@ class Shard:
 
 @dataclass(frozen=True)
 class Job:
-    """A job to be explained.
+    """A job to explain.
 
     Attributes:
-        resolved: With all defaults.
-        invitation: What silos are told of it first.
+        resolved: The job with all defaults.
+        invitation: The invitation that silos receive.
     """
 
     resolved: ResolvedJob
@@ -51,21 +51,23 @@ class Job:
 
 
 def is_job(path: Path) -> bool:
-    """Whether a file is a job's, by its name; else it is a shard."""
+    """Returns whether a file is a job file by its suffix. Any other file is a shard."""
     return path.suffix in _JOBS
 
 
 def shard_of(path: Path) -> Shard:
-    """The shard of a file.
+    """Reads a shard from a file.
 
     Raises:
-        FedjobsError: INVALID_JOB.
+        FedjobsError: INVALID_JOB if the file cannot be read or is not a shard.
     """
     try:
         serialized = path.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_JOB, f"{path} cannot be read: {error.strerror}.", "Name a job's file, or a shard's."
+            ErrorCode.INVALID_JOB,
+            f"{path} cannot be read: {error.strerror}.",
+            "Give the path of a job file or a shard.",
         ) from error
     from fedjobs_compute import shards
 
@@ -73,16 +75,18 @@ def shard_of(path: Path) -> Shard:
         shards.parse(serialized)
     except FedjobsError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_JOB, f"{path} is no shard: {error.message}", "Name a job's file, or a shard's."
+            ErrorCode.INVALID_JOB,
+            f"{path} is not a shard: {error.message}",
+            "Give the path of a job file or a shard.",
         ) from error
     return Shard(digests.digest(serialized), serialized)
 
 
 def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
-    """A job of a file.
+    """Reads a job from a file.
 
     Raises:
-        FedjobsError: INVALID_JOB, and what else is wrong with a job.
+        FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER if the job is invalid.
     """
     import fedjobs_api as api
 
@@ -94,10 +98,12 @@ def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
 
 
 def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:
-    """What a job would ask its silos to run; and where it could not go on without them, why.
+    """Returns the shards that a job asks its silos to run.
+
+    The second value says why the rehearsal stopped early, if the program needs results of real silos to continue.
 
     Raises:
-        FedjobsError: Its program cannot be run at all.
+        FedjobsError: The job's program cannot run at all.
     """
     from fedjobs_coordinator.rehearsals import rehearse
 
@@ -106,14 +112,14 @@ def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:
 
 
 def invited(job: Job, silos: Sequence[SiloFile]) -> Iterator[str]:
-    """Texts: what a job says of itself, and what each silo's policy says to that."""
+    """Yields what the job's invitation says, and what each silo's policy decides about it."""
     asked = job.invitation
-    rounds = f"at most {asked.rounds} rounds" if asked.rounds is not None else "it does not say how many rounds"
+    rounds = f"at most {asked.rounds} rounds" if asked.rounds is not None else "number of rounds not specified"
     yield (
         f"job {asked.job_name}\n"
-        f"  asked for by {asked.requested_by or 'nobody (requestedBy is not set)'}"
+        f"  requested by {asked.requested_by or 'nobody (requestedBy is not set)'}"
         f"{f' from namespace {asked.namespace}' if asked.namespace else ''}\n"
-        f"  asks for {', '.join(asked.datasets)}; {rounds}; rounds of {asked.min_silos} silos or more\n"
+        f"  datasets: {', '.join(asked.datasets)}; {rounds}; at least {asked.min_silos} silos in each round\n"
     )
     for silo in silos:
         said = policies.on_invitation(silo.policy, silo.silo, silo.datasets, asked)
@@ -122,15 +128,15 @@ def invited(job: Job, silos: Sequence[SiloFile]) -> Iterator[str]:
 
 
 def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = True) -> Iterator[str]:
-    """Texts: what the computation does, and what each silo's policy says to it.
+    """Yields what the computation does, and what each silo's policy decides about it.
 
     Args:
         shard: The computation.
-        silos: Whose policies are asked.
-        halves: Also say what each policy enforces, and what it has to believe.
+        silos: The silos whose policies to evaluate.
+        halves: Whether to list what each silo enforces itself, and what it must trust the coordinator for.
 
     Raises:
-        FedjobsError: SHARD_FAILED where the bytes are none.
+        FedjobsError: SHARD_FAILED if the bytes are not a shard.
     """
     from fedjobs_compute import shards
 
@@ -143,7 +149,7 @@ def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = Tr
 
 
 def silos_of(path: Path | None) -> list[SiloFile]:
-    """The silos of a file; None: none.
+    """Reads the silo files of a YAML file. Returns an empty list if `path` is None.
 
     Raises:
         FedjobsError: INVALID_SILO_FILE.
@@ -154,7 +160,7 @@ def silos_of(path: Path | None) -> list[SiloFile]:
 def _halves(silo: SiloFile) -> Iterator[str]:
     yield "    enforced by the silo:"
     yield from (f"      {line}" for line in shard_explanation.enforced(silo.policy))
-    yield "    believed of the coordinator:"
+    yield "    taken on trust from the coordinator:"
     yield from (f"      {line}" for line in shard_explanation.believed(silo.policy))
 
 
@@ -164,7 +170,5 @@ def _lines(*lines: str) -> str:
 
 def _words(said: consents.Consent) -> str:
     if isinstance(said, Allowed):
-        return "lets it run"
-    return (
-        f"refuses it: {said.rule}: {said.message}" if isinstance(said, Refused) else "waits for a person to approve it"
-    )
+        return "allows it"
+    return f"refuses it: {said.rule}: {said.message}" if isinstance(said, Refused) else "requires approval first"

@@ -1,7 +1,7 @@
-"""Starts the processes of a run on this machine, keeps them running, and ends them.
+"""Starts the processes of a run on this machine, keeps them running, and stops them.
 
-A coordinator, one runner host for all silos (TensorFlow is imported once and shared by forking), and a worker for each.
-All start at once: workers connect while TensorFlow is still being imported elsewhere.
+A run has one coordinator, one worker for each silo, and one runner host for all silos. The runner host imports
+TensorFlow once and forks the runners. All processes start at once: workers connect while others import TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fedjobs.run_folder_layout import absolute
 from fedjobs.supervisor import Program, Supervised, end_all, end_leftovers
 
 COORDINATOR_FINAL = frozenset({0, 1, 4, 75})
-"""Complete, failed, port in use, suspended; any other exit code of a coordinator is a crash."""
-_WORKER_FINAL = frozenset({3})  # its silo's file is invalid; it ends with 0 also when somebody ends it
-_LONGEST_SOCKET_PATH = 99  # bytes; the kernel takes 107
+"""The exit codes for complete, failed, port in use and suspended. Any other exit code means that it crashed."""
+_WORKER_FINAL = frozenset({3})  # the silo file is invalid; a worker also exits with 0 when it is stopped
+_LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107
 _GRACE_S = 5.0
 _COORDINATOR_GRACE_S = 20.0
 
@@ -36,13 +36,13 @@ class LocalSilos:
     """The silos' side of a run: a runner host, and a worker for each silo.
 
     Args:
-        directory: Folder of the run.
-        silo_names: All silos.
-        invitation: What all are told of the job; the coordinator need not be there yet.
-        authority: Issues their certificates.
-        files: The silos' own files. A silo without one has no data of its own, and works on what the program gives it.
-        is_over: Whether the job is over for a silo: its worker is not started again then.
-        debug: Workers log more.
+        directory: The run's folder.
+        silo_names: The names of all silos.
+        invitation: The invitation that all silos receive. The coordinator need not listen yet.
+        authority: Issues the silos' certificates.
+        files: The silo files by name. A silo without a file has no data and works on what the program sends it.
+        is_over: Returns whether the job is over for a silo. Its worker is not restarted then.
+        debug: Whether the workers write more detailed logs.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LocalSilos:
         self._running: list[Supervised] = []
 
     def start(self) -> None:
-        """Starts everything, and returns at once."""
+        """Starts all processes, and returns without waiting for them."""
         self._folder.processes.mkdir(parents=True, exist_ok=True)
         self._folder.logs.mkdir(exist_ok=True)
         socket_path = self._socket()
@@ -81,7 +81,7 @@ class LocalSilos:
             raise
 
     def stop(self) -> None:
-        """Ends everything that was started; may be called again."""
+        """Stops all processes that were started. Can be called more than once."""
         running, self._running = self._running, []
         if running:
             end_all(running, _GRACE_S)
@@ -101,7 +101,7 @@ class LocalSilos:
         self._running.append(Supervised(program, self._folder.processes))
 
     def _lay_out(self, name: str) -> None:
-        """Writes what a silo gets for this run; its file may have changed since an earlier start."""
+        """Writes a silo's files for this run. The silo file may have changed since an earlier start."""
         silo = self._folder.silo(name)
         silo.state.mkdir(parents=True, exist_ok=True)
         file = self._files.get(name) or SiloFile(silo=name)
@@ -110,7 +110,7 @@ class LocalSilos:
         self._authority.issue_silo(self._invitation.job_uid, name).save(silo.tls)
 
     def _socket(self) -> str:
-        """Path of the runner host's socket, in the run's folder where that is not too long for a socket's name."""
+        """Returns the path of the runner host's socket: in the run's folder, unless that path is too long."""
         path = self._folder.root / "runner.sock"
         if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
             self._socket_folder = Path(tempfile.mkdtemp(prefix="fedjobs-"))
@@ -146,13 +146,13 @@ class LocalSilos:
 
 
 def coordinator(folder: RunFolder, address: str, restarts: int, *, debug: bool = False) -> Program:
-    """The process of a run's coordinator.
+    """Returns the program of a run's coordinator.
 
     Args:
-        folder: Of the run.
-        address: `host:port` to listen at.
-        restarts: How often it is started again after a crash, the job's `backoffLimit`.
-        debug: It logs more, and stack traces.
+        folder: The run's folder.
+        address: The `host:port` to listen on.
+        restarts: The maximum number of restarts after a crash, which is the job's `backoffLimit`.
+        debug: Whether the coordinator writes more detailed logs, with stack traces.
     """
     arguments = ["-m", "fedjobs_coordinator", "--job", str(folder.job), "--dir", str(folder.coordinator)]
     arguments += ["--listen", address, "--result", str(folder.result)]
@@ -167,5 +167,5 @@ def coordinator(folder: RunFolder, address: str, restarts: int, *, debug: bool =
 
 
 def end_coordinator(supervised: Supervised) -> None:
-    """Ends it before the silos, so that it can say to them that the job is over, and save what it has."""
+    """Stops the coordinator. Call this before the silos stop: the coordinator tells them that the job is over."""
     end_all([supervised], _COORDINATOR_GRACE_S)

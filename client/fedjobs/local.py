@@ -1,10 +1,10 @@
-"""TFF's default context on this machine: a coordinator in this process, and silos as processes of their own.
+"""A TFF execution context on this machine, with the coordinator in this process and each silo in its own process.
 
     import fedjobs
     fedjobs.set_local_execution_context(num_silos=2)
 
-From then on any TFF computation that is called here runs across real silo processes, over loopback and mutual TLS.
-Values placed at CLIENTS are passed as lists, as ever; they are dealt to the silos in order.
+After this call, every TFF computation that this process calls runs on the silo processes, over loopback and mutual
+TLS. As usual in TFF, values placed at CLIENTS are passed as lists. They are distributed to the silos in order.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _current: LocalFederation | None = None
 
 
 class LocalFederation:
-    """A coordinator in this process and its silos.
+    """A coordinator in this process, and its silos.
 
     Args:
-        num_silos: How many.
+        num_silos: The number of silos.
 
     Attributes:
-        coordinator: See `fedjobs_coordinator.coordinator`.
-        invocations: Runs computations over the silos.
+        coordinator: The coordinator. See `fedjobs_coordinator.coordinator`.
+        invocations: Runs computations on the silos.
     """
 
     def __init__(self, num_silos: int) -> None:
         if num_silos < 1:
-            raise ValueError(f"num_silos is {num_silos}: there must be one silo at least")
+            raise ValueError(f"num_silos must be at least 1, got {num_silos}")
         self._directory = Path(tempfile.mkdtemp(prefix="fedjobs-"))
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         from fedjobs_coordinator.coordinator import Coordinator
@@ -60,7 +60,7 @@ class LocalFederation:
         )
         self._silos = LocalSilos(self._directory, job.silos, invitation, authority)
         self._silos.start()
-        # The silos import TensorFlow in their processes while this one imports TensorFlow Federated.
+        # The silos import TensorFlow while this process imports TensorFlow Federated.
         from fedjobs_compute.graphs import disable_graph_rewriting
         from fedjobs_coordinator.invocations.invocations import Invocations
 
@@ -68,14 +68,17 @@ class LocalFederation:
         self.invocations = Invocations(self.coordinator, durable_at_once=True)
 
     def close(self) -> None:
-        """Ends the silos' processes and removes what they wrote."""
+        """Stops the silo processes and removes their files."""
         self.coordinator.close("Complete")
         self._silos.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def set_local_execution_context(num_silos: int = 2) -> LocalFederation:
-    """Makes computations run over `num_silos` local silo processes; an earlier local context ends."""
+    """Sets an execution context that runs computations on `num_silos` local silo processes.
+
+    An earlier local context is closed.
+    """
     import tensorflow_federated as tff
 
     federation = _start(num_silos)
@@ -86,7 +89,7 @@ def set_local_execution_context(num_silos: int = 2) -> LocalFederation:
 
 
 def set_local_async_execution_context(num_silos: int = 2) -> LocalFederation:
-    """As `set_local_execution_context`, for programs that await their computations."""
+    """Sets the context of `set_local_execution_context`, for programs that await their computations."""
     import tensorflow_federated as tff
 
     federation = _start(num_silos)
@@ -97,7 +100,7 @@ def set_local_async_execution_context(num_silos: int = 2) -> LocalFederation:
 
 
 def close() -> None:
-    """Ends the local context, if there is one; done by itself when Python exits."""
+    """Closes the local context, if there is one. Python calls this at exit."""
     global _current
     federation, _current = _current, None
     if federation is not None:

@@ -1,33 +1,33 @@
-"""Metrics by name: which of them are shown, in which order."""
+"""Chooses which metrics are shown, and in which order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 _OF_A_SILO = "evaluation/silo/"
-# How much there was says nothing about how good the model is.
+# Counts say nothing about the quality of the model.
 _COUNTS = ("num_examples", "num_batches")
-# What a person looks for first comes first; a metric that is not here comes after these.
+# The most important metrics come first. Other metrics follow.
 _ORDER = ("accuracy", "auc", "loss")
 
 
 def overall(metrics: Iterable[str]) -> list[str]:
-    """The names over all silos, evaluation before training."""
+    """Returns the names of the metrics over all silos, evaluation before training."""
     return sorted({name for name in metrics if not name.startswith(_OF_A_SILO)}, key=_rank)
 
 
 def telling(metrics: Iterable[str]) -> list[str]:
-    """Those over all silos that change while a model learns; no mere counts."""
+    """Returns the names of the metrics over all silos, without the counts."""
     return [name for name in overall(metrics) if not is_count(name)]
 
 
 def is_count(name: str) -> bool:
-    """Whether a metric only says how much there was."""
+    """Returns whether a metric is a number of examples or batches."""
     return name.endswith(_COUNTS)
 
 
 def per_silo(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """`{silo: {metric: value}}` of what was evaluated for each silo."""
+    """Returns the metrics that were evaluated for each silo, as `{silo: {metric: value}}`."""
     found: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         if name.startswith(_OF_A_SILO):
@@ -37,7 +37,7 @@ def per_silo(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
 
 
 def ordered(names: Iterable[str]) -> list[str]:
-    """Names without a prefix, in the order in which they are shown."""
+    """Returns names without a prefix in the order in which they are shown."""
     return sorted(set(names), key=_rank)
 
 

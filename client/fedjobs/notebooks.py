@@ -1,4 +1,4 @@
-"""`fedjobs.run`: the command, for Python."""
+"""`fedjobs.run`: the Python counterpart of the command `fedjobs run`."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ def run(
     show: bool = True,
     debug: bool = False,
 ) -> RunResult:
-    """Runs a job on this machine, across real silo processes, and waits for its result.
+    """Runs a job on this machine, with one process for each silo, and waits for its result.
 
     Args:
-        job: The job's file, or its content.
-        silos: The silos' file.
-        out: Folder of the run; the same folder continues a run that was interrupted. By default one under `runs/`.
-        listen_port: The coordinator's port on 127.0.0.1; 0: any free one.
-        show: Draws the table of rounds and silos.
-        debug: Writes more to the logs in the run's folder.
+        job: The path of the job file, or the job as a mapping.
+        silos: The path of the YAML file with the silo files.
+        out: The run's folder. Passing the folder of an interrupted run continues that run. The default is a folder
+            under `runs/`.
+        listen_port: The coordinator's port on 127.0.0.1. 0 chooses a free port.
+        show: Whether to show the table of rounds and silos.
+        debug: Whether to write more detailed logs to the run's folder.
 
     Returns:
-        The metrics, the model's digest and where the model is.
+        The metrics, the model's digest and the paths of the model.
 
     Raises:
-        FedjobsError: What is wrong with a file, or why the job failed, with the code of the catalogue.
-        KeyboardInterrupt: It was interrupted; all its processes have ended, and the same call goes on.
+        FedjobsError: A file is invalid, or the job failed. The error has a code of the error catalogue.
+        KeyboardInterrupt: The run was interrupted, and all its processes have ended. Call `run` again with the same
+            arguments to continue.
     """
     with tables.view(Console(quiet=not show)) as shown:
         outcome = runs.run(

@@ -1,4 +1,4 @@
-"""Versions of what takes part in a run, without importing it."""
+"""The versions of fedjobs and of the packages that it uses, without importing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-federated", "grpcio", "
 
 
 def versions() -> dict[str, str]:
-    """By name; a package that is not installed is left out."""
+    """Returns the versions by name. A package that is not installed is omitted."""
     found = {
         "fedjobs": installed("fedjobs"),
         "protocol": ", ".join(map(str, PROTOCOL_VERSIONS)),

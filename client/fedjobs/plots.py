@@ -1,4 +1,4 @@
-"""Learning curves as a picture."""
+"""Plots learning curves."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _PANEL = (4.8, 3.4)  # inches
 
 
 def learning_curves(rounds: Sequence[dict[str, float]], path: Path, title: str = "") -> bool:
-    """Draws a panel for each metric: training, evaluation, and a thin line for each silo that was evaluated.
+    """Plots one panel for each metric, with training, evaluation and a thin line for each evaluated silo.
 
     Args:
-        rounds: As `RunResult.metrics`.
-        path: Of the PNG file.
-        title: Over the panels.
+        rounds: The metrics of each round, as in `RunResult.metrics`.
+        path: The path of the PNG file.
+        title: The title of the figure.
 
     Returns:
-        Whether there was something to draw: curves need two rounds.
+        Whether a file was written. A curve needs at least two rounds.
     """
     names = metrics.ordered(
         name.rpartition("/")[2] for entry in rounds for name in entry if "/" in name and not metrics.is_count(name)
     )
     if len(rounds) < 2 or not names:
         return False
-    # Here and not above: it takes a third of a second. A figure of its own needs no display, and no global state.
+    # Imported here because it takes a third of a second. Unlike pyplot, it needs no display and no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -54,7 +54,7 @@ def learning_curves(rounds: Sequence[dict[str, float]], path: Path, title: str =
 
 
 def _curves(rounds: Sequence[dict[str, float]], metric: str) -> dict[str, list[tuple[float, float]]]:
-    """`{"train": [(round, value), ...], "evaluation": ..., "evaluation/silo/hospital-a": ...}`."""
+    """Returns `{"train": [(round, value), ...], "evaluation": ..., "evaluation/silo/hospital-a": ...}`."""
     found: dict[str, list[tuple[float, float]]] = {}
     for entry in rounds:
         for name, value in entry.items():

@@ -14,7 +14,7 @@ from fedjobs.results import of_a_run
 
 
 class ListedProcess(TypedDict):
-    """What `fedjobs ps --json` prints of a process; a public interface."""
+    """A process in the output of `fedjobs ps --json`, which is a public interface."""
 
     role: str
     silo: str | None
@@ -23,26 +23,26 @@ class ListedProcess(TypedDict):
 
 
 def processes(directory: Path, *, everything: bool = False) -> list[ProcessInfo]:
-    """The processes of a run that are alive, by role and silo.
+    """Returns the live processes of a run, sorted by role and silo.
 
     Args:
         directory: The run's folder.
-        everything: Also those that crashed or were killed.
+        everything: Whether to include processes that crashed or were killed.
 
     Raises:
-        FedjobsError: INVALID_JOB where the folder is not one of a run.
+        FedjobsError: INVALID_JOB if the folder is not the folder of a run.
     """
     found = registered(of_a_run(directory).processes)
     return [process for process in found if everything or process.alive]
 
 
 def as_json(found: Sequence[ProcessInfo]) -> list[ListedProcess]:
-    """As `--json` prints them."""
+    """Returns the processes as `--json` prints them."""
     return [{"role": p.role, "silo": p.silo, "pid": p.pid, "state": p.state} for p in found]
 
 
 def drawn(found: Sequence[ProcessInfo]) -> Table:
-    """As a table."""
+    """Returns the processes as a table."""
     table = Table(header_style="bold", border_style="dim")
     table.add_column("role")
     table.add_column("silo")

@@ -1,4 +1,4 @@
-"""Whether a process that ended is started again, and when: decided here, of plain values."""
+"""Decides whether and when a process that ended is restarted. The functions are pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _OVER = (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 SETTLED_S = 30.0
-"""A process that ran for so long is taken to work: the next wait is short again."""
+"""A process that ran at least this long counts as healthy. The next wait starts from the shortest one again."""
 
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """What follows from the end of a process.
+    """Says when a process is restarted.
 
     Attributes:
-        final: Exit codes after which it is not started again.
-        limit: How often it is started again at most; None: always.
+        final: The exit codes after which the process is not restarted.
+        limit: The maximum number of restarts, or None for no limit.
     """
 
     final: frozenset[int]
@@ -28,28 +28,28 @@ class RestartPolicy:
 
 @dataclass(frozen=True)
 class Crashes:
-    """How often a process crashed.
+    """Counts the crashes of a process.
 
     Attributes:
-        total: Since its first start.
-        in_a_row: Since it last ran for long.
+        total: The number of crashes since the first start.
+        in_a_row: The number of crashes since the process last ran for at least `SETTLED_S`.
     """
 
     total: int = 0
     in_a_row: int = 0
 
     def after(self, ran_s: float) -> Crashes:
-        """With one more, after having run for so many seconds."""
+        """Returns the counts after one more crash of a process that ran for `ran_s` seconds."""
         return Crashes(self.total + 1, 1 if ran_s >= SETTLED_S else self.in_a_row + 1)
 
 
 def wait_before_restart(policy: RestartPolicy, exit_code: int, crashes: Crashes) -> float | None:
-    """Seconds to wait before the process is started again; None: it is not.
+    """Returns the seconds to wait before a restart, or None if the process is not restarted.
 
     Args:
-        policy: Its own.
-        exit_code: Negative for a signal, as `subprocess` has it.
-        crashes: With this one.
+        policy: The process's restart policy.
+        exit_code: The exit code, negative for a signal as in `subprocess`.
+        crashes: The crashes so far, with this one.
     """
     if exit_code in policy.final or (policy.limit is not None and crashes.total > policy.limit):
         return None
@@ -57,13 +57,13 @@ def wait_before_restart(policy: RestartPolicy, exit_code: int, crashes: Crashes)
 
 
 def over_for(silo: str, status: Status | None, earlier_epoch: int) -> bool:
-    """Whether the job is over for a silo, so that its worker is not wanted any more.
+    """Returns whether the job is over for a silo, so that its worker is no longer needed.
 
     Args:
-        silo: Its name.
-        status: What the coordinator last said.
-        earlier_epoch: Of the last coordinator before this start of the run; 0: there was none. What that one said, such
-            as that it was suspended, stays in the folder until the new one speaks, and does not count.
+        silo: The silo's name.
+        status: The coordinator's last status.
+        earlier_epoch: The epoch of the last coordinator before this start of the run, or 0 if there was none. The
+            status of that coordinator stays in the folder until the new one writes its own, and is ignored.
     """
     if status is None or status.epoch <= earlier_epoch:
         return False

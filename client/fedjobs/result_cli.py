@@ -1,4 +1,4 @@
-"""The command `fedjobs result`: of a folder of this machine, or of a job on a cluster, which it brings here first."""
+"""`fedjobs result`: shows the result in a folder, or fetches the result of a job on a cluster and shows it."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ def result(
         str,
         typer.Argument(
             metavar="DIR|NAME",
-            help="Folder of a run: the --out of fedjobs run; or the name of a job on a cluster.",
+            help="The run's folder, as given to fedjobs run --out, or the name of a job on a cluster.",
             show_default=False,
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Of a job on a cluster: the folder to bring its result to.", show_default="runs/NAME"),
+        typer.Option(help="The folder for the result of a job on a cluster.", show_default="runs/NAME"),
     ] = None,
     as_json: AsJson = False,
     plot: Annotated[
-        bool | None, typer.Option(help="Draw the learning curves, as PNG.", show_default="yes, without --json")
+        bool | None, typer.Option(help="Plot the learning curves to a PNG file.", show_default="yes, without --json")
     ] = None,
     namespace: Namespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Show the result of a run: metrics by round, the model's digest, and where the model is.
+    """Show the metrics of each round, the model's digest and the paths of the model.
 
-    Draws the learning curves into DIR/result/learning-curves.png.
+    Plots the learning curves to DIR/result/learning-curves.png.
 
-    Where there is no such folder, or an option says which cluster or --out
-    where to, it is a job on a cluster: its result is brought to this machine
-    first, checked, and laid out as the folder of a run:
+    The argument is the name of a job on a cluster if no such folder exists, or
+    if --out or one of the cluster options is given. The command then fetches
+    the result, verifies it, and writes it as the folder of a run:
 
         fedjobs result digits --namespace trials --out runs/digits
 
-    Of a run that is not complete it shows the metrics so far, and ends with
-    exit code 1.
+    If the run is not complete, shows the metrics so far and ends with exit
+    code 1.
     """
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs import results
@@ -75,7 +75,7 @@ def result(
 
 
 def _is_a_job(of: str) -> bool:
-    """Whether it can only be a job's name: no such folder, and no path."""
+    """Returns whether the argument can only be a job's name: it is not an existing path, and it is a valid name."""
     return not Path(of).exists() and _JOB_NAME.fullmatch(of) is not None
 
 
@@ -93,7 +93,7 @@ def _fetched(name: str, out: Path, target: Target) -> Path:
     except FedjobsError as error:
         if target or Path(name).exists():
             raise
-        what = f"There is no folder {name} here, so it was taken for a job on a cluster. {error.message}"
+        what = f"There is no folder {name}, so {name} was looked up as a job on a cluster. {error.message}"
         raise FedjobsError(error.code, what, error.remedy) from error
     typer.echo(f"The files of the job {name} are in {out}.", err=True)
     return out
@@ -108,7 +108,7 @@ def _curves(found: RunResult) -> Path | None:
             path if path.parent.is_dir() and plots.learning_curves(found.metrics, path, found.directory.name) else None
         )
     except OSError as error:
-        typer.echo(f"warning: {path} could not be written: {error.strerror}.", err=True)
+        typer.echo(f"warning: cannot write {path}: {error.strerror}.", err=True)
         return None
 
 
@@ -119,7 +119,7 @@ def _print_result(found: RunResult, curves: Path | None) -> None:
 
     if found.metrics:
         Console().print(result_tables.drawn(found))
-    # Not by rich, which would break long paths.
+    # Not printed by rich, which breaks long paths.
     places = result_tables.places(found) | ({"learning curves": str(curves)} if curves else {})
     for title, path in places.items():
         typer.echo(f"{title:<16} {path}")
@@ -130,8 +130,8 @@ def _incomplete(found: RunResult) -> str:
 
     status = read_status(found.directory / "coordinator")
     if status is None:
-        return "the job has not begun"
+        return "The job has not started."
     reason = f" ({status.code})" if status.code else ""
     message = f": {status.message}" if status.message else ""
     rounds = "1 round" if status.round == 1 else f"{status.round} rounds"
-    return f"the job has no result: it is {status.phase.value}{reason} after {rounds}{message}"
+    return f"The job has no result: it is {status.phase.value}{reason} after {rounds}{message}"

@@ -1,4 +1,4 @@
-"""What `fedjobs result` shows of a result."""
+"""The tables of `fedjobs result`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORMS = {"weights": "weights", "savedmodel": "SavedModel", "keras": "Keras"}
 
 
 def drawn(result: RunResult) -> RenderableType:
-    """Metrics by round, and those of each silo in the last round."""
+    """Returns the metrics of each round, and the metrics of each silo in the last round."""
     parts: list[RenderableType] = []
     names = metrics.overall(name for entry in result.metrics for name in entry if name != "round")
     if names:
@@ -24,7 +24,7 @@ def drawn(result: RunResult) -> RenderableType:
 
 
 def places(result: RunResult) -> dict[str, str]:
-    """Digest and paths of the model, by what they are."""
+    """Returns the model's digest and paths by title."""
     if result.digest is None:
         return {}
     return {"digest": result.digest} | {_FORMS.get(form, form): str(path) for form, path in result.files.items()}

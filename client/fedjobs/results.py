@@ -1,4 +1,4 @@
-"""The result of a run: its metrics round by round, the model's digest, where the model is."""
+"""Reads the result of a run: the metrics of each round, the model's digest and the paths of the model."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fedjobs.status_follower import read_events, read_status
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run has on disk.
+    """The result of a run.
 
     Attributes:
         directory: The run's folder.
-        program: Name of the program; None while there is no result.
-        digest: BLAKE3 of the model's weights, 64 hex digits; None while there is no model.
-        files: The model, by form: weights, savedmodel, keras. Absolute paths.
-        metrics: One mapping a round: `round`, and the metrics by their flat names.
+        program: The name of the program, or None while there is no result.
+        digest: The BLAKE3 digest of the model's weights as 64 hex digits, or None while there is no model.
+        files: The absolute paths of the model by format: `weights`, `savedmodel` and `keras`.
+        metrics: One mapping for each round, with `round` and the metrics by their flat names.
         complete: Whether the job is complete.
     """
 
@@ -37,27 +37,27 @@ class RunResult:
 
     @property
     def final(self) -> dict[str, float]:
-        """The metrics of the last round that had any."""
+        """The metrics of the last round that has metrics."""
         return {name: value for name, value in self.metrics[-1].items() if name != "round"} if self.metrics else {}
 
     def load_model(self) -> Any:
-        """The trained model, as Keras loads it; needs TensorFlow.
+        """Loads the trained Keras model. Requires TensorFlow.
 
         Raises:
-            FedjobsError: INVALID_JOB where the run has no model in this form.
+            FedjobsError: INVALID_JOB if the run has no model in the Keras format.
         """
         if "keras" not in self.files:
             raise FedjobsError(
                 ErrorCode.INVALID_JOB,
-                f"{self.directory} has no model in the form 'keras'.",
-                "Wait until the run is complete, and name keras in spec.output.format.",
+                f"{self.directory} has no model in the format 'keras'.",
+                "Wait until the run is complete, and add keras to spec.output.format of the job.",
             )
         import tensorflow as tf  # takes seconds, and most uses of a result do not need it
 
         return tf.keras.models.load_model(self.files["keras"])
 
     def as_json(self) -> dict[str, Any]:
-        """What `fedjobs result --json` prints; its fields are a public interface."""
+        """Returns what `fedjobs result --json` prints. The fields are a public interface."""
         model = None
         if self.digest is not None:
             model = {"digest": self.digest, "files": {form: str(path) for form, path in self.files.items()}}
@@ -65,13 +65,13 @@ class RunResult:
 
 
 def read(directory: Path) -> RunResult:
-    """The result of a run, or what there is of it so far.
+    """Reads the result of a run, complete or not.
 
     Args:
         directory: The run's folder.
 
     Raises:
-        FedjobsError: INVALID_JOB where it is not one, or its result cannot be read.
+        FedjobsError: INVALID_JOB if it is not the folder of a run, or if its result cannot be read.
     """
     folder = of_a_run(directory)
     result = _result(folder.result_file)
@@ -88,21 +88,21 @@ def read(directory: Path) -> RunResult:
 
 
 def is_complete(folder: RunFolder) -> bool:
-    """Whether the result is there. A program of one's own may have no `result.json`, so the status counts as well."""
+    """Returns whether the run is complete. A custom program may write no `result.json`, so the status counts too."""
     status = read_status(folder.coordinator)
     return folder.result_file.exists() or (status is not None and status.phase is Phase.COMPLETE)
 
 
 def of_a_run(directory: Path) -> RunFolder:
-    """The folder of a run.
+    """Returns the paths of an existing run's folder.
 
     Raises:
-        FedjobsError: INVALID_JOB where it is not one.
+        FedjobsError: INVALID_JOB if it is not the folder of a run.
     """
     folder = RunFolder(directory.absolute())
     if not (folder.job.exists() or folder.coordinator.exists() or folder.result.exists()):
-        what = f"{directory} is not the folder of a run" + ("." if directory.exists() else ": it is not there.")
-        raise FedjobsError(ErrorCode.INVALID_JOB, what, "Name the folder that was given to fedjobs run with --out.")
+        what = f"{directory} is not the folder of a run" + ("." if directory.exists() else ": it does not exist.")
+        raise FedjobsError(ErrorCode.INVALID_JOB, what, "Give the folder that fedjobs run got with --out.")
     return folder
 
 
@@ -120,10 +120,10 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 
 def _history(folder: RunFolder) -> list[dict[str, float]]:
-    """By round. What the program wrote counts; a program that writes no metrics has those that it reported."""
+    """Returns the metrics in `metrics.jsonl`, or the metrics of the progress events if the program wrote no file."""
     rounds: dict[int, dict[str, float]] = {}
     for event in read_events(folder.coordinator):
-        if isinstance(event, RoundEvent):  # a round that was run again after a crash is there twice: the later counts
+        if isinstance(event, RoundEvent):  # a round that ran again after a crash has two events; the later one wins
             rounds[event.round] = {"round": event.round, **event.metrics}
     written = _lines(folder.result / "metrics.jsonl")
     return written or [rounds[number] for number in sorted(rounds)]
@@ -140,5 +140,5 @@ def _lines(path: Path) -> list[dict[str, float]]:
             entry = json.loads(line)
             rounds[int(entry["round"])] = entry
         except (ValueError, KeyError, TypeError):
-            continue  # half a line, while it is being written
+            continue  # an incomplete line that is still being written
     return [rounds[number] for number in sorted(rounds)]

@@ -1,7 +1,7 @@
-"""Lays out the folder of a run, once; a later start of the same run finds it as it is.
+"""Creates the folder of a run. A later start of the same run reuses it unchanged.
 
-`job.json` decides what runs there. The job's uid is made once and kept: certificates, checkpoints and the identity of
-work hang on it. What belongs to the silos (their files) is theirs to change between two starts.
+`job.json` defines the job. Its uid never changes, because certificates, checkpoints and the identities of work items
+depend on it. The silo files may change between two starts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _SPEC = "spec."
 
 @contextlib.contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
-    """Makes the folder, and holds it until the end of the block (or of the process).
+    """Creates the folder, and locks it until the block or the process ends.
 
     Raises:
-        FedjobsError: ALREADY_RUNNING when another process runs there; UNAVAILABLE when it cannot be written.
+        FedjobsError: ALREADY_RUNNING if another process uses the folder, UNAVAILABLE if it cannot be written.
     """
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
@@ -39,8 +39,8 @@ def locked(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
-            f"The run's folder {folder.root} cannot be used: {error.strerror}.",
-            "Name a folder that can be written with --out.",
+            f"Cannot use the run's folder {folder.root}: {error.strerror}.",
+            "Choose a writable folder with --out.",
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,25 +48,25 @@ def locked(folder: RunFolder) -> Iterator[None]:
     except BlockingIOError:
         raise FedjobsError(
             ErrorCode.ALREADY_RUNNING,
-            f"Another fedjobs run works in {folder.root}.",
-            f"Wait until it ends, look at it with fedjobs ps {folder.root}, or give this run another --out.",
+            f"Another fedjobs run uses the folder {folder.root}.",
+            f"Wait until it ends (see fedjobs ps {folder.root}), or choose another folder with --out.",
         ) from None
     finally:
         os.close(descriptor)
 
 
 def lay_out(folder: RunFolder, job: ResolvedJob) -> ResolvedJob:
-    """Writes the job and the trust of a new run, or checks that the folder is one of the same job.
+    """Writes the job and the certificate authority of a new run, or checks that an existing run has the same job.
 
     Args:
-        folder: Of the run; it exists.
-        job: As its manifest says now; its uid counts only in a new folder.
+        folder: The run's folder, which exists.
+        job: The job as the manifest describes it now. Its uid is used only in a new folder.
 
     Returns:
-        The job that runs here: the one of `job.json`.
+        The job in `job.json`, which is the one to run.
 
     Raises:
-        FedjobsError: INVALID_JOB when the folder holds another job, naming the difference.
+        FedjobsError: INVALID_JOB if the folder contains another job. The message names the differences.
     """
     kept = stored_job(folder)
     if kept is None:
@@ -74,8 +74,8 @@ def lay_out(folder: RunFolder, job: ResolvedJob) -> ResolvedJob:
     elif different := differences(kept, job):
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
-            f"{folder.root} holds a run of another job: {'; '.join(different[:3])}{'; ...' if different[3:] else ''}.",
-            "Give this run another folder with --out, or the job as it was.",
+            f"{folder.root} has a run of another job: {'; '.join(different[:3])}{'; ...' if different[3:] else ''}.",
+            "Choose another folder with --out, or undo the changes to the job file.",
         )
     authority = _authority(folder)
     identity = authority.issue_coordinator(kept.uid, server_name(kept.uid))
@@ -89,10 +89,10 @@ def lay_out(folder: RunFolder, job: ResolvedJob) -> ResolvedJob:
 
 
 def stored_job(folder: RunFolder) -> ResolvedJob | None:
-    """The job of a folder; None where there is none yet.
+    """Returns the job of a folder, or None if there is none yet.
 
     Raises:
-        FedjobsError: INVALID_JOB when `job.json` cannot be read.
+        FedjobsError: INVALID_JOB if `job.json` cannot be read.
     """
     try:
         return ResolvedJob.model_validate_json(folder.job.read_bytes())
@@ -100,27 +100,29 @@ def stored_job(folder: RunFolder) -> ResolvedJob | None:
         return None
     except (OSError, ValidationError) as error:
         raise FedjobsError(
-            ErrorCode.INVALID_JOB, f"{folder.job} is not a job that this version can read: {error}", "Use a new folder."
+            ErrorCode.INVALID_JOB,
+            f"This version of fedjobs cannot read {folder.job}: {error}",
+            "Choose a new folder with --out.",
         ) from error
 
 
 def differences(kept: ResolvedJob, given: ResolvedJob) -> list[str]:
-    """What two jobs differ in, as sentences with the manifest's names; the uid does not count."""
+    """Describes how two jobs differ, with the field names of the manifest. Ignores the uid."""
     old, new = (job.model_dump(by_alias=True, mode="json", exclude={"uid"}) for job in (kept, given))
     return job_differences.differences(old, new, _manifest_path)
 
 
 def choose_port(folder: RunFolder, wanted: int = 0) -> int:
-    """The coordinator's port: the one that was asked for, else the one of the last start, else a free one.
+    """Returns the coordinator's port: the requested one, else the port of the last start, else a free one.
 
     Raises:
-        FedjobsError: PORT_IN_USE when the port that was asked for is taken.
+        FedjobsError: PORT_IN_USE if the requested port is in use.
     """
     if wanted and not _is_free(wanted):
         raise FedjobsError(
             ErrorCode.PORT_IN_USE,
             f"Port {wanted} of {HOST} is in use.",
-            "End the process that listens there, or choose another port.",
+            "Stop the process that listens there, or choose another port with --port.",
         )
     before = int(folder.port.read_text()) if folder.port.exists() else 0
     port = wanted or (before if before and _is_free(before) else _free_port())
@@ -129,7 +131,7 @@ def choose_port(folder: RunFolder, wanted: int = 0) -> int:
 
 
 def authority_of(folder: RunFolder) -> RunAuthority:
-    """The run's issuers, as `lay_out` made them."""
+    """Loads the run's certificate authorities, which `lay_out` created."""
     return RunAuthority.load(folder.trust)
 
 
@@ -137,7 +139,7 @@ def _authority(folder: RunFolder) -> RunAuthority:
     if folder.trust.exists():
         return RunAuthority.load(folder.trust)
     authority = RunAuthority.create()
-    # Saved beside and renamed: after a crash there are both issuers or none.
+    # Written to another folder and renamed, so that a crash leaves either both authorities or none.
     unfinished = folder.trust.with_name(".trust.unfinished")
     authority.save(unfinished)
     unfinished.rename(folder.trust)
@@ -146,7 +148,7 @@ def _authority(folder: RunFolder) -> RunAuthority:
 
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections that linger do not count
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignore connections in TIME_WAIT
         try:
             probe.bind((HOST, port))
         except OSError:
@@ -166,5 +168,5 @@ def _manifest_path(path: str) -> str:
 
 
 def absolute(path: Path) -> Path:
-    """Made absolute without following links: processes are told where things are under the name that a person gave."""
+    """Returns an absolute path without resolving symbolic links, so that messages show the path that the user gave."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)

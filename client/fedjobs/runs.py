@@ -1,6 +1,6 @@
-"""One run on this machine, from two files to a result: what `fedjobs run` and `fedjobs.run` do.
+"""Runs a job on this machine: the implementation of `fedjobs run` and `fedjobs.run`.
 
-The same call continues a run that was interrupted or killed, and returns at once for one that is complete.
+The same call continues a run that was interrupted or killed. For a complete run, it returns immediately.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from fedjobs.status_follower import Follower, read_status
 from fedjobs.supervisor import STARTED_AGAIN, Supervised, end_leftovers, forget
 
 DONE, FAILED, ENVIRONMENT, INTERRUPTED = 0, 1, 4, 130
-"""Exit codes of an outcome, those of the `fedjobs` command."""
-_STORAGE_FAILED = 74  # of a coordinator: a disk is full, or the like; it was tried again
+"""The exit codes of an outcome, as in the `fedjobs` command."""
+_STORAGE_FAILED = 74  # the coordinator cannot write, for example because a disk is full, after retries
 _LOOK_EVERY_S = 0.1
-_LEFTOVERS_GRACE_S = 15.0  # a process whose parent crashed ends itself within 10 s
+_LEFTOVERS_GRACE_S = 15.0  # a process whose parent crashed exits within 10 s
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,9 +47,9 @@ class RunOutcome:
     """How a run ended.
 
     Attributes:
-        exit_code: 0 complete, 1 failed, 4 the machine was in the way, 130 interrupted.
-        message: For a person.
-        directory: Folder of the run.
+        exit_code: 0 complete, 1 failed, 4 a problem with the machine, 130 interrupted.
+        message: What happened, for the user.
+        directory: The run's folder.
     """
 
     exit_code: int
@@ -66,20 +66,20 @@ def run(
     on_status: Callable[[Status], object] | None = None,
     on_event: Callable[[ProgressEvent], object] | None = None,
 ) -> RunOutcome:
-    """Runs a job with its silos as processes of this machine, and returns when it is over.
+    """Runs a job with one process for each silo on this machine, and returns when the job ends.
 
     Args:
-        job: A job's file, or its content.
-        silos: The silos' files, as YAML documents of one file.
-        out: Folder of the run; by default `runs/<name of the job>`.
-        listen_port: Of the coordinator, on loopback; 0: the one of the last start, or a free one.
-        debug: Processes log more.
+        job: The path of a job file, or the job as a mapping.
+        silos: The path of the YAML file with the silo files, one document for each silo.
+        out: The run's folder. The default is `runs/<name of the job>`.
+        listen_port: The coordinator's port on 127.0.0.1. 0 chooses the port of the last start, or a free one.
+        debug: Whether the processes write more detailed logs.
         on_status: Called with each new status of the coordinator.
-        on_event: Called with each new event of the coordinator's progress; those of earlier starts are not new.
+        on_event: Called with each new progress event of the coordinator. Events of earlier starts are skipped.
 
     Raises:
         FedjobsError: An input is invalid (INVALID_JOB, INVALID_PROGRAM_PARAMETER, UNKNOWN_PROGRAM, INVALID_SILO_FILE),
-            the folder belongs to another job (INVALID_JOB) or another process (ALREADY_RUNNING), or the port is taken
+            another job (INVALID_JOB) or another process (ALREADY_RUNNING) uses the folder, or the port is in use
             (PORT_IN_USE).
     """
     manifest = api.parse(job) if isinstance(job, Mapping) else api.load(job)
@@ -90,7 +90,7 @@ def run(
     with run_folder_layout.locked(folder):
         resolved = run_folder_layout.lay_out(folder, resolved)
         if is_complete(folder):
-            return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
+            return RunOutcome(DONE, f"The run is complete. Its result is in {folder.result}.", folder.root)
         end_leftovers(folder.processes, _LEFTOVERS_GRACE_S)
         address = f"{run_folder_layout.HOST}:{run_folder_layout.choose_port(folder, listen_port)}"
         look = _looking(folder, on_status, on_event)
@@ -109,7 +109,7 @@ def _run(
     look: Callable[[], None],
     interrupted: threading.Event,
 ) -> int | None:
-    """Starts everything, and ends everything when the coordinator is over; its exit code."""
+    """Starts all processes, waits for the coordinator, and stops all processes. Returns the coordinator's exit code."""
     before = read_status(folder.coordinator)
     earlier_epoch = before.epoch if before is not None else 0
     silos = LocalSilos(
@@ -121,7 +121,7 @@ def _run(
         is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
         debug=debug,
     )
-    # The coordinator first: what it imports takes longest.
+    # The coordinator starts first because its imports take longest.
     supervised = Supervised(coordinator(folder, address, restarts, debug=debug), folder.processes)
     try:
         silos.start()
@@ -164,20 +164,20 @@ def _looking(
 def _outcome(folder: RunFolder, code: int | None, address: str, interrupted: bool) -> RunOutcome:
     status = read_status(folder.coordinator)
     log = folder.logs / "coordinator.log"
-    again = "The same command goes on where it was."
+    again = "Run the same command again to continue."
     if code == 0 and is_complete(folder):
-        return RunOutcome(DONE, f"The run is complete; its result is in {folder.result}.", folder.root)
+        return RunOutcome(DONE, f"The run is complete. Its result is in {folder.result}.", folder.root)
     if interrupted or code == 75:
         after = f" after round {status.round}" if status is not None and status.round else ""
         return RunOutcome(INTERRUPTED, f"The run was interrupted{after}. {again}", folder.root)
     if code == 4:
-        return RunOutcome(ENVIRONMENT, _last_line(log) or f"The coordinator cannot listen at {address}.", folder.root)
+        return RunOutcome(ENVIRONMENT, _last_line(log) or f"The coordinator cannot listen on {address}.", folder.root)
     if status is not None and (
         (code == 1 and status.phase is Phase.FAILED) or (code == _STORAGE_FAILED and status.code)
     ):
         return RunOutcome(FAILED, f"{status.code}: {status.message}" if status.code else status.message, folder.root)
-    last = f" Its last words: {words}" if (words := _last_line(log)) else ""
-    return RunOutcome(FAILED, f"The coordinator crashed (exit code {code}); see {log}.{last}", folder.root)
+    last = f" The last line is: {words}" if (words := _last_line(log)) else ""
+    return RunOutcome(FAILED, f"The coordinator crashed (exit code {code}). See its log {log}.{last}", folder.root)
 
 
 def _last_line(log: Path) -> str:
@@ -197,9 +197,9 @@ def _registered(folder: RunFolder) -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and its like, so that all can be ended in order; a second one changes nothing."""
+    """Yields an event that SIGINT, SIGTERM and SIGHUP set, so that all processes can be stopped in order."""
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+    if threading.current_thread() is not threading.main_thread():  # Python sets signal handlers only in the main thread
         yield interrupted
         return
 

@@ -1,4 +1,4 @@
-"""Plans in files, for programs that run without TensorFlow Federated at the coordinator."""
+"""Saves plans to files, for programs whose coordinator runs without TensorFlow Federated."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 def save_plan(computation: tff.Computation, path: str | Path) -> tuple[Digest, ...]:
-    """Plans a computation and writes the plan to a file, which `fedjobs_compute.plan_files.load` reads.
+    """Plans a computation and writes the plan to a file. `fedjobs_compute.plan_files.load` reads the file.
 
     Args:
-        computation: Any that is planned, see the table of computations in the docs.
-        path: Of the file; its name without the suffix is what people see that is computed.
+        computation: A supported computation. See the table of computations in the documentation.
+        path: The path of the file. Its name without the suffix is the computation's label for silos.
 
     Returns:
-        The digests of what silos are asked to run: what their people approve.
+        The digests of the shards that silos run. Silos approve computations by these digests.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION names what cannot be planned, and why.
+        FedjobsError: UNSUPPORTED_COMPUTATION if the computation cannot be planned. The message says why.
     """
     from fedjobs_compute.plan_files import serialize
     from fedjobs_compute.planner.saving import saved_plan

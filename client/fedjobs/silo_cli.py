@@ -1,4 +1,4 @@
-"""`fedjobs silo ...`: each module has its own commands, and registers them."""
+"""`fedjobs silo`: registers the commands of the modules in `fedjobs.silos`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fedjobs.silos import audit_command, consent_commands, join_command, member_
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="The silos of a federation, and a silo's own side.",
+    help="Manage the silos of a federation, or run and audit a silo.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -1,4 +1,4 @@
-"""What a person is told while a run's coordinator takes long to start: the coordinator itself may be stuck."""
+"""Messages for the user while a run's coordinator starts slowly. A stuck coordinator cannot report this itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ TOLD_EVERY_S = 30.0
 
 
 class SlowStart:
-    """Has something to say every 30 s until the coordinator has started, for each start anew.
+    """Returns a message every 30 s until the coordinator has started. Each start counts from zero.
 
     Args:
-        log: The coordinator's.
-        now: Seconds of some clock; the coordinator is being started.
+        log: The path of the coordinator's log.
+        now: The time when the coordinator is started, in seconds of any clock.
     """
 
     def __init__(self, log: Path, now: float) -> None:
@@ -23,11 +23,11 @@ class SlowStart:
         self._since = self._told = now
 
     def message(self, status: Status | None, now: float) -> str:
-        """What is to be told now; empty: nothing.
+        """Returns the message to show now, or an empty string.
 
         Args:
-            status: The coordinator's last one; None: it has written none yet.
-            now: By the same clock.
+            status: The coordinator's last status, or None if it has written none yet.
+            now: The time of the same clock.
         """
         if status is not None and status.epoch != self._epoch:
             self._epoch = status.epoch
@@ -35,5 +35,5 @@ class SlowStart:
         if (status is not None and status.phase is not Phase.STARTING) or now - self._told < TOLD_EVERY_S:
             return ""
         self._told = now
-        what = "is not up yet" if status is None else "is still importing TensorFlow Federated and the program"
-        return f"The coordinator {what}, after {now - self._since:.0f} s. Its log is {self._log}."
+        what = "has not started yet" if status is None else "is still importing TensorFlow Federated and the program"
+        return f"The coordinator {what} after {now - self._since:.0f} s. Its log is {self._log}."

@@ -1,4 +1,4 @@
-"""Follows what a coordinator writes about itself, from another process and without disturbing it."""
+"""Reads the status and progress files of a coordinator from another process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Follower:
     """Reads `status.json` and `progress.jsonl` as they change. Never blocks.
 
     Args:
-        coordinator: The coordinator's folder; it may not be there yet.
-        from_now: Leaves out what is there already, of an earlier start of the same run.
+        coordinator: The coordinator's folder, which may not exist yet.
+        from_now: Whether to skip what an earlier start of the same run wrote.
     """
 
     def __init__(self, coordinator: Path, *, from_now: bool = False) -> None:
@@ -32,7 +32,7 @@ class Follower:
             self.events()
 
     def status(self) -> Status | None:
-        """The status, where it is another one than at the last call."""
+        """Returns the status if it changed since the last call, else None."""
         try:
             with self._status.open("rb") as file:
                 about = os.fstat(file.fileno())
@@ -46,14 +46,14 @@ class Follower:
         try:
             return Status.model_validate_json(content)
         except ValidationError:
-            return None  # of a version that says more than this one can show
+            return None  # written by a newer version with an incompatible format
 
     def events(self) -> list[ProgressEvent]:
-        """The events since the last call; a line that is still being written comes with a later call."""
+        """Returns the events since the last call. An incomplete line is left for a later call."""
         try:
             with self._progress.open("rb") as file:
                 if os.fstat(file.fileno()).st_size < self._offset:
-                    self._offset = 0  # the file was made anew
+                    self._offset = 0  # the file was replaced
                 file.seek(self._offset)
                 content = file.read()
         except FileNotFoundError:
@@ -64,12 +64,12 @@ class Follower:
 
 
 def read_status(coordinator: Path) -> Status | None:
-    """The last status of a run; None where there is none."""
+    """Returns the last status of a run, or None if there is none."""
     return Follower(coordinator).status()
 
 
 def read_events(coordinator: Path) -> list[ProgressEvent]:
-    """All events of a run so far, its earlier starts included."""
+    """Returns all events of a run so far, including those of its earlier starts."""
     return Follower(coordinator).events()
 
 
@@ -77,4 +77,4 @@ def _event(line: bytes) -> ProgressEvent | None:
     try:
         return _EVENTS.validate_json(line)
     except ValidationError:
-        return None  # half a line before a crash, or an event of a later version
+        return None  # an incomplete line before a crash, or an event of a newer version

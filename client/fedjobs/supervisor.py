@@ -1,8 +1,8 @@
-"""Keeps processes running, and ends each by its own pid.
+"""Keeps processes running, and stops each by its own pid.
 
-A process has a pipe as its standard input (`--lifeline`) whose other end is ours alone: however we end, the pipe does
-too, and nothing is left behind. Its own process group keeps a Ctrl-C of the terminal away from it, because the order in
-which processes end is decided here.
+The standard input of each process is a pipe (`--lifeline`), and only this process has the other end. When this process
+ends for any reason, the pipe closes and the child exits. Each child has its own process group, so that Ctrl-C in the
+terminal does not reach it: this module decides the order in which the processes stop.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from fedjobs_common.processes import registered
 from fedjobs.environments import environment
 from fedjobs.restarts import Crashes, RestartPolicy, wait_before_restart
 
-STARTED_AGAIN = "it ended, and was started again"
-"""A line of ours in the log of a process."""
+STARTED_AGAIN = "the process ended and was restarted"
+"""The supervisor's message in the log of a process that it restarted."""
 _KILLED_WITHIN_S = 10.0
 
 
@@ -34,12 +34,12 @@ class Program:
     """A process to keep running.
 
     Attributes:
-        role: coordinator, worker or runner-host.
-        silo: That it works for.
-        arguments: Of the Python interpreter: `-m`, a module and its arguments.
-        log: File to which its output is appended.
-        restarts: What follows from its end.
-        wanted: Asked before each restart.
+        role: `coordinator`, `worker` or `runner-host`.
+        silo: The name of the worker's silo.
+        arguments: The arguments of the Python interpreter: `-m`, a module and the module's arguments.
+        log: The file to which the output is appended.
+        restarts: The restart policy.
+        wanted: Called before each restart. The program is not restarted if it returns False.
     """
 
     role: str
@@ -55,17 +55,17 @@ class Program:
 
 
 class Supervised:
-    """A program that is kept running by a thread of its own, from now until it ends for good or `end` is called.
+    """Starts a program and restarts it in a background thread, until it ends for good or is stopped.
 
     Args:
-        program: To run.
-        registry: Folder of live processes; the notes of a process that ended are removed there.
+        program: The program to run.
+        registry: The folder where live processes are registered. The entry of a process that ended is removed.
     """
 
     def __init__(self, program: Program, registry: Path) -> None:
         self.program = program
         self.exit_code: int | None = None
-        """Of the last process, once the program is over."""
+        """The exit code of the last process, once the program has ended for good."""
         self.restarts = 0
         self._registry = registry
         self._over = threading.Event()
@@ -78,22 +78,22 @@ class Supervised:
 
     @property
     def pid(self) -> int:
-        """Of its process, or of the last one."""
+        """The pid of the current process, or of the last one."""
         return self._process.pid
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Waits until it is over for good; its exit code, None when `timeout` seconds have passed."""
+        """Waits until the program ends for good. Returns its exit code, or None after `timeout` seconds."""
         self._over.wait(timeout)
         return self.exit_code
 
     def ask_to_end(self) -> None:
-        """SIGTERM, and no further restart."""
+        """Sends SIGTERM, and prevents further restarts."""
         with self._lock:
             self._ending.set()
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, and no further restart."""
+        """Sends SIGKILL, and prevents further restarts."""
         with self._lock:
             self._ending.set()
             self._process.send_signal(signal.SIGKILL)
@@ -116,7 +116,7 @@ class Supervised:
                 try:
                     process = self._process = self._started()
                 except OSError as error:
-                    self._note("it cannot be started again", error=str(error))
+                    self._note("the process cannot be restarted", error=str(error))
                     break
                 self.restarts += 1
             self._note(STARTED_AGAIN, exit_code=code, new_pid=process.pid)
@@ -124,7 +124,7 @@ class Supervised:
         self._over.set()
 
     def _note(self, event: str, **details: object) -> None:
-        """Into the log of the process: a terminal may show a table, and a notebook something else."""
+        """Writes to the log of the process, because the terminal may show a live table."""
         line = {"event": event, "process": self.program.title, "time": time.time(), **details}
         with contextlib.suppress(OSError), self.program.log.open("a") as log:
             log.write(json.dumps(line) + "\n")
@@ -133,7 +133,7 @@ class Supervised:
         program = self.program
         with program.log.open("ab") as log:
             return subprocess.Popen(
-                # -P: what lies in the current folder must not stand in for modules
+                # -P: a file in the working directory must not shadow a module
                 [sys.executable, "-P", *program.arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -144,7 +144,7 @@ class Supervised:
 
 
 def end_all(supervised: Iterable[Supervised], grace_s: float) -> None:
-    """Ends programs together: SIGTERM, and SIGKILL for those that are still there after the grace."""
+    """Stops programs together: sends SIGTERM, then SIGKILL to those that still run after the grace period."""
     programs = list(supervised)
     for program in programs:
         program.ask_to_end()
@@ -157,9 +157,9 @@ def end_all(supervised: Iterable[Supervised], grace_s: float) -> None:
 
 
 def end_leftovers(registry: Path, grace_s: float) -> None:
-    """Waits for registered processes that nobody keeps running any more, and kills those that outlast the grace.
+    """Waits for registered processes without a supervisor, and kills those that still run after the grace period.
 
-    They are children of those that were ended, or of a launcher that crashed, and end by themselves.
+    They are children of processes that were stopped, or of a launcher that crashed. They normally exit by themselves.
     """
     deadline = time.monotonic() + grace_s
     while left := _left(registry):
@@ -175,7 +175,7 @@ def end_leftovers(registry: Path, grace_s: float) -> None:
 
 
 def forget(registry: Path, pid: int) -> None:
-    """Removes the notes of a process that ended."""
+    """Removes the registry entry of a process that ended."""
     for note in registry.glob(f"*.{pid}.json"):
         note.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What `fedjobs run` shows: a live table on a terminal, a line for each event elsewhere."""
+"""The output of `fedjobs run` and `fedjobs watch`: a live table on a terminal, or one line for each event."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STYLES = {
 
 
 class View(Protocol):
-    """Where a run is shown."""
+    """Shows a run to the user."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -46,18 +46,18 @@ class View(Protocol):
 
 
 def view(console: Console, *, transfers: bool = True) -> View:
-    """A live table where the console can draw one, else lines.
+    """Returns a live table if the console supports one, else lines.
 
     Args:
-        console: Where to.
-        transfers: Whether bytes, and each round's time and silos, are told; a cluster's status has no room for them.
+        console: The console to write to.
+        transfers: Whether to show bytes, and the time and the silos of each round. A cluster's status lacks them.
     """
     kind = LiveTable if console.is_terminal or console.is_jupyter else Lines
     return kind(console, transfers=transfers)
 
 
 class LiveTable:
-    """Draws itself again four times a second. Thread-safe: each call replaces what is shown."""
+    """A live table that is redrawn four times a second. Thread-safe."""
 
     def __init__(self, console: Console, *, transfers: bool = True) -> None:
         self._transfers = transfers
@@ -89,7 +89,7 @@ class LiveTable:
 
 
 class Lines:
-    """A line for each event, with the time of day: for logs and pipes."""
+    """One line for each event, with the time of day, for logs and pipes."""
 
     def __init__(self, console: Console, *, transfers: bool = True) -> None:
         self._console = console
@@ -108,18 +108,18 @@ class Lines:
         self._rounds = status.rounds
 
     def event(self, event: ProgressEvent) -> None:
-        # Not wrapped and not marked up: a line is a line, and `[0]` is not a style.
+        # No wrapping and no markup: an event is one line, and `[0]` is not a style.
         text = line(event, self._rounds, transfers=self._transfers)
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def line(event: ProgressEvent, rounds: int = 0, *, transfers: bool = True) -> str:
-    """One event as text.
+    """Formats an event as one line.
 
     Args:
-        event: What happened.
-        rounds: To do, 0 where that is not known.
-        transfers: As of `view`.
+        event: The event.
+        rounds: The total number of rounds, or 0 if it is not known.
+        transfers: As in `view`.
     """
     at = time.strftime("%H:%M:%S", time.localtime(event.time))
     if isinstance(event, PhaseEvent):
@@ -141,7 +141,7 @@ def line(event: ProgressEvent, rounds: int = 0, *, transfers: bool = True) -> st
 def drawn(
     status: Status | None, rounds: list[RoundEvent], notes: list[str], *, transfers: bool = True
 ) -> RenderableType:
-    """All of the live table."""
+    """Returns the whole live table."""
     if status is None:
         return Text("Starting the coordinator ...", style="dim")
     parts: list[RenderableType] = [_headline(status), _silos(status, transfers)]

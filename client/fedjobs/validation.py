@@ -1,4 +1,4 @@
-"""Checks a job, and the silos that it is to run on, without starting anything."""
+"""Checks a job and the silo files that it runs with. Starts no processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fedjobs_worker.silo_files import SiloFile
 
 @dataclass(frozen=True)
 class Checked:
-    """A job and silos that fit each other.
+    """A job and silo files that passed the checks.
 
     Attributes:
-        job: As written, with defaults.
-        resolved: For these silos; its uid is a new one.
-        silos: Those of the file, in its order.
-        warnings: What need not be wrong, but may surprise.
+        job: The job with defaults.
+        resolved: The job resolved for these silos, with a new uid.
+        silos: The silo files, in the order of the YAML file.
+        warnings: Warnings for the user.
     """
 
     job: FederatedJob
@@ -34,7 +34,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class ReadDataset:
-    """A silo's dataset that was read: how much is in it, or what is wrong with it."""
+    """The size of a silo's dataset, or the problem with it."""
 
     silo: str
     dataset: str
@@ -44,7 +44,7 @@ class ReadDataset:
 
 
 def check_job(job: Path | Mapping[str, Any]) -> FederatedJob:
-    """The job of a file, or one that was made in Python.
+    """Returns the job of a file or a mapping.
 
     Raises:
         FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER.
@@ -53,15 +53,16 @@ def check_job(job: Path | Mapping[str, Any]) -> FederatedJob:
 
 
 def check(job: Path | Mapping[str, Any], silos: Path) -> Checked:
-    """A job together with the silos of a silos' file.
+    """Checks a job together with silo files.
 
     Args:
-        job: The job's file; or the job itself, whose relative paths are then relative to the working directory.
-        silos: The silos' file.
+        job: The path of the job file, or the job as a mapping. The paths in a mapping are relative to the working
+            directory.
+        silos: The path of the YAML file with the silo files.
 
     Raises:
-        FedjobsError: As `check_job`; INVALID_SILO_FILE; INVALID_JOB where the job names silos that are not there;
-            DATA_NOT_FOUND where fewer silos than the job needs offer its dataset.
+        FedjobsError: The errors of `check_job`. INVALID_SILO_FILE. INVALID_JOB if the job names silos that do not
+            exist. DATA_NOT_FOUND if fewer silos offer the dataset than the job needs.
     """
     manifest = check_job(job)
     described = silo_files.load_all(silos)
@@ -70,12 +71,12 @@ def check(job: Path | Mapping[str, Any], silos: Path) -> Checked:
     warnings = _missing_datasets(manifest, resolved, described)
     idle = sorted({silo.silo for silo in described} - set(resolved.silos))
     if idle:
-        warnings.append(f"{silos} describes silos that the job does not name: {', '.join(idle)}.")
+        warnings.append(f"{silos} has silos that the job does not use: {', '.join(idle)}.")
     return Checked(manifest, resolved, described, warnings)
 
 
 def read_data(checked: Checked) -> Iterator[ReadDataset]:
-    """Reads, one after the other, what the job would ask its silos for; a problem is told and not raised."""
+    """Reads the job's datasets, one silo after the other. Yields a problem instead of raising it."""
     from fedjobs_worker.data import datasets  # pyarrow takes a third of a second
 
     invited = (silo for silo in checked.silos if silo.silo in checked.resolved.silos)
@@ -100,9 +101,12 @@ def _missing_datasets(job: FederatedJob, resolved: ResolvedJob, silos: list[Silo
             continue
         names = ", ".join(silo.silo for silo in without)
         offered = ", ".join(sorted({name for silo in without for name in silo.datasets})) or "none"
-        what = f"dataset {dataset!r} is not offered by {names}; there they offer: {offered}."
+        what = f"The dataset {dataset!r} is missing in the silo files of {names}. Datasets in these files: {offered}."
         if len(invited) - len(without) < resolved.cohort.min_silos:
-            remedy = f"Add it to their files, or correct the job: it needs {resolved.cohort.min_silos} silos."
+            remedy = (
+                f"Add it to their silo files, or correct the dataset in the job. "
+                f"The job needs {resolved.cohort.min_silos} silos."
+            )
             raise FedjobsError(ErrorCode.DATA_NOT_FOUND, what, remedy)
         warnings.append(what)
     return warnings

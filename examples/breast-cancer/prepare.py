@@ -1,7 +1,7 @@
 """Writes scikit-learn's breast cancer data as the files of four clinics: `python examples/breast-cancer/prepare.py`.
 
-Real silos do not agree about details, and neither do these: clinic-b keeps Parquet, clinic-c has its columns in another
-order, and in one row of clinic-d somebody has typed a note where a number belongs. The same files come out every time.
+As with real silos, the files differ: clinic-b has Parquet files, clinic-c has its columns in another order, and one row
+of clinic-d has a note instead of a number. The script always writes the same files.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BAD_ROW, BAD_COLUMN, NOTE = 17, "mean_area", "see report"
 TEST_EVERY = 5
 LABEL = "malignant"
 
-# What is typical of each measurement, and by how much it varies: agreed on beforehand, so that no silo has to tell
-# anything about its patients before the training begins.
+# The typical value and the spread of each measurement, for standardisation. The silos agree on these constants, so that
+# no silo reveals statistics of its patients.
 MEASUREMENTS = {
     "mean_radius": (14, 3.5),
     "mean_texture": (19, 4.3),
@@ -82,7 +82,7 @@ def write(path: Path, rows: pa.Table) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Puts a note into a cell of a CSV file."""
+    """Replaces a number in a CSV file with a note."""
     lines = path.read_text().splitlines()
     cells = lines[BAD_ROW - 1].split(",")
     cells[[name.strip('"') for name in lines[0].split(",")].index(BAD_COLUMN)] = NOTE

@@ -1,8 +1,8 @@
-"""What the federated model of this example is worth: `python examples/digits/baselines.py [runs/digits]`.
+"""Compares the federated model with baselines: `python examples/digits/baselines.py [runs/digits]`.
 
-Trains the model of `job.yaml` with plain Keras, for as many passes over the data as the federated run makes: on the
-pooled training rows of all silos, which no silo would give away, and on those of each silo alone, which each could do
-without the others. All are tested on the pooled test rows. With the folder of a run, its model stands beside them.
+Trains the model of `job.yaml` with plain Keras, for as many passes over the data as the federated run makes. One
+baseline uses the pooled training rows of all silos. Each silo also has a baseline, which only uses its own rows. All
+models are tested on the pooled test rows. With the folder of a run, the script also tests the federated model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Writes scikit-learn's handwritten digits as the files of four silos: `python examples/digits/prepare.py`.
 
-The silos are as different as real ones: of different sizes, and each sees some digits far more often than others. Two
-of them keep CSV, two Parquet. Each holds back a fifth of its rows as test data. The same files come out every time.
+As with real silos, the data are unevenly distributed: the silos have different sizes, and each has some digits far more
+often than others. Two silos have CSV files and two have Parquet files. Each silo keeps a fifth of its rows as test
+data. The script always writes the same files.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from sklearn.datasets import load_digits
 SILOS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 PARQUET = ("hospital-c", "hospital-d")
 SIZES = (0.45, 0.25, 0.18, 0.12)
-"""Roughly the silos' shares of all rows."""
+"""The approximate shares of the silos."""
 HOME_DIGITS = ((0, 1, 2), (3, 4), (5, 6, 7), (8, 9))
 HOME_WEIGHT = 12.0
-"""How much likelier a digit goes to the silo that it is at home in."""
+"""The weight of a silo for its home digits. Its weight for other digits is 1."""
 TEST_EVERY = 5
 COLUMNS = [f"p{i}" for i in range(64)]
 LABEL = "digit"
 
 
 def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Features (float32 [n, 64], from 0 to 1) and labels (int32 [n]) of each silo."""
+    """Returns the features (float32 [n, 64], from 0 to 1) and the labels (int32 [n]) of each silo."""
     digits = load_digits()
     features = (digits.data / 16).astype(np.float32)  # pixels are from 0 to 16
     labels = digits.target.astype(np.int32)
@@ -45,7 +46,7 @@ def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def split(silo: tuple[np.ndarray, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """A silo's training and test rows."""
+    """Splits a silo's rows into training and test rows."""
     features, labels = silo
     test = np.arange(len(labels)) % TEST_EVERY == 0
     return (features[~test], labels[~test]), (features[test], labels[test])

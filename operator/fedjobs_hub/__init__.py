@@ -1,1 +1,1 @@
-"""The hub: the one service of a federation that silos know."""
+"""The hub: the service of a federation that silos connect to."""

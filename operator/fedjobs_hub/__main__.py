@@ -1,6 +1,6 @@
-"""The hub as a process: `python -m fedjobs_hub`.
+"""Runs the hub: `python -m fedjobs_hub`.
 
-Exit status: 0 ended by a signal; 4 it cannot start here; anything else is a crash.
+Exit status: 0 if a signal stopped the hub, 4 if it cannot start. Any other status means that it crashed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fedjobs_hub import command_line
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the hub until a signal ends it."""
+    """Runs the hub until a signal stops it."""
     return command_line.run(arguments, (__doc__ or "").splitlines()[0])
 
 

@@ -1,4 +1,4 @@
-"""A hub's process from its arguments to its exit status."""
+"""The command line of the hub."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from fedjobs_hub.settings import Lifetimes, Settings
 CANNOT_START = 4
 _DAY_S = 86_400
 _LONGEST_GRACE_S = 90 * _DAY_S
-"""Generations of issuers last a year; two must overlap by more than this without meeting a third."""
+"""Generations of issuers last a year. Two generations must overlap by more than this without reaching a third."""
 _LONGEST_BEAT_S = 30.0
 
 
 def run(arguments: list[str] | None, description: str) -> int:
-    """Runs the hub that the arguments ask for, until a signal ends it."""
+    """Runs the hub until a signal stops it. Returns the exit status."""
     options = _parse(arguments, description)
     logs.configure(debug=options.debug)
     heart = Heart()
@@ -43,13 +43,13 @@ def run(arguments: list[str] | None, description: str) -> int:
         sys.stderr.write(f"error {error.code.label}: {error.public}\n")
         return CANNOT_START
     except (ApiError, ConfigException) as error:
-        sys.stderr.write(f"The cluster cannot be used: {error}\n")
+        sys.stderr.write(f"Cannot access the cluster: {error}\n")
         return CANNOT_START
     return 0
 
 
 class Heart:
-    """Whether the event loop still goes round."""
+    """Checks whether the event loop still runs."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -58,7 +58,7 @@ class Heart:
         return time.monotonic() - self._last < _LONGEST_BEAT_S
 
     async def run(self) -> None:
-        """Never returns."""
+        """Records that the event loop runs, every second. Never returns."""
         while True:
             self._last = time.monotonic()
             await asyncio.sleep(1)
@@ -94,28 +94,34 @@ async def _run(options: argparse.Namespace, heart: Heart) -> None:
 def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_hub", description=description)
     add = parser.add_argument
-    add("--namespace", required=True, help="where the hub keeps what is its own")
-    add("--front-door-host", required=True, metavar="HOST", help="the name of the federation's front door")
-    add("--front-door-address", required=True, metavar="HOST:PORT", help="the front door as silos dial it")
+    add("--namespace", required=True, help="the hub's namespace, for its own objects")
+    add("--front-door-host", required=True, metavar="HOST", help="the host name of the federation's front door")
+    add("--front-door-address", required=True, metavar="HOST:PORT", help="the address that silos connect to")
     add("--operator-service-account", required=True, metavar="NAME", help="the operator's ServiceAccount")
-    add("--bind-address", default="0.0.0.0:8443", help="host:port for who has a certificate")
-    add("--enrolment-bind-address", default="0.0.0.0:8444", help="host:port for who has none")
-    add("--watch-namespace", action="append", default=[], help="namespace of jobs, may be repeated; default: all")
+    add("--bind-address", default="0.0.0.0:8443", help="host:port for callers with a certificate")
+    add("--enrolment-bind-address", default="0.0.0.0:8444", help="host:port for callers without a certificate")
+    add("--watch-namespace", action="append", default=[], help="namespace of jobs, can be repeated (default: all)")
     add(
         "--certificate-lifetime-seconds",
         type=_seconds,
         default=_DAY_S,
         metavar="SECONDS",
-        help="of agents, coordinators, operator",
+        help="lifetime of the certificates of agents, coordinators and the operator",
     )
     add(
         "--worker-certificate-lifetime-seconds",
         type=_seconds,
         default=3600,
         metavar="SECONDS",
-        help="of a worker's certificate",
+        help="lifetime of a worker's certificate",
     )
-    add("--token-lifetime-seconds", type=_seconds, default=7 * _DAY_S, metavar="SECONDS", help="of a silo's invitation")
+    add(
+        "--token-lifetime-seconds",
+        type=_seconds,
+        default=7 * _DAY_S,
+        metavar="SECONDS",
+        help="lifetime of the token in a silo's invitation",
+    )
     add(
         "--grace-period-seconds",
         type=_grace,
@@ -123,25 +129,25 @@ def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
         metavar="SECONDS",
         help="how long an expired certificate can be renewed",
     )
-    add("--silo-chart", default="helm/fedjobs-silo", help="the silo's chart, as helm install takes it")
-    add("--issuer", type=_issuer, metavar="KIND/NAME", help="of cert-manager, that signs the authority; default: none")
-    add("--metrics-bind-address", default="0.0.0.0:9090", help="host:port of /metrics")
-    add("--health-probe-bind-address", default="0.0.0.0:8080", help="host:port of /healthz")
-    add("--debug", action="store_true", help="log more")
+    add("--silo-chart", default="helm/fedjobs-silo", help="the silo chart in the helm install command of invitations")
+    add("--issuer", type=_issuer, metavar="KIND/NAME", help="the cert-manager issuer of the authority (default: none)")
+    add("--metrics-bind-address", default="0.0.0.0:9090", help="host:port for /metrics")
+    add("--health-probe-bind-address", default="0.0.0.0:8080", help="host:port for /healthz")
+    add("--debug", action="store_true", help="write more detailed logs")
     return parser.parse_args(arguments)
 
 
 def _seconds(text: str) -> int:
     seconds = int(text)
     if seconds < 1:
-        raise argparse.ArgumentTypeError("at least one second")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return seconds
 
 
 def _grace(text: str) -> int:
     seconds = int(text)
     if not 0 <= seconds <= _LONGEST_GRACE_S:
-        raise argparse.ArgumentTypeError(f"between 0 and {_LONGEST_GRACE_S}, which is 90 days")
+        raise argparse.ArgumentTypeError(f"must be between 0 and {_LONGEST_GRACE_S} (90 days)")
     return seconds
 
 

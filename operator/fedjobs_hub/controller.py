@@ -1,7 +1,7 @@
-"""What the hub looks after by itself: the authority, the invitations of silos, their statuses, and what is over.
+"""The hub's controller for the authority, the invitations and statuses of silos, and expired objects.
 
-Every hub of a federation does the same. What they write is decided from what is written down alone, and is written on
-condition that this is still so; so it does not matter which of them is first.
+Every hub of a federation runs this controller. Each write only depends on stored objects, and is conditional on their
+resource versions. So it does not matter which hub writes first.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from fedjobs_hub.settings import Settings
 
 _LOOK_EVERY_S, _SWEEP_EVERY_S = 5.0, 30.0
 _LEAST_S = 0.5
-"""Between two looks, however much changes."""
+"""The minimum interval between two reconciliations."""
 _LOG = structlog.get_logger(__name__)
 
 
 class Controller:
-    """Looks after things until it is cancelled.
+    """Reconciles until it is cancelled.
 
     Args:
-        api: Of the cluster.
-        settings: Of the federation.
-        seen: What was seen of the cluster.
-        issuing: Is given the authority as it is.
-        authority: Looks after that.
-        clock: The time.
+        api: The cluster's API.
+        settings: The settings of the federation.
+        seen: The caches of the cluster's objects.
+        issuing: Receives the current authority.
+        authority: Maintains the authority.
+        clock: Returns the time.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Controller:
         self._clock = clock
 
     async def run(self) -> None:
-        """Never returns."""
+        """Runs all control loops. Never returns."""
         await asyncio.gather(
             self._again(self._look_after_silos, _LOOK_EVERY_S, at_changes=True),
             self._again(self._look_after_authority, _LOOK_EVERY_S),
@@ -92,7 +92,7 @@ class Controller:
             connected += lease is not None and lease.is_connected(now)
             try:
                 await self._look_after_silo(silo, lease, now)
-            except Exception as error:  # one silo's trouble is not the others'
+            except Exception as error:  # an error for one silo must not affect the others
                 _failed(error, silo=silo.name)
         metrics.SILOS.labels("connected").set(connected)
         metrics.SILOS.labels("all").set(len(list(self._seen.silos)))
@@ -109,7 +109,7 @@ class Controller:
                 self._seen.silos.answered(body)
 
     def _invite(self, name: str) -> None:
-        """Makes a token for a silo. First the Secret, then its hash: a hub that ends in between has lost nothing."""
+        """Creates a token for a silo. Writes the Secret before the hash in the Silo, so that a crash loses nothing."""
         body = self._api.get(Resource.SILO, None, name)
         if body is None:
             return
@@ -118,7 +118,7 @@ class Controller:
             return
         invitation = self._invitation(silo)
         if invitation is None:
-            return  # another hub is at it
+            return  # another hub is creating the invitation
         change = {
             "enrolment": {**_ALL_NONE, **invitation.enrolment().model_dump(by_alias=True, exclude_none=True)},
             "certificateExpirationTime": None,
@@ -127,7 +127,7 @@ class Controller:
             _LOG.info("a silo is invited", silo=name, secret=invitation.name)
 
     def _invitation(self, silo: KnownSilo) -> silo_invitations.SiloInvitation | None:
-        """The Secret of the invitation that is wanted: the one that is there, or a new one in its place."""
+        """Returns the silo's current invitation. Replaces an outdated Secret. None if another hub was faster."""
         namespace = self._settings.own_namespace
         found = self._api.get(Resource.SECRET, namespace, names.invitation(silo.name))
         if found is not None:
@@ -140,13 +140,13 @@ class Controller:
         return None if made is None else silo_invitations.parsed(made)
 
     def _end_invitation(self, invitation: silo_invitations.SiloInvitation, now: Time) -> None:
-        """Deletes it, unless the Silo itself says otherwise: another hub may have made it a moment ago."""
+        """Deletes an invitation, unless the stored Silo needs it: another hub may have just created it."""
         body = self._api.get(Resource.SILO, None, invitation.silo)
         if invitation.is_over(None if body is None else silos.parsed(body), now):
             self._api.delete(Resource.SECRET, self._settings.own_namespace, invitation.name, uid=invitation.uid)
 
     async def _sweep(self) -> None:
-        """Deletes invitations and workers' Leases that are over."""
+        """Deletes expired or used invitations, and expired Leases of workers."""
         now, namespace = self._clock(), self._settings.own_namespace
         found, _ = await asyncio.to_thread(self._api.all, Resource.SECRET, namespace, names.INVITATIONS)
         for body in found:
@@ -167,4 +167,4 @@ _ALL_NONE = {"tokenHash": None, "tokenExpirationTime": None, "lastHandledInviteA
 def _failed(error: Exception, **about: str) -> None:
     metrics.FAILURES.inc()
     expected = isinstance(error, ApiError | FedjobsError)
-    (_LOG.warning if expected else _LOG.exception)("a look failed; it is tried again", error=str(error), **about)
+    (_LOG.warning if expected else _LOG.exception)("a reconciliation failed; retrying", error=str(error), **about)

@@ -1,4 +1,4 @@
-"""The hub as a whole."""
+"""Runs the hub: its caches, servers and controller."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from fedjobs_hub.settings import Settings
 
 _GRACE_S = 5.0
 _THREADS = 24
-"""For calls to the cluster, which block."""
+"""The number of threads for calls to the cluster, which block."""
 _LOG = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to listen, `host:port` each; port 0 chooses one."""
+    """The addresses to listen on, as `host:port`. Port 0 chooses a free port."""
 
     hub: str
     enrolment: str
 
 
 async def run(api: ClusterApi, settings: Settings, make: MakeIssuer, ports: Ports, stopping: asyncio.Event) -> None:
-    """Runs a hub until it is to stop. It listens once it has seen everything that it decides from.
+    """Runs a hub until `stopping` is set. The hub listens when its caches are synced.
 
     Args:
-        api: Of the cluster.
-        settings: Of the federation.
-        make: Makes an issuer.
-        ports: Where to listen.
-        stopping: Is set when it is to stop.
+        api: The cluster's API.
+        settings: The settings of the federation.
+        make: Creates an issuer.
+        ports: The addresses to listen on.
+        stopping: Stops the hub when it is set.
 
     Raises:
         FedjobsError: PORT_IN_USE.
-        ApiError: The cluster refuses, or does not answer, at the start.
+        ApiError: The cluster rejects a call or does not answer during the start.
     """
     import_what_threads_need()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "calls"))

@@ -1,11 +1,11 @@
-"""What the hub measures of itself."""
+"""The Prometheus metrics of the hub."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 REGISTRY = CollectorRegistry()
 CALLS = Counter(
-    "fedjobs_hub_requests_total", "Calls, by how they ended: OK, or a code of the catalogue.", ["method", "code"],
+    "fedjobs_hub_requests_total", "Calls by outcome: OK, or a code of the error catalogue.", ["method", "code"],
     registry=REGISTRY,
 )  # fmt: skip
-SILOS = Gauge("fedjobs_silos", "Silos, by whether their agents answer.", ["state"], registry=REGISTRY)
-FAILURES = Counter("fedjobs_hub_reconcile_errors_total", "Looks at what is kept that failed.", registry=REGISTRY)
+SILOS = Gauge("fedjobs_silos", "Silos, in total and with a connected agent.", ["state"], registry=REGISTRY)
+FAILURES = Counter("fedjobs_hub_reconcile_errors_total", "Failed reconciliations.", registry=REGISTRY)

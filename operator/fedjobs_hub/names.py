@@ -1,4 +1,4 @@
-"""Names, labels and annotations of what the hub keeps in its cluster."""
+"""Names, labels and annotations of the hub's objects."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from fedjobs_api.names import INVITE_AGAIN, JOB_UID, SERVERS_TRUST, TRUST
 from fedjobs_api.names import silo_invitation as invitation
 
 __all__ = ["AUDIENCE", "INVITE_AGAIN", "JOB_UID", "SERVERS_TRUST", "TRUST", "invitation"]
-"""Names that others read are the operator's, so that a hub and who asks it cannot differ."""
+"""Names that other components read are defined in `fedjobs_api`, so that they cannot differ."""
 
 FIELD_MANAGER = "fedjobs-hub"
 
 AUTHORITY = "fedjobs-authority"
-"""The Secret with the issuers' keys, which nobody else may read."""
+"""The Secret with the issuers' keys. Only the hub may read it."""
 SILOS_TRUST = "silos.crt"
-"""Beside SERVERS_TRUST in the ConfigMap of issuers."""
+"""A key in the ConfigMap of trusted issuers, like SERVERS_TRUST."""
 
 LABELS = {"app.kubernetes.io/name": "fedjobs", "app.kubernetes.io/managed-by": FIELD_MANAGER}
 ROLE = "fedjobs.dev/hub-role"
-"""What an object of the hub is: an agent's Lease, a worker's Lease, a silo's invitation."""
+"""The label for the kind of an object: an agent's Lease, a worker's Lease or a silo's invitation."""
 AGENT, WORKER, INVITATION = "agent", "worker", "invitation"
 INVITATIONS = f"{ROLE}={INVITATION}"
 SILO = "fedjobs.dev/silo"
 
 ROTATE, ROTATED = "fedjobs.dev/rotate", "fedjobs.dev/rotated"
-"""Annotations of the authority: any new value asks for a new generation; the value that has been answered."""
+"""Annotations of the authority. A new value of the first requests a new generation. The second has the last value that
+was carried out."""
 AGENT_KEY = "fedjobs.dev/agent-key"
-"""Annotation of a worker's Lease: fingerprint of the key of the agent that asked for it."""
+"""An annotation of a worker's Lease with the fingerprint of the key of the agent that requested it."""
 
 
 def agent_lease(silo: str) -> str:
-    """The Lease that the newest agent of a silo holds."""
+    """Returns the name of the Lease that the newest agent of a silo holds."""
     return f"fedjobs-silo-{silo}"
 
 
 def worker_lease(token_hash: str) -> str:
-    """The Lease of one worker's token; the first key that uses the token holds it."""
+    """Returns the name of the Lease for a worker's token. The first key that uses the token holds the Lease."""
     return f"fedjobs-worker-{token_hash}"

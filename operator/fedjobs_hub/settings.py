@@ -1,4 +1,4 @@
-"""What the hub is told when it starts."""
+"""The settings of the hub."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long what the hub gives out is good for.
+    """The lifetimes of certificates and tokens.
 
     Attributes:
-        certificate: Of agents, coordinators, the operator and the hub itself.
-        worker: Of a worker's certificate.
-        token: Of a silo's invitation.
-        grace: After an agent's certificate has expired, for as long its key still counts.
+        certificate: The lifetime of the certificates of agents, coordinators, the operator and the hub.
+        worker: The lifetime of a worker's certificate.
+        token: The lifetime of the token in a silo's invitation.
+        grace: How long an agent can renew its certificate after it has expired.
     """
 
     certificate: datetime.timedelta = datetime.timedelta(days=1)
@@ -24,30 +24,30 @@ class Lifetimes:
 
     @property
     def overlap(self) -> datetime.timedelta:
-        """How long a new generation of issuers is trusted before it issues.
+        """How long a new generation of issuers is trusted before it issues certificates.
 
-        A silo that was away for the whole time of grace has then learnt of it with the renewal before or after.
+        This is long enough that even a silo that was away for the whole grace period has received the new trust.
         """
         return self.certificate + self.grace
 
     @property
     def longest(self) -> datetime.timedelta:
-        """The longest life of a certificate."""
+        """The longest lifetime of a certificate."""
         return max(self.certificate, self.worker)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one hub has in common with all others of its federation.
+    """The settings that all hubs of a federation share.
 
     Attributes:
-        own_namespace: Where it keeps what is its own.
-        front_door: The name of the federation's front door.
-        address: `host:port` of the front door, as silos dial it.
+        own_namespace: The namespace of the hub's objects.
+        front_door: The host name of the federation's front door.
+        address: The `host:port` of the front door that silos connect to.
         operator_account: The operator's ServiceAccount in the same namespace.
-        namespaces: Of the jobs; empty: all.
-        lifetimes: Of what it gives out.
-        silo_chart: What `helm install` takes for a silo's chart.
+        namespaces: The namespaces of jobs. Empty for all namespaces.
+        lifetimes: The lifetimes of certificates and tokens.
+        silo_chart: The silo chart in the `helm install` command of an invitation.
     """
 
     own_namespace: str

@@ -88,7 +88,7 @@ def test_while_the_hub_is_away_workers_go_on_also_without_the_agent(
     federation.door.cut()
     agent.kill()
     agent.start()
-    until(lambda: agent.says("the hub is asked again soon"))
+    until(lambda: agent.says("a call to the hub failed"))
     assert silo.worker()["metadata"]["uid"] == uid
     federation.federation.start_hub(ports=ports)
     federation.invite("other")
@@ -117,7 +117,7 @@ def test_of_two_agents_the_newer_one_stays(federation: AgentFederation, silo: Si
     uid = silo.worker()["metadata"]["uid"]
     new = started(folder="another")
     assert old.process.wait(60) == 5
-    until(lambda: old.says("another one of the same silo is there"))
+    until(lambda: old.says("another agent of the same silo has replaced it"))
     until(lambda: new.says("connected to the hub"))
     federation.invite("other")
     silo.worker("other")
@@ -186,7 +186,7 @@ def test_a_required_gpu_that_is_not_free_is_a_decline(
         silo.no_node_is_free("0/1 nodes are available: 1 Insufficient example.org/gpu.")
         decline = the_decline(coordinator, uid)
         assert decline.rule == "gpu"
-        assert "none was free: 0/1 nodes are available" in decline.message
+        assert "had no free GPU: 0/1 nodes are available" in decline.message
         until(lambda: not silo.workers())
 
 

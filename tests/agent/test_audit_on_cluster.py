@@ -65,7 +65,7 @@ def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_gone(
     silo.the_session_ends("Complete")
     federation.withdraw()
     agent.start()
-    until(lambda: agent.says("is kept until its log can be read"))
+    until(lambda: agent.says("because its log cannot be read"))
     assert silo.worker()
     kubelet.broken = False
     until(lambda: not silo.workers())

@@ -28,7 +28,7 @@ def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being
     with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
         decline = the_decline(coordinator, uid)
     assert decline.rule == "cluster"
-    assert decline.message.startswith("In silo hospital-a the worker cannot start: the cluster refuses to make it.")
+    assert decline.message.startswith("The worker of silo hospital-a cannot start: the cluster rejects its Job.")
     assert 'reconciles_total{outcome="error"} 0.0' not in agent.get("/metrics")
     # No token lies around for a worker that there is not.
     assert silo.kubectl("get", "secrets", "-l", "fedjobs.dev/job=digits", "-o", "name") == ""
@@ -41,9 +41,9 @@ def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being
 @pytest.mark.parametrize(
     ("why", "said"),
     [
-        ("image", "ImagePullBackOff of its container session"),
+        ("image", "ImagePullBackOff in its container session"),
         ("node", "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu."),
-        ("volume", "its containers are not started (FailedMount)"),
+        ("volume", "its containers have not started (FailedMount)"),
     ],
 )
 def test_why_a_worker_cannot_start_is_told_and_it_is_waited_for(

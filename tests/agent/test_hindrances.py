@@ -17,7 +17,7 @@ INVITATION = an_invitation()
 WORKER = a_worker(INVITATION)
 PATIENCE = 120.0
 GPUS = Gpus(True, 60, {}, "example.org/gpu")
-IMAGE = "ImagePullBackOff of its container session"
+IMAGE = "ImagePullBackOff in its container session"
 
 
 class Known:
@@ -82,7 +82,7 @@ def test_it_is_told_when_it_has_lasted(looks: Looks) -> None:
     assert looks.hindrances.again_in_s == PATIENCE
     assert looks.at(PATIENCE - 1, pod) == ""
     told = looks.at(PATIENCE, pod)
-    assert told == f"In silo {SILO} the worker cannot start: {IMAGE}. Its people can see more there."
+    assert told == f"The worker of silo {SILO} cannot start: {IMAGE}. The silo's administrator can see the details."
     assert looks.hindrances.again_in_s is None
     assert looks.at(PATIENCE + 1, a_pod(WORKER)) == ""
 

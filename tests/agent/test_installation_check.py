@@ -50,8 +50,8 @@ def test_a_file_and_its_data_are_looked_at(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "rows.csv").write_text("a\n1\n")
     assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
     said = capsys.readouterr().out
-    assert "the file of silo hospital-a is valid; it offers digits" in said
-    assert "there is no token" in said
+    assert "The file of silo hospital-a is valid. Datasets: digits." in said
+    assert "There is no token" in said
 
 
 def test_data_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +60,7 @@ def test_data_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_front_door_that_does_not_answer_is_named() -> None:
-    with pytest.raises(FedjobsError, match=f"{FRONT_DOOR} does not answer at 127.0.0.1:1 within"):
+    with pytest.raises(FedjobsError, match=f"{FRONT_DOOR} did not answer at 127.0.0.1:1 within"):
         check_way(TOKEN, "127.0.0.1:1", timeout_s=0.5)
 
 
@@ -116,4 +116,4 @@ def test_the_way_to_a_real_hub_is_open_also_through_a_proxy(
         monkeypatch.setenv("https_proxy", proxy.url)
         assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"), token)) == 0
         assert proxy.asked == ["nowhere.example.org:443"]
-    assert f"the front door {FRONT_DOOR} answers at nowhere.example.org:443" in capsys.readouterr().out
+    assert f"The front door {FRONT_DOOR} answers at nowhere.example.org:443" in capsys.readouterr().out

@@ -110,7 +110,7 @@ def test_a_token_that_is_refused_is_said_and_ends_it(machine: Machine, federatio
     assert machine.process is not None
     assert machine.process.wait(60) == 4
     last = machine.log.read_text().splitlines()[-1]
-    assert "is none of a silo of this name" in last
+    assert "does not belong to an invited silo with this name" in last
     assert token.secret not in machine.log.read_text()
 
 
@@ -135,10 +135,10 @@ def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> Non
     ("words", "code", "said"),
     [
         (["none.yaml"], 3, "none.yaml cannot be read"),
-        (["silo.yaml", "--dial", "localhost"], 2, "'localhost' is not HOST:PORT."),
-        (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "'127.0.0.1:99999' is not HOST:PORT."),
+        (["silo.yaml", "--dial", "localhost"], 2, "'localhost' is not of the form HOST:PORT."),
+        (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "is not of the form HOST:PORT."),
         (["silo.yaml", "--dir", "silo.yaml"], 4, "silo.yaml cannot be used: File exists"),
-        (["silo.yaml", "--token-file", "none"], 4, "Put the token that the federation sent into"),
+        (["silo.yaml", "--token-file", "none"], 4, "Put the token of the federation's invitation into"),
         (["silo.yaml", "--token-file", "silo.yaml"], 4, "This is no token of a silo's invitation."),
         (["silo.yaml", "--token-file", "bytes"], 4, "bytes cannot be read"),
     ],

@@ -74,7 +74,7 @@ def test_the_last_word_is_that_of_the_session() -> None:
         ({"phase": "Running", "containerStatuses": [{"name": "session", "state": {"running": {}}}]}, ""),
         ({"phase": "Succeeded"}, ""),
         ({"containerStatuses": [WAITING | {"state": {"waiting": {"reason": "ContainerCreating"}}}]}, NOT_STARTED),
-        ({"containerStatuses": [WAITING]}, "ImagePullBackOff of its container session"),
+        ({"containerStatuses": [WAITING]}, "ImagePullBackOff in its container session"),
         (
             {
                 "initContainerStatuses": [
@@ -82,7 +82,7 @@ def test_the_last_word_is_that_of_the_session() -> None:
                 ],
                 "containerStatuses": [WAITING | {"state": {"waiting": {"reason": "PodInitializing"}}}],
             },
-            "CrashLoopBackOff of its container runner",
+            "CrashLoopBackOff in its container runner",
         ),
         (
             {

@@ -63,7 +63,7 @@ def test_each_invitation_has_a_worker_of_its_own() -> None:
 
 def test_a_worker_ends_with_its_invitation() -> None:
     worker = a_worker(an_invitation())
-    assert the_action(planned(workers=[worker])) == End(worker, "its invitation is gone")
+    assert the_action(planned(workers=[worker])) == End(worker, "its invitation was withdrawn")
 
 
 def test_a_worker_that_is_ending_is_waited_for() -> None:
@@ -76,9 +76,7 @@ def test_a_worker_that_is_ending_is_waited_for() -> None:
 def test_an_invitation_that_is_made_again_gets_a_new_worker() -> None:
     invitation = an_invitation()
     worker = a_worker(invitation)
-    assert the_action(planned(invitation.made_again(), workers=[worker])) == End(
-        worker, "its invitation was made again"
-    )
+    assert the_action(planned(invitation.made_again(), workers=[worker])) == End(worker, "its invitation changed")
     ended = a_worker(invitation, finished_at=NOW, succeeded=True)
     pods = [a_pod_that_said(ended, Outcome.COMPLETE)]
     assert isinstance(the_action(planned(invitation.made_again(), workers=[ended], pods=pods)), End)
@@ -97,7 +95,7 @@ def test_a_suspended_one_is_made_again_where_its_invitation_stands() -> None:
     pods = [a_pod_that_said(worker, Outcome.SUSPENDED)]
     assert planned(invitation, workers=[worker], pods=pods) == Plan([], AGAIN_AFTER_S)
     later = planned(invitation, workers=[worker], pods=pods, now=NOW + AGAIN_AFTER_S)
-    assert the_action(later) == End(worker, "it ended, and its invitation still stands")
+    assert the_action(later) == End(worker, "it ended, but its invitation is still current")
 
 
 @pytest.mark.parametrize("succeeded", [True, False])
@@ -125,7 +123,7 @@ def test_a_silo_without_gpus_says_so_or_declines() -> None:
     assert the_action(planned(preferring)) == Start(preferring.received, device_note=NO_GPU_HERE)
     action = the_action(planned(requiring))
     assert isinstance(action, Decline)
-    assert (action.rule, action.message) == ("gpu", "The job requires a GPU, and silo hospital-a has none.")
+    assert (action.rule, action.message) == ("gpu", "The job requires a GPU, but silo hospital-a has none.")
 
 
 @pytest.mark.parametrize("invitation", [an_invitation().preferring_gpu(), an_invitation().requiring_gpu()])
@@ -188,7 +186,7 @@ def test_where_no_gpu_was_free_the_worker_is_made_without_or_declined() -> None:
     assert action == Start(preferring.received, device_note=NO_GPU_FREE)
     action = the_action(planned(requiring, gpus=True, given_up=given_up))
     assert isinstance(action, Decline)
-    assert action.message.endswith("none was free: 0/1 nodes are available")
+    assert action.message.endswith("had no free GPU: 0/1 nodes are available")
 
 
 def test_a_worker_on_a_lost_node_is_not_waited_for() -> None:
@@ -212,7 +210,7 @@ def test_a_worker_whose_token_is_of_no_use_is_made_again_but_not_at_once(code: s
     pods = [a_pod(worker, last_word=refused, spoke_at=NOW)]
     assert planned(invitation, workers=[worker], pods=pods) == Plan([], NEW_TOKEN_AFTER_S)
     late = planned(invitation, workers=[worker], pods=pods, now=NOW + NEW_TOKEN_AFTER_S)
-    assert the_action(late) == End(worker, "its token is of no use any more")
+    assert the_action(late) == End(worker, "its token is no longer valid")
 
 
 def test_another_error_of_a_session_is_the_kubelets_to_try_again() -> None:

@@ -91,7 +91,7 @@ def test_validate_checks_the_silos_too(job: Path, tmp_path: Path) -> None:
     silos.write_text("silo: hospital-a\n---\nsilo: hospital-b\n")
     shown = fedjobs("validate", job, "--silos", silos)
     assert shown.exit_code == Exit.INVALID_FILE
-    assert "'digits' is not offered by hospital-a, hospital-b" in shown.stderr
+    assert "'digits' is missing in the silo files of hospital-a, hospital-b" in shown.stderr
 
 
 def test_validate_reads_the_data_only_when_asked_to(job: Path, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_ps_lists_what_lives(run: ARun) -> None:
 
 def test_ps_of_a_run_that_is_over_lists_nothing(run: ARun) -> None:
     assert json.loads(fedjobs("ps", run.folder.root, "--json").stdout) == []
-    assert "no process" in fedjobs("ps", run.folder.root).output
+    assert "No processes of" in fedjobs("ps", run.folder.root).output
 
 
 def test_version_names_the_protocol_too() -> None:

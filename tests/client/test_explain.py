@@ -60,8 +60,8 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
 def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explained) -> None:
     assert explained.lines[:3] == [
         "job digits",
-        "  asked for by alice@example.org",
-        "  asks for digits; at most 20 rounds; rounds of 4 silos or more",
+        "  requested by alice@example.org",
+        "  datasets: digits; at most 20 rounds; at least 4 silos in each round",
     ]
     assert explained.about("hospital-a")[0] == "  silo hospital-a takes part"
     assert explained.about("hospital-b")[0].startswith(
@@ -72,7 +72,7 @@ def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explaine
 def test_each_half_of_a_policy_is_said_once(explained: Explained) -> None:
     assert explained.lines.count("    enforced by the silo:") == len(SILOS)
     assert "      requested by bob@example.org" in explained.lines
-    assert "      at least 5 local clients in what goes up" in explained.lines
+    assert "      at least 5 local clients in each accumulator" in explained.lines
     assert "      at least 2 silos in a round" in explained.lines
 
 
@@ -81,14 +81,14 @@ def test_it_says_what_comes_down_what_is_run_what_goes_up_and_what_silos_say_to_
     digest = digests.digest(saved.read_bytes())
     assert saved.name == f"{digest}.shard"
     assert any(line.startswith(f"computation {digest}") for line in explained.lines)
-    assert any(line.startswith("  comes down: ") for line in explained.lines)
+    assert any(line.startswith("  receives: ") for line in explained.lines)
     assert "  reads digits: for each local client" in explained.lines
     assert any(
-        line.startswith("  goes up: ") and "accumulated over the local clients" in line for line in explained.lines
+        line.startswith("  sends: ") and "accumulated over the local clients" in line for line in explained.lines
     )
-    assert explained.about("hospital-a")[1] == "  silo hospital-a lets it run"
+    assert explained.about("hospital-a")[1] == "  silo hospital-a allows it"
     assert "refuses it: policy.computations.operations: The computation uses MatMul" in explained.about("hospital-c")[1]
-    assert explained.about("hospital-d")[1] == "  silo hospital-d waits for a person to approve it"
+    assert explained.about("hospital-d")[1] == "  silo hospital-d requires approval first"
 
 
 def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explained) -> None:
@@ -97,11 +97,11 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     assert (done.returncode, done.stderr) == (Exit.DONE, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"computation {saved.stem}"
-    assert "  silo hospital-d waits for a person to approve it" in lines
+    assert "  silo hospital-d requires approval first" in lines
     assert "      at least 2 silos in a round" in lines
     assert "  runs: " in done.stdout
-    assert [line for line in lines if line.startswith("  goes up: ")] == [
-        line for line in explained.lines if line.startswith("  goes up: ")
+    assert [line for line in lines if line.startswith("  sends: ")] == [
+        line for line in explained.lines if line.startswith("  sends: ")
     ]
 
 
@@ -110,7 +110,7 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     [
         ("none.yaml", None, "none.yaml"),
         ("none.shard", None, "none.shard cannot be read: No such file or directory."),
-        ("x.shard", "no shard", "x.shard is no shard: "),
+        ("x.shard", "no shard", "x.shard is not a shard: "),
         ("job.yaml", "kind: FederatedJob", "apiVersion"),
     ],
     ids=["no job", "no shard", "not a shard", "not a job"],

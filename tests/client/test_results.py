@@ -53,7 +53,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there_cannot_be_loaded_and_says_why(run: ARun) -> None:
-    with pytest.raises(FedjobsError, match="has no model in the form 'keras'"):
+    with pytest.raises(FedjobsError, match="has no model in the format 'keras'"):
         results.read(run.with_rounds(1).folder.root).load_model()
 
 

@@ -53,7 +53,7 @@ def test_another_job_in_the_folder_is_refused_by_what_differs(folder: RunFolder)
     with pytest.raises(FedjobsError) as caught:
         run_folder_layout.lay_out(folder, a_job(rounds=30))
     assert caught.value.code is ErrorCode.INVALID_JOB
-    assert "spec.program.parameters.rounds is 20 there and 30 here" in caught.value.message
+    assert "spec.program.parameters.rounds is 20 in the existing job and 30 in the given one" in caught.value.message
     assert str(folder.root) in caught.value.message
 
 
@@ -103,5 +103,8 @@ def test_one_run_at_a_time_works_in_a_folder(folder: RunFolder) -> None:
 
 def test_a_file_where_the_folder_should_be_is_an_error_not_a_stack_trace(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FedjobsError, match="cannot be used"), run_folder_layout.locked(RunFolder(tmp_path / "file")):
+    with (
+        pytest.raises(FedjobsError, match="Cannot use the run's folder"),
+        run_folder_layout.locked(RunFolder(tmp_path / "file")),
+    ):
         pass

@@ -132,7 +132,7 @@ def test_ctrl_c_ends_a_run_and_the_same_call_goes_on(silos: Path, out: Path) -> 
     thread.join()
     uid = ResolvedJob.model_validate_json((out / "job.json").read_bytes()).uid
     assert outcome.exit_code == 130
-    assert "The same command goes on" in outcome.message
+    assert "Run the same command again" in outcome.message
     assert signal.getsignal(signal.SIGINT) is before
 
     phases: list[Phase] = []
@@ -160,7 +160,7 @@ def test_nothing_is_left_when_the_one_who_runs_it_is_killed(silos: Path, out: Pa
 def test_another_job_in_the_folder_is_refused(silos: Path, out: Path) -> None:
     fakes.script(out, 0)
     runs.run(a_manifest(rounds=2), silos, out)
-    with pytest.raises(FedjobsError, match=r"parameters\.rounds is 2 there and 3 here"):
+    with pytest.raises(FedjobsError, match=r"parameters\.rounds is 2 in the existing job and 3 in the given one"):
         runs.run(a_manifest(rounds=3), silos, out)
 
 

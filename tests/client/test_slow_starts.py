@@ -28,7 +28,7 @@ def test_a_slow_one_is_told_of_every_thirty_seconds_with_the_log_to_look_at() ->
     start.message(a_status(), 101)
     first, between, second = said(start, a_status(), 131, 160.9, 161)
     assert (first, between) == (
-        "The coordinator is still importing TensorFlow Federated and the program, after 30 s. Its log is"
+        "The coordinator is still importing TensorFlow Federated and the program after 30 s. Its log is"
         " runs/digits/logs/coordinator.log.",
         "",
     )
@@ -36,7 +36,7 @@ def test_a_slow_one_is_told_of_every_thirty_seconds_with_the_log_to_look_at() ->
 
 
 def test_one_that_does_not_even_come_up_is_told_of() -> None:
-    assert "is not up yet, after 30 s" in SlowStart(LOG, 100).message(None, 130)
+    assert "has not started yet after 30 s" in SlowStart(LOG, 100).message(None, 130)
 
 
 def test_each_start_is_timed_anew() -> None:

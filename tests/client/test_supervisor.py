@@ -45,7 +45,7 @@ def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: starts(tmp_path) == 2)
     assert supervised.pid != first
-    assert "it ended, and was started again" in (tmp_path / "worker.log").read_text()
+    assert "the process ended and was restarted" in (tmp_path / "worker.log").read_text()
     end_all([supervised], 10)
     assert not psutil.pid_exists(supervised.pid)
 

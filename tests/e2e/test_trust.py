@@ -99,7 +99,7 @@ def test_of_two_agents_the_newer_wins_and_nothing_is_counted_twice(federation: F
 
 def says_that_it_is_superseded(site: Site, pod: str) -> bool:
     now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
-    return "another one of the same silo is there" in now.stdout + before.stdout
+    return "another agent of the same silo has replaced it" in now.stdout + before.stdout
 
 
 def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: Path) -> None:

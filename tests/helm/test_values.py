@@ -19,7 +19,7 @@ def test_the_chart_is_well_formed(helm: Helm) -> None:
 
 def test_one_is_enough_and_no_other_must_be_given(helm: Helm) -> None:
     template = ("template", "fedjobs", str(CHART), "--kube-version=1.34")
-    with pytest.raises(HelmError, match=re.escape("frontDoor.host is missing")):
+    with pytest.raises(HelmError, match=re.escape("frontDoor.host is not set")):
         helm(*template)
     assert helm(*template, "--set", "frontDoor.host=fedjobs.example.org")
 

@@ -68,7 +68,7 @@ def test_of_two_agents_the_newer_wins_and_the_older_hears_why_in_its_poll(federa
         newer.announce(an_announcement("agent-2"))
         refused = refusal(lambda: waiting.result(20))
         assert refused.code is ErrorCode.SESSION_SUPERSEDED
-        assert "Another agent of silo twofold, agent-2, has announced itself" in refused.message
+        assert "Another agent of silo twofold, agent-2, announced itself" in refused.message
         assert newer.pull_invitations("agent-2", "").tag == tag
         assert code(lambda: older.pull_invitations("agent-1", "")) is ErrorCode.SESSION_SUPERSEDED
 

@@ -117,7 +117,7 @@ def _renewed(hub: HubClient, federation: Federation, identity: Any) -> bool:
     [
         (lambda _: {"conditions": [condition("Denied", "True", "Policy", "not here")]}, "not here"),
         (lambda _: {"conditions": [condition("Ready", "False", "Failed", "Vault is sealed")]}, "Vault is sealed"),
-        (lambda body: Root().answer({**body, "spec": {**body["spec"], "isCA": False}}), "not an authority"),
+        (lambda body: Root().answer({**body, "spec": {**body["spec"], "isCA": False}}), "not a CA certificate"),
     ],
 )
 def test_a_hub_that_is_not_signed_for_says_so_and_does_not_start(

@@ -71,4 +71,4 @@ def test_a_silo_that_is_not_there_is_an_error_with_the_closest_name(federation: 
 
 def test_a_label_that_is_none_is_an_error(federation: Federation) -> None:
     shown = types(federation, "invite", "hospital-u", "--label", "eu")
-    assert (shown.exit_code, "'eu' is no label" in shown.stderr) == (Exit.INVALID_FILE, True)
+    assert (shown.exit_code, "'eu' is not of the form KEY=VALUE" in shown.stderr) == (Exit.INVALID_FILE, True)

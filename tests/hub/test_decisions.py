@@ -48,7 +48,7 @@ def test_a_workers_token_is_its_first_keys() -> None:
 
 def test_a_workers_lease_ends_with_its_token_and_then_with_its_certificate() -> None:
     assert (a_worker().ends, a_worker(KEY).ends) == (NOW + DAY, NOW + HOUR)
-    with pytest.raises(FedjobsError, match=r"ended at 2026-01-31T13:00:00Z"):
+    with pytest.raises(FedjobsError, match=r"expired at 2026-01-31T13:00:00Z"):
         worker_leases.check_use(a_worker(KEY), KEY, NOW + 2 * HOUR)
     with pytest.raises(FedjobsError) as refused:
         worker_leases.check_use(None, KEY, NOW)
@@ -59,7 +59,7 @@ def test_workers_of_an_earlier_silo_or_an_earlier_key_do_not_count() -> None:
     anew = a_silo().enrolled(KEY)
     anew.metadata["uid"] = "another"
     for silo in (anew.known(), a_silo().enrolled(OTHER_KEY).known(), a_silo().enrolled(KEY).asked_again().known()):
-        with pytest.raises(FedjobsError, match="does not count any more"):
+        with pytest.raises(FedjobsError, match="was revoked"):
             worker_leases.check_of(a_worker(), silo)
     assert worker_leases.check_of(a_worker(), a_silo().enrolled(KEY).known()) == a_worker()
 
@@ -76,7 +76,7 @@ def test_the_newest_agent_holds_the_lease_and_the_older_hears_who_and_when() -> 
     with pytest.raises(FedjobsError) as refused:
         agent_leases.check_newest(lease, silo, "agent-1")
     assert refused.value.code is ErrorCode.SESSION_SUPERSEDED
-    assert "agent-2, has announced itself at 2026-01-31T13:00:00Z" in refused.value.message
+    assert "agent-2, announced itself at 2026-01-31T13:00:00Z" in refused.value.message
     with pytest.raises(FedjobsError) as unknown:
         agent_leases.check_newest(None, silo, "agent-1")
     assert unknown.value.code is ErrorCode.SESSION_NOT_FOUND
@@ -208,7 +208,7 @@ def test_a_token_that_is_bound_to_no_pod_is_refused(review: dict[str, Any]) -> N
 
 def test_a_pod_of_a_namespace_that_is_not_the_hubs_is_refused_and_nobody_is_asked() -> None:
     nobody = ClusterApi(ApiClient(Configuration(host="http://127.0.0.1:1")))
-    with pytest.raises(FedjobsError, match="has no jobs in the namespace team") as refused:
+    with pytest.raises(FedjobsError, match="does not watch the namespace team") as refused:
         pods.job_of(nobody, pods.judged(a_review()), ("another-team",))
     assert refused.value.code is ErrorCode.INVALID_TOKEN
 
@@ -218,7 +218,7 @@ def test_an_issuer_of_cert_manager_is_written_as_kind_and_name() -> None:
     own = cert_manager.issuer_ref("AWSPCAIssuer.awspca.cert-manager.io/ca")
     assert (own.kind, own.group) == ("AWSPCAIssuer", "awspca.cert-manager.io")
     for text in ("vault", "/vault", "Issuer/"):
-        with pytest.raises(ValueError, match="write Issuer/NAME"):
+        with pytest.raises(ValueError, match="of the form Issuer/NAME"):
             cert_manager.issuer_ref(text)
 
 

@@ -48,7 +48,7 @@ def test_a_stranger_learns_nothing_about_which_silos_there_are() -> None:
 def test_an_expired_token_says_when_it_ended_to_who_has_it() -> None:
     code, message = refusal(a_silo().invited(NOW - HOUR).known())
     assert code is ErrorCode.INVALID_TOKEN
-    assert message == "The token of silo hospital-a ended at 2026-01-31T11:00:00Z."
+    assert message == "The token of silo hospital-a expired at 2026-01-31T11:00:00Z."
 
 
 def test_an_old_token_is_worth_nothing_once_the_silo_is_to_be_invited_again() -> None:

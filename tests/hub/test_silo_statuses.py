@@ -57,7 +57,7 @@ def test_the_agent_of_an_earlier_silo_of_that_name_does_not_count() -> None:
 
 def test_a_message_says_where_the_token_is_and_what_to_do() -> None:
     messages = [each["message"] for each in change(a_silo().invited().known())["conditions"]]
-    assert "the Secret fedjobs-invitation-hospital-a of namespace fedjobs-system" in messages[0]
+    assert "the Secret fedjobs-invitation-hospital-a in namespace fedjobs-system" in messages[0]
     messages = [each["message"] for each in change(a_silo().invited(NOW - HOUR).known())["conditions"]]
     assert "fedjobs silo invite hospital-a --again" in messages[0]
 

@@ -72,7 +72,7 @@ def test_silos_do_not_notice_strangers(federation: Federation) -> None:
     assert found.total() == 10_000
     assert set(found) <= {ErrorCode.INVALID_TOKEN, ErrorCode.TOO_MANY_REQUESTS}
     assert found[ErrorCode.TOO_MANY_REQUESTS] > 0
-    refused = Counter(word.get("code") for word in federation.hub.words() if word.get("event") == "a call was refused")
+    refused = Counter(word.get("code") for word in federation.hub.words() if word.get("event") == "a call was rejected")
     assert refused[ErrorCode.TOO_MANY_REQUESTS.label] == 0  # a flood of calls is no flood of lines
 
 

@@ -55,7 +55,7 @@ def test_an_invitation_is_judged(policy: dict[str, object], invitation: dict[str
     assert rule(policies.on_invitation(a_policy(**policy), SILO, OFFERED, an_invitation(**invitation))) == expected
 
 
-@pytest.mark.parametrize(("tell", "said"), [(True, "'digits'; it offers faces."), (False, "'digits'.")])
+@pytest.mark.parametrize(("tell", "said"), [(True, "'digits'. It offers: faces."), (False, "'digits'.")])
 def test_a_refused_dataset_says_what_is_offered_where_that_may_be_told(tell: bool, said: str) -> None:
     decision = policies.on_dataset(a_policy(datasets=["faces"], shareDatasetNames=tell), SILO, OFFERED, "digits")
     assert isinstance(decision, Refused)

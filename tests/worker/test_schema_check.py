@@ -30,14 +30,14 @@ def test_an_unknown_dimension_takes_any_size() -> None:
     [
         (
             wanted(x=("float32", [64]), y=("int32", [])),
-            "dataset 'digits' of silo hospital-a has x: float32[63], the computation asks for float32[64].",
+            "dataset 'digits' of silo hospital-a has x: float32[63], but the computation expects float32[64].",
         ),
-        (wanted(x=("float32", [63]), y=("int64", [])), "has y: int32[], the computation asks for int64[]."),
-        (wanted(x=("float32", [63, 1])), "has x: float32[63], the computation asks for float32[63,1]."),
-        (wanted(z=("float32", [])), "has x: float32[63], y: int32[]; the computation asks for a component 'z'."),
+        (wanted(x=("float32", [63]), y=("int64", [])), "has y: int32[], but the computation expects int64[]."),
+        (wanted(x=("float32", [63, 1])), "has x: float32[63], but the computation expects float32[63,1]."),
+        (wanted(z=("float32", [])), "has x: float32[63], y: int32[], but the computation expects a component 'z'."),
         (
             shard_pb2.Leaf(tensor=shard_pb2.Tensor(dtype="float32")),
-            "is a sequence of examples, the computation asks for one value, float32[].",
+            "is a sequence of examples, but the computation expects one value, float32[].",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_dataset_that_was_not_in_the_invitation_is_judged_too(silo: Silo) -> N
     silo.start()
     report = silo.ask(over_digits("1", dataset="x-rays"))
     assert report.refusal.rule == "datasets"
-    assert "does not offer a dataset 'x-rays'; it offers digits" in report.refusal.message
+    assert "does not offer the dataset 'x-rays'. It offers: digits." in report.refusal.message
 
 
 def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
@@ -112,13 +112,13 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
     ("rows", "leaf", "code", "message"),
     [
         (None, EXAMPLES, "DataNotFound", "*.csv"),
-        (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'; it has p0, p1, label"),
+        (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'. Its columns are: p0, p1"),
         (ROWS.replace("3,4", "3,x"), EXAMPLES, "DataMalformed", "rows.csv, row 3, column 'p1'"),
         (
             ROWS,
             sequence(x=tensor("float32", 3), y=tensor("int32")),
             "SchemaMismatch",
-            "dataset 'digits' of silo hospital-a has x: float32[2], the computation asks for float32[3]",
+            "dataset 'digits' of silo hospital-a has x: float32[2], but the computation expects float32[3]",
         ),
     ],
 )  # fmt: skip

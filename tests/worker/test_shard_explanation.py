@@ -25,19 +25,19 @@ def test_it_says_what_comes_down_what_is_read_what_runs_and_what_goes_up() -> No
     text = explain(digest(b""), shard, {"MatMul", "Add"}, label="round", datasets=["digits"], policy=policy)
     for line in (
         f"computation {digest(b'')} (round)",
-        "  comes down: 2560 bytes",
+        "  receives: 2560 bytes",
         "    weights: float32[64, 10]",
         "  reads digits: for each local client",
         "    value 0: examples of (x float32[?, 64])",
         "  runs: 2 kinds of TensorFlow operations",
         "    Add MatMul",
-        "  goes up: more than 2560 bytes, accumulated over the local clients",
+        "  sends: more than 2560 bytes, accumulated over the local clients",
         "    requested by alice",
-        "    at least 1 local client in what goes up: it may be one client's own value",
+        "    at least 1 local client in each accumulator, so it may be the value of a single client",
         "    at least 3 silos in a round",
     ):
         assert line in text.splitlines()
-    assert text.index("enforced by the silo") < text.index("requested by") < text.index("believed of the coordinator")
+    assert text.index("enforced by the silo") < text.index("requested by") < text.index("taken on trust from the")
 
 
 def test_names_of_a_shard_cannot_write_lines_of_their_own() -> None:

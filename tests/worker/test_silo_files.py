@@ -111,7 +111,7 @@ def test_an_error_in_one_of_several_silos_names_the_document(tmp_path: Path) -> 
 
 
 def test_two_silos_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FedjobsError, match="'hospital-a' in field silo is given to 2 silos"):
+    with pytest.raises(FedjobsError, match="2 silos have the name 'hospital-a' in the field silo"):
         silo_files.load_all(written(tmp_path, f"{WHOLE}---\n{WHOLE}"))
 
 

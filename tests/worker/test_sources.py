@@ -62,8 +62,8 @@ def test_csv_reads_every_dtype(tmp_path: Path, dtype: str) -> None:
         ("a,b\n1,2\n1,two\n", 3, "b", "not a int32"),
         ("a,b\n1,2\n\nx,2\n", 4, "a", "not a float32"),
         ("a,b\n1,2\n1,\n", 3, "b", "missing"),
-        ("a,b\n1,2\n1\n", 3, "b", "1 values where the header has 2 columns"),
-        ("a,b\n1,2\n1,2,3\n", 3, "b", "3 values where the header has 2 columns"),
+        ("a,b\n1,2\n1\n", 3, "b", "1 values, but the header has 2 columns"),
+        ("a,b\n1,2\n1,2,3\n", 3, "b", "3 values, but the header has 2 columns"),
         ("a,b\n1,2.5\n", 2, "b", "not a int32"),
         ('a,b,c\n1,2,"two\nlines"\nx,2,z\n', 4, "a", "not a float32"),
     ],
@@ -92,11 +92,11 @@ def test_the_error_of_a_record_does_not_carry_its_value(tmp_path: Path) -> None:
 def test_a_missing_column_names_those_that_exist(tmp_path: Path) -> None:
     error = error_of(csv.read, written(tmp_path / "1.csv", "a,z\n1,2\n"), [FLOAT_A, INT_B])
     assert error.code is ErrorCode.SCHEMA_MISMATCH
-    assert "no column 'b'; it has a, z" in error.message
+    assert "no column 'b'. Its columns are: a, z." in error.message
 
 
 def test_an_empty_csv_file_has_no_columns(tmp_path: Path) -> None:
-    assert "it has none" in error_of(csv.read, written(tmp_path / "1.csv", ""), [FLOAT_A]).message
+    assert "Its columns are: none." in error_of(csv.read, written(tmp_path / "1.csv", ""), [FLOAT_A]).message
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:

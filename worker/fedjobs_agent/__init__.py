@@ -1,1 +1,1 @@
-"""The one process of a silo that lives long: it starts a worker for each job that the silo is in, and ends it."""
+"""The agent: the long-running process of a silo, which starts and stops a worker for each of the silo's jobs."""

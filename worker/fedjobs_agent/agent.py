@@ -1,6 +1,6 @@
-"""The agent: looks at what stands, plans, does it; again whenever something changes.
+"""The agent's control loop: observes the current state, plans actions and runs them, whenever something changes.
 
-Killed at any moment, it loses nothing but time: what it knows is in the cluster.
+The agent can be killed at any time, because all its state is in the cluster.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from fedjobs_agent.workers.workers import Workers
 
 RESYNC_S = 60.0
 _AFTER_ERROR_S = 5.0
-_TOGETHER_S = 0.2  # what changes within it is looked at once
+_TOGETHER_S = 0.2  # changes within this time are handled together
 _STUCK_S = 600.0
 _LOG = structlog.get_logger()
 
 
 class Invitations(Protocol):
-    """Where invitations come from, see `fedjobs_agent.federation.invitations.HubInvitations`."""
+    """The source of invitations. See `fedjobs_agent.federation.invitations.HubInvitations`."""
 
     superseded: FedjobsError | None
 
@@ -45,16 +45,16 @@ class Invitations(Protocol):
 
 
 class Agent:
-    """One silo's agent.
+    """The agent of a silo.
 
     Args:
-        config: Its file.
-        silo_file: The silo's.
-        workers: Where workers are.
-        invitations: Where invitations come from.
-        identities: Gets what workers and declines need from the hub.
-        metrics: Counts.
-        clock: Seconds since 1970.
+        config: The agent's configuration.
+        silo_file: Reads the silo file.
+        workers: The silo's workers.
+        invitations: The source of invitations.
+        identities: Gets credentials for workers and declines from the hub.
+        metrics: The agent's metrics.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -77,19 +77,19 @@ class Agent:
         self._declines = Declines(identities.identity, config.dial_address, time.monotonic, config.audit_file)
         self._given_up: dict[str, str] = {}
         self._unused: dict[str, Credentials] = {}
-        """By invitation, what a worker would have got that could not be started."""
+        """By invitation, the credentials of workers that could not be started."""
         self._hindrances = Hindrances(config, workers, time.monotonic)
         self._looked_at = time.monotonic()
 
     def healthy(self) -> bool:
-        """Whether it gets around to looking at all, well or not."""
+        """Returns whether the control loop still runs, whether it succeeds or not."""
         return time.monotonic() - self._looked_at < _STUCK_S
 
     def run(self, stopping: threading.Event) -> None:
-        """Looks and acts until `stopping` is set.
+        """Runs the control loop until `stopping` is set.
 
         Raises:
-            FedjobsError: SESSION_SUPERSEDED: a newer agent of this silo is there.
+            FedjobsError: SESSION_SUPERSEDED if a newer agent of this silo has connected.
         """
         changed = threading.Event()
         self._invitations.follow(changed.set, stopping)
@@ -106,17 +106,17 @@ class Agent:
             self._declines.close()
 
     def reconcile(self) -> float:
-        """Looks and acts once; seconds until it is worth another look though nothing changes.
+        """Reconciles once. Returns the seconds until the next reconciliation, if nothing changes before.
 
-        What cannot be done is left for the next look, and keeps nothing else from being done.
+        An action that fails is retried in the next reconciliation, and does not block other actions.
 
         Raises:
-            FedjobsError: Workers cannot be looked at.
+            FedjobsError: The workers cannot be observed.
         """
         silo = self._silo_file.current()
         received = self._invitations.current()
         if received is None:
-            return RESYNC_S  # nobody has said yet what stands; workers of before go on
+            return RESYNC_S  # the hub has not answered yet; existing workers continue
         workers, pods = self._workers.observed()
         standing = {each.id for each in received}
         self._given_up = {key: why for key, why in self._given_up.items() if key in standing}
@@ -140,7 +140,7 @@ class Agent:
         return Gpus(True, patience_s, self._given_up, gpu.resource_name, bool(gpu.node_selector))
 
     def _wait(self, changed: threading.Event, stopping: threading.Event, seconds: float) -> None:
-        """Until something has changed, or for so long; not for long where a coordinator is still to be told."""
+        """Waits until something changes or the time is over. Waits less if a decline could not be sent."""
         begin = time.monotonic()
         while not stopping.is_set():
             longest = min(seconds, _AFTER_ERROR_S) if self._declines.waiting else seconds
@@ -153,20 +153,20 @@ class Agent:
         try:
             return self.reconcile()
         except FedjobsError as error:
-            _LOG.error("could not look or act; trying again", code=error.code.label, error=error.public)
+            _LOG.error("the reconciliation failed; retrying", code=error.code.label, error=error.public)
         except Exception:
-            _LOG.exception("failed unexpectedly; trying again")
+            _LOG.exception("the reconciliation failed unexpectedly; retrying")
         self._metrics.failed()
         return _AFTER_ERROR_S
 
     def _done(self, action: Action, silo: SiloFile) -> bool:
-        """Whether it was done; what cannot be done is in the log."""
+        """Runs an action. Returns whether it succeeded, and logs an error if not."""
         try:
             self._do(action, silo)
         except FedjobsError as error:
-            _LOG.error("could not act; trying again", action=_name(action), code=error.code.label, error=error.public)
+            _LOG.error("an action failed; retrying", action=_name(action), code=error.code.label, error=error.public)
         except Exception:
-            _LOG.exception("failed unexpectedly; trying again", action=_name(action))
+            _LOG.exception("an action failed unexpectedly; retrying", action=_name(action))
         else:
             return True
         return False
@@ -188,7 +188,8 @@ class Agent:
         invitation = start.received.invitation
         if not self._hindrances.may_start(start.received):
             return
-        # The hub keeps each token for a day, and so many of a silo: one that no worker got serves at the next try.
+        # The hub keeps each token for a day, and limits the number per silo. So an unused token is used in the next
+        # try.
         id_ = start.received.id
         credentials = self._unused.pop(id_, None) or self._identities.credentials(invitation.job_uid)
         try:
@@ -201,7 +202,7 @@ class Agent:
         if made:
             self._did("start", invitation.job_name, gpu=start.gpu, note=start.device_note)
         else:
-            _LOG.warning("a worker of this name is there already", job=invitation.job_name)
+            _LOG.warning("a worker with this name exists already", job=invitation.job_name)
 
     def _did(self, action: str, job: str, **details: object) -> None:
         self._metrics.did(action)
@@ -218,7 +219,7 @@ def _judged(received: Received, silo: SiloFile) -> Judged:
 
 
 def _urgency(action: Action) -> int:
-    """What holds something here comes first; what needs the hub comes last, which may be away."""
+    """Orders actions: those that free resources first, and those that need the hub last, because it may be away."""
     return (End, GiveUpGpu, Decline, Start).index(type(action))
 
 

@@ -1,4 +1,4 @@
-"""The calls to the Kubernetes API that an agent makes: all of them, in its own namespace. Objects are plain dicts."""
+"""All calls of an agent to the Kubernetes API, in its own namespace. Objects are plain dicts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fedjobs_agent.errors import StartRefusedError
 Object = dict[str, Any]
 
 _REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}
-"""Of an object: a quota, an admission policy, a field that is wrong."""
+"""The statuses for a rejected object: a quota, an admission policy or an invalid field."""
 
-_TIMEOUT_S = (10, 30)  # to connect, and between two bytes
-_WATCH_S = 240  # the server ends a watch after that, and it is begun anew
+_TIMEOUT_S = (10, 30)  # the connect timeout and the read timeout
+_WATCH_S = 240  # the server ends a watch after this time, and the agent starts a new one
 _WATCH_TIMEOUT_S = (10, _WATCH_S + 30)
-_LOG_TIMEOUT_S = (10, 3600)  # a worker that waits prints nothing
+_LOG_TIMEOUT_S = (10, 3600)  # a waiting worker prints nothing
 _PAUSE_S = 5.0
 _CORE = dict.fromkeys(("secrets", "pods", "events"), "/api/v1")
 _PATHS = {**_CORE, "jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}
@@ -34,11 +34,11 @@ _LOG = structlog.get_logger()
 
 
 class Cluster:
-    """The silo's cluster, as far as the agent may see it.
+    """The agent's namespace in the silo's cluster.
 
     Args:
-        api: Connected; used by several threads.
-        namespace: The agent's own.
+        api: The API client, which several threads use.
+        namespace: The agent's namespace.
     """
 
     def __init__(self, api: ApiClient, namespace: str) -> None:
@@ -52,7 +52,7 @@ class Cluster:
         return self._listed("pods", {"labelSelector": selector})
 
     def complaint(self, uids: Sequence[str]) -> str:
-        """The reason of the last warning that was recorded about any of these objects; empty: there is none."""
+        """Returns the reason of the last warning event about these objects, or an empty string."""
         found = [
             event
             for uid in uids
@@ -62,11 +62,11 @@ class Cluster:
         return str(last.get("reason") or "")
 
     def deployment(self, name: str) -> Object:
-        """Raises: FedjobsError: There is none, or it may not be seen."""
+        """Returns a Deployment. Raises FedjobsError if it does not exist or cannot be read."""
         return self._object(self._call("GET", "deployments", name))
 
     def secret(self, name: str) -> Object | None:
-        """None: there is none."""
+        """Returns a Secret, or None if it does not exist."""
         try:
             return self._object(self._call("GET", "secrets", name))
         except _AnswerError as error:
@@ -75,7 +75,7 @@ class Cluster:
             raise
 
     def keep_secret(self, manifest: Object) -> None:
-        """Makes a Secret, or replaces the one of its name as a whole."""
+        """Creates a Secret, or replaces the existing one."""
         try:
             self._object(self._call("PUT", "secrets", manifest["metadata"]["name"], body=manifest))
         except _AnswerError as error:
@@ -84,7 +84,7 @@ class Cluster:
             self._object(self._call("POST", "secrets", body=manifest))
 
     def make_secret_anew(self, manifest: Object) -> None:
-        """Makes a Secret; one of its name that is there is deleted first."""
+        """Creates a Secret. Deletes an existing one first."""
         try:
             self._object(self._call("POST", "secrets", body=manifest))
         except _AnswerError as error:
@@ -94,7 +94,7 @@ class Cluster:
             self._object(self._call("POST", "secrets", body=manifest))
 
     def delete_secret(self, name: str) -> None:
-        """Also where there is none."""
+        """Deletes a Secret. Does nothing if it does not exist."""
         try:
             self._object(self._call("DELETE", "secrets", name))
         except _AnswerError as error:
@@ -102,11 +102,11 @@ class Cluster:
                 raise
 
     def create_job(self, manifest: Object) -> bool:
-        """False: one of this name is there already.
+        """Creates a Job. Returns False if a Job with this name exists.
 
         Raises:
-            StartRefusedError: It may not be made.
-            FedjobsError: It could not be made.
+            StartRefusedError: The API server rejects the Job.
+            FedjobsError: The call failed.
         """
         try:
             self._object(self._call("POST", "jobs", body=manifest))
@@ -119,12 +119,12 @@ class Cluster:
         return True
 
     def delete_job(self, name: str, uid: str, *, at_once: bool) -> None:
-        """Deletes this very Job with its pods.
+        """Deletes a Job with its pods.
 
         Args:
-            name: Its name.
-            uid: Another Job of the same name is left alone.
-            at_once: The Job is gone before its pods are.
+            name: The name of the Job.
+            uid: The uid of the Job. A different Job with the same name is not deleted.
+            at_once: Whether to delete the Job without waiting for its pods.
         """
         policy = "Background" if at_once else "Foreground"
         body = {"preconditions": {"uid": uid}, "propagationPolicy": policy}
@@ -135,15 +135,15 @@ class Cluster:
                 raise
 
     def log_lines(self, pod: str, container: str, *, previous: bool) -> Iterator[bytes]:
-        """What a container prints, from its beginning until its end.
+        """Yields the lines of a container's log, from the start until the container ends.
 
         Args:
-            pod: Name of its pod.
-            container: Its name.
-            previous: The one before the last start.
+            pod: The name of the pod.
+            container: The name of the container.
+            previous: Whether to read the log before the last restart.
 
         Raises:
-            FedjobsError: It cannot be read.
+            FedjobsError: The log cannot be read.
         """
         query = {"container": container, **({"previous": "true"} if previous else {"follow": "true"})}
         response = self._call("GET", "pods", f"{pod}/log", query=query, timeout=_LOG_TIMEOUT_S)
@@ -157,19 +157,19 @@ class Cluster:
         yield rest
 
     def watch(self, selectors: dict[str, str], changed: Callable[[], object], stopping: threading.Event) -> None:
-        """Calls `changed` whenever something may have changed, from threads of its own, until `stopping` is set.
+        """Calls `changed` from background threads whenever something may have changed, until `stopping` is set.
 
         Args:
-            selectors: By what is watched: jobs, pods.
-            changed: Asked to look for itself; called too often rather than too seldom.
-            stopping: Looked at between two calls.
+            selectors: The label selectors by kind: jobs, pods.
+            changed: The callback. It may also be called when nothing has changed.
+            stopping: Checked between two calls.
         """
         for kind, selector in selectors.items():
             arguments = (kind, selector, changed, stopping)
             threading.Thread(target=self._watch, args=arguments, name=f"watches-{kind}", daemon=True).start()
 
     def _watch(self, kind: str, selector: str, changed: Callable[[], object], stopping: threading.Event) -> None:
-        # Without a resourceVersion each watch begins with all that is there: nothing between two of them is missed.
+        # Without a resourceVersion, each watch starts with all objects, so no change between two watches is missed.
         query = {"labelSelector": selector, "watch": "true", "timeoutSeconds": str(_WATCH_S)}
         while not stopping.is_set():
             try:
@@ -180,7 +180,7 @@ class Cluster:
                 finally:
                     response.close()
             except (FedjobsError, urllib3.exceptions.HTTPError, OSError) as error:
-                _LOG.warning("a watch was cut", kind=kind, error=str(error))
+                _LOG.warning("a watch failed; retrying", kind=kind, error=str(error))
                 stopping.wait(_PAUSE_S)
 
     def _listed(self, kind: str, query: dict[str, str]) -> list[Object]:
@@ -191,7 +191,7 @@ class Cluster:
         try:
             content: Object = json.loads(response.data)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise FedjobsError(ErrorCode.UNAVAILABLE, f"The API server's answer was cut: {error}") from error
+            raise FedjobsError(ErrorCode.UNAVAILABLE, f"The API server's response is incomplete: {error}") from error
         return content
 
     def _call(
@@ -204,7 +204,7 @@ class Cluster:
         body: Object | None = None,
         timeout: tuple[float, float] = _TIMEOUT_S,
     ) -> urllib3.BaseHTTPResponse:
-        """The answer, its content still to be read."""
+        """Makes a call and returns the response without reading its content."""
         path = f"{_PATHS[kind]}/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")
         what = f"{verb} {path}"
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -215,10 +215,11 @@ class Cluster:
             answer: urllib3.BaseHTTPResponse = self._api.call_api(*request, _request_timeout=timeout).response
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 said = answer.data.decode(errors="replace")[:500]
-                remedy = "Give it to the agent's Role." if " cannot " in said else ""  # else it is a quota, a policy
-                raise _AnswerError(answer.status, f"The API server refused {what}: {answer.status} {said}", remedy)
+                # " cannot " is RBAC; other causes are a quota or an admission policy.
+                remedy = "Add this permission to the agent's Role." if " cannot " in said else ""
+                raise _AnswerError(answer.status, f"The API server rejected {what}: {answer.status} {said}", remedy)
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise FedjobsError(ErrorCode.UNAVAILABLE, f"The API server could not be asked {what}: {error}") from error
+            raise FedjobsError(ErrorCode.UNAVAILABLE, f"The call {what} to the API server failed: {error}") from error
         return answer
 
 
@@ -229,23 +230,25 @@ class _AnswerError(FedjobsError):
 
 
 def connected(kubeconfig: Path | None) -> ApiClient:
-    """A client of the API server.
+    """Returns a client for the API server.
 
     Args:
-        kubeconfig: None: that of the pod.
+        kubeconfig: The path of the kubeconfig, or None for the configuration of the pod.
 
     Raises:
-        FedjobsError: UNAVAILABLE: There is none.
+        FedjobsError: UNAVAILABLE if there is no configuration.
     """
     configuration = Configuration()
     try:
         if kubeconfig is None:
             kubernetes_config.load_incluster_config(configuration)
-            configuration.proxy = None  # a proxy of the environment is the way out, not the way to one's own cluster
+            configuration.proxy = None  # the proxy of the environment is only for connections to the federation
         else:
             kubernetes_config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     except kubernetes_config.ConfigException as error:
         raise FedjobsError(
-            ErrorCode.UNAVAILABLE, f"There is no way to the cluster: {error}.", "Run it in a pod, or give --kubeconfig."
+            ErrorCode.UNAVAILABLE,
+            f"Cannot connect to the cluster: {error}.",
+            "Run the agent in a pod, or set --kubeconfig.",
         ) from error
     return ApiClient(configuration)

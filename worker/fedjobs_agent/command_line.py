@@ -1,10 +1,10 @@
-"""An agent from its arguments to its exit status.
+"""Runs the agent of a silo.
 
-On Kubernetes: `--config /etc/fedjobs/agent.yaml`; workers are Jobs, the identity is in a Secret. On a machine without:
-`--folder DIR` as well; workers are processes, the identity is in the folder.
+On Kubernetes, use `--config /etc/fedjobs/agent.yaml`. The workers are Jobs, and the identity is in a Secret. On a
+machine without Kubernetes, add `--folder DIR`. The workers are processes, and the identity is in the folder.
 
-Exit status: 0 it was asked to end (SIGTERM); 3 a file is invalid; 4 the cluster, the folder or the metrics' port is not
-to be had; 5 another agent of the same silo has taken its place.
+Exit status: 0 if the agent was stopped by SIGTERM, 3 if a file is invalid, 4 if the cluster, the folder or the port for
+metrics is not available, 5 if another agent of the same silo has replaced this one.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _LOG = structlog.get_logger()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Answers invitations until SIGTERM."""
+    """Runs the agent until SIGTERM. Returns the exit status."""
     options = _options(arguments)
 
     def made() -> tuple[AgentConfig, Surroundings]:
         config = configs.load(options.config)
-        SiloFileReader(config)  # before anything is dialled
+        SiloFileReader(config)  # checks the silo file before connecting
         if options.folder is not None:
             return config, platforms.of_machine(config, options.folder, debug=options.debug)
         return config, platforms.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
@@ -58,13 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False) -> int:
-    """The agent of a machine without Kubernetes, in this process; its exit status.
+    """Runs the agent of a machine without Kubernetes in this process. Returns the exit status.
 
     Args:
-        config: Of the agent.
-        folder: Of this agent alone.
-        metrics: `host:port` to serve /metrics and /healthz at.
-        debug: More in the log.
+        config: The agent's configuration.
+        folder: The agent's folder, which no other agent uses.
+        metrics: The `host:port` for /metrics and /healthz.
+        debug: Whether to write more detailed logs.
     """
     return _served(
         lambda: (config, platforms.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
@@ -83,7 +83,7 @@ def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, 
             _run(config, around, metrics, stopping, waits=waits)
     except FedjobsError as error:
         if error.code is ErrorCode.SESSION_SUPERSEDED:
-            _LOG.error("this agent ends: another one of the same silo is there", error=error.public)
+            _LOG.error("this agent exits: another agent of the same silo has replaced it", error=error.public)
         sys.stderr.write(f"{error.public}\n")
         return _EXITS.get(error.code, EXIT_ENVIRONMENT)
     return 0
@@ -99,7 +99,7 @@ def _run(
         around.store,
         lambda: _token(config.token_file),
         config.dial_address,
-        token_place="the value token of the silo's release" if waits else str(config.token_file),
+        token_place="the Helm value token of the silo's release" if waits else str(config.token_file),
     )
     renewing = Renewing(enrolment.obtain, enrolment.renew)
     agent_id = str(uuid.uuid4())
@@ -117,17 +117,18 @@ def _run(
         _LOG.info("watching for invitations", where=around.where, metrics=monitoring.port)
         with contextlib.closing(renewing):
             renewing.start()
-            # On a cluster a token that is refused may be replaced while the agent waits; before a person, it says so.
+            # On a cluster, a rejected token can be replaced while the agent waits. On a terminal, the agent exits with
+            # an error.
             if not waits:
                 _first(renewing, stopping)
             agent.run(stopping)
 
 
 def _first(renewing: Renewing, stopping: threading.Event) -> None:
-    """Waits for the first certificate, or for being asked to end.
+    """Waits for the first certificate or for SIGTERM.
 
     Raises:
-        FedjobsError: It is refused.
+        FedjobsError: The hub rejects the token.
     """
     while not stopping.wait(_LOOK_S):
         try:
@@ -146,7 +147,7 @@ def _token(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise FedjobsError(
-            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error}.", "Let the agent read it."
+            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error}.", "Give the agent read permission."
         ) from error
 
 
@@ -159,21 +160,23 @@ def _expires(renewing: Renewing) -> float:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_agent", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="agent.yaml")
+    parser.add_argument("--config", type=Path, required=True, help="path of agent.yaml")
     parser.add_argument(
-        "--namespace", default=os.environ.get("POD_NAMESPACE", "default"), help="its own (default: $POD_NAMESPACE)"
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", "default"),
+        help="the agent's namespace (default: $POD_NAMESPACE)",
     )
     parser.add_argument(
         "--deployment",
         default=os.environ.get("AGENT_DEPLOYMENT"),
-        help="its own, which then owns the workers (default: $AGENT_DEPLOYMENT)",
+        help="the agent's Deployment, which becomes the owner of the workers (default: $AGENT_DEPLOYMENT)",
     )
     parser.add_argument(
-        "--folder", type=Path, help="no Kubernetes: the identity is kept there, and workers are processes"
+        "--folder", type=Path, help="run without Kubernetes: workers are processes, and the identity is in this folder"
     )
     parser.add_argument(
-        "--metrics-bind-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="serve /metrics, /healthz there"
+        "--metrics-bind-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="address for /metrics and /healthz"
     )
-    parser.add_argument("--kubeconfig", type=Path, help="to run outside of the cluster")
-    parser.add_argument("--debug", action="store_true", help="more in the log")
+    parser.add_argument("--kubeconfig", type=Path, help="kubeconfig, to run outside the cluster")
+    parser.add_argument("--debug", action="store_true", help="write more detailed logs")
     return parser.parse_args(arguments)

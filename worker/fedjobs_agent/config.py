@@ -1,4 +1,4 @@
-"""The agent's own file, agent.yaml: which silo this is, and what its workers are made of."""
+"""The agent's configuration file, agent.yaml: the silo's name, and the settings of its workers."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from pydantic import Field, ValidationError
 
 
 class Data(Model):
-    """Where the silo's data are; mounted read-only, in the session's container alone."""
+    """The volume with the silo's data. Only the session container mounts it, read-only."""
 
     volume: dict[str, Any] = Field(min_length=1)
-    """A volume's source as in a pod, such as `{persistentVolumeClaim: {claimName: records}}`."""
+    """The source of the volume as in a pod, such as `{persistentVolumeClaim: {claimName: records}}`."""
     mount_path: str = Field(default="/data", pattern=r"^/.+")
 
 
 class Proxy(Model):
-    """The way out of the silo's network, where there is no other."""
+    """The proxy for outgoing connections."""
 
     url: str = Field(pattern=r"^http://[^@/]+(:[0-9]+)?/?$")
-    """An HTTP proxy that knows CONNECT, such as `http://proxy.hospital.example:3128`."""
+    """An HTTP proxy that supports CONNECT, such as `http://proxy.hospital.example:3128`."""
     no_proxy: str = ""
-    """Hosts that are reached without it, with commas between them."""
+    """A comma-separated list of hosts that are reached without the proxy."""
 
 
 class AgentConfig(Model):
     silo: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
-    """Whose invitations are answered; the silo's own file names the same."""
+    """The silo's name, which must be the name in the silo file."""
     silo_file: Path = Path("/etc/fedjobs/silo.yaml")
-    """The silo's own file, as the agent sees it."""
+    """The path of the silo file in the agent's container."""
     config_map: str = "fedjobs-silo"
-    """The ConfigMap that has it, under `silo.yaml`: the workers read it from there."""
+    """The ConfigMap with the silo file under the key `silo.yaml`. The workers mount it."""
     image: str = Field(min_length=1)
-    """Of the workers."""
+    """The image of the workers."""
     gpu_image: str | None = None
-    """Of a runner that has a GPU; absent: `image`."""
+    """The image of runners with a GPU. Defaults to `image`."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     image_pull_secrets: list[dict[Literal["name"], str]] = Field(default_factory=list)
-    """Secrets of the agent's namespace, as in a pod: `[{name: registry}]`."""
+    """The pull secrets in the agent's namespace, as in a pod: `[{name: registry}]`."""
     data: Data | None = None
     session_resources: dict[str, Any] = Field(default_factory=dict)
-    """Of the session's container, which also holds the data in memory; those of the runner are in the silo's file."""
+    """The resources of the session container, which holds the data in memory. The silo file has those of the runner."""
     gpu_timeout_seconds: float = Field(default=60, ge=0)
-    """How long a worker waits for a GPU before it is made again without one, or declines."""
+    """How long a worker waits for a GPU. After that, it is replaced by one without a GPU, or the silo declines."""
     start_deadline_seconds: float = Field(default=120, ge=0)
-    """For how long it is nobody's concern that a worker cannot start; then the coordinator is told why."""
+    """If a worker cannot start within this time, the agent tells the coordinator why."""
     dial_address: str | None = Field(default=None, pattern=r"^.+:[0-9]+$")
-    """`host:port` that workers and agent dial instead of the addresses that the federation says."""
+    """A `host:port` that the agent and the workers connect to, instead of the addresses in invitations."""
     proxy: Proxy | None = None
     audit_file: Path = Path("/var/lib/fedjobs/audit/audit.jsonl")
     """The silo's audit log, on a volume that outlives the agent."""
     token_file: Path = Path("/etc/fedjobs-token/token")
-    """The token of the silo's invitation; once enrolled, it may be gone."""
+    """The file with the token of the silo's invitation. It is not needed after the enrolment."""
 
 
 def load(path: Path) -> AgentConfig:
     """Reads agent.yaml.
 
     Raises:
-        FedjobsError: INVALID_SILO_FILE, naming file, field, value and remedy.
+        FedjobsError: INVALID_SILO_FILE. The message names file, field, value and remedy.
     """
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_SILO_FILE, f"{path} cannot be read: {error.strerror}.", "Name an existing file."
+            ErrorCode.INVALID_SILO_FILE, f"{path} cannot be read: {error.strerror}.", "Give an existing file."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FedjobsError(

@@ -1,4 +1,4 @@
-"""Errors of an agent that call for something else than another try."""
+"""Errors of an agent that it does not simply retry."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from fedjobs_common.errors import FedjobsError
 
 
 class StartRefusedError(FedjobsError):
-    """A worker may not be made here as it is: of a retry alone nothing better is to be expected."""
+    """The cluster rejects a worker. An immediate retry would fail too."""

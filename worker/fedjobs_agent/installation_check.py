@@ -1,8 +1,9 @@
-"""Whether a silo is installed well: `helm test` runs it in a pod of its own, beside the agent.
+"""Checks the installation of a silo. `helm test` runs this check in a separate pod.
 
 python -m fedjobs_agent.installation_check --config /etc/fedjobs/agent.yaml
 
-Looks at the silo's file, at the data that it names, and at the way to the front door. It has no key and enrols nothing.
+Checks the silo file, the existence of the data, and the connection to the front door. The check has no key and does not
+enrol.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ CONNECTED_S = 20.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 all is well; 1 something is not, and is named."""
+    """Runs the check. Returns 0 if there is no problem, or 1 and prints the problems."""
     parser = argparse.ArgumentParser("python -m fedjobs_agent.installation_check", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="agent.yaml")
+    parser.add_argument("--config", type=Path, required=True, help="path of agent.yaml")
     options = parser.parse_args(arguments)
     failed = False
     try:
         config = configs.load(options.config)
         silo = SiloFileReader(config).current()
-        _say(f"the file of silo {silo.silo} is valid; it offers {', '.join(silo.datasets) or 'no dataset'}")
+        _say(f"The file of silo {silo.silo} is valid. Datasets: {', '.join(silo.datasets) or 'none'}.")
         for problem in _without_data(silo):
             failed = True
             _say(f"FAILED: {problem}")
@@ -53,9 +54,12 @@ def _without_data(silo: SiloFile) -> Iterator[str]:
     for name, dataset in silo.datasets.items():
         path = _path(dataset)
         if "://" in path:
-            continue  # the agent's pod has no credentials for it
+            continue  # the pod has no credentials for the URL
         if not glob.glob(path, recursive=True):  # noqa: PTH207 (an absolute pattern)
-            yield f"datasets.{name}: there is no file {path}. Mount the data with data.volume, readable for user 65532."
+            yield (
+                f"datasets.{name}: there is no file {path}. Mount the data with data.volume, and make the files "
+                "readable for user 65532."
+            )
 
 
 def _path(dataset: DatasetFile) -> str:
@@ -64,26 +68,26 @@ def _path(dataset: DatasetFile) -> str:
 
 
 def _way_out(config: AgentConfig) -> str:
-    """What was found.
+    """Checks the connection to the front door. Returns a message with the result.
 
     Raises:
         FedjobsError: UNAVAILABLE.
     """
     if not config.token_file.exists():
-        return "there is no token, so the way to the front door was not tried"
+        return "There is no token, so the connection to the front door was not checked."
     token = silo_tokens.decoded(config.token_file.read_text("utf-8"))
     address = config.dial_address or token.address
     check_way(token, address)
-    return f"the front door {token.front_door} answers at {address}"
+    return f"The front door {token.front_door} answers at {address}."
 
 
 def check_way(token: SiloToken, address: str, timeout_s: float = CONNECTED_S) -> None:
-    """Makes a connection to the hub, which proves itself to be the federation's.
+    """Connects to the hub, and verifies that it is the federation's hub.
 
     Args:
-        token: Says whom to trust.
-        address: `host:port` to dial.
-        timeout_s: How long it may take.
+        token: The token, which contains the trusted issuers.
+        address: The `host:port` to connect to.
+        timeout_s: The timeout in seconds.
 
     Raises:
         FedjobsError: UNAVAILABLE.
@@ -96,14 +100,14 @@ def check_way(token: SiloToken, address: str, timeout_s: float = CONNECTED_S) ->
             if (issuer := stranger(address, name, token.trust.encode())) is not None:
                 raise FedjobsError(
                     ErrorCode.INVALID_CERTIFICATE,
-                    f"Somebody between here and {address} opens TLS: the certificate for {name} is issued by {issuer}, "
-                    "which the federation did not.",
-                    f"Let the proxy pass {token.front_door} and all names that end with it through unopened.",
+                    f"A proxy on the way to {address} intercepts TLS: the certificate for {name} is issued by "
+                    f"{issuer}, which is not an issuer of the federation.",
+                    f"Exclude {token.front_door} and its subdomains from TLS inspection.",
                 ) from None
             raise FedjobsError(
                 ErrorCode.UNAVAILABLE,
-                f"The front door {token.front_door} does not answer at {address} within {timeout_s:.0f} s.",
-                "Let the silo reach this address and port, or set proxy or dialAddress.",
+                f"The front door {token.front_door} did not answer at {address} within {timeout_s:.0f} s.",
+                "Allow outgoing connections to this address and port, or set proxy or dialAddress.",
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""What an agent counts, for a monitoring system of the silo's own."""
+"""The Prometheus metrics of an agent, for the silo's monitoring system."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ ACTIONS = ("start", "end", "give-up-gpu", "decline")
 
 
 class AgentMetrics:
-    """The counters of one agent process, and the registry that has them."""
+    """The metrics of one agent process, and their registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._passes = Counter(
-            "fedjobs_agent_reconciles", "Looks at invitations and workers, by how they went.", ["outcome"],
+            "fedjobs_agent_reconciles", "Reconciliations of invitations and workers by outcome.", ["outcome"],
             registry=self.registry,
         )  # fmt: skip
         self._actions = Counter(
-            "fedjobs_agent_actions", "What was done about workers, by kind.", ["action"], registry=self.registry
+            "fedjobs_agent_actions", "Actions on workers by kind.", ["action"], registry=self.registry
         )
-        self._invitations = Gauge("fedjobs_agent_invitations", "Invitations that stand.", registry=self.registry)
-        self._workers = Gauge(
-            "fedjobs_agent_workers", "Workers that are there, by state.", ["state"], registry=self.registry
-        )
+        self._invitations = Gauge("fedjobs_agent_invitations", "Current invitations.", registry=self.registry)
+        self._workers = Gauge("fedjobs_agent_workers", "Workers by state.", ["state"], registry=self.registry)
         self._connected = Gauge(
-            "fedjobs_agent_connected", "1 when the hub answered the last call, else 0.", registry=self.registry
+            "fedjobs_agent_connected", "1 if the hub answered the last call, else 0.", registry=self.registry
         )
         self._expires = Gauge(
-            "fedjobs_agent_certificate_expiration_timestamp_seconds", "When the silo's certificate ends.",
+            "fedjobs_agent_certificate_expiration_timestamp_seconds", "Expiration time of the silo's certificate.",
             registry=self.registry,
         )  # fmt: skip
         for outcome in ("success", "error"):
@@ -38,21 +36,21 @@ class AgentMetrics:
             self._actions.labels(action)
 
     def looked(self, invitations: int, running: int, finished: int, ending: int) -> None:
-        """A look succeeded, and this is what there was."""
+        """Counts a successful reconciliation, and sets the numbers of invitations and workers."""
         self._passes.labels("success").inc()
         self._invitations.set(invitations)
         for state, count in (("running", running), ("finished", finished), ("ending", ending)):
             self._workers.labels(state).set(count)
 
     def follow(self, connected: Callable[[], bool], expires: Callable[[], float]) -> None:
-        """Asked for when somebody looks; `expires` in seconds since 1970, 0 where there is no certificate yet."""
+        """Sets functions that are called at each scrape. `expires` is in seconds since 1970, or 0 if unknown."""
         self._connected.set_function(connected)
         self._expires.set_function(expires)
 
     def failed(self) -> None:
-        """A look failed; it is tried again."""
+        """Counts a failed reconciliation."""
         self._passes.labels("error").inc()
 
     def did(self, action: str) -> None:
-        """One of ACTIONS."""
+        """Counts an action, which is one of ACTIONS."""
         self._actions.labels(action).inc()

@@ -1,4 +1,4 @@
-"""What is around an agent: where its workers run, and where it keeps its identity."""
+"""The platform of an agent: where its workers run, and where it stores its identity."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fedjobs_agent.workers.workers import Workers
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Made by `of_cluster` or `of_machine`.
+    """The platform of an agent. `of_cluster` and `of_machine` create it.
 
     Attributes:
-        where: For the log.
-        workers: The silo's.
-        store: For the silo's identity.
+        where: A description for the log.
+        workers: The silo's workers.
+        store: Stores the silo's identity.
     """
 
     where: str
@@ -34,16 +34,16 @@ class Surroundings:
 
 
 def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, deployment: str | None) -> Surroundings:
-    """The agent's namespace of a Kubernetes cluster.
+    """Returns the platform for a Kubernetes cluster.
 
     Args:
-        config: The agent's.
-        kubeconfig: None: the agent runs in a pod.
-        namespace: The agent's own.
-        deployment: The agent's own, which then owns the workers.
+        config: The agent's configuration.
+        kubeconfig: The path of the kubeconfig, or None if the agent runs in a pod.
+        namespace: The agent's namespace.
+        deployment: The name of the agent's Deployment, which becomes the owner of the workers.
 
     Raises:
-        FedjobsError: There is no way to the cluster.
+        FedjobsError: The agent cannot connect to the cluster.
     """
     from fedjobs_agent.cluster_api import Cluster, connected
     from fedjobs_agent.workers import worker_jobs
@@ -56,12 +56,12 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
 
 
 def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Surroundings:
-    """A folder of this machine.
+    """Returns the platform for a machine without Kubernetes.
 
     Args:
-        config: The agent's.
-        folder: Of this agent alone.
-        debug: Workers log more.
+        config: The agent's configuration.
+        folder: The agent's folder, which no other agent uses.
+        debug: Whether workers write more detailed logs.
 
     Raises:
         FedjobsError: The folder cannot be used, or another agent uses it.
@@ -70,14 +70,14 @@ def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Sur
 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Held as long as this process lives, and never closed.
+        # The lock is held as long as this process lives. The file is never closed.
         fcntl.flock(os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise FedjobsError(
-            ErrorCode.ALREADY_RUNNING, f"Another agent uses {folder}.", "End it, or name another folder."
+            ErrorCode.ALREADY_RUNNING, f"Another agent uses {folder}.", "Stop it, or choose another folder."
         ) from error
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.UNAVAILABLE, f"{folder} cannot be used: {error.strerror}.", "Name a folder of your own."
+            ErrorCode.UNAVAILABLE, f"{folder} cannot be used: {error.strerror}.", "Choose a writable folder."
         ) from error
     return Surroundings(f"folder {folder}", LocalWorkers(config, folder, debug=debug), FolderStore(folder / "identity"))

@@ -1,4 +1,4 @@
-"""The silo's own file, as an agent reads it: again and again, because people edit it."""
+"""Reads the silo file repeatedly, because it may be edited while the agent runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LOG = structlog.get_logger()
 
 
 class SiloFileReader:
-    """Reads it; while it is not valid, it is what it was. May be used from several threads.
+    """Reads the silo file. While the file is invalid, returns its last valid content. Thread-safe.
 
     Args:
-        config: The agent's, which says where it is.
+        config: The agent's configuration, with the path of the file.
 
     Raises:
-        FedjobsError: INVALID_SILO_FILE; also where it is another silo's.
+        FedjobsError: INVALID_SILO_FILE if the file is invalid or has another silo's name.
     """
 
     def __init__(self, config: AgentConfig) -> None:
@@ -27,11 +27,11 @@ class SiloFileReader:
         self._valid = self._read()
 
     def current(self) -> SiloFile:
-        """As it is now, or as it was when it last was valid."""
+        """Returns the current content, or the last valid content."""
         try:
             self._valid = self._read()
         except FedjobsError as error:
-            _LOG.error("the silo's file is not valid any more; going on with what it was", error=error.public)
+            _LOG.error("the silo file is invalid; using its last valid content", error=error.public)
         return self._valid
 
     def _read(self) -> SiloFile:

@@ -1,1 +1,1 @@
-"""What runs in a silo for one job: a session that decides, a loader that reads the data, a runner that computes."""
+"""A silo's worker for one job: a session that decides, a loader that reads the data, and a runner that computes."""

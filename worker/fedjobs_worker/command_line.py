@@ -1,7 +1,8 @@
-"""A session process from its arguments to its exit status. It never imports TensorFlow.
+"""Takes part in one job as a silo. The session process never imports TensorFlow.
 
-Exit status: 0 the job is over, or was declined; 3 the silo's file is invalid; 75 it was asked to end (SIGTERM) and had
-time to (`--grace`); 1 anything else that trying again does not help. The termination message says which of them.
+Exit status: 0 if the job ended or was declined, 3 if the silo file is invalid, 75 if the process was stopped by SIGTERM
+and has a grace period (`--grace`), 1 for any other error that a retry does not fix. The termination message has the
+details.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ _LOG = structlog.get_logger()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Takes part in the job until it is over."""
+    """Takes part in the job until it ends. Returns the exit status."""
     options = _options(arguments)
     logs.configure(options.debug)
     stopping = Stopping(options.grace)
     stopping.on_sigterm()
     if options.lifeline:
         processes.end_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent stops us
     try:
         outcome = _run(options, stopping)
     except StopAskedError:
@@ -96,7 +97,7 @@ def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: Worker
         works.close()
         finished.close()
         audit.close()
-    _LOG.info("the job is over", outcome=outcome)
+    _LOG.info("the job ended", outcome=outcome)
     return outcome
 
 
@@ -109,18 +110,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--silo-file", type=Path, required=True)
     parser.add_argument("--invitation", type=Path, required=True)
     connections.add_options(parser)
-    parser.add_argument("--state", type=Path, required=True, help="folder that outlives this process")
-    parser.add_argument("--runner-socket", required=True, help="the runner host's unix socket")
-    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
+    parser.add_argument("--state", type=Path, required=True, help="folder for state that outlives this process")
+    parser.add_argument("--runner-socket", required=True, help="the runner host's Unix socket")
+    parser.add_argument("--processes", type=Path, help="folder in which live processes are registered")
     decision_options.add_options(parser)
-    parser.add_argument("--device-note", default="", metavar="TEXT", help="told beside the device that was used")
-    parser.add_argument("--metrics", metavar="HOST:PORT", help="serve /metrics and /healthz there")
-    parser.add_argument("--termination-message", type=Path, metavar="FILE", help="where to write how it ended")
+    parser.add_argument("--device-note", default="", metavar="TEXT", help="text to report with the device in use")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="address for /metrics and /healthz")
+    parser.add_argument("--termination-message", type=Path, metavar="FILE", help="file for the termination message")
     parser.add_argument(
-        "--grace", type=float, default=0, metavar="SECONDS", help="at SIGTERM, what is in hand may take (default: 0)"
+        "--grace", type=float, default=0, metavar="SECONDS", help="time to finish current work at SIGTERM (default: 0)"
     )
-    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
-    parser.add_argument("--debug", action="store_true", help="more in the log; a stack trace for an error")
+    parser.add_argument("--lifeline", action="store_true", help="exit when standard input is closed")
+    parser.add_argument("--debug", action="store_true", help="write more detailed logs, with stack traces")
     options = parser.parse_args(arguments)
     connections.check_options(parser, options)
     return options
@@ -131,5 +132,5 @@ def _invitation(path: Path) -> Invitation:
         return Invitation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise FedjobsError(
-            ErrorCode.NOT_INVITED, f"{path} is not an invitation: {error}.", "Get a new one for this job."
+            ErrorCode.NOT_INVITED, f"{path} is not a valid invitation: {error}.", "Get a new invitation for this job."
         ) from error

@@ -1,4 +1,4 @@
-"""Calls of the kernel that Python has no function for."""
+"""System calls that Python has no function for."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 class KernelCallError(Exception):
-    """The kernel refused."""
+    """A system call failed."""
 
 
 def libc() -> ctypes.CDLL:
-    """The C library, by which the kernel is called."""
+    """Returns the C library."""
     return ctypes.CDLL(None, use_errno=True)
 
 
 def checked(result: int, name: str) -> None:
-    """Looks at what a call returned.
+    """Checks the return value of a call.
 
     Raises:
         KernelCallError: The call failed.
@@ -29,5 +29,5 @@ def checked(result: int, name: str) -> None:
 
 
 def die_with_parent() -> None:
-    """The kernel kills this process when the thread that started it is gone."""
+    """Makes the kernel kill this process when the thread that started it ends."""
     checked(libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")

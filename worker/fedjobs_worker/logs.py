@@ -1,6 +1,7 @@
-"""The log of a worker's processes: one JSON object a line on standard error.
+"""The log of a worker's processes: JSON lines on standard error.
 
-It never has keys or tokens, and of the data nothing but a value that could not be read. It stays in the silo.
+The log never contains keys or tokens. It contains no data, except for values that could not be parsed. It stays in the
+silo.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def configure(debug: bool = False) -> None:
 
 
 def tell(**fields: str) -> None:
-    """Puts these into every line of this process from here on, whichever thread writes it (silo, job)."""
+    """Adds fields, such as the silo and the job, to all later lines of all threads of this process."""
     _TOLD.update(fields)
 
 

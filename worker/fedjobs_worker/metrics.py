@@ -1,4 +1,4 @@
-"""What a worker counts, for a monitoring system of the silo's own."""
+"""The Prometheus metrics of a worker, for the silo's monitoring system."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
 class WorkerMetrics:
-    """The counters of one session process, and the registry that has them."""
+    """The metrics of one session process, and their registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._works = Counter(
-            "fedjobs_worker_work_items", "Work items, by what came out.", ["outcome"], registry=self.registry
+            "fedjobs_worker_work_items", "Work items by outcome.", ["outcome"], registry=self.registry
         )
         self._seconds = Histogram(
             "fedjobs_worker_work_item_duration_seconds",
-            "Time of a work item, from its arrival to its accumulators' upload.",
+            "Duration of a work item, from its arrival to the upload of its accumulators.",
             registry=self.registry,
             buckets=_SECONDS,
         )
         self._bytes = Counter(
             "fedjobs_worker_bytes",
-            "Values and shards from (down) and to (up) the coordinator.",
+            "Bytes of values and shards received from (down) and sent to (up) the coordinator.",
             ["direction"],
             registry=self.registry,
         )
@@ -34,11 +34,11 @@ class WorkerMetrics:
             self._bytes.labels(direction)
 
     def worked(self, outcome: str, seconds: float) -> None:
-        """A work item ended; `outcome` is one of OUTCOMES."""
+        """Counts a work item that ended. `outcome` is one of OUTCOMES."""
         self._works.labels(outcome).inc()
         self._seconds.observe(seconds)
 
     def transferred(self, *, down: int = 0, up: int = 0) -> None:
-        """Bytes that went."""
+        """Counts transferred bytes."""
         self._bytes.labels("down").inc(down)
         self._bytes.labels("up").inc(up)

@@ -1,4 +1,4 @@
-"""The part of a silo's file that says what the silo allows. What follows from it is decided in `policies`."""
+"""The policy section of a silo file. `policies` evaluates it."""
 
 from __future__ import annotations
 
@@ -14,56 +14,57 @@ class Operations(Model):
     """Changes to the default list of TensorFlow operations (`fedjobs_worker.consent.operations`)."""
 
     allow: list[str] = Field(default_factory=list)
-    """Allowed here though they are not in the default list."""
+    """Operations to allow in addition to the default list."""
     deny: list[str] = Field(default_factory=list)
-    """Denied here though they are in the default list."""
+    """Operations of the default list to deny."""
 
 
 class Computations(Model):
-    """Which computations may run. Their operations are always checked, also of those that somebody approved."""
+    """The computations that may run. Their operations are always checked, even after an approval."""
 
     digests: list[ShardDigest] | None = None
-    """Those of these digests alone (with `approval: Manual` others wait for a person); absent: of any digest."""
+    """The computations that may run without approval. With `approval: Automatic`, others are refused unless they were
+    approved. If absent, every computation may run, unless `approval` is `Manual`."""
     operations: Operations = Field(default_factory=Operations)
     approval: Literal["Automatic", "Manual"] = "Automatic"
-    """`Manual`: a computation that is not in `digests` waits until a person of the silo has approved its digest."""
+    """With `Manual`, a computation that is not in `digests` waits until the silo's administrator approves it."""
     approval_deadline_seconds: int = Field(default=7 * 24 * 3600, ge=1)
-    """How long a computation waits for a person before it is refused."""
+    """How long a computation waits for approval before it is refused."""
 
 
 class Limits(Model):
-    """What a job, or a day (UTC), may take at most; absent: no limit. Counted here, also over restarts."""
+    """Limits for each job or each day (UTC). An absent limit does not apply. The counts survive restarts."""
 
     rounds_per_job: int | None = Field(default=None, ge=1)
-    """How often a job may run one computation over the silo's data; a job that says it has more rounds is declined."""
+    """How often a job may run the same computation. The silo declines a job that announces more rounds."""
     upload_bytes_per_job: int | None = Field(default=None, ge=0)
-    """Bytes of accumulators that leave the silo for one job."""
+    """The maximum bytes of accumulators that the silo sends for one job."""
     upload_bytes_per_day: int | None = Field(default=None, ge=0)
-    """Bytes of accumulators that leave the silo in a day, for all jobs together."""
+    """The maximum bytes of accumulators that the silo sends in a day, over all jobs."""
     jobs_per_day: int | None = Field(default=None, ge=0)
-    """Jobs that the silo begins to take part in in a day."""
+    """The maximum number of jobs that the silo starts to take part in in a day."""
 
 
 class Policy(Model):
-    """Absent means: no restriction by this rule; operations are always checked."""
+    """The silo's policy. An absent rule does not restrict anything. Operations are always checked."""
 
     requesters: list[str] | None = None
-    """Who may ask, as the job's `requestedBy` has it."""
+    """The users whose jobs are allowed, by the job's `requestedBy`."""
     namespaces: list[str] | None = None
-    """From which namespaces of the federation's cluster."""
+    """The namespaces of the federation's cluster whose jobs are allowed."""
     datasets: list[str] | None = None
-    """Which of the silo's datasets may be asked for."""
+    """The silo's datasets that jobs may use."""
     share_dataset_names: bool = True
-    """Whether the federation may know the names of these datasets; `false`: also a refusal does not list them."""
+    """Whether the federation may see the names of these datasets. If `false`, refusals do not list them either."""
     share_dataset_schemas: bool = False
-    """Whether it may also know the names, dtypes and shapes of their features."""
+    """Whether the federation may also see the names, dtypes and shapes of their features."""
     computations: Computations = Field(default_factory=Computations)
     limits: Limits = Field(default_factory=Limits)
     min_clients: int = Field(default=1, ge=1)
-    """The fewest local clients in an accumulator that leaves the silo."""
+    """The minimum number of local clients in an accumulator that the silo sends."""
     min_cohort_size: int = Field(default=1, ge=1)
-    """The fewest silos in a round, as the coordinator says it; this silo cannot check it."""
+    """The minimum number of silos in a round, as stated by the coordinator. The silo cannot check it."""
     require_differential_privacy: bool = False
-    """Only jobs that say that their coordinator adds noise to what it aggregates; this silo cannot check it."""
+    """Only allow jobs whose coordinator states that it adds noise to aggregates. The silo cannot check it."""
     require_secure_aggregation: bool = False
-    """Only jobs that say that their coordinator sees sums alone; this silo cannot check it."""
+    """Only allow jobs whose coordinator states that it only sees sums. The silo cannot check it."""

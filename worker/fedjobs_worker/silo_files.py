@@ -1,7 +1,7 @@
-"""A silo's own file: where its data are, and what it allows.
+"""The silo file: where a silo's data are, and what the silo allows.
 
-It is written by the people of the silo and is the last word about it. `fedjobs run --silos` takes several of them as
-one file of YAML documents.
+The silo's administrator writes the file, and it is authoritative for the silo. `fedjobs run --silos` takes several silo
+files as documents of one YAML file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Dtype = Literal[
 
 class Files(Model):
     path: str = Field(min_length=1)
-    """One file, or a pattern such as `/data/*.csv`; relative to this file's folder; or any URL that fsspec knows."""
+    """A path or a pattern such as `/data/*.csv`, relative to this file's folder, or a URL that fsspec supports."""
 
     @field_validator("path")
     @classmethod
@@ -50,13 +50,13 @@ class CsvFiles(Files):
 
 
 class Source(Model):
-    """Exactly one of them."""
+    """The source of a dataset. Exactly one field must be set."""
 
     csv: CsvFiles | None = None
-    """Files with a header line; columns are taken by name."""
+    """CSV files with a header line. Columns are found by name."""
     parquet: Files | None = None
     npz: Files | None = None
-    """NumPy archives; the arrays' names are the columns, their first dimension the rows."""
+    """NumPy archives. The names of the arrays are the columns, and their first dimension is the rows."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
@@ -66,13 +66,13 @@ class Source(Model):
 
 
 class FeatureSpec(Model):
-    """One feature of its own dtype and shape, taken from one column or put together from several."""
+    """A feature with its dtype and shape, from one column or several."""
 
     column: str | None = None
     columns: list[str] | None = Field(default=None, min_length=1)
     dtype: Dtype = "float32"
     shape: list[Annotated[int, Field(ge=0)]] | None = None
-    """Of one example; absent: as the columns have it (a scalar for one column, a vector for several)."""
+    """The shape of one example. By default, one column is a scalar and several columns are a vector."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> FeatureSpec:
@@ -82,11 +82,11 @@ class FeatureSpec(Model):
 
 
 class Features(Model):
-    """Either `columns`, which become one vector `x`, or `spec`, whose features become `x/<name>`."""
+    """The features: either `columns`, which become one vector `x`, or `spec`, whose features become `x/<name>`."""
 
     columns: list[str] | None = Field(default=None, min_length=1)
     dtype: Dtype = "float32"
-    """Of `x`, where there are `columns`."""
+    """The dtype of `x`, if `columns` is set."""
     spec: dict[str, FeatureSpec] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
@@ -103,7 +103,7 @@ class Label(Model):
 
 class Clients(Model):
     column: str
-    """Rows with the same value here belong to the same client."""
+    """Rows with the same value in this column belong to the same client."""
 
 
 def _label(value: Any) -> Any:
@@ -114,11 +114,11 @@ class DatasetFile(Model):
     source: Source
     features: Features
     label: Annotated[Label, BeforeValidator(_label)] | None = None
-    """A column's name, or its name and dtype; becomes `y`."""
+    """The name of the label column, or its name and dtype. The label becomes `y`."""
     clients: Clients | None = None
-    """Absent: the silo is one client."""
+    """How rows are divided into clients. If absent, the silo is one client."""
     clients_per_round: int | None = Field(default=None, ge=1)
-    """Sampled anew for each round, by a seed that the work names; absent: all."""
+    """The number of clients in a round. Each round draws a new sample with a seed in the work item. Default: all."""
 
 
 class Gpu(Model):
@@ -129,39 +129,39 @@ class Gpu(Model):
 
 class Runner(Model):
     threads: int | None = Field(default=None, ge=1)
-    """Threads of TensorFlow's kernels; absent: one for each core."""
+    """The number of threads of TensorFlow's kernels. Default: one for each core."""
     gpu: Gpu | None = None
-    """Where a GPU is to be had on this silo's cluster. Not used on one machine."""
+    """How to get a GPU on the silo's cluster. Not used on one machine."""
     resources: dict[str, Any] = Field(default_factory=dict)
-    """Of the runner's container. Not used on one machine."""
+    """The resources of the runner's container. Not used on one machine."""
 
 
 class SiloFile(Model):
     silo: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
-    """Its name, as a DNS label."""
+    """The silo's name, which is a DNS label."""
     datasets: dict[str, DatasetFile] = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
     runner: Runner = Field(default_factory=Runner)
 
 
 def load(path: Path) -> SiloFile:
-    """The silo of a file with one document.
+    """Reads a silo file with one document.
 
     Raises:
-        FedjobsError: INVALID_SILO_FILE, naming file, field, value and remedy.
+        FedjobsError: INVALID_SILO_FILE. The message names file, field, value and remedy.
     """
     silos = load_all(path)
     if len(silos) != 1:
         raise FedjobsError(
             ErrorCode.INVALID_SILO_FILE,
-            f"{path} describes {len(silos)} silos where one is expected.",
-            "Keep one YAML document in it.",
+            f"{path} describes {len(silos)} silos, but must describe one.",
+            "Keep one YAML document in the file.",
         )
     return silos[0]
 
 
 def load_named(path: Path, name: str) -> SiloFile:
-    """The silo of a file with one document, which is to be of this name.
+    """Reads a silo file with one document, and checks the silo's name.
 
     Raises:
         FedjobsError: INVALID_SILO_FILE.
@@ -171,22 +171,24 @@ def load_named(path: Path, name: str) -> SiloFile:
         raise FedjobsError(
             ErrorCode.INVALID_SILO_FILE,
             f"{path} is the file of silo {silo.silo}, not of {name}.",
-            "Name one silo in both.",
+            "Use the same silo name in both.",
         )
     return silo
 
 
 def load_all(path: Path) -> list[SiloFile]:
-    """The silos of a file with one or more YAML documents, with all paths made absolute.
+    """Reads the silo files in a YAML file with one or more documents. Makes all paths absolute.
 
     Raises:
-        FedjobsError: INVALID_SILO_FILE, naming file, document, field, value and remedy.
+        FedjobsError: INVALID_SILO_FILE. The message names file, document, field, value and remedy.
     """
     try:
         documents = [document for document in yaml.safe_load_all(path.read_text("utf-8")) if document is not None]
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_SILO_FILE, f"{path} cannot be read: {error.strerror}.", "Name an existing silo's file."
+            ErrorCode.INVALID_SILO_FILE,
+            f"{path} cannot be read: {error.strerror}.",
+            "Give the path of an existing silo file.",
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FedjobsError(
@@ -194,7 +196,7 @@ def load_all(path: Path) -> list[SiloFile]:
         ) from error
     if not documents:
         raise FedjobsError(
-            ErrorCode.INVALID_SILO_FILE, f"{path} describes no silo.", "Write a YAML document for each silo."
+            ErrorCode.INVALID_SILO_FILE, f"{path} does not describe a silo.", "Write a YAML document for each silo."
         )
     several = len(documents) > 1
     silos = [_silo(document, path, number if several else None) for number, document in enumerate(documents, 1)]
@@ -203,14 +205,14 @@ def load_all(path: Path) -> list[SiloFile]:
         if names.count(name) > 1:
             raise FedjobsError(
                 ErrorCode.INVALID_SILO_FILE,
-                f"{path}: the name '{name}' in field silo is given to {names.count(name)} silos.",
-                "Give each silo a name of its own.",
+                f"{path}: {names.count(name)} silos have the name '{name}' in the field silo.",
+                "Give each silo a unique name.",
             )
     return silos
 
 
 def dump(silo: SiloFile) -> str:
-    """The silo's file as YAML, with the absolute paths that `load` made, so that it can be put elsewhere."""
+    """Returns the silo file as YAML with absolute paths, so that it can be written to another folder."""
     return yaml.safe_dump(silo.model_dump(by_alias=True, exclude_defaults=True, mode="json"), sort_keys=False)
 
 

@@ -1,4 +1,4 @@
-"""Being asked to end, by SIGTERM: at once where nothing is lost by it, else after what is in hand."""
+"""Handles SIGTERM: the process ends immediately, or after its current work if it has a grace period."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from collections.abc import Iterator
 from types import FrameType
 
 EXIT_STOPPED = 75
-"""Ended because it was asked to, with the job still going on: not an end that counts as success."""
+"""The exit status of a process that was stopped before the job ended. It does not count as success."""
 
 
 def end_at_sigterm(status: int) -> None:
-    """SIGTERM ends this process from here on, until it says otherwise.
+    """Installs a handler that ends this process at SIGTERM.
 
-    For the first process of a container the kernel has no default: a signal that comes before there is a handler is
-    lost, and a pod that is deleted while it starts would take all of its grace. Imports take seconds on a busy node.
+    The kernel has no default action for the first process of a container. A signal without a handler is lost, and a pod
+    that is deleted while it starts would take its whole grace period. Imports take seconds on a busy node.
     """
     signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(status))
 
 
 class StopAskedError(BaseException):
-    """This process shall end now. Not an Exception: nothing but the process's own end handles it."""
+    """Ends this process. It is not an Exception, so that no error handler catches it."""
 
 
 class Stopping:
-    """What SIGTERM means to the main thread.
+    """Handles SIGTERM in the main thread.
 
     Args:
-        grace_s: Seconds from being asked that what is in hand may take; 0: it is dropped.
+        grace_s: The seconds that the current work may take after SIGTERM. With 0, it is aborted.
     """
 
     def __init__(self, grace_s: float) -> None:
@@ -39,15 +39,15 @@ class Stopping:
         self._busy = False
 
     def on_sigterm(self) -> None:
-        """From here on SIGTERM asks; in the main thread."""
+        """Installs the handler. Call this in the main thread."""
         signal.signal(signal.SIGTERM, self._ask)
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """What is done inside is in hand: it is finished first.
+        """Marks the block as current work, which is finished before the process ends.
 
         Raises:
-            StopAskedError: At its end, where the process was asked to end meanwhile.
+            StopAskedError: After the block, if SIGTERM arrived meanwhile.
         """
         self._busy = True
         try:

@@ -1,4 +1,4 @@
-"""What a worker says at its end, for who started it: one JSON object, the termination message of its container."""
+"""The termination message of a worker: a JSON object that tells its agent how it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fedjobs_common.errors import FedjobsError
 from fedjobs_common.models import Model
 from pydantic import ValidationError
 
-_LONGEST = 2000  # characters of a message; Kubernetes keeps 4096 bytes of all
+_LONGEST = 2000  # maximum number of characters; Kubernetes keeps 4096 bytes
 
 
 class Outcome(enum.StrEnum):
@@ -17,37 +17,37 @@ class Outcome(enum.StrEnum):
 
     COMPLETE = "Complete"
     FAILED = "Failed"
-    """The job failed for good."""
+    """The job failed permanently."""
     SUSPENDED = "Suspended"
-    """The job may go on later."""
+    """The job may be resumed later."""
     DECLINED = "Declined"
-    """The silo's policy said no."""
+    """The silo's policy does not allow the job."""
     INTERRUPTED = "Interrupted"
-    """The worker was asked to end before the job did."""
+    """The worker was stopped before the job ended."""
     ERROR = "Error"
-    """The worker could not go on; another start may."""
+    """The worker failed. A restart may succeed."""
 
 
 class LastWord(Model):
     outcome: Outcome
     code: str = ""
-    """Of the error catalogue."""
+    """A code of the error catalogue."""
     message: str = ""
 
 
 def of_error(error: FedjobsError) -> LastWord:
-    """The last word of a worker that could not go on."""
+    """Returns the termination message of a worker that failed."""
     return LastWord(outcome=Outcome.ERROR, code=error.code.label, message=error.public[:_LONGEST])
 
 
 def write(path: Path | None, word: LastWord) -> None:
-    """Says it; a container's file exists and is not replaced, but written to."""
+    """Writes the message. In a container, the file is a mount that cannot be replaced, so it is written in place."""
     if path is not None:
         path.write_text(word.model_dump_json(by_alias=True))
 
 
 def parse(text: str) -> LastWord | None:
-    """What was said; None for what is none (a crash leaves nothing, or the end of a log)."""
+    """Parses a termination message. Returns None if it is invalid: after a crash, it is empty or the end of a log."""
     try:
         return LastWord.model_validate_json(text)
     except ValidationError:

@@ -1,1 +1,1 @@
-"""What the `fedjobs` command does on a Kubernetes cluster, with the rights of the person who types it."""
+"""The `fedjobs` commands for a Kubernetes cluster. They use the permissions of the user's kubeconfig."""

@@ -1,4 +1,4 @@
-"""What the API server says, and what keeps one from asking it, as errors for people."""
+"""Turns errors of calls to the API server into errors with a message and a remedy."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ApiError(FedjobsError):
     """An error of a call to the API server.
 
     Args:
-        status: The HTTP status; 0 where there was no answer.
-        reason: Kubernetes' word for it, such as `AlreadyExists`.
+        status: The HTTP status, or 0 if there was no response.
+        reason: The reason of Kubernetes' `Status` object, such as `AlreadyExists`.
     """
 
     def __init__(self, code: ErrorCode, message: str, remedy: str = "", *, status: int = 0, reason: str = "") -> None:
@@ -40,24 +40,24 @@ class ApiError(FedjobsError):
 
     @property
     def transient(self) -> bool:
-        """Whether the same call may succeed in a while."""
+        """Whether a retry of the same call may succeed."""
         return self.status in (_UNREACHABLE, _BUSY) or self.status >= 500
 
 
 @contextlib.contextmanager
 def explained(doing: str) -> Iterator[None]:
-    """Turns what a call of the block raises into errors of the catalogue.
+    """Turns errors of the API calls in the block into errors of the error catalogue.
 
     Args:
-        doing: What the call is for, as in `the job cannot be read`: a sentence's beginning.
+        doing: The beginning of the message, such as `Cannot read the job digits`.
 
     Raises:
-        ApiError: INVALID_JOB where the API server refuses what was written, UNAVAILABLE for everything else.
+        ApiError: INVALID_JOB if the API server rejects an object, UNAVAILABLE for every other error.
     """
     try:
         yield
     except ApiException as error:
-        if not error.status:  # the client's own way to tell of TLS
+        if not error.status:  # the client reports TLS errors in this way
             raise _unreachable(doing, str(error.reason)) from error
         raise explain(doing, int(error.status), error.body) from error
     except urllib3.exceptions.HTTPError as error:
@@ -65,12 +65,12 @@ def explained(doing: str) -> Iterator[None]:
 
 
 def explain(doing: str, status: int, body: str | bytes | None) -> ApiError:
-    """The error for an answer of the API server.
+    """Returns the error for a response of the API server.
 
     Args:
-        doing: What was tried.
+        doing: The beginning of the message.
         status: The HTTP status.
-        body: Kubernetes' `Status` object, or whatever a proxy sent.
+        body: Kubernetes' `Status` object, or any body that a proxy sent.
     """
     said = _status(body)
     details: Mapping[str, Any] = said.get("details") or {}
@@ -80,16 +80,16 @@ def explain(doing: str, status: int, body: str | bytes | None) -> ApiError:
         message, remedy = "the API server does not accept these credentials", "Log in to the cluster again."
     elif status == 403 and _DENIED.match(message):
         code, message = ErrorCode.INVALID_JOB, _DENIED.sub("", message)
-    elif status == 403 and " cannot " in message:  # else a quota, or what pods may be
-        remedy = "Ask whoever runs the cluster for this right, or choose another --namespace or --context."
+    elif status == 403 and " cannot " in message:  # RBAC; other causes are a quota or Pod Security admission
+        remedy = "Ask the cluster's administrator for this permission, or choose another --namespace or --context."
     elif status == 404 and details.get("kind") == "namespaces":
         code, message = ErrorCode.INVALID_JOB, f"there is no namespace {details.get('name')!r}"
-        remedy = "Make it with kubectl create namespace, or choose another with --namespace."
+        remedy = "Create it with kubectl create namespace, or choose another with --namespace."
     elif status == 404 and not details.get("name") and (said or _text(body).startswith(_NO_SUCH_API)):
         message, remedy = "fedjobs is not installed on this cluster", f"Install it: {INSTALL}"
     elif status in (400, 422):
         code, message = ErrorCode.INVALID_JOB, _causes(details) or _DENIED.sub("", message)
-        remedy = "" if reason == "BadRequest" else "Correct it, and try again."
+        remedy = "" if reason == "BadRequest" else "Correct the object, and try again."
     return ApiError(code, f"{doing}: {message.rstrip('.')}.", remedy, status=status, reason=reason)
 
 
@@ -106,7 +106,7 @@ def _text(body: str | bytes | None) -> str:
 
 
 def _causes(details: Mapping[str, Any]) -> str:
-    """Every field that is wrong, each once: a rule of the schema that fails takes others along."""
+    """Lists each invalid field once. When a rule of the schema fails, the API server also reports follow-up errors."""
     found: dict[str, None] = {}
     for cause in details.get("causes") or ():
         message = _WHOLE_OBJECT.sub("", _DENIED.sub("", str(cause.get("message", ""))))
@@ -119,14 +119,14 @@ def _causes(details: Mapping[str, Any]) -> str:
 
 def _unreachable(doing: str, why: str) -> ApiError:
     if any(word in why for word in _TLS):
-        remedy = "The kubeconfig's certificate authority is not the server's, or a proxy is in between."
+        remedy = "Check the certificate authority in the kubeconfig, and whether a proxy intercepts TLS."
     else:
-        remedy = "Is the cluster up, and the right one? See kubectl cluster-info, or choose another --context."
+        remedy = "Check with kubectl cluster-info that the cluster is up, or choose another --context."
     return ApiError(ErrorCode.UNAVAILABLE, f"{doing}: the API server does not answer ({why}).", remedy)
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason in one line: urllib3 wraps them several times."""
+    """Returns the innermost reason on one line. urllib3 wraps it several times."""
     reason = getattr(error, "reason", None)
     while isinstance(reason, BaseException):
         error, reason = reason, getattr(reason, "reason", None)

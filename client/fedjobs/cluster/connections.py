@@ -1,4 +1,4 @@
-"""Which cluster and which namespace is meant, as kubectl finds them."""
+"""Finds the cluster and the namespace to use, in the same way as kubectl."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DEFAULT_FILE = "~/.kube/config"
 _DEFAULT_NAMESPACE = "default"
 _IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 TIMEOUT_S = (10.0, 60.0)
-"""Of one call: until there is a connection, and between two pieces of an answer."""
+"""The connect timeout and the read timeout of a call."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a person said about the cluster; None: as kubectl would go by."""
+    """The cluster options on the command line. None means kubectl's default."""
 
     kubeconfig: Path | None = None
     context: str | None = None
@@ -34,19 +34,19 @@ class Target:
         return any(value is not None for value in (self.kubeconfig, self.context, self.namespace))
 
     def options(self) -> str:
-        """The same as options of a command, to be put into a hint; with a blank before it."""
+        """Returns the options as text to append to a command in a hint, with a leading space."""
         given = {"--kubeconfig": self.kubeconfig, "--context": self.context, "--namespace": self.namespace}
         return "".join(f" {name} {value}" for name, value in given.items() if value is not None)
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A cluster, and the namespace that is meant where nothing else is said.
+    """A connection to a cluster, with a default namespace.
 
     Attributes:
-        client: Of the `kubernetes` package.
-        namespace: Of the option, else of the context, else `default`.
-        target: As it was asked for.
+        client: The API client of the `kubernetes` package.
+        namespace: The namespace of the option, else of the context, else `default`.
+        target: The options that the connection was made from.
     """
 
     client: ApiClient
@@ -72,17 +72,17 @@ class Connection:
         return BatchV1Api(self.client)
 
     def plain(self, value: Any) -> Any:
-        """An object of the client as the JSON that the API speaks."""
+        """Converts an object of the client to the JSON of the API."""
         return self.client.sanitize_for_serialization(value)
 
 
 def connect(target: Target) -> Connection:
-    """A connection by `--kubeconfig`, else $KUBECONFIG (a list of files), else ~/.kube/config, else this pod's account.
+    """Creates a connection without sending a request.
 
-    Nothing is sent yet.
+    Uses `--kubeconfig`, else $KUBECONFIG (a list of files), else ~/.kube/config, else the pod's service account.
 
     Raises:
-        FedjobsError: UNAVAILABLE where there is no such configuration, or the package `kubernetes` is missing.
+        FedjobsError: UNAVAILABLE if there is no configuration, or if the package `kubernetes` is not installed.
     """
     try:
         from kubernetes.client import ApiClient, Configuration
@@ -91,8 +91,8 @@ def connect(target: Target) -> Connection:
     except ImportError as error:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
-            "This command speaks to a cluster, and the Python package 'kubernetes' is not installed.",
-            "Install it: pip install 'fedjobs[cluster]'",
+            "This command needs the Python package 'kubernetes', which is not installed.",
+            "Install it with: pip install 'fedjobs[cluster]'",
         ) from error
 
     configuration = Configuration()
@@ -103,8 +103,8 @@ def connect(target: Target) -> Connection:
     if not files:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
-            f"There is no kubeconfig: {_named(target)} is not there.",
-            "Set KUBECONFIG, or name a file with --kubeconfig.",
+            f"There is no kubeconfig: {_named(target)} does not exist.",
+            "Set KUBECONFIG, or choose a file with --kubeconfig.",
         )
     try:
         name, context = _context(files, target)
@@ -112,8 +112,8 @@ def connect(target: Target) -> Connection:
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
-            f"The kubeconfig {files} cannot be used: {' '.join(str(error).split())}",
-            "Correct it; kubectl config view shows what is in it.",
+            f"Cannot use the kubeconfig {files}: {' '.join(str(error).split())}",
+            "Correct it. kubectl config view shows its content.",
         ) from error
     namespace = target.namespace or context.get("namespace") or _DEFAULT_NAMESPACE
     return Connection(ApiClient(configuration), namespace, target)
@@ -124,13 +124,13 @@ def _named(target: Target) -> str:
 
 
 def _files(target: Target) -> str:
-    """Those that are there, in the order of their precedence."""
+    """Returns the existing kubeconfig files in order of precedence."""
     names = [str(target.kubeconfig)] if target.kubeconfig else _named(target).split(os.pathsep)
     return os.pathsep.join(str(path) for name in names if name and (path := Path(name).expanduser()).is_file())
 
 
 def _context(files: str, target: Target) -> tuple[str, Mapping[str, Any]]:
-    """The context that is meant. As for kubectl, the first file counts that says something."""
+    """Returns the name and the content of the context. As in kubectl, the first file that sets a value wins."""
     contents = [yaml.safe_load(Path(name).read_text("utf-8")) or {} for name in files.split(os.pathsep)]
     contexts = {entry["name"]: entry["context"] for one in reversed(contents) for entry in one.get("contexts") or ()}
     name = target.context or next((one["current-context"] for one in contents if one.get("current-context")), None)
@@ -139,7 +139,7 @@ def _context(files: str, target: Target) -> tuple[str, Mapping[str, Any]]:
     raise FedjobsError(
         ErrorCode.UNAVAILABLE,
         f"The kubeconfig has no context {name!r}." if name else "The kubeconfig has no current context.",
-        f"Choose with --context one of those that it has: {', '.join(sorted(contexts)) or 'none'}.",
+        f"Choose one of its contexts with --context: {', '.join(sorted(contexts)) or 'none'}.",
     )
 
 

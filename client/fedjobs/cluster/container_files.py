@@ -1,4 +1,4 @@
-"""Copies files and folders out of a container, as one stream of a tar archive; needs nothing there but Python."""
+"""Copies files and folders out of a container as a tar stream. The container only needs Python."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
         elif os.path.exists(path):
             archive.add(path, name)
 """
-"""Of what is there, each under its new name, and of a folder with a result's manifest what that lists: others may have
-put things beside it. A file that grows meanwhile is taken as long as it was at first."""
+"""Writes a tar archive of the existing paths, each under its new name. In a folder with a result manifest, it only
+archives the files that the manifest lists, because the folder may contain other files. If a file grows meanwhile, the
+archive contains its original length."""
 
 
 class _Readable(io.RawIOBase):
-    """Pieces of bytes as a file that can be read once."""
+    """A readable, non-seekable file over pieces of bytes."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -55,7 +56,7 @@ class _Readable(io.RawIOBase):
         return count
 
     def drain(self) -> None:
-        """Reads to the end, where the command's exit code is."""
+        """Reads to the end of the stream, where the command's exit code is checked."""
         for _ in self._pieces:
             pass
 
@@ -63,25 +64,25 @@ class _Readable(io.RawIOBase):
 def copy(
     connection: Connection, namespace: str, pod: str, container: str, paths: Mapping[str, str], folder: Path
 ) -> None:
-    """Copies what is there of some files and folders.
+    """Copies files and folders out of a container. Skips paths that do not exist.
 
     Args:
-        connection: To the cluster.
-        namespace: Of the pod.
-        pod: Its name.
-        container: In the pod.
-        paths: Where things are there, by their new names, relative to `folder`.
-        folder: An existing one of this machine.
+        connection: The connection to the cluster.
+        namespace: The namespace of the pod.
+        pod: The name of the pod.
+        container: The name of the container.
+        paths: The paths in the container, by their new names relative to `folder`.
+        folder: An existing folder on this machine.
 
     Raises:
-        FedjobsError: UNAVAILABLE, BLOB_CORRUPT where the connection spoilt the archive, DISK_FULL.
+        FedjobsError: UNAVAILABLE, DISK_FULL, or BLOB_CORRUPT if the archive is damaged.
     """
     command = ["python", "-c", SCRIPT, MANIFEST, *(f"{name}={path}" for name, path in paths.items())]
     unpack(remote_commands.output(connection, namespace, pod, container, command), folder)
 
 
 def unpack(archive: Iterable[bytes], folder: Path) -> None:
-    """Unpacks a tar archive that comes in pieces: plain files and folders, and nothing outside of `folder`."""
+    """Extracts regular files and folders of a tar archive that arrives in pieces. Never writes outside `folder`."""
     stream = _Readable(archive)
     try:
         with full_disk_named(folder), tarfile.open(fileobj=io.BufferedReader(stream, 1 << 20), mode="r|") as members:
@@ -90,5 +91,5 @@ def unpack(archive: Iterable[bytes], folder: Path) -> None:
                     members.extract(member, folder, filter="data")
         stream.drain()
     except tarfile.TarError as error:
-        stream.drain()  # the command's own failure says more
-        raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"What was copied is not whole: {error}.", "Try again.") from error
+        stream.drain()  # raises the command's own error, if there is one
+        raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"The copied archive is damaged: {error}.", "Try again.") from error

@@ -1,4 +1,4 @@
-"""The coordinators of a job: one attempt after the other, each a Job with a pod."""
+"""Finds the coordinator pods of a job. Each attempt is a Kubernetes Job with one pod."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _selector(job: Body) -> str:
 
 
 def pods(connection: Connection, job: Body) -> list[Body]:
-    """Its coordinators' pods, by attempt and age."""
-    with explained(f"The pods of the job {job['metadata']['name']} cannot be listed"):
+    """Returns the job's coordinator pods, sorted by attempt and creation time."""
+    with explained(f"Cannot list the pods of the job {job['metadata']['name']}"):
         found = connection.core.list_namespaced_pod(
             job["metadata"]["namespace"], label_selector=_selector(job), _request_timeout=TIMEOUT_S
         )
@@ -28,8 +28,8 @@ def pods(connection: Connection, job: Body) -> list[Body]:
 
 
 def newest_job(connection: Connection, job: Body) -> Body | None:
-    """The Kubernetes Job of its last attempt; None where there never was one."""
-    with explained(f"The attempts of the job {job['metadata']['name']} cannot be listed"):
+    """Returns the Kubernetes Job of the last attempt, or None if there is none."""
+    with explained(f"Cannot list the attempts of the job {job['metadata']['name']}"):
         found = connection.batch.list_namespaced_job(
             job["metadata"]["namespace"], label_selector=_selector(job), _request_timeout=TIMEOUT_S
         )
@@ -37,7 +37,7 @@ def newest_job(connection: Connection, job: Body) -> Body | None:
 
 
 def attempt_of(child: Body) -> int:
-    """Which attempt a Job or a pod belongs to."""
+    """Returns the number of the attempt that a Job or a pod belongs to."""
     try:
         return int(child["metadata"].get("labels", {}).get(ATTEMPT, "0"))
     except ValueError:
@@ -45,16 +45,16 @@ def attempt_of(child: Body) -> int:
 
 
 def choose(job: Body, found: Sequence[Body], attempt: int | None = None, *, previous: bool = False) -> Body:
-    """The pod of one attempt: of the last one, unless something else is said.
+    """Returns the pod of an attempt, by default of the last one.
 
     Args:
-        job: Whose.
-        found: Its pods, by attempt.
+        job: The job.
+        found: The job's coordinator pods, sorted by attempt.
         attempt: The number of the attempt.
-        previous: The attempt before the last one.
+        previous: Whether to choose the attempt before the last one.
 
     Raises:
-        FedjobsError: INVALID_JOB where there is no such pod, saying which ones there are.
+        FedjobsError: INVALID_JOB if there is no such pod. The remedy lists the attempts that have one.
     """
     name = job["metadata"]["name"]
     if not found:
@@ -63,24 +63,23 @@ def choose(job: Body, found: Sequence[Body], attempt: int | None = None, *, prev
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
             f"The job {name} has no coordinator pod: it is {word}" + (f" ({why.rstrip('.')})." if why else "."),
-            f"See what becomes of it with fedjobs watch {name}.",
+            f"Watch the job with: fedjobs watch {name}",
         )
     attempts = sorted({attempt_of(pod) for pod in found})
     if previous:
         attempt = attempts[-2] if len(attempts) > 1 else attempts[-1] - 1
     wanted = attempts[-1] if attempt is None else attempt
     if wanted not in attempts:
-        there = "attempt " + ", ".join(map(str, attempts))
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
             f"The job {name} has no pod of attempt {wanted}." if wanted > 0 else f"The job {name} has no earlier pod.",
-            f"There is {there}.",
+            f"Choose one of its attempts with --attempt: {', '.join(map(str, attempts))}.",
         )
     return [pod for pod in found if attempt_of(pod) == wanted][-1]
 
 
 def waits_for(pod: Body) -> str:
-    """Why the pod does not run yet: of its containers, else of its scheduling; empty where nothing is said."""
+    """Returns why the pod does not run yet, from its containers or its scheduling. Empty if no reason is known."""
     status = pod.get("status", {})
     for container in status.get("containerStatuses", ()):
         waiting = container.get("state", {}).get("waiting") or {}

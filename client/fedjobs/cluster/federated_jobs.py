@@ -1,4 +1,4 @@
-"""FederatedJobs of one namespace, as the API server has them: JSON objects, read and written."""
+"""Reads and writes the FederatedJobs of a namespace, as JSON."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fedjobs.cluster.api_errors import ApiError, explained
 from fedjobs.cluster.connections import TIMEOUT_S, Connection
 
 Body: TypeAlias = Mapping[str, Any]
-"""An object of the API."""
+"""A JSON object of the API."""
 MANAGER = "fedjobs-cli"
-"""Whom the API server names as the writer of a field."""
+"""The field manager of the CLI's writes."""
 _KIND = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 _PAGE = 500
-_WATCH_S = 45  # shorter than what balancers cut
+_WATCH_S = 45  # shorter than the idle timeout of common load balancers
 _NOT_FOUND = 404
 
 
@@ -30,13 +30,13 @@ class FederatedJobs:
         self.namespace = connection.namespace
 
     def get(self, name: str) -> Body:
-        """One job.
+        """Returns a job.
 
         Raises:
-            ApiError: INVALID_JOB where there is none of that name, with the closest names; UNAVAILABLE.
+            ApiError: INVALID_JOB if there is no job with that name. The remedy suggests similar names. UNAVAILABLE.
         """
         try:
-            with explained(f"The job {name} cannot be read"):
+            with explained(f"Cannot read the job {name}"):
                 found: Body = self.connection.custom.get_namespaced_custom_object(
                     **_KIND, namespace=self.namespace, name=name, _request_timeout=TIMEOUT_S
                 )
@@ -47,16 +47,16 @@ class FederatedJobs:
         return found
 
     def all(self, *, everywhere: bool = False) -> list[Body]:
-        """All jobs, by namespace and name.
+        """Returns all jobs, sorted by namespace and name.
 
         Args:
-            everywhere: Of all namespaces.
+            everywhere: Whether to list the jobs of all namespaces.
         """
         found: list[Body] = []
         more: str | None = ""
         while more is not None:
             options = {**_KIND, "limit": _PAGE, "_request_timeout": TIMEOUT_S, **({"_continue": more} if more else {})}
-            with explained("The jobs cannot be listed"):
+            with explained("Cannot list the jobs"):
                 if everywhere:
                     page = self.connection.custom.list_cluster_custom_object(**options)
                 else:
@@ -66,13 +66,13 @@ class FederatedJobs:
         return sorted(found, key=lambda job: (job["metadata"]["namespace"], job["metadata"]["name"]))
 
     def create(self, job: Body) -> Body | None:
-        """The job as it was made; None where there is one of that name already.
+        """Creates a job. Returns the created object, or None if a job with that name exists.
 
         Raises:
-            ApiError: INVALID_JOB where the API server refuses it, with field and value; UNAVAILABLE.
+            ApiError: INVALID_JOB if the API server rejects the job, with field and value. UNAVAILABLE.
         """
         try:
-            with explained("The cluster refuses the job"):
+            with explained("The API server rejects the job"):
                 made: Body = self.connection.custom.create_namespaced_custom_object(
                     **_KIND,
                     namespace=self.namespace,
@@ -88,10 +88,10 @@ class FederatedJobs:
         return made
 
     def suspend(self, job: Body, *, suspend: bool) -> Body:
-        """Sets `spec.suspend` of this very job; returns it as it is then."""
+        """Sets `spec.suspend` of the job with this uid, and returns the patched object."""
         name = job["metadata"]["name"]
         change = {"metadata": {"uid": job["metadata"]["uid"]}, "spec": {"suspend": suspend}}
-        with explained(f"The job {name} cannot be {'suspended' if suspend else 'resumed'}"):
+        with explained(f"Cannot {'suspend' if suspend else 'resume'} the job {name}"):
             changed: Body = self.connection.custom.patch_namespaced_custom_object(
                 **_KIND,
                 namespace=self.namespace,
@@ -104,9 +104,9 @@ class FederatedJobs:
         return changed
 
     def delete(self, job: Body) -> None:
-        """Deletes this very job, not another one that got its name in the meantime."""
+        """Deletes the job with this uid, and not a newer job with the same name."""
         metadata = job["metadata"]
-        with explained(f"The job {metadata['name']} cannot be deleted"):
+        with explained(f"Cannot delete the job {metadata['name']}"):
             self.connection.custom.delete_namespaced_custom_object(
                 **_KIND,
                 namespace=self.namespace,
@@ -116,11 +116,11 @@ class FederatedJobs:
             )
 
     def changes(self, job: Body) -> Iterator[tuple[str, Body]]:
-        """What happens to a job after this state of it, for a while: ADDED, MODIFIED or DELETED, and the job then."""
+        """Watches a job from this resource version for up to 45 s. Yields the event type and the job."""
         from kubernetes.watch import Watch
 
         metadata = job["metadata"]
-        with explained(f"The job {metadata['name']} cannot be watched"):
+        with explained(f"Cannot watch the job {metadata['name']}"):
             events = Watch().stream(
                 self.connection.custom.list_namespaced_custom_object,
                 **_KIND,
@@ -142,8 +142,11 @@ class FederatedJobs:
         if close:
             remedy = f"Did you mean {' or '.join(close)}?"
         elif known:
-            remedy = f"There are: {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}."
+            remedy = f"The jobs in this namespace are: {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}."
         else:
-            remedy = "There are no jobs there; choose another with --namespace, or see fedjobs list --all-namespaces."
+            remedy = (
+                "This namespace has no jobs. Choose another with --namespace, or list the jobs of all namespaces with: "
+                "fedjobs list --all-namespaces"
+            )
         message = f"There is no job {name!r} in namespace {self.namespace!r}."
         return ApiError(ErrorCode.INVALID_JOB, message, remedy, status=_NOT_FOUND, reason="NotFound")

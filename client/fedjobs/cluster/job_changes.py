@@ -1,4 +1,4 @@
-"""Suspends, resumes and cancels jobs, and says in sentences what that means."""
+"""Suspends, resumes and cancels jobs. Each function returns a message for the user."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from fedjobs.cluster.federated_jobs import Body, FederatedJobs
 
 
 def suspend(jobs: FederatedJobs, name: str) -> str:
-    """Stops a job's coordinator until it is resumed; what happens now, for a person.
+    """Suspends a job. Returns a message for the user.
 
     Raises:
-        FedjobsError: INVALID_JOB where there is no such job, or it is over; UNAVAILABLE.
+        FedjobsError: INVALID_JOB if there is no such job, or if it has ended. UNAVAILABLE.
     """
     job = _not_over(jobs, name, "suspended")
     if job["spec"].get("suspend", False):
-        return f"The job {name} is suspended already{_after(job)}."
+        return f"The job {name} is already suspended{_after(job)}."
     jobs.suspend(job, suspend=True)
     return (
-        f"The job {name} is being suspended{_after(job)}: its coordinator and its workers end, what is finished stays. "
-        f"It goes on with: fedjobs resume {name}"
+        f"The job {name} is being suspended{_after(job)}. Its coordinator and workers end, and its completed rounds "
+        f"are kept. Resume it with: fedjobs resume {name}"
     )
 
 
 def resume(jobs: FederatedJobs, name: str) -> str:
-    """Lets a suspended job go on; what happens now, for a person.
+    """Resumes a suspended job. Returns a message for the user.
 
     Raises:
-        FedjobsError: As `suspend`.
+        FedjobsError: The errors of `suspend`.
     """
     job = _not_over(jobs, name, "resumed")
     if not job["spec"].get("suspend", False):
         return f"The job {name} is not suspended: it is {job_statuses.phase(job) or 'new'}{_after(job)}."
     jobs.suspend(job, suspend=False)
     done = job_statuses.status_of(job).completed_rounds
-    where = f"with round {done + 1}" if done else "from its beginning"
-    return f"The job {name} goes on {where}. See it with: fedjobs watch {name}"
+    where = f"continues with round {done + 1}" if done else "starts from the beginning"
+    return f"The job {name} {where}. Watch it with: fedjobs watch {name}"
 
 
 def cancel(jobs: FederatedJobs, job: Body) -> str:
-    """Deletes a job, running or not; what is left of it, for a person."""
+    """Deletes a job, whether it runs or not. Returns a message for the user, which says what is kept."""
     jobs.delete(job)
     return f"The job {job['metadata']['name']} is being deleted. {kept(job)}"
 
 
 def kept(job: Body) -> str:
-    """What stays when the job is deleted, in a sentence."""
+    """Returns a sentence that says what is kept when the job is deleted."""
     spec = job["spec"]
     output = spec.get("output") or {}
     claim = JobRef(job["metadata"]["namespace"], job["metadata"]["name"], job["metadata"]["uid"]).claim
     result = job_statuses.status_of(job).result
-    exported = f" Its result stays in {result.uri}." if result is not None and _elsewhere(output) else ""
+    exported = f"Its result is kept in {result.uri}. " if result is not None and _elsewhere(output) else ""
     if _retained(spec, is_exported=bool(exported)):
-        return f"Its storage, the claim {claim}, is kept; remove it with: kubectl delete pvc {claim}{exported}"
-    return f"Its storage, the claim {claim} with all checkpoints, is deleted too.{exported}"
+        return f"{exported}Its PersistentVolumeClaim {claim} is kept. Delete it with: kubectl delete pvc {claim}"
+    return f"{exported}Its PersistentVolumeClaim {claim}, with all checkpoints, is deleted too."
 
 
 def _retained(spec: Mapping[str, Any], *, is_exported: bool) -> bool:
-    """The claim is deleted with the job where the job says so, or once it is not the only place of the result."""
+    """Returns whether the claim is kept. By default, it is kept only if the result is stored nowhere else."""
     written = ((spec.get("coordinator") or {}).get("storage") or {}).get("whenDeleted")
     return bool(written == "Retain" or (written is None and not is_exported))
 
@@ -75,7 +75,7 @@ def _not_over(jobs: FederatedJobs, name: str, what: str) -> Body:
     job = jobs.get(name)
     if (end := job_statuses.end(job)) is not None:
         message = f"The job {name} cannot be {what}: it is {end.value}."
-        raise FedjobsError(ErrorCode.INVALID_JOB, message, "Submit it again under another name with --name.")
+        raise FedjobsError(ErrorCode.INVALID_JOB, message, "To run it again, submit it under another name with --name.")
     if job["metadata"].get("deletionTimestamp"):
         raise FedjobsError(ErrorCode.INVALID_JOB, f"The job {name} cannot be {what}: it is being deleted.")
     return job

@@ -1,4 +1,4 @@
-"""Follows a job through everything that happens to it, also while the API server is away for a time."""
+"""Follows the states of a job, and retries while the API server is unreachable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_FOUND = 404
 
 
 class Jobs(Protocol):
-    """What is needed of `FederatedJobs`."""
+    """The part of `FederatedJobs` that `follow` uses."""
 
     def get(self, name: str) -> Body: ...
     def changes(self, job: Body) -> Iterator[tuple[str, Body]]: ...
@@ -24,31 +24,31 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """The job as it is now."""
+    """A new state of the job."""
 
     job: Body
 
 
 @dataclass(frozen=True)
 class Unreachable:
-    """The API server does not answer; it is asked again."""
+    """The API server does not answer. The call is retried."""
 
     error: ApiError
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """The job is not there any more, or another one has its name. Nothing comes after this."""
+    """The job was deleted, or another job has its name. This is the last event."""
 
 
 Event = Seen | Unreachable | Deleted
 
 
 def follow(jobs: Jobs, name: str) -> Iterator[Event]:
-    """Every state of a job from now on, without an end of its own unless the job is deleted.
+    """Yields every state of a job from now on. Only ends when the job is deleted.
 
     Raises:
-        ApiError: There is no such job, or it may not be read; and what else no waiting would mend.
+        ApiError: There is no such job, the user may not read it, or another error that a retry does not fix.
     """
     job = jobs.get(name)
     uid, wait = job["metadata"]["uid"], _FIRST_WAIT_S
@@ -62,13 +62,13 @@ def follow(jobs: Jobs, name: str) -> Iterator[Event]:
                     return
                 job = changed
                 yield Seen(job)
-            # The watch came to its end; what it may have missed is seen here.
+            # The watch ended. Read the job again, because the watch may have missed a change.
             again = jobs.get(name)
         except ApiError as error:
             if error.status == _NOT_FOUND:
                 yield Deleted()
                 return
-            if error.status == _GONE:  # so old a state cannot be watched from
+            if error.status == _GONE:  # the resource version is too old to watch from
                 job = {**job, "metadata": {**job["metadata"], "resourceVersion": ""}}
                 continue
             if not error.transient:

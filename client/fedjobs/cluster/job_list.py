@@ -1,4 +1,4 @@
-"""The jobs of a namespace, or of all: what `fedjobs list` shows."""
+"""The list of jobs that `fedjobs list` shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
 class ListedJob(TypedDict):
-    """What `fedjobs list --json` prints of a job; a public interface."""
+    """A job in the output of `fedjobs list --json`, which is a public interface."""
 
     namespace: str
     name: str
@@ -32,7 +32,7 @@ class ListedJob(TypedDict):
 
 
 def listed(jobs: Iterable[Body]) -> list[ListedJob]:
-    """The jobs, with what is told of each."""
+    """Returns the jobs with the values to show."""
     found: list[ListedJob] = []
     for job in jobs:
         status, metadata = status_of(job), job["metadata"]
@@ -53,12 +53,12 @@ def listed(jobs: Iterable[Body]) -> list[ListedJob]:
 
 
 def drawn(jobs: Iterable[ListedJob], *, namespaces: bool, now: datetime.datetime) -> Table:
-    """As a table.
+    """Returns the jobs as a table.
 
     Args:
-        jobs: In the order in which they are shown.
-        namespaces: Whether to show them.
-        now: For the jobs' ages.
+        jobs: The jobs in the order to show.
+        namespaces: Whether to show the namespaces.
+        now: The current time, to compute the ages.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="dim")
     for title in (*(("namespace",) if namespaces else ()), "name", "phase"):
@@ -85,7 +85,7 @@ def _silos(job: ListedJob) -> str:
 
 
 def aged(seconds: float) -> str:
-    """An age in its largest unit, as kubectl writes it: `4d`, `17m`."""
+    """Formats an age in its largest unit, as kubectl does: `4d`, `17m`."""
     for size, unit in _UNITS:
         if seconds >= 2 * size:
             return f"{int(seconds // size)}{unit}"

@@ -1,4 +1,4 @@
-"""A FederatedJob's `.status` as the status and the events that a coordinator on one machine would tell of itself."""
+"""Converts the status of a FederatedJob to the status and the events that a local coordinator writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fedjobs.cluster.federated_jobs import Body
 
-# What explains a phase best, first; a condition of this status says why the job is where it is.
+# Conditions that explain a phase, with the status that they have then. The best explanation comes first.
 _EXPLAINING = (
     (JobCondition.FAILED, "True"),
     (JobCondition.ACCEPTED, "False"),
@@ -23,11 +23,11 @@ _EXPLAINING = (
     (JobCondition.SPEC_CHANGED, "True"),
 )
 _ENDS = {JobPhase.COMPLETE: JobCondition.COMPLETE, JobPhase.FAILED: JobCondition.FAILED}
-_NOT_TAKEN_UP = "no operator has taken the job up yet"
+_NOT_TAKEN_UP = "No operator has processed the job yet."
 
 
 def status_of(job: Body) -> FederatedJobStatus:
-    """What the operator wrote; one of a version that says things differently says nothing here."""
+    """Returns the status that the operator wrote, or an empty one if an incompatible version wrote it."""
     try:
         return FederatedJobStatus.model_validate(job.get("status") or {})
     except ValidationError:
@@ -35,7 +35,7 @@ def status_of(job: Body) -> FederatedJobStatus:
 
 
 def end(job: Body) -> JobPhase | None:
-    """COMPLETE or FAILED; None for a job that is not over."""
+    """Returns COMPLETE or FAILED, or None for a job that has not ended."""
     conditions = _conditions(status_of(job))
     for phase, kind in _ENDS.items():
         if kind in conditions and conditions[kind].status == "True":
@@ -44,13 +44,13 @@ def end(job: Body) -> JobPhase | None:
 
 
 def phase(job: Body) -> str:
-    """One word for people; empty where no operator has seen the job."""
+    """Returns the phase as one word, or an empty string if no operator has processed the job yet."""
     written = status_of(job).phase
     return written.value if written is not None else ""
 
 
 def explanation(job: Body) -> tuple[str, str]:
-    """Why the job is where it is: reason and message; empty where there is nothing to explain."""
+    """Returns the reason and the message that explain the job's phase, or empty strings."""
     status = status_of(job)
     conditions = _conditions(status)
     if status.phase in (JobPhase.RUNNING, JobPhase.EXPORTING, JobPhase.COMPLETE):
@@ -64,7 +64,7 @@ def explanation(job: Body) -> tuple[str, str]:
 
 
 def as_coordinator(job: Body) -> Status:
-    """As the coordinator's own snapshot; what only the coordinator knows (bytes, the time left) is not in it."""
+    """Converts to a coordinator's status. It lacks what only the coordinator knows: bytes and the time left."""
     status = status_of(job)
     reason, message = explanation(job)
     return Status(
@@ -82,7 +82,7 @@ def as_coordinator(job: Body) -> Status:
 
 
 def events(before: Body | None, after: Body) -> list[ProgressEvent]:
-    """What happened between two states of a job; of a job that is seen first, where it stands."""
+    """Returns the events between two states of a job. `before` is None for the first state."""
     now = time.time()
     old, new = (None if before is None else as_coordinator(before)), as_coordinator(after)
     found: list[ProgressEvent] = []
@@ -94,7 +94,7 @@ def events(before: Body | None, after: Body) -> list[ProgressEvent]:
         if earlier is None or (earlier.state, earlier.reason) != (row.state, row.reason):
             found.append(SiloEvent(time=now, silo=row.name, state=row.state, reason=row.reason, message=row.message))
     if new.round > (0 if old is None else old.round):
-        # Between two looks there may have been several; the status has the metrics of the last one only.
+        # Several rounds may have completed since. The status only has the metrics of the last one.
         found.append(
             RoundEvent(time=now, round=new.round, seconds=0.0, silos=[], bytes_down=0, bytes_up=0, metrics=new.metrics)
         )
@@ -106,7 +106,7 @@ def _conditions(status: FederatedJobStatus) -> dict[str, Condition]:
 
 
 def _phase(status: FederatedJobStatus) -> Phase:
-    """The coordinator's word for it, which has none for a job that waits for a coordinator."""
+    """Returns the coordinator's phase. A job that waits for a coordinator is STARTING."""
     if status.phase in (None, JobPhase.PENDING):
         return Phase.STARTING
     return Phase(status.phase.value)
@@ -130,5 +130,5 @@ def _metrics(written: Mapping[str, str] | None) -> dict[str, float]:
         try:
             found[name] = float(text)
         except ValueError:
-            continue  # of a version that writes more than numbers
+            continue  # a newer version may write other values than numbers
     return found

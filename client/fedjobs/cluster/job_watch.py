@@ -1,4 +1,4 @@
-"""Shows a job until it is over: what `fedjobs watch` and `fedjobs submit --watch` do."""
+"""Shows a job until it ends: the implementation of `fedjobs watch` and `fedjobs submit --watch`."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Quiet:
 
 
 def watch(jobs: Jobs, name: str, view: View) -> tuple[int, str]:
-    """Shows a job until it is complete, failed or deleted.
+    """Shows a job until it completes, fails or is deleted.
 
     Returns:
-        The exit code (0 complete, else 1), and how it ended, for a person.
+        The exit code (0 if the job completed, else 1), and a message for the user.
 
     Raises:
-        ApiError: There is no such job, or it may not be read.
+        ApiError: There is no such job, or the user may not read it.
     """
     before: Body | None = None
     away = False
@@ -50,7 +50,7 @@ def watch(jobs: Jobs, name: str, view: View) -> tuple[int, str]:
             return Exit.FAILED, f"The job {name} was deleted."
         if isinstance(happened, Unreachable):
             if before is not None and not away:
-                _say(view, before, f"{happened.error.message} Trying again.")
+                _say(view, before, f"{happened.error.message} Retrying.")
             away = True
             continue
         if away and before is not None:
@@ -70,7 +70,7 @@ def _show(view: View, before: Body | None, seen: Seen) -> None:
 
 
 def _say(view: View, job: Body, message: str) -> None:
-    """Something that is not of the job, in a place where both kinds of view show it."""
+    """Shows a message that is not part of the job's status, in both kinds of view."""
     status = job_statuses.as_coordinator(job)
     view.status(status.model_copy(update={"message": message}))
     view.event(PhaseEvent(time=time.time(), phase=status.phase, message=message))

@@ -1,4 +1,4 @@
-"""A line of a log, which is JSON for machines, as people read it."""
+"""Formats the JSON lines of a log as readable text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 _SAID_ALREADY = {"event", "level", "timestamp", "job", "jobUid", "job_uid", "exception"}
-"""Shown in another place of the line, or the same in every line of a job's log."""
+"""Keys that the line shows elsewhere, or whose value is the same in all lines of a job's log."""
 
 
 def readable(line: str) -> str:
-    """Time of day, level, what happened, and about what; a line that is not JSON stays as it is."""
+    """Formats a line as time of day, level, event and details. Returns a line that is not JSON unchanged."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -26,7 +26,7 @@ def readable(line: str) -> str:
 
 
 def _time(written: object) -> str:
-    """In this machine's time zone, as the live table has it."""
+    """Formats the time in this machine's time zone, as the live table does."""
     try:
         return datetime.datetime.fromisoformat(str(written)).astimezone().strftime("%H:%M:%S")
     except ValueError:

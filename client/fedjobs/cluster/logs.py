@@ -1,4 +1,4 @@
-"""Reads the log of a job's coordinator, one attempt or, while following, one after the other."""
+"""Reads the log of a job's coordinator: one attempt, or all later attempts too with `follow`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from fedjobs.cluster.federated_jobs import Body, FederatedJobs
 
 _CONTAINER = "coordinator"
 _LOOK_EVERY_S = 1.0
-_SILENCE_S = 24 * 3600.0  # a coordinator may have nothing to say for long
+_SILENCE_S = 24 * 3600.0  # a coordinator may log nothing for a long time
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which part of a log.
+    """The part of a log to read.
 
     Attributes:
-        attempt: Of this attempt; None: of the last one.
-        previous: Of the attempt before the last one.
-        follow: Goes on until the job is over, or the attempt where one is named.
-        tail: Only so many of the last lines.
+        attempt: The number of the attempt, or None for the last one.
+        previous: Whether to read the attempt before the last one.
+        follow: Whether to continue until the job ends, or until the attempt ends if one is chosen.
+        tail: The number of lines from the end, or None for all.
     """
 
     attempt: int | None = None
@@ -38,10 +38,10 @@ class Wanted:
 
 
 def lines(jobs: FederatedJobs, name: str, wanted: Wanted) -> Iterator[str]:
-    """The lines of the log, without their ends.
+    """Yields the lines of the log, without line endings.
 
     Raises:
-        FedjobsError: INVALID_JOB where there is no such job, attempt or log yet; UNAVAILABLE.
+        FedjobsError: INVALID_JOB if there is no such job or attempt, or no log yet. UNAVAILABLE.
     """
     connection = jobs.connection
     pod = _first_pod(jobs, name, wanted)
@@ -63,12 +63,12 @@ def _first_pod(jobs: FederatedJobs, name: str, wanted: Wanted) -> Body:
 
 
 def _later_pod(jobs: FederatedJobs, name: str, pod: Body) -> Body | None:
-    """The pod that came after this one; None once the job is over or gone."""
+    """Waits for the pod after this one. Returns None when the job has ended or was deleted."""
     known = pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"]
     while True:
         try:
             job = jobs.get(name)
-            # In this order: a job that is over makes no pods.
+            # The job is read before the pods: no pod is created after the job has ended.
             newest = coordinator_pods.pods(jobs.connection, job)[-1:]
         except ApiError as error:
             if error.status == _NOT_FOUND:
@@ -86,7 +86,7 @@ def _later_pod(jobs: FederatedJobs, name: str, pod: Body) -> Body | None:
 
 
 def _of_pod(connection: Connection, pod: Body, wanted: Wanted) -> Iterator[str]:
-    """One pod's log. A stream that breaks while it is followed is taken up again after the last line that came."""
+    """Yields the log of one pod. With `follow`, continues after the last received line when the stream breaks."""
     last, arrived, tail = "", time.monotonic(), wanted.tail
     while True:
         since = None if not last else int(time.monotonic() - arrived) + 2
@@ -107,9 +107,9 @@ def _of_pod(connection: Connection, pod: Body, wanted: Wanted) -> Iterator[str]:
 
 
 def _stream(connection: Connection, pod: Body, follow: bool, tail: int | None, since: int | None) -> Iterator[str]:
-    """Lines, each with the time when it was written before it."""
+    """Yields the lines, each prefixed with its timestamp."""
     name = pod["metadata"]["name"]
-    doing = f"The log of {name} cannot be read"
+    doing = f"Cannot read the log of {name}"
     options: dict[str, Any] = {"tail_lines": tail, "since_seconds": since}
     with explained(doing):
         try:
@@ -143,12 +143,12 @@ def _stream(connection: Connection, pod: Body, follow: bool, tail: int | None, s
 
 def _not_yet(pod: Body) -> ApiError:
     why = coordinator_pods.waits_for(pod)
-    message = f"The coordinator has no log yet: {why or 'its container is not started'}."
+    message = f"The coordinator has no log yet: {why or 'its container has not started'}."
     remedy = "Wait for it with --follow."
     return ApiError(ErrorCode.INVALID_JOB, message, remedy, status=_BAD_REQUEST, reason="ContainerWaiting")
 
 
 def _order(stamp: str) -> tuple[str, str]:
-    """Times of one node as text in their order: zeros at a fraction's end are left out."""
+    """Returns a sort key for a timestamp. Timestamps omit trailing zeros of the fraction."""
     seconds, _, fraction = stamp.rstrip("Z").partition(".")
     return seconds, fraction.ljust(9, "0")

@@ -1,7 +1,7 @@
-"""A short-lived pod that mounts a job's claims, read-only, so that files can be copied out of them.
+"""Runs a short-lived pod that mounts a job's claims read-only, so that files can be copied out of them.
 
-It runs the coordinator's image, which the nodes have already, as the coordinator's user, under the `restricted` Pod
-Security Standard. It belongs to the job, and ends by itself should nobody delete it.
+The pod runs the coordinator's image, which the nodes have already pulled, with the coordinator's user. It meets the
+`restricted` Pod Security Standard. The FederatedJob owns the pod, and the pod exits by itself after an hour.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ LIFE_S = 3600
 _START_S = 300.0
 _LOOK_EVERY_S = 0.5
 _COPIED = ("nodeSelector", "tolerations", "imagePullSecrets", "runtimeClassName", "securityContext")
-"""What a pod needs so as to run where the coordinator ran."""
+"""Fields that the pod copies from the coordinator, so that it can run on the same nodes."""
 _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerConfigError")
 _SLEEP = f"import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit()); time.sleep({LIFE_S})"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A claim, and where the pod has it."""
+    """A PersistentVolumeClaim and its mount path."""
 
     claim: str
     path: str
 
 
 def manifest(job: Body, coordinator: Body, mounts: Sequence[Mount], name: str) -> dict[str, Any]:
-    """The pod.
+    """Returns the manifest of the pod.
 
     Args:
-        job: The FederatedJob that it belongs to.
+        job: The FederatedJob that owns the pod.
         coordinator: The Kubernetes Job of one of its coordinators.
-        mounts: What it can read.
-        name: The pod's.
+        mounts: The claims to mount.
+        name: The name of the pod.
     """
     template: Mapping[str, Any] = coordinator["spec"]["template"]["spec"]
     original = template["containers"][0]
@@ -107,22 +107,22 @@ def manifest(job: Body, coordinator: Body, mounts: Sequence[Mount], name: str) -
 def running(
     connection: Connection, job: Body, coordinator: Body, mounts: Sequence[Mount], say: Callable[[str], object]
 ) -> Iterator[str]:
-    """The name of a pod that runs until the end of the block, however it ends.
+    """Starts a pod, yields its name, and deletes it after the block.
 
     Args:
-        connection: To the cluster.
+        connection: The connection to the cluster.
         job: The FederatedJob.
         coordinator: The Kubernetes Job of one of its coordinators.
-        mounts: What the pod can read.
-        say: Told what is waited for.
+        mounts: The claims to mount.
+        say: Called with progress messages.
 
     Raises:
-        FedjobsError: UNAVAILABLE where it may not be made, or does not start; with Kubernetes' reason.
+        FedjobsError: UNAVAILABLE if the pod cannot be created or does not start. The message has Kubernetes' reason.
     """
     namespace = job["metadata"]["namespace"]
     name = f"{job['metadata']['name']}-result-{secrets.token_hex(3)}"
     try:
-        with explained("The pod that reads the result cannot be made"):
+        with explained("Cannot create the pod that reads the result"):
             connection.core.create_namespaced_pod(
                 namespace,
                 manifest(job, coordinator, mounts, name),
@@ -139,7 +139,7 @@ def running(
 def _wait(connection: Connection, namespace: str, name: str, say: Callable[[str], object]) -> None:
     deadline, said = time.monotonic() + _START_S, ""
     while True:
-        with explained(f"The pod {name} cannot be read"):
+        with explained(f"Cannot read the status of the pod {name}"):
             pod = connection.plain(connection.core.read_namespaced_pod(name, namespace, _request_timeout=TIMEOUT_S))
         phase, why = pod.get("status", {}).get("phase"), waits_for(pod)
         if phase == "Running":
@@ -148,18 +148,18 @@ def _wait(connection: Connection, namespace: str, name: str, say: Callable[[str]
             raise FedjobsError(
                 ErrorCode.UNAVAILABLE,
                 f"The pod {name}, which reads the result, does not run: {why or phase}.",
-                "Mend that, and try again.",
+                "Fix the cause, and try again.",
             )
         if why and why != said:
             said = why
-            say(f"The pod {name} waits: {why}")
+            say(f"The pod {name} is waiting: {why}")
         time.sleep(_LOOK_EVERY_S)
 
 
 def _delete(connection: Connection, namespace: str, name: str, say: Callable[[str], object]) -> None:
     try:
-        with explained(f"The pod {name} cannot be deleted"):
+        with explained(f"Cannot delete the pod {name}"):
             connection.core.delete_namespaced_pod(name, namespace, _request_timeout=TIMEOUT_S)
     except ApiError as error:
         if error.reason != "NotFound":  # never made, or gone already
-            say(f"warning: {error.message} It ends by itself within {LIFE_S // 60} minutes.")
+            say(f"warning: {error.message} It exits by itself within {LIFE_S // 60} minutes.")

@@ -1,4 +1,4 @@
-"""Runs a command in a container and hands on what it writes, byte by byte, without keeping more than a frame of it."""
+"""Runs a command in a container and streams its output. Buffers at most one WebSocket frame."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from fedjobs.cluster.api_errors import ApiError, explain, explained
 from fedjobs.cluster.connections import Connection
 
 _STDOUT, _STDERR, _OUTCOME = 1, 2, 3
-"""Channels: the first byte of each frame."""
+"""The channels. The first byte of each frame is its channel."""
 _SILENCE_S = 60
 _KEPT_OF_STDERR = 2000
 _HANDSHAKE = re.compile(r"Handshake status (\d{3})")
 
 
 def output(connection: Connection, namespace: str, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
-    """What the command writes to its standard output, as it comes.
+    """Yields what the command writes to standard output, as it arrives.
 
     Raises:
-        FedjobsError: UNAVAILABLE where the command cannot be started, or the connection breaks; INTERNAL where it ends
-            with another exit code than 0, with what it wrote to standard error.
+        FedjobsError: UNAVAILABLE if the command cannot be started or the connection breaks. INTERNAL if the exit code
+            is not 0, with the last line of standard error.
     """
-    import websocket  # comes with the package kubernetes
+    import websocket  # a dependency of the package kubernetes
 
-    doing = f"No command can be run in the pod {pod}"
+    doing = f"Cannot run a command in the pod {pod}"
     socket = _opened(connection, namespace, pod, container, command, doing)
     said, outcome = b"", b""
     try:
         socket.settimeout(_SILENCE_S)
         while True:
-            # Not by the client's own reading: it gathers all that comes, however much that is.
+            # The client's own read method would buffer the whole output.
             opcode, frame = socket.recv_data_frame(True)
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 break
@@ -82,7 +82,7 @@ def _opened(
             raise
         refused = explain(doing, int(told[1]), None)
         remedy = (
-            "Reading files takes the rights to get and to create pods/exec; ask whoever runs the cluster for them."
+            "Ask the cluster's administrator for permission to get and create pods/exec."
             if refused.status == 403
             else ""
         )
@@ -94,7 +94,7 @@ def _check(pod: str, outcome: bytes, said: bytes) -> None:
     try:
         end = json.loads(outcome)
     except ValueError:
-        raise ApiError(ErrorCode.UNAVAILABLE, f"The connection to the pod {pod} ended too early.") from None
+        raise ApiError(ErrorCode.UNAVAILABLE, f"The connection to the pod {pod} closed early.", "Try again.") from None
     if end.get("status") != "Success":
         words = said.decode(errors="replace").strip().rpartition("\n")[2]
-        raise FedjobsError(ErrorCode.INTERNAL, f"Copying in the pod {pod} failed: {words or end.get('message')}.")
+        raise FedjobsError(ErrorCode.INTERNAL, f"The command in the pod {pod} failed: {words or end.get('message')}.")

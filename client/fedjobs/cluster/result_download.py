@@ -1,4 +1,4 @@
-"""Downloads a result from a URL, with the credentials that this machine has."""
+"""Downloads a result from a URL with the credentials of this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fedjobs.cluster.result_verification import listed
 
 
 def download(url: str, folder: Path) -> None:
-    """Copies the files that the result's manifest lists, and nothing else that is there.
+    """Downloads the files that the result's manifest lists, and no others.
 
     Args:
-        url: Of the result.
-        folder: Is made.
+        url: The URL of the result.
+        folder: The folder to create.
 
     Raises:
-        Exception: Whatever the file system of the URL raises.
+        Exception: Any error of the fsspec file system.
     """
     system, path = fsspec.core.url_to_fs(url)
     root = str(path).rstrip("/")

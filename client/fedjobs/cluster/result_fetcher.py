@@ -1,4 +1,4 @@
-"""Brings a job's result to this machine, into a folder that looks like the one of a local run."""
+"""Fetches a job's result to this machine, into a folder with the layout of a local run."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from fedjobs.run_folder_layout import stored_job
 from fedjobs.status_follower import read_status
 
 STATE, OUTPUT = "/state", "/output"
-"""Where coordinators, and readers too, have their own claim and that of the output."""
+"""The mount paths of the coordinator's claim and of the output claim, in coordinator and reader pods."""
 _CONTAINER = "coordinator"
 _NOT_FOUND = 404
 
 
 def fetch(jobs: FederatedJobs, name: str, out: Path, say: Callable[[str], object]) -> Path:
-    """Copies result, metrics and status of a job; of one that is not complete, what there is so far.
+    """Copies the result, the metrics and the status of a job. Copies what exists so far if the job is not complete.
 
     Args:
-        jobs: Those of the job's namespace.
-        name: The job's.
-        out: The folder; it may hold what was fetched of the same job before, which is replaced.
-        say: Told what goes on.
+        jobs: The jobs of the job's namespace.
+        name: The name of the job.
+        out: The folder. Files that were fetched from the same job before are replaced.
+        say: Called with progress messages.
 
     Returns:
         The folder.
 
     Raises:
-        FedjobsError: INVALID_JOB where there is no such job or the folder holds something else; UNAVAILABLE;
-            BLOB_CORRUPT where the result is not the one that the job's status tells of.
+        FedjobsError: INVALID_JOB if there is no such job or the folder contains something else. UNAVAILABLE.
+            BLOB_CORRUPT if the result does not match the digest in the job's status.
     """
     job = jobs.get(name)
     _check_folder(out, job)
@@ -67,12 +67,12 @@ def fetch(jobs: FederatedJobs, name: str, out: Path, say: Callable[[str], object
 def _check_folder(out: Path, job: Body) -> None:
     kept = stored_job(RunFolder(out))
     if kept is not None and kept.uid != job["metadata"]["uid"]:
-        what = f"{out} holds the run of another job, {kept.name} with uid {kept.uid}."
+        what = f"{out} has the run of another job, {kept.name} with uid {kept.uid}."
     elif kept is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        what = f"{out} is there already, and is not the folder of a run."
+        what = f"{out} already exists, and it is not the folder of a run."
     else:
         return
-    raise FedjobsError(ErrorCode.INVALID_JOB, what, "Name another folder with --out.")
+    raise FedjobsError(ErrorCode.INVALID_JOB, what, "Choose another folder with --out.")
 
 
 def _copy(jobs: FederatedJobs, job: Body, folder: RunFolder, say: Callable[[str], object]) -> None:
@@ -83,21 +83,21 @@ def _copy(jobs: FederatedJobs, job: Body, folder: RunFolder, say: Callable[[str]
         try:
             _from_claims(jobs, job, None, paths, folder, say)
         except FedjobsError as error:
-            say(f"warning: {error.message} The result is whole; only the coordinator's own log of rounds is missing.")
+            say(f"warning: {error.message} The result is complete. Only the coordinator's status files are missing.")
         return
     claim = place if isinstance(place, InClaim) else None
     _from_claims(jobs, job, claim, paths | {"result": _result_path(job, claim)}, folder, say)
 
 
 def _downloaded(place: AtUrl, folder: RunFolder, say: Callable[[str], object]) -> bool:
-    """Whether this machine can read the result where it is, with the person's own credentials."""
+    """Downloads the result with the user's credentials. Returns whether that succeeded."""
     say(f"Reading {place.url} ...")
     try:
         from fedjobs.cluster.result_download import download
 
         download(place.url, folder.result)
-    except Exception as error:  # each storage has its own, and the job's claim has the same files
-        say(f"It cannot be read from here ({type(error).__name__}: {error}).")
+    except Exception as error:  # each storage raises its own errors, and the job's claim has the same files
+        say(f"Cannot read it from this machine ({type(error).__name__}: {error}).")
         shutil.rmtree(folder.result, ignore_errors=True)
         return False
     return True
@@ -111,7 +111,7 @@ def _from_claims(
     folder: RunFolder,
     say: Callable[[str], object],
 ) -> None:
-    """Through the coordinator's pod where one runs, which has the claims; else through a reader."""
+    """Copies from the coordinator's pod if it runs, because it mounts the claims. Otherwise starts a reader pod."""
     connection, namespace = jobs.connection, job["metadata"]["namespace"]
     pods = coordinator_pods.pods(connection, job)
     if pods and pods[-1].get("status", {}).get("phase") == "Running":
@@ -119,7 +119,7 @@ def _from_claims(
         return
     coordinator = coordinator_pods.newest_job(connection, job)
     if coordinator is None:
-        coordinator_pods.choose(job, [])  # says why there is none
+        coordinator_pods.choose(job, [])  # raises an error that says why there is none
         return
     with reader_pods.running(connection, job, coordinator, _mounts(job, place), say) as pod:
         container_files.copy(connection, namespace, pod, reader_pods.CONTAINER, paths, folder.root)
@@ -136,7 +136,7 @@ def _mounts(job: Body, place: InClaim | None) -> list[Mount]:
 
 
 def _result_path(job: Body, place: InClaim | None) -> str:
-    if place is None:  # behind a URL, or not complete: the coordinator's own files, from which it exports
+    if place is None:  # at a URL, or not complete: read the coordinator's files, from which it exports
         return f"{STATE}/result"
     root = STATE if place.claim == _own_claim(job) else OUTPUT
     return f"{root}/{place.path}".rstrip("/")
@@ -146,7 +146,7 @@ def _resolved_job(jobs: FederatedJobs, job: Body, folder: RunFolder) -> None:
     metadata = job["metadata"]
     name = JobRef(metadata["namespace"], metadata["name"], metadata["uid"]).resolved
     try:
-        with explained(f"The ConfigMap {name} cannot be read"):
+        with explained(f"Cannot read the ConfigMap {name}"):
             found = jobs.connection.core.read_namespaced_config_map(
                 name, metadata["namespace"], _request_timeout=TIMEOUT_S
             )
@@ -158,11 +158,11 @@ def _resolved_job(jobs: FederatedJobs, job: Body, folder: RunFolder) -> None:
 
 
 def _status(job: Body, folder: RunFolder) -> None:
-    """The coordinator's own status, but where it has none, or did not live to know that the job failed."""
+    """Writes the FederatedJob's status if the coordinator wrote none, or ended before it knew that the job failed."""
     written = read_status(folder.coordinator)
     told = job_statuses.as_coordinator(job)
     if written is None or (told.phase is Phase.FAILED and written.phase is not Phase.FAILED):
-        # By json, which can write NaN: a metric may be that.
+        # The json module can write NaN, which a metric may be.
         content = json.dumps(told.model_dump(mode="json", by_alias=True)).encode()
         write_atomically(folder.status, content, mode=0o644)
 

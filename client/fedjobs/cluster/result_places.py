@@ -1,4 +1,4 @@
-"""Where a result is: in a claim of the cluster, or behind a URL."""
+"""The location of a result: in a PersistentVolumeClaim, or at a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLAIM = "pvc://"
 
 @dataclass(frozen=True)
 class InClaim:
-    """`pvc://NAMESPACE/CLAIM/PATH`."""
+    """A path in a claim: `pvc://NAMESPACE/CLAIM/PATH`."""
 
     namespace: str
     claim: str
@@ -20,7 +20,7 @@ class InClaim:
 
 @dataclass(frozen=True)
 class AtUrl:
-    """Whatever fsspec can read."""
+    """A URL that fsspec can read."""
 
     url: str
 
@@ -29,15 +29,18 @@ Place = InClaim | AtUrl
 
 
 def parse(uri: str) -> Place:
-    """The place that `status.result.uri` names.
+    """Parses `status.result.uri`.
 
     Raises:
-        FedjobsError: INVALID_JOB where it is none.
+        FedjobsError: INVALID_JOB if the URI is invalid.
     """
     if not uri.startswith(_CLAIM):
         return AtUrl(uri)
     namespace, _, rest = uri.removeprefix(_CLAIM).partition("/")
     claim, _, path = rest.partition("/")
     if not namespace or not claim or ".." in path.split("/"):
-        raise FedjobsError(ErrorCode.INVALID_JOB, f"status.result.uri of the job is {uri!r}, which is no place.")
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            f"status.result.uri of the job is {uri!r}, which is not of the form {_CLAIM}NAMESPACE/CLAIM/PATH.",
+        )
     return InClaim(namespace, claim, path.strip("/"))

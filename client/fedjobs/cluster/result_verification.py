@@ -1,4 +1,4 @@
-"""Checks that a fetched result is, file by file, the one that the job's status tells of."""
+"""Verifies that a fetched result matches the digest in the job's status, file by file."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ def verify(folder: Path, digest: str | None, uri: str) -> None:
     """Compares a folder with the digest of the result.
 
     Args:
-        folder: With the fetched files. Where a manifest is among them, it says which files belong to the result.
-        digest: `status.result.digest`; None: it is not known, so that only the files' own manifest can be compared.
-        uri: Where the files are from.
+        folder: The folder with the fetched files. A manifest among them lists the files of the result.
+        digest: `status.result.digest`, or None if it is not known. Then only the manifest is compared.
+        uri: The location that the files were fetched from.
 
     Raises:
-        FedjobsError: BLOB_CORRUPT where it is another result, or not whole; with the first file that differs.
+        FedjobsError: BLOB_CORRUPT if it is another result or incomplete. The message names the first different file.
     """
     there = manifest_of("", folder)
     written = folder / MANIFEST
     if not written.exists():
         if digest is not None and there.digest != digest:
-            raise _wrong(uri, f"its files have the digest {there.digest}, and the job's status has {digest}")
+            raise _wrong(uri, f"its files have the digest {there.digest}, but the job's status has {digest}")
         return
     wanted = listed(written.read_bytes(), uri)
     if digest is not None and wanted.digest != digest:
-        raise _wrong(uri, f"its {MANIFEST} has the digest {wanted.digest}, and the job's status has {digest}")
+        raise _wrong(uri, f"its {MANIFEST} has the digest {wanted.digest}, but the job's status has {digest}")
     found = {file.path: file for file in there.files}
     for file in wanted.files:
         if found.get(file.path) != file:
@@ -36,10 +36,10 @@ def verify(folder: Path, digest: str | None, uri: str) -> None:
 
 
 def listed(content: bytes, uri: str) -> ResultManifest:
-    """The manifest of a result, which names only files below its folder.
+    """Parses the manifest of a result, and checks that it only lists files below the result's folder.
 
     Raises:
-        FedjobsError: BLOB_CORRUPT where it is none.
+        FedjobsError: BLOB_CORRUPT if the manifest is invalid.
     """
     try:
         manifest = ResultManifest.model_validate_json(content)
@@ -48,7 +48,7 @@ def listed(content: bytes, uri: str) -> ResultManifest:
     for file in manifest.files:
         path = PurePosixPath(file.path)
         if path.is_absolute() or ".." in path.parts:
-            raise _wrong(uri, f"its {MANIFEST} names {file.path}, which is outside of it")
+            raise _wrong(uri, f"its {MANIFEST} lists {file.path}, which is outside the result's folder")
     return manifest
 
 
@@ -57,12 +57,12 @@ def _difference(wanted: ResultFile, found: ResultFile | None) -> str:
         return "is missing"
     if found.size != wanted.size:
         return f"has {found.size} bytes instead of {wanted.size}"
-    return "has other content"
+    return "has different content"
 
 
 def _wrong(uri: str, what: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.BLOB_CORRUPT,
-        f"What is at {uri} is not the result of this job: {what}.",
-        "Try again; if it stays so, another job has written there since.",
+        f"The files at {uri} are not the result of this job: {what}.",
+        "Try again. If the error persists, another job has overwritten the result.",
     )

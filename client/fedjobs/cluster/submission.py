@@ -1,4 +1,4 @@
-"""Puts a job on a cluster: what `fedjobs submit` does before it waits."""
+"""Submits a job to a cluster: the part of `fedjobs submit` before it waits."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job that is on the cluster.
+    """A submitted job.
 
     Attributes:
-        job: As the API server has it.
-        new: Whether it was made now; else it was there already, the same.
-        jobs: Those of its namespace.
+        job: The job as the API server returned it.
+        new: Whether the job was created by this call. If not, the same job existed already.
+        jobs: The jobs of its namespace.
     """
 
     job: Body
@@ -34,20 +34,20 @@ class Submitted:
 
 
 def load(path: Path, *, name: str | None = None) -> dict[str, Any]:
-    """A job's file, as it is written but for the name; it is valid as far as this machine can tell.
+    """Reads and validates a job file. Returns its content, with the name replaced if `name` is given.
 
     Args:
-        path: The file.
-        name: Instead of the one of the file.
+        path: The path of the job file.
+        name: The job's name, instead of the one in the file.
 
     Raises:
-        FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER, naming file, field, value and remedy.
+        FedjobsError: INVALID_JOB, UNKNOWN_PROGRAM or INVALID_PROGRAM_PARAMETER. It names file, field and value.
     """
     job = api.load(path)
     if (local := _of_this_machine(job)) is not None:
         field, remedy = local
         raise FedjobsError(
-            ErrorCode.INVALID_JOB, f"{path}: {field} names a file of this machine, which a cluster cannot read.", remedy
+            ErrorCode.INVALID_JOB, f"{path}: {field} is a path on this machine, which a cluster cannot read.", remedy
         )
     document: dict[str, Any] = dict(strict_yaml.documents(path.read_text("utf-8"))[0])
     if name is not None:
@@ -57,16 +57,16 @@ def load(path: Path, *, name: str | None = None) -> dict[str, Any]:
 
 
 def submit(document: Mapping[str, Any], connection: Connection) -> Submitted:
-    """Makes the job, or finds it there as it is.
+    """Creates the job, unless the same job exists already.
 
     The namespace is that of the option, else of the file, else of the context.
 
     Raises:
-        FedjobsError: INVALID_JOB where the cluster refuses the job, or has another one of that name; UNAVAILABLE.
+        FedjobsError: INVALID_JOB if the API server rejects the job, or a different job has that name. UNAVAILABLE.
     """
     jobs = FederatedJobs(_placed(document, connection))
     job = {**document, "metadata": {**document["metadata"], "namespace": jobs.namespace}}
-    job.pop("status", None)  # of a job that was read back from a cluster
+    job.pop("status", None)  # the file may have been read back from a cluster
     if (made := jobs.create(job)) is not None:
         return Submitted(made, new=True, jobs=jobs)
     name = document["metadata"]["name"]
@@ -75,23 +75,23 @@ def submit(document: Mapping[str, Any], connection: Connection) -> Submitted:
         shown = "; ".join(different[:_MOST_SHOWN]) + ("; ..." if different[_MOST_SHOWN:] else "")
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
-            f"There is another job {name!r} in namespace {jobs.namespace!r}: {shown}.",
-            f"Give this one another name with --name, or remove that one with fedjobs cancel {name}.",
+            f"A different job {name!r} exists in namespace {jobs.namespace!r}: {shown}.",
+            f"Choose another name with --name, or delete the existing job with: fedjobs cancel {name}",
         )
     return Submitted(there, new=False, jobs=jobs)
 
 
 def differences(there: Body, here: Body) -> list[str]:
-    """What the specs of two jobs differ in, as sentences; a default is the same as what it stands for."""
+    """Describes how the specs of two jobs differ. An omitted field equals its default."""
     old, new = (api.parse(dict(job)).spec.model_dump(by_alias=True, mode="json") for job in (there, here))
     return job_differences.differences(old, new, "spec.{}".format)
 
 
 def _of_this_machine(job: api.FederatedJob) -> tuple[str, str] | None:
-    """The first field that only means something on one machine, and what to write instead."""
+    """Returns the first field that refers to a path on this machine, and what to write instead."""
     program = job.spec.program
     if program.source is not None and program.source.path is not None:
-        return "spec.program.source.path", "Put the modules into a ConfigMap, and name it in source.configMap."
+        return "spec.program.source.path", "Put the modules into a ConfigMap, and set source.configMap to its name."
     return None
 
 
@@ -102,7 +102,7 @@ def _placed(document: Mapping[str, Any], connection: Connection) -> Connection:
     if asked is not None:
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
-            f"metadata.namespace of the job is {written!r}, and --namespace is {asked!r}.",
-            "Leave one of them out.",
+            f"metadata.namespace of the job is {written!r}, but --namespace is {asked!r}.",
+            "Omit one of them, or give the same namespace in both.",
         )
     return replace(connection, namespace=written, target=replace(connection.target, namespace=written))

@@ -1,1 +1,1 @@
-"""The silos of a federation, and a silo's own side: what `fedjobs silo` does."""
+"""The implementation of `fedjobs silo`: managing the silos of a federation, and running one silo."""

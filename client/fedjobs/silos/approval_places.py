@@ -1,4 +1,4 @@
-"""Where computations wait for a person of a silo, and where that person's word goes: folders, or the silo's cluster."""
+"""Reads a silo's pending computations and writes decisions about them, in folders or in the silo's cluster."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from fedjobs_common.ids import Digest
 from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 
-_SHORTEST = 6  # digits of a digest that a person may name it by
+_SHORTEST = 6  # minimum length of a digest prefix on the command line
 _WHOLE = 64
 
 
 class ApprovalPlace(Protocol):
-    """Of one silo."""
+    """Stores the pending computations and the decisions of one silo."""
 
     def pending(self) -> list[Pending]:
-        """All that waits, the oldest first."""
+        """Returns all pending computations, oldest first."""
 
     def say(self, digest: Digest, approval: Approval) -> None:
-        """Writes down what a person says."""
+        """Records a decision about a computation."""
 
 
 class Folders:
-    """On one machine.
+    """An `ApprovalPlace` in folders of this machine.
 
     Args:
-        folder: With the folders that the worker was given as `--pending` and `--approvals`: `pending` and `approvals`.
+        folder: The silo's folder. Its subfolders `pending` and `approvals` are the worker's `--pending` and
+            `--approvals`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,17 +44,17 @@ class Folders:
 
 
 def named(place: ApprovalPlace, written: str) -> tuple[Digest, Pending | None]:
-    """The computation that a person means.
+    """Finds the computation that the user named.
 
     Args:
-        place: Of the silo.
-        written: A digest, or the beginning of one that waits.
+        place: The silo's place.
+        written: A whole digest, or a prefix of the digest of a pending computation.
 
     Returns:
-        Its digest, and what is known of it where it waits.
+        The digest, and the pending computation if there is one.
 
     Raises:
-        FedjobsError: INVALID_JOB where there is none, or several.
+        FedjobsError: INVALID_JOB if no computation matches, or several do.
     """
     waiting = place.pending()
     found = {pending.digest: pending for pending in waiting if pending.digest.startswith(written.lower())}
@@ -62,9 +63,9 @@ def named(place: ApprovalPlace, written: str) -> tuple[Digest, Pending | None]:
         return Digest(digest), pending
     if len(written) == _WHOLE and not set(written.lower()) - set("0123456789abcdef"):
         return Digest(written.lower()), None
-    shown = ", ".join(sorted(pending.digest[:12] for pending in waiting)) or "nothing"
+    shown = ", ".join(sorted(pending.digest[:12] for pending in waiting)) or "none"
     raise FedjobsError(
         ErrorCode.INVALID_JOB,
-        f"'{written}' is not the beginning of one digest that waits here ({shown}).",
-        f"Name at least {_SHORTEST} digits of one of those, or a whole digest.",
+        f"'{written}' does not identify one pending computation. Pending computations: {shown}.",
+        f"Give at least {_SHORTEST} digits of one of these digests, or a whole digest.",
     )

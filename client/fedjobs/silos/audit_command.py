@@ -1,4 +1,4 @@
-"""`fedjobs silo audit`: what a silo was asked and decided, what left it, and whether the log is as it was written."""
+"""`fedjobs silo audit`: shows a silo's audit log, or verifies it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fedjobs.silos.consent_commands import OwnNamespace
 if TYPE_CHECKING:
     from fedjobs.cluster.connections import Connection
 
-_PANEL = "A silo's own side"
+_PANEL = "For a silo"
 _AGENTS = "app.kubernetes.io/component=agent"
 _COPY = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
 _HEAD = ("time", "silo", "job", "subject", "decision", "previous", "origin")
@@ -31,20 +31,24 @@ def register(app: typer.Typer) -> None:
 def audit(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The log.", show_default="the one in the silo's cluster")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Path of the log.", show_default="the log in the silo's cluster"),
     ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check that nothing was changed or taken out.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check that no entry was changed or removed.")] = False,
     last: Annotated[
-        str | None, typer.Option(metavar="HASH", help="With --verify: a last hash that was printed before.")
+        str | None, typer.Option(metavar="HASH", help="With --verify: the last hash that an earlier check printed.")
     ] = None,
-    job: Annotated[str | None, typer.Option(metavar="UID", help="Only entries of this job.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="UID", help="Show only the entries of this job.")] = None,
     as_json: AsJson = False,
     namespace: OwnNamespace = None,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Show a silo's audit log, or check it: exit code 1 where it is not as it was written."""
+    """Show a silo's audit log, or verify it.
+
+    With --verify, the exit code is 1 if the log was altered.
+    """
     with errors_shown(debug=debug or bool(context.obj)):
         if file is not None:
             from fedjobs_worker.consent.audit_chains import raw_lines
@@ -66,10 +70,12 @@ def _verify(lines: Iterator[bytes], last: str | None) -> None:
 
     found = audit_chains.verify(lines, last)
     if isinstance(found, audit_chains.Broken):
-        typer.echo(f"not as it was written, at line {found.line}: {found.message}", err=True)
+        typer.echo(f"The log was altered at line {found.line}: {found.message}", err=True)
         raise typer.Exit(Exit.FAILED)
-    typer.echo(f"{found.entries} entries, each with the hash of the one before it; the last hash is {found.last}")
-    typer.echo("Note it elsewhere: audit --verify --last HASH finds out later whether lines before it are gone.")
+    typer.echo(f"{found.entries} entries, each with the hash of the previous entry. The last hash is {found.last}")
+    typer.echo(
+        "Keep this hash in another place. Later, audit --verify --last HASH detects whether entries were removed."
+    )
 
 
 def _show(line: bytes, job: str | None, as_json: bool) -> None:
@@ -78,7 +84,7 @@ def _show(line: bytes, job: str | None, as_json: bool) -> None:
     except ValueError:
         entry = None
     if not isinstance(entry, dict):
-        typer.echo("a line that cannot be read", err=True)
+        typer.echo("unreadable line", err=True)
     elif job is None or entry.get("job") == job:
         typer.echo(json.dumps(entry) if as_json else _sentence(entry))
 
@@ -91,13 +97,13 @@ def _sentence(entry: dict[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    """On one line, whatever somebody else has put into it."""
+    """Formats a value on one line. Others choose some of the values, so unprintable characters are escaped."""
     text = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
     return text if " " not in text or text.startswith(('"', "[")) else json.dumps(text)
 
 
 def _collected(connection: Connection) -> Iterator[bytes]:
-    """The lines of the log that the agent has collected."""
+    """Yields the lines of the log that the agent collected."""
     from fedjobs_agent.workers.collected_audit import FILE
     from fedjobs_common.errors import ErrorCode, FedjobsError
 
@@ -105,7 +111,7 @@ def _collected(connection: Connection) -> Iterator[bytes]:
     from fedjobs.cluster.api_errors import explained
     from fedjobs.cluster.connections import TIMEOUT_S
 
-    with explained(f"The agent of namespace {connection.namespace} cannot be found"):
+    with explained(f"Cannot find the agent in namespace {connection.namespace}"):
         pods = connection.core.list_namespaced_pod(
             connection.namespace,
             label_selector=_AGENTS,
@@ -116,7 +122,7 @@ def _collected(connection: Connection) -> Iterator[bytes]:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
             f"No agent runs in namespace {connection.namespace}.",
-            "Name the namespace of the silo with --namespace, or a file.",
+            "Choose the silo's namespace with --namespace, or give the path of a log.",
         )
     rest = b""
     command = ["python", "-c", _COPY, str(FILE)]

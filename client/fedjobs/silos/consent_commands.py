@@ -1,4 +1,4 @@
-"""`fedjobs silo pending|approve|deny`: a silo's people look at computations, and say whether they may run."""
+"""`fedjobs silo pending|approve|deny`: a silo's administrator reviews computations and decides whether they may run."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from fedjobs.exits import errors_shown
 if TYPE_CHECKING:
     from fedjobs.silos.approval_places import ApprovalPlace
 
-_PANEL = "A silo's own side"
+_PANEL = "For a silo"
 Folder = Annotated[
     Path | None,
     typer.Option(
         "--dir",
-        help="On one machine: the silo's folder, with the folders pending and approvals.",
+        help="For a silo without a cluster: the silo's folder, which has the subfolders pending and approvals.",
         show_default="the cluster",
     ),
 ]
 OwnNamespace = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", help="Where the silo is installed.", show_default="the context's"),
+    typer.Option(
+        "--namespace", "-n", help="The namespace that the silo is installed in.", show_default="the context's"
+    ),
 ]
 Digest = Annotated[
-    str, typer.Argument(metavar="DIGEST", help="The computation's digest, or its beginning.", show_default=False)
+    str,
+    typer.Argument(metavar="DIGEST", help="The computation's digest, or at least 6 digits of it.", show_default=False),
 ]
-Message = Annotated[str, typer.Option("--message", "-m", help="Why.", show_default=False)]
+Message = Annotated[str, typer.Option("--message", "-m", help="The reason for the decision.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +57,7 @@ def _place(
     cluster_context: str | None,
     kubeconfig: Path | None,
 ) -> Iterator[ApprovalPlace]:
-    """The silo that is meant; errors of the block end the command."""
+    """Yields the place of the chosen silo. An error in the block ends the command."""
     with errors_shown(debug=debug or bool(context.obj)):
         if folder is not None:
             from fedjobs.silos.approval_places import Folders
@@ -70,7 +73,8 @@ def _place(
 def pending(
     context: typer.Context,
     digest: Annotated[
-        str | None, typer.Argument(metavar="[DIGEST]", help="Show one, with all that it does.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[DIGEST]", help="Show what this computation does.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     folder: Folder = None,
@@ -79,7 +83,7 @@ def pending(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """List the computations that wait for a person of this silo."""
+    """List the computations that wait for approval in this silo."""
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
         from fedjobs.silos import approval_places
 
@@ -87,16 +91,16 @@ def pending(
         if digest is not None:
             found, one = approval_places.named(place, digest)
             waiting = [one] if one else []
-            typer.echo(one.explanation if one else f"{found} does not wait here.", nl=one is None)
+            typer.echo(one.explanation if one else f"{found} is not pending in this silo.", nl=one is None)
         elif as_json:
             print_json([each.model_dump(by_alias=True, mode="json") for each in waiting])
         elif not waiting:
-            typer.echo("nothing waits")
+            typer.echo("No computations are pending.")
         else:
             for each in waiting:
                 who = f" by {each.requested_by}" if each.requested_by else ""
                 typer.echo(f"{each.digest[:12]}  {each.label}  job {each.job_name}{who}  until {_time(each.until)}")
-            typer.echo("Look at one: fedjobs silo pending DIGEST")
+            typer.echo("Show one with: fedjobs silo pending DIGEST")
 
 
 def approve(
@@ -109,7 +113,11 @@ def approve(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Let a computation run in this silo: exactly the one of this digest, for any job that the policy admits."""
+    """Approve a computation in this silo.
+
+    The approval covers exactly the computation with this digest, in every job
+    that the silo's policy admits.
+    """
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
         _say(place, digest, "approved", message)
 
@@ -124,7 +132,7 @@ def deny(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Refuse a computation in this silo; the message is shown to who runs the job."""
+    """Deny a computation in this silo. The user who runs the job sees the message."""
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
         _say(place, digest, "denied", message)
 

@@ -1,4 +1,4 @@
-"""`fedjobs silo join`: a silo on a machine without Kubernetes; workers are processes of this machine."""
+"""`fedjobs silo join`: runs a silo on a machine without Kubernetes. The workers are processes on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fedjobs.cli_options import Debug
 from fedjobs.exits import errors_shown
 
 _HIGHEST_PORT = 65535
-_PANEL = "A silo's own side"
+_PANEL = "For a silo"
 
 
 def _address(given: str | None) -> str | None:
     if given is not None:
         host, _, port = given.rpartition(":")
         if not (host and port.isascii() and port.isdigit() and int(port) <= _HIGHEST_PORT):
-            raise typer.BadParameter(f"'{given}' is not HOST:PORT.")
+            raise typer.BadParameter(f"'{given}' is not of the form HOST:PORT.")
     return given
 
 
@@ -31,13 +31,13 @@ def register(app: typer.Typer) -> None:
 
 def join(
     context: typer.Context,
-    silo_file: Annotated[Path, typer.Argument(metavar="SILO", help="The silo's own file.", show_default=False)],
+    silo_file: Annotated[Path, typer.Argument(metavar="SILO", help="Path of the silo file.", show_default=False)],
     token_file: Annotated[
         Path | None,
         typer.Option(
             "--token-file",
             metavar="FILE",
-            help="The token of the invitation; once enrolled, it is not needed any more.",
+            help="File with the token of the invitation. Only needed until the silo is enrolled.",
             show_default="token in --dir",
         ),
     ] = None,
@@ -46,7 +46,7 @@ def join(
         typer.Option(
             "--dir",
             metavar="DIR",
-            help="The silo's folder: its key and certificate, audit log, approvals.",
+            help="The silo's folder, for its key, certificate, audit log and approvals.",
             show_default="silos/NAME",
         ),
     ] = None,
@@ -54,7 +54,7 @@ def join(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Dial this instead of the addresses that the federation says.",
+            help="Connect to this address instead of the addresses that the federation announces.",
             callback=_address,
         ),
     ] = None,
@@ -62,19 +62,21 @@ def join(
         str,
         typer.Option(
             metavar="HOST:PORT",
-            help="Serve /metrics and /healthz there; port 0: any free one.",
+            help="Address for /metrics and /healthz. Port 0 chooses a free port.",
             callback=_address,
         ),
     ] = "127.0.0.1:0",
     debug: Debug = False,
 ) -> None:
-    """Take part in a federation with this machine, until Ctrl-C.
+    """Run a silo on this machine until Ctrl-C.
 
-    Enrols the silo with the token that the federation sent, and works for the jobs that invite it, as far as the silo's
-    own file allows. A proxy is taken from $https_proxy.
+    Enrols the silo with the token of its invitation. Then takes part in the
+    jobs that invite the silo, as far as the silo file allows. Connects through
+    the proxy in $https_proxy, if it is set.
 
-    Exit codes: 3 a file is invalid; 4 something of the machine is in the way, or the token is refused; 5 another agent
-    of the same silo has taken this one's place.
+    Exit codes: 3 if a file is invalid; 4 if there is a problem with the
+    machine, or the token is rejected; 5 if another agent of the same silo has
+    replaced this one.
     """
     debug = debug or bool(context.obj)
     with errors_shown(debug=debug):

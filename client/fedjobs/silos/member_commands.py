@@ -1,4 +1,4 @@
-"""`fedjobs silo invite|list|suspend|resume|remove`: the federation's side, over the API of its cluster."""
+"""`fedjobs silo invite|list|suspend|resume|remove`: manage silos through the API server of the federation's cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedjobs.exits import errors_shown
 if TYPE_CHECKING:
     from fedjobs.silos.silo_objects import SiloObjects
 
-_PANEL = "In the federation's cluster"
+_PANEL = "For the federation"
 SiloName = Annotated[str, typer.Argument(metavar="NAME", help="The silo's name.", show_default=False)]
 
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def _silos(
     context: typer.Context, debug: bool, cluster_context: str | None, kubeconfig: Path | None
 ) -> Iterator[SiloObjects]:
-    """The silos of the cluster that is meant; errors of the block end the command."""
+    """Yields the silos of the chosen cluster. An error in the block ends the command."""
     with errors_shown(debug=debug or bool(context.obj)):
         from fedjobs.cluster.connections import Target, connect
 
@@ -46,22 +46,22 @@ def invite(
     context: typer.Context,
     name: SiloName,
     label: Annotated[
-        list[str] | None, typer.Option(help="A label as KEY=VALUE, which jobs may select; may be repeated.")
+        list[str] | None, typer.Option(help="A label as KEY=VALUE, for label selectors of jobs. Can be repeated.")
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="With a new token; the key that the silo had counts no more.")
+        bool, typer.Option("--again", help="Issue a new token, and revoke the silo's current key.")
     ] = False,
-    hub_namespace: Annotated[str, typer.Option(help="Where the hub is installed.")] = "fedjobs-system",
+    hub_namespace: Annotated[str, typer.Option(help="The namespace that the hub is installed in.")] = "fedjobs-system",
     as_json: AsJson = False,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Invite a silo: prints the line that its people install it with.
+    """Invite a silo, and print the command that its administrator installs it with.
 
-    The line has a token that is good once, for a few days. Whoever has it first
-    becomes the silo: send it on a way that you trust. Its output is all that is
-    printed, so that it can be piped.
+    The command contains a token that can be used once and expires after a few
+    days. Whoever uses the token first becomes the silo, so send it over a
+    channel that you trust. Only the command is written to standard output.
     """
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
         from fedjobs.silos import silo_invitations
@@ -70,7 +70,9 @@ def invite(
         if as_json:
             print_json({"silo": name, "command": invited.command, "token": invited.token, "expires": invited.expires})
             return
-        typer.echo(f"The silo {name} is invited until {invited.expires}. Its administrator installs it with:", err=True)
+        typer.echo(
+            f"The silo {name} is invited. The token expires at {invited.expires}. Its administrator runs:", err=True
+        )
         typer.echo(invited.command)
 
 
@@ -81,7 +83,7 @@ def list_(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """List the silos of the federation: whether they are there, and what they offer."""
+    """List the silos of the federation, with their state and datasets."""
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
         import datetime
 
@@ -105,10 +107,10 @@ def suspend(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Drop a silo from everything, within seconds, until it is resumed."""
+    """Suspend a silo. Within seconds, it leaves all jobs until it is resumed."""
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
         silos.change(silos.get(name), {"spec": {"suspend": True}})
-        typer.echo(f"The silo {name} is suspended. It is back with: fedjobs silo resume {name}")
+        typer.echo(f"The silo {name} is suspended. Resume it with: fedjobs silo resume {name}")
 
 
 def resume(
@@ -118,26 +120,26 @@ def resume(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Let a suspended silo take part again."""
+    """Resume a suspended silo."""
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
         silos.change(silos.get(name), {"spec": {"suspend": False}})
-        typer.echo(f"The silo {name} may take part again.")
+        typer.echo(f"The silo {name} is resumed.")
 
 
 def remove(
     context: typer.Context,
     name: SiloName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     cluster_context: Context = None,
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Remove a silo from the federation for good: its key never counts again."""
+    """Remove a silo from the federation permanently, and revoke its key."""
     with _silos(context, debug, cluster_context, kubeconfig) as silos:
         silo = silos.get(name)
         if not yes:
             typer.confirm(
-                f"Remove the silo {name}? To take part again it must be invited and installed anew.", abort=True
+                f"Remove the silo {name}? To take part again, it must be invited and installed again.", abort=True
             )
         silos.delete(silo)
         typer.echo(f"The silo {name} is removed.")

@@ -1,4 +1,4 @@
-"""Inviting a silo: its object is made, or asked for a new token, and what the hub makes of it is brought here."""
+"""Invites a silo: creates its Silo object or requests a new token, and waits for the hub's invitation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _PATIENCE_S, _LOOK_EVERY_S = 60.0, 0.5
 
 @dataclass(frozen=True)
 class Invited:
-    """What a silo's people are to be sent.
+    """An invitation to send to the silo's administrator.
 
     Attributes:
-        silo: Its name.
-        command: The exact line that installs it.
-        token: The token alone.
-        expires: When the token ends.
+        silo: The silo's name.
+        command: The command that installs the silo.
+        token: The token in the command.
+        expires: The time when the token expires.
     """
 
     silo: str
@@ -36,17 +36,19 @@ class Invited:
 
 
 def labels(written: Iterable[str]) -> dict[str, str]:
-    """Reads labels that are written as `key=value`.
+    """Parses labels of the form `key=value`.
 
     Raises:
-        FedjobsError: INVALID_JOB.
+        FedjobsError: INVALID_JOB if a label does not have this form.
     """
     found: dict[str, str] = {}
     for text in written:
         key, separator, value = text.partition("=")
         if not separator or not key:
             raise FedjobsError(
-                ErrorCode.INVALID_JOB, f"{text!r} is no label.", "Write --label network=eu, for example."
+                ErrorCode.INVALID_JOB,
+                f"The label {text!r} is not of the form KEY=VALUE.",
+                "Write for example --label network=eu.",
             )
         found[key] = value
     return found
@@ -65,17 +67,17 @@ def invite(
     """Invites a silo, and waits for its token.
 
     Args:
-        silos: Of the federation.
-        name: Its name.
-        labels: That it shall have.
-        hub_namespace: Where the hub is.
-        again: With a new token, though it has enrolled already; the key that it had counts no more.
-        now: The time; names the wish for a new token.
-        sleep: Waits for so many seconds.
+        silos: The silos of the federation.
+        name: The silo's name.
+        labels: The silo's labels.
+        hub_namespace: The namespace of the hub.
+        again: Whether to issue a new token for a silo that has enrolled already. This revokes the silo's key.
+        now: Returns the time, which identifies the request for a new token.
+        sleep: Sleeps for a number of seconds.
 
     Raises:
-        FedjobsError: INVALID_JOB: it has enrolled already, or the API server refuses it; UNAVAILABLE: the hub does not
-            answer.
+        FedjobsError: INVALID_JOB if the silo has enrolled already or the API server rejects it, UNAVAILABLE if the hub
+            does not answer.
     """
     silo = silos.find(name)
     if silo is None:
@@ -86,7 +88,8 @@ def invite(
             metadata["annotations"] = {INVITE_AGAIN: now().isoformat(timespec="microseconds")}
         elif _status(silo).enrolment is not None and not _is_waiting(_status(silo), now()):
             message = f"The silo {name} has enrolled already, or its invitation has expired."
-            raise FedjobsError(ErrorCode.INVALID_JOB, message, f"Make a new token: fedjobs silo invite {name} --again")
+            remedy = f"Issue a new token with: fedjobs silo invite {name} --again"
+            raise FedjobsError(ErrorCode.INVALID_JOB, message, remedy)
         silo = silos.change(silo, {"metadata": metadata}) if metadata else silo
     wish = silo["metadata"].get("annotations", {}).get(INVITE_AGAIN)
     for _ in range(int(_PATIENCE_S / _LOOK_EVERY_S)):
@@ -96,13 +99,13 @@ def invite(
         sleep(_LOOK_EVERY_S)
     raise FedjobsError(
         ErrorCode.UNAVAILABLE,
-        f"The silo {name} is there, but the hub in namespace {hub_namespace} has made no token for it.",
-        "Does a hub run there? See its log, or name its namespace with --hub-namespace.",
+        f"The silo {name} exists, but the hub in namespace {hub_namespace} has not issued a token for it.",
+        "Check that a hub runs there and read its log, or choose its namespace with --hub-namespace.",
     )
 
 
 def _invited(silos: SiloObjects, name: str, hub_namespace: str, wish: str | None) -> Invited | None:
-    """The invitation, once the hub goes by it; None: not yet."""
+    """Returns the invitation, or None if the hub has not issued it yet."""
     enrolment = _status(silos.get(name)).enrolment
     data = silos.secret(hub_namespace, silo_invitation(name))
     if enrolment is None or enrolment.token_hash is None or enrolment.token_expiration_time is None or data is None:

@@ -1,4 +1,4 @@
-"""The silos of a federation: what `fedjobs silo list` shows."""
+"""The list of silos that `fedjobs silo list` shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {"connected": "green", "suspended": "yellow", "silent": "red"}
 
 
 class ListedSilo(TypedDict):
-    """What `fedjobs silo list --json` prints of a silo; a public interface."""
+    """A silo in the output of `fedjobs silo list --json`, which is a public interface."""
 
     name: str
     state: str
@@ -31,7 +31,7 @@ class ListedSilo(TypedDict):
 
 
 def listed(silos: Iterable[Body]) -> list[ListedSilo]:
-    """The silos, with what is told of each."""
+    """Returns the silos with the values to show."""
     found: list[ListedSilo] = []
     for silo in silos:
         status = SiloStatus.model_validate(silo.get("status", {}))
@@ -52,7 +52,7 @@ def listed(silos: Iterable[Body]) -> list[ListedSilo]:
 
 
 def _state(silo: Body, status: SiloStatus) -> tuple[str, str]:
-    """In one word, and why."""
+    """Returns the state as one word, and the reason for it."""
     if silo.get("spec", {}).get("suspend", False):
         return "suspended", ""
     conditions = {condition.type: condition for condition in status.conditions or ()}
@@ -65,11 +65,11 @@ def _state(silo: Body, status: SiloStatus) -> tuple[str, str]:
 
 
 def drawn(silos: Iterable[ListedSilo], *, now: datetime.datetime) -> Table:
-    """As a table.
+    """Returns the silos as a table.
 
     Args:
-        silos: In the order in which they are shown.
-        now: For how long ago they were seen.
+        silos: The silos in the order to show.
+        now: The current time, to compute how long ago each silo was last seen.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="dim")
     for title in ("name", "state", "datasets", "gpus", "fedjobs", "seen", "why"):

@@ -1,4 +1,4 @@
-"""Computations that wait on the silo's own cluster, and what its people say: by its API alone."""
+"""Reads pending computations in a silo's cluster and writes decisions about them, through the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _LATEST = "fedjobs.dev/latest-approval"
 
 
 class SiloNamespace:
-    """An `ApprovalPlace`.
+    """An `ApprovalPlace` in the namespace of a silo.
 
     Args:
-        connection: To it, and the namespace that the silo is installed in.
+        connection: The connection to the silo's cluster, with the namespace that the silo is installed in.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -37,12 +37,12 @@ class SiloNamespace:
         self._namespace = connection.namespace
 
     def pending(self) -> list[Pending]:
-        """Of all workers that run."""
+        """Returns the pending computations of all running workers."""
         found = [pending for pod in self._workers() for pending in self._pending_of(pod)]
         return sorted(found, key=lambda pending: pending.since)
 
     def _pending_of(self, pod: str) -> list[Pending]:
-        """Nothing, where the worker has ended meanwhile: nothing of it waits any more."""
+        """Returns the pending computations of a worker, or an empty list if the worker has ended."""
         command = ["python", "-m", "fedjobs_worker.consent.pending"]
         for attempt in range(_ATTEMPTS):
             try:
@@ -51,12 +51,12 @@ class SiloNamespace:
             except FedjobsError:
                 if attempt == _ATTEMPTS - 1 and pod in self._workers():
                     raise
-                time.sleep(_PAUSE_S)  # until the cluster says that it has ended
+                time.sleep(_PAUSE_S)  # the API server may not report yet that the pod has ended
         return []
 
     def say(self, digest: Digest, approval: Approval) -> None:
         change: dict[str, Any] = {"data": {approvals.file_name(digest): approvals.content_of(approval)}}
-        doing = f"The ConfigMap {approvals.CONFIG_MAP} of namespace {self._namespace} cannot be changed"
+        doing = f"Cannot change the ConfigMap {approvals.CONFIG_MAP} in namespace {self._namespace}"
         core = self._connection.core
         self._check_that_there_is_a_silo()
         try:
@@ -73,8 +73,8 @@ class SiloNamespace:
         self._hurry(digest, approval)
 
     def _check_that_there_is_a_silo(self) -> None:
-        """A word in another namespace would be heard by nobody."""
-        with explained(f"The agent of namespace {self._namespace} cannot be found"):
+        """Raises an error if no agent runs in the namespace. No worker would read a decision there."""
+        with explained(f"Cannot find the agent in namespace {self._namespace}"):
             agents = self._connection.core.list_namespaced_pod(
                 self._namespace, label_selector=_AGENT, limit=1, _request_timeout=TIMEOUT_S
             )
@@ -82,18 +82,18 @@ class SiloNamespace:
             raise FedjobsError(
                 ErrorCode.UNAVAILABLE,
                 f"No agent of a silo runs in namespace {self._namespace}.",
-                "Name the namespace that the silo is installed in with --namespace.",
+                "Choose the namespace that the silo is installed in with --namespace.",
             )
 
     def _hurry(self, digest: Digest, approval: Approval) -> None:
-        """Makes the kubelets look at the workers now: a ConfigMap that changed reaches a pod in a minute otherwise."""
+        """Annotates the worker pods, so that the kubelets sync the ConfigMap now instead of within a minute."""
         change = {"metadata": {"annotations": {_LATEST: f"{digest[:12]} {approval.decision} {approval.at}"}}}
         for pod in self._workers():
-            with suppress(ApiError), explained(f"The pod {pod} cannot be changed"):
+            with suppress(ApiError), explained(f"Cannot annotate the pod {pod}"):
                 self._connection.core.patch_namespaced_pod(pod, self._namespace, change, _request_timeout=TIMEOUT_S)
 
     def _workers(self) -> list[str]:
-        with explained(f"The workers of namespace {self._namespace} cannot be listed"):
+        with explained(f"Cannot list the workers in namespace {self._namespace}"):
             pods = self._connection.core.list_namespaced_pod(
                 self._namespace,
                 label_selector=_WORKERS,
@@ -104,6 +104,6 @@ class SiloNamespace:
 
 
 def _is_down(pod: Any) -> bool:
-    """Its session has ended, or waits to be started again."""
+    """Returns whether the pod's session container has terminated, or waits to be restarted."""
     sessions = [each for each in pod.status.container_statuses or () if each.name == _SESSION]
     return any(each.state and (each.state.waiting or each.state.terminated) for each in sessions)

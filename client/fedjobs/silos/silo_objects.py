@@ -1,4 +1,4 @@
-"""Silos as the API server of the federation's cluster has them: JSON objects, read and written."""
+"""Reads and writes the Silo objects of the federation's cluster, as JSON."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _NOT_FOUND = 404
 
 
 class SiloObjects:
-    """All Silos of a federation.
+    """The Silos of a federation.
 
     Args:
-        connection: To its cluster.
+        connection: The connection to the federation's cluster.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def find(self, name: str) -> Body | None:
-        """One Silo; None where there is none of that name.
+        """Returns a Silo, or None if there is none with that name.
 
         Raises:
             ApiError: UNAVAILABLE.
         """
         try:
-            with explained(f"The silo {name} cannot be read"):
+            with explained(f"Cannot read the silo {name}"):
                 found: Body = self.connection.custom.get_cluster_custom_object(
                     **_KIND, name=name, _request_timeout=TIMEOUT_S
                 )
@@ -47,33 +47,33 @@ class SiloObjects:
         return found
 
     def get(self, name: str) -> Body:
-        """One Silo.
+        """Returns a Silo.
 
         Raises:
-            ApiError: INVALID_JOB where there is none of that name, with the closest names; UNAVAILABLE.
+            ApiError: INVALID_JOB if there is no Silo with that name. The remedy suggests similar names. UNAVAILABLE.
         """
         found = self.find(name)
         if found is not None:
             return found
         close = difflib.get_close_matches(name, [silo["metadata"]["name"] for silo in self.all()], n=3, cutoff=0.5)
-        remedy = f"Did you mean {' or '.join(close)}?" if close else "See fedjobs silo list."
+        remedy = f"Did you mean {' or '.join(close)}?" if close else "List the silos with: fedjobs silo list"
         message = f"There is no silo {name!r}."
         raise ApiError(ErrorCode.INVALID_JOB, message, remedy, status=_NOT_FOUND, reason="NotFound")
 
     def all(self) -> list[Body]:
-        """All Silos, by name."""
-        with explained("The silos cannot be listed"):
+        """Returns all Silos, sorted by name."""
+        with explained("Cannot list the silos"):
             page = self.connection.custom.list_cluster_custom_object(**_KIND, _request_timeout=TIMEOUT_S)
         return sorted(page["items"], key=lambda silo: str(silo["metadata"]["name"]))
 
     def create(self, name: str, labels: Mapping[str, str]) -> Body:
-        """A new Silo.
+        """Creates a Silo.
 
         Raises:
-            ApiError: INVALID_JOB where the API server refuses it.
+            ApiError: INVALID_JOB if the API server rejects it.
         """
         metadata = {"name": name, "labels": dict(labels)}
-        with explained(f"The cluster refuses the silo {name}"):
+        with explained(f"The API server rejects the silo {name}"):
             made: Body = self.connection.custom.create_cluster_custom_object(
                 **_KIND,
                 body={"apiVersion": API_VERSION, "kind": "Silo", "metadata": metadata, "spec": {}},
@@ -83,10 +83,10 @@ class SiloObjects:
         return made
 
     def change(self, silo: Body, change: Mapping[str, Any]) -> Body:
-        """Changes these fields of this very Silo; returns it as it is then."""
+        """Patches fields of the Silo with this uid, and returns the patched object."""
         metadata = silo["metadata"]
         body = {**change, "metadata": {**change.get("metadata", {}), "uid": metadata["uid"]}}
-        with explained(f"The silo {metadata['name']} cannot be changed"):
+        with explained(f"Cannot change the silo {metadata['name']}"):
             changed: Body = self.connection.custom.patch_cluster_custom_object(
                 **_KIND,
                 name=metadata["name"],
@@ -98,9 +98,9 @@ class SiloObjects:
         return changed
 
     def delete(self, silo: Body) -> None:
-        """Deletes this very Silo."""
+        """Deletes the Silo with this uid."""
         metadata = silo["metadata"]
-        with explained(f"The silo {metadata['name']} cannot be removed"):
+        with explained(f"Cannot remove the silo {metadata['name']}"):
             self.connection.custom.delete_cluster_custom_object(
                 **_KIND,
                 name=metadata["name"],
@@ -109,10 +109,10 @@ class SiloObjects:
             )
 
     def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """The data of a Secret, as they are written; None where there is none."""
+        """Returns the base64-encoded data of a Secret, or None if it does not exist."""
         from kubernetes.client.exceptions import ApiException
 
-        with explained(f"The Secret {name} of namespace {namespace} cannot be read"):
+        with explained(f"Cannot read the Secret {name} in namespace {namespace}"):
             try:
                 found = self.connection.core.read_namespaced_secret(name, namespace, _request_timeout=TIMEOUT_S)
             except ApiException as error:

@@ -1,4 +1,4 @@
-{{/* The beginning of all names in the release's namespace. */}}
+{{/* The prefix of all names in the release's namespace. */}}
 {{- define "fedjobs.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
@@ -12,18 +12,18 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The operator: a release that is called fedjobs-operator does not repeat the word. */}}
+{{/* The name of the operator. A release named fedjobs-operator does not repeat "operator". */}}
 {{- define "fedjobs.operator" -}}
 {{- $name := include "fedjobs.fullname" . -}}
 {{ $name | trimSuffix "-operator" }}-operator
 {{- end -}}
 
-{{/* The name of what belongs to no namespace: two releases of one name may live in two namespaces. */}}
+{{/* The name of cluster-scoped objects. It contains the namespace, because two namespaces may have releases of one name. */}}
 {{- define "fedjobs.clusterName" -}}
 {{ include "fedjobs.fullname" . }}.{{ .Release.Namespace }}
 {{- end -}}
 
-{{/* The pods of one part; called with the root and the part: operator, hub or front-door. */}}
+{{/* The selector of a component's pods. Call it with the root and the component: operator, hub or front-door. */}}
 {{- define "fedjobs.selectorOf" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: fedjobs
@@ -31,7 +31,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* The labels of what belongs to one part; called as selectorOf. */}}
+{{/* The labels of a component's objects. Call it like selectorOf. */}}
 {{- define "fedjobs.labelsOf" -}}
 {{- $root := index . 0 -}}
 {{ include "fedjobs.selectorOf" . }}
@@ -56,29 +56,29 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{ include "fedjobs.fullname" . }}-front-door
 {{- end -}}
 
-{{/* The federation's name, which silos dial and certificates have. */}}
+{{/* The federation's host name, which silos connect to and certificates contain. */}}
 {{- define "fedjobs.host" -}}
-{{- required "frontDoor.host is missing: say the name that silos dial, --set frontDoor.host=fedjobs.example.org" .Values.frontDoor.host -}}
+{{- required "frontDoor.host is not set. Set it to the host name that silos connect to, for example: --set frontDoor.host=fedjobs.example.org" .Values.frontDoor.host -}}
 {{- end -}}
 
-{{/* host:port that silos dial. */}}
+{{/* The host:port that silos connect to. */}}
 {{- define "fedjobs.address" -}}
 {{- .Values.frontDoor.address | default (printf "%s:443" (include "fedjobs.host" .)) -}}
 {{- end -}}
 
-{{/* The end of the names of this namespace's Services, for who knows no search list. */}}
+{{/* The DNS suffix of this namespace's Services. nginx does not use search domains. */}}
 {{- define "fedjobs.services" -}}
 {{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
 {{- end -}}
 
-{{/* What keeps a container in its place. */}}
+{{/* The security context of a container. */}}
 {{- define "fedjobs.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What keeps a pod in its place. */}}
+{{/* The security context of a pod. */}}
 {{- define "fedjobs.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -87,7 +87,7 @@ fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* Where pods of one part go: pull secrets, nodeSelector, tolerations, affinity; called with the root and the part's values. */}}
+{{/* Pull secrets, nodeSelector, tolerations and affinity. Call it with the root and the component's values. */}}
 {{- define "fedjobs.placed" -}}
 {{- $root := index . 0 -}}
 {{- $part := index . 1 -}}
@@ -105,7 +105,7 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Not all pods of one part on one node; called as selectorOf. */}}
+{{/* Spreads a component's pods over nodes. Call it like selectorOf. */}}
 {{- define "fedjobs.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -115,7 +115,7 @@ topologySpreadConstraints:
       matchLabels: {{- include "fedjobs.selectorOf" . | nindent 8 }}
 {{- end -}}
 
-{{/* An image of this project; called with the root and the image's repository. */}}
+{{/* An image of this project. Call it with the root and the image's repository. */}}
 {{- define "fedjobs.image" -}}
 {{- $root := index . 0 -}}
 {{- with $root.Values.image.registry }}{{ . }}/{{ end }}{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}

@@ -1,13 +1,13 @@
 {{/*
-The front door: it reads the name that a client asks for in its first packet, and hands the connection on as it is; TLS
-ends at the hub or at a coordinator, never here. Which names there are is fixed: two for the hub, and a pattern that can
-become nothing but the name of a Service `j-<16 hex digits>` of this namespace, on one port. Services of that name are
-made by the operator alone. So jobs come and go without a change here, and running links are never cut.
+The front door reads the server name (SNI) of the TLS ClientHello and forwards the connection unchanged. TLS terminates at
+the hub or at a coordinator, never here. The names are fixed: two for the hub, and a pattern that only matches Services
+`j-<16 hex digits>` of this namespace, on one port. Only the operator creates such Services. So the configuration does not
+change when jobs start or end, and open connections are never cut.
 */}}
 {{- define "fedjobs.nginx" -}}
 {{- $host := include "fedjobs.host" . -}}
 {{- $hub := printf "%s.%s" (include "fedjobs.hub" .) (include "fedjobs.services" .) -}}
-# Debian has the stream module in a file of its own; other builds have it inside, and no such folder.
+# Debian builds the stream module as a dynamic module. Other builds include it and do not have this folder.
 include /etc/nginx/modules-enabled/*.conf;
 worker_processes 2;
 pid /tmp/nginx.pid;
@@ -36,15 +36,15 @@ stream {
   server {
     listen 8443 so_keepalive=on;
     ssl_preread on;
-    preread_timeout 5s; # for the whole first packet: who says nothing is in the way
+    preread_timeout 5s; # for the whole ClientHello: closes idle connections
     limit_conn addresses {{ .Values.frontDoor.maxConnectionsPerAddress }};
     proxy_pass $destination;
     proxy_connect_timeout 5s;
-    proxy_timeout 2m; # both sides of a living link say something every 20 s
+    proxy_timeout 2m; # both sides of an open connection send keepalives every 20 s
     proxy_socket_keepalive on;
   }
 
-  server { # whoever asks for anything else
+  server { # all other server names
     listen 127.0.0.1:9444;
     access_log off;
     return "";

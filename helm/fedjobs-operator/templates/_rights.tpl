@@ -1,13 +1,13 @@
 {{/*
-What the operator does in a namespace with jobs, and nothing else. It watches what it owns by label, creates what cannot
-change, and applies what can (patch, and create where there is none yet). It has no right on Secrets and Pods themselves;
-but who may create Jobs in a namespace can mount any Secret there, and read it so. Without the value `namespaces` that is
-every namespace of the cluster.
+The operator's permissions in a namespace with jobs. It watches its objects by label, creates immutable objects, and uses
+server-side apply for the others (patch, and create for new objects). It has no permissions on Secrets and Pods. But whoever
+can create Jobs in a namespace can mount every Secret in it. Without the value `watchNamespaces`, this applies to all
+namespaces of the cluster.
 */}}
 {{- define "fedjobs.rights" -}}
 - apiGroups: [fedjobs.dev]
   resources: [federatedjobs]
-  verbs: [get, list, watch, delete] # get: whether a route is still of use; delete: ttlSecondsAfterFinished
+  verbs: [get, list, watch, delete] # get: checks whether a route is still used; delete: ttlSecondsAfterFinished
 - apiGroups: [fedjobs.dev]
   resources: [federatedjobs/status]
   verbs: [patch]
@@ -19,23 +19,23 @@ every namespace of the cluster.
   verbs: [list, watch]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [list, watch, create, patch] # patch: an owner, once the result is elsewhere
+  verbs: [list, watch, create, patch] # patch: sets the owner once the result is stored elsewhere
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, patch] # get: what a job was resolved to, once after the operator was started
+  verbs: [get, create, patch] # get: reads resolved jobs once after the operator starts
 - apiGroups: [""]
   resources: [services]
-  verbs: [create, patch, delete] # delete: a job that is over or suspended holds no address
+  verbs: [create, patch, delete] # delete: an ended or suspended job has no Service
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [create, patch, delete]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, list] # list: why a Job's controller could not make a pod
+  verbs: [create, list] # list: finds out why the Job controller could not create a pod
 {{- end -}}
 
 {{/*
-What the hub reads of a job and its pods: whom it invites, and whose pod it is that shows a token.
+The hub's permissions on jobs and their pods: it reads the invited silos, and identifies the pod of a service account token.
 */}}
 {{- define "fedjobs.hubRights" -}}
 - apiGroups: [fedjobs.dev]

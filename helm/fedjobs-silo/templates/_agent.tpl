@@ -1,4 +1,4 @@
-{{/* agent.yaml: what the agent and its workers are made of. JSON is YAML, and keeps large numbers as they are. */}}
+{{/* agent.yaml: the configuration of the agent and its workers. JSON is valid YAML and keeps large numbers exact. */}}
 {{- define "silo.agentFile" -}}
 {{- $name := include "silo.name" . -}}
 {{- $file := dict "silo" .Values.silo "configMap" $name "image" (include "silo.image" .) -}}
@@ -14,7 +14,7 @@
 {{- toPrettyJson $file -}}
 {{- end -}}
 
-{{/* silo.yaml: the silo's own file. */}}
+{{/* silo.yaml: the silo file. */}}
 {{- define "silo.file" -}}
 {{- pick .Values "silo" "datasets" "policy" "runner" | toPrettyJson -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* The name of everything. */}}
+{{/* The name of the release's objects. */}}
 {{- define "silo.name" -}}
 {{- $name := .Values.nameOverride | default "fedjobs" -}}
 {{- if .Values.fullnameOverride -}}
@@ -28,12 +28,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ with .Values.image.registry }}{{ . }}/{{ end }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 
-{{/* The Secret that has the token. */}}
+{{/* The name of the Secret with the token. */}}
 {{- define "silo.tokenSecret" -}}
 {{ .Values.existingSecret | default (printf "%s-token" (include "silo.name" .)) }}
 {{- end -}}
 
-{{/* The port by which the federation is reached. */}}
+{{/* The port of outgoing connections to the federation or the proxy. */}}
 {{- define "silo.outPort" -}}
 {{- if .Values.proxy.url -}}
 {{- regexFind "[0-9]+/?$" .Values.proxy.url | trimSuffix "/" | default "80" -}}
@@ -44,7 +44,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* The environment of what dials out. */}}
+{{/* The environment variables of containers that connect to the federation. */}}
 {{- define "silo.proxy" -}}
 {{- with .Values.proxy.url }}
 - {name: https_proxy, value: {{ . | quote }}}

@@ -1,1 +1,1 @@
-"""The hub's ports, and the answers to whoever calls them."""
+"""The hub's gRPC servers and services."""

@@ -1,4 +1,4 @@
-"""The answers to who has no certificate yet. Whatever is called here is called by strangers."""
+"""The service for callers without a certificate. All callers are untrusted."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class EnrolmentCalls:
     """The service `fedjobs.v1.Enrolment`.
 
     Args:
-        api: Of the cluster.
-        settings: Of the federation.
-        seen: What was seen of the cluster.
+        api: The cluster's API.
+        settings: The settings of the federation.
+        seen: The caches of the cluster's objects.
         issuing: Issues certificates.
-        clock: The time.
+        clock: Returns the time.
     """
 
     def __init__(
@@ -53,11 +53,12 @@ class EnrolmentCalls:
         self._clock = clock
         self._store = Store(api, seen, settings.own_namespace)
         self._calls = RateLimit(200, 1000, "calls without a certificate")
-        # What makes the hub ask its cluster costs more, and only a stranger, or somebody who is very quick, needs it.
+        # Calls that query the cluster are more expensive. Only unknown callers, and callers ahead of the caches, need
+        # them.
         self._questions = RateLimit(20, 40, "calls whose token or key is not known")
 
     async def enrol(self, host: str, request: pb.EnrolRequest) -> pb.Issued:
-        """A silo's first certificate."""
+        """Issues a silo's first certificate."""
         self._calls.take(host)
         _check_length(request.token)
         key = keys.requested_key(request.csr)
@@ -75,16 +76,16 @@ class EnrolmentCalls:
         return issued
 
     async def renew_expired(self, host: str, request: pb.RenewExpiredRequest) -> pb.Issued:
-        """A silo's next certificate after the last one has expired."""
+        """Issues a silo's next certificate after the last one has expired."""
         self._calls.take(host)
         if len(request.certificate) > _LONGEST_CERTIFICATE:
-            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate is longer than any of a silo's agent.")
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate is too long for a silo's agent.")
         name = issuance.silo_of(request.certificate)
         fingerprint = keys.fingerprint(keys.certified_key(request.certificate))
         key = keys.requested_key(request.csr)
         if keys.fingerprint(key) != fingerprint:
             raise FedjobsError(
-                ErrorCode.INVALID_CERTIFICATE_REQUEST, "The request is for another key than the certificate's."
+                ErrorCode.INVALID_CERTIFICATE_REQUEST, "The request and the certificate have different keys."
             )
 
         def check(silo: KnownSilo | None) -> KnownSilo:
@@ -98,7 +99,7 @@ class EnrolmentCalls:
         return issued
 
     async def issue_worker(self, host: str, request: pb.IssueWorkerRequest) -> pb.Issued:
-        """A worker's certificate for one job."""
+        """Issues a worker's certificate for one job."""
         self._calls.take(host)
         _check_length(request.token)
         key = keys.requested_key(request.csr)
@@ -121,7 +122,7 @@ class EnrolmentCalls:
         return self._issuance.worker(key, lease.job_uid, lease.silo)
 
     async def issue_coordinator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
-        """The certificate of a job's coordinator."""
+        """Issues the certificate of a job's coordinator."""
         self._calls.take(host)
         key = keys.requested_key(request.csr)
         self._questions.take(host)
@@ -131,18 +132,18 @@ class EnrolmentCalls:
         return self._issuance.coordinator(key, job_uid)
 
     async def issue_operator(self, host: str, request: pb.IssueForPodRequest) -> pb.Issued:
-        """The operator's certificate."""
+        """Issues the operator's certificate."""
         self._calls.take(host)
         key = keys.requested_key(request.csr)
         self._questions.take(host)
         token = await asyncio.to_thread(pods.reviewed, self._api, request.token)
         if (token.namespace, token.account) != (self._settings.own_namespace, self._settings.operator_account):
-            raise FedjobsError(ErrorCode.INVALID_TOKEN, "The pod's token was refused: it is not the operator's.")
+            raise FedjobsError(ErrorCode.INVALID_TOKEN, "The pod's token was rejected: it is not the operator's.")
         _LOG.info("the operator has enrolled", pod=token.pod)
         return self._issuance.operator(key)
 
     async def _check_wanted(self, lease: WorkerLease) -> None:
-        """Makes sure that a worker's silo is still a member, and its job still wants it."""
+        """Checks that a worker's silo is still a member, and still invited to the job."""
 
         def check(silo: KnownSilo | None) -> KnownSilo:
             known = enrolments.check_member(silo, lease.silo)
@@ -154,22 +155,22 @@ class EnrolmentCalls:
 
 
 async def check_invited(seen: Informers, silo: str, job_uid: str) -> None:
-    """Makes sure that a job wants a silo; the other hub may have seen so a moment earlier.
+    """Checks that a silo is invited to a job. Waits up to 2 s, because another hub may have seen the invitation first.
 
     Raises:
         FedjobsError: NOT_INVITED.
     """
     if not await seen.until(lambda: seen.is_invited(silo, job_uid), _CATCH_UP_S):
-        message = f"The silo {silo} is not invited to the job {job_uid}, or not any more."
-        raise FedjobsError(ErrorCode.NOT_INVITED, message, "Look at the invitations that stand.")
+        message = f"The silo {silo} is not invited to the job {job_uid}, or no longer invited."
+        raise FedjobsError(ErrorCode.NOT_INVITED, message, "Check the silo's current invitations.")
 
 
 def _check_length(token: str) -> None:
     if len(token) > _LONGEST_TOKEN:
-        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is longer than any of the hub's.")
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is too long.")
 
 
 def certified(issued: pb.Issued) -> dict[str, object]:
-    """What a Silo's status says of a certificate."""
+    """Returns the fields of a Silo's status for a certificate."""
     expires: Time = identities.Identity(issued.certificate, b"", b"").expires
     return {"certificateExpirationTime": times.written(expires)}

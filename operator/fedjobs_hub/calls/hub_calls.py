@@ -1,4 +1,4 @@
-"""The answers to silos' agents and workers, who prove themselves by their certificates."""
+"""The service for agents and workers, which authenticate with their certificates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fedjobs_hub.objects.worker_leases import WorkerLease
 from fedjobs_hub.settings import Settings
 
 LONG_POLL_S = 45.0
-"""Shorter than what load balancers cut, and than what a caller waits."""
+"""Shorter than the idle timeout of common load balancers, and than the callers' timeout."""
 _MOST_POLLS = 4
 _MOST_WORKERS = 256
 _LOG = structlog.get_logger(__name__)
@@ -41,12 +41,12 @@ class HubCalls:
     """The service `fedjobs.v1.Hub`.
 
     Args:
-        api: Of the cluster.
-        settings: Of the federation.
-        seen: What was seen of the cluster.
+        api: The cluster's API.
+        settings: The settings of the federation.
+        seen: The caches of the cluster's objects.
         issuing: Issues certificates.
-        clock: The time.
-        long_poll_s: How long a caller waits for news.
+        clock: Returns the time.
+        long_poll_s: How long a poll waits for changes.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class HubCalls:
         self._polls: Counter[str] = Counter()
 
     async def announce(self, caller: HubCaller, request: pb.AnnounceRequest) -> pb.AnnounceResponse:
-        """Begins a session of the silo's agent; that of another one ends."""
+        """Starts a session of the silo's agent. Ends the session of another agent of the silo."""
         self._calls.take(caller.silo)
         silo = await self._agent(caller)
         version = negotiate(PROTOCOL_VERSIONS, request.protocol_versions, "protocol")
         agent_id = announcements.cleaned(request.agent_id)
         if not agent_id:
-            raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, "The agent does not say what it calls itself.")
+            raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, "The agent did not send its ID.")
         check = functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
         await self._store.change_silo(silo.name, announcements.change(request), check)
         await self._write_agent(silo, agent_id)
@@ -85,42 +85,42 @@ class HubCalls:
     async def pull_invitations(
         self, caller: HubCaller, request: pb.PullInvitationsRequest
     ) -> pb.PullInvitationsResponse:
-        """All invitations that stand, as soon as they are others than those that the caller has seen."""
+        """Returns all current invitations, as soon as they differ from those that the caller has seen."""
         self._calls.take(caller.silo)
         agent_id = announcements.cleaned(request.agent_id)
         if self._polls[caller.silo] >= _MOST_POLLS:
-            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, f"The silo {caller.silo} polls several times at once.")
+            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, f"The silo {caller.silo} has too many polls at a time.")
         self._polls[caller.silo] += 1
         try:
             return await self._polled(caller, agent_id, request.seen)
         finally:
-            self._polls -= Counter({caller.silo: 1})  # forgets those that have none
+            self._polls -= Counter({caller.silo: 1})  # removes entries that are zero
 
     async def create_worker_token(
         self, caller: HubCaller, request: pb.CreateWorkerTokenRequest
     ) -> pb.CreateWorkerTokenResponse:
-        """A one-time token for a worker of this silo, and one job."""
+        """Creates a one-time token for a worker of this silo and one job."""
         self._calls.take(caller.silo)
         silo = await self._agent(caller)
         await check_invited(self._seen, silo.name, request.job_uid)
         if sum(lease.silo == silo.name for lease in self._seen.workers) >= _MOST_WORKERS:
-            message = f"The silo {silo.name} has {_MOST_WORKERS} workers and tokens for workers."
-            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, message, "Wait until some of them have ended.")
+            message = f"The silo {silo.name} has reached the limit of {_MOST_WORKERS} workers and tokens for workers."
+            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, message, "Wait until some of its workers have ended.")
         secret = silo_tokens.new_secret()
         lease = worker_leases.new(secret, silo, request.job_uid, self._settings.own_namespace, self._clock())
         created = await asyncio.to_thread(self._api.create, Resource.LEASE, lease)
         if created is None:
-            raise RuntimeError("256 random bits were drawn a second time")
+            raise RuntimeError("a new token has the same 256 random bits as an earlier one")
         self._seen.workers.answered(created)
         return pb.CreateWorkerTokenResponse(token=secret)
 
     async def renew(self, caller: HubCaller, request: pb.RenewRequest) -> pb.Issued:
-        """The next certificate for who calls, and the same key."""
+        """Issues the caller's next certificate for the same key."""
         self._calls.take(caller.silo)
         key = keys.requested_key(request.csr)
         if keys.fingerprint(key) != caller.key:
-            message = "The request is for another key than that of the caller's certificate."
-            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE_REQUEST, message, "A new key needs a new token.")
+            message = "The request and the caller's certificate have different keys."
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE_REQUEST, message, "A new key requires a new token.")
         if caller.job_uid is not None:
             return await self._renewed_worker(caller, caller.job_uid, key)
         silo = await self._agent(caller)
@@ -130,10 +130,10 @@ class HubCalls:
         return issued
 
     async def _agent(self, caller: HubCaller) -> KnownSilo:
-        """The silo of a caller that must be its agent."""
+        """Returns the silo of a caller, which must be the silo's agent."""
         if caller.job_uid is not None:
-            message = "A worker's certificate is no agent's."
-            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Only the silo's agent may call this.")
+            message = "The caller's certificate is a worker's, not an agent's."
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Only the silo's agent may make this call.")
         return await self._store.silo(
             caller.silo, functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
         )
@@ -164,7 +164,7 @@ class HubCalls:
         return await self._store.lease(self._seen.agents, names.agent_lease(silo.name), silo.name, check)
 
     async def _hear(self, silo: KnownSilo, lease: AgentLease) -> None:
-        """Writes down that the agent is there."""
+        """Updates the Lease of the agent if it is older than 20 s."""
         if self._clock() - lease.heard >= agent_leases.WRITTEN_EVERY:
             await self._write_agent(silo, lease.agent_id, only_if_newest=True)
 

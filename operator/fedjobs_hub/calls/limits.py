@@ -1,4 +1,4 @@
-"""How often something may be done: token buckets, one for each caller, in bounded memory."""
+"""Rate limits: token buckets for each caller, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class _Bucket:
 
 
 class RateLimit:
-    """So many calls of one caller.
+    """Limits the calls of each caller.
 
     Args:
-        per_second: In the long run.
-        burst: At once.
-        what: Of which there are too many; for the message.
-        clock: Seconds; for tests.
+        per_second: The sustained rate.
+        burst: The maximum burst.
+        what: What is limited, for the message.
+        clock: Returns seconds, for tests.
     """
 
     def __init__(self, per_second: float, burst: int, what: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str) -> None:
-        """Counts one.
+        """Counts a call.
 
         Raises:
             FedjobsError: TOO_MANY_REQUESTS.
@@ -47,13 +47,13 @@ class RateLimit:
         bucket.at = now
         self._buckets[caller] = bucket
         if len(self._buckets) > _MOST_CALLERS:
-            self._buckets.popitem(last=False)  # who was silent for longest has a full bucket anyway
+            self._buckets.popitem(last=False)  # the bucket of the least recent caller is full anyway
         if bucket.filled < 1:
             message = f"There are too many {self._what} from this address or silo."
-            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, message, "Try again in a while.")
+            raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, message, "Try again later.")
         bucket.filled -= 1
 
 
 def host(peer: str) -> str:
-    """The host of what gRPC calls a peer: `ipv4:10.0.0.1:5123`. Behind a front door it is the front door's."""
+    """Returns the host of a gRPC peer such as `ipv4:10.0.0.1:5123`. Behind a front door, it is the front door."""
     return peer.rpartition(":")[0]

@@ -1,7 +1,7 @@
-"""The hub's two ports: thin. They unpack, ask, and map errors to statuses.
+"""The hub's two gRPC servers, which call the services and map errors to statuses.
 
-One is for who has no certificate yet, and asks for none; the other one demands one in the handshake. They are servers
-of their own, so that nobody reaches the calls of one through the port of the other.
+One server is for callers without a certificate. The other one requires a client certificate in the handshake. They are
+separate servers, so that the calls of one cannot be reached through the port of the other.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _LIMITS: tuple[Option, ...] = (
 _STRANGERS: tuple[Option, ...] = (
     ("grpc.max_receive_message_length", 32 * _KIB),
     ("grpc.max_concurrent_streams", 4),
-    # A client of ours says that it is alive every 20 s; more often than every 4 s is a flood, and ends the connection.
+    # Clients send a keepalive ping every 20 s. Pings at intervals under 4 s are a flood, and close the connection.
     ("grpc.http2.max_ping_strikes", 2),
     ("grpc.max_connection_idle_ms", 20_000),
-    # All that there is to say is said in a few seconds: a call that is begun and never ended ends with its connection.
+    # A call takes a few seconds. A call that never ends is closed with its connection.
     ("grpc.max_connection_age_ms", 60_000),
     ("grpc.max_connection_age_grace_ms", 10_000),
 )
@@ -50,12 +50,12 @@ GetIdentity = Callable[[], Identity]
 
 
 def enrolment_server(calls: EnrolmentCalls, identity: GetIdentity, listen: str) -> tuple[grpc.aio.Server, int]:
-    """The server for who has no certificate yet, not started, and its port.
+    """Creates the server for callers without a certificate. Returns the server, which is not started, and its port.
 
     Args:
-        calls: Answer.
-        identity: The hub's, asked for at each handshake.
-        listen: `host:port`; port 0 chooses one.
+        calls: The service.
+        identity: Returns the hub's identity. Called at each handshake.
+        listen: The `host:port` to listen on. Port 0 chooses a free port.
 
     Raises:
         FedjobsError: PORT_IN_USE.
@@ -76,7 +76,7 @@ def enrolment_server(calls: EnrolmentCalls, identity: GetIdentity, listen: str) 
 
 
 def hub_server(calls: HubCalls, identity: GetIdentity, listen: str) -> tuple[grpc.aio.Server, int]:
-    """The server for silos, which have certificates; otherwise as `enrolment_server`."""
+    """Creates the server for callers with a certificate, in the same way as `enrolment_server`."""
 
     def unary(name: str, answer: Callable[[HubCaller, Request], Awaitable[Response]], kind: type[Request]) -> Handler:
         return _unary(name, lambda request, context: answer(hub_caller_of(context.auth_context()), request), kind)
@@ -106,7 +106,8 @@ def _server(
         port = 0
     if port == 0:
         message = f"The hub cannot listen on {listen}."
-        raise FedjobsError(ErrorCode.PORT_IN_USE, message, "End the process that uses the port, or choose another one.")
+        remedy = "Stop the process that uses the port, or choose another port."
+        raise FedjobsError(ErrorCode.PORT_IN_USE, message, remedy)
     return server, port
 
 
@@ -118,17 +119,19 @@ def _unary(
             response = await answer(request, context)
         except FedjobsError as error:
             failure = error
-            # A flood of calls is no flood of lines; the metrics count them.
+            # A flood of calls must not flood the log. The metrics count these calls.
             log = _LOG.debug if error.code is ErrorCode.TOO_MANY_REQUESTS else _LOG.info
-            log("a call was refused", call=name, peer=context.peer(), code=error.code.label, why=error.message)
+            log("a call was rejected", call=name, peer=context.peer(), code=error.code.label, why=error.message)
         except ApiError as error:
-            _LOG.warning("the cluster did not answer a call", call=name, status=error.status, error=str(error))
+            _LOG.warning(
+                "a call failed because the cluster did not answer", call=name, status=error.status, error=str(error)
+            )
             failure = FedjobsError(ErrorCode.UNAVAILABLE, "The federation's cluster does not answer.", "Try again.")
         except grpc.aio.BaseError:
             raise
         except Exception:
             _LOG.exception("a call failed", call=name)
-            failure = FedjobsError(ErrorCode.INTERNAL, "The hub failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The hub failed unexpectedly.", "See the hub's log.")
         else:
             metrics.CALLS.labels(name, "OK").inc()
             return response

@@ -1,1 +1,1 @@
-"""The issuers of a federation's certificates, and what they certify."""
+"""The issuers of a federation's certificates, and the certificates."""

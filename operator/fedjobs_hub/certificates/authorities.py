@@ -1,8 +1,9 @@
-"""The issuers of a federation's certificates, in generations. Nothing here reads or writes.
+"""Pure functions for the generations of issuers of a federation's certificates.
 
-A generation has two issuers: one for silos (and the operator), whose certificates are for clients, and one for servers:
-the hub and the coordinators. A new generation is trusted at once and issues only after a time of overlap, in which
-everybody has got the new trust with a renewal. An old one is trusted until the last certificate that it issued is over.
+A generation has two issuers: one for client certificates, of silos and the operator, and one for server certificates,
+of the hub and the coordinators. A new generation is trusted immediately. It issues certificates after an overlap, in
+which all clients and servers have renewed their certificates and received the new trust. An old generation is trusted
+until the last certificate that it issued has expired.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _ENTRY = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)\.(?P<who>silos|servers)\.(?P<what>
 _PURPOSES = {"silos": Purpose.CLIENT, "servers": Purpose.SERVER}
 
 MakeIssuer = Callable[[str, Purpose], Issuer]
-"""Makes an issuer of that name."""
+"""Creates an issuer with this name."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """Two issuers, and from when on they issue."""
+    """Two issuers, and the time from which they issue certificates."""
 
     issues_from: Time
     silos: Issuer
@@ -38,49 +39,49 @@ class Generation:
 
 @dataclass(frozen=True)
 class Authority:
-    """All generations that count, the oldest first; there is one at least.
+    """All trusted generations, oldest first. There is at least one.
 
     Attributes:
-        generations: By when they issue.
-        rotated: The last wish for a new generation that was granted.
+        generations: The generations, sorted by the time from which they issue.
+        rotated: The value of the last rotation request that was carried out.
     """
 
     generations: tuple[Generation, ...]
     rotated: str = ""
 
     def issuing(self, now: Time) -> Generation:
-        """The one that issues now."""
+        """Returns the generation that issues certificates now."""
         ready = [each for each in self.generations if each.issues_from <= now]
         return (ready or self.generations)[-1 if ready else 0]
 
     def silos_trust(self) -> bytes:
-        """PEM: the issuers of silos' certificates."""
+        """Returns the issuers of client certificates, in PEM."""
         return b"".join(each.silos.certificate for each in self.generations)
 
     def servers_trust(self) -> bytes:
-        """PEM: the issuers of the hub's and the coordinators' certificates."""
+        """Returns the issuers of server certificates, in PEM."""
         return b"".join(each.servers.certificate for each in self.generations)
 
 
 def first(now: Time, make: MakeIssuer) -> Authority:
-    """The authority of a new federation."""
+    """Returns the authority of a new federation."""
     return Authority((_generation(now, now, make),))
 
 
 def advanced(authority: Authority, asked: str, now: Time, lifetimes: Lifetimes, make: MakeIssuer) -> Authority:
-    """The authority as it should be now: with a new generation where one is due, without those that are over.
+    """Adds a new generation if one is due, and removes generations that are no longer trusted.
 
     Args:
-        authority: As it is.
-        asked: The wish for a new generation; any value that has not been granted yet is one.
-        now: The time.
-        lifetimes: Of certificates.
-        make: Makes an issuer.
+        authority: The current authority.
+        asked: The rotation request. A value that differs from the last one requests a new generation.
+        now: The current time.
+        lifetimes: The lifetimes of certificates.
+        make: Creates an issuer.
     """
     after = replace(authority, generations=_still_trusted(authority.generations, now, lifetimes.longest))
     newest = after.generations[-1]
     if newest.issues_from > now:
-        return after  # one is on its way; what is asked for meanwhile waits for its turn
+        return after  # a new generation waits to issue; a further request must wait
     if not (asked and asked != after.rotated) and not _is_half_over(newest, now):
         return after
     added = _generation(now, now + lifetimes.overlap, make)
@@ -88,7 +89,7 @@ def advanced(authority: Authority, asked: str, now: Time, lifetimes: Lifetimes, 
 
 
 def written(authority: Authority) -> dict[str, str]:
-    """The data of a Secret."""
+    """Returns the authority as the data of a Secret."""
     entries: dict[str, bytes] = {}
     for each in authority.generations:
         stamp = each.issues_from.strftime(_STAMP)
@@ -98,7 +99,7 @@ def written(authority: Authority) -> dict[str, str]:
 
 
 def read(data: Mapping[str, str], rotated: str) -> Authority | None:
-    """Reads what `written` wrote; None where there is no whole generation. Other entries are left alone."""
+    """Reads the data of a Secret. Ignores other entries. Returns None if there is no complete generation."""
     found: dict[str, dict[str, bytes]] = {}
     for name, content in data.items():
         if match := _ENTRY.fullmatch(name):
@@ -115,7 +116,7 @@ def read(data: Mapping[str, str], rotated: str) -> Authority | None:
 
 
 def _generation(now: Time, issues_from: Time, make: MakeIssuer) -> Generation:
-    stamp = now.strftime(_STAMP)  # names differ, so that nobody takes the issuer of one generation for another's
+    stamp = now.strftime(_STAMP)  # unique names distinguish the issuers of different generations
     issuers = (make(f"fedjobs {who} {stamp}", purpose) for who, purpose in _PURPOSES.items())
     return Generation(issues_from.replace(microsecond=0), *issuers)
 
@@ -123,7 +124,7 @@ def _generation(now: Time, issues_from: Time, make: MakeIssuer) -> Generation:
 def _still_trusted(
     generations: tuple[Generation, ...], now: Time, longest: datetime.timedelta
 ) -> tuple[Generation, ...]:
-    """Without those whose successor has issued for so long that no certificate of theirs is left."""
+    """Removes the generations whose certificates have all expired."""
     successors = generations[1:]
     over = sum(each.issues_from + longest < now for each in successors)
     return generations[over:]

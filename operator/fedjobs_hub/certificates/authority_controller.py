@@ -1,4 +1,4 @@
-"""The authority in its Secret, and the certificates that everybody is to trust in a ConfigMap."""
+"""Maintains the authority in a Secret, and publishes the trusted certificates in a ConfigMap."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _LOG = structlog.get_logger(__name__)
 
 
 class AuthorityController:
-    """Looks after the authority; blocks. Several hubs may do so at once: of two that write, one is told to look again.
+    """Maintains the authority. Several hubs can run it: if two hubs write, one gets a conflict and retries.
+
+    The methods block.
 
     Args:
-        api: Of the cluster.
-        settings: Of the federation.
-        make: Makes an issuer.
-        clock: The time.
+        api: The cluster's API.
+        settings: The settings of the federation.
+        make: Creates an issuer.
+        clock: Returns the time.
     """
 
     def __init__(self, api: ClusterApi, settings: Settings, make: MakeIssuer, clock: Clock) -> None:
@@ -36,21 +38,21 @@ class AuthorityController:
         self._clock = clock
 
     def look(self) -> Authority:
-        """The authority as it should be now, written down and published.
+        """Updates, stores and publishes the authority. Returns it.
 
         Raises:
-            ApiError: The cluster refuses or does not answer.
-            FedjobsError: UNAVAILABLE: others changed it all the time.
+            ApiError: The cluster rejects a call or does not answer.
+            FedjobsError: UNAVAILABLE if the Secret keeps changing.
         """
         for _ in range(_ATTEMPTS):
             authority = self._looked()
             if authority is not None:
                 self._publish(authority)
                 return authority
-        raise FedjobsError(ErrorCode.UNAVAILABLE, f"The Secret {names.AUTHORITY} changes all the time.", "Try again.")
+        raise FedjobsError(ErrorCode.UNAVAILABLE, f"The Secret {names.AUTHORITY} keeps changing.", "Try again.")
 
     def _looked(self) -> Authority | None:
-        """None where another one has written meanwhile."""
+        """Returns the authority, or None if another hub has changed it meanwhile."""
         secret = self._api.get(Resource.SECRET, self._namespace, names.AUTHORITY)
         if secret is None:
             authority = authorities.first(self._clock(), self._make)

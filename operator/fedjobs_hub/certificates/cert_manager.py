@@ -1,9 +1,9 @@
-"""Issuers that cert-manager signs, and so whatever stands behind it: a CA, Vault, a cloud's CA.
+"""Issuers that cert-manager signs, with any backend of cert-manager: a CA, Vault or a cloud provider's CA.
 
-The hub asks for an intermediate authority in each generation, by a CertificateRequest, and issues the certificates of
-silos and servers itself. It cannot ask for those one by one: cert-manager issues for the names in a request that its
-key has signed, and who has the key is not who may say the names. What is trusted in the federation is the
-intermediate alone, so that another certificate of the same root is worth nothing here.
+For each generation, the hub requests an intermediate CA with a CertificateRequest, and issues the certificates of silos
+and servers itself. It cannot request these one by one: cert-manager issues for the names in a request that is signed
+with the certificate's key, but the owner of the key must not choose the names. The federation only trusts the
+intermediate CA, so other certificates of the same root are not accepted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REMEDY = "See the CertificateRequest, and cert-manager's log."
 
 @dataclass(frozen=True)
 class IssuerRef:
-    """Which of cert-manager's issuers signs."""
+    """A reference to the cert-manager issuer that signs."""
 
     kind: str
     name: str
@@ -40,26 +40,26 @@ class IssuerRef:
 
 
 def issuer_ref(text: str) -> IssuerRef:
-    """Reads `Issuer/NAME` or `ClusterIssuer/NAME`, with a group of its own as `Kind.GROUP/NAME`.
+    """Parses `Issuer/NAME`, `ClusterIssuer/NAME`, or `Kind.GROUP/NAME` for another API group.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The text has another form.
     """
     kind_and_group, _, name = text.partition("/")
     kind, _, group = kind_and_group.partition(".")
     if not kind or not name:
-        raise ValueError("write Issuer/NAME or ClusterIssuer/NAME")
+        raise ValueError("must be of the form Issuer/NAME or ClusterIssuer/NAME")
     return IssuerRef(kind, name, group or IssuerRef.group)
 
 
 class CertManager:
-    """Makes issuers; blocks until they are signed.
+    """Creates issuers. Blocks until they are signed.
 
     Args:
-        api: Of the cluster.
-        namespace: The hub's, where the requests are made.
-        ref: Who signs.
-        sleep: Waits for so many seconds; for tests.
+        api: The cluster's API.
+        namespace: The hub's namespace, for the requests.
+        ref: The cert-manager issuer.
+        sleep: Sleeps for a number of seconds, for tests.
     """
 
     def __init__(
@@ -71,15 +71,16 @@ class CertManager:
         self._sleep = sleep
 
     def __call__(self, name: str, purpose: Purpose) -> Issuer:
-        """An issuer of that name.
+        """Creates an issuer with this name.
 
         Raises:
-            FedjobsError: UNAVAILABLE: it was refused, or not signed in a minute, or is no authority.
+            FedjobsError: UNAVAILABLE if the request is denied or not signed within a minute, or if the certificate is
+                not a CA certificate.
         """
         key = keys.create()
         made = self._api.create(Resource.CERTIFICATE_REQUEST, self._request(_signing_request(name, key), purpose))
         if made is None:
-            raise _failed("there is one of its name already")
+            raise _failed("a CertificateRequest with this name exists already")
         metadata = made["metadata"]
         try:
             certificate = _first(self._signed(metadata["name"]))
@@ -101,7 +102,7 @@ class CertManager:
                 ):
                     raise _failed(each.get("message") or each["type"])
             self._sleep(_LOOK_EVERY_S)
-        raise _failed(f"it was not signed in {_PATIENCE_S:.0f} s")
+        raise _failed(f"the request was not signed within {_PATIENCE_S:.0f} s")
 
     def _request(self, csr: bytes, purpose: Purpose) -> Body:
         metadata = {
@@ -131,12 +132,12 @@ def _signing_request(name: str, key: bytes) -> bytes:
 
 
 def _first(certificates: bytes) -> bytes:
-    """The first certificate of a chain."""
+    """Returns the first certificate of a chain."""
     return x509.load_pem_x509_certificate(certificates).public_bytes(serialization.Encoding.PEM)
 
 
 def _check(certificate: bytes, key: bytes) -> None:
-    """Makes sure that it is an authority, with our key."""
+    """Checks that the certificate is a CA certificate with our key."""
     own = keys.fingerprint(keys.requested_key(keys.signing_request(key)))
     if keys.fingerprint(keys.certified_key(certificate)) != own:
         raise _failed("the certificate is for another key")
@@ -146,10 +147,10 @@ def _check(certificate: bytes, key: bytes) -> None:
     except x509.ExtensionNotFound:
         is_authority = False
     if not is_authority:
-        raise _failed("the certificate is not an authority's: its issuer does not sign any")
+        raise _failed("the certificate is not a CA certificate; choose an issuer that signs CA certificates")
 
 
 def _failed(why: str) -> FedjobsError:
     return FedjobsError(
-        ErrorCode.UNAVAILABLE, f"cert-manager does not sign the hub's issuer: {why.rstrip('.')}.", _REMEDY
+        ErrorCode.UNAVAILABLE, f"cert-manager did not sign the hub's issuer: {why.rstrip('.')}.", _REMEDY
     )

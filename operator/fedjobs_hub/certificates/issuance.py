@@ -1,4 +1,4 @@
-"""Certificates for who has proved who he is: each kind with the names that it must have, whatever was asked for."""
+"""Issues certificates to authenticated callers. The kind of certificate determines its names, not the request."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ PublicKey = ec.EllipticCurvePublicKey
 
 
 class Issuance:
-    """Issues with the authority as it is now. May be used from several threads.
+    """Issues certificates with the current authority. Thread-safe.
 
     Args:
-        settings: Of the federation.
-        authority: As it is when the hub starts.
-        clock: The time.
+        settings: The settings of the federation.
+        authority: The authority when the hub starts.
+        clock: Returns the time.
 
     Attributes:
-        authority: As it is now; whoever looks after it sets it.
+        authority: The current authority. The controller updates it.
     """
 
     def __init__(self, settings: Settings, authority: Authority, clock: Clock) -> None:
@@ -40,19 +40,19 @@ class Issuance:
         self._clock = clock
 
     def agent(self, key: PublicKey, silo: str) -> pb.Issued:
-        """For a silo's agent."""
+        """Issues a certificate for a silo's agent."""
         return self._client(key, silo, identities.agent_uri(silo), self._lifetimes.certificate)
 
     def worker(self, key: PublicKey, job_uid: str, silo: str) -> pb.Issued:
-        """For a silo's worker, and one job."""
+        """Issues a certificate for a silo's worker and one job."""
         return self._client(key, silo, identities.worker_uri(job_uid, silo), self._lifetimes.worker)
 
     def operator(self, key: PublicKey) -> pb.Issued:
-        """For the operator."""
+        """Issues a certificate for the operator."""
         return self._client(key, "fedjobs-operator", identities.OPERATOR_URI, self._lifetimes.certificate)
 
     def coordinator(self, key: PublicKey, job_uid: str) -> pb.Issued:
-        """For a job's coordinator."""
+        """Issues a certificate for a job's coordinator."""
         authority = self.authority
         certificate = authority.issuing(self._clock()).servers.certify(
             key,
@@ -63,7 +63,7 @@ class Issuance:
         return pb.Issued(certificate=certificate, trust=authority.silos_trust())
 
     def hub(self, name: str) -> Identity:
-        """For the hub itself, with a key of its own, under one of the front door's names."""
+        """Issues a certificate with a new key for the hub itself, under one of the front door's names."""
         authority, key = self.authority, keys.create()
         public = keys.requested_key(keys.signing_request(key))
         issuer = authority.issuing(self._clock()).servers
@@ -78,12 +78,12 @@ class Issuance:
 
 
 class ServerIdentity:
-    """The hub's certificate under one name, asked for at each handshake: always one that is good now.
+    """Provides the hub's certificate under one name at each handshake, and renews it when necessary.
 
     Args:
-        issuing: Issues it.
-        name: Its name.
-        clock: The time.
+        issuing: Issues the certificate.
+        name: The name in the certificate.
+        clock: Returns the time.
     """
 
     def __init__(self, issuing: Issuance, name: str, clock: Clock) -> None:
@@ -96,7 +96,7 @@ class ServerIdentity:
         self._identity: Identity | None = None
 
     def __call__(self) -> Identity:
-        """Called in threads of gRPC's own."""
+        """Returns the current identity. gRPC calls this in its own threads."""
         with self._lock:
             authority, now = self._issuance.authority, self._clock()
             issues_from = authority.issuing(now).issues_from
@@ -115,7 +115,7 @@ _PREFIX = agent_uri("")
 
 
 def silo_of(certificate: bytes) -> str:
-    """The silo that a certificate (PEM) names.
+    """Returns the name of the silo in a certificate (PEM).
 
     Raises:
         FedjobsError: INVALID_CERTIFICATE.
@@ -127,6 +127,6 @@ def silo_of(certificate: bytes) -> str:
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The certificate cannot be read.") from error
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1 or not uris[0].startswith(_PREFIX):
-        message = "The certificate is none of a silo's agent."
-        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Only agents renew what has expired.")
+        message = "The certificate does not belong to a silo's agent."
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Only agents can renew expired certificates.")
     return uris[0].removeprefix(_PREFIX)

@@ -1,1 +1,1 @@
-"""What the hub reads from its cluster's API server, and what it writes there."""
+"""The hub's access to the API server of its cluster."""

@@ -1,4 +1,4 @@
-"""What was seen last of the objects of one kind: from a list, from the events after it, and from answers to calls."""
+"""A cache of the objects of one kind, which is updated from lists, watch events and responses to calls."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class _Entry(Generic[Value]):
 
 
 class Cache(Generic[Value]):
-    """The objects of one kind, parsed.
+    """The parsed objects of one kind.
 
-    Versions of all objects of a cluster come from one counter. So an answer that is not newer than the last event, of
-    an object that is not known, is of one that has been deleted meanwhile: it must not come back to life.
+    The resource versions of all objects of a cluster come from one counter. If a response is not newer than the last
+    event and its object is unknown, the object has been deleted meanwhile. Such a response is ignored.
 
     Args:
-        parse: Reads an object.
-        key: What it is found by.
-        on_change: Called when a value becomes another, with what was and what is; None: there is none.
+        parse: Parses an object.
+        key: Returns the key of a value.
+        on_change: Called when a value changes, with the old and the new value. None means that there is no value.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Cache(Generic[Value]):
         return None if entry is None else entry.value
 
     def listed(self, bodies: Iterable[Body], version: str) -> None:
-        """All that there is at a version; what is known to be newer stays."""
+        """Replaces the content with a list at a version. Keeps newer objects."""
         entries = [entry for body in bodies if (entry := self._readable(body)) is not None]
         self._horizon = int(version)
         there = {self._key(entry.value) for entry in entries}
@@ -63,7 +63,7 @@ class Cache(Generic[Value]):
             self._put(entry)
 
     def happened(self, body: Body, *, deleted: bool) -> None:
-        """An event; they come in their order."""
+        """Applies a watch event. Events must be applied in order."""
         entry = self._entry(body)
         self._horizon = max(self._horizon, entry.version)
         if not deleted:
@@ -74,7 +74,7 @@ class Cache(Generic[Value]):
             self._forget(self._key(entry.value))
 
     def answered(self, body: Body) -> None:
-        """What a call has returned, which may be before or after its event."""
+        """Applies the response to a call, which may arrive before or after the object's watch event."""
         entry = self._entry(body)
         known = self._entries.get(self._key(entry.value))
         if (known is None or known.uid != entry.uid) and entry.version <= self._horizon:
@@ -82,11 +82,11 @@ class Cache(Generic[Value]):
         self._put(entry)
 
     def _readable(self, body: Body) -> _Entry[Value] | None:
-        """None where it cannot be read: it is not one of ours, and hides none of the others."""
+        """Returns None if the object cannot be parsed. Such an object must not prevent the others from being listed."""
         try:
             return self._entry(body)
         except Exception:
-            _LOG.exception("an object cannot be read", name=body["metadata"].get("name"))
+            _LOG.exception("cannot parse an object", name=body["metadata"].get("name"))
             return None
 
     def _entry(self, body: Body) -> _Entry[Value]:

@@ -1,4 +1,4 @@
-"""The few calls that the hub makes to its cluster's API server. They block, so they are called in threads."""
+"""The hub's calls to the API server of its cluster. They block, so they are made in threads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TIMEOUT_S = 10
 _WATCH_S = 240
 _CONNECTIONS = 32
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-"""Of any object here."""
+"""The valid names of objects."""
 
 
 class Resource(enum.Enum):
-    """What the hub reads or writes: the folder of its API, its plural, and whether it is in namespaces."""
+    """A resource that the hub reads or writes: the path of its API, its plural, and whether it is namespaced."""
 
     CERTIFICATE_REQUEST = ("/apis/cert-manager.io/v1", "certificaterequests", True)
     CONFIG_MAP = ("/api/v1", "configmaps", True)
@@ -42,16 +42,16 @@ class Resource(enum.Enum):
         self.namespaced = namespaced
 
     def path(self, namespace: str | None, name: str = "") -> str:
-        """The path of one object, or of all; of all namespaces where none is given."""
+        """Returns the path of an object or a list. Without a namespace, it is a list of all namespaces."""
         inside = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{self.folder}{inside}/{self.plural}" + (f"/{name}" if name else "")
 
 
 class ClusterApi:
-    """Speaks to one API server.
+    """Makes calls to an API server.
 
     Args:
-        client: With the hub's rights.
+        client: A client with the hub's permissions.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -59,7 +59,7 @@ class ClusterApi:
 
     @staticmethod
     def connect() -> ClusterApi:
-        """As the pod's ServiceAccount, or as the kubeconfig says."""
+        """Connects with the pod's ServiceAccount, or with the kubeconfig outside a pod."""
         configuration = kubernetes.client.Configuration()
         configuration.connection_pool_maxsize = _CONNECTIONS
         try:
@@ -69,13 +69,13 @@ class ClusterApi:
         return ClusterApi(ApiClient(configuration))
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
-        """An object as it is now; None where there is none.
+        """Returns an object, or None if it does not exist.
 
         Raises:
-            ApiError: As all calls here; its status is 0 where the API server does not answer.
+            ApiError: The call failed. Its status is 0 if the API server did not answer. All calls raise this error.
         """
         if not _NAME.fullmatch(name):
-            return None  # names come from strangers, too: none may become another path
+            return None  # untrusted callers choose some names, which must not change the path
         try:
             return self._calls.call("GET", resource.path(namespace, name))
         except ApiError as error:
@@ -84,13 +84,13 @@ class ClusterApi:
             return None
 
     def all(self, resource: Resource, namespace: str | None, selector: str = "") -> tuple[list[Body], str]:
-        """All objects, and the version from which `watch` goes on."""
+        """Returns all objects, and the resource version to start `watch` from."""
         query = [("labelSelector", selector)] if selector else []
         answer = self._calls.call("GET", resource.path(namespace), query=query)
         return answer["items"], answer["metadata"]["resourceVersion"]
 
     def create(self, resource: Resource, body: Mapping[str, Any]) -> Body | None:
-        """Creates an object, and returns it; None where there is one of that name."""
+        """Creates an object and returns it, or returns None if an object with this name exists."""
         try:
             path = resource.path(body.get("metadata", {}).get("namespace"))
             return self._calls.call("POST", path, body, [("fieldManager", FIELD_MANAGER)])
@@ -100,19 +100,19 @@ class ClusterApi:
             return None
 
     def replace(self, resource: Resource, body: Mapping[str, Any]) -> Body | None:
-        """Writes a whole object, and returns it; None where it is not any more what was read, or is gone."""
+        """Replaces an object and returns it, or returns None if it was changed or deleted since it was read."""
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
         return _if_unchanged(lambda: self._calls.call("PUT", path, body, [("fieldManager", FIELD_MANAGER)]))
 
     def merge_status(self, resource: Resource, name: str, version: str, status: Mapping[str, Any]) -> Body | None:
-        """Changes these fields of a status; None where the object is not any more what was read, or is gone.
+        """Patches a status and returns the object, or returns None if it was changed or deleted since it was read.
 
         Args:
-            resource: One without namespaces.
-            name: Of the object.
+            resource: A cluster-scoped resource.
+            name: The name of the object.
             version: The resourceVersion that was read.
-            status: As a JSON merge patch: null removes a field.
+            status: A JSON merge patch, in which null removes a field.
         """
         body = {"metadata": {"resourceVersion": version}, "status": status}
         kind, query = "application/merge-patch+json", [("fieldManager", FIELD_MANAGER)]
@@ -120,7 +120,7 @@ class ClusterApi:
         return _if_unchanged(lambda: self._calls.call("PATCH", path, body, query, kind))
 
     def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
-        """Deletes this very object, if it is there."""
+        """Deletes the object with this uid, if it exists."""
         try:
             self._calls.call("DELETE", resource.path(namespace, name), {"preconditions": {"uid": uid}})
         except ApiError as error:
@@ -128,7 +128,7 @@ class ClusterApi:
                 raise
 
     def review(self, token: str, audience: str) -> Body:
-        """What the API server says of a token: the status of a TokenReview."""
+        """Makes a TokenReview and returns its status."""
         spec = {"token": token, "audiences": [audience]}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
         status: Body = self._calls.call("POST", Resource.TOKEN_REVIEW.path(None), body).get("status", {})
@@ -137,11 +137,11 @@ class ClusterApi:
     def watch(
         self, resource: Resource, namespace: str | None, selector: str, version: str
     ) -> Iterator[tuple[str, Body]]:
-        """What happens after a version, for some minutes: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+        """Yields events after a version for up to 4 minutes: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
         query = [("watch", "1"), ("resourceVersion", version), ("allowWatchBookmarks", "true")]
         query += [("timeoutSeconds", str(_WATCH_S))] + ([("labelSelector", selector)] if selector else [])
         with no_answer_told():
-            # A link that says nothing for longer than bookmarks come (a minute) is dead.
+            # Bookmarks arrive every minute. A connection without data for longer than that is dead.
             response = self._calls.send("GET", resource.path(namespace), query=query, timeout=(_TIMEOUT_S, 90))
             if response.status != 200:
                 raise refusal(response, response.read())

@@ -1,6 +1,6 @@
-"""What the hub has seen of the cluster's objects, and who waits for that to change. Used in the event loop only.
+"""The hub's caches of the cluster's objects, and notifications of changes. Only used in the event loop.
 
-What is seen may be a moment old: before anybody is refused, the object itself is asked for (see `store`).
+The caches may be slightly out of date. Before a call is rejected, the object is read from the API server (see `store`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from fedjobs_hub.objects.worker_leases import WorkerLease
 
 
 class Informers:
-    """All that the hub decides from.
+    """The caches of all objects that the hub's decisions depend on.
 
     Args:
-        namespaces: Of the jobs; none: all.
+        namespaces: The namespaces of jobs. Empty for all namespaces.
 
     Attributes:
-        silos: By their names.
-        jobs: FederatedJobs by their UIDs, for each namespace that is watched; None: for all of them.
-        agents: Leases of agents by their silos' names.
-        workers: Leases of workers by their own names.
+        silos: The Silos by name.
+        jobs: The FederatedJobs by uid, for each watched namespace. The key None stands for all namespaces.
+        agents: The Leases of agents by the name of the silo.
+        workers: The Leases of workers by name.
     """
 
     def __init__(self, namespaces: Sequence[str] = ()) -> None:
@@ -40,11 +40,11 @@ class Informers:
         self.workers: Cache[WorkerLease] = Cache(worker_leases.parsed, lambda lease: lease.name, self._notify)
 
     def changed(self) -> asyncio.Event:
-        """Is set when something changes that may matter to a silo; to be taken before one looks."""
+        """Returns an event that is set at the next change relevant to a silo. Get it before reading the caches."""
         return self._changed
 
     async def until(self, reached: Callable[[], bool], seconds: float) -> bool:
-        """Waits until it is so, or for so long; whether it is."""
+        """Waits until a condition is true or the time is over. Returns whether it is true."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -56,12 +56,12 @@ class Informers:
             return reached()
 
     def is_invited(self, silo: str, job_uid: str) -> bool:
-        """Whether a job wants this silo now."""
+        """Returns whether a job invites this silo now."""
         jobs = (cache.get(job_uid) for cache in self.jobs.values())
         return any(job is not None and silo in job.silos for job in jobs)
 
     def invitations(self, silo: str) -> tuple[str, tuple[bytes, ...]]:
-        """All invitations of a silo that stand, and their tag."""
+        """Returns the tag of a silo's current invitations, and the invitations."""
         return job_invitations.standing((job for cache in self.jobs.values() for job in cache), silo)
 
     def _silo_changed(self, before: KnownSilo | None, after: KnownSilo | None) -> None:
@@ -78,5 +78,5 @@ class Informers:
 
 
 def _what_counts(silo: KnownSilo | None) -> object:
-    """What of a silo those wait for who call in its name, or who look after it."""
+    """Returns the parts of a silo whose changes callers and the controller wait for."""
     return silo and (silo.uid, silo.suspended, silo.key, silo.needs_invitation)

@@ -1,4 +1,4 @@
-"""Whose pod it is that shows a token of its ServiceAccount."""
+"""Identifies the pod of a ServiceAccount token, and its FederatedJob."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _OVER = ("Succeeded", "Failed")
 
 @dataclass(frozen=True)
 class PodToken:
-    """What the API server says of a token that is bound to a pod.
+    """A token that is bound to a pod, as reviewed by the API server.
 
     Attributes:
-        namespace: Of the pod.
-        account: Its ServiceAccount.
-        pod: Its name.
-        pod_uid: Its UID.
+        namespace: The namespace of the pod.
+        account: The pod's ServiceAccount.
+        pod: The name of the pod.
+        pod_uid: The uid of the pod.
     """
 
     namespace: str
@@ -36,19 +36,19 @@ class PodToken:
 
 
 def reviewed(api: ClusterApi, token: str) -> PodToken:
-    """Asks the API server for what a token is; blocks.
+    """Lets the API server review a token. Blocks.
 
     Raises:
         FedjobsError: INVALID_TOKEN.
         ApiError: The cluster does not answer.
     """
     if not 0 < len(token) <= _LONGEST_TOKEN:
-        raise _refused("it is no token of a pod")
+        raise _refused("it is not the token of a pod")
     return judged(api.review(token, AUDIENCE))
 
 
 def judged(review: Mapping[str, Any]) -> PodToken:
-    """Reads the status of a TokenReview.
+    """Parses the status of a TokenReview.
 
     Raises:
         FedjobsError: INVALID_TOKEN.
@@ -65,22 +65,22 @@ def judged(review: Mapping[str, Any]) -> PodToken:
 
 
 def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -> str:
-    """The UID of the FederatedJob whose coordinator the pod is: pod, its Job, that one's FederatedJob; blocks.
+    """Returns the uid of the FederatedJob that owns the Job of a coordinator pod. Blocks.
 
     Args:
-        api: Of the cluster.
-        token: The pod's.
-        namespaces: Of the jobs; none: all.
+        api: The cluster's API.
+        token: The pod's token.
+        namespaces: The namespaces of jobs. Empty for all namespaces.
 
     Raises:
         FedjobsError: INVALID_TOKEN.
         ApiError: The cluster does not answer.
     """
     if namespaces and token.namespace not in namespaces:
-        raise _refused(f"the hub has no jobs in the namespace {token.namespace}")
+        raise _refused(f"the hub does not watch the namespace {token.namespace}")
     pod = api.get(Resource.POD, token.namespace, token.pod)
     if pod is None or pod["metadata"]["uid"] != token.pod_uid or pod.get("status", {}).get("phase") in _OVER:
-        raise _refused("its pod is not there any more")
+        raise _refused("its pod has ended or was deleted")
     job = _controller(api, pod, "batch/v1", "Job", Resource.JOB)
     federated_job = _controller(api, job, API_VERSION, KIND, Resource.FEDERATED_JOB)
     if "deletionTimestamp" in federated_job["metadata"]:
@@ -89,7 +89,7 @@ def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -
 
 
 def _controller(api: ClusterApi, body: Body, version: str, kind: str, resource: Resource) -> Body:
-    """The object that controls this one, if it is of that kind and still the same."""
+    """Returns the controlling owner of an object, if it has this kind and the same uid."""
     owners = [owner for owner in body["metadata"].get("ownerReferences", ()) if owner.get("controller")]
     if len(owners) == 1 and (owners[0]["apiVersion"], owners[0]["kind"]) == (version, kind):
         found = api.get(resource, body["metadata"]["namespace"], owners[0]["name"])
@@ -101,6 +101,6 @@ def _controller(api: ClusterApi, body: Body, version: str, kind: str, resource: 
 def _refused(why: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.INVALID_TOKEN,
-        f"The pod's token was refused: {why}.",
-        "The hub's documentation says which pods may ask.",
+        f"The pod's token was rejected: {why}.",
+        "Only the pods of coordinators and of the operator can get a certificate in this way.",
     )

@@ -1,4 +1,4 @@
-"""Silos and Leases as they are written down: changed on condition, and asked for before anybody is refused."""
+"""Reads and writes Silos and Leases. Writes are conditional, and objects are read again before a call is rejected."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from fedjobs_hub.objects.silos import KnownSilo
 _ATTEMPTS = 8
 Value = TypeVar("Value")
 Check: TypeAlias = Callable[[Value | None], Value]
-"""Returns what it is given, or raises a FedjobsError."""
+"""Returns its argument, or raises a FedjobsError."""
 LookAgain: TypeAlias = Callable[[], object]
-"""Raises where an unknown caller has made the hub ask its cluster too often."""
+"""Raises an error if an unknown caller has caused too many calls to the cluster."""
 
 
 def _anybody() -> None:
-    """Who has proved who he is may make the hub ask."""
+    """Applies no limit, for authenticated callers."""
 
 
 class Store:
-    """What the hubs of a federation have in common.
+    """The shared state of a federation's hubs.
 
     Args:
-        api: Of the cluster.
-        seen: What was seen of it.
-        namespace: The hub's.
+        api: The cluster's API.
+        seen: The caches of the cluster's objects.
+        namespace: The hub's namespace.
     """
 
     def __init__(self, api: ClusterApi, seen: Informers, namespace: str) -> None:
@@ -40,34 +40,34 @@ class Store:
         self._namespace = namespace
 
     async def silo(self, name: str, check: Check[KnownSilo], look_again: LookAgain = _anybody) -> KnownSilo:
-        """A silo that passes the check.
+        """Returns a silo that passes a check.
 
         Args:
-            name: Its name.
-            check: Is asked again with the object as it is now, if it refuses what was seen of it.
-            look_again: Is asked before that.
+            name: The silo's name.
+            check: The check. If it rejects the cached object, it is repeated with the object from the API server.
+            look_again: Called before that.
 
         Raises:
-            FedjobsError: That of the check, or of look_again.
+            FedjobsError: The error of `check` or `look_again`.
         """
         return await self._checked(Resource.SILO, self._seen.silos, name, name, check, look_again)
 
     async def lease(
         self, cache: Cache[Value], name: str, key: str, check: Check[Value], look_again: LookAgain = _anybody
     ) -> Value:
-        """As `silo`, for a Lease of this name, which the cache has under this key."""
+        """Returns a Lease that passes a check, in the same way as `silo`. `key` is its key in the cache."""
         return await self._checked(Resource.LEASE, cache, name, key, check, look_again)
 
     async def change_silo(
         self, name: str, change: Mapping[str, Any], check: Check[KnownSilo], look_again: LookAgain = _anybody
     ) -> KnownSilo:
-        """Changes a silo's status, if and only if the silo passes the check as it is when it is changed.
+        """Changes a silo's status, if the silo passes the check at the time of the change.
 
         Args:
-            name: Its name.
+            name: The silo's name.
             change: A JSON merge patch.
-            check: As of `silo`.
-            look_again: As of `silo`.
+            check: As in `silo`.
+            look_again: As in `silo`.
         """
         silo = await self.silo(name, check, look_again)
         for _ in range(_ATTEMPTS):
@@ -80,12 +80,13 @@ class Store:
         raise _contended(f"The Silo {name}")
 
     async def change_lease(self, cache: Cache[Value], name: str, change: Callable[[Body | None], Body]) -> None:
-        """Writes a Lease.
+        """Creates or replaces a Lease.
 
         Args:
-            cache: That has it.
-            name: Of the object.
-            change: The Lease as it is to be, of what it is now; None: there is none. It may refuse.
+            cache: The cache of the Lease.
+            name: The name of the object.
+            change: Returns the new Lease from the current one, or from None if it does not exist. It may raise an
+                error.
         """
         for _ in range(_ATTEMPTS):
             before = await asyncio.to_thread(self._api.get, Resource.LEASE, self._namespace, name)
@@ -121,4 +122,4 @@ class Store:
 
 
 def _contended(what: str) -> FedjobsError:
-    return FedjobsError(ErrorCode.UNAVAILABLE, f"{what} changes all the time.", "Try again.")
+    return FedjobsError(ErrorCode.UNAVAILABLE, f"{what} keeps changing.", "Try again.")

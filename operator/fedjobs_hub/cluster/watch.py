@@ -1,4 +1,4 @@
-"""Following the objects of one kind: a list, and then the events after it, again and again."""
+"""Watches the objects of one kind: lists them, and then follows the events."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Value = TypeVar("Value")
 
 
 class Watch:
-    """Keeps a cache up to date, in a thread of its own that ends with the process.
+    """Keeps a cache up to date in a daemon thread.
 
     Args:
-        api: Of the cluster.
-        resource: The kind.
-        cache: Is told in the event loop.
-        namespace: Only of this one.
-        selector: Only those with these labels.
+        api: The cluster's API.
+        resource: The resource to watch.
+        cache: The cache, which is updated in the event loop.
+        namespace: The namespace, or None for all.
+        selector: A label selector.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Watch:
         self._stopped = threading.Event()
         self._version = ""
         self.ready = asyncio.Event()
-        """Everything has been seen once."""
+        """Set when all objects have been listed once."""
 
     def start(self) -> None:
         threading.Thread(target=self._run, name=f"watch-{self._resource.plural}", daemon=True).start()
 
     def stop(self) -> None:
-        """Tells nothing any more."""
+        """Stops updating the cache."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -66,10 +66,10 @@ class Watch:
             except ApiError as error:
                 if error.status == _GONE:
                     self._version = ""
-                _LOG.warning("a watch was cut; it goes on", of=self._resource.plural, error=str(error))
+                _LOG.warning("a watch failed; retrying", of=self._resource.plural, error=str(error))
                 self._stopped.wait(_AGAIN_S)
             except Exception:
-                _LOG.exception("a watch failed; it begins anew", of=self._resource.plural)
+                _LOG.exception("a watch failed unexpectedly; listing again", of=self._resource.plural)
                 self._version = ""
                 self._stopped.wait(_AGAIN_S)
 

@@ -1,1 +1,1 @@
-"""Silos, invitations and leases as they are written down, and what follows from them. Nothing here reads or writes."""
+"""Pure functions for Silos, invitations and Leases: parsing, checks and changes."""

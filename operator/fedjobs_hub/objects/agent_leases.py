@@ -1,4 +1,4 @@
-"""The newest agent of a silo, as a Lease that it holds."""
+"""The Lease of the newest agent of a silo."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
 
 SILENCE = datetime.timedelta(seconds=100)
-"""An agent that was not heard of for so long is not connected: two long polls and a little."""
+"""An agent without a call for this time is not connected. This is slightly more than two long polls."""
 WRITTEN_EVERY = datetime.timedelta(seconds=20)
-"""That an agent was heard of is written down at most so often."""
+"""The minimum interval between updates of the Lease."""
 
 
 @dataclass(frozen=True)
 class AgentLease:
-    """Who the agent of a silo is.
+    """The newest agent of a silo.
 
     Attributes:
-        name: Of the object.
-        silo: Its name.
-        silo_uid: Of the Silo as it was then.
-        agent_id: What the newest agent calls itself.
-        began: When it announced itself.
-        heard: When it was heard of last, as far as that was written down.
+        name: The name of the Lease.
+        silo: The name of the silo.
+        silo_uid: The uid of the Silo at that time.
+        agent_id: The ID of the newest agent.
+        began: The time of its announcement.
+        heard: The last recorded time of a call.
     """
 
     name: str
@@ -45,7 +45,7 @@ class AgentLease:
 
 
 def parsed(body: Mapping[str, Any]) -> AgentLease:
-    """Reads a Lease that `announced` has made."""
+    """Parses a Lease that `announced` returned."""
     metadata, spec = body["metadata"], body["spec"]
     return AgentLease(
         name=metadata["name"],
@@ -60,14 +60,14 @@ def parsed(body: Mapping[str, Any]) -> AgentLease:
 def announced(
     body: Mapping[str, Any] | None, silo: KnownSilo, agent_id: str, namespace: str, now: Time
 ) -> dict[str, Any]:
-    """The Lease when this agent has announced itself, whoever held it before.
+    """Returns the Lease after the announcement of an agent, whoever held it before.
 
     Args:
-        body: The Lease as it is; None: there is none.
-        silo: Whose.
-        agent_id: What the agent calls itself.
-        namespace: The hub's.
-        now: The time.
+        body: The current Lease, or None.
+        silo: The silo.
+        agent_id: The agent's ID.
+        namespace: The hub's namespace.
+        now: The current time.
     """
     known = {} if body is None else body["spec"]
     new = known.get("holderIdentity") != agent_id
@@ -93,19 +93,20 @@ def announced(
 
 
 def check_newest(lease: AgentLease | None, silo: KnownSilo, agent_id: str) -> AgentLease:
-    """The Lease, if this agent holds it.
+    """Returns the Lease if this agent holds it.
 
     Raises:
         FedjobsError: SESSION_NOT_FOUND, SESSION_SUPERSEDED.
     """
     if lease is None or lease.silo_uid != silo.uid:
-        message = f"The hub has not heard of an agent of silo {silo.name} yet."
-        raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, message, "Announce it.")
+        message = f"No agent of silo {silo.name} has announced itself yet."
+        raise FedjobsError(ErrorCode.SESSION_NOT_FOUND, message, "Call Announce first.")
     if lease.agent_id != agent_id:
         raise FedjobsError(
             ErrorCode.SESSION_SUPERSEDED,
-            f"Another agent of silo {silo.name}, {lease.agent_id}, has announced itself"
+            f"Another agent of silo {silo.name}, {lease.agent_id}, announced itself"
             f" at {times.written(lease.began)} with the same key.",
-            "Run one agent for a silo; if the other one is not yours, have the silo invited again.",
+            "Run only one agent for a silo. If the other agent is not yours, ask the federation to invite the silo "
+            "again.",
         )
     return lease

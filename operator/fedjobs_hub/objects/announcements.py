@@ -1,4 +1,4 @@
-"""What an agent says of its silo, as it is written into the Silo's status: bounded, and fit to be shown to people."""
+"""Converts an agent's announcement to the Silo's status. Sizes are limited, and texts are made printable."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fedjobs_protocol.v1 import hub_pb2 as pb
 _LONGEST_NAME, _LONGEST_FEATURE = 63, 200
 _MOST_DATASETS, _MOST_FEATURES = 100, 100
 _PARTS = ("fedjobs", "protocol", "tensorflow")
-"""A merge patch adds to a map: only these are taken, and each is said, so that it does not grow."""
+"""The accepted keys. A merge patch adds keys to a map, so each patch sets all of them and no others."""
 _MOST_UNITS = 1 << 20
 
 
 def change(request: pb.AnnounceRequest) -> dict[str, Any]:
-    """A JSON merge patch of the status. What is not told goes."""
+    """Returns a JSON merge patch of the status. Values that are not announced are removed."""
     datasets = {name: each for each in request.datasets if (name := cleaned(each.name))}
     told = [datasets[name] for name in sorted(datasets)[:_MOST_DATASETS]]
     schemas = [{"name": cleaned(each.name), "features": _features(each.features)} for each in told if each.features]
@@ -28,7 +28,7 @@ def change(request: pb.AnnounceRequest) -> dict[str, Any]:
 
 
 def cleaned(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Without what would do something to a terminal, and not longer than so many characters."""
+    """Returns the text with unprintable characters replaced, truncated to `longest` characters."""
     return "".join(character if character.isprintable() else "?" for character in text[:longest])
 
 

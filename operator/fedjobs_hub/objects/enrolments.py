@@ -1,7 +1,7 @@
-"""Who may have a certificate, decided from a Silo alone. Nothing here reads, writes or signs.
+"""Pure functions that decide from a Silo who may get a certificate.
 
-Who has shown nothing yet is told nothing either: an unknown silo, one without an invitation and a wrong secret are the
-same refusal. Only who has the secret, or the key, hears more.
+An unauthenticated caller learns nothing: an unknown silo, a silo without an invitation and a wrong secret lead to the
+same error. Only a caller with the secret or the key gets a more specific error.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from fedjobs_protocol.hub import silo_tokens
 
 from fedjobs_hub.objects.silos import KnownSilo
 
-_NO_TOKEN = "0" * 64  # nobody's hash
-_INVITE_AGAIN = "Ask the federation to invite the silo again, and install it with the new token."
+_NO_TOKEN = "0" * 64  # not the hash of any token
+_INVITE_AGAIN = "Ask the federation to invite the silo again, and install the silo with the new token."
 
 
 def check_token(silo: KnownSilo | None, secret: str, key: str, now: Time) -> KnownSilo:
-    """The silo, whose token this key may use.
+    """Returns the silo if the key may use its token.
 
     Args:
-        silo: Of the name that the caller gives; None: there is none.
-        secret: Of the token.
-        key: Fingerprint of the caller's key.
-        now: The time.
+        silo: The silo with the name in the request, or None.
+        secret: The secret of the token.
+        key: The fingerprint of the caller's key.
+        now: The current time.
 
     Raises:
         FedjobsError: INVALID_TOKEN, SILO_SUSPENDED.
@@ -34,61 +34,63 @@ def check_token(silo: KnownSilo | None, secret: str, key: str, now: Time) -> Kno
     written = silo.enrolment.token_hash if silo is not None and not silo.needs_invitation else None
     right = silo_tokens.matches(secret, written or _NO_TOKEN)
     if silo is None or not right:
-        message = "The token is none of a silo of this name that is invited."
+        message = "The token does not belong to an invited silo with this name."
         raise FedjobsError(ErrorCode.INVALID_TOKEN, message, _INVITE_AGAIN)
     expires = silo.enrolment.token_expiration_time
     if expires is None or times.read(expires) < now:
-        raise FedjobsError(ErrorCode.INVALID_TOKEN, f"The token of silo {silo.name} ended at {expires}.", _INVITE_AGAIN)
+        raise FedjobsError(
+            ErrorCode.INVALID_TOKEN, f"The token of silo {silo.name} expired at {expires}.", _INVITE_AGAIN
+        )
     if silo.key not in (None, key):
         message = f"The token of silo {silo.name} has been used with another key."
         raise FedjobsError(
-            ErrorCode.INVALID_TOKEN, message, f"If that was not you, tell the federation. {_INVITE_AGAIN}"
+            ErrorCode.INVALID_TOKEN, message, f"If you did not use it, tell the federation. {_INVITE_AGAIN}"
         )
     _check_not_suspended(silo)
     return silo
 
 
 def check_agent(silo: KnownSilo | None, name: str, key: str) -> KnownSilo:
-    """The silo, whose agent has this key: its certificate is no proof by itself, since a silo may be dropped.
+    """Returns the silo if its agent has this key. The certificate alone is not enough, because a silo can be removed.
 
     Raises:
         FedjobsError: SILO_NOT_FOUND, INVALID_CERTIFICATE, SILO_SUSPENDED.
     """
     known = check_member(silo, name)
     if known.key != key:
-        message = f"The certificate of silo {name} does not count any more: it was invited again, or enrolled anew."
+        message = f"The certificate of silo {name} was revoked, because the silo was invited or enrolled again."
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     return known
 
 
 def check_member(silo: KnownSilo | None, name: str) -> KnownSilo:
-    """The silo, whoever speaks for it.
+    """Returns the silo if it is a member of the federation and not suspended.
 
     Raises:
         FedjobsError: SILO_NOT_FOUND, SILO_SUSPENDED.
     """
     if silo is None:
-        message = f"The federation has no silo {name} any more."
+        message = f"The federation has no silo {name}. It may have been removed."
         raise FedjobsError(ErrorCode.SILO_NOT_FOUND, message, _INVITE_AGAIN)
     _check_not_suspended(silo)
     return silo
 
 
 def check_expired(silo: KnownSilo | None, key: str, now: Time, grace: datetime.timedelta) -> KnownSilo:
-    """The silo, whose key may have a new certificate though the last one has expired.
+    """Returns the silo if its key may get a new certificate although the last one has expired.
 
-    When that was is taken from what the hub wrote down, not from the certificate that the caller shows.
+    The expiration time is taken from the Silo's status, not from the caller's certificate.
 
     Raises:
         FedjobsError: INVALID_CERTIFICATE, SILO_SUSPENDED.
     """
     ended = None if silo is None else silo.status.certificate_expiration_time
     if silo is None or ended is None or silo.key is None or silo.key != key:
-        message = "The certificate is none of a silo that is enrolled with this key."
+        message = "The certificate does not belong to a silo that is enrolled with this key."
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     _check_not_suspended(silo)
     if times.read(ended) + grace < now:
-        message = f"The certificate of silo {silo.name} ended at {ended}, longer ago than the time of grace."
+        message = f"The certificate of silo {silo.name} expired at {ended}, and the grace period for renewal is over."
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _INVITE_AGAIN)
     return silo
 
@@ -96,4 +98,4 @@ def check_expired(silo: KnownSilo | None, key: str, now: Time, grace: datetime.t
 def _check_not_suspended(silo: KnownSilo) -> None:
     if silo.suspended:
         message = f"The silo {silo.name} is suspended by the federation."
-        raise FedjobsError(ErrorCode.SILO_SUSPENDED, message, "Ask the federation why; it can be resumed.")
+        raise FedjobsError(ErrorCode.SILO_SUSPENDED, message, "Ask the federation to resume the silo.")

@@ -1,4 +1,4 @@
-"""The jobs that silos are invited to, as the operator says it in the jobs' statuses."""
+"""The jobs that silos are invited to, from the status that the operator writes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class KnownJob:
-    """A FederatedJob as it matters to silos.
+    """The part of a FederatedJob that is relevant to silos.
 
     Attributes:
-        uid: Its UID.
-        silos: Names of those that are invited; empty where work is not wanted.
-        invitation: What they are told, JSON.
+        uid: The uid of the job.
+        silos: The names of the invited silos. Empty if the job does not run.
+        invitation: The invitation, in JSON.
     """
 
     uid: str
@@ -25,7 +25,7 @@ class KnownJob:
 
 
 def parsed(body: Mapping[str, Any]) -> KnownJob:
-    """Reads a FederatedJob's object; an invitation that is for another job is none."""
+    """Parses a FederatedJob. Ignores an invitation with another job's uid."""
     metadata, status = body["metadata"], body.get("status", {})
     invitation = status.get("invitation") or {}
     if "deletionTimestamp" in metadata or invitation.get("jobUid") != metadata["uid"]:
@@ -36,7 +36,7 @@ def parsed(body: Mapping[str, Any]) -> KnownJob:
 
 
 def standing(jobs: Iterable[KnownJob], silo: str) -> tuple[str, tuple[bytes, ...]]:
-    """All invitations of a silo in the order of the jobs' UIDs, and a tag that names this very list."""
+    """Returns a tag that identifies the list of a silo's invitations, and the list, sorted by the jobs' uids."""
     invited = sorted((job for job in jobs if silo in job.silos), key=lambda job: job.uid)
     documents = tuple(job.invitation for job in invited)
     digests = (hashlib.sha256(document).digest() for document in documents)

@@ -1,4 +1,4 @@
-"""Invitations of silos for people: a Secret with the token, and the command that installs the silo with it."""
+"""The invitations of silos: Secrets with the token, and the command that installs the silo with it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _HASH = "fedjobs.dev/token-hash"
 
 @dataclass(frozen=True)
 class SiloInvitation:
-    """What can be read of an invitation without its secret.
+    """An invitation without its secret.
 
     Attributes:
-        uid: Of the Secret.
-        name: Of the Secret.
-        silo: Its name.
-        silo_uid: Of the Silo as it was then.
-        invited_again: The wish that it answers.
-        token_hash: Of its secret.
-        expires: When the token ends.
+        uid: The uid of the Secret.
+        name: The name of the Secret.
+        silo: The name of the silo.
+        silo_uid: The uid of the Silo at that time.
+        invited_again: The value of the request for a new token that led to this invitation.
+        token_hash: The hash of the token's secret.
+        expires: The time when the token expires.
     """
 
     uid: str
@@ -44,17 +44,17 @@ class SiloInvitation:
     expires: Time
 
     def is_for(self, silo: KnownSilo) -> bool:
-        """Whether it is the one that the silo waits for."""
+        """Returns whether the silo waits for this invitation."""
         return (self.silo_uid, self.invited_again) == (silo.uid, silo.invite_again)
 
     def is_over(self, silo: KnownSilo | None, now: Time) -> bool:
-        """Whether nobody needs it any more: it was used, has expired, or never became the silo's."""
+        """Returns whether the invitation is no longer needed: it was used, has expired, or is not the Silo's."""
         if silo is None or self.expires < now or self.silo_uid != silo.uid:
             return True
         return not silo.needs_invitation and (silo.key is not None or silo.enrolment.token_hash != self.token_hash)
 
     def enrolment(self) -> Enrolment:
-        """What is written into the Silo's status."""
+        """Returns the enrolment for the Silo's status."""
         return Enrolment(
             token_hash=self.token_hash,
             token_expiration_time=times.written(self.expires),
@@ -63,7 +63,7 @@ class SiloInvitation:
 
 
 def parsed(body: Mapping[str, Any]) -> SiloInvitation:
-    """Reads a Secret that `new` has made."""
+    """Parses a Secret that `new` returned."""
     metadata = body["metadata"]
     annotations = metadata["annotations"]
     return SiloInvitation(
@@ -78,13 +78,13 @@ def parsed(body: Mapping[str, Any]) -> SiloInvitation:
 
 
 def new(silo: KnownSilo, trust: bytes, settings: Settings, now: Time) -> dict[str, Any]:
-    """The Secret of a new invitation, with a new token.
+    """Returns the Secret of a new invitation, with a new token.
 
     Args:
-        silo: Which is invited.
-        trust: PEM, the issuers of the hub's certificate.
-        settings: Of the federation.
-        now: The time.
+        silo: The invited silo.
+        trust: The issuers of the hub's certificate, in PEM.
+        settings: The settings of the federation.
+        now: The current time.
     """
     expires = times.written(now + settings.lifetimes.token)
     token = SiloToken(
@@ -116,7 +116,7 @@ def new(silo: KnownSilo, trust: bytes, settings: Settings, now: Time) -> dict[st
 
 
 def command(chart: str, token: str) -> str:
-    """What a silo's administrator types; `silo.yaml` has the silo's datasets and policy."""
+    """Returns the command for the silo's administrator. `silo.yaml` has the silo's datasets and policy."""
     return (
         f"helm install fedjobs-silo {chart} --namespace fedjobs-silo --create-namespace"
         f" --values silo.yaml --set-string token={token}"

@@ -1,4 +1,4 @@
-"""A Silo's conditions, and when the agent was heard of: derived from what is written down, by whichever hub looks."""
+"""Computes a Silo's conditions and the time of its last heartbeat from stored objects. Any hub gets the same result."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from fedjobs_hub.objects.agent_leases import AgentLease
 from fedjobs_hub.objects.silos import KnownSilo
 
 _SEEN_EVERY = datetime.timedelta(minutes=1)
-"""How old `lastHeartbeatTime` may become while the agent is there."""
+"""The update interval of `lastHeartbeatTime` while the agent is connected."""
 Verdict = tuple[bool, str, str]
-"""Whether it is so, the reason, the message."""
+"""The status, reason and message of a condition."""
 
 
 def change(
     silo: KnownSilo, lease: AgentLease | None, namespace: str, grace: datetime.timedelta, now: Time
 ) -> dict[str, Any]:
-    """What is to be changed in a Silo's status, as a merge patch; empty: nothing.
+    """Returns a merge patch for a Silo's status. It is empty if nothing has changed.
 
     Args:
-        silo: As it is.
-        lease: Of its agent.
-        namespace: Of the Secret with its invitation.
+        silo: The silo.
+        lease: The Lease of its agent.
+        namespace: The namespace of the Secret with its invitation.
         grace: How long an expired certificate can be renewed.
-        now: The time.
+        now: The current time.
     """
     if lease is not None and lease.silo_uid != silo.uid:
         lease = None
@@ -51,37 +51,37 @@ def change(
 
 def _enrolled(silo: KnownSilo, namespace: str, grace: datetime.timedelta, now: Time) -> Verdict:
     enrolment, expires = silo.enrolment, silo.status.certificate_expiration_time
-    again = f"Invite it again: fedjobs silo invite {silo.name} --again"
+    again = f"Invite the silo again with: fedjobs silo invite {silo.name} --again"
     if silo.needs_invitation:
-        return False, "InvitationPending", "A token is being made."
+        return False, "InvitationPending", "The hub is creating a token."
     if silo.key is None:
         if enrolment.token_expiration_time is not None and times.read(enrolment.token_expiration_time) < now:
-            return False, "InvitationExpired", f"Nobody used the token until {enrolment.token_expiration_time}. {again}"
-        where = f"the Secret {names.invitation(silo.name)} of namespace {namespace}"
-        return (
-            False,
-            "Invited",
-            f"The token waits for the silo until {enrolment.token_expiration_time}; it is in {where}.",
-        )
+            message = f"The token expired unused at {enrolment.token_expiration_time}. {again}"
+            return False, "InvitationExpired", message
+        where = f"the Secret {names.invitation(silo.name)} in namespace {namespace}"
+        message = f"The silo has not used its token yet. The token is in {where}, and expires at "
+        return False, "Invited", f"{message}{enrolment.token_expiration_time}."
     if expires is None or times.read(expires) >= now:
-        return True, "Enrolled", "It holds a certificate of this federation."
+        return True, "Enrolled", "The silo has a valid certificate of this federation."
     until = times.read(expires) + grace
     if until < now:
-        return False, "GracePeriodExpired", f"Its certificate ended at {expires}, too long ago to be renewed. {again}"
-    message = f"Its certificate ended at {expires}; its agent can renew it until {times.written(until)}."
+        message = f"The silo's certificate expired at {expires}, and the grace period for renewal is over. {again}"
+        return False, "GracePeriodExpired", message
+    message = f"The silo's certificate expired at {expires}. Its agent can renew it until {times.written(until)}."
     return False, "CertificateExpired", message
 
 
 def _connected(silo: KnownSilo, lease: AgentLease | None, now: Time) -> Verdict:
     if silo.suspended:
-        return False, "Suspended", "The federation has suspended it."
+        return False, "Suspended", "The federation has suspended the silo."
     if silo.key is None:
-        return False, "NotEnrolled", "Its agent has no certificate that counts."
+        return False, "NotEnrolled", "The silo's agent has no valid certificate."
     if lease is None:
-        return False, "NeverConnected", "Its agent has not been heard of yet."
+        return False, "NeverConnected", "The silo's agent has not connected yet."
     if lease.is_connected(now):
-        return True, "AgentConnected", f"Its agent {lease.agent_id} is here since {times.written(lease.began)}."
-    return False, "HeartbeatLost", f"Its agent {lease.agent_id} was heard of last at {times.written(lease.heard)}."
+        since = times.written(lease.began)
+        return True, "AgentConnected", f"The agent {lease.agent_id} has been connected since {since}."
+    return False, "HeartbeatLost", f"The last call of the agent {lease.agent_id} was at {times.written(lease.heard)}."
 
 
 def _carried_on(

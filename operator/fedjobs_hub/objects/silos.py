@@ -1,4 +1,4 @@
-"""A Silo as it matters to the hub."""
+"""The parts of a Silo that the hub uses."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fedjobs_hub.names import INVITE_AGAIN
 
 @dataclass(frozen=True)
 class KnownSilo:
-    """A Silo of some moment.
+    """A Silo at a resource version.
 
     Attributes:
-        name: Its name.
-        uid: Of this very object: one that is made anew under the same name is another.
-        version: Its resourceVersion.
-        generation: Of its spec.
-        suspended: Whether it is to be dropped; one that is being deleted is, too.
-        invite_again: The value of the annotation that asks for it; empty: none.
-        status: Its whole status.
+        name: The silo's name.
+        uid: The uid. A Silo that is created again with the same name has another uid.
+        version: The resourceVersion.
+        generation: The generation of the spec.
+        suspended: Whether the silo is suspended or being deleted.
+        invite_again: The value of the annotation that requests a new token, or an empty string.
+        status: The whole status.
     """
 
     name: str
@@ -40,23 +40,23 @@ class KnownSilo:
 
     @property
     def needs_invitation(self) -> bool:
-        """Whether a token is to be made for it that there is not yet."""
+        """Whether the hub must create a token for the silo."""
         enrolment = self.enrolment
         asked = bool(self.invite_again) and self.invite_again != enrolment.last_handled_invite_again
         return enrolment.token_hash is None or asked
 
     @property
     def key(self) -> str | None:
-        """Fingerprint of the one key that counts; None: it has not enrolled, or is to be invited again."""
+        """The fingerprint of the silo's key. None if the silo has not enrolled, or needs a new token."""
         return None if self.needs_invitation else self.enrolment.key_fingerprint
 
     def owner(self) -> dict[str, Any]:
-        """Makes the cluster delete what carries it together with the Silo."""
+        """Returns an owner reference, so that the cluster deletes the object together with the Silo."""
         return {"apiVersion": API_VERSION, "kind": "Silo", "name": self.name, "uid": self.uid}
 
 
 def parsed(body: Mapping[str, Any]) -> KnownSilo:
-    """Reads a Silo's object."""
+    """Parses a Silo."""
     metadata = body["metadata"]
     return KnownSilo(
         name=metadata["name"],

@@ -1,7 +1,7 @@
-"""Workers of silos, as Leases: the first key that uses a worker's token holds its Lease, and no other key can.
+"""The Leases of workers. The first key that uses a worker's token holds its Lease, and no other key can use the token.
 
-A Lease's name has the hash of the token, so that whoever reads Leases cannot use them. It ends with the token, or, once
-it is held, with the worker's last certificate.
+The name of a Lease contains the hash of the token, so that the token cannot be read from it. A Lease expires with the
+token, or with the worker's last certificate once a key holds the Lease.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from fedjobs_hub import names
 from fedjobs_hub.objects.silos import KnownSilo
 
 WAITS = datetime.timedelta(days=1)
-"""How long a token waits for its worker, which may wait for a GPU in its turn."""
-_REMEDY = "The silo's agent can ask for another token."
+"""The lifetime of an unused token. Its worker may wait for a GPU."""
+_REMEDY = "The silo's agent must request a new token."
 
 
 @dataclass(frozen=True)
 class WorkerLease:
-    """One token, and its worker once there is one.
+    """A worker's token, and its worker once a key holds the Lease.
 
     Attributes:
-        name: Of the object.
-        uid: Of the object.
-        silo: Its name.
-        silo_uid: Of the Silo as it was then.
-        agent_key: Fingerprint of the key of the agent that asked for it.
-        job_uid: The one job that it is for.
-        key: Fingerprint of the key that holds it; None: none yet.
-        ends: When it does.
+        name: The name of the Lease.
+        uid: The uid of the Lease.
+        silo: The name of the silo.
+        silo_uid: The uid of the Silo at that time.
+        agent_key: The fingerprint of the key of the agent that requested the token.
+        job_uid: The uid of the worker's job.
+        key: The fingerprint of the key that holds the Lease, or None.
+        ends: The time when the Lease expires.
     """
 
     name: str
@@ -50,7 +50,7 @@ class WorkerLease:
 
 
 def parsed(body: Mapping[str, Any]) -> WorkerLease:
-    """Reads a Lease that `new` has made."""
+    """Parses a Lease that `new` returned."""
     metadata, spec = body["metadata"], body["spec"]
     lasts = datetime.timedelta(seconds=spec["leaseDurationSeconds"])
     return WorkerLease(
@@ -66,7 +66,7 @@ def parsed(body: Mapping[str, Any]) -> WorkerLease:
 
 
 def new(secret: str, silo: KnownSilo, job_uid: str, namespace: str, now: Time) -> dict[str, Any]:
-    """The Lease for a new token."""
+    """Returns the Lease for a new token."""
     labels = {**names.LABELS, names.ROLE: names.WORKER, names.SILO: silo.name, names.JOB_UID: job_uid}
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -83,7 +83,7 @@ def new(secret: str, silo: KnownSilo, job_uid: str, namespace: str, now: Time) -
 
 
 def held(body: Mapping[str, Any], key: str, now: Time, lifetime: datetime.timedelta) -> dict[str, Any]:
-    """The Lease when this key holds it, for the life of a certificate that is issued now."""
+    """Returns the Lease held by this key, for the lifetime of a certificate that is issued now."""
     times_now = {
         "renewTime": times.written_precisely(now),
         "leaseDurationSeconds": max(1, int(lifetime.total_seconds())),
@@ -92,15 +92,15 @@ def held(body: Mapping[str, Any], key: str, now: Time, lifetime: datetime.timede
 
 
 def check_use(lease: WorkerLease | None, key: str, now: Time) -> WorkerLease:
-    """The Lease of a token, which this key may use.
+    """Returns the Lease of a token if this key may use the token.
 
     Raises:
         FedjobsError: INVALID_TOKEN.
     """
     if lease is None:
-        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is none of a worker.", _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token does not belong to a worker.", _REMEDY)
     if lease.ends < now:
-        message = f"The token of a worker of silo {lease.silo} ended at {times.written(lease.ends)}."
+        message = f"The token of a worker of silo {lease.silo} expired at {times.written(lease.ends)}."
         raise FedjobsError(ErrorCode.INVALID_TOKEN, message, _REMEDY)
     if lease.key not in (None, key):
         message = f"The token of a worker of silo {lease.silo} has been used with another key."
@@ -109,12 +109,12 @@ def check_use(lease: WorkerLease | None, key: str, now: Time) -> WorkerLease:
 
 
 def check_of(lease: WorkerLease | None, silo: KnownSilo) -> WorkerLease:
-    """The Lease, which was made for the agent that the silo still has.
+    """Returns the Lease if it was created for the silo's current agent key.
 
     Raises:
         FedjobsError: INVALID_CERTIFICATE.
     """
     if lease is None or lease.silo_uid != silo.uid or lease.agent_key != silo.key:
-        message = f"The worker of silo {silo.name} was started by an agent that does not count any more."
+        message = f"The worker of silo {silo.name} was started by an agent whose key was revoked."
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, _REMEDY)
     return lease

@@ -34,7 +34,7 @@ def test_the_same_job_again_changes_nothing(admin: Person) -> None:
     admin.has_submitted()
     before = admin.sees()
     shown = admin.types("submit", admin.file())
-    assert (shown.exit_code, "there already, unchanged," in shown.output) == (Exit.DONE, True)
+    assert (shown.exit_code, "exists already, unchanged," in shown.output) == (Exit.DONE, True)
     assert admin.sees() == before
 
 
@@ -42,7 +42,7 @@ def test_another_job_of_that_name_is_told_apart_by_its_fields(admin: Person) -> 
     admin.has_submitted()
     shown = admin.types("submit", admin.file(a_job_with("spec.program.parameters.rounds", 30)))
     assert shown.exit_code == Exit.INVALID_FILE
-    assert "spec.program.parameters.rounds is 20 there and 30 here" in shown.stderr
+    assert "spec.program.parameters.rounds is 20 in the existing job and 30 in the given one" in shown.stderr
     assert "--name" in shown.stderr
     assert admin.types("submit", admin.file(), "--name", "digits-2").exit_code == Exit.DONE
     assert admin.sees("digits-2")["metadata"]["name"] == "digits-2"
@@ -58,7 +58,7 @@ def test_a_file_of_this_machine_is_nothing_for_a_cluster(admin: Person) -> None:
     document = a_job(program={"entrypoint": "churn:main", "source": {"path": "src"}})
     shown = admin.types("submit", admin.file(document))
     assert shown.exit_code == Exit.INVALID_FILE
-    assert "spec.program.source.path names a file of this machine" in shown.stderr
+    assert "spec.program.source.path is a path on this machine" in shown.stderr
 
 
 def test_the_namespace_of_the_file_must_not_contradict_the_option(admin: Person) -> None:
@@ -210,8 +210,8 @@ def test_suspend_and_resume_change_the_spec_and_say_what_happens(admin: Person) 
     assert shown.exit_code == Exit.DONE, shown.output
     assert "is being suspended after round 7" in shown.output
     assert admin.sees()["spec"]["suspend"] is True
-    assert "is suspended already" in admin.types("suspend", "digits").output
-    assert "goes on with round 8" in admin.types("resume", "digits").output
+    assert "is already suspended" in admin.types("suspend", "digits").output
+    assert "continues with round 8" in admin.types("resume", "digits").output
     assert admin.sees()["spec"]["suspend"] is False
     assert "is not suspended: it is Running" in admin.types("resume", "digits").output
 
@@ -233,11 +233,14 @@ def test_cancel_asks_first(admin: Person) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({}, "is kept; remove it with: kubectl delete pvc digits-coordinator-"),
-        ({"output": {"uri": "s3://models/digits"}}, "is deleted too. Its result stays in s3://models/digits"),
+        ({}, "is kept. Delete it with: kubectl delete pvc digits-coordinator-"),
+        (
+            {"output": {"uri": "s3://models/digits"}},
+            "Its result is kept in s3://models/digits. Its PersistentVolumeClaim",
+        ),
         (
             {"output": {"uri": "s3://models/digits"}, "coordinator": {"storage": {"whenDeleted": "Retain"}}},
-            "Its result stays in s3://models/digits",
+            "Its result is kept in s3://models/digits. Its PersistentVolumeClaim",
         ),
         ({"coordinator": {"storage": {"whenDeleted": "Delete"}}}, "with all checkpoints, is deleted too."),
     ],
@@ -254,7 +257,7 @@ def test_cancel_deletes_the_job_and_says_what_stays(admin: Person, spec: dict[st
 
 def test_cancel_says_that_the_storage_of_a_job_without_a_result_is_kept(admin: Person) -> None:
     admin.has_submitted(output={"uri": "s3://models/digits"})
-    assert "is kept; remove it with: kubectl delete pvc" in admin.types("cancel", "digits", "--yes").output
+    assert "is kept. Delete it with: kubectl delete pvc" in admin.types("cancel", "digits", "--yes").output
 
 
 def test_a_job_without_a_coordinator_has_no_log(admin: Person) -> None:

@@ -69,12 +69,12 @@ def test_an_unknown_context_names_those_that_there_are(tmp_path: Path) -> None:
     error = refused(Target(a_kubeconfig(tmp_path / "a", "eu"), context="us"))
     assert (error.message, error.remedy) == (
         "The kubeconfig has no context 'us'.",
-        "Choose with --context one of those that it has: eu.",
+        "Choose one of its contexts with --context: eu.",
     )
 
 
 def test_no_kubeconfig_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    assert "~/.kube/config is not there" in refused(Target()).message
+    assert "~/.kube/config does not exist" in refused(Target()).message
     assert str(tmp_path / "none") in refused(Target(tmp_path / "none")).message
 
 
@@ -84,7 +84,7 @@ def test_no_kubeconfig_says_where_it_was_looked_for(tmp_path: Path) -> None:
 )
 def test_a_kubeconfig_that_is_none_is_no_stack_trace(tmp_path: Path, content: str) -> None:
     (tmp_path / "bad").write_text(content)
-    assert "cannot be used" in refused(Target(tmp_path / "bad")).message
+    assert "Cannot use the kubeconfig" in refused(Target(tmp_path / "bad")).message
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
     for name in [name for name in sys.modules if name.startswith("kubernetes")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", without)
-    assert refused(Target()).remedy == "Install it: pip install 'fedjobs[cluster]'"
+    assert refused(Target()).remedy == "Install it with: pip install 'fedjobs[cluster]'"
 
 
 def test_a_hint_repeats_the_options_that_were_given(tmp_path: Path) -> None:

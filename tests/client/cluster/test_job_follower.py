@@ -100,7 +100,7 @@ def test_an_outage_is_told_once_and_its_end_too() -> None:
     view = Told()
     assert watch(Script([RUNNING, error(0)], [[error(0)], [], [COMPLETE]]), "digits", view)[0] == 0
     said = [event.message for event in view.events if isinstance(event, PhaseEvent)]
-    assert said[1:3] == ["It does not answer. Trying again.", "The API server answers again."]
+    assert said[1:3] == ["It does not answer. Retrying.", "The API server answers again."]
 
 
 def test_a_clusters_rounds_have_no_bytes_or_times_to_show() -> None:

@@ -10,7 +10,7 @@ from tests.client.cluster.jobs_on_a_cluster import AJob
 
 def test_a_job_that_no_operator_has_seen_says_so() -> None:
     status = job_statuses.as_coordinator(AJob().body)
-    assert (status.phase, status.message) == (Phase.STARTING, "no operator has taken the job up yet")
+    assert (status.phase, status.message) == (Phase.STARTING, "No operator has processed the job yet.")
 
 
 def test_the_status_is_shown_as_that_of_a_coordinator() -> None:

@@ -45,7 +45,7 @@ def test_the_log_is_that_of_the_attempt_that_is_wanted(jobs: FederatedJobs, want
 
 
 def test_an_attempt_without_a_pod_is_told_with_those_that_have_one(jobs: FederatedJobs) -> None:
-    with pytest.raises(FedjobsError, match=r"no pod of attempt 7\. There is attempt 1, 2\."):
+    with pytest.raises(FedjobsError, match=r"no pod of attempt 7\. Choose one .*: 1, 2\."):
         list(logs.lines(jobs, "digits", Wanted(attempt=7)))
 
 

@@ -183,7 +183,7 @@ def test_a_url_that_cannot_be_read_from_here_leaves_the_jobs_own_files(
     cluster.add("federatedjobs", complete(storage.digest, f"file://{tmp_path / 'nowhere'}"))
     said: list[str] = []
     assert results.read(fetch(jobs, "digits", tmp_path / "out", said.append)).complete
-    assert any("cannot be read from here" in text for text in said)
+    assert any("Cannot read it from this machine" in text for text in said)
 
 
 def test_a_result_that_is_not_the_one_of_the_status_is_refused_and_leaves_nothing(
@@ -191,7 +191,7 @@ def test_a_result_that_is_not_the_one_of_the_status_is_refused_and_leaves_nothin
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
     (storage.result / "model/model.keras").write_bytes(b"another one")
-    with pytest.raises(FedjobsError, match="is not the result of this job") as caught:
+    with pytest.raises(FedjobsError, match="are not the result of this job") as caught:
         fetch(jobs, "digits", tmp_path / "out", silent)
     assert caught.value.code is ErrorCode.BLOB_CORRUPT
     assert not (tmp_path / "out").exists()
@@ -230,7 +230,7 @@ def test_fetching_again_replaces_what_was_fetched_of_the_same_job_only(
     assert not (out / "result/learning-curves.png").exists()
     kept = json.loads((out / "job.json").read_text())
     (out / "job.json").write_text(json.dumps(kept | {"uid": "another"}))
-    with pytest.raises(FedjobsError, match="holds the run of another job"):
+    with pytest.raises(FedjobsError, match="has the run of another job"):
         fetch(jobs, "digits", out, silent)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("")
@@ -270,7 +270,7 @@ def test_a_folder_that_is_missed_is_not_only_spoken_of_as_a_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    assert "There is no folder mine here, so it was taken for a job" in fedjobs("result", "mine").stderr
+    assert "There is no folder mine, so mine was looked up as a job" in fedjobs("result", "mine").stderr
 
 
 @pytest.mark.parametrize("uri", ["pvc://", "pvc://trials", "pvc://trials/claim/../../etc"])

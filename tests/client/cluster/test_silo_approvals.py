@@ -114,7 +114,7 @@ def test_of_a_worker_that_ends_meanwhile_nothing_waits(admin: Person, monkeypatc
         raise FedjobsError(ErrorCode.UNAVAILABLE, "The connection to the pod worker broke.")
 
     monkeypatch.setattr(remote_commands, "output", ended)
-    assert admin.types("silo", "pending").output == "nothing waits\n"
+    assert admin.types("silo", "pending").output == "No computations are pending.\n"
 
 
 def test_a_worker_that_does_not_answer_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_a_word_where_there_is_no_silo_is_not_written_down(admin: Person) -> Non
 
 
 def test_without_workers_nothing_waits(admin: Person) -> None:
-    assert admin.types("silo", "pending").output == "nothing waits\n"
+    assert admin.types("silo", "pending").output == "No computations are pending.\n"
 
 
 def test_the_log_that_the_agent_has_collected_is_shown_and_checked(

@@ -1,4 +1,4 @@
-"""What a silo says about itself to the federation: as much as its own file lets it tell."""
+"""What a silo announces to the federation, as far as the silo file allows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fedjobs_worker.silo_files import DatasetFile, Features, SiloFile
 
 
 def announcement(silo: SiloFile, agent_id: str) -> pb.AnnounceRequest:
-    """Who is there.
+    """Returns the announcement of a silo.
 
     Args:
-        silo: The silo's own file.
-        agent_id: Of this process.
+        silo: The silo file.
+        agent_id: The ID of this process.
     """
     versions = {
         "fedjobs": installed("fedjobs"),
@@ -45,7 +45,7 @@ def _is_offered(silo: SiloFile, name: str) -> bool:
 
 
 def _features(dataset: DatasetFile) -> list[str]:
-    """As a computation sees them: `name: dtype[shape]`."""
+    """Returns the features as a computation sees them: `name: dtype[shape]`."""
     label = [f"y: {dataset.label.dtype}"] if dataset.label else []
     return [*_inputs(dataset.features), *label]
 
@@ -61,7 +61,7 @@ def _inputs(features: Features) -> list[str]:
 
 
 def _cpus(resources: dict[str, Any]) -> int:
-    """Of a worker, where the silo says; else of this machine."""
+    """Returns the CPUs of a worker if the silo file sets them, else those of this machine."""
     for bound in ("limits", "requests"):
         said = str((resources.get(bound) or {}).get("cpu", ""))
         if said.isdecimal():

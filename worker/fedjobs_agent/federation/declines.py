@@ -1,4 +1,4 @@
-"""Telling a coordinator that the silo does not take part: a Join with a reason, by the agent itself."""
+"""Sends declines to coordinators. A decline is a Join call with a reason, which the agent makes itself."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from fedjobs_agent.federation.invitations import Received
 from fedjobs_agent.planning.planner import Decline
 
 REPEATED_AFTER_S = 300.0
-"""A coordinator that was started anew may not know of it any more."""
+"""The interval for repeating a decline. A coordinator that was restarted may not know of it."""
 _NOT_YET = -math.inf
 _LOG = structlog.get_logger()
 
 
 def decline(received: Received, identity: Identity, rule: str, message: str, dial_address: str | None = None) -> None:
-    """Tells it once.
+    """Sends a decline to the coordinator.
 
     Args:
-        received: What is declined.
-        identity: Of this silo, for that job.
-        rule: The rule of the silo that says no.
-        message: For the person who runs the job.
-        dial_address: Dialled instead of the invitation's address.
+        received: The declined invitation.
+        identity: The identity of this silo for the job.
+        rule: The silo's rule that the job violates.
+        message: A message for the user who runs the job.
+        dial_address: An address to connect to instead of the invitation's.
 
     Raises:
-        FedjobsError: The coordinator could not be told.
+        FedjobsError: The call failed.
     """
     invitation = received.invitation
     request = pb.JoinRequest(
@@ -55,13 +55,13 @@ def decline(received: Received, identity: Identity, rule: str, message: str, dia
 
 
 class Declines:
-    """Tells coordinators in the background, again after a while, and sooner where one could not be told.
+    """Sends declines in the background. Repeats them after 300 s, or sooner if a call failed.
 
     Args:
-        identity: Gets this silo's identity for a job's UID.
-        dial_address: Dialled instead of the invitations' addresses.
-        clock: Seconds, of any beginning.
-        audit: The silo's audit log.
+        identity: Returns this silo's identity for a job's uid.
+        dial_address: An address to connect to instead of those of the invitations.
+        clock: Returns seconds since any fixed time.
+        audit: The path of the silo's audit log.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Declines:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="declines")
 
     def tell(self, what: Decline) -> bool:
-        """Begins to tell, unless it was told a while ago or is just being told; whether it began."""
+        """Starts sending a decline, unless it was sent recently or is being sent. Returns whether it started."""
         key = what.received.id, what.rule, what.message
         with self._lock:
             if self._clock() - self._told.get(key, _NOT_YET) < REPEATED_AFTER_S:
@@ -88,14 +88,14 @@ class Declines:
                 self._record(what)
             except Exception:
                 with self._lock:
-                    del self._told[key]  # it is to be told, and recorded, at the next look
+                    del self._told[key]  # record and send it in the next reconciliation
                 raise
         self._pool.submit(self._tell, what, key)
         return True
 
     @property
     def waiting(self) -> bool:
-        """Whether a coordinator could not be told, and is to be told at the next look."""
+        """Whether a call failed and must be repeated in the next reconciliation."""
         with self._lock:
             return _NOT_YET in self._told.values()
 
@@ -106,12 +106,12 @@ class Declines:
             audit.record("invitation", Refused(what.rule, what.message), datasets=invitation.datasets, **details)
 
     def forget_others(self, standing: set[str]) -> None:
-        """Forgets what is about no invitation that stands."""
+        """Forgets the declines of withdrawn invitations."""
         with self._lock:
             self._told = {key: at for key, at in self._told.items() if key[0] in standing}
 
     def close(self) -> None:
-        """Does not wait for a coordinator that does not answer."""
+        """Stops sending. Does not wait for calls in progress."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _tell(self, what: Decline, key: tuple[str, str, str]) -> None:
@@ -120,7 +120,9 @@ class Declines:
             identity = self._identity(what.received.invitation.job_uid)
             decline(what.received, identity, what.rule, what.message, self._dial_address)
         except FedjobsError as error:
-            _LOG.warning("the coordinator could not be told", job=job, code=error.code.label, error=error.public)
+            _LOG.warning(
+                "cannot send a decline to the coordinator; retrying", job=job, code=error.code.label, error=error.public
+            )
             with self._lock:
                 self._told[key] = _NOT_YET
             return

@@ -1,4 +1,4 @@
-"""The invitations of a silo, as its federation's hub tells them by long poll."""
+"""Receives the silo's invitations from the hub by long polling."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Received:
-    """An invitation that stands.
+    """A current invitation.
 
     Attributes:
-        id: Another one when the invitation says something else.
-        invitation: What it says.
-        silo: Which is invited.
+        id: An ID that changes with the content of the invitation.
+        invitation: The invitation.
+        silo: The name of the invited silo.
     """
 
     id: str
@@ -37,22 +37,22 @@ class Received:
 
 
 def received(invitation: Invitation, silo: str) -> Received:
-    """An invitation, as this silo got it."""
+    """Returns the invitation with its ID for this silo."""
     digest = hashlib.sha256(invitation.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
     return Received(f"{invitation.job_uid}.{digest}", invitation, silo)
 
 
 class HubInvitations:
-    """Says who is there, and keeps the list of invitations that stand.
+    """Announces the silo to the hub, and keeps the list of current invitations.
 
-    While the hub is away, what it said last is what stands. A silo that is suspended, or not known any more, has none.
+    While the hub is unreachable, its last list stays valid. A suspended or removed silo has no invitations.
 
     Args:
-        silo: Whose.
-        agent_id: Of this process.
-        link: To the hub; called when there is an identity.
-        renewing: Holds the silo's identity.
-        announcement: What to announce; looked at again after each poll.
+        silo: The silo's name.
+        agent_id: The ID of this process.
+        link: Returns the connection to the hub. Called when there is an identity.
+        renewing: Renews the silo's identity.
+        announcement: Returns the announcement. Called again after each poll.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class HubInvitations:
         self.connected = False
         """Whether the hub answered the last call."""
         self.superseded: FedjobsError | None = None
-        """A newer agent of this silo is there; this one is told no more."""
+        """The error if a newer agent of this silo has connected. The hub then sends nothing to this agent."""
 
     def current(self) -> Sequence[Received] | None:
-        """Those that stand now; None: nobody has said yet."""
+        """Returns the current invitations, or None if the hub has not answered yet."""
         return self._standing
 
     def follow(self, changed: Callable[[], object], stopping: threading.Event) -> None:
-        """Follows them in a thread of its own until `stopping` is set; calls `changed` when they are others."""
+        """Polls in a background thread until `stopping` is set. Calls `changed` when the invitations change."""
         threading.Thread(target=self._follow, args=(changed, stopping), name="invitations", daemon=True).start()
 
     def _follow(self, changed: Callable[[], object], stopping: threading.Event) -> None:
@@ -97,13 +97,13 @@ class HubInvitations:
                     self._renewing.hurry(identity)
             except Exception:
                 self.connected = False
-                _LOG.exception("the hub's answer could not be dealt with; trying again")
+                _LOG.exception("cannot process the hub's response; retrying")
                 self._failures += 1
             if self._failures:
                 stopping.wait(retries.pause_s(self._failures))
 
     def _poll(self, identity: Identity, changed: Callable[[], object], stopping: threading.Event) -> None:
-        """One connection: as long as its certificate is the current one, and what was announced is true."""
+        """Polls on one connection, as long as its certificate and the announcement are current."""
         announced, seen = self._announcement(), ""
         with self._link().hub(identity) as hub:
             hub.announce(announced)
@@ -121,7 +121,7 @@ class HubInvitations:
             self.superseded = error
             changed()
         else:
-            _LOG.warning("the hub is asked again soon", code=error.code.label, error=error.public)
+            _LOG.warning("a call to the hub failed; retrying", code=error.code.label, error=error.public)
         if error.code in _REVOKED:
             self._say([], changed)
 

@@ -1,8 +1,8 @@
-"""A silo's own identity: its key is made here, certified by the hub for the token of its invitation, and renewed.
+"""Creates a silo's key, gets a certificate for it from the hub with the invitation's token, and renews the certificate.
 
-The key is kept before the token is used, so that an answer that is lost costs nothing: the same key may ask again. What
-the token says about the federation is kept too; once enrolled, the token is of no use and may be gone. Another token
-than the one that was used means that the silo was invited again, and it enrols again, with the same key.
+The key is stored before the token is used. If the hub's response is lost, the same key can be used again. The token's
+information about the federation is stored too, so the token is not needed after the enrolment. A new token means that
+the silo was invited again. The silo then enrols again with the same key.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _CERTIFICATE, _KEY, _TRUST, _FEDERATION = "tls.crt", "tls.key", "ca.crt", "feder
 
 
 class Federation(Model):
-    """What is known of the federation that this silo is enrolled in."""
+    """The federation that this silo is enrolled in."""
 
     address: str
-    """`host:port` of the front door."""
+    """The `host:port` of the front door."""
     front_door: str
-    """Its name."""
+    """The host name of the front door."""
     token_hash: str
-    """Of the secret of the token that was used."""
+    """The hash of the used token's secret."""
 
 
 class Enrolment:
     """Gets and renews the identity of a silo.
 
     Args:
-        silo: Its name.
-        store: Where the identity is kept.
-        token: The token as it is now, as text; None: there is none.
-        dial_address: Dialled instead of the front door's address.
-        clock: UTC.
-        token_place: Where the token is looked for, for messages.
+        silo: The silo's name.
+        store: Stores the identity.
+        token: Returns the current token as text, or None if there is none.
+        dial_address: An address to connect to instead of the front door's.
+        clock: Returns the time in UTC.
+        token_place: The location of the token, for messages.
     """
 
     def __init__(
@@ -62,25 +62,25 @@ class Enrolment:
         self._token = token
         self._dial_address = dial_address
         self._clock = clock
-        self._token_place = token_place or "its place"
+        self._token_place = token_place or "its file"
         self._federation: Federation | None = None
 
     @property
     def link(self) -> HubLink:
-        """The way to the hub.
+        """The connection to the hub.
 
         Raises:
-            FedjobsError: UNAVAILABLE: nothing was obtained yet.
+            FedjobsError: UNAVAILABLE if the silo is not enrolled yet.
         """
         if self._federation is None:
             raise FedjobsError(ErrorCode.UNAVAILABLE, "The silo is not enrolled yet.")
         return HubLink(self._dial_address or self._federation.address, self._federation.front_door)
 
     def obtain(self) -> Identity:
-        """The identity that was kept, or a new one where there is a token that was not used yet.
+        """Returns the stored identity, or enrols if there is an unused token.
 
         Raises:
-            FedjobsError: INVALID_TOKEN; what else the hub says; UNAVAILABLE.
+            FedjobsError: INVALID_TOKEN, UNAVAILABLE, or another error of the hub.
         """
         kept = dict(self._store.read())
         identity = _identity(kept)
@@ -91,24 +91,30 @@ class Enrolment:
         except FedjobsError as error:
             if identity is None:
                 raise
-            _LOG.error("the new token is of no use; going on as before", code=error.code.label, error=error.public)
+            _LOG.error(
+                "cannot enrol with the new token; using the stored identity", code=error.code.label, error=error.public
+            )
         if identity is not None:
             return identity
         raise FedjobsError(
             ErrorCode.INVALID_TOKEN,
             f"Silo {self._silo} is not enrolled, and there is no token of an invitation.",
-            f"Put the token that the federation sent into {self._token_place}.",
+            f"Put the token of the federation's invitation into {self._token_place}.",
         )
 
     def renew(self, identity: Identity) -> Identity:
-        """The next identity, kept; also after the last one has expired."""
+        """Renews the identity and stores it, even if it has expired."""
         try:
             if (token := self._unused_token()) is not None:
                 return self._enrolled(token, identity.key)
         except FedjobsError as error:
-            _LOG.error("the new token is of no use; renewing without it", code=error.code.label, error=error.public)
+            _LOG.error(
+                "cannot enrol with the new token; renewing the certificate without it",
+                code=error.code.label,
+                error=error.public,
+            )
         renewed = self.link.renewed(identity, lambda enrolment: enrolment.renew_expired(identity), self._clock)
-        assert self._federation is not None  # noqa: S101 (link looks)
+        assert self._federation is not None  # noqa: S101 (checked by `link`)
         self._keep(renewed, self._federation)
         return renewed
 
@@ -146,8 +152,8 @@ class Enrolment:
         if token.silo != self._silo:
             raise FedjobsError(
                 ErrorCode.INVALID_TOKEN,
-                f"The token is silo {token.silo}'s, and this is silo {self._silo}.",
-                "Name the silo as the federation's invitation does.",
+                f"The token is for silo {token.silo}, but this is silo {self._silo}.",
+                "Use the silo's name in the federation's invitation.",
             )
         return token
 
@@ -164,6 +170,6 @@ def _federation(kept: dict[str, bytes]) -> Federation | None:
     except ValidationError as error:
         raise FedjobsError(
             ErrorCode.INVALID_CERTIFICATE,
-            f"What was kept of the federation cannot be read: {error.error_count()} of its fields are not as expected.",
-            "Let the federation invite the silo again.",
+            f"The stored {_FEDERATION} cannot be read: {error.error_count()} of its fields are invalid.",
+            "Ask the federation to invite the silo again.",
         ) from error

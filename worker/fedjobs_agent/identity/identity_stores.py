@@ -1,6 +1,6 @@
-"""Where an agent keeps its identity: a Secret of its own namespace, or a folder that only its user can enter.
+"""Stores an agent's identity in a Secret of its namespace, or in a folder that only its user can access.
 
-What is kept is a few named files: `tls.key`, `tls.crt`, `ca.crt`, `federation.json`.
+The identity consists of the files `tls.key`, `tls.crt`, `ca.crt` and `federation.json`.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ Files = Mapping[str, bytes]
 
 
 class IdentityStore(Protocol):
-    """Keeps an identity over restarts."""
+    """Stores an identity across restarts."""
 
     def read(self) -> Files:
-        """All that is kept; empty: nothing yet.
+        """Returns all stored files. Empty if nothing is stored yet.
 
         Raises:
-            FedjobsError: It cannot be read at the moment.
+            FedjobsError: The files cannot be read at the moment.
         """
 
     def write(self, files: Files) -> None:
-        """Keeps this and nothing else; when it returns, it is durable.
+        """Replaces the stored files durably.
 
         Raises:
-            FedjobsError: It cannot be kept at the moment; what was kept before still is.
+            FedjobsError: The files cannot be stored at the moment. The earlier files are unchanged.
         """
 
 
 class FolderStore:
-    """Files of a folder.
+    """Stores the files in a folder.
 
     Args:
-        folder: Made when it is first written to.
+        folder: The path of the folder, which is created at the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +60,7 @@ class FolderStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._folder.chmod(0o700)
-            # The certificate comes last: with it, the rest is there.
+            # The certificate is written last: if it exists, the other files do too.
             for name in sorted(files, key=lambda name: name == "tls.crt"):
                 write_atomically(self._folder / name, files[name])
         except OSError as error:
@@ -68,12 +68,13 @@ class FolderStore:
 
 
 class SecretStore:
-    """A Secret.
+    """Stores the files in a Secret.
 
     Args:
-        cluster: The silo's.
-        name: Of the Secret.
-        owner: An owner reference for it; None: it outlives the agent, and an agent that is installed again is known.
+        cluster: The silo's cluster.
+        name: The name of the Secret.
+        owner: An owner reference, or None if the Secret outlives the agent, so that a reinstalled agent is still
+            enrolled.
     """
 
     def __init__(self, cluster: Cluster, name: str, owner: dict[str, Any] | None = None) -> None:
@@ -97,7 +98,7 @@ class SecretStore:
 def secret_of(
     name: str, files: Files, *, labels: dict[str, str] | None = None, owner: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The manifest of a Secret with these files."""
+    """Returns the manifest of a Secret with these files."""
     metadata: dict[str, Any] = {"name": name, "labels": {"app.kubernetes.io/name": "fedjobs", **(labels or {})}}
     if owner is not None:
         metadata["ownerReferences"] = [owner]
@@ -107,5 +108,7 @@ def secret_of(
 
 def _unusable(folder: Path, error: OSError) -> FedjobsError:
     return FedjobsError(
-        ErrorCode.UNAVAILABLE, f"{folder} cannot be used: {error.strerror}.", "Give the agent a folder of its own."
+        ErrorCode.UNAVAILABLE,
+        f"{folder} cannot be used: {error.strerror}.",
+        "Choose a folder that the agent's user owns.",
     )

@@ -1,4 +1,4 @@
-"""What a silo gets from the hub for one job: tokens for its workers, and a certificate with which it declines."""
+"""A silo's credentials for one job: tokens for its workers, and a certificate for sending a decline."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MOST_UNUSED = 256
 
 @dataclass(frozen=True)
 class Credentials:
-    """With which one worker gets its certificate; the silo's own key is not among it.
+    """Credentials with which a worker gets its certificate. They do not contain the silo's key.
 
     Attributes:
-        token: Of use once, for one job.
-        trust: PEM, the issuers of the hub's certificate.
-        hub: Where to get it.
+        token: A one-time token for one job.
+        trust: The issuers of the hub's certificate, in PEM.
+        hub: The connection to the hub.
     """
 
     token: str = field(repr=False)
@@ -31,11 +31,11 @@ class Credentials:
 
 
 class JobIdentities:
-    """Asks the hub for them. May be used from several threads.
+    """Gets credentials from the hub. Thread-safe.
 
     Args:
-        link: To the hub; called when there is an identity.
-        renewing: Holds the silo's identity.
+        link: Returns the connection to the hub. Called when there is an identity.
+        renewing: Renews the silo's identity.
     """
 
     def __init__(self, link: Callable[[], HubLink], renewing: Renewing) -> None:
@@ -44,26 +44,26 @@ class JobIdentities:
         self._lock = threading.Lock()
         self._kept: dict[str, Identity] = {}
         self._unused: dict[str, tuple[Credentials, bytes]] = {}
-        """Tokens, with the keys that use them, that have got no certificate yet."""
+        """Tokens that have not been used yet, with their keys."""
 
     def credentials(self, job_uid: str) -> Credentials:
-        """For one worker of a job that the silo is invited to.
+        """Returns credentials for a worker of a job that the silo is invited to.
 
         Raises:
-            FedjobsError: The hub is away, or refuses.
+            FedjobsError: The hub is unreachable or rejects the call.
         """
         identity, link = self._renewing.current(), self._link()
         with link.hub(identity) as hub:
             return Credentials(hub.create_worker_token(job_uid), identity.trust, link)
 
     def identity(self, job_uid: str) -> Identity:
-        """The identity of a worker, for this process; its key is nowhere else.
+        """Returns a worker identity for this process, whose key exists only in memory.
 
-        It is kept as long as it is good for, and its token until there is one: the hub gives a silo so many for a
-        while, and its workers need theirs.
+        The identity is reused until its renewal time. An unused token is kept for the next call, because the hub limits
+        the number of tokens per silo.
 
         Raises:
-            FedjobsError: The hub is away, or refuses.
+            FedjobsError: The hub is unreachable or rejects the call.
         """
         now = renewals.now()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Who stands between a silo and its federation, where somebody does: by the name in the certificate that is shown."""
+"""Detects a proxy that intercepts TLS between a silo and its federation, by the certificate that it presents."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _TIMEOUT_S = 10.0
 
 
 def stranger(address: str, server_name: str, trust: bytes) -> str | None:
-    """The issuer of the certificate that is shown there, where it is none that is trusted.
+    """Returns the issuer of the server's certificate if it is not trusted.
 
-    Nothing is sent over this connection, which trusts nobody.
+    The connection does not verify the certificate, and no data are sent over it.
 
     Args:
-        address: `host:port` that is dialled.
-        server_name: The name that is asked for.
-        trust: PEM, the issuers that are trusted.
+        address: The `host:port` to connect to.
+        server_name: The requested server name.
+        trust: The trusted issuers, in PEM.
 
     Returns:
-        The issuer's name (RFC 4514); None: a trusted one, or nobody answers by TLS.
+        The issuer's name (RFC 4514), or None if it is trusted or no TLS server answers.
     """
     try:
         with contextlib.closing(_connected(address)) as connection:

@@ -1,4 +1,4 @@
-"""What an agent sees of its workers: Jobs and pods of the API, as far as decisions depend on them."""
+"""The parts of workers' Jobs and pods that an agent's decisions depend on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fedjobs_worker.termination_message import LastWord
 from fedjobs_agent.planning.names import GPU, INVITATION_ID, JOB_UID
 
 SESSION = "session"
-"""The container whose end is the worker's."""
-NOT_STARTED = "its containers are not started"
+"""The container that determines when the worker ends."""
+NOT_STARTED = "its containers have not started"
 _ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
-_SAME = {"ErrImagePull": "ImagePullBackOff"}  # a pod goes to and fro between them
+_SAME = {"ErrImagePull": "ImagePullBackOff"}  # a pod alternates between them
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Worker:
     """The Job of a worker.
 
     Attributes:
-        name: Of the Job.
-        uid: Of the Job.
-        invitation_id: What it was made for.
-        gpu: Whether it asks for a GPU.
-        finished_at: When it ended for good, seconds since 1970; None: it did not.
-        succeeded: It ended by itself, with a last word.
-        ending: It is being deleted.
+        name: The name of the Job.
+        uid: The uid of the Job.
+        invitation_id: The ID of the worker's invitation.
+        gpu: Whether the worker requests a GPU.
+        finished_at: When the Job finished, in seconds since 1970, or None.
+        succeeded: Whether the worker ended by itself with a termination message.
+        ending: Whether the Job is being deleted.
     """
 
     name: str
@@ -46,13 +46,13 @@ class WorkerPod:
     """A pod of a worker.
 
     Attributes:
-        job_uid: Of its Job.
-        unschedulable_since: When the scheduler first found no node; None: it has one, or was not looked at.
-        unschedulable_message: The scheduler's words.
-        last_word: Of its session, at its last end.
-        spoke_at: When that was, seconds since 1970.
-        gone_by: When a pod that is being deleted should be gone; None: it is not.
-        unstarted: Why its session does not run, in words for the federation; empty: it runs, or has ended.
+        job_uid: The uid of its Job.
+        unschedulable_since: When the scheduler first found no node, or None if it found one or has not tried.
+        unschedulable_message: The scheduler's message.
+        last_word: The last termination message of the session.
+        spoke_at: The time of that message, in seconds since 1970.
+        gone_by: When the pod should be gone if it is being deleted, or None.
+        unstarted: Why the session does not run, as a message for the federation. Empty if it runs or has ended.
     """
 
     job_uid: str
@@ -65,7 +65,7 @@ class WorkerPod:
 
 
 def worker_of(job: dict[str, Any]) -> Worker:
-    """The worker of a Job."""
+    """Returns the worker of a Job."""
     metadata, status = job["metadata"], job.get("status") or {}
     annotations = metadata.get("annotations") or {}
     ends = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
@@ -82,13 +82,13 @@ def worker_of(job: dict[str, Any]) -> Worker:
 
 
 def made_of(job: dict[str, Any]) -> tuple[str, float]:
-    """The uid of the federation's job that the Job of a worker is for, and when it was made, seconds since 1970."""
+    """Returns the uid of the federated job of a worker's Job, and the Job's creation time in seconds since 1970."""
     metadata = job["metadata"]
     return metadata["labels"][JOB_UID], _seconds(metadata["creationTimestamp"]) or 0.0
 
 
 def pod_of(pod: dict[str, Any]) -> WorkerPod:
-    """The pod of a worker."""
+    """Returns the pod of a worker."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     owner = next((o["uid"] for o in metadata.get("ownerReferences") or () if o.get("controller")), "")
     scheduled: dict[str, Any] = next((c for c in status.get("conditions") or () if c["type"] == "PodScheduled"), {})
@@ -108,9 +108,9 @@ def pod_of(pod: dict[str, Any]) -> WorkerPod:
 
 
 def _unstarted(status: dict[str, Any], unschedulable: dict[str, Any]) -> str:
-    """Kubelets' reasons and the scheduler's words.
+    """Returns the kubelet's reason or the scheduler's message.
 
-    What a kubelet says beside its reason may name registries, paths and more: that is for the silo's own people.
+    The kubelet's message is omitted, because it may contain registries and paths that only the silo should see.
     """
     if status.get("phase") in ("Succeeded", "Failed"):
         return ""
@@ -121,7 +121,7 @@ def _unstarted(status: dict[str, Any], unschedulable: dict[str, Any]) -> str:
     for name, state in states.items():
         reason = (state.get("waiting") or {}).get("reason") or ""
         if reason not in _ON_THE_WAY:
-            return f"{_SAME.get(reason, reason)} of its container {name}"
+            return f"{_SAME.get(reason, reason)} in its container {name}"
     return f"{unschedulable['reason']}: {unschedulable.get('message', '')}" if unschedulable else NOT_STARTED
 
 

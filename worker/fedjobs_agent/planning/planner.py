@@ -1,4 +1,4 @@
-"""What an agent does next: pure decisions from what stands now. Nothing is remembered but which GPUs were given up."""
+"""Pure functions that plan an agent's next actions from the current state, and from which GPUs were given up."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from fedjobs_agent.planning import names
 from fedjobs_agent.planning.observations import Worker, WorkerPod
 
 AGAIN_AFTER_S = 10.0
-"""An invitation that still stands so long after its worker ended with the job going on is meant."""
+"""If an invitation is still current this long after its worker ended, the worker is started again."""
 NEW_TOKEN_AFTER_S = 2.0
-"""Where the hub refuses every token, workers are not made faster than that."""
+"""The minimum interval between workers if the hub rejects their tokens."""
 LOST_AFTER_S = 60.0
-"""A pod that should have been gone for so long is on a node that is lost."""
+"""If a deleted pod still exists this long after its deadline, its node is lost."""
 NO_GPU_FREE, NO_GPU_HERE = "no GPU was free", "this silo has no GPU"
 GPU_RULE = "gpu"
 CLUSTER_RULE = "cluster"
-"""No rule of a policy: the silo would take part, and its cluster does not let it at the moment."""
+"""Not a rule of a policy: the silo would take part, but its cluster cannot start the worker at the moment."""
 _NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
 _OF_NO_USE = frozenset({ErrorCode.INVALID_TOKEN.label, ErrorCode.INVALID_CERTIFICATE.label})
-"""The second: the token was asked for with a key that the silo has no more."""
+"""The errors for an unusable token. INVALID_CERTIFICATE: the token was requested with an old key of the silo."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An invitation and what the silo's policy says to it."""
+    """An invitation and the policy's decision about it."""
 
     received: Received
     decision: Decision
@@ -38,14 +38,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Gpus:
-    """What the silo says about GPUs.
+    """The GPU settings of the silo.
 
     Attributes:
-        offered: Its file has `runner.gpu`.
-        resource_name: As the scheduler calls it.
-        patience_s: How long a worker waits for one.
-        given_up: Why there was none, by the ids of the invitations for which one was waited for in vain.
-        labelled: Nodes that have one are found by labels of theirs.
+        offered: Whether the silo file has `runner.gpu`.
+        resource_name: The resource name of the GPU.
+        patience_s: How long a worker waits for a GPU.
+        given_up: Why no GPU was available, by the IDs of the invitations whose workers waited for one.
+        labelled: Whether the silo file selects nodes with GPUs by labels.
     """
 
     offered: bool
@@ -55,10 +55,10 @@ class Gpus:
     labelled: bool = False
 
     def are_wanting(self, message: str) -> bool:
-        """Whether it is for a GPU that the scheduler finds no node.
+        """Returns whether the scheduler finds no node because of the GPU.
 
-        It does not name the resource where no node has the labels; where one has them and lacks something else, it says
-        what.
+        The scheduler's message does not name the resource if no node has the labels. If a node has the labels and lacks
+        another resource, the message names that resource.
         """
         return self.resource_name in message or (
             self.labelled and _NO_SUCH_NODE in message and "Insufficient" not in message
@@ -67,7 +67,7 @@ class Gpus:
 
 @dataclass(frozen=True)
 class Start:
-    """Make a worker."""
+    """Start a worker."""
 
     received: Received
     gpu: bool = False
@@ -76,7 +76,7 @@ class Start:
 
 @dataclass(frozen=True)
 class End:
-    """Delete a worker; `at_once`: without waiting for its pods."""
+    """Delete a worker. With `at_once`, do not wait for its pods."""
 
     worker: Worker
     reason: str
@@ -85,7 +85,7 @@ class End:
 
 @dataclass(frozen=True)
 class GiveUpGpu:
-    """Delete a worker that waits for a GPU, and wait for none any more."""
+    """Delete a worker that waits for a GPU, and do not wait for a GPU again."""
 
     received: Received
     worker: Worker
@@ -94,7 +94,7 @@ class GiveUpGpu:
 
 @dataclass(frozen=True)
 class Decline:
-    """Tell the coordinator that this silo does not take part."""
+    """Tell the coordinator that this silo does not take part in the job."""
 
     received: Received
     rule: str
@@ -106,7 +106,7 @@ Action = Start | End | GiveUpGpu | Decline
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do now, and in how many seconds time alone will have changed something (None: it will not)."""
+    """The actions to run now, and the seconds until the plan may change without an event (None: never)."""
 
     actions: Sequence[Action]
     again_in_s: float | None = None
@@ -120,15 +120,15 @@ def plan(
     now: float,
     hindered: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The next steps.
+    """Returns the next actions.
 
     Args:
-        invitations: All that stand.
-        workers: All of this silo.
-        pods: All of theirs.
-        gpus: What the silo says about GPUs.
-        now: Seconds since 1970.
-        hindered: What has kept workers from starting for long, by the ids of their invitations.
+        invitations: All current invitations.
+        workers: All workers of this silo.
+        pods: All pods of the workers.
+        gpus: The GPU settings of the silo.
+        now: The time in seconds since 1970.
+        hindered: Why workers have not started for a long time, by the IDs of their invitations.
     """
     by_name = {worker.name: worker for worker in workers}
     actions: list[Action] = []
@@ -149,7 +149,7 @@ def plan(
     for worker in by_name.values():
         step = _lost(worker, [pod for pod in pods if pod.job_uid == worker.uid], now)
         if step is None and not worker.ending:
-            step = End(worker, "its invitation is gone")
+            step = End(worker, "its invitation was withdrawn")
         if step is not None:
             actions.append(step)
     return Plan(actions, max(0.0, min(waits)) if waits else None)
@@ -158,7 +158,7 @@ def plan(
 def _step(
     judged: Judged, worker: Worker | None, pods: Sequence[WorkerPod], gpus: Gpus, now: float
 ) -> Action | float | None:
-    """What one invitation needs: an action, or seconds to wait, or nothing."""
+    """Returns an action for an invitation, the seconds to wait, or None."""
     received = judged.received
     if refusal := _refusal(judged, gpus):
         if worker is None:
@@ -170,7 +170,7 @@ def _step(
     if worker.ending:
         return None
     if worker.invitation_id != received.id:
-        return End(worker, "its invitation was made again")
+        return End(worker, "its invitation changed")
     if worker.finished_at is not None:
         return _after_the_end(worker, pods, now)
     if (step := _without_token(worker, pods, now)) is not None:
@@ -186,9 +186,9 @@ def _refusal(judged: Judged, gpus: Gpus) -> Decline | None:
         return None
     silo = received.silo
     if not gpus.offered:
-        return Decline(received, GPU_RULE, f"The job requires a GPU, and silo {silo} has none.")
+        return Decline(received, GPU_RULE, f"The job requires a GPU, but silo {silo} has none.")
     if (why := gpus.given_up.get(received.id)) is not None:
-        return Decline(received, GPU_RULE, f"The job requires a GPU, and in silo {silo} none was free: {why}")
+        return Decline(received, GPU_RULE, f"The job requires a GPU, but silo {silo} had no free GPU: {why}")
     return None
 
 
@@ -201,23 +201,23 @@ def _note(received: Received, gpu: bool, gpus: Gpus) -> str:
 def _after_the_end(worker: Worker, pods: Sequence[WorkerPod], now: float) -> Action | float | None:
     words = {pod.last_word.outcome for pod in pods if pod.last_word is not None}
     if worker.succeeded and words & {Outcome.COMPLETE, Outcome.FAILED, Outcome.DECLINED}:
-        return None  # for this invitation it is over
-    # Suspended, or nobody knows any more: the invitation says that the silo is wanted.
+        return None  # the job is over for this invitation
+    # Suspended, or the outcome is unknown: the invitation is current, so the worker is still needed.
     wait = (worker.finished_at or 0) + AGAIN_AFTER_S - now
-    return wait if wait > 0 else End(worker, "it ended, and its invitation still stands")
+    return wait if wait > 0 else End(worker, "it ended, but its invitation is still current")
 
 
 def _without_token(worker: Worker, pods: Sequence[WorkerPod], now: float) -> End | float | None:
-    """A token is of use to one pod, for a while: a pod that took another's place cannot get a certificate."""
+    """Ends a worker whose token was rejected. Only one pod can use a token, so a new pod gets no certificate."""
     refused = [pod.spoke_at or 0 for pod in pods if pod.last_word is not None and pod.last_word.code in _OF_NO_USE]
     if not refused:
         return None
     wait = max(refused) + NEW_TOKEN_AFTER_S - now
-    return wait if wait > 0 else End(worker, "its token is of no use any more")
+    return wait if wait > 0 else End(worker, "its token is no longer valid")
 
 
 def waits_for_gpu(worker: Worker, pods: Sequence[WorkerPod], gpus: Gpus) -> list[WorkerPod]:
-    """The pods of a worker for which the scheduler finds no free GPU; it may also miss other things."""
+    """Returns the pods of a worker for which the scheduler finds no free GPU. Other resources may be missing too."""
     return [
         pod
         for pod in pods

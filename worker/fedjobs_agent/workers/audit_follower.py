@@ -1,4 +1,4 @@
-"""Workers' audit entries, read from their logs while they print them: none is lost when a pod goes."""
+"""Reads audit entries from the workers' logs while they are printed, so that none is lost when a pod is deleted."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 Pod = Mapping[str, Any]
 Container = tuple[str, int]
-"""UID of a pod, and how often its session's container was started before."""
+"""The uid of a pod, and the restart count of its session container."""
 _SETTLED_S = 10.0
 _LOG = structlog.get_logger()
 
 
 @dataclass
 class _Reading:
-    """One reading of a container's log, from its beginning, in a thread of its own.
+    """A background thread that reads a container's log from the start.
 
     Attributes:
-        ended: The container was known to have ended when it was begun. The API server also ends the log of one that
-            runs in good order, as when it loses the kubelet: then there may be more.
-        whole: All is taken that the container ever printed.
+        ended: Whether the container had ended when the reading started. The API server may also end the log of a
+            running container, for example when it loses the kubelet. The log may then continue.
+        whole: Whether everything that the container printed has been read.
     """
 
     ended: bool
@@ -38,11 +38,11 @@ class _Reading:
 
 
 class AuditFollowing:
-    """Follows the logs of all sessions, each in a thread of its own.
+    """Follows the logs of all session containers, each in its own thread.
 
     Args:
-        cluster: The silo's.
-        audit: Takes the entries.
+        cluster: The silo's cluster.
+        audit: The audit log to append the entries to.
     """
 
     def __init__(self, cluster: Cluster, audit: CollectedAudit) -> None:
@@ -50,10 +50,10 @@ class AuditFollowing:
         self._audit = audit
         self._taking = threading.Lock()
         self._readings: dict[Container, _Reading] = {}
-        """The newest of each. A thread touches its own reading and never this."""
+        """The latest reading of each container. Threads only access their own reading, never this dict."""
 
     def follow(self, pods: Sequence[Pod]) -> None:
-        """Begins to follow what is not followed yet.
+        """Starts following the logs that are not followed yet.
 
         Args:
             pods: All pods of workers.
@@ -70,9 +70,9 @@ class AuditFollowing:
                 self._read_on(pod, restarts, previous=False, ended="terminated" in state)
 
     def settled(self, job_uid: str, pods: Sequence[Pod]) -> bool:
-        """Waits a little for all that the ended sessions of a worker have printed; whether it is taken.
+        """Waits up to 10 s for the logs of a worker's ended sessions. Returns whether they have been read completely.
 
-        A session that runs is read on while its pod goes.
+        The log of a running session is read while its pod terminates.
         """
         for pod in pods:
             owners = {owner["uid"] for owner in pod["metadata"].get("ownerReferences") or ()}
@@ -83,7 +83,7 @@ class AuditFollowing:
             reading = self._readings.get((pod["metadata"]["uid"], restarts))
             if reading is not None:
                 reading.thread.join(_SETTLED_S)
-            if reading is None or not (reading.ended or reading.thread.is_alive()):  # begun while the session ran
+            if reading is None or not (reading.ended or reading.thread.is_alive()):  # started while the session ran
                 reading = self._read_on(pod, restarts, previous=False, ended=True)
                 reading.thread.join(_SETTLED_S)
             if not reading.whole:
@@ -91,7 +91,7 @@ class AuditFollowing:
         return True
 
     def _read_on(self, pod: Pod, restarts: int, *, previous: bool, ended: bool) -> _Reading:
-        """The reading of a container; a new one where the last is over without all being taken."""
+        """Returns the reading of a container. Starts a new one if the last one ended without reading everything."""
         key = pod["metadata"]["uid"], restarts
         reading = self._readings.get(key)
         if reading is None or not (reading.whole or reading.thread.is_alive()):
@@ -108,7 +108,7 @@ class AuditFollowing:
                     self._audit.take([line])
             reading.whole = reading.ended
         except (FedjobsError, urllib3.exceptions.HTTPError, OSError) as error:
-            _LOG.warning("the log of a worker was cut; it is read again", pod=pod, error=str(error))
+            _LOG.warning("cannot read the whole log of a worker; retrying", pod=pod, error=str(error))
 
 
 def _session(pod: Pod) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Workers as Jobs of the agent's own namespace, each with a Secret that only its session sees."""
+"""Workers as Jobs in the agent's namespace, each with a Secret that only its session container mounts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fedjobs_agent.workers.audit_follower import AuditFollowing
 from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 UNREADABLE_S = 300.0
-"""A log that cannot be read for so long (its node is gone) is given up."""
+"""How long to retry reading a log, for example if its node is gone."""
 _LOG = structlog.get_logger()
 
 
@@ -33,10 +33,10 @@ class ClusterWorkers:
     """The workers of a silo on Kubernetes.
 
     Args:
-        config: The agent's.
-        cluster: The silo's.
-        owner: An owner reference to the agent's Deployment: without it there are no workers; None: nobody owns them.
-        clock: Seconds, of any beginning.
+        config: The agent's configuration.
+        cluster: The silo's cluster.
+        owner: An owner reference to the agent's Deployment, so that workers are deleted with it. None: no owner.
+        clock: Returns seconds since any fixed time.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ClusterWorkers:
         self._clock = clock
         self._unsettled: dict[str, float] = {}
         self._made: dict[str, float] = {}
-        """When the worker of each job was made that has one, seconds since 1970."""
+        """The creation time of each job's worker, in seconds since 1970."""
 
     def observed(self) -> tuple[Sequence[Worker], Sequence[WorkerPod]]:
         jobs = self._cluster.jobs(self._selector)
@@ -76,9 +76,9 @@ class ClusterWorkers:
             "ca.crt": credentials.trust,
             "used.json": self._audit.used(uid, day_of(now), self._made).encode(),
         }
-        # The Secret comes first: a pod that has to wait for one waits longer than it takes to make it.
+        # Create the Secret first, because a pod that waits for a Secret starts much later.
         self._cluster.make_secret_anew(secret_of(name, files, labels=labels, owner=self._owner))
-        self._made.setdefault(uid, now)  # those that are made in the same look shall know of it
+        self._made.setdefault(uid, now)  # workers that start in the same reconciliation must count it
         try:
             return self._cluster.create_job(job)
         except StartRefusedError:
@@ -93,7 +93,7 @@ class ClusterWorkers:
         self._cluster.delete_secret(worker.name)
 
     def _settle(self, worker: Worker) -> None:
-        """What a worker said goes with it: it waits until its audit entries are taken, but not for ever."""
+        """Waits until a worker's audit entries are read, because its log is deleted with it. Gives up after 300 s."""
         if self._following.settled(worker.uid, self._pods):
             self._unsettled.pop(worker.uid, None)
             return
@@ -101,10 +101,11 @@ class ClusterWorkers:
         if self._clock() - since < UNREADABLE_S:
             raise FedjobsError(
                 ErrorCode.UNAVAILABLE,
-                f"Worker {worker.name} is kept until its log can be read: the silo's audit log wants its entries.",
+                f"Worker {worker.name} is not deleted yet, because its log cannot be read. The silo's audit log needs "
+                "its entries.",
             )
         del self._unsettled[worker.uid]
-        _LOG.error("the log of a worker cannot be read; its last audit entries may be missing", worker=worker.name)
+        _LOG.error("cannot read the log of a worker; its last audit entries may be missing", worker=worker.name)
 
     def hindrance(self, worker: Worker) -> str:
         pods = [pod["metadata"]["uid"] for pod in self._pods if pod_of(pod).job_uid == worker.uid]
@@ -114,5 +115,5 @@ class ClusterWorkers:
         self._cluster.watch({"jobs": self._selector, "pods": self._selector}, changed, stopping)
 
     def close(self) -> None:
-        """Jobs go on."""
+        """Closes the audit log. The Jobs continue."""
         self._audit.close()

@@ -1,7 +1,7 @@
-"""The one audit log of a silo on Kubernetes, collected from what its workers print.
+"""The audit log of a silo on Kubernetes, collected from the output of its workers.
 
-A worker prints each entry of its own log (`--tell-audit`). The agent hands the logs of the workers' session containers
-over, as often as it likes and from the beginning each time: nothing is taken twice.
+A worker prints each entry of its own log (`--tell-audit`). The agent passes on the logs of the session containers,
+always from the start. Entries that exist already are skipped.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from fedjobs_worker.consent.audit_chains import AuditChain, entries, hash_of
 from fedjobs_worker.consent.usages import JobUsage, Usage
 
 FILE = Path("/var/lib/fedjobs/audit/audit.jsonl")
-"""Where it is in the agent's container."""
+"""The path of the log in the agent's container."""
 _MARK = b'"audit": true'
 _ORIGIN = "origin"
-"""The hash of the line in the worker's own log."""
+"""The key for the hash of the line in the worker's log."""
 
 
 class CollectedAudit:
-    """The log, in which the agent also records its own decisions (`fedjobs_worker.consent.audits.Audit`).
+    """The collected log. The agent also records its own decisions in it (`fedjobs_worker.consent.audits.Audit`).
 
     Args:
-        path: Of the log, on a volume that outlives workers.
+        path: The path of the log, on a volume that outlives workers.
     """
 
     def __init__(self, path: Path = FILE) -> None:
@@ -34,10 +34,10 @@ class CollectedAudit:
         self._origins = {entry.get(_ORIGIN) for entry in entries(path)}
 
     def take(self, lines: Iterable[bytes]) -> int:
-        """Appends the entries among the lines of a worker's log that are not there yet; they are on the disk then.
+        """Appends the new audit entries in the lines of a worker's log, and syncs them to disk.
 
         Returns:
-            How many.
+            The number of new entries.
 
         Raises:
             FedjobsError: DISK_FULL.
@@ -55,13 +55,13 @@ class CollectedAudit:
         return taken
 
     def used(self, job: str, day: str, workers: Mapping[str, float]) -> str:
-        """What a worker has to know of what jobs have taken before, as JSON for its option `--used`.
+        """Returns the usage that a worker needs to know, as JSON for its option `--used`.
 
         Args:
-            job: The uid of its job.
-            day: Today (UTC), ISO 8601.
-            workers: When the worker of each job was made that has one (seconds since 1970). One that has not said
-                anything since then may begin any moment.
+            job: The uid of the worker's job.
+            day: Today (UTC) in ISO 8601.
+            workers: The creation time of each job's worker, in seconds since 1970. A worker without an entry since then
+                counts as undecided.
         """
         usage = Usage()
         for entry in entries(self._path):
@@ -78,7 +78,7 @@ class CollectedAudit:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """What a worker printed of its audit log; None where a line is something else, or was cut."""
+    """Parses an audit entry that a worker printed. Returns None if the line is something else or incomplete."""
     if _MARK not in line:
         return None
     try:

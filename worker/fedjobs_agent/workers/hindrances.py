@@ -1,7 +1,7 @@
-"""What keeps a worker from starting in the silo's cluster, and whether it has lasted long enough to be told.
+"""Finds out why a worker does not start in the silo's cluster, and whether to report it.
 
-A pod that waits for its image, a volume or a node is nothing to speak of for a minute or two. What lasts longer is told
-to the coordinator, so that who runs the job need not guess; the worker is still waited for.
+It is normal that a pod waits a minute or two for its image, a volume or a node. If it waits longer, the agent tells the
+coordinator why, so that the user who runs the job sees the reason. The agent still waits for the worker.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from fedjobs_agent.planning.observations import NOT_STARTED, Worker, WorkerPod
 from fedjobs_agent.planning.planner import Gpus, waits_for_gpu
 from fedjobs_agent.workers.workers import Workers
 
-NO_POD = "no pod is made for it"
-NOT_ALLOWED = "the cluster refuses to make it"
+NO_POD = "it has no pod"
+NOT_ALLOWED = "the cluster rejects its Job"
 REFUSED_AGAIN_S = 15.0
 _LOG = structlog.get_logger()
 
 
 def hindrance(worker: Worker, pods: Sequence[WorkerPod], gpus: Gpus) -> str:
-    """Why a worker does not run, in a few words; empty: it does, or has ended, or waits for a GPU.
+    """Returns briefly why a worker does not run. Empty if it runs, has ended, or waits for a GPU.
 
     Args:
-        worker: Which.
-        pods: Its own.
-        gpus: What the silo says about GPUs.
+        worker: The worker.
+        pods: The worker's pods.
+        gpus: The GPU settings of the silo.
     """
     if worker.ending or worker.finished_at is not None or waits_for_gpu(worker, pods, gpus):
         return ""
@@ -42,12 +42,12 @@ def hindrance(worker: Worker, pods: Sequence[WorkerPod], gpus: Gpus) -> str:
 
 
 class Hindrances:
-    """Remembers since when each invitation has been without a worker that runs.
+    """Remembers how long each invitation has had no running worker.
 
     Args:
-        config: The agent's.
-        workers: May know more than their objects say.
-        clock: Seconds, of any beginning.
+        config: The agent's configuration.
+        workers: The silo's workers, which may know further reasons.
+        clock: Returns seconds since any fixed time.
     """
 
     def __init__(self, config: AgentConfig, workers: Workers, clock: Callable[[], float]) -> None:
@@ -59,24 +59,24 @@ class Hindrances:
         self._refused: dict[str, float] = {}
 
     def refused(self, received: Received) -> None:
-        """A worker may not be made."""
+        """Notes that the cluster rejected a worker."""
         self._refused[received.id] = self._clock()
 
     def may_start(self, received: Received) -> bool:
-        """Whether it is worth trying: each try costs the hub a token."""
+        """Returns whether to try again. The interval is limited because each try uses a token of the hub."""
         last = self._refused.get(received.id)
         return last is None or self._clock() - last >= REFUSED_AGAIN_S
 
     def look(
         self, received: Sequence[Received], workers: Sequence[Worker], pods: Sequence[WorkerPod], gpus: Gpus
     ) -> dict[str, str]:
-        """What has kept workers from starting for long, as sentences, by the ids of their invitations.
+        """Returns why workers have not started for a long time, as sentences, by the IDs of their invitations.
 
         Args:
-            received: All that stand.
-            workers: All of this silo.
-            pods: All of theirs.
-            gpus: What the silo says about GPUs.
+            received: All current invitations.
+            workers: All workers of this silo.
+            pods: All pods of the workers.
+            gpus: The GPU settings of the silo.
         """
         now = self._clock()
         standing = {each.id for each in received}
@@ -97,7 +97,7 @@ class Hindrances:
 
     @property
     def again_in_s(self) -> float | None:
-        """In how many seconds the next one will have lasted for long, or is worth a try; None: there is none."""
+        """The seconds until the next report or the next try is due, or None."""
         times = [since + self._patience_s for since in self._since.values()]
         times += [at + REFUSED_AGAIN_S for at in self._refused.values()]
         now = self._clock()
@@ -106,11 +106,11 @@ class Hindrances:
     def _sentence(self, why: str, worker: Worker | None) -> str:
         more = self._more(worker) if worker is not None and why in (NO_POD, NOT_STARTED) else ""
         known = f"{why} ({more})" if more else why
-        return f"In silo {self._silo} the worker cannot start: {known}. Its people can see more there."
+        return f"The worker of silo {self._silo} cannot start: {known}. The silo's administrator can see the details."
 
     def _more(self, worker: Worker) -> str:
         try:
             return self._workers.hindrance(worker)
         except FedjobsError as error:
-            _LOG.warning("it is not known why a worker does not start", worker=worker.name, error=error.public)
+            _LOG.warning("cannot find out why a worker does not start", worker=worker.name, error=error.public)
             return ""

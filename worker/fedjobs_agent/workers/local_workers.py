@@ -1,7 +1,7 @@
-"""Workers as processes of this machine: a session for each job, and one runner host for all of them.
+"""Workers as processes of this machine: one session for each job, and one runner host for all jobs.
 
-They end with the agent. A worker keeps what it has to know about its job in a folder, so that the agent and the machine
-may be started again.
+The processes end with the agent. A worker stores the state of its job in a folder, so that the agent and the machine
+can be restarted.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class LocalWorkers:
     """The workers of a silo on a machine without Kubernetes.
 
     Args:
-        config: The agent's.
-        folder: For what the workers write.
-        debug: Workers log more.
+        config: The agent's configuration.
+        folder: The folder for the workers' files.
+        debug: Whether workers write more detailed logs.
     """
 
     def __init__(self, config: AgentConfig, folder: Path, *, debug: bool = False) -> None:
@@ -60,7 +60,7 @@ class LocalWorkers:
         self._processes: dict[str, _Process] = {}
         self._changed: Callable[[], object] = lambda: None
         self._closed = threading.Event()
-        self._sockets = Path(tempfile.mkdtemp(prefix="fedjobs-"))  # a socket's path is a short one
+        self._sockets = Path(tempfile.mkdtemp(prefix="fedjobs-"))  # the path of a socket must be short
         self._runner: subprocess.Popen[bytes] | None = None
 
     def observed(self) -> tuple[Sequence[Worker], Sequence[WorkerPod]]:
@@ -101,7 +101,7 @@ class LocalWorkers:
             else:
                 process.session.terminate()
 
-    def hindrance(self, worker: Worker) -> str:  # noqa: ARG002 (a process starts or does not)
+    def hindrance(self, worker: Worker) -> str:  # noqa: ARG002 (a process starts immediately or not at all)
         return ""
 
     def watch(self, changed: Callable[[], object], stopping: threading.Event) -> None:  # noqa: ARG002 (daemon threads)
@@ -138,16 +138,16 @@ class LocalWorkers:
         threading.Thread(target=self._keep_runner, args=(arguments,), name="runner-host", daemon=True).start()
 
     def _keep_runner(self, arguments: list[str]) -> None:
-        """A runner host that dies is started again; sessions connect again by themselves."""
+        """Restarts the runner host when it dies. Sessions reconnect by themselves."""
         while self._runner is not None:
             code = self._runner.wait()
             if self._closed.wait(_RUNNER_AGAIN_S):
                 return
-            _LOG.error("the runner host ended; starting it again", exit=code)
+            _LOG.error("the runner host ended; restarting it", exit=code)
             try:
                 self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
-            except OSError as error:  # no memory, or no processes, for now; the ended one is waited for once more
-                _LOG.error("the runner host does not start", error=str(error))
+            except OSError as error:  # a temporary lack of memory or processes; the loop tries again
+                _LOG.error("cannot start the runner host; retrying", error=str(error))
 
     def _arguments(self, start: Start, folder: Path, credentials: Credentials) -> list[str]:
         arguments = ["fedjobs_worker", "--silo-file", str(self._config.silo_file)]
@@ -167,7 +167,7 @@ class LocalWorkers:
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
         with log.open("ab") as file:
-            # The lifeline: whatever becomes of the agent, the end of its pipe ends them.
+            # The lifeline: when the agent ends for any reason, the pipe closes and the processes exit.
             return subprocess.Popen(
                 [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment
             )

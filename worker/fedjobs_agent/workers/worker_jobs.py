@@ -1,8 +1,8 @@
-"""The Job of a worker, as a manifest that meets the restricted Pod Security Standard.
+"""Creates the manifest of a worker's Job, which meets the restricted Pod Security Standard.
 
-One pod, two containers of different users: the session (gRPC, policy, data; makes a key of its own and gets a
-certificate for it) and the runner (TensorFlow; has nothing but a unix socket to the session). The runner is a native
-sidecar, so that the pod ends with its session.
+The pod has two containers with different users. The session handles gRPC, the policy and the data, and creates its own
+key and gets a certificate for it. The runner runs TensorFlow and only has a Unix socket to the session. The runner is a
+native sidecar container, so that the pod ends with its session.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Object = dict[str, Any]
 
 SESSION_UID, RUNNER_UID, GROUP = 65532, 65533, 65532
 METRICS_PORT = 9090
-GRACE_S, END_S = 50, 60  # what is in hand may take; then the kubelet kills
+GRACE_S, END_S = 50, 60  # time to finish current work; then the kubelet kills the containers
 
 _SOCKET = "/run/fedjobs/runner.sock"
-_ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller wait longer from crash to crash
+_ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
 _RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
 
@@ -34,15 +34,17 @@ _RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
 def worker_job(
     start: Start, config: AgentConfig, silo: SiloFile, hub: HubLink, namespace: str, owner: Object | None
 ) -> Object:
-    """The manifest of one worker. It mounts a Secret of its own name: invitation.json, token, ca.crt, used.json.
+    """Returns the manifest of a worker.
+
+    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt and used.json.
 
     Args:
-        start: For which invitation, with or without GPU.
-        config: The agent's.
-        silo: The silo's own file: GPU, resources.
-        hub: Where the worker gets its certificate.
-        namespace: The agent's.
-        owner: An owner reference; the worker is deleted with what it names. None: nobody owns it.
+        start: The invitation, and whether the worker gets a GPU.
+        config: The agent's configuration.
+        silo: The silo file, with the GPU settings and resources.
+        hub: The connection to the hub, for the worker's certificate.
+        namespace: The agent's namespace.
+        owner: An owner reference. The worker is deleted with its owner. None: no owner.
     """
     received = start.received
     invitation = received.invitation
@@ -61,14 +63,14 @@ def worker_job(
         },
         "spec": {
             "backoffLimit": _ENDLESSLY,
-            "podReplacementPolicy": "Failed",  # a worker that is asked to end delivers first
+            "podReplacementPolicy": "Failed",  # a worker that is stopped delivers its result first
             "template": {"metadata": {"labels": labels}, "spec": _pod(name, start, config, silo, hub)},
         },
     }
 
 
 def owned_by_deployment(deployment: Object) -> Object:
-    """An owner reference to the agent's own Deployment: without it there are no workers."""
+    """Returns an owner reference to the agent's Deployment, so that the workers are deleted with it."""
     name, uid = deployment["metadata"]["name"], deployment["metadata"]["uid"]
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": uid, "blockOwnerDeletion": False}
 
@@ -149,7 +151,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
 
 
 def _proxy(config: AgentConfig) -> list[Object]:
-    """The proxy is the session's way out; the runner has none."""
+    """Returns the proxy settings of the session. The runner has no network access."""
     if config.proxy is None:
         return []
     settings = {"https_proxy": config.proxy.url, "no_proxy": config.proxy.no_proxy}
@@ -196,14 +198,14 @@ def _confined(uid: int) -> Object:
 
 
 def _resources(given: Object, requests: Object) -> Object:
-    """What the silo says; for what it does not, a modest request, or its own limit where there is one."""
+    """Returns the silo's resources. A missing request is the silo's limit if there is one, else a small default."""
     limits = given.get("limits") or {}
     asked = {name: limits.get(name, amount) for name, amount in requests.items()}
     return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
 
 
 def _read_only(volume: Object) -> Object:
-    """A claim that is mounted read-only as a whole keeps its owners: no fsGroup is written into the silo's data."""
+    """Makes a claim read-only, so that Kubernetes does not change the ownership of the silo's data to the fsGroup."""
     volume = copy.deepcopy(volume)
     if "persistentVolumeClaim" in volume:
         volume["persistentVolumeClaim"].setdefault("readOnly", True)

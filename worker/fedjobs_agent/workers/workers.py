@@ -1,4 +1,4 @@
-"""Where a silo's workers are: Jobs on Kubernetes, or processes of this machine."""
+"""The interface to a silo's workers, which are Jobs on Kubernetes or processes of this machine."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from fedjobs_agent.planning.planner import Start
 
 
 class Workers(Protocol):
-    """The workers of one silo."""
+    """The workers of a silo."""
 
     def observed(self) -> tuple[Sequence[Worker], Sequence[WorkerPod]]:
-        """All that there are, and what they are made of.
+        """Returns all workers and their pods.
 
         Raises:
-            FedjobsError: It is not known at the moment.
+            FedjobsError: The workers cannot be observed at the moment.
         """
 
     def start(self, start: Start, silo: SiloFile, credentials: Credentials) -> bool:
-        """Makes a worker; False: one for this job is there already.
+        """Starts a worker. Returns False if a worker for this job exists.
 
         Raises:
-            StartRefusedError: It may not be made.
-            FedjobsError: It could not be made.
+            StartRefusedError: The cluster rejects the worker.
+            FedjobsError: The worker could not be started.
         """
 
     def end(self, worker: Worker, *, at_once: bool) -> None:
-        """Ends a worker, which first delivers what it has; one that is not there any more is no error.
+        """Stops a worker, which first delivers its result. Does nothing if the worker does not exist.
 
         Args:
-            worker: Which; another one of the same name is left alone.
-            at_once: Without waiting for what it is made of.
+            worker: The worker. A different worker with the same name is not stopped.
+            at_once: Whether to stop it without waiting for its pods.
 
         Raises:
-            FedjobsError: It could not be ended.
+            FedjobsError: The worker could not be stopped.
         """
 
     def hindrance(self, worker: Worker) -> str:
-        """What the surroundings say why a worker does not start, in a word; empty: they do not say.
+        """Returns the platform's reason why a worker does not start, as one word, or an empty string.
 
         Raises:
-            FedjobsError: They cannot be asked.
+            FedjobsError: The platform cannot be queried.
         """
 
     def watch(self, changed: Callable[[], object], stopping: threading.Event) -> None:
-        """Calls `changed` whenever they may have changed, from threads of its own, until `stopping` is set."""
+        """Calls `changed` from background threads whenever workers may have changed, until `stopping` is set."""
 
     def close(self) -> None:
-        """The agent ends. What can go on without it does."""
+        """Releases resources when the agent ends. Jobs on Kubernetes continue."""

@@ -1,1 +1,1 @@
-"""How the processes of one silo talk: messages and shared memory over a socket of the machine."""
+"""Communication between the processes of one silo: messages and shared memory over a Unix socket."""

@@ -1,7 +1,7 @@
-"""Messages with descriptors between the processes of one silo.
+"""Messages with file descriptors between the processes of one silo.
 
-A unix socket that keeps the bounds of messages (SOCK_SEQPACKET). Messages are small and say what is where; values are
-in shared memory, whose descriptors travel along.
+The channel is a Unix socket that preserves message boundaries (SOCK_SEQPACKET). Messages are small. Values are in
+shared memory, and the messages carry its descriptors.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import struct
 from collections.abc import Sequence
 
 LONGEST_MESSAGE = 128 * 1024
-"""Bytes; the kernel takes about 200 KB in one packet."""
+"""The maximum size of a message in bytes. The kernel's limit for a packet is about 200 KB."""
 _COUNT = struct.Struct("<I")
-_MOST_DESCRIPTORS = 250  # of one packet; Linux takes 253
+_MOST_DESCRIPTORS = 250  # in one packet; the limit of Linux is 253
 
 
 class ChannelClosedError(Exception):
-    """The other side is gone."""
+    """The other side has closed the connection."""
 
 
 class Channel:
-    """One end of a connection; one thread may use it at a time, but any may shut it down."""
+    """One end of a connection. Only one thread may use it at a time, but any thread may call `shut_down`."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -36,11 +36,11 @@ class Channel:
         """Sends a message, and duplicates of the descriptors.
 
         Raises:
-            ChannelClosedError: The other side is gone.
-            ValueError: The message is too long; values do not belong in it.
+            ChannelClosedError: The other side has closed the connection.
+            ValueError: The message is too long. Values must be in shared memory.
         """
         if len(message) > LONGEST_MESSAGE:
-            raise ValueError(f"a message of {len(message)} bytes is longer than {LONGEST_MESSAGE}")
+            raise ValueError(f"a message has {len(message)} bytes, but the maximum is {LONGEST_MESSAGE}")
         try:
             first, rest = descriptors[:_MOST_DESCRIPTORS], descriptors[_MOST_DESCRIPTORS:]
             self._send_packet(_COUNT.pack(len(descriptors)) + message, first)
@@ -51,10 +51,10 @@ class Channel:
             raise ChannelClosedError(str(error)) from error
 
     def receive(self) -> tuple[bytes, list[int]]:
-        """The next message and its descriptors, which are then the caller's to close.
+        """Receives the next message and its descriptors. The caller must close the descriptors.
 
         Raises:
-            ChannelClosedError: The other side is gone.
+            ChannelClosedError: The other side has closed the connection.
         """
         descriptors: list[int] = []
         try:
@@ -69,7 +69,7 @@ class Channel:
         return packet[_COUNT.size :], descriptors
 
     def shut_down(self) -> None:
-        """Ends the connection for both sides; whoever waits for a message here gets ChannelClosedError."""
+        """Ends the connection for both sides. A thread that waits in `receive` gets ChannelClosedError."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -93,19 +93,19 @@ class Channel:
         if not packet:
             raise ConnectionResetError("the other side closed the connection")
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise ConnectionAbortedError("a packet arrived cut short")
+            raise ConnectionAbortedError("a received packet was truncated")
         return packet
 
 
 def listener(path: str, mode: int = 0o600) -> socket.socket:
-    """A socket that listens at a path. What was left there by a process that is gone is replaced.
+    """Creates a socket that listens at a path. Replaces the socket file of a process that has ended.
 
     Args:
-        path: Of the socket.
-        mode: Who may connect: by default this user only.
+        path: The path of the socket.
+        mode: The permissions of the socket file. By default, only this user can connect.
 
     Raises:
-        OSError: EADDRINUSE when somebody listens there.
+        OSError: EADDRINUSE if another process listens there.
     """
     new = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
@@ -123,10 +123,10 @@ def listener(path: str, mode: int = 0o600) -> socket.socket:
 
 
 def connected(path: str) -> socket.socket:
-    """A connection to who listens at a path.
+    """Connects to the process that listens at a path.
 
     Raises:
-        OSError: Nobody does.
+        OSError: No process listens there.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -138,5 +138,5 @@ def connected(path: str) -> socket.socket:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends, for a process and its child."""
+    """Creates two connected sockets, for a process and its child."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

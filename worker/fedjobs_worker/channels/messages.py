@@ -1,4 +1,4 @@
-"""What session and runner say to one another: requests and their replies, as JSON, with values in shared memory."""
+"""The messages between session and runner: requests and replies in JSON, with values in shared memory."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ class _Message(BaseModel):
 
 
 class Piece(_Message):
-    """A value in the memory of one of the message's descriptors."""
+    """A value in the shared memory of one of the message's descriptors."""
 
     descriptor: int
-    """Index among the message's descriptors."""
+    """The index of the descriptor in the message."""
     offset: int
     size: int
 
 
 class Hello(_Message):
-    """The first request. Its reply comes once TensorFlow is there."""
+    """The first request. The runner replies when TensorFlow is initialized."""
 
     do: Literal["hello"] = "hello"
     silo: str
     job: str = ""
-    """Its name, for the log."""
+    """The name of the job, for the log."""
     threads: int | None = None
 
 
 class LoadShard(_Message):
-    """A serialized shard, in the first descriptor. TensorFlow builds nothing of it before it is run."""
+    """A serialized shard in the first descriptor. TensorFlow does not build its graphs before it is run."""
 
     do: Literal["load-shard"] = "load-shard"
     digest: str
 
 
 class LoadData(_Message):
-    """A dataset in the first descriptor: a framed value of the components' arrays and, last, the clients' offsets."""
+    """A dataset in the first descriptor: a framed value of the components' arrays, followed by the clients' offsets."""
 
     do: Literal["load-data"] = "load-data"
     dataset: str
 
 
 class SelectedClients(_Message):
-    """One client input, from a dataset that was loaded."""
+    """A client input from a loaded dataset."""
 
     dataset: str
     components: list[int]
-    """Positions of the components that the shard wants, in its order."""
+    """The positions of the components that the shard needs, in the shard's order."""
     clients: Piece
-    """Indices of the clients, int64."""
+    """The indices of the clients, int64."""
 
 
 class Run(_Message):
@@ -61,9 +61,9 @@ class Run(_Message):
     digest: str
     broadcasts: list[Piece]
     client_inputs: list[SelectedClients | Piece]
-    """A piece is a framed value with one leaf for each client."""
+    """A `Piece` is a framed value with one leaf for each client."""
     clients: int
-    """How often to run a shard without client inputs."""
+    """The number of runs of a shard without client inputs."""
 
 
 Request = Annotated[Hello | LoadShard | LoadData | Run, Field(discriminator="do")]
@@ -76,7 +76,7 @@ class Ready(_Message):
 class ShardLoaded(_Message):
     reply: Literal["shard-loaded"] = "shard-loaded"
     operations: list[str]
-    """All TensorFlow operations in the shard, for the session to judge."""
+    """All TensorFlow operations in the shard. The session checks them against the policy."""
 
 
 class DataLoaded(_Message):
@@ -86,9 +86,9 @@ class DataLoaded(_Message):
 class Ran(_Message):
     reply: Literal["ran"] = "ran"
     size: int
-    """Bytes of the framed accumulators."""
+    """The size of the framed accumulators in bytes."""
     clients: int
-    """That were accumulated."""
+    """The number of clients in the accumulators."""
     seconds: float
     device: str
 
@@ -96,7 +96,7 @@ class Ran(_Message):
 class Failed(_Message):
     reply: Literal["failed"] = "failed"
     code: str
-    """Of the error catalogue."""
+    """A code of the error catalogue."""
     message: str
 
 

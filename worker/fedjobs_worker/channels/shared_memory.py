@@ -1,6 +1,6 @@
-"""Memory that two processes share by a descriptor, so that values never go through pipes.
+"""Memory that two processes share through a file descriptor, so that values are not copied through pipes.
 
-A memfd has no name that another process could open, and is gone with its last descriptor.
+A memfd has no name by which another process could open it. The kernel frees it with its last descriptor.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 ALIGNMENT = 64
-"""Bytes; what starts at a multiple of it can be used by TensorFlow in place."""
-_MOST_BUFFERS = 512  # of one system call; Linux takes 1024
+"""In bytes. TensorFlow can use arrays in place that start at a multiple of it."""
+_MOST_BUFFERS = 512  # in one system call; the limit of Linux is 1024
 
 
 def create(name: str) -> int:
-    """A new, empty memfd; `name` shows up in /proc only."""
+    """Creates an empty memfd. `name` only appears in /proc."""
     return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
 
 def write(fd: int, buffers: Iterable[memoryview | bytes], offset: int = 0) -> int:
-    """Writes the buffers one after the other and ends the memory there.
+    """Writes the buffers one after the other, and truncates the memory after them.
 
-    The pages of an earlier use are written again rather than given back and asked for anew, which would take as long as
-    copying does.
+    Reuses the pages of an earlier use. Freeing and allocating them again would take as long as copying.
 
     Returns:
-        Where the memory ends: offset + bytes of all buffers.
+        The new size of the memory: the offset plus the size of all buffers.
     """
     position = offset
     for batch in _batches(buffers):
@@ -38,20 +37,20 @@ def write(fd: int, buffers: Iterable[memoryview | bytes], offset: int = 0) -> in
 
 
 def seal(fd: int) -> None:
-    """From here on nobody, not even who has the descriptor, can change the memory."""
+    """Makes the memory immutable, even for processes that have the descriptor."""
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 def mapped(fd: int) -> mmap.mmap | bytearray:
-    """All of the memory; writes to it stay private to this process."""
+    """Maps the whole memory. Writes are private to this process."""
     size = os.fstat(fd).st_size
     if size == 0:
-        return bytearray()  # cannot be mapped
+        return bytearray()  # empty memory cannot be mapped
     return mmap.mmap(fd, size, access=mmap.ACCESS_COPY)
 
 
 def aligned(position: int) -> int:
-    """The next multiple of ALIGNMENT."""
+    """Rounds up to the next multiple of ALIGNMENT."""
     return -(-position // ALIGNMENT) * ALIGNMENT
 
 
@@ -65,7 +64,7 @@ def _batches(buffers: Iterable[memoryview | bytes]) -> Iterator[list[memoryview]
 def _write_batch(fd: int, batch: list[memoryview], offset: int) -> int:
     total = sum(view.nbytes for view in batch)
     written = os.pwritev(fd, batch, offset)
-    while written < total:  # one call writes 2 GiB at most
+    while written < total:  # one call writes at most 2 GiB
         skipped, rest = 0, []
         for view in batch:
             start = max(0, min(view.nbytes, written - skipped))

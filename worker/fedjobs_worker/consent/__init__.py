@@ -1,1 +1,1 @@
-"""The silo decides: its policy, its people's word, what was used so far, and the record of it all."""
+"""The silo's decisions: its policy, approvals, usage limits and audit log."""

@@ -1,4 +1,4 @@
-"""Whether this silo takes part in a job: what its policy says to the invitation, recorded."""
+"""Decides whether this silo takes part in a job, and records the decision."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fedjobs_worker.silo_files import SiloFile
 
 
 def admitted(silo: SiloFile, invitation: Invitation, audit: Audit, ledger: Ledger, now: float) -> Decision:
-    """What the policy says to an invitation; of several that share a log, one after the other is asked.
+    """Decides about an invitation. Workers that share an audit log decide one after the other.
 
     Args:
-        silo: The silo's file.
-        invitation: To a job.
-        audit: Where it is recorded.
-        ledger: What jobs have taken so far.
-        now: Seconds since 1970.
+        silo: The silo file.
+        invitation: The invitation to the job.
+        audit: The audit log.
+        ledger: What jobs have used so far.
+        now: The time in seconds since 1970.
     """
     with audit.alone():
         decision = policies.on_invitation(silo.policy, silo.silo, silo.datasets, invitation)

@@ -1,6 +1,6 @@
-"""What people of the silo said to computations: one file for each digest, in a folder.
+"""Decisions of the silo's administrators about computations, in a folder with one file for each digest.
 
-On a cluster the folder is a ConfigMap, whose keys are the files' names.
+On a cluster, the folder is a mounted ConfigMap, whose keys are the file names.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from fedjobs_common.models import Model
 from pydantic import ValidationError
 
 CONFIG_MAP = "fedjobs-approvals"
-"""Its name on a cluster, in the silo's namespace."""
+"""The name of the ConfigMap in the silo's namespace."""
 _LOG = structlog.get_logger()
 
 
 class Approval(Model):
-    """A person's word about one computation."""
+    """An administrator's decision about a computation."""
 
     decision: Literal["approved", "denied"]
     by: str = ""
-    """Who, as that person's machine knows them."""
+    """The administrator's user name on their machine."""
     at: str = ""
-    """When, ISO 8601."""
+    """The time in ISO 8601."""
     message: str = ""
-    """Why; shown to the person who runs the job."""
+    """The reason, which the user who runs the job sees."""
 
 
 class Approvals(Protocol):
-    """Where a person's word about a computation is to be found."""
+    """Returns decisions about computations."""
 
     def of(self, digest: Digest) -> Approval | None:
-        """What was said; None: nothing yet."""
+        """Returns the decision about a computation, or None if there is none yet."""
 
 
 class ApprovalFolder:
-    """The folder; it need not be there yet.
+    """The folder with the decisions, which need not exist yet.
 
     Args:
-        path: None: nobody can approve anything.
+        path: The path of the folder, or None if computations cannot be approved.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def of(self, digest: Digest) -> Approval | None:
-        """What was said; a file that cannot be read says nothing."""
+        """Returns the decision about a computation, or None if there is none or its file cannot be read."""
         if self._path is None:
             return None
         path = self._path / file_name(digest)
@@ -58,11 +58,11 @@ class ApprovalFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            _LOG.error("an approval cannot be read", file=str(path), error=str(error))
+            _LOG.error("cannot read an approval", file=str(path), error=str(error))
             return None
 
     def say(self, digest: Digest, approval: Approval) -> None:
-        """Writes it down, in place of what was said before."""
+        """Writes a decision, and replaces an earlier one."""
         if self._path is None:
             raise ValueError("there is no folder")
         self._path.mkdir(parents=True, exist_ok=True)
@@ -70,10 +70,10 @@ class ApprovalFolder:
 
 
 def file_name(digest: Digest) -> str:
-    """Of a digest's file in the folder, which is its key in the ConfigMap."""
+    """Returns the name of a digest's file, which is also its key in the ConfigMap."""
     return f"{digest}.json"
 
 
 def content_of(approval: Approval) -> str:
-    """What stands in the file."""
+    """Returns the content of the file."""
     return approval.model_dump_json(by_alias=True, exclude_defaults=True)

@@ -1,8 +1,8 @@
-"""A file of JSON lines, each with the hash of the line before it.
+"""A hash chain: a file of JSON lines, each with the hash of the previous line.
 
-`previous` is the BLAKE3 digest of the line before, as it stands in the file, without its newline; of the first line it
-is 64 zeros. Who changes, takes out or puts in a line has to write all later ones anew: note the last hash somewhere
-else from time to time, and such a change shows too, as does the loss of the last lines.
+`previous` is the BLAKE3 digest of the previous line without its newline, or 64 zeros in the first line. Changing,
+removing or inserting a line invalidates the chain, unless all later lines are rewritten too. To detect a rewritten or
+truncated file, keep the last hash in another place from time to time.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from fedjobs_common.files import full_disk_named, write_all
 Entry = dict[str, Any]
 
 NOTHING = "0" * 64
-"""What the first line has as the hash of the line before it."""
-_TAIL = 64 * 1024  # bytes that are read at a time to find the last line
+"""The value of `previous` in the first line."""
+_TAIL = 64 * 1024  # bytes to read at a time when searching for the last line
 
 
 class AuditChain:
-    """Appends to a chain. Several processes may append to the same one.
+    """Appends to a chain. Several processes may append to the same file.
 
     Args:
-        path: Made if it does not exist; readable by its owner only.
+        path: The path of the file. It is created if it does not exist, and only its owner can read it.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._lock = threading.Lock()  # the file's lock is the process's: it does not tell threads apart
+        self._lock = threading.Lock()  # the lock of the file does not exclude other threads of this process
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def append(self, entry: Entry, *, durable: bool = True) -> Entry:
         """Appends an entry.
 
         Args:
-            entry: Without `previous`.
-            durable: It is on the disk when this returns, and all before it; else a loss of power may lose it.
+            entry: The entry without `previous`.
+            durable: Whether to sync the file to disk before returning. Otherwise, a power failure may lose the entry.
 
         Returns:
-            The entry as it was written, with `previous`.
+            The written entry, with `previous`.
 
         Raises:
             FedjobsError: DISK_FULL.
@@ -75,10 +75,10 @@ class AuditChain:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _last_line(self) -> bytes:
-        """The last whole line. What a process left behind that died while it wrote was never answered for: it goes."""
+        """Returns the last complete line. Removes an incomplete line, which a process left that died while writing."""
         size = start = os.fstat(self._fd).st_size
         tail = b""
-        while start > 0 and tail.rstrip(b"\n").count(b"\n") < 2:  # one may be torn
+        while start > 0 and tail.rstrip(b"\n").count(b"\n") < 2:  # the last one may be incomplete
             length = min(_TAIL, start)
             start -= length
             tail = os.pread(self._fd, length, start) + tail
@@ -89,17 +89,17 @@ class AuditChain:
 
 
 def hash_of(line: bytes) -> str:
-    """What the line after this one has as `previous`; of no line, the one of the first."""
+    """Returns the value of `previous` for the line after this one. An empty line stands for the start of the file."""
     return str(digests.digest(line)) if line else NOTHING
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A chain without a gap.
+    """A valid chain.
 
     Attributes:
-        entries: How many.
-        last: The hash of the last line, to be noted elsewhere.
+        entries: The number of entries.
+        last: The hash of the last line, to keep in another place.
     """
 
     entries: int
@@ -108,11 +108,11 @@ class Verified:
 
 @dataclass(frozen=True)
 class Broken:
-    """Where a chain does not hold together.
+    """An invalid chain.
 
     Attributes:
-        line: From 1.
-        message: What is wrong there.
+        line: The number of the first invalid line, starting at 1.
+        message: What is wrong with the line.
     """
 
     line: int
@@ -120,35 +120,37 @@ class Broken:
 
 
 def verify(lines: Iterator[bytes], last: str | None = None) -> Verified | Broken:
-    """Whether each line names the hash of the one before it.
+    """Checks that each line has the hash of the previous line.
 
     Args:
-        lines: Of the file, with their newlines.
-        last: A hash that was noted earlier: one of the lines must have it.
+        lines: The lines of the file, with their newlines.
+        last: The last hash of an earlier check. One of the lines must have it.
     """
     before, count, found = NOTHING, 0, last is None or last == NOTHING
     for count, line in enumerate(lines, 1):
         content = line.removesuffix(b"\n")
         if content == line:
-            return Broken(count, "it is not whole: who wrote it died, or it was cut")
+            return Broken(count, "the line is incomplete: its writer died, or the file was truncated")
         named = _previous(content)
         if named is None:
-            return Broken(count, "it is not an entry of an audit log")
+            return Broken(count, "the line is not an entry of an audit log")
         if named != before:
-            earlier = f"line {count - 1} was changed" if count > 1 else "it was not the first one"
-            return Broken(count, f"it names another line before it: {earlier}, or lines were taken out or put in")
+            earlier = f"line {count - 1} was changed" if count > 1 else "it was not the first line"
+            return Broken(
+                count, f"its hash of the previous line is wrong: {earlier}, or lines were removed or inserted"
+            )
         before = hash_of(content)
         found = found or before == last
     if not found:
-        return Broken(count, f"no line has the hash {last}: lines were taken out, or written anew")
+        return Broken(count, f"no line has the hash {last}: lines were removed or rewritten")
     return Verified(count, before)
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """All whole entries of a file, in their order; those that cannot be read are left out.
+    """Yields the entries of a file in order. Skips unreadable lines.
 
     Raises:
-        FedjobsError: UNAVAILABLE where there is no such file.
+        FedjobsError: UNAVAILABLE if the file cannot be read.
     """
     for line in raw_lines(path):
         with contextlib.suppress(ValueError):
@@ -158,10 +160,10 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """The file's lines, with their newlines.
+    """Yields the lines of a file, with their newlines.
 
     Raises:
-        FedjobsError: UNAVAILABLE where there is no such file.
+        FedjobsError: UNAVAILABLE if the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -170,7 +172,7 @@ def raw_lines(path: Path) -> Iterator[bytes]:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
             f"The audit log {path} cannot be read: {error.strerror}.",
-            "Name the silo's audit log.",
+            "Give the path of the silo's audit log.",
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""The silo's record of what it was asked, how it decided, and what left it.
+"""The silo's audit log: what it was asked, how it decided, and what it sent.
 
-One JSON object a line, only ever appended to, each with the hash of the line before it: what was changed or taken out
-later shows (`audit_chains`). Several processes of a silo may write to one file.
+The log is an append-only file of JSON lines. Each line has the hash of the previous line, so that changes can be
+detected (`audit_chains`). Several processes of a silo may write to one file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from fedjobs_worker.consent.audit_chains import AuditChain
 from fedjobs_worker.consent.policies import Decision, Refused
 
 _FOLLOWED = "work"
-"""Waits for no disk: the entry of its result does, which comes before anything leaves. One wait a round is enough."""
+"""The subject whose entries are not synced to disk. The entry of the result is synced, before anything leaves the silo,
+so each round syncs once."""
 Detail = str | int | float | list[str] | None
 
 
@@ -28,11 +29,11 @@ class Audit:
     """The audit log of one silo for one job.
 
     Args:
-        path: Made if it does not exist; readable by the silo's own user only.
+        path: The path of the log. It is created if it does not exist, and only the silo's user can read it.
         silo: The silo's name.
         job: The job's uid.
-        clock: Seconds since 1970.
-        tell: Also prints each line to standard output, with `"audit": true`, for who collects it there.
+        clock: Returns the time in seconds since 1970.
+        tell: Whether to print each line to standard output too, with `"audit": true`. The agent collects these lines.
     """
 
     def __init__(
@@ -49,9 +50,9 @@ class Audit:
         """Appends a decision.
 
         Args:
-            subject: What was decided about: invitation, computation, work.
-            decision: And how.
-            details: Of what was asked, such as the shard's digest.
+            subject: The subject of the decision: `invitation`, `computation` or `work`.
+            decision: The decision.
+            details: Details of the request, such as the shard's digest.
         """
         if isinstance(decision, Refused):
             self.note(subject, decision="refused", rule=decision.rule, message=decision.message, **details)
@@ -59,7 +60,7 @@ class Audit:
             self.note(subject, decision="allowed", **details)
 
     def note(self, subject: str, **details: Detail) -> None:
-        """Appends what happened."""
+        """Appends an entry."""
         about: dict[str, Any] = {
             "time": round(self._clock(), 3),
             "silo": self._silo,
@@ -73,7 +74,7 @@ class Audit:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """While others, who ask for it too, wait: for a decision that depends on what the log says so far."""
+        """Holds an exclusive lock, for a decision that depends on the content of the log."""
         descriptor = os.open(
             self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
@@ -84,5 +85,5 @@ class Audit:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Does nothing to the file."""
+        """Closes the file."""
         self._chain.close()

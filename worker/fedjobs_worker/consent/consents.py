@@ -1,6 +1,6 @@
-"""Whether a computation may run in this silo: by the policy's own word, or by that of a person who has looked at it.
+"""Decides whether a computation may run in this silo, by the policy or by an administrator's approval.
 
-What was consented to is the digest of the shard's bytes, so what was approved is what runs.
+Consent applies to the digest of the shard's bytes, so exactly the approved computation runs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ APPROVAL = "policy.computations.approval"
 
 @dataclass(frozen=True)
 class Awaiting:
-    """A person has to look at it first.
+    """The computation waits for approval.
 
     Attributes:
-        rule: Of the silo's file.
-        message: For the person who runs the job.
-        until: Seconds since 1970, when it is refused if nobody has said anything.
+        rule: The field of the silo file that requires approval.
+        message: A message for the user who runs the job.
+        until: The deadline in seconds since 1970. After that, the computation is refused.
     """
 
     rule: str
@@ -51,11 +51,11 @@ class Computation:
     """A shard that a silo was asked to run.
 
     Attributes:
-        digest: Of its bytes.
-        shard: What they say.
-        operations: All TensorFlow operations in it.
-        label: What the coordinator calls it.
-        datasets: Which of the silo's data it is to read.
+        digest: The digest of the serialized shard.
+        shard: The parsed shard.
+        operations: All TensorFlow operations in the shard.
+        label: The coordinator's name for the computation.
+        datasets: The names of the datasets that it reads.
     """
 
     digest: Digest
@@ -74,16 +74,16 @@ def decide(
     asked_at: float,
     now: float,
 ) -> Consent:
-    """Whether a computation may run.
+    """Decides whether a computation may run.
 
     Args:
-        policy: The silo's.
-        silo: Its name, for messages.
-        digest: The computation's.
-        operations: All TensorFlow operations in it: always checked, whatever a person said.
-        approval: What a person said.
-        asked_at: When this job first asked, in seconds since 1970.
-        now: The same.
+        policy: The silo's policy.
+        silo: The silo's name, for messages.
+        digest: The computation's digest.
+        operations: All TensorFlow operations in the computation. They are always checked, even after an approval.
+        approval: The administrator's decision, if there is one.
+        asked_at: The time of this job's first request, in seconds since 1970.
+        now: The current time, in seconds since 1970.
     """
     computations = policy.computations
     allowed = policies.on_operations(policy, silo, operations)
@@ -91,7 +91,7 @@ def decide(
         return allowed
     if approval is not None and approval.decision == "denied":
         why = f": {approval.message}" if approval.message else ""
-        return Refused(APPROVAL, f"Silo {silo} has looked at computation {digest} and denied it{why}.")
+        return Refused(APPROVAL, f"The administrator of silo {silo} denied the computation {digest}{why}.")
     named = policies.on_digest(policy, silo, digest)
     if approval is not None or digest in (computations.digests or ()):
         return Allowed()
@@ -99,24 +99,24 @@ def decide(
         return named
     until = asked_at + computations.approval_deadline_seconds
     if now < until:
-        return Awaiting(APPROVAL, f"Somebody at silo {silo} has to approve computation {digest}.", until)
+        return Awaiting(APPROVAL, f"The computation {digest} waits for approval by silo {silo}.", until)
     return Refused(
         APPROVAL,
-        f"Nobody at silo {silo} has approved computation {digest} within {computations.approval_deadline_seconds} s. "
-        f"Ask them to: fedjobs silo approve {digest[:12]}",
+        f"Silo {silo} did not approve the computation {digest} within {computations.approval_deadline_seconds} s. "
+        f"Ask its administrator to run: fedjobs silo approve {digest[:12]}",
     )
 
 
 class Consents:
-    """What this silo says to the computations of one job. May be used from several threads.
+    """Decides about the computations of one job. Thread-safe.
 
     Args:
-        silo: Its file.
-        invitation: To the job.
-        audit: Where each decision is recorded, once.
-        approvals: What people said.
-        pending: Where computations are put for people to look at.
-        clock: Seconds since 1970.
+        silo: The silo file.
+        invitation: The invitation to the job.
+        audit: The audit log. Each decision is recorded once.
+        approvals: The decisions of administrators.
+        pending: The folder for computations that wait for approval.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Consents:
         self._said: dict[Digest, tuple[Computation, float, Consent]] = {}
 
     def of(self, computation: Computation) -> Consent:
-        """What the silo says to a computation now."""
+        """Returns the current decision about a computation."""
         with self._lock:
             before = self._said.get(computation.digest)
             if before is not None:
@@ -149,7 +149,7 @@ class Consents:
             return self._decided(computation, asked_at)
 
     def changed(self) -> list[tuple[Digest, Consent]]:
-        """Computations that waited for a person, and do so no more."""
+        """Returns the decisions about computations that no longer wait for approval."""
         with self._lock:
             waiting = [(c, asked_at) for c, asked_at, said in self._said.values() if isinstance(said, Awaiting)]
             now = [(computation.digest, self._decided(computation, asked_at)) for computation, asked_at in waiting]
@@ -157,7 +157,7 @@ class Consents:
 
     @property
     def waiting(self) -> bool:
-        """Whether something waits for a person."""
+        """Whether a computation waits for approval."""
         with self._lock:
             return any(isinstance(said, Awaiting) for *_, said in self._said.values())
 
@@ -178,7 +178,7 @@ class Consents:
         return said
 
     def _asked_at(self, digest: Digest) -> float:
-        """When this job first asked: before a restart too."""
+        """Returns the time of this job's first request, which may be before a restart."""
         pending = self._pending.get(digest)
         return pending.since if pending and pending.job_uid == self._invitation.job_uid else self._clock()
 
@@ -218,7 +218,7 @@ class Consents:
 
 
 def message_of(digest: Digest, said: Consent, now: float) -> pb.ShardConsent:
-    """What the coordinator is told."""
+    """Returns the message for the coordinator."""
     told = pb.ShardConsent(shard=bytes.fromhex(digest))
     if isinstance(said, Allowed):
         told.approved.SetInParent()

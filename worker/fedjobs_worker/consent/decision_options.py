@@ -1,4 +1,4 @@
-"""Options of a worker's command line about its decisions: where they are recorded, and where people have their say."""
+"""The worker's command line options for the audit log and for approvals."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from fedjobs_worker.silo_files import SiloFile
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options."""
-    parser.add_argument("--audit", type=Path, required=True, metavar="FILE", help="the silo's record of its decisions")
-    parser.add_argument("--tell-audit", action="store_true", help="also print it, for who collects it from the log")
+    """Adds the options."""
+    parser.add_argument("--audit", type=Path, required=True, metavar="FILE", help="the silo's audit log")
+    parser.add_argument("--tell-audit", action="store_true", help="also print the audit log to standard output")
     parser.add_argument(
-        "--used", type=Path, metavar="FILE", help="what other audit logs of the silo say that jobs have taken, JSON"
+        "--used", type=Path, metavar="FILE", help="JSON file with the usage that the silo's other audit logs record"
     )
-    parser.add_argument("--approvals", type=Path, metavar="DIR", help="what people of the silo said to computations")
-    parser.add_argument("--pending", type=Path, metavar="DIR", help="where to put computations that wait for people")
+    parser.add_argument("--approvals", type=Path, metavar="DIR", help="folder with decisions about computations")
+    parser.add_argument("--pending", type=Path, metavar="DIR", help="folder for computations that wait for approval")
 
 
 def made(options: argparse.Namespace, silo: SiloFile, invitation: Invitation) -> tuple[Audit, Ledger, Consents]:
-    """What the options ask for."""
+    """Creates the objects that the options describe."""
     audit = Audit(options.audit, silo.silo, invitation.job_uid, tell=options.tell_audit)
     ledger = Ledger(options.audit, options.used)
     consents = Consents(silo, invitation, audit, ApprovalFolder(options.approvals), PendingFolder(options.pending))

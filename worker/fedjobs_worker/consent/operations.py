@@ -1,34 +1,34 @@
-"""The TensorFlow operations that a shard may use in a silo, unless the silo says otherwise.
+"""The TensorFlow operations that a shard may use in a silo by default.
 
-An allow-list: what is not named here is refused, so an operation that a later TensorFlow adds is refused until
-somebody has looked at it. It is what the graphs of TFF's learning and analytics need: they compute on values that were
-given to them.
+This is an allow list: every other operation is refused. An operation that a later TensorFlow adds is refused until it
+is reviewed. The list has what the graphs of TFF's learning and analytics need, which compute on the values passed to
+them.
 
-Not here, and why:
+These operations are not in the list:
 
-- what touches files: ReadFile, WriteFile, SaveV2, RestoreV2, TextLineDataset, TFRecordDataset, MatchingFiles,
-  SnapshotDataset, CacheDatasetV2 (its file name is a value, so an empty one cannot be told from a path), ImmutableConst
-  (maps a file), DecodeProtoV2 (reads descriptors from a path), InitializeTableFromTextFileV2;
-- what talks to others: Send, Recv, RemoteCall, Rpc*, DataServiceDataset*, Collective*, Nccl*, TPU and XLA transfers;
+- file access: ReadFile, WriteFile, SaveV2, RestoreV2, TextLineDataset, TFRecordDataset, MatchingFiles, SnapshotDataset,
+  CacheDatasetV2 (its file name is a tensor, so a check cannot tell whether it is empty), ImmutableConst (maps a file),
+  DecodeProtoV2 (reads descriptors from a path), InitializeTableFromTextFileV2;
+- communication: Send, Recv, RemoteCall, Rpc*, DataServiceDataset*, Collective*, Nccl*, TPU and XLA transfers;
 - Python: PyFunc, EagerPyFunc, GeneratorDataset;
-- what prints, debugs or tells about the host: Print, PrintV2, Debug*, *Summary*, DeviceIndex;
-- what keeps state by name beside variables and tables: queues, stages, barriers, session handles, serialized iterators;
+- printing, debugging and information about the host: Print, PrintV2, Debug*, *Summary*, DeviceIndex;
+- named state other than variables and tables: queues, stages, barriers, session handles, serialized iterators;
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
-- reference variables and other operations that TensorFlow 2 does not write.
+- reference variables and other operations that TensorFlow 2 does not create.
 
-Assert and CheckNumerics are allowed although their messages can hold values: a silo reports the kind and the place of a
-failure, and keeps the text for its own log (`fedjobs_worker.runner.runs`).
+Assert and CheckNumerics are allowed although their messages can contain values. A silo only reports the kind and the
+location of a failure, and keeps the text in its own log (`fedjobs_worker.runner.runs`).
 """
 
 from __future__ import annotations
 
-# Values that are there already, and the passing on of values.
+# Constants and pass-through of values.
 _STRUCTURE = """
 Const Identity IdentityN NoOp Placeholder PlaceholderV2 PlaceholderWithDefault StopGradient PreventGradient
 ControlTrigger EnsureShape FakeParam Empty DeepCopy Bitcast Cast CheckNumerics CheckNumericsV2 Assert
 """
 
-# Branches, loops and calls of the graph's own functions. Switch to LoopCond are what they are lowered to.
+# Branches, loops and calls of the graph's functions. TensorFlow lowers them to Switch, Merge, ... LoopCond.
 _CONTROL_FLOW = """
 If StatelessIf Case StatelessCase While StatelessWhile For PartitionedCall StatefulPartitionedCall SymbolicGradient
 Switch Merge Enter Exit NextIteration LoopCond ToBool
@@ -89,14 +89,14 @@ MaxPoolWithArgmax Relu Relu6 Relu6Grad ReluGrad Selu SeluGrad Softmax SoftmaxCro
 SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
 """
 
-# Geometry and colours of image tensors; no decoders.
+# Geometry and colours of image tensors, without decoders.
 _IMAGES = """
 AdjustContrastv2 AdjustHue AdjustSaturation CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage
 ExtractImagePatches HSVToRGB ImageProjectiveTransformV3 RGBToHSV ResizeArea ResizeBicubic ResizeBicubicGrad
 ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad
 """
 
-# Rounding to few bits, as compressed aggregation does.
+# Quantization, for compressed aggregation.
 _QUANTIZATION = """
 Dequantize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars
 FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannel FakeQuantWithMinMaxVarsPerChannelGradient
@@ -116,7 +116,7 @@ SparseTensorDenseMatMul SparseToDense SparseToSparseSetOperation DenseToSparseSe
 SparseCountSparseOutput
 """
 
-# Variables live in the runner's memory and end with it.
+# Variables, which exist only in the runner's memory.
 _VARIABLES = """
 AssignAddVariableOp AssignSubVariableOp AssignVariableOp DestroyResourceOp DisableCopyOnRead ReadVariableOp
 ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterDiv ResourceScatterMax ResourceScatterMin
@@ -125,7 +125,7 @@ ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate ResourceStrided
 VarIsInitializedOp VariableShape
 """
 
-# Steps of optimizers.
+# Optimizer steps.
 _OPTIMIZERS = """
 ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAdagradV2
 ResourceApplyAdam ResourceApplyAdamWithAmsgrad ResourceApplyAddSign ResourceApplyCenteredRMSProp ResourceApplyFtrl
@@ -137,7 +137,7 @@ ResourceSparseApplyMomentum ResourceSparseApplyProximalAdagrad ResourceSparseApp
 ResourceSparseApplyRMSProp
 """
 
-# Tables in memory, filled from values; the one that is filled from a file is not here.
+# Lookup tables in memory that are initialized from tensors. The one that is initialized from a file is not in the list.
 _TABLES = """
 AnonymousHashTable AnonymousMutableDenseHashTable AnonymousMutableHashTable AnonymousMutableHashTableOfTensors
 HashTableV2 InitializeTableFromDataset InitializeTableV2 LookupTableExportV2 LookupTableFindV2 LookupTableImportV2
@@ -145,7 +145,7 @@ LookupTableInsertV2 LookupTableRemoveV2 LookupTableSizeV2 MutableDenseHashTableV
 MutableHashTableV2
 """
 
-# Lists of tensors, as loops use them.
+# Lists of tensors, for loops.
 _LISTS = """
 EmptyTensorList TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayGradV3 TensorArrayGradWithShape
 TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3
@@ -156,7 +156,7 @@ TensorListSplit TensorListStack EmptyTensorMap TensorMapErase TensorMapHasKey Te
 TensorMapSize TensorMapStackKeys
 """
 
-# Datasets made of values in memory and transformed by the graph's own functions.
+# Datasets that are created from tensors and transformed by the graph's functions.
 _DATASETS = """
 AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset DatasetCardinality DatasetToSingleElement
 DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FinalizeDataset FlatMapDataset GetElementAtIndex
@@ -170,14 +170,14 @@ ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorS
 TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset WindowOp ZipDataset
 """
 
-# Going through a dataset in a loop. Iterators that can be named from another graph are not here.
+# Dataset iterators. Iterators that another graph can refer to are not in the list.
 _ITERATORS = """
 AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 DeleteIterator IteratorGetNext IteratorGetNextAsOptional
 IteratorGetNextSync IteratorV2 MakeIterator OneShotIterator OptionalFromValue OptionalGetValue OptionalHasValue
 OptionalNone DummyIterationCounter
 """
 
-# Random numbers, with and without a seed of their own. TFF's compression draws its seeds from the clock.
+# Random numbers, with and without a seed. Timestamp is here because TFF's compression takes its seeds from the clock.
 _RANDOM = """
 AnonymousRandomSeedGenerator AnonymousSeedGenerator DeleteRandomSeedGenerator DeleteSeedGenerator DummySeedGenerator
 Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomGamma RandomGammaGrad RandomIndexShuffle
@@ -192,7 +192,7 @@ StatelessTruncatedNormal StatelessTruncatedNormalV2 Timestamp TruncatedNormal Un
 LogUniformCandidateSampler
 """
 
-# Strings: vocabularies, n-grams, hashes, as analytics and text models need them.
+# Strings: vocabularies, n-grams and hashes, for analytics and text models.
 _STRINGS = """
 AsString DecodeBase64 DecodePaddedRaw DecodeRaw EditDistance EncodeBase64 Fingerprint ReduceJoin RegexFullMatch
 RegexReplace StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams

@@ -1,6 +1,6 @@
-"""Computations that wait for a person's word: one file for each digest, in a folder, with what the person has to know.
+"""Computations that wait for approval, in a folder with one file for each digest.
 
-python -m fedjobs_worker.consent.pending [--dir DIR]    prints all as a JSON list
+python -m fedjobs_worker.consent.pending [--dir DIR]    print them as a JSON list
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pydantic import ValidationError
 from fedjobs_worker import logs
 
 FOLDER = Path("/state/pending")
-"""Where it is in the session's container on a cluster."""
+"""The path of the folder in the session container on a cluster."""
 _LOG = structlog.get_logger()
 
 
 class Pending(Model):
-    """A computation that waits."""
+    """A computation that waits for approval."""
 
     digest: str
     silo: str
@@ -32,43 +32,43 @@ class Pending(Model):
     job_name: str
     requested_by: str | None = None
     label: str = ""
-    """What the coordinator calls it."""
+    """The coordinator's name for the computation."""
     since: float
     """Seconds since 1970."""
     until: float
-    """When it is refused if nobody has said anything."""
+    """The deadline in seconds since 1970. After that, the computation is refused."""
     explanation: str
-    """What it does, as `fedjobs explain` says it."""
+    """What the computation does, in the words of `fedjobs explain`."""
 
 
 class PendingFolder:
-    """The folder, made when something waits.
+    """The folder, which is created when needed.
 
     Args:
-        path: None: nothing is written down.
+        path: The path of the folder, or None to store nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def get(self, digest: Digest) -> Pending | None:
-        """What waits under a digest; None: nothing, or nothing that can be read."""
+        """Returns the pending computation with this digest, or None if there is none or it cannot be read."""
         return None if self._path is None else _read(self._path / f"{digest}.json")
 
     def put(self, pending: Pending) -> None:
-        """Notes what waits."""
+        """Adds a pending computation."""
         if self._path is not None:
             self._path.mkdir(parents=True, exist_ok=True)
             content = pending.model_dump_json(by_alias=True, indent=1).encode()
             write_atomically(self._path / f"{pending.digest}.json", content, durable=True)
 
     def remove(self, digest: Digest) -> None:
-        """It does not wait any more."""
+        """Removes a computation that no longer waits."""
         if self._path is not None:
             (self._path / f"{digest}.json").unlink(missing_ok=True)
 
     def all(self) -> list[Pending]:
-        """All that wait, the oldest first."""
+        """Returns all pending computations, oldest first."""
         files = sorted(self._path.glob("*.json")) if self._path is not None and self._path.is_dir() else []
         return sorted(filter(None, map(_read, files)), key=lambda pending: pending.since)
 
@@ -79,14 +79,14 @@ def _read(path: Path) -> Pending | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        _LOG.warning("what waits cannot be read", file=str(path), error=str(error))
+        _LOG.warning("cannot read a pending computation", file=str(path), error=str(error))
         return None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints what waits."""
+    """Prints the pending computations."""
     command = "python -m fedjobs_worker.consent.pending"
-    parser = argparse.ArgumentParser(command, description="What waits for a person's word.")
+    parser = argparse.ArgumentParser(command, description="Print the computations that wait for approval.")
     parser.add_argument("--dir", type=Path, default=FOLDER, help=f"the worker's --pending (default: {FOLDER})")
     logs.configure(debug=False)
     folder = PendingFolder(parser.parse_args(arguments).dir)

@@ -1,7 +1,7 @@
-"""What a silo allows, and the decisions that follow from it.
+"""Pure functions that evaluate a silo's policy.
 
-Pure functions of plain values: what is asked goes in, Allowed or Refused comes out. A refusal names the rule of the
-silo's file that said no, and its message is shown to the person who runs the job.
+Each function takes a request and returns Allowed or Refused. A refusal has the rule of the silo file that was violated,
+and a message for the user who runs the job.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 from fedjobs_worker.policy_files import Policy
 
-_NAMED = 8  # refused operations that a message lists
+_NAMED = 8  # maximum number of refused operations in a message
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """The silo takes part."""
+    """The silo's policy allows the request."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The silo's policy said no.
+    """The silo's policy refuses the request.
 
     Attributes:
-        rule: The field of the silo's file that decided, such as `policy.computations.operations`.
-        message: What was asked and what is allowed, with a remedy.
+        rule: The field of the silo file that decided, such as `policy.computations.operations`.
+        message: What was requested and what is allowed, with a remedy.
     """
 
     rule: str
@@ -40,13 +40,13 @@ Decision = Allowed | Refused
 
 
 def on_invitation(policy: Policy, silo: str, offered: Collection[str], invitation: Invitation) -> Decision:
-    """Whether to take part in a job at all, by what its invitation says.
+    """Decides whether to take part in a job, from its invitation.
 
     Args:
-        policy: The silo's.
-        silo: Its name, for messages.
-        offered: Names of the datasets that the silo has.
-        invitation: Who asks, from where, for which data, and what the coordinator says of itself.
+        policy: The silo's policy.
+        silo: The silo's name, for messages.
+        offered: The names of the silo's datasets.
+        invitation: The requester, the namespace, the datasets, and what the coordinator asserts about the job.
     """
     decisions = (
         _on_requester(policy, silo, invitation.requested_by),
@@ -65,7 +65,7 @@ def _on_requester(policy: Policy, silo: str, requested_by: str | None) -> Decisi
     who = f"'{requested_by}'" if requested_by else "nobody (requestedBy is not set)"
     return Refused(
         "policy.requesters",
-        f"The job is requested by {who}; silo {silo} takes part only in jobs of {', '.join(policy.requesters)}.",
+        f"The job is requested by {who}, but silo {silo} only takes part in jobs of {', '.join(policy.requesters)}.",
     )
 
 
@@ -75,7 +75,7 @@ def _on_namespace(policy: Policy, silo: str, namespace: str) -> Decision:
     where = f"namespace '{namespace}'" if namespace else "no namespace"
     return Refused(
         "policy.namespaces",
-        f"The job is of {where}; silo {silo} takes part only in jobs of {', '.join(policy.namespaces)}.",
+        f"The job is in {where}, but silo {silo} only takes part in jobs of {', '.join(policy.namespaces)}.",
     )
 
 
@@ -84,7 +84,7 @@ def _on_rounds(policy: Policy, silo: str, rounds: int | None) -> Decision:
     if most is None or rounds is None or rounds <= most:
         return Allowed()
     return Refused(
-        "policy.limits.roundsPerJob", f"The job has {rounds} rounds; silo {silo} does {most} at most for one job."
+        "policy.limits.roundsPerJob", f"The job has {rounds} rounds, but silo {silo} allows at most {most} for one job."
     )
 
 
@@ -93,8 +93,8 @@ def _on_cohort(policy: Policy, silo: str, least: int) -> Decision:
         return Allowed()
     return Refused(
         "policy.minCohortSize",
-        f"A round of this job may have {least} silos; silo {silo} takes part where there are at least "
-        f"{policy.min_cohort_size}. Raise spec.cohort.minSilos.",
+        f"A round of this job may have {least} silos, but silo {silo} requires at least {policy.min_cohort_size}. "
+        "Raise spec.cohort.minSilos.",
     )
 
 
@@ -114,22 +114,22 @@ def _on_assertions(policy: Policy, silo: str, invitation: Invitation) -> Decisio
         ),
     ):
         if required and not given:
-            return Refused(rule, f"Silo {silo} takes part only in jobs with {what}, and this one is without.")
+            return Refused(rule, f"Silo {silo} only takes part in jobs with {what}, which this job does not have.")
     return Allowed()
 
 
 def on_dataset(policy: Policy, silo: str, offered: Collection[str], dataset: str) -> Decision:
-    """Whether a dataset may be used."""
+    """Decides whether a dataset may be used."""
     permitted = [name for name in offered if policy.datasets is None or name in policy.datasets]
     if dataset in permitted:
         return Allowed()
     rule = "policy.datasets" if dataset in offered else "datasets"
-    known = f"; it offers {', '.join(permitted) or 'none'}" if policy.share_dataset_names else ""
-    return Refused(rule, f"Silo {silo} does not offer a dataset '{dataset}'{known}.")
+    known = f" It offers: {', '.join(permitted) or 'none'}." if policy.share_dataset_names else ""
+    return Refused(rule, f"Silo {silo} does not offer the dataset '{dataset}'.{known}")
 
 
 def on_operations(policy: Policy, silo: str, operations: Collection[str]) -> Decision:
-    """Whether a computation may run, judged by the TensorFlow operations in its graphs."""
+    """Decides whether a computation may run, from the TensorFlow operations in its graphs."""
     changes = policy.computations.operations
     refused = sorted(set(operations) - ((ALLOWED_OPERATIONS | set(changes.allow)) - set(changes.deny)))
     if not refused:
@@ -143,23 +143,26 @@ def on_operations(policy: Policy, silo: str, operations: Collection[str]) -> Dec
 
 
 def on_digest(policy: Policy, silo: str, digest: Digest) -> Decision:
-    """Whether a computation of this digest may run without a person's approval."""
+    """Decides whether a computation with this digest may run without approval."""
     computations = policy.computations
     if computations.digests is None or digest in computations.digests:
         return Allowed()
     return Refused(
         "policy.computations.digests",
-        f"Silo {silo} runs only computations whose digests it names, and {digest} is not among them. "
-        "Ask the silo to look at it, and to name it in policy.computations.digests.",
+        f"Silo {silo} only runs the computations that its policy lists, and {digest} is not in the list. "
+        "Ask the silo's administrator to review it and to add it to policy.computations.digests.",
     )
 
 
 def on_clients(policy: Policy, silo: str, clients: int) -> Decision:
-    """Whether an accumulator over so many local clients may leave the silo. None at all tell nothing."""
+    """Decides whether an accumulator over this number of local clients may leave the silo.
+
+    An accumulator over no clients reveals nothing, so it is always allowed.
+    """
     if clients == 0 or clients >= policy.min_clients:
         return Allowed()
     return Refused(
         "policy.minClients",
-        f"Silo {silo} has {clients} local clients in this round and sends nothing made of fewer than "
-        f"{policy.min_clients}.",
+        f"Silo {silo} has {clients} local clients in this round, and its policy requires at least "
+        f"{policy.min_clients} in an accumulator.",
     )

@@ -1,4 +1,4 @@
-"""A computation in words, for the person who decides: what comes down, what it reads and runs, what goes up."""
+"""Explains a computation to the administrator who approves it: what the silo receives, reads, runs and sends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.policy_files import Policy
 
-_NAMED = 12  # leaves of one kind that are listed
+_NAMED = 12  # maximum number of leaves in a section
 _WIDTH = 100
-_LONGEST = 400  # characters of a line
+_LONGEST = 400  # maximum number of characters in a line
 _BYTES = {"float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float32": 4, "int32": 4, "uint32": 4, "float64": 8,
           "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16, "bool": 1, "int8": 1, "uint8": 1}  # fmt: skip
 
@@ -26,60 +26,60 @@ def explain(
     datasets: Collection[str] = (),
     policy: Policy | None = None,
 ) -> str:
-    """Several lines of text.
+    """Returns the explanation as several lines of text.
 
     Args:
-        digest: Of the shard, which is what is approved.
+        digest: The digest of the shard, by which it is approved.
         shard: The computation.
-        operations: All TensorFlow operations in it.
-        label: What the coordinator calls it.
-        datasets: Which of the silo's data it is asked to read.
-        policy: Also says what this policy enforces, and what it has to believe.
+        operations: All TensorFlow operations in the computation.
+        label: The coordinator's name for the computation.
+        datasets: The names of the datasets that the computation reads.
+        policy: If given, the text also says what the silo enforces and what it takes on trust.
     """
     lines = [f"computation {digest}" + (f" ({label})" if label else "")]
-    lines += _section("comes down", _leaves(shard.broadcasts), _size(shard.broadcasts))
+    lines += _section("receives", _leaves(shard.broadcasts), _size(shard.broadcasts))
     lines += _section(f"reads {', '.join(datasets)}".strip(), _leaves(shard.client_inputs), "for each local client")
     lines += _section("runs", _wrapped(sorted(operations)), f"{len(operations)} kinds of TensorFlow operations")
     lines += _section(
-        "goes up", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
+        "sends", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
     )
     if policy is not None:
         lines += _section("enforced by the silo", enforced(policy), "")
-        lines += _section("believed of the coordinator", believed(policy), "")
-    # Names in a shard are what its author wrote: they cannot end a line, or command a terminal.
+        lines += _section("taken on trust from the coordinator", believed(policy), "")
+    # The author of a shard chooses the names in it. They must not add lines or control the terminal.
     return "".join(f"{_printable(line)[:_LONGEST]}\n" for line in lines)
 
 
 def enforced(policy: Policy) -> list[str]:
-    """What the silo itself sees to, in words."""
+    """Returns what the silo itself enforces, as sentences."""
     limits, computations = policy.limits, policy.computations
     said = [
         policy.requesters is not None and f"requested by {_one_of(policy.requesters)}",
         policy.namespaces is not None and f"from namespace {_one_of(policy.namespaces)}",
         policy.datasets is not None and f"datasets: {', '.join(policy.datasets) or 'none'}",
-        "operations: those of the default list"
+        "operations: the default list"
         + (f", and {', '.join(computations.operations.allow)}" if computations.operations.allow else "")
         + (f", without {', '.join(computations.operations.deny)}" if computations.operations.deny else ""),
         computations.digests is not None and f"computations: {len(computations.digests)} digests",
-        computations.approval == "Manual" and "computations: approved by a person, digest by digest",
+        computations.approval == "Manual" and "computations: each digest needs approval",
         limits.rounds_per_job is not None and f"at most {limits.rounds_per_job} runs of a computation for one job",
-        limits.upload_bytes_per_job is not None and f"at most {limits.upload_bytes_per_job} bytes up for one job",
-        limits.upload_bytes_per_day is not None and f"at most {limits.upload_bytes_per_day} bytes up in a day",
-        limits.jobs_per_day is not None and f"at most {limits.jobs_per_day} new jobs in a day",
-        f"at least {_count(policy.min_clients, 'local client')} in what goes up"
-        + (": it may be one client's own value" if policy.min_clients == 1 else ""),
+        limits.upload_bytes_per_job is not None and f"at most {limits.upload_bytes_per_job} bytes sent for one job",
+        limits.upload_bytes_per_day is not None and f"at most {limits.upload_bytes_per_day} bytes sent per day",
+        limits.jobs_per_day is not None and f"at most {limits.jobs_per_day} new jobs per day",
+        f"at least {_count(policy.min_clients, 'local client')} in each accumulator"
+        + (", so it may be the value of a single client" if policy.min_clients == 1 else ""),
     ]
     return [text for text in said if text]
 
 
 def believed(policy: Policy) -> list[str]:
-    """What the coordinator says and the silo cannot check, in words."""
+    """Returns what the coordinator asserts and the silo cannot check, as sentences."""
     said = [
         policy.min_cohort_size > 1 and f"at least {policy.min_cohort_size} silos in a round",
-        policy.require_differential_privacy and "differential privacy: noise is added to what is aggregated",
-        policy.require_secure_aggregation and "secure aggregation: the coordinator sees sums alone",
+        policy.require_differential_privacy and "differential privacy: the coordinator adds noise to aggregates",
+        policy.require_secure_aggregation and "secure aggregation: the coordinator only sees sums",
     ]
-    return [text for text in said if text] or ["nothing: this policy asks for nothing that it cannot check"]
+    return [text for text in said if text] or ["nothing: the silo can check all rules of this policy"]
 
 
 def _section(title: str, lines: Sequence[str], summary: str) -> list[str]:
@@ -106,7 +106,7 @@ def _tensor(tensor: shard_pb2.Tensor) -> str:
 
 
 def _size(leaves: Iterable[shard_pb2.Leaf]) -> str:
-    """Bytes of the leaves, as far as their types tell."""
+    """Returns the size of the leaves, as far as their types determine it."""
     sizes = [_bytes(leaf) for leaf in leaves]
     known = sum(size for size in sizes if size is not None)
     return f"{'more than ' if None in sizes else ''}{known} bytes"

@@ -1,4 +1,4 @@
-"""What jobs have taken of a silo so far, counted from its audit log: so it survives whatever its worker does not."""
+"""Counts what jobs have used of a silo from its audit log, so that the counts survive restarts of workers."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ _LOG = structlog.get_logger()
 
 
 class JobUsage(Model, frozen=False):
-    """What one job has taken."""
+    """The usage of one job."""
 
     begun: str = ""
     """The day (UTC) on which the silo first took part."""
     undecided: bool = False
-    """It has a worker that has not decided yet whether the silo takes part."""
+    """Whether the job has a worker that has not decided yet whether the silo takes part."""
     runs: dict[str, int] = Field(default_factory=dict)
-    """How often each shard was run, by its digest."""
+    """The number of runs of each shard, by digest."""
     last_work: str = ""
-    """All that the last work item asked for, as a digest (`work_items.asked_by`)."""
+    """The digest of the last work item (`work_items.asked_by`)."""
     bytes_up: dict[str, int] = Field(default_factory=dict)
-    """Bytes of accumulators by day (UTC)."""
+    """The bytes of accumulators that were sent, by day (UTC)."""
     until: float = 0.0
-    """Seconds since 1970 of the last entry that was counted."""
+    """The time of the last counted entry, in seconds since 1970."""
 
 
 class Usage(Model, frozen=False):
-    """What all jobs have taken."""
+    """The usage of all jobs."""
 
     jobs: dict[str, JobUsage] = Field(default_factory=dict)
 
     def of(self, job: str) -> JobUsage:
-        """What a job has taken."""
+        """Returns the usage of a job."""
         return self.jobs.get(job, JobUsage())
 
     def bytes_up(self, day: str) -> int:
-        """What all jobs have sent in a day."""
+        """Returns the bytes that all jobs have sent on a day."""
         return sum(job.bytes_up.get(day, 0) for job in self.jobs.values())
 
     def begun(self, day: str) -> set[str]:
-        """The jobs that the silo began to take part in, and those that it may begin with any moment."""
+        """Returns the jobs that the silo started to take part in on a day, and those that are undecided."""
         return {uid for uid, job in self.jobs.items() if job.begun == day or job.undecided}
 
     def about(self, job: str, day: str) -> Usage:
-        """What matters for one job on one day."""
+        """Returns the part that is relevant for a job on a day."""
         others = {
             uid: used.model_copy(
                 update={"runs": {}, "bytes_up": {day: used.bytes_up[day]} if day in used.bytes_up else {}}
@@ -61,7 +61,7 @@ class Usage(Model, frozen=False):
         return Usage(jobs=others | ({job: self.jobs[job]} if job in self.jobs else {}))
 
     def count(self, entry: Mapping[str, Any]) -> None:
-        """Adds an entry of an audit log."""
+        """Counts an entry of an audit log."""
         uid, at = entry.get("job"), entry.get("time")
         if not isinstance(uid, str) or not isinstance(at, int | float):
             return
@@ -76,8 +76,8 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
     if subject == "invitation":
         job.begun = job.begun or day
     elif subject == "work":
-        asked = str(entry.get("asked") or entry.get("work"))  # older entries have the work's identity alone
-        if asked != job.last_work:  # a worker that was killed does its work again
+        asked = str(entry.get("asked") or entry.get("work"))  # older entries only have the work's identity
+        if asked != job.last_work:  # a worker that was killed repeats its work
             shard = str(entry.get("shard"))
             job.runs[shard] = job.runs.get(shard, 0) + 1
             job.last_work = asked
@@ -86,17 +86,17 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
 
 
 def day_of(seconds: float) -> str:
-    """The day (UTC) of a time in seconds since 1970."""
+    """Returns the day (UTC) of a time in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 class Ledger:
-    """What a silo's audit log says that jobs have taken; what other processes append is seen at the next look.
+    """Reads the usage from a silo's audit log. Each call includes what other processes have appended.
 
     Args:
-        log: The audit log; it may not be there yet.
-        earlier: A `Usage` as JSON of what other logs of the silo say, where its workers have logs of their own. What
-            it has counted already is not counted again.
+        log: The path of the audit log, which may not exist yet.
+        earlier: A JSON file with the `Usage` of the silo's other audit logs, if each worker has its own log. Entries
+            that it has counted are not counted again.
     """
 
     def __init__(self, log: Path, earlier: Path | None = None) -> None:
@@ -106,13 +106,13 @@ class Ledger:
         self._counted = {uid: job.until for uid, job in self._usage.jobs.items()}
 
     def usage(self) -> Usage:
-        """As it is now."""
+        """Returns the current usage."""
         if self._log.exists():
             with self._log.open("rb") as file:
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):
-                        break  # it is being written
+                        break  # the line is still being written
                     self._offset += len(line)
                     self._add(line)
         return self._usage
@@ -124,15 +124,15 @@ class Ledger:
             if at > counted:
                 self._usage.count(entry)
         except (ValueError, TypeError, AttributeError):
-            _LOG.warning("a line of the audit log cannot be read", log=str(self._log))
+            _LOG.warning("cannot read a line of the audit log", log=str(self._log))
 
 
 def _read(path: Path | None) -> Usage:
-    """What is known of other logs; where that cannot be read, nothing."""
+    """Reads the usage of other logs. Returns an empty usage if the file cannot be read."""
     if path is None or not path.exists():
         return Usage()
     try:
         return Usage.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        _LOG.error("what was used earlier cannot be read; it does not count", file=str(path), error=str(error))
+        _LOG.error("cannot read the earlier usage; it is not counted", file=str(path), error=str(error))
         return Usage()

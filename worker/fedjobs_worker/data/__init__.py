@@ -1,1 +1,1 @@
-"""A silo's data: read by a process of its own, checked against what a shard asks for."""
+"""A silo's data, which a separate process reads, and the check against a shard's types."""

@@ -1,4 +1,4 @@
-"""The session's side of loaders: datasets, read by a process of their own, once, and kept as shared memory."""
+"""The session's side of loaders. Each dataset is read once by a separate process, and kept in shared memory."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class LoadedDataset:
     """A dataset in shared memory.
 
     Attributes:
-        schema: Its components, in the order of the arrays.
-        clients: Number of clients.
-        memory: Descriptor of the framed arrays and offsets, sealed.
+        schema: The components, in the order of the arrays.
+        clients: The number of clients.
+        memory: The descriptor of the framed arrays and offsets, which is sealed.
     """
 
     schema: tuple[Component, ...]
@@ -40,12 +40,12 @@ class LoadedDataset:
 
 
 class Datasets:
-    """The silo's datasets, loaded in the background as soon as it is known that they will be wanted.
+    """The silo's datasets, which are loaded in the background as soon as they are needed.
 
     Args:
-        silo: Its name.
-        files: Descriptions, by the names of the datasets.
-        registry: Folder in which live processes note themselves.
+        silo: The silo's name.
+        files: The descriptions of the datasets, by name.
+        registry: The folder in which live processes are registered.
     """
 
     def __init__(self, silo: str, files: Mapping[str, DatasetFile], registry: Path | None) -> None:
@@ -56,18 +56,18 @@ class Datasets:
         self._loaders: set[subprocess.Popen[bytes]] = set()
 
     def prefetch(self, name: str) -> None:
-        """Starts to load a dataset that the silo has."""
+        """Starts loading a dataset of the silo."""
         if name not in self._loading:
             future: Future[LoadedDataset] = Future()
             self._loading[name] = future
-            # Not an executor: it would wait at exit for a loader that hangs.
+            # Not an executor, which would wait for a hanging loader at exit.
             threading.Thread(target=self._fulfil, args=(future, name), name=f"loads-{name}", daemon=True).start()
 
     def get(self, name: str) -> LoadedDataset:
-        """The dataset, once it is loaded. After a failure the next call tries again: somebody may have mended the data.
+        """Waits for a dataset and returns it. After a failure, the next call retries, because the data may be fixed.
 
         Raises:
-            FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, SCHEMA_MISMATCH; RUNNER_FAILED if the loader died.
+            FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, SCHEMA_MISMATCH, or RUNNER_FAILED if the loader died.
         """
         self.prefetch(name)
         try:
@@ -77,7 +77,7 @@ class Datasets:
             raise
 
     def close(self) -> None:
-        """Ends the loaders that still read: nobody waits for what they would bring."""
+        """Stops the loaders that are still running."""
         for process in list(self._loaders):
             process.kill()
             process.wait()
@@ -91,7 +91,7 @@ class Datasets:
 
     @contextlib.contextmanager
     def _noted(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Notes a loader for it, so that whoever ends the run finds it also while it imports what it needs."""
+        """Registers a loader, so that it is found when the run is stopped while the loader still imports modules."""
         self._loaders.add(process)
         if self._registry is not None:
             processes.register(self._registry, "loader", self._silo, process.pid)
@@ -111,7 +111,7 @@ def _load(silo: str, description: DatasetFile, noted: _Noted) -> LoadedDataset:
     with ours, theirs:
         command = [sys.executable, "-m", "fedjobs_worker.data.loader"]
         command += ["--channel", str(theirs.fileno()), "--silo", silo]
-        # The kernel ends the loader with the thread that started it: this one, which waits for it.
+        # The kernel kills the loader when the thread that started it ends. This thread waits for it.
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         channel = Channel(ours)
@@ -124,7 +124,7 @@ def _load(silo: str, description: DatasetFile, noted: _Noted) -> LoadedDataset:
                 raise FedjobsError(
                     ErrorCode.RUNNER_FAILED,
                     f"The loader of silo {silo} died with status {status}.",
-                    "Look for the reason in the silo's log (not enough memory, for one).",
+                    "See the silo's log for the reason, such as a lack of memory.",
                 ) from error
             process.wait()
     reply = LOADER_REPLIES.validate_json(answer)

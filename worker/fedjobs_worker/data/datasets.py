@@ -1,7 +1,7 @@
-"""A silo's dataset: columns of its files, put together into the components of examples, sorted by client.
+"""Loads a silo's dataset: combines columns of its files into components of examples, and sorts them by client.
 
-An example has the components `x` (or `x/<feature>`) and, with a label, `y`: the structure that TFF's learning
-algorithms take, flattened in the order of its sorted keys.
+An example has the components `x` (or `x/<feature>`) and, with a label, `y`. This is the structure that TFF's learning
+algorithms expect, flattened in the order of its sorted keys.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Dataset:
     """All examples of a silo.
 
     Attributes:
-        schema: Components in the order of `arrays`.
-        arrays: First dimension the examples; those of one client lie together.
-        offsets: int64 [clients + 1]; client i has the examples from offsets[i] up to offsets[i + 1].
+        schema: The components in the order of `arrays`.
+        arrays: The first dimension is the examples. The examples of one client are contiguous.
+        offsets: int64 [clients + 1]. Client i has the examples offsets[i]:offsets[i + 1].
     """
 
     schema: tuple[Component, ...]
@@ -37,10 +37,10 @@ class Dataset:
 
 
 def load(description: DatasetFile) -> Dataset:
-    """Reads a dataset as the silo's file describes it.
+    """Reads a dataset as the silo file describes it.
 
-    Clients are in the order of their ids as texts, the examples of one in the order of the files. An empty client id
-    is a client like any other.
+    Clients are sorted by their IDs as strings, and the examples of a client are in the order of the files. An empty
+    client ID is a valid ID.
 
     Raises:
         FedjobsError: DATA_NOT_FOUND, DATA_MALFORMED, SCHEMA_MISMATCH.
@@ -99,14 +99,14 @@ def _check_shape(file: str, request: ColumnRequest, array: Array, first: Array, 
     if array.shape[1:] != first.shape[1:] or len(array) != rows:
         raise FedjobsError(
             ErrorCode.DATA_MALFORMED,
-            f"{file}, column '{request.name}' has the shape {list(array.shape)}; "
-            f"{[rows, *first.shape[1:]]} is expected from the other columns and files.",
+            f"{file}, column '{request.name}' has the shape {list(array.shape)}, "
+            f"but the other columns and files require {[rows, *first.shape[1:]]}.",
             "Write all rows with the same shape.",
         )
 
 
 def _joined(spec: FeatureSpec, columns: Columns) -> Array:
-    """One feature, first dimension the rows."""
+    """Returns the array of a feature. Its first dimension is the rows."""
     parts = [columns[ColumnRequest(name, spec.dtype)] for name in _columns(spec)]
     rows = len(parts[0])
     if spec.column is None and not (len(parts) == 1 and parts[0].ndim > 1):
@@ -122,9 +122,9 @@ def _joined(spec: FeatureSpec, columns: Columns) -> Array:
     if int(np.prod(spec.shape)) != _width(joined):
         raise FedjobsError(
             ErrorCode.SCHEMA_MISMATCH,
-            f"the feature of {', '.join(_columns(spec))} has {_width(joined)} values in each row, its shape "
-            f"{list(spec.shape)} asks for {int(np.prod(spec.shape))}.",
-            "Correct the shape in the silo's file.",
+            f"the feature of {', '.join(_columns(spec))} has {_width(joined)} values in each row, but its shape "
+            f"{list(spec.shape)} requires {int(np.prod(spec.shape))}.",
+            "Correct the shape in the silo file.",
         )
     return joined.reshape(rows, *spec.shape)
 
@@ -134,7 +134,7 @@ def _width(array: Array) -> int:
 
 
 def _by_client(ids: Array) -> tuple[Array, Array]:
-    """Order of the rows by client, and the clients' offsets in it."""
+    """Returns the order of the rows by client, and the clients' offsets."""
     _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])

@@ -1,10 +1,10 @@
-"""The loader: reads one dataset, hands it over, and ends.
+"""The loader: reads one dataset, sends it to the session, and exits.
 
-A process of its own, so that what reads files (and has the data's credentials) has nothing of the job's.
+It is a separate process, so that the process with access to files and credentials of the data has nothing of the job.
 
     python -m fedjobs_worker.data.loader --channel FD
 
-The request is the dataset's description in the silo's file; the reply its schema, with the data in shared memory.
+The request is the dataset's description in the silo file. The reply is the schema, with the data in shared memory.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fedjobs_worker.data import datasets
 from fedjobs_worker.data.loader_messages import ComponentSchema, Loaded
 from fedjobs_worker.silo_files import DatasetFile
 
-_LONGEST_TEXT = 8000  # characters of a message
+_LONGEST_TEXT = 8000  # maximum number of characters of a message
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Answers one request."""
     kernel_calls.die_with_parent()
     parser = argparse.ArgumentParser("python -m fedjobs_worker.data.loader", description=__doc__)
-    parser.add_argument("--channel", type=int, required=True, help="descriptor of the session's end")
+    parser.add_argument("--channel", type=int, required=True, help="file descriptor of the channel to the session")
     parser.add_argument("--silo", required=True)
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
@@ -54,7 +54,7 @@ def _load(description: DatasetFile) -> tuple[Loaded | Failed, list[int]]:
     except FedjobsError as error:
         return Failed(code=error.code.label, message=error.public[:_LONGEST_TEXT]), []
     memory = shared_memory.create("dataset")
-    # The offsets come last: the first array starts at an aligned address then.
+    # The offsets come last, so that the first array starts at an aligned address.
     shared_memory.write(memory, frame([*dataset.arrays, dataset.offsets]).buffers())
     shared_memory.seal(memory)
     schema = [ComponentSchema(name=c.name, dtype=c.dtype, shape=c.shape) for c in dataset.schema]
@@ -64,5 +64,5 @@ def _load(description: DatasetFile) -> tuple[Loaded | Failed, list[int]]:
 if __name__ == "__main__":
     status = main()
     sys.stderr.flush()
-    # Not by the interpreter's own end: threads of pyarrow that are still starting then would abort the process.
+    # os._exit, because threads of pyarrow that are still starting abort the process at a normal exit.
     os._exit(status)

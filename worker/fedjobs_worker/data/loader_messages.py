@@ -1,4 +1,4 @@
-"""What a loader answers to the session."""
+"""The replies of a loader to the session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ComponentSchema(BaseModel):
 
 
 class Loaded(BaseModel):
-    """The data are in the message's descriptor: a framed value of the components' arrays and, last, the offsets."""
+    """The data are in the message's descriptor: a framed value of the components' arrays, followed by the offsets."""
 
     reply: Literal["loaded"] = "loaded"
     schema_: list[ComponentSchema]

@@ -1,4 +1,4 @@
-"""Whether a dataset is what a shard asks for, found out before anything runs."""
+"""Checks that a dataset has the types that a shard expects, before the shard runs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from fedjobs_worker.data.schemas import Component
 
 
 def positions(silo: str, dataset: str, schema: Sequence[Component], wanted: shard_pb2.Leaf) -> list[int]:
-    """The dataset's components that a client input wants, in the order in which the graphs expect them.
+    """Returns the positions of the dataset's components that a client input needs, in the order of the graphs.
 
     Args:
-        silo: For messages.
-        dataset: Its name, for messages.
+        silo: The silo's name, for messages.
+        dataset: The dataset's name, for messages.
         schema: The dataset's components.
         wanted: The shard's client input.
 
     Raises:
-        FedjobsError: SCHEMA_MISMATCH, naming component, what is there and what is asked for.
+        FedjobsError: SCHEMA_MISMATCH. The message names the component, its type and the expected type.
     """
     if not wanted.HasField("sequence"):
         raise _misfit(
-            f"dataset '{dataset}' of silo {silo} is a sequence of examples, the computation asks for one value, "
+            f"dataset '{dataset}' of silo {silo} is a sequence of examples, but the computation expects one value, "
             f"{_tensor(wanted.tensor)}",
-            "Let the computation take a sequence.",
+            "Change the computation to take a sequence.",
         )
     by_name = {component.name: position for position, component in enumerate(schema)}
     found = []
@@ -35,8 +35,8 @@ def positions(silo: str, dataset: str, schema: Sequence[Component], wanted: shar
             there = ", ".join(f"{known.name}: {_component(known)}" for known in schema)
             asked = f"a component '{component.name}'" if component.name else "examples of one unnamed component"
             raise _misfit(
-                f"dataset '{dataset}' of silo {silo} has {there}; the computation asks for {asked}",
-                "Correct features and label in the silo's file, or the computation's type.",
+                f"dataset '{dataset}' of silo {silo} has {there}, but the computation expects {asked}",
+                "Correct the features and the label in the silo file, or the computation's type.",
             )
         position = by_name[component.name]
         _check(silo, dataset, schema[position], component.tensor)
@@ -52,13 +52,13 @@ def _check(silo: str, dataset: str, component: Component, wanted: shard_pb2.Tens
     if same_shape and wanted.dtype == component.dtype:
         return
     remedy = (
-        "Correct the features' columns in the silo's file, or the model's input."
+        "Correct the columns of the features in the silo file, or the model's input."
         if not same_shape
-        else "Correct the dtype in the silo's file, or the model's input."
+        else "Correct the dtype in the silo file, or the model's input."
     )
     raise _misfit(
-        f"dataset '{dataset}' of silo {silo} has {component.name}: {_component(component)}, the computation asks for "
-        f"{_tensor(wanted)}",
+        f"dataset '{dataset}' of silo {silo} has {component.name}: {_component(component)}, but the computation "
+        f"expects {_tensor(wanted)}",
         remedy,
     )
 

@@ -1,4 +1,4 @@
-"""What an example of a dataset consists of. Light: the session knows schemas, and never reads data."""
+"""The schema of a dataset. This module has no heavy imports, because the session needs schemas but never reads data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Component:
-    """One component of an example: its name, TensorFlow's name of its dtype, its shape (without a batch)."""
+    """A component of an example: its name, TensorFlow's name of its dtype, and its shape without a batch dimension."""
 
     name: str
     dtype: str

@@ -1,1 +1,1 @@
-"""The processes that touch TensorFlow, which have neither keys nor a network; and the session's side of them."""
+"""The processes that run TensorFlow, without keys and network access, and the session's client for them."""

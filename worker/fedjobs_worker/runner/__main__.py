@@ -5,7 +5,7 @@ import sys
 from fedjobs_worker import termination
 
 if __name__ == "__main__":
-    termination.end_at_sigterm(0)  # before the imports: see there
+    termination.end_at_sigterm(0)  # before the imports, which take seconds
     from fedjobs_worker.runner.host import main
 
     sys.exit(main())

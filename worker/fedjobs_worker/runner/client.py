@@ -1,4 +1,4 @@
-"""The session's side of a runner."""
+"""The session's client for a runner."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from fedjobs_common.ids import Digest
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError, connected
 
-_MOST_SHARDS = 16  # in one runner; a program has a handful
-_HOST_RESTART_S = 120.0  # a host that is gone is started again by who started it
+_MOST_SHARDS = 16  # in one runner; a program has only a few
+_HOST_RESTART_S = 120.0  # time for a host that crashed to be restarted
 
 
 Expected = TypeVar("Expected", messages.Ready, messages.ShardLoaded, messages.DataLoaded, messages.Ran)
 
 
 class RunnerLostError(Exception):
-    """The runner died or was shut down; what was loaded into it is gone, another can be had."""
+    """The runner died or was shut down, with everything that was loaded into it. A new runner can be started."""
 
 
 class RunnerClient:
-    """One runner, connected when it is needed, and again after it was lost.
+    """A client for one runner. It connects when needed, and connects again after the runner was lost.
 
     Args:
-        path: The runner host's socket.
-        silo: Told to the runner for its note among the live processes.
-        threads: Of its kernels; None: the host's default.
-        job: Its name, for the runner's log.
+        path: The path of the runner host's socket.
+        silo: The silo's name, under which the runner registers as a live process.
+        threads: The number of threads of TensorFlow's kernels, or None for the host's default.
+        job: The name of the job, for the runner's log.
     """
 
     def __init__(self, path: str, silo: str, threads: int | None = None, job: str = "") -> None:
@@ -43,11 +43,11 @@ class RunnerClient:
         self._datasets: set[str] = set()
 
     def connect(self) -> None:
-        """Connects, unless it is; returns once TensorFlow is there.
+        """Connects if necessary, and waits until TensorFlow is initialized.
 
         Raises:
-            FedjobsError: RUNNER_FAILED where nobody listens for long.
-            RunnerLostError: It died at once.
+            FedjobsError: RUNNER_FAILED if no host listens within 120 s.
+            RunnerLostError: The runner died during initialization.
         """
         if self._channel is not None:
             return
@@ -63,21 +63,21 @@ class RunnerClient:
             raise FedjobsError(
                 ErrorCode.RUNNER_FAILED,
                 f"No runner host listens at {self._path}: {error.strerror}.",
-                "Start it with python -m fedjobs_worker.runner.",
+                "Start one with: python -m fedjobs_worker.runner",
             ) from error
         self._operations.clear()
         self._datasets.clear()
         self._ask(self._hello, messages.Ready)
 
     def operations(self, digest: Digest, serialized: bytes) -> frozenset[str]:
-        """Hands over a shard, once, and tells all TensorFlow operations in it. Nothing of it runs.
+        """Loads a shard into the runner once, and returns all TensorFlow operations in it. Does not run the shard.
 
         Raises:
-            FedjobsError: SHARD_FAILED where it is not a shard.
+            FedjobsError: SHARD_FAILED if the bytes are not a shard.
             RunnerLostError: The runner died.
         """
         if digest not in self._operations and len(self._operations) >= _MOST_SHARDS:
-            self.close()  # TensorFlow never gives back the variables of a graph; a new runner starts without them
+            self.close()  # TensorFlow never frees the variables of a graph, so start a new runner
         self.connect()
         if digest not in self._operations:
             memory = shared_memory.create("shard")
@@ -90,11 +90,11 @@ class RunnerClient:
         return self._operations[digest]
 
     def load_data(self, dataset: str, memory: int) -> None:
-        """Hands over a dataset, once.
+        """Loads a dataset into the runner once.
 
         Args:
-            dataset: Its name.
-            memory: Descriptor of the framed arrays and offsets; stays the caller's.
+            dataset: The dataset's name.
+            memory: The descriptor of the framed arrays and offsets. The caller keeps ownership.
 
         Raises:
             RunnerLostError: The runner died.
@@ -115,13 +115,13 @@ class RunnerClient:
         return self._ask(request, messages.Ran, descriptors)
 
     def shut_down(self) -> None:
-        """Ends the runner, also in the middle of a run; may be called from another thread."""
+        """Stops the runner, even during a run. Can be called from another thread."""
         channel = self._channel
         if channel is not None:
             channel.shut_down()
 
     def close(self) -> None:
-        """Ends the runner."""
+        """Stops the runner and closes the connection."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.shut_down()
@@ -143,5 +143,5 @@ class RunnerClient:
             raise FedjobsError(code_of(reply.code), reply.message)
         if not isinstance(reply, expected):
             self.close()
-            raise RunnerLostError(f"it answered {reply.reply} where {expected.__name__} was expected")
+            raise RunnerLostError(f"the runner replied {reply.reply}, but {expected.__name__} was expected")
         return reply

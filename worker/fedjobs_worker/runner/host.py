@@ -2,9 +2,10 @@
 
     python -m fedjobs_worker.runner --listen PATH
 
-Importing TensorFlow takes 8 s of a core, forking a process that has imported it some milliseconds. The socket is there
-before the import, so that sessions connect at once and wait. Nothing of TensorFlow is initialized before the fork:
-thread pools do not survive one. A runner ends with its connection, and all of them with the host.
+Importing TensorFlow takes 8 s of CPU time. Forking a process that has imported it takes a few milliseconds. The host
+creates the socket before the import, so that sessions can connect and wait. TensorFlow is not initialized before the
+fork, because thread pools do not survive it. A runner exits when its connection ends, and all runners exit with the
+host.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ _LOG = structlog.get_logger()
 def main(arguments: list[str] | None = None) -> int:
     """Runs the host until SIGTERM."""
     parser = argparse.ArgumentParser("python -m fedjobs_worker.runner", description=__doc__)
-    parser.add_argument("--listen", required=True, help="path of the unix socket")
-    parser.add_argument("--socket-mode", type=_mode, default=0o600, help="who may connect, octal (default: 0600)")
-    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
+    parser.add_argument("--listen", required=True, help="path of the Unix socket")
+    parser.add_argument("--socket-mode", type=_mode, default=0o600, help="mode of the socket in octal (default: 0600)")
+    parser.add_argument("--processes", type=Path, help="folder in which live processes are registered")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow's kernels (default: one for each core)")
-    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
+    parser.add_argument("--lifeline", action="store_true", help="exit when standard input is closed")
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     logs.configure(options.debug)
     signal.signal(signal.SIGTERM, _exit)
     if options.lifeline:
         processes.end_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent stops us
     try:
         listening = _listen(options.listen, options.socket_mode)
     except FedjobsError as error:
@@ -75,21 +76,23 @@ def _listen(path: str, mode: int) -> socket.socket:
         return listener(path, mode)
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.ALREADY_RUNNING, f"The runner cannot listen at {path}: {error.strerror}.", "Choose another path."
+            ErrorCode.ALREADY_RUNNING,
+            f"The runner host cannot listen at {path}: {error.strerror}.",
+            "Choose another path with --listen.",
         ) from error
 
 
 def _import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import fedjobs_worker.runner.runs  # noqa: F401 (after the socket is there)
+    import fedjobs_worker.runner.runs  # noqa: F401 (after the socket is created)
 
     gc.collect()
-    gc.freeze()  # a collection in a runner would write to, and so copy, every page with an object
+    gc.freeze()  # a garbage collection in a runner would write to every page with an object, and so copy it
 
 
 def _accept(listening: socket.socket, registry: Path | None, threads: int | None) -> NoReturn:
     while True:
-        connection, _ = listening.accept()  # goes on by itself after SIGCHLD
+        connection, _ = listening.accept()  # continues by itself after SIGCHLD
         if _is_gone(connection):  # a probe (see probe.py)
             connection.close()
             continue
@@ -104,7 +107,7 @@ def _accept(listening: socket.socket, registry: Path | None, threads: int | None
         except BaseException:
             _LOG.exception("a runner ended unexpectedly")
         finally:
-            os._exit(status)  # nothing of the host's exit handlers is the runner's
+            os._exit(status)  # the host's exit handlers must not run in the runner
 
 
 def _is_gone(connection: socket.socket) -> bool:
@@ -120,12 +123,12 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     kernel_calls.die_with_parent()
-    if os.getppid() != host:  # it ended before the line above
+    if os.getppid() != host:  # the host ended before the call above
         return 0
     try:
         sandbox.enter()
     except kernel_calls.KernelCallError as error:
-        _LOG.error("the runner has no sandbox and ends", reason=str(error))
+        _LOG.error("the runner cannot enter the sandbox and exits", reason=str(error))
         return EXIT_SANDBOX
 
     def greeted(silo: str, job: str) -> None:
@@ -135,9 +138,9 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
 
     def end_with_connection() -> None:
         poll = select.poll()
-        poll.register(connection, 0)  # a hang-up is always told
+        poll.register(connection, 0)  # poll always reports a hang-up
         poll.poll()
-        os._exit(0)  # also in the middle of a run: nobody waits for its result
+        os._exit(0)  # even during a run, because nothing waits for its result
 
     threading.Thread(target=end_with_connection, name="end-with-connection", daemon=True).start()
     runs.serve(Channel(connection), threads, greeted)
@@ -152,7 +155,7 @@ def _reap(registry: Path | None) -> None:
                 return
             if status:
                 _LOG.warning("a runner died", pid=pid, status=os.waitstatus_to_exitcode(status))
-            # A runner ends by os._exit, or is killed: its own exit handler never removes its note.
+            # A runner ends by os._exit or is killed, so its exit handler never removes its registry entry.
             for note in registry.glob(f"runner.*.{pid}.json") if registry is not None else ():
                 note.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The values of one run, put where a runner can map them."""
+"""Puts the values of a run into shared memory for a runner."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fedjobs_worker.channels.messages import Piece
 
 
 class Inputs:
-    """Pieces of memory for one run: large values keep their own, small ones are put together in one.
+    """Shared memory for the values of a run. A large value has its own memory. Small values share one.
 
-    The small ones' memory is always the first descriptor.
+    The first descriptor is always the memory of the small values.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Inputs:
         self._position = 0
 
     def small(self, value: bytes) -> Piece:
-        """Adds a value that is copied."""
+        """Adds a small value, which is copied."""
         piece = Piece(descriptor=0, offset=self._position, size=len(value))
         padding = shared_memory.aligned(self._position + len(value)) - self._position - len(value)
         self._small += [value, bytes(padding)]
@@ -28,12 +28,12 @@ class Inputs:
         return piece
 
     def large(self, memory: int, size: int) -> Piece:
-        """Adds a value that is in shared memory already; the descriptor stays its owner's."""
+        """Adds a value that is already in shared memory. The caller keeps ownership of the descriptor."""
         self._large.append(memory)
         return Piece(descriptor=len(self._large), offset=0, size=size)
 
     def __enter__(self) -> list[int]:
-        """The descriptors that go with the message."""
+        """Returns the descriptors to send with the message."""
         self._memory = shared_memory.create("inputs")
         shared_memory.write(self._memory, self._small)
         return [self._memory, *self._large]

@@ -1,6 +1,6 @@
-"""Whether a runner host listens: `python -m fedjobs_worker.runner.probe SOCKET`. Exit status 0 if it does.
+"""Checks that a runner host listens: `python -m fedjobs_worker.runner.probe SOCKET`. The exit status is 0 if it does.
 
-For the probes of a container. The host sees that nobody is there any more, and makes no runner.
+This is for the probes of a container. The host notices that the connection is closed, and starts no runner.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fedjobs_worker.channels.channel import connected
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Connects, and hangs up."""
+    """Connects, and closes the connection."""
     (path,) = sys.argv[1:] if arguments is None else arguments
     try:
         connected(path).close()

@@ -1,4 +1,7 @@
-"""The work of a runner: shards and data come in over a channel, accumulators go out. It has no keys and no network."""
+"""The implementation of a runner: it receives shards and data over a channel, and returns accumulators.
+
+A runner has no keys and no network access.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,21 @@ from fedjobs_worker.channels.channel import Channel, ChannelClosedError
 from fedjobs_worker.runner import tensors
 from fedjobs_worker.runner.tensors import MappedValues
 
-_LONGEST_TEXT = 4000  # characters of a failure's message
+_LONGEST_TEXT = 4000  # maximum number of characters of a failure's message
 _NODE = re.compile(r"\{\{node ([^}]+)\}\}")
 _LOG = structlog.get_logger()
 
 ClientInput = tuple[int, Callable[[int], Any]]
-"""Number of clients; and the tensor or dataset of the client with a number."""
+"""The number of clients, and a function that returns the tensor or dataset of a client by its number."""
 
 
 def start_tensorflow(threads: int | None) -> messages.Ready:
-    """Initializes TensorFlow in this process; None: one thread for each core."""
+    """Initializes TensorFlow in this process. If `threads` is None, it uses one thread for each core."""
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     disable_graph_rewriting()
-    tf.constant(0)  # the first operation makes the thread pools
+    tf.constant(0)  # the first operation creates the thread pools
     return messages.Ready()
 
 
@@ -44,9 +47,9 @@ def serve(channel: Channel, threads: int | None, greeted: Callable[[str, str], N
     """Answers requests until the session closes the connection.
 
     Args:
-        channel: To the session.
-        threads: Of TensorFlow's kernels, unless the session names a number.
-        greeted: Called with the silo's and the job's name once they are known.
+        channel: The channel to the session.
+        threads: The number of threads of TensorFlow's kernels, unless the session sets one.
+        greeted: Called with the names of the silo and the job once they are known.
     """
     runner = _Runner(threads, greeted)
     while True:
@@ -91,7 +94,7 @@ class _Runner:
     def _load_shard(self, request: messages.LoadShard, descriptor: int) -> messages.ShardLoaded:
         serialized = bytes(memoryview(shared_memory.mapped(descriptor)))
         self._serialized[request.digest] = serialized
-        # Listed from the bytes alone: TensorFlow builds nothing of it before the session has judged.
+        # The operations are listed from the bytes. TensorFlow builds no graph before the session has allowed them.
         return messages.ShardLoaded(operations=sorted(shards.operations(shards.parse(serialized))))
 
     def _shard(self, digest: str) -> shards.LoadedShard:
@@ -113,7 +116,7 @@ class _Runner:
                 _broadcast(piece, type_, memories[piece.descriptor])
                 for piece, type_ in zip(request.broadcasts, shard.message.broadcasts, strict=True)
             ]
-            # One client after the other: never more than one client's datasets exist at a time.
+            # A generator, so that only one client's datasets exist at a time.
             per_client = ([of_client(number) for _, of_client in inputs] for number in range(clients))
             accumulators = shard.run(broadcasts, per_client)
             seconds = time.perf_counter() - started
@@ -126,7 +129,7 @@ class _Runner:
     def _input(
         self, source: messages.SelectedClients | messages.Piece, type_: shard_pb2.Leaf, memories: Sequence[MappedValues]
     ) -> ClientInput:
-        """The values of one client input: given by the program, or selected from a dataset."""
+        """Returns the values of a client input, which come from the program or from a dataset."""
         if isinstance(source, messages.SelectedClients):
             return self._selected(source, memories)
         memory = memories[source.descriptor]
@@ -156,16 +159,16 @@ def _clients(inputs: Sequence[ClientInput], without_inputs: int) -> int:
     if len(counts) > 1:
         raise FedjobsError(
             ErrorCode.SCHEMA_MISMATCH,
-            f"the inputs of the computation are of different numbers of local clients: {sorted(counts)}.",
+            f"the inputs of the computation have different numbers of local clients: {sorted(counts)}.",
             "Give each input values for the same clients.",
         )
     return counts.pop()
 
 
 def _failure(error: Exception) -> FedjobsError:
-    """What may be told to the coordinator: kind and place.
+    """Returns the error for the coordinator, with only the kind and the location of the failure.
 
-    TensorFlow's own text can hold samples; it goes to the silo's log.
+    TensorFlow's message can contain samples, so it is only written to the silo's log.
     """
     _LOG.error("the shard failed", error=str(error), exc_info=error)
     cause: BaseException = error
@@ -178,7 +181,7 @@ def _failure(error: Exception) -> FedjobsError:
     return FedjobsError(
         ErrorCode.SHARD_FAILED,
         f"The shard failed with {type(cause).__name__}{where}.",
-        "The silo's own log has the details.",
+        "See the silo's log for the details.",
     )
 
 

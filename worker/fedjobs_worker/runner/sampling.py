@@ -1,4 +1,4 @@
-"""Which of a silo's clients take part in a round."""
+"""Samples the clients of a silo for a round."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fedjobs_protocol.transfers.values import Array
 
 
 def sample(clients: int, per_round: int | None, seed: int) -> Array:
-    """Indices of the clients of a round, int64, ascending.
+    """Returns the indices of the clients of a round, int64, in ascending order.
 
-    The same seed gives the same clients with every version of every library: clients are ranked by a hash of seed and
-    index, and the first are taken.
+    The same seed gives the same clients with every version of every library. Clients are ranked by a hash of the seed
+    and the index, and the first ones are chosen.
     """
     if per_round is None or per_round >= clients:
         return np.arange(clients, dtype=np.int64)

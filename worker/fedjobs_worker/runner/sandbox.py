@@ -1,8 +1,9 @@
-"""What a runner gives up before it sees a graph: the network, other programs, other processes.
+"""The sandbox of a runner, which blocks the network, other programs and other processes before a graph is loaded.
 
-A computation is a graph that somebody else wrote. The policy decides which operations may be in it; this is the second
-wall, for the operation that has a hole. A seccomp filter stays for the life of the process and all that it starts;
-what is refused fails with EPERM rather than killing, because TensorFlow may merely try.
+The graph of a computation is untrusted. The policy decides which operations it may contain. The sandbox is a second
+line of defence, for operations with a vulnerability. The seccomp filter applies to the process and its children until
+they end. A blocked call fails with EPERM and does not kill the process, because TensorFlow may only probe for a
+feature.
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
 
@@ -21,12 +22,12 @@ from fedjobs_worker.kernel_calls import KernelCallError, checked
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_SET_MODE_FILTER = 1
-_SECCOMP_FILTER_FLAG_TSYNC = 1  # all threads, should a library have started one
+_SECCOMP_FILTER_FLAG_TSYNC = 1  # applies to all threads, in case a library has started one
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
-_X32 = 0x40000000  # system calls of x86-64's 32-bit cousin have numbers of their own from here
+_X32 = 0x40000000  # the numbers of system calls of the x32 ABI start here
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Architecture:
 
 _ARCHITECTURES = {
     # refused: connect bind listen accept accept4, execve execveat, ptrace process_vm_readv process_vm_writev
-    # pidfd_getfd, io_uring_{setup,enter,register} (they do by themselves what the calls above do), bpf perf_event_open
+    # pidfd_getfd, io_uring_{setup,enter,register} (they can do what the calls above do), bpf perf_event_open
     # userfaultfd, open_by_handle_at, mount unshare setns, add_key request_key keyctl, kexec_load init_module
     # finit_module
     "x86_64": _Architecture(
@@ -60,10 +61,10 @@ class _Program(ctypes.Structure):
 
 
 def enter() -> None:
-    """Shuts this process in, for good.
+    """Enters the sandbox. The process cannot leave it.
 
     Raises:
-        KernelCallError: This machine cannot; nothing of somebody else's may run then.
+        KernelCallError: This machine does not support the sandbox. The runner must not run a shard then.
     """
     architecture = _ARCHITECTURES.get(platform.machine())
     if architecture is None or platform.system() != "Linux":
@@ -71,7 +72,7 @@ def enter() -> None:
         raise KernelCallError(
             f"there is no sandbox for {platform.system()} on {platform.machine()}, only for Linux on {known}"
         )
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold samples
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain samples
     libc = kernel_calls.libc()
     checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
     instructions = _filter(architecture)
@@ -82,7 +83,7 @@ def enter() -> None:
 
 
 def _filter(architecture: _Architecture) -> bytes:
-    """The filter as instructions of classic BPF; a jump names how many to skip when true, and when false."""
+    """Returns the filter as classic BPF. A jump has the number of instructions to skip if true, and if false."""
     refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
     parts = [
         _instruction(_LOAD, _AT_ARCHITECTURE),

@@ -1,1 +1,1 @@
-"""The session with one job's coordinator: pull work, decide, have it run, report."""
+"""The session with a job's coordinator: it pulls work, decides, runs the work and reports."""

@@ -1,4 +1,4 @@
-"""What a silo is doing: told with each heartbeat, and stopped when the coordinator does not want it any more."""
+"""Heartbeats, which report the silo's activity and cancel work that the coordinator no longer needs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Activity:
-    """In a word: idle, loading, fetching, running, sending."""
+    """The silo's activity: idle, loading, fetching, running or sending."""
 
     state: str = "idle"
     work_id: str = ""
 
 
 class Heartbeats:
-    """A thread that tells the coordinator what this silo does.
+    """A thread that reports the silo's activity to the coordinator.
 
     Args:
-        client: To the coordinator.
-        cancel: Called, in the thread, with the id of a work item that is not wanted any more.
+        client: The client for the coordinator.
+        cancel: Called in the thread with the ID of a work item that the coordinator no longer needs.
     """
 
     def __init__(self, client: SessionClient, cancel: Callable[[str], None]) -> None:
         self.activity = Activity()
-        """Replaced as a whole by the thread that works."""
+        """The current activity. The working thread replaces the whole object."""
         self._client = client
         self._cancel = cancel
         self._session = ("", 1.0)
@@ -39,15 +39,15 @@ class Heartbeats:
         self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
 
     def start(self) -> None:
-        """Begins; nothing is sent before there is a session."""
+        """Starts the thread. It sends no heartbeats before there is a session."""
         self._thread.start()
 
     def follow(self, session_id: str, seconds: float) -> None:
-        """From here on for this session, at this interval."""
+        """Sends heartbeats for this session at this interval from now on."""
         self._session = session_id, max(0.1, seconds)
 
     def stop(self) -> None:
-        """Ends; does not wait for a call that is under way."""
+        """Stops the thread. Does not wait for a call in progress."""
         self._ended.set()
 
     def _beat(self) -> None:
@@ -58,7 +58,9 @@ class Heartbeats:
             try:
                 response = self._client.heartbeat(session_id, activity.work_id, activity.state)
             except FedjobsError as error:
-                _LOG.debug("a heartbeat failed", error=error.public)  # the session's own calls find out and act
+                _LOG.debug(
+                    "a heartbeat failed", error=error.public
+                )  # the session's calls detect and handle the problem
                 continue
             if response.cancel and activity.work_id:
                 self._cancel(activity.work_id)

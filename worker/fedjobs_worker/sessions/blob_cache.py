@@ -1,4 +1,4 @@
-"""Fetched values and shards in shared memory, by their digests, so that nothing is sent twice that is still here."""
+"""Caches fetched values and shards in shared memory by digest, so that they are not fetched again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fedjobs_protocol.transfers.transfers import Download
 
 from fedjobs_worker.channels import shared_memory
 
-_KEPT = 64 << 20  # bytes of values that the current work does not need
+_KEPT = 64 << 20  # maximum bytes of blobs that the current work does not need
 
 
 class BlobCache:
-    """Blobs that came from the coordinator, whole or on their way.
+    """Complete and partial blobs from the coordinator.
 
-    What the current work needs stays in any case; of the rest, what was used last. Memory that is given up is written
-    anew for the next blob: asking the kernel for 100 MB of pages takes longer than copying them.
+    The cache keeps all blobs that the current work needs, and the most recently used of the others. The memory of an
+    evicted blob is reused, because allocating 100 MB of pages takes longer than copying them.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class BlobCache:
         self._spare: int | None = None
 
     def make_room(self, needed: Collection[Digest]) -> None:
-        """Gives up the oldest of what is not needed, down to 64 MiB."""
+        """Evicts the oldest blobs that are not needed, until the others have at most 64 MiB."""
         others = [digest for digest in self._blobs if digest not in needed]
         size = sum(self._blobs[digest][1].size for digest in others)
         for digest in others:
@@ -40,12 +40,12 @@ class BlobCache:
             self._spare = memory
 
     def get(self, digest: bytes, size: int, fetch: Callable[[Download], object]) -> int:
-        """The descriptor of a blob's memory; stays the cache's.
+        """Returns the descriptor of a blob's memory. The cache keeps ownership.
 
         Args:
-            digest: BLAKE3, 32 bytes.
-            size: Bytes.
-            fetch: Goes on with a download until it is whole and verified; one that failed is gone on with next time.
+            digest: The BLAKE3 digest, 32 bytes.
+            size: The size in bytes.
+            fetch: Continues a download until it is complete and verified. After a failure, the next call continues it.
         """
         name = named(digest)
         if name not in self._blobs:

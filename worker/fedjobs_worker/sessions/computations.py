@@ -1,4 +1,4 @@
-"""The shards that a silo was asked to run: fetched, checked against their digests, and decided about."""
+"""Fetches the shards that a silo is asked to run, verifies their digests, and decides about them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fedjobs_worker.consent.consents import Computation, Consent, Consents
 from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions.blob_cache import BlobCache
 
-_MOST_SHARDS = 16  # remembered; a program has a handful
+_MOST_SHARDS = 16  # in the cache; a program has only a few
 
 Fetch = Callable[[Download], object]
-"""Goes on with a download until it is whole; raises SessionEndedError where that needs another session."""
+"""Continues a download until it is complete. Raises SessionEndedError if that needs a new session."""
 
 
 class Computations:
-    """The last shards of one job.
+    """The most recent shards of a job.
 
     Args:
-        blobs: Where large ones are fetched to.
-        runner: Lists the operations of a shard, without running any.
-        consents: What the silo says to them.
+        blobs: The cache for large shards.
+        runner: Lists the operations of a shard without running it.
+        consents: Decides about shards.
     """
 
     def __init__(self, blobs: BlobCache, runner: RunnerClient, consents: Consents) -> None:
@@ -39,18 +39,18 @@ class Computations:
         self._shards: dict[Digest, tuple[shard_pb2.Shard, bytes]] = {}
 
     def shard(self, blob: pb.Blob, fetch: Fetch) -> shard_pb2.Shard:
-        """The shard of a work item.
+        """Returns the shard of a work item.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, SHARD_FAILED where it is none.
+            FedjobsError: BLOB_CORRUPT, or SHARD_FAILED if it is not a shard.
         """
         return self._got(blob, fetch)[0]
 
     def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
-        """What the silo says to running it; afterwards the runner has it.
+        """Decides whether a shard may run, and loads it into the runner.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, SHARD_FAILED where it is none.
+            FedjobsError: BLOB_CORRUPT, or SHARD_FAILED if it is not a shard.
             RunnerLostError: The runner died.
         """
         shard, serialized = self._got(blob, fetch)
@@ -59,15 +59,15 @@ class Computations:
         return self._consents.of(Computation(digest, shard, operations, label, tuple(sorted(datasets))))
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> tuple[shard_pb2.Shard, bytes]:
-        """As message, and as the bytes that the digest is of."""
+        """Returns the shard as a message and as bytes."""
         digest = digests.named(blob.digest)
         if digest not in self._shards:
             serialized = blob.inline
             if not blob.HasField("inline"):
                 serialized = os.pread(self._blobs.get(blob.digest, blob.size, fetch), blob.size, 0)
-            # The digest is what the silo's decisions are recorded under, so it is never taken on trust.
+            # The silo records its decisions under the digest, so it always verifies it.
             if digests.digest(serialized) != digest:
-                raise FedjobsError(ErrorCode.BLOB_CORRUPT, "the shard that came has another digest than was announced.")
+                raise FedjobsError(ErrorCode.BLOB_CORRUPT, "the received shard does not have the announced digest.")
             while len(self._shards) >= _MOST_SHARDS:
                 del self._shards[next(iter(self._shards))]
             self._shards[digest] = _parsed(serialized), serialized
@@ -78,4 +78,4 @@ def _parsed(serialized: bytes) -> shard_pb2.Shard:
     try:
         return shard_pb2.Shard.FromString(serialized)
     except DecodeError as error:
-        raise FedjobsError(ErrorCode.SHARD_FAILED, "the bytes received are not a shard.") from error
+        raise FedjobsError(ErrorCode.SHARD_FAILED, "the received bytes are not a shard.") from error

@@ -1,4 +1,4 @@
-"""How a worker reaches its coordinator: with a certificate that it was given, or with one that it gets from the hub."""
+"""Connects a worker to its coordinator, with a certificate from a folder or from the hub."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _OF_HUB = ("--hub-name", "--hub-token", "--hub-trust")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of a command line that say how."""
+    """Adds the command line options for the connection."""
     identity = parser.add_mutually_exclusive_group(required=True)
-    identity.add_argument("--tls", type=Path, metavar="DIR", help="folder with tls.crt, tls.key, ca.crt")
+    identity.add_argument("--tls", type=Path, metavar="DIR", help="folder with tls.crt, tls.key and ca.crt")
     identity.add_argument(
-        "--hub", metavar="HOST:PORT", help=f"get a certificate from the hub there; with {', '.join(_OF_HUB)}"
+        "--hub", metavar="HOST:PORT", help=f"get a certificate from this hub; requires {', '.join(_OF_HUB)}"
     )
-    parser.add_argument("--hub-name", metavar="NAME", help="the front door's name")
-    parser.add_argument("--hub-token", type=Path, metavar="FILE", help="one-time token for this job")
-    parser.add_argument("--hub-trust", type=Path, metavar="FILE", help="issuers of the hub's certificate")
-    parser.add_argument("--dial", metavar="HOST:PORT", help="instead of the invitation's address")
+    parser.add_argument("--hub-name", metavar="NAME", help="the host name of the front door")
+    parser.add_argument("--hub-token", type=Path, metavar="FILE", help="file with the one-time token for this job")
+    parser.add_argument("--hub-trust", type=Path, metavar="FILE", help="file with the issuers of the hub's certificate")
+    parser.add_argument("--dial", metavar="HOST:PORT", help="connect to this address instead of the invitation's")
 
 
 def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Ends the process with a usage message where options of the hub are missing."""
+    """Ends the process with a usage message if options for the hub are missing."""
     missing = [name for name in _OF_HUB if getattr(options, name.removeprefix("--").replace("-", "_")) is None]
     if options.hub and missing:
-        parser.error(f"--hub needs {', '.join(missing)}")
+        parser.error(f"--hub requires {', '.join(missing)}")
 
 
 @contextlib.contextmanager
 def connected(options: argparse.Namespace, invitation: Invitation) -> Iterator[SessionClient]:
-    """A client of the coordinator that an invitation names.
+    """Yields a client for the coordinator of an invitation.
 
     Raises:
-        FedjobsError: There is no certificate, and none to be had.
+        FedjobsError: There is no certificate, and the hub issues none.
     """
     connect = functools.partial(open_channel, options.dial or invitation.address, invitation.server_name)
     if options.tls:

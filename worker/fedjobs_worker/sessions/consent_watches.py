@@ -1,4 +1,4 @@
-"""Tells the coordinator when a person has said something to a computation that waited."""
+"""Tells the coordinator about decisions on computations that waited for approval."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_worker.consent.consents import Consents, message_of
 
-_LOOK_S = 1.0  # between looks at what people said; files of a ConfigMap take up to a minute more
+_LOOK_S = 1.0  # the interval of checks for decisions; the files of a ConfigMap may be up to a minute late
 _LOG = structlog.get_logger()
 
 
 class ConsentWatch:
-    """A thread that looks as long as something waits.
+    """A thread that checks for decisions as long as a computation waits for approval.
 
     Args:
-        client: To the coordinator.
-        consents: What waits.
-        clock: Seconds since 1970.
+        client: The client for the coordinator.
+        consents: The decisions about computations.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(self, client: SessionClient, consents: Consents, clock: Callable[[], float] = time.time) -> None:
@@ -35,14 +35,14 @@ class ConsentWatch:
         self._thread: threading.Thread | None = None
 
     def follow(self, session_id: str) -> None:
-        """Answers belong to this session from here on; a new one is asked for all of them by the coordinator."""
+        """Sends decisions in this session from now on. In a new session, the coordinator asks for all of them again."""
         self._session_id = session_id
         if self._consents.waiting and self._thread is None and not self._ended.is_set():
             self._thread = threading.Thread(target=self._look, name="consents", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends; does not wait for a call that is under way."""
+        """Stops the thread. Does not wait for a call in progress."""
         self._ended.set()
 
     def _look(self) -> None:
@@ -51,10 +51,12 @@ class ConsentWatch:
             changed = self._consents.changed()
             untold += [message_of(digest, said, self._clock()) for digest, said in changed]
             for digest, said in changed:
-                _LOG.info("a computation waits no more", shard=digest, consent=type(said).__name__)
+                _LOG.info("a computation no longer waits", shard=digest, consent=type(said).__name__)
             if untold:
                 try:
                     self._client.consent(self._session_id, untold)
                     untold = []
                 except FedjobsError as error:
-                    _LOG.warning("the coordinator could not be told", code=error.code.label, error=error.public)
+                    _LOG.warning(
+                        "cannot send a decision to the coordinator; retrying", code=error.code.label, error=error.public
+                    )

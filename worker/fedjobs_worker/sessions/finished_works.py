@@ -1,4 +1,4 @@
-"""What became of the last work items, so that one that is asked for again is answered without running again."""
+"""Keeps the results of the last work items, so that a repeated request is answered without running the work again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.channels import shared_memory
 
 _MOST_WORKS = 8
-_KEPT = 64 << 20  # bytes of accumulators that are kept beside those of the last work
+_KEPT = 64 << 20  # maximum bytes of accumulators of earlier work items
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class Finished:
     """A work item that ended.
 
     Attributes:
-        report: For the coordinator; a result still without its accumulators.
-        accumulators: Framed: in shared memory, or the bytes themselves where they are few; None where there are none.
-        size: Bytes of them.
+        report: The report for the coordinator, without the accumulators.
+        accumulators: The framed accumulators as a descriptor of shared memory, or as bytes if they are small. None if
+            there are no accumulators.
+        size: The size of the accumulators in bytes.
     """
 
     report: pb.Report
@@ -30,22 +31,22 @@ class Finished:
 
 
 class FinishedWorks:
-    """Remembers the last works, and recycles the memory of the accumulators that are given up."""
+    """Keeps the last work items, and reuses the memory of evicted accumulators."""
 
     def __init__(self) -> None:
         self._works: OrderedDict[str, Finished] = OrderedDict()
         self._spare: list[int] = []
 
     def get(self, work_id: str) -> Finished | None:
-        """What became of a work item; None if that is not known any more."""
+        """Returns a finished work item, or None if it is unknown or evicted."""
         return self._works.get(work_id)
 
     def add(self, finished: Finished) -> None:
-        """Remembers a work item."""
+        """Adds a finished work item."""
         self._works[finished.report.work_id] = finished
 
     def make_room(self) -> None:
-        """Forgets what is too much. Called when other work comes: the coordinator has what came before."""
+        """Evicts old work items. Call this when new work arrives: the coordinator has all earlier results then."""
         size = sum(finished.size for finished in self._works.values())
         while self._works and (len(self._works) > _MOST_WORKS or size > _KEPT):
             _, finished = self._works.popitem(last=False)
@@ -54,11 +55,11 @@ class FinishedWorks:
                 self.recycle(finished.accumulators)
 
     def memory(self) -> int:
-        """Shared memory for accumulators, with the content of an earlier use."""
+        """Returns shared memory for accumulators, which may have the content of an earlier use."""
         return self._spare.pop() if self._spare else shared_memory.create("accumulators")
 
     def recycle(self, memory: int) -> None:
-        """Takes back shared memory; one piece of it is kept for the next work."""
+        """Takes back shared memory. Keeps one memory for the next work item."""
         self._spare.append(memory)
         while len(self._spare) > 1:
             os.close(self._spare.pop(0))

@@ -1,7 +1,7 @@
-"""A worker's identity: a key of its own, certified by the hub for one job.
+"""The identity of a worker: its own key, which the hub certifies for one job.
 
-The token that its agent got for it is of use to one key only. So the key is written down before the token is used: a
-container that is started again asks with the same key.
+The token from its agent can only be used with one key. So the key is stored before the token is used, and a restarted
+container uses the same key.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class WorkerIdentity:
     """Gets and renews the identity of this process.
 
     Args:
-        link: To the hub.
-        token: File with the one-time token.
-        trust: File with the issuers of the hub's certificate, PEM.
-        state: Folder that outlives this process.
-        clock: UTC.
+        link: The connection to the hub.
+        token: The file with the one-time token.
+        trust: The file with the issuers of the hub's certificate, in PEM.
+        state: A folder that outlives this process.
+        clock: Returns the time in UTC.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class WorkerIdentity:
         self._clock = clock
 
     def obtain(self) -> Identity:
-        """The identity that was kept, where it still counts, else a new one.
+        """Returns the stored identity if it is valid, else a new one.
 
         Raises:
-            FedjobsError: INVALID_TOKEN; what else the hub says; UNAVAILABLE.
+            FedjobsError: INVALID_TOKEN, UNAVAILABLE, or another error of the hub.
         """
         kept = self._kept()
         if kept is not None and kept.expires > self._clock():
@@ -49,7 +49,7 @@ class WorkerIdentity:
             return self._saved(self._issued(enrolment))
 
     def renew(self, identity: Identity) -> Identity:
-        """The next identity; once the last one has expired, by the token again, which knows this key."""
+        """Renews an identity. If it has expired, uses the token again, which is bound to this key."""
         return self._saved(self._link.renewed(identity, self._issued, self._clock))
 
     def _issued(self, enrolment: EnrolmentClient) -> Identity:
@@ -75,5 +75,5 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error.strerror}.", "Let the silo's agent make it."
+            ErrorCode.INVALID_TOKEN, f"{path} cannot be read: {error.strerror}.", "The silo's agent must create it."
         ) from error

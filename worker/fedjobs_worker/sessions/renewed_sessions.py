@@ -1,7 +1,7 @@
-"""The calls of a session on connections whose certificate is renewed meanwhile.
+"""A session client that switches to a new connection when its certificate is renewed.
 
-A connection keeps the certificate with which it was made. So each call looks whether there is a newer one, and then
-uses a new connection; a call that is on its way, such as a long upload, ends on the old one.
+A connection keeps the certificate that it was opened with. So each call checks for a newer certificate, and opens a new
+connection if there is one. A call in progress, such as a long upload, finishes on the old connection.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class _Connection:
 
 
 class RenewedSessionClient(SessionClient):
-    """A `SessionClient` that uses the newest identity. May be used from several threads.
+    """A `SessionClient` that uses the newest identity. Thread-safe.
 
     Args:
-        renewing: Holds the identity.
-        connect: Opens a channel with it.
+        renewing: Renews the identity.
+        connect: Opens a channel with an identity.
     """
 
     def __init__(self, renewing: Renewing, connect: Callable[[Identity], grpc.Channel]) -> None:
@@ -68,13 +68,13 @@ class RenewedSessionClient(SessionClient):
         return self._on_newest(lambda client: client.put_blob(session_id, work_id, data))
 
     def close(self) -> None:
-        """Ends the newest connection."""
+        """Closes the newest connection."""
         with self._lock:
             if self._newest is not None:
                 self._newest.channel.close()
 
     def _on_newest(self, call: Callable[[SessionClient], Result]) -> Result:
-        """The call, and once more where the certificate has just expired and there is another one."""
+        """Makes a call. Repeats it once if the certificate has just expired and a newer one is available."""
         for last in (False, True):
             with self._connection() as connection:
                 try:

@@ -1,6 +1,6 @@
-"""The highest generation of a job's coordinator that this silo has seen: a coordinator of a lower one is stale.
+"""Stores the highest generation of a job's coordinator that this silo has seen. A lower generation is stale.
 
-Messages call it `epoch`.
+The messages call the generation `epoch`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from fedjobs_common.files import write_atomically
 
 
 class SeenGenerations:
-    """Remembers it over restarts.
+    """Stores the highest generation across restarts.
 
     Args:
-        state: Folder that outlives this process.
+        state: A folder that outlives this process.
 
     Attributes:
-        highest: 0: none has been seen.
+        highest: The highest generation so far, or 0.
     """
 
     def __init__(self, state: Path) -> None:
@@ -27,16 +27,16 @@ class SeenGenerations:
         self.highest = int(self._path.read_text()) if self._path.exists() else 0
 
     def saw(self, generation: int) -> None:
-        """Takes notice of a generation.
+        """Checks a generation, and stores it if it is the highest.
 
         Raises:
-            FedjobsError: STALE_COORDINATOR for one that is lower than the highest.
+            FedjobsError: STALE_COORDINATOR if the generation is lower than the highest.
         """
         if generation < self.highest:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"The coordinator is of epoch {generation}, and one of epoch {self.highest} has been seen.",
-                "End the older coordinator.",
+                f"The coordinator has the epoch {generation}, but this silo has seen the epoch {self.highest}.",
+                "Stop the older coordinator.",
             )
         if generation > self.highest:
             write_atomically(self._path, str(generation).encode())

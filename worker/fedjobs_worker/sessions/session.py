@@ -1,4 +1,4 @@
-"""The session with the coordinator of one job: join, pull work, carry it out, report, until the job is over."""
+"""The session with a job's coordinator: joins, pulls work, runs it and reports, until the job ends."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ Result = TypeVar("Result")
 
 
 class Session:
-    """One silo's part in one job.
+    """A silo's participation in a job.
 
     Args:
-        client: To the coordinator.
-        works: Carries out work.
-        consents: What the silo says to computations.
-        finished: The memory of what was done.
-        state: Folder that outlives this process.
-        metrics: Counts works and bytes.
-        stopping: Tells when this process is asked to end.
+        client: The client for the coordinator.
+        works: Runs work items.
+        consents: Decides about computations.
+        finished: The finished work items.
+        state: A folder that outlives this process.
+        metrics: Counts work items and bytes.
+        stopping: Handles SIGTERM.
     """
 
     def __init__(
@@ -74,20 +74,20 @@ class Session:
         self._stopping = stopping
         self._session_id = ""
         self._report: pb.Report | None = None
-        """Of the last work; sent again until it is acknowledged."""
+        """The report of the last work item. It is sent until the coordinator acknowledges it."""
 
     def run(self, invitation: Decision) -> str:
-        """Takes part until the job is over.
+        """Takes part until the job ends.
 
         Args:
-            invitation: What the silo's policy says to the invitation.
+            invitation: The policy's decision about the invitation.
 
         Returns:
-            Complete, Failed, Suspended; Declined where the silo does not take part.
+            Complete, Failed or Suspended, or Declined if the silo does not take part.
 
         Raises:
-            FedjobsError: What trying again does not help.
-            StopAskedError: This process was asked to end; what was finished by then is delivered.
+            FedjobsError: An error that a retry does not fix.
+            StopAskedError: The process was stopped by SIGTERM. Finished work has been delivered.
         """
         if isinstance(invitation, Refused):
             decline = pb.Decline(rule=invitation.rule, message=invitation.message)
@@ -101,7 +101,7 @@ class Session:
                     return self._take_part(joined, response)
                 except SessionEndedError as ended:
                     if self._stopping.asked and ended.cause.code is ErrorCode.SESSION_SUPERSEDED:
-                        raise StopAskedError from ended  # who replaces us is there already
+                        raise StopAskedError from ended  # the worker that replaces this one has joined already
                     _LOG.warning("the session ended; joining again", code=ended.cause.code.label, error=str(ended))
         except StopAskedError:
             self._hand_over()
@@ -111,7 +111,7 @@ class Session:
             self._consent_watch.stop()
 
     def _begin(self) -> tuple[pb.JoinResponse, pb.PullWorkResponse]:
-        """Joins, and pulls once: a session is there when the coordinator has answered both."""
+        """Joins and pulls once. The session is established when the coordinator has answered both calls."""
         joined = self._client.join(self._join_request(None))
         self._generations.saw(joined.epoch)
         self._session_id = joined.session_id
@@ -135,13 +135,13 @@ class Session:
             response = _in_session(lambda: self._client.pull_work(joined.session_id, self._report))
 
     def _answer(self, joined: pb.JoinResponse, offer: pb.Offer) -> None:
-        """Says to each shard that was offered whether it may run here."""
+        """Sends the decision about each offered shard."""
         self._heartbeats.activity = Activity("loading")
         try:
             consents = []
             for offered in offer.shards:
                 said = self._works.consent(offered, self._fetch)
-                _LOG.info("was offered a computation", label=offered.label, consent=type(said).__name__)
+                _LOG.info("the coordinator offered a computation", label=offered.label, consent=type(said).__name__)
                 consents.append(message_of(digests.named(offered.shard.digest), said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))
         finally:
@@ -153,11 +153,11 @@ class Session:
             return
         if response.HasField("report_error"):
             error = response.report_error
-            _LOG.error("the coordinator refused the report", code=error.code, error=error.message)
+            _LOG.error("the coordinator rejected the report", code=error.code, error=error.message)
         self._report = None
 
     def _hand_over(self) -> None:
-        """Delivers the last report. Its answer may wait for other work; a heartbeat tells that it was taken over."""
+        """Delivers the last report. The response may wait for new work, so a heartbeat checks that it has arrived."""
         report, session_id = self._report, self._session_id
         if report is None or self._stopping.grace_s == 0:
             return
@@ -169,20 +169,20 @@ class Session:
                 self._client.pull_work(session_id, report)
             except FedjobsError as error:
                 if not taken.is_set():
-                    _LOG.warning("the last report was not delivered", code=error.code.label, error=error.public)
+                    _LOG.warning("cannot deliver the last report", code=error.code.label, error=error.public)
 
         delivering = threading.Thread(target=deliver, name="hands-over", daemon=True)
         delivering.start()
         try:
             while delivering.is_alive() and not taken.is_set():
                 if self._client.heartbeat(session_id, report.work_id, "sending").cancel:
-                    taken.set()  # or not wanted any more
+                    taken.set()  # the report has arrived, or the coordinator no longer needs it
                 delivering.join(0.1)
         except FedjobsError as error:
-            _LOG.warning("the coordinator is gone", code=error.code.label, error=error.public)
+            _LOG.warning("the coordinator does not answer", code=error.code.label, error=error.public)
 
     def _done(self, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
-        """Carries out a work item, or remembers what became of it, and sends the accumulators."""
+        """Runs a work item, unless its result is known already, and sends the accumulators."""
         _in_session(lambda: self._generations.saw(work.epoch))
 
         def doing(state: str) -> None:
@@ -196,14 +196,16 @@ class Session:
                 self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
                 finished = self._works.carry_out(work, self._fetch, doing)
                 finished = _with_small_inline(finished, joined.inline_limit, self._finished)
-                if not finished.report.HasField("failure"):  # a failure may pass: it is tried again when asked for
+                if not finished.report.HasField(
+                    "failure"
+                ):  # a failure may be transient, so a repeated request runs again
                     self._finished.add(finished)
             doing("sending")
             report = self._delivered(finished, joined, work)
             self._metrics.worked(_outcome(report), time.monotonic() - started)
             return report
         except CancelledError:
-            _LOG.info("the work is not wanted any more", work=work.work_id, label=work.label)
+            _LOG.info("the work was cancelled", work=work.work_id, label=work.label)
             self._metrics.worked(_outcome(None), time.monotonic() - started)
             return None
         finally:
@@ -217,7 +219,7 @@ class Session:
             self._metrics.transferred(down=max(0, download.committed - before))
 
     def _delivered(self, finished: Finished, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
-        """The report, once the accumulators have arrived; None where they are not wanted any more."""
+        """Sends the accumulators and returns the report, or None if the coordinator no longer needs them."""
         report = pb.Report()
         report.CopyFrom(finished.report)
         report.epoch = work.epoch
@@ -230,7 +232,7 @@ class Session:
             try:
                 digest = _in_session(lambda: self._client.put_blob(joined.session_id, work.work_id, value))
             except FedjobsError as error:
-                _LOG.error("the accumulators were refused", code=error.code.label, error=error.public)
+                _LOG.error("the coordinator rejected the accumulators", code=error.code.label, error=error.public)
                 if error.code is ErrorCode.WORK_NOT_FOUND:
                     return None
                 failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
@@ -251,7 +253,7 @@ class Session:
 
 
 def _in_session(call: Callable[[], Result]) -> Result:
-    """A call to the coordinator; where the session is gone, or the link, a new one is begun."""
+    """Makes a call to the coordinator. Raises SessionEndedError if the session or the connection is lost."""
     try:
         return call()
     except FedjobsError as error:
@@ -265,7 +267,7 @@ def _outcome(report: pb.Report | None) -> str:
 
 
 def _with_small_inline(finished: Finished, limit: int, works: FinishedWorks) -> Finished:
-    """Few accumulators are taken out of shared memory, which is free for the next work then."""
+    """Copies small accumulators out of shared memory, so that the memory can be reused."""
     if not isinstance(finished.accumulators, int) or finished.size > limit:
         return finished
     value = os.pread(finished.accumulators, finished.size, 0)

@@ -1,4 +1,4 @@
-"""What a work item brings along, and asks for."""
+"""The datasets, blobs and identity of a work item."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 
 def datasets_of(work: pb.Work) -> list[str]:
-    """Which of the silo's own data a work item asks for."""
+    """Returns the silo's datasets that a work item uses."""
     return sorted({source.selection.dataset for source in work.client_inputs if source.HasField("selection")})
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:
-    """All that comes with a work item, or is to be fetched for it."""
+    """Returns all blobs of a work item, inline or to be fetched."""
     return [work.shard, *work.broadcasts, *(i.values for i in work.client_inputs if i.HasField("values"))]
 
 
 def asked_by(work: pb.Work) -> Digest:
-    """The digest of all that a work item asks for: two of one digest are the same work, done again.
+    """Returns a digest of a work item's content. Two work items with the same digest are a repetition of the same work.
 
-    Its `work_id` alone does not say so: the coordinator chooses it. Epoch and label change nothing of what is run.
+    The `work_id` is not enough, because the coordinator chooses it. The epoch and the label do not change what runs.
     """
     asked = pb.Work()
     asked.CopyFrom(work)

@@ -1,4 +1,4 @@
-"""Carrying out one work item: fetch, decide, run. What comes out is a report, whatever happened."""
+"""Runs a work item: fetches its values, decides, and runs the shard. The outcome is always a report."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
 from fedjobs_worker.sessions.work_items import asked_by, blobs_of, datasets_of
 from fedjobs_worker.silo_files import SiloFile
 
-_ATTEMPTS = 3  # of a run whose runner dies; it may be the graph that kills it
+_ATTEMPTS = 3  # if the runner dies during a run, which the graph may cause
 _LOG = structlog.get_logger()
 
 Doing = Callable[[str], None]
-"""Told what the silo is doing, in a word."""
+"""Called with the silo's activity."""
 
 
 class SessionEndedError(Exception):
-    """The session or the link to the coordinator is gone; a new session may go on."""
+    """The session or the connection to the coordinator is lost. A new session can continue."""
 
     def __init__(self, cause: FedjobsError) -> None:
         super().__init__(cause.public)
@@ -49,7 +49,7 @@ class SessionEndedError(Exception):
 
 
 class CancelledError(Exception):
-    """The work is not wanted any more."""
+    """The coordinator no longer needs the work."""
 
 
 class _RefusedError(Exception):
@@ -60,7 +60,7 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True)
 class _Selected:
-    """One client input from a dataset of the silo: which, which of its components, which clients (indices, int64)."""
+    """A client input from a dataset of the silo: the dataset, its components, and the clients (indices, int64)."""
 
     dataset: str
     components: list[int]
@@ -68,19 +68,19 @@ class _Selected:
 
 
 class Works:
-    """Carries out work for one silo.
+    """Runs work items for a silo.
 
     Args:
-        silo: Its file.
-        job: Whose work it is.
-        audit: Where decisions are recorded.
-        ledger: What the job has taken so far.
-        consents: What the silo says to computations.
-        datasets: Its data.
-        runner: Where shards run.
-        finished: Gives memory for accumulators.
-        device_note: Told beside the device that was used, such as why it is no GPU.
-        clock: Seconds since 1970.
+        silo: The silo file.
+        job: The job's uid.
+        audit: The audit log.
+        ledger: What the job has used so far.
+        consents: Decides about computations.
+        datasets: The silo's datasets.
+        runner: The client for the runner.
+        finished: Provides memory for accumulators.
+        device_note: Text that is reported with the device, such as why it is not a GPU.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Works:
         self._cancelled = threading.Event()
 
     def cancel(self, work_id: str) -> None:
-        """Ends a work item that is not wanted any more; may be called from another thread."""
+        """Cancels a work item. Can be called from another thread."""
         if work_id == self._current:
             self._cancelled.set()
             self._runner.shut_down()
 
     def consent(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
-        """What the silo says to a shard that it will be asked to run.
+        """Decides about a shard that the coordinator offers.
 
         Raises:
             SessionEndedError: From `fetch`.
@@ -136,10 +136,10 @@ class Works:
                     return Refused(failure.code.label, failure.public)
 
     def carry_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
-        """Does what a work item asks for, or says why not.
+        """Runs a work item. A refusal or a failure is part of the returned report.
 
         Raises:
-            CancelledError: It is not wanted any more.
+            CancelledError: The coordinator no longer needs the work.
             SessionEndedError: From `fetch`.
         """
         self._current = work.work_id
@@ -154,16 +154,16 @@ class Works:
         except (CancelledError, SessionEndedError):
             raise
         except Exception as error:
-            _LOG.exception("work failed unexpectedly", work=work.work_id, label=work.label)
+            _LOG.exception("the work failed unexpectedly", work=work.work_id, label=work.label)
             unexpected = f"silo {self._silo.silo} failed unexpectedly with {type(error).__name__}."
             return self._failed(
-                work, FedjobsError(ErrorCode.INTERNAL, unexpected, "The silo's own log has the details.")
+                work, FedjobsError(ErrorCode.INTERNAL, unexpected, "See the silo's log for the details.")
             )
         finally:
             self._current = ""
 
     def _failed(self, work: pb.Work, error: FedjobsError) -> Finished:
-        _LOG.error("work failed", work=work.work_id, label=work.label, code=error.code.label, error=error.public)
+        _LOG.error("the work failed", work=work.work_id, label=work.label, code=error.code.label, error=error.public)
         failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
         return Finished(pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure))
 
@@ -176,7 +176,7 @@ class Works:
         self._blobs.make_room({digests.named(blob.digest) for blob in blobs_of(work) if not blob.HasField("inline")})
         shard = self._computations.shard(work.shard, fetch)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
-            raise FedjobsError(ErrorCode.SHARD_FAILED, "the work has another number of values than its shard takes.")
+            raise FedjobsError(ErrorCode.SHARD_FAILED, "the work and its shard have different numbers of values.")
         for attempt in range(1, _ATTEMPTS + 1):
             if self._cancelled.is_set():
                 raise CancelledError
@@ -190,13 +190,13 @@ class Works:
         return FedjobsError(
             ErrorCode.RUNNER_FAILED,
             f"the runner of silo {self._silo.silo} died {_ATTEMPTS} times in '{label}'.",
-            "Look for the reason in the silo's log (not enough memory, for one).",
+            "See the silo's log for the reason, such as a lack of memory.",
         )
 
     def _attempted(self, work: pb.Work, shard: shard_pb2.Shard, fetch: Fetch, doing: Doing) -> Finished:
         doing("loading")
         digest = digests.named(work.shard.digest)
-        # Whatever was said to an offer: what runs is what the silo consents to now.
+        # The decision about the offer may be outdated, so decide again before running.
         consent = self._computations.consent(work.shard, work.label, datasets_of(work), fetch)
         self._decide(work, Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent)
         allowance, usage = self._silo.policy.limits, self._ledger.usage()
@@ -235,13 +235,13 @@ class Works:
                 raise
         device = ran.device + self._device_note
         report = _report(work, pb.Result(clients=ran.clients, seconds=ran.seconds, device=device))
-        if ran.clients == 0:  # a zero that is not neutral must not count
+        if ran.clients == 0:  # the accumulators of no clients may not be neutral, so do not send them
             self._finished.recycle(memory)
             return Finished(report)
         return Finished(report, memory, os.fstat(memory).st_size)
 
     def _release(self, work: pb.Work, size: int, clients: int) -> None:
-        """Whether accumulators may leave the silo; recorded before they do."""
+        """Decides whether accumulators may leave the silo, and records the decision before they do."""
         silo, today = self._silo, day_of(self._clock())
         decision = limits.on_bytes(silo.policy.limits, silo.silo, self._ledger.usage(), self._job, today, size)
         self._audit.record(
@@ -256,7 +256,7 @@ class Works:
         return inputs.large(self._blobs.get(blob.digest, blob.size, fetch), blob.size)
 
     def _selected(self, work: pb.Work, source: pb.ClientInput, wanted: shard_pb2.Leaf) -> _Selected | None:
-        """The part of a dataset that an input takes; None where the program itself gave the values."""
+        """Selects the part of a dataset for a client input. Returns None if the program provides the values."""
         if not source.HasField("selection"):
             return None
         name, silo = source.selection.dataset, self._silo.silo

@@ -1,5 +1,6 @@
 {{/*
-A definition from a file, kept or not. It is changed as text: read as YAML and written again, large numbers would be floats.
+A CustomResourceDefinition from a file, with the keep policy if it is enabled. The file is changed as text, because parsing
+and writing YAML would turn large numbers into floats.
 */}}
 {{- define "fedjobs.definition" -}}
 {{- $root := index . 0 -}}

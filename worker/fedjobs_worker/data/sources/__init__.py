@@ -1,5 +1,5 @@
-"""Reading columns from the files of a silo, whatever their format.
+"""Reads columns from a silo's files of any supported format.
 
-A source gives columns as arrays, first dimension the rows, in the order of its files' names and their rows. All of
-them say of a record that does not fit: file, row (1-based; in a CSV file the line) and column.
+A source returns columns as arrays whose first dimension is the rows, in the order of the file names and of the rows in
+each file. The error for an invalid record names the file, the row (1-based; in a CSV file, the line) and the column.
 """

@@ -1,4 +1,4 @@
-"""What is asked of a source, and the errors that all sources share."""
+"""The column requests for a source, and the errors that all sources share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.transfers.values import Array
 
 TEXT = "string"
-_NAMED = 20  # existing columns that a message lists
+_NAMED = 20  # maximum number of columns in a message
 MISSING = "the value is missing"
 _LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """One column, by name, as one dtype (TensorFlow's name for it); strings come as bytes objects."""
+    """A request for a column with a dtype, by TensorFlow's name. Strings are returned as bytes objects."""
 
     name: str
     dtype: str
@@ -29,29 +29,29 @@ Columns = dict[ColumnRequest, Array]
 
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    """NumPy's dtype for TensorFlow's name; strings are objects."""
+    """Returns NumPy's dtype for TensorFlow's name. Strings are objects."""
     return np.dtype(object) if dtype == TEXT else np.dtype(dtype)
 
 
 def malformed(file: str, row: int | None, column: str, problem: str, value: object = None) -> FedjobsError:
-    """A record that does not fit.
+    """Returns the error for an invalid record.
 
-    The error travels to the people who run the job, so it says where the record is and never what is in it. The value
-    goes to the silo's own log.
+    The user who runs the job sees the error. So it says where the record is, and never contains the value. The value is
+    written to the silo's log.
     """
     where = f"{file}, row {row}, column '{column}'" if row is not None else f"{file}, column '{column}'"
-    _LOG.warning("a record does not fit", file=file, row=row, column=column, problem=problem, value=value)
+    _LOG.warning("invalid record", file=file, row=row, column=column, problem=problem, value=value)
     return FedjobsError(ErrorCode.DATA_MALFORMED, f"{where}: {problem}.", "Correct or remove the record.")
 
 
 def missing_column(file: str, column: str, existing: Collection[str]) -> FedjobsError:
-    """A column that the silo's file names and the data do not have."""
+    """Returns the error for a column that is in the silo file and not in the data."""
     names = list(existing)
     listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     return FedjobsError(
         ErrorCode.SCHEMA_MISMATCH,
-        f"{file} has no column '{column}'; it has {listed or 'none'}.",
-        "Correct the column's name in the silo's file, or the file.",
+        f"{file} has no column '{column}'. Its columns are: {listed or 'none'}.",
+        "Correct the column's name in the silo file, or the file.",
     )
 
 

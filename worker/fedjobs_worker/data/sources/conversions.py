@@ -1,4 +1,4 @@
-"""Arrays of one dtype as another, without a value being changed silently (but for the rounding of floats)."""
+"""Converts arrays between dtypes. No value changes silently, except for the rounding of floats."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fedjobs_worker.data.sources.columns import TEXT, numpy_dtype
 
 
 class MisfitError(Exception):
-    """A value that is not of the dtype that is wanted.
+    """A value cannot be converted to the requested dtype.
 
     Args:
-        row: 0-based.
-        value: The first that does not fit.
+        row: The row, 0-based.
+        value: The first such value.
     """
 
     def __init__(self, row: int, value: object) -> None:
@@ -25,12 +25,12 @@ class MisfitError(Exception):
 
 
 def converted(values: Array, dtype: str) -> Array:
-    """The values as `dtype` (TensorFlow's name).
+    """Converts the values to `dtype` (TensorFlow's name).
 
-    Numbers become floats by rounding; floats become integers only if they are whole and in range.
+    Numbers are rounded to floats. Floats are only converted to integers if they are whole and in range.
 
     Raises:
-        MisfitError: The first row that does not fit.
+        MisfitError: A value cannot be converted. The error has the first such row.
     """
     if dtype == TEXT:
         return _texts(values)
@@ -47,7 +47,7 @@ def converted(values: Array, dtype: str) -> Array:
 def _check_integers(values: Array, limits: np.iinfo[Any]) -> None:
     with np.errstate(invalid="ignore"):
         whole = np.equal(np.floor(values), values) if values.dtype.kind == "f" else np.True_
-        # Compared as Python integers where the dtypes have no common one (int64 with uint64).
+        # The limits are Python integers, because some dtypes have no common dtype (int64 and uint64).
         _check(whole & (values >= limits.min) & (values <= limits.max), values)
 
 

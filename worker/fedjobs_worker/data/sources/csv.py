@@ -1,7 +1,7 @@
-"""Columns from CSV files with a header line.
+"""Reads columns from CSV files with a header line.
 
-pyarrow reads and converts them in one fast pass. Where it fails it often cannot tell the line, so the file is gone
-through again with the standard library's reader, which can.
+pyarrow reads and converts the columns in one fast pass. Its errors often lack the line. So after an error, the standard
+library's reader reads the file again to find it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROWS_AT_ONCE = 10_000
 
 
 def read(location: Location, requests: Sequence[ColumnRequest], delimiter: str = ",") -> Columns:
-    """The requested columns of one file.
+    """Reads the requested columns of a file.
 
     Raises:
         FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such column), DATA_MALFORMED (naming file, line and column).
@@ -40,7 +40,7 @@ def read(location: Location, requests: Sequence[ColumnRequest], delimiter: str =
     header = _header(location, requests, delimiter)
     columns: Columns = {}
     remaining = list(requests)
-    while remaining:  # a second pass only where a column is wanted as two dtypes
+    while remaining:  # a second pass only if a column is requested with two dtypes
         wanted = {request.name: request for request in reversed(remaining)}
         try:
             columns |= _read(location, list(wanted.values()), delimiter)
@@ -58,7 +58,7 @@ def _header(location: Location, requests: Sequence[ColumnRequest], delimiter: st
             raise FedjobsError(
                 ErrorCode.SCHEMA_MISMATCH,
                 f"{location} has {header.count(request.name)} columns named '{request.name}'.",
-                "Give each column a name of its own.",
+                "Give each column a unique name.",
             )
     return header
 
@@ -85,13 +85,13 @@ def _read(location: Location, requests: Sequence[ColumnRequest], delimiter: str)
 
 
 def _arrow_type(dtype: str) -> pa.DataType:
-    # pyarrow parses no half floats; NumPy rounds them.
+    # pyarrow does not parse half floats. NumPy rounds them.
     special = {TEXT: pa.binary(), "bool": pa.bool_(), "float16": pa.float32()}
     return special[dtype] if dtype in special else pa.from_numpy_dtype(np.dtype(dtype))
 
 
 def _records(location: Location, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line (1-based) and values of each record, the header's first; empty lines are left out."""
+    """Yields the line number (1-based) and the values of each record, starting with the header. Skips empty lines."""
     with location.open() as file:
         reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter)
         try:
@@ -101,7 +101,7 @@ def _records(location: Location, delimiter: str) -> Iterator[tuple[int, list[str
         except (UnicodeDecodeError, csv.Error) as error:
             raise FedjobsError(
                 ErrorCode.DATA_MALFORMED,
-                f"{location}, row {reader.line_num + 1}: it is not CSV in UTF-8.",
+                f"{location}, row {reader.line_num + 1}: the row is not CSV in UTF-8.",
                 "Write the file as UTF-8.",
             ) from error
 
@@ -109,7 +109,7 @@ def _records(location: Location, delimiter: str) -> Iterator[tuple[int, list[str
 def _diagnosed(
     location: Location, requests: Sequence[ColumnRequest], header: list[str], delimiter: str, error: pa.ArrowInvalid
 ) -> FedjobsError:
-    """The first record that does not fit."""
+    """Returns the error for the first invalid record."""
     records = islice(_records(location, delimiter), 1, None)
     while chunk := list(islice(records, _ROWS_AT_ONCE)):
         for request in requests:
@@ -128,7 +128,7 @@ def _record_problem(
 ) -> FedjobsError | None:
     if len(record) != len(header):
         column = header[min(len(record), len(header) - 1)]
-        problem = f"the record has {len(record)} values where the header has {len(header)} columns"
+        problem = f"the record has {len(record)} values, but the header has {len(header)} columns"
         return malformed(str(location), line, column, problem)
     for request in requests:
         value = _cell(record, header, request)

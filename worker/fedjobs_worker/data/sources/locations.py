@@ -1,4 +1,4 @@
-"""Finding and opening files: local ones, and those of any URL that fsspec knows."""
+"""Finds and opens local files and files at URLs that fsspec supports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Location:
     filesystem: Any  # fsspec.AbstractFileSystem; fsspec has no types
 
     def open(self) -> IO[bytes]:
-        """The file's bytes.
+        """Opens the file for reading bytes.
 
         Raises:
             FedjobsError: DATA_NOT_FOUND if it cannot be read.
@@ -28,7 +28,7 @@ class Location:
             raise FedjobsError(
                 ErrorCode.DATA_NOT_FOUND,
                 f"{self.path} cannot be read: {error}.",
-                "Let the silo's user read it, or correct the path in the silo's file.",
+                "Give the silo's user read permission, or correct the path in the silo file.",
             ) from error
         return opened
 
@@ -37,10 +37,10 @@ class Location:
 
 
 def matching(pattern: str) -> list[Location]:
-    """All files that match a path or pattern, sorted by name so that the order is the same at every start.
+    """Returns all files that match a path or pattern, sorted by name so that the order is deterministic.
 
     Raises:
-        FedjobsError: DATA_NOT_FOUND if there is none.
+        FedjobsError: DATA_NOT_FOUND if no file matches.
     """
     try:
         filesystem, path = fsspec.core.url_to_fs(pattern)
@@ -48,11 +48,11 @@ def matching(pattern: str) -> list[Location]:
         existing = [name for name in found if filesystem.isfile(name)]
     except (OSError, ValueError, ImportError) as error:
         raise FedjobsError(
-            ErrorCode.DATA_NOT_FOUND, f"{pattern} cannot be reached: {error}.", "Correct the path in the silo's file."
+            ErrorCode.DATA_NOT_FOUND, f"{pattern} cannot be accessed: {error}.", "Correct the path in the silo file."
         ) from error
     if not existing:
         raise FedjobsError(
-            ErrorCode.DATA_NOT_FOUND, f"There is no file {pattern}.", "Correct the path in the silo's file."
+            ErrorCode.DATA_NOT_FOUND, f"There is no file {pattern}.", "Correct the path in the silo file."
         )
     return [Location(name, filesystem) for name in existing]
 

@@ -1,4 +1,4 @@
-"""Columns from NumPy archives: the arrays' names are the columns, their first dimension the rows."""
+"""Reads columns from NumPy archives. The names of the arrays are the columns, and their first dimension is the rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedjobs_worker.data.sources.locations import Location
 
 
 def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
-    """The requested arrays of one archive. Pickled objects are never loaded: they are code.
+    """Reads the requested arrays of an archive. Never loads pickled objects, because they can run code.
 
     Raises:
         FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such array), DATA_MALFORMED (naming file, row and array).
@@ -29,14 +29,14 @@ def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
             raise FedjobsError(
                 ErrorCode.DATA_MALFORMED,
                 f"{location} is not a NumPy archive of plain arrays: {error}.",
-                "Write it with numpy.savez, without objects.",
+                "Write it with numpy.savez, without object arrays.",
             ) from error
     return {request: _column(location, request, arrays[request.name]) for request in requests}
 
 
 def _column(location: Location, request: ColumnRequest, array: Array) -> Array:
     if array.ndim == 0:
-        raise malformed(str(location), None, request.name, "it is one value, without rows")
+        raise malformed(str(location), None, request.name, "the array is a scalar, without rows")
     try:
         return converted(array, request.dtype)
     except MisfitError as misfit:

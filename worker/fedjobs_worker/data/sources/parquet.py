@@ -1,4 +1,4 @@
-"""Columns from Parquet files; only those that are asked for are read."""
+"""Reads columns from Parquet files. Only the requested columns are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fedjobs_worker.data.sources.locations import Location
 
 
 def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
-    """The requested columns of one file; a column of lists becomes an array of that shape.
+    """Reads the requested columns of a file. A column of lists becomes an array with a dimension for the lists.
 
     Raises:
         FedjobsError: DATA_NOT_FOUND, SCHEMA_MISMATCH (no such column), DATA_MALFORMED (naming file, row and column).
@@ -29,7 +29,7 @@ def read(location: Location, requests: Sequence[ColumnRequest]) -> Columns:
             table = parquet.read(columns=sorted({request.name for request in requests}))
         except (pa.ArrowInvalid, OSError) as error:
             raise FedjobsError(
-                ErrorCode.DATA_MALFORMED, f"{location} is not a whole Parquet file.", "Write the file again."
+                ErrorCode.DATA_MALFORMED, f"{location} is not a valid Parquet file.", "Write the file again."
             ) from error
     return {request: _column(location, request, table[request.name]) for request in requests}
 
@@ -46,7 +46,7 @@ def _column(location: Location, request: ColumnRequest, column: pa.ChunkedArray)
 
 
 def _dense(array: pa.Array) -> Array:
-    """As NumPy: lists of one length become a dimension; nothing may be missing."""
+    """Converts to NumPy. Lists of equal length become a dimension. Missing values are an error."""
     kind = array.type
     if array.null_count:
         raise MisfitError(pc.index(array.is_null(), True).as_py(), None)
@@ -64,7 +64,7 @@ def _rows(array: pa.Array) -> Array:
     length = int(lengths[0]) if len(lengths) else 0
     if np.any(lengths != length):
         row = int(np.argmax(lengths != length))
-        raise MisfitError(row, f"a list of {lengths[row]} where the others have {length}")
+        raise MisfitError(row, f"a list of length {lengths[row]}, but the other lists have length {length}")
     try:
         inner = _dense(array.flatten())
     except MisfitError as misfit:
