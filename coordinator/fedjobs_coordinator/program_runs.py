@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _TFF = "tensorflow_federated"
 
+Program = Callable[["ProgramRun"], Awaitable[None] | None]
+"""A program of the library, or an entry point. `load_program` imports it, `run_program` runs it."""
+
 
 class ProgramRun:
     """A `fedjobs_coordinator.programs.program_context.ProgramContext`.
@@ -51,12 +54,14 @@ class ProgramRun:
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._result_dir = result_dir
         self._merged_silos: tuple[SiloName, ...] = ()
-        self._program: Callable[[ProgramRun], Awaitable[None] | None] | None = None
         program = silos.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
-    def load_program(self) -> None:
+    def load_program(self) -> Program:
         """Imports the job's program, and with it what it imports itself: with TFF this takes many seconds.
+
+        Returns:
+            What `run_program` takes.
 
         Raises:
             FedjobsError: There is no such program, or it cannot be imported.
@@ -65,32 +70,28 @@ class ProgramRun:
         if program.source:
             sys.path.insert(0, program.source)
         if program.name:
-            import tensorflow_federated  # noqa: F401
             from fedjobs_compute.graphs import disable_graph_rewriting
 
             disable_graph_rewriting()
-            self._program = BUILTIN[program.name]()
-        elif program.entrypoint:
-            self._program = entrypoints.load(program.entrypoint, "spec.program.entrypoint")
-        else:
-            raise FedjobsError(
-                ErrorCode.UNKNOWN_PROGRAM,
-                "spec.program has neither name nor entrypoint.",
-                "Name a program of the library, or an entry point.",
-            )
+            return BUILTIN[program.name]()
+        if program.entrypoint:
+            return entrypoints.load(program.entrypoint, "spec.program.entrypoint")
+        raise FedjobsError(
+            ErrorCode.UNKNOWN_PROGRAM,
+            "spec.program has neither name nor entrypoint.",
+            "Name a program of the library, or an entry point.",
+        )
 
-    async def run_program(self) -> None:
-        """Runs the job's program to its end; loads it first where that was not done.
+    async def run_program(self, program: Program) -> None:
+        """Runs the job's program to its end.
+
+        Args:
+            program: What `load_program` returned.
 
         Raises:
             FedjobsError: What the program raised, or PROGRAM_FAILED.
             SuspendedError: The coordinator was told to stop.
         """
-        if self._program is None:
-            self.load_program()
-        program = self._program
-        if program is None:
-            raise TypeError("no program")
         own = self._silos.job.program.entrypoint
         with when_imported(_TFF, self._become_the_context) if own else nullcontext():
             result = program(self)

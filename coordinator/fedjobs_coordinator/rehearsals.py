@@ -120,7 +120,8 @@ def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | Non
         silos = _MadeUpSilos(_shortened(job), directory)
         failure: FedjobsError | None = None
         try:
-            asyncio.run(ProgramRun(silos, directory, result).run_program())
+            run = ProgramRun(silos, directory, result)
+            asyncio.run(run.run_program(run.load_program()))
         except FedjobsError as error:
             failure = error
         finally:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import math
 
-from fedjobs_common.jobs.statuses import LONGEST_FINAL_WORD, FinalWord, Phase, ResultLocation, Status
+import pytest
+from fedjobs_common.jobs.statuses import (
+    LONGEST_FINAL_WORD,
+    FinalWord,
+    Phase,
+    ResultLocation,
+    SiloState,
+    SiloStatus,
+    Status,
+)
 
 STATUS = Status(
     job_uid="1",
@@ -38,6 +47,25 @@ def test_a_final_word_fits_a_termination_message_whatever_there_is_to_say() -> N
     assert word.code == "ProgramFailed"
     assert word.message
     assert long.startswith(word.message)
+
+
+def test_a_final_word_has_silos_and_metrics() -> None:
+    silos = [SiloStatus(name="hospital-a", state=SiloState.READY, device="cpu", clients=5)]
+    word = FinalWord.model_validate_json(FinalWord.of(STATUS.model_copy(update={"silos": silos})).to_json())
+    assert word.silos == silos
+    assert math.isnan(word.metrics["loss"])
+    assert word.metrics["other"] == math.inf
+
+
+@pytest.mark.parametrize(("silos", "kept", "messages"), [(2, 2, True), (30, 30, False), (500, 0, False)])
+def test_a_final_word_has_as_much_of_the_silos_as_fits(silos: int, kept: int, messages: bool) -> None:
+    rows = [SiloStatus(name=f"silo-{n}", state=SiloState.REFUSED, message="x" * 300) for n in range(silos)]
+    content = FinalWord.of(STATUS.model_copy(update={"silos": rows, "message": "It failed."})).to_json()
+    assert len(content) <= LONGEST_FINAL_WORD
+    word = FinalWord.model_validate_json(content)
+    assert len(word.silos) == kept
+    assert any(silo.message for silo in word.silos) is messages
+    assert (word.message, word.result) == ("It failed.", STATUS.result)
 
 
 def test_three_phases_are_final() -> None:

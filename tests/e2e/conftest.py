@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster import opening
 from tests.cluster.clusters import Cluster
-from tests.e2e import installations, outside
+from tests.e2e import commands, installations, outside
 from tests.e2e.federations import PROGRAM, SILOS, Federation
 from tests.e2e.installations import INSIDE
 from tests.e2e.sites import RESTRICTED, ROOT, Site, example_records, example_values
@@ -92,9 +92,14 @@ def federation(
     kubectl("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
     found = Federation(cluster, NAMESPACE)
     found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--timeout=120s")  # of an earlier run
+    anew = installations.has_new_authority(cluster)
+    for silo in set(kubectl("get", "silos", "-o", "name").split()) if anew else ():
+        commands.fedjobs(cluster, "silo", "remove", silo.rpartition("/")[2], "--yes")
     records = {silo: example_records(silo) for silo in SILOS}
     sites = [Site(silo, cluster, f"fedjobs-{silo}") for silo in SILOS]
-    found.settle_all((s, example_values(s.silo, dialAddress=INSIDE), records[s.silo]) for s in sites)
+    found.settle_all(((s, example_values(s.silo, dialAddress=INSIDE), records[s.silo]) for s in sites), anew=anew)
+    if anew:
+        installations.forget_new_authority(cluster)
     files = [f"--from-file={path}" for path in (rounds.__file__, plan.result())]
     kubectl.apply(found.kubectl("create", "configmap", PROGRAM, *files, "--dry-run=client", "-o", "yaml"))
     yield found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ HUB, FRONT_DOOR_SERVICE = f"{RELEASE}-hub", f"{RELEASE}-front-door"
 FRONT_DOOR = "fedjobs.test"
 """Its name, which silos of other clusters find by DNS, or are told an address for."""
 ADDRESS = f"{FRONT_DOOR}:443"
+_NEW_AUTHORITY = "tests.fedjobs.dev/new-authority"
 INSIDE = f"{FRONT_DOOR_SERVICE}.{OPERATOR_NAMESPACE}.svc:443"
 """What silos in the federation's own cluster dial: there is no DNS record there."""
 
@@ -75,25 +74,27 @@ def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
         cluster.kubectl(*gone, where)
 
 
-@contextmanager
-def lifetimes(cluster: Cluster, *, restored: bool, **seconds: int) -> Iterator[None]:
-    """Let what the hub gives out be good for so long; the operator gets a new certificate before and after.
-
-    Args:
-        cluster: the federation's.
-        restored: whether it is as before in the end.
-        seconds: by what is given out.
-    """
+def set_lifetimes(cluster: Cluster, **seconds: int) -> None:
+    """Set the lifetimes of what the hub issues, until the next `install`; the operator gets a new certificate."""
     _upgrade(cluster, lifetimes=seconds)
     wait_until_rolled_out(cluster)
     restart(cluster, OPERATOR)
-    try:
-        yield
-    finally:
-        if restored:
-            _upgrade(cluster)
-            wait_until_rolled_out(cluster)
-            restart(cluster, OPERATOR)
+
+
+def note_new_authority(cluster: Cluster) -> None:
+    """Note that silos that enrolled so far have certificates of an authority that is being replaced."""
+    cluster.kubectl("annotate", "namespace", OPERATOR_NAMESPACE, f"{_NEW_AUTHORITY}=true", "--overwrite")
+
+
+def has_new_authority(cluster: Cluster) -> bool:
+    """Whether an earlier run on this cluster replaced the authority."""
+    namespace = cluster.kubectl("get", "namespace", OPERATOR_NAMESPACE, "-o", "jsonpath={.metadata.annotations}")
+    return _NEW_AUTHORITY in namespace
+
+
+def forget_new_authority(cluster: Cluster) -> None:
+    """All silos enrolled again."""
+    cluster.kubectl("annotate", "namespace", OPERATOR_NAMESPACE, f"{_NEW_AUTHORITY}-")
 
 
 def _upgrade(cluster: Cluster, **hub: Any) -> None:

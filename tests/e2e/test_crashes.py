@@ -17,7 +17,7 @@ from tests.e2e.installations import OPERATOR_NAMESPACE
 from tests.e2e.local_runs import LocalRun, local_run
 
 TRAINING = "killed"
-ROUNDS = 1000  # so many that it is not over before the last is killed
+ROUNDS = 400  # enough that the training is not over before the last kill
 
 
 def kill_operator(federation: Federation, _name: str) -> None:

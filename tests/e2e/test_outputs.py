@@ -18,24 +18,18 @@ from tests.e2e.federations import Federation, a_job
 from tests.sockets import free_ports
 
 
-def test_a_result_in_a_claim(federation: Federation, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def to_a_claim(federation: Federation) -> str:
+    """A job that runs while the other test's does."""
     claim: dict[str, Any] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}}
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     federation.cluster.kubectl.apply(yaml.safe_dump(_in(federation, claim | {"spec": spec})))
     output = {"persistentVolumeClaim": {"claimName": "models", "path": "digits"}}
     coordinator = {"storage": {"accessMode": "ReadWriteOncePod"}}
-    name = federation.apply(a_job("to-a-claim", rounds=2, output=output, coordinator=coordinator))
-
-    status = federation.complete(name)
-
-    assert status["result"]["uri"] == f"pvc://{federation.namespace}/models/digits"
-    fetched = federation.fetch(name, tmp_path)
-    assert fetched["model"]["digest"]
-    claim_of_job = f"{name}-coordinator-{federation.job(name)['metadata']['uid'][:8]}"
-    owners = federation.kubectl("get", "pvc", claim_of_job, "-o", "jsonpath={.metadata.ownerReferences[*].name}")
-    assert owners == name, "the result is elsewhere, so the coordinator's claim goes with the job"
+    return federation.apply(a_job("to-a-claim", rounds=2, output=output, coordinator=coordinator))
 
 
+@pytest.mark.usefixtures("to_a_claim")
 def test_a_result_on_s3(federation: Federation, s3: str) -> None:
     options = {"key": "testing", "secret": "testing", "endpoint_url": s3}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}}
@@ -50,6 +44,17 @@ def test_a_result_on_s3(federation: Federation, s3: str) -> None:
     found = _client(s3).list_objects_v2(Bucket="models", Prefix="digits/")["Contents"]
     assert "digits/result.json" in {entry["Key"] for entry in found}
     wait_until("the job is deleted", lambda: not federation.kubectl("get", "federatedjob", name, "--ignore-not-found"))
+
+
+def test_a_result_in_a_claim(federation: Federation, to_a_claim: str, tmp_path: Path) -> None:
+    status = federation.complete(to_a_claim)
+
+    assert status["result"]["uri"] == f"pvc://{federation.namespace}/models/digits"
+    fetched = federation.fetch(to_a_claim, tmp_path)
+    assert fetched["model"]["digest"]
+    claim_of_job = f"{to_a_claim}-coordinator-{federation.job(to_a_claim)['metadata']['uid'][:8]}"
+    owners = federation.kubectl("get", "pvc", claim_of_job, "-o", "jsonpath={.metadata.ownerReferences[*].name}")
+    assert owners == to_a_claim, "the result is elsewhere, so the coordinator's claim goes with the job"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fedjobs_api.conditions import JobCondition, Reason
 from fedjobs_api.statuses import JobPhase
-from fedjobs_common.jobs.statuses import Phase
+from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus
 from fedjobs_operator.planning.plans import Plan
 
 from tests.operator.attempts import an_attempt, at
@@ -63,6 +63,20 @@ def test_where_the_result_is_is_told_for_those_outside_the_pod(
 def test_the_last_report_is_in_the_last_status() -> None:
     plan = complete().hearing(a_report(Phase.COMPLETE, round=20, metrics={"loss": 0.125})).plan()
     assert (plan.status.metrics, plan.status.ready_silos, plan.status.total_silos) == ({"loss": "0.125"}, 2, 2)
+
+
+def test_silos_and_metrics_are_those_of_the_final_word_if_the_last_rounds_were_not_reported() -> None:
+    silos = [SiloStatus(name=f"hospital-{x}", state=SiloState.READY, device="cpu", clients=5) for x in "ab"]
+    attempt = an_attempt(1).complete(round=2, rounds=2, silos=silos, metrics={"train/loss": 0.25})
+    waiting = [SiloStatus(name="hospital-a", state=SiloState.INVITED)]
+    look = complete().with_attempts(attempt).hearing(a_report(Phase.WAITING_FOR_SILOS, round=0, silos=waiting))
+    status = look.plan().status
+    assert [(row.name, row.device, row.clients) for row in status.silos or ()] == [
+        ("hospital-a", "cpu", 5),
+        ("hospital-b", "cpu", 5),
+    ]
+    assert (status.ready_silos, status.total_silos) == (2, 2)
+    assert (status.completed_rounds, status.total_rounds, status.metrics) == (2, 2, {"train/loss": "0.25"})
 
 
 def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -104,7 +104,11 @@ class Status(Model):
 
 
 class FinalWord(Model):
-    """What is left to be said when a coordinator's process ends by itself; a crash leaves none."""
+    """The end of a coordinator's process, as its termination message tells it. A crash leaves none.
+
+    A job can end before the operator has received its last status. So the final word also has what the job's status
+    shows of silos and metrics, as far as it fits.
+    """
 
     phase: Phase
     round: int = 0
@@ -116,6 +120,10 @@ class FinalWord(Model):
     message: str = ""
     computation: str = ""
     result: ResultLocation | None = None
+    silos: list[SiloStatus] = Field(default_factory=list)
+    """Empty where there is no room for them."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Of the last finished round; empty where there is no room for them."""
 
     @staticmethod
     def of(status: Status) -> FinalWord:
@@ -128,15 +136,31 @@ class FinalWord(Model):
             message=status.message,
             computation=status.computation,
             result=status.result,
+            silos=status.silos,
+            metrics=status.metrics,
         )
 
     def to_json(self) -> bytes:
-        """At most 4096 bytes, as Kubernetes reads no more: where it must, the message is cut."""
-        word, content = self, self.model_dump_json(by_alias=True).encode()
+        """At most 4096 bytes, because Kubernetes reads no more.
+
+        If there is more to say, these are left out in turn: what silos said and do, all silos, metrics, and the end of
+        the message.
+        """
+        quiet = [silo.model_copy(update={"message": "", "activity": ""}) for silo in self.silos]
+        word, content = self, self._dump()
+        omissions: tuple[dict[str, Any], ...] = ({"silos": quiet}, {"silos": []}, {"metrics": {}})
+        for shorter in omissions:
+            if len(content) > LONGEST_FINAL_WORD:
+                word = word.model_copy(update=shorter)
+                content = word._dump()
         while len(content) > LONGEST_FINAL_WORD and word.message:
             word = word.model_copy(update={"message": word.message[: len(word.message) * 9 // 10]})
-            content = word.model_dump_json(by_alias=True).encode()
+            content = word._dump()
         return content
+
+    def _dump(self) -> bytes:
+        found = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class RoundEvent(Model):

@@ -21,7 +21,7 @@ from fedjobs_coordinator.state.finished_program import FinishedProgram
 from fedjobs_coordinator.status.progress import logged_when_unwritten
 
 if TYPE_CHECKING:
-    from fedjobs_coordinator.program_runs import ProgramRun
+    from fedjobs_coordinator.program_runs import Program, ProgramRun
     from fedjobs_coordinator.state.outputs import Output
 
 COMPLETE, FAILED, STORAGE_FAILED, SUSPENDED = 0, 1, 74, 75
@@ -122,9 +122,9 @@ class JobRun:
     def _run_program(self) -> None:
         with self._start:
             self._starts("The program is being imported.")
-            program_run = self._load_program()
+            program_run, program = self._load_program()
             self._starts("The program is loaded.")
-        asyncio.run(program_run.run_program())
+        asyncio.run(program_run.run_program(program))
 
     # --- the output
 
@@ -159,7 +159,7 @@ class JobRun:
 
     # --- inside
 
-    def _load_program(self) -> ProgramRun:
+    def _load_program(self) -> tuple[ProgramRun, Program]:
         """Imports the program, while silos connect: where it imports TensorFlow Federated, this takes many seconds.
 
         Raises:
@@ -171,12 +171,12 @@ class JobRun:
                 from fedjobs_coordinator.program_runs import ProgramRun
 
                 program_run = ProgramRun(self._coordinator, self._directory, self._result_dir)
-                program_run.load_program()
+                program = program_run.load_program()
         except Exception:
             self._coordinator.check_stopping()  # a module may have made another error of it
             raise
         self._coordinator.check_stopping()  # or may have gone on
-        return program_run
+        return program_run, program
 
     def _starts(self, message: str) -> None:
         with logged_when_unwritten():

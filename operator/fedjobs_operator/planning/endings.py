@@ -23,8 +23,8 @@ class Ending:
     condition: JobCondition
     reason: str
     message: str
-    round: int = 0
-    computation: str = ""
+    word: FinalWord | None = None
+    """The coordinator's, if it left one."""
     result: Result | None = None
 
     @property
@@ -53,13 +53,13 @@ def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | N
         else:
             result = Result(uri=expected_uri(ref, job))
             message += " Its digest is not known: the coordinator's pod was gone before its last word was read."
-        return Ending(JobCondition.COMPLETE, Reason.RESULT_EXPORTED, message, *_progress(word), result=result)
+        return Ending(JobCondition.COMPLETE, Reason.RESULT_EXPORTED, message, word, result)
     if word is None:
         return Ending(JobCondition.FAILED, ErrorCode.PROGRAM_FAILED.label, last.message or "See the coordinator's log.")
     reason, message = word.code or ErrorCode.PROGRAM_FAILED.label, word.message
     if reason == ErrorCode.INVALID_OUTPUT.label:
         message += f" What was computed is in the claim {ref.claim}."
-    return Ending(JobCondition.FAILED, reason, message, *_progress(word))
+    return Ending(JobCondition.FAILED, reason, message, word)
 
 
 def gave_up(last: Attempt, backoff_limit: int) -> Ending:
@@ -74,7 +74,3 @@ def too_late(seconds: int) -> Ending:
     """It took too long."""
     message = f"The job did not end within {seconds} s (spec.activeDeadlineSeconds)."
     return Ending(JobCondition.FAILED, Reason.DEADLINE_EXCEEDED, message)
-
-
-def _progress(word: FinalWord | None) -> tuple[int, str]:
-    return (0, "") if word is None else (word.round, word.computation)

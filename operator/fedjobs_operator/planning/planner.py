@@ -151,13 +151,12 @@ def _ended(case: Case, accepted: Verdicts, ending: endings.Ending) -> Plan:
         invitation=None,
         resolved=case.resolved,
         result=ending.result or case.before.result,
-        completed_rounds=max(case.before.completed_rounds or 0, ending.round),
-        computation_digest=ending.computation or case.before.computation_digest,
         restarts=max(case.before.restarts or 0, 0 if last is None else last.number - 1),
     )
     still_runs = last is not None and last.ended_at is None and not last.deleting
+    status = progress.progressed(status, case.accepted.resolved, case.observed.report)
     return Plan(
-        progress.progressed(status, case.accepted.resolved, case.observed.report),
+        progress.ended(status, ending.word),
         withdraw=True,
         delete=(case.ref.attempt(last.number),) if last is not None and still_runs else (),
         own_claim=ending.condition is JobCondition.COMPLETE and storage.is_deleted_once_exported(case.accepted.job),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedjobs_api.conditions import Reason
 from fedjobs_api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
-from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus, Status
+from fedjobs_common.jobs.statuses import FinalWord, Phase, SiloState, SiloStatus, Status
 
 from fedjobs_operator.planning.conditions import Verdict
 
@@ -35,16 +36,39 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
     changes: dict[str, Any] = {
         "completed_rounds": max(status.completed_rounds or 0, report.round),
         "total_rounds": report.rounds or status.total_rounds,
-        "silos": [_row(silo) for silo in report.silos],
-        "ready_silos": sum(silo.state in _JOINED for silo in report.silos),
-        "total_silos": len(report.silos),
         "epoch": report.epoch,
         "computation_digest": report.computation or status.computation_digest,
     }
-    if report.metrics:
-        shown = sorted(report.metrics.items())[:_MOST_METRICS]
-        changes["metrics"] = {name: format(value, ".6g") for name, value in shown}
-    return status.model_copy(update=changes)
+    return status.model_copy(update=changes | _silos(report.silos) | _metrics(report.metrics))
+
+
+def ended(status: FederatedJobStatus, word: FinalWord | None) -> FederatedJobStatus:
+    """The status with what a final word says.
+
+    The final word is newer than the last report: the operator may not have received a report of the last rounds.
+    """
+    if word is None:
+        return status
+    changes: dict[str, Any] = {
+        "completed_rounds": max(status.completed_rounds or 0, word.round),
+        "total_rounds": word.rounds or status.total_rounds,
+        "computation_digest": word.computation or status.computation_digest,
+    }
+    silos = _silos(word.silos) if word.silos else {}
+    return status.model_copy(update=changes | silos | _metrics(word.metrics))
+
+
+def _silos(rows: Sequence[SiloStatus]) -> dict[str, Any]:
+    return {
+        "silos": [_row(silo) for silo in rows],
+        "ready_silos": sum(silo.state in _JOINED for silo in rows),
+        "total_silos": len(rows),
+    }
+
+
+def _metrics(metrics: Mapping[str, float]) -> dict[str, Any]:
+    shown = sorted(metrics.items())[:_MOST_METRICS]
+    return {"metrics": {name: format(value, ".6g") for name, value in shown}} if shown else {}
 
 
 def phase(report: Status | None, before: JobPhase | None, *, listens: bool) -> JobPhase:
