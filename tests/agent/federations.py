@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_hub import names
 from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
 from fedjobs_protocol.identities import keys
@@ -71,16 +70,9 @@ class AgentFederation:
 
     def coordinator_identity(self, job: str = "digits") -> Identity:
         """That of the job's coordinator, as its pod gets it."""
-        for last in (False, False, False, False, True):
-            token = self.federation.coordinator_token(job, self.namespace)
-            try:
-                with self.federation.enrolment() as enrolment:
-                    return enrolment.issue_coordinator(token, keys.create())
-            except FedjobsError as error:
-                # The Job controller lets go of a pod that it did not make itself; before it does, the pod is the Job's.
-                if last or error.code is not ErrorCode.INVALID_TOKEN:
-                    raise
-        raise AssertionError("unreachable")
+        token = self.federation.coordinator_token(job, self.namespace)
+        with self.federation.enrolment() as enrolment:
+            return enrolment.issue_coordinator(token, keys.create())
 
     def _say(self, job: str, status: object) -> None:
         change = json.dumps({"status": status})

@@ -27,15 +27,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from fedjobs_api.crds.files import FOLDER
@@ -48,70 +43,9 @@ from fedjobs_protocol.identities.channels import open_channel, open_enrolment_ch
 from fedjobs_protocol.identities.identities import Identity, enrolment_name, server_name
 
 from tests.cluster.api_servers import ApiServer
-from tests.cluster.readiness import tail, wait_until
+from tests.cluster.readiness import wait_until
 from tests.hub import rights
-from tests.sockets import free_ports
-
-FRONT_DOOR = "fedjobs.example.org"
-OPERATOR_ACCOUNT = "fedjobs"
-Body = dict[str, Any]
-
-
-class HubProcess:
-    """`python -m fedjobs_hub`, until it is killed or stopped.
-
-    Args:
-        kubeconfig: Whose rights it has.
-        namespace: Its own.
-        log: Where its words go.
-        arguments: Further ones.
-        ports: For certificates, and for enrolment; None: any free ones.
-
-    Attributes:
-        address: For who has a certificate, `127.0.0.1:PORT`.
-        enrolment_address: For who has none.
-    """
-
-    def __init__(
-        self, kubeconfig: Path, namespace: str, log: Path, *arguments: str, ports: tuple[int, int] | None = None
-    ) -> None:
-        self.log = log
-        first, second, http_port = free_ports(3)
-        self.ports = ports or (first, second)
-        self.address, self.enrolment_address = (f"127.0.0.1:{port}" for port in self.ports)
-        http = f"127.0.0.1:{http_port}"
-        self.http = f"http://{http}"
-        command = [sys.executable, "-m", "fedjobs_hub", "--namespace", namespace, "--front-door-host", FRONT_DOOR]
-        command += ["--front-door-address", "127.0.0.1:443", "--operator-service-account", OPERATOR_ACCOUNT]
-        command += ["--bind-address", self.address, "--enrolment-bind-address", self.enrolment_address]
-        command += ["--metrics-bind-address", http, "--health-probe-bind-address", http, *arguments]
-        with log.open("ab") as file:
-            environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
-            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-
-    def wait_until_it_listens(self) -> None:
-        """Until both ports answer."""
-        wait_until("the hub listens", self._listens, seconds=60, broken=self._why_it_ended)
-
-    def kill(self) -> None:
-        """As the kernel kills it: at once."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        """As a kubelet ends it; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-    def words(self) -> list[Body]:
-        """What it has logged."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
-    def _listens(self) -> bool:
-        return any(word.get("event") == "listening" for word in self.words())
-
-    def _why_it_ended(self) -> str | None:
-        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
+from tests.hub.hub_processes import FRONT_DOOR, Body, HubProcess
 
 
 class Federation:
@@ -249,7 +183,9 @@ class Federation:
             "namespace": namespace,
             "ownerReferences": [self.owner("federatedjob", job, namespace)],
         }
-        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+        # Kubernetes' own Job controller would release a pod that it did not create, and the hub would refuse the token.
+        spec = {"template": template, "managedBy": "fedjobs.dev/tests"}
+        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
         return self.pod_token(namespace, owners=[self.owner("job", name, namespace)])
 
     def owner(self, kind: str, name: str, namespace: str | None = None) -> Body:

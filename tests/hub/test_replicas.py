@@ -14,7 +14,8 @@ from fedjobs_protocol.identities.identities import Identity
 
 from tests.cluster.api_servers import ApiServer
 from tests.hub.announcements import an_announcement
-from tests.hub.hubs import Federation, HubProcess, running_federation
+from tests.hub.hub_processes import HubProcess
+from tests.hub.hubs import Federation, running_federation
 from tests.hub.refusals import code
 
 
