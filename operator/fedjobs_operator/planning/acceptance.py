@@ -97,7 +97,7 @@ def _missing(job: FederatedJob, usable: Sequence[KnownSilo]) -> str:
     if any(labels.items() <= dict(silo.labels).items() for silo in usable):
         return ""
     if not labels:
-        return "spec.silos.selector: all silos are suspended, or there are none (kubectl get silos). Invite a silo."
+        return "spec.silos.selector: no silo exists, or all silos are suspended (kubectl get silos). Invite a silo."
     wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
     return f"spec.silos.selector: no active silo has the labels {wanted}. Label a silo, or correct the selector."
 

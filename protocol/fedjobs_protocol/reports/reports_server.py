@@ -46,7 +46,7 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
             raise
         except Exception:
             _log.exception("a watch failed")
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         await context.abort(*to_grpc(failure))
 
     async def exclude_silos(request: pb.ExcludeRequest, context: Any) -> pb.ExcludeResponse:
@@ -58,7 +58,7 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
             failure = error
         except Exception:
             _log.exception("an exclusion failed")
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         await context.abort(*to_grpc(failure))
         raise AssertionError("abort does not return")
 

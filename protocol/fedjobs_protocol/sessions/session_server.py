@@ -235,7 +235,7 @@ class SessionServer:
             raise
         except Exception:
             _log.exception("a call failed", silo=silo)
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         status, details = to_grpc(failure)
         await context.abort(status, details[:_LONGEST_DETAILS])
         raise AssertionError("abort does not return")
