@@ -1,10 +1,10 @@
-"""Generates the Python stubs of the .proto files, or checks that the committed ones are what would be generated.
+"""Generates the Python stubs of the .proto files, or checks that the committed stubs are up to date.
 
-The stubs are committed, so that nobody needs a compiler to install or to read the project. grpcio-tools is pinned to
-the release whose output imports on protobuf 4.25, which TensorFlow 2.14 holds.
+The stubs are committed, so that the project can be installed and read without a compiler. grpcio-tools is pinned to a
+release whose output works with protobuf 4.25, which TensorFlow 2.14 requires.
 
     python protocol/stubs.py            write the stubs
-    python protocol/stubs.py --check    exit 1 and name the file when one has drifted
+    python protocol/stubs.py --check    exit with status 1 and name each stub that is out of date
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACKAGE = Path("fedjobs_protocol/v1")
 
 
 def generate(into: Path) -> list[Path]:
-    """Runs protoc; returns the paths that it wrote, relative to `into`."""
+    """Runs protoc and returns the written paths, relative to `into`."""
     plugin = Path(sys.executable).with_name("protoc-gen-mypy")
     outputs = [f"--python_out={into}", f"--grpc_python_out={into}", f"--mypy_out=quiet:{into}"]
     protos = sorted(str(PACKAGE / path.name) for path in (ROOT / PACKAGE).glob("*.proto"))
@@ -47,14 +47,16 @@ def drifted(generated: Path, names: list[Path]) -> list[Path]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a stub has drifted")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with status 1 if a stub is out of date"
+    )
     if not parser.parse_args().check:
         generate(ROOT)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         names = drifted(Path(folder), generate(Path(folder)))
     for name in names:
-        print(f"protocol/{name} is not what its .proto file gives: run `make stubs`", file=sys.stderr)  # noqa: T201
+        print(f"protocol/{name} is out of date: run `make stubs`", file=sys.stderr)  # noqa: T201
     return 1 if names else 0
 
 

@@ -1,6 +1,6 @@
-"""BLAKE3 digests: the names of blobs, of shards, and of work.
+"""BLAKE3 digests, which identify blobs, shards and work.
 
-BLAKE3 rather than SHA-256: 5 GB/s instead of 1.4 GB/s on one thread, and hashing is done inline with sending.
+Data are hashed while they are sent. BLAKE3 hashes 5 GB/s on one thread, SHA-256 1.4 GB/s.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from fedjobs_common.ids import Digest
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 SIZE = 32
-"""Bytes of a digest on the wire; as a `Digest` it is twice as many hex digits."""
+"""The number of bytes of a digest on the wire. A `Digest` is the same in hex, with twice as many digits."""
 
 
 class Hasher(Protocol):
-    """What is used of `blake3.blake3`; the GIL is released while large buffers are hashed."""
+    """The used part of `blake3.blake3`. It releases the GIL while it hashes large buffers."""
 
     def update(self, data: Buffer, /) -> object: ...
     def digest(self) -> bytes: ...
@@ -26,13 +26,13 @@ class Hasher(Protocol):
 
 
 def hasher() -> Hasher:
-    """A new, empty hasher."""
+    """Returns a new hasher."""
     made: Hasher = blake3()
     return made
 
 
 def digest(*buffers: Buffer) -> Digest:
-    """The digest of the buffers' concatenation."""
+    """Returns the digest of the concatenated buffers."""
     state = hasher()
     for buffer in buffers:
         state.update(buffer)
@@ -40,10 +40,10 @@ def digest(*buffers: Buffer) -> Digest:
 
 
 def raw(hexadecimal: Digest) -> bytes:
-    """The 32 bytes of a digest, as they are on the wire."""
+    """Converts a digest to its 32 bytes on the wire."""
     return bytes.fromhex(hexadecimal)
 
 
 def named(wire: bytes) -> Digest:
-    """The digest whose 32 bytes came over the wire."""
+    """Converts 32 bytes from the wire to a digest."""
     return Digest(wire.hex())

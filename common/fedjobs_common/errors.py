@@ -1,7 +1,7 @@
-"""The error catalogue, and its one translator to and from gRPC.
+"""The error catalogue, and its conversion to and from gRPC.
 
-An error that a person may see says what happened, to which field or silo, and what to do about it. Its code is stable:
-it is written into reports, statuses and exit messages. What is not for the other side stays in the log.
+An error message for people says what happened, to which field or silo, and what to do about it. Error codes are stable:
+reports, statuses and exit messages contain them. Details that are not for the other side stay in the log.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class _Kind:
 
 
 class ErrorCode(enum.Enum):
-    """What can go wrong; the value tells its gRPC status and whether trying again can help."""
+    """The error codes. The value of a code has its label, its gRPC status, and whether a retry can help."""
 
-    # A person's input.
+    # User input.
     INVALID_JOB = ("InvalidJob", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     INVALID_PROGRAM_PARAMETER = ("InvalidProgramParameter", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     INVALID_SILO_FILE = ("InvalidSiloFile", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
@@ -77,10 +77,10 @@ _BY_LABEL = {code.label: code for code in ErrorCode}
 
 
 class FedjobsError(Exception):
-    """An error of the catalogue.
+    """An error with a code of the catalogue.
 
     Args:
-        code: Which one.
+        code: The error code.
         message: One sentence for the person who runs the job or the silo: what happened, to which field, which value.
         remedy: What to do about it, as an imperative sentence.
     """
@@ -93,7 +93,7 @@ class FedjobsError(Exception):
 
     @property
     def public(self) -> str:
-        """Message and remedy, as one text."""
+        """The message and the remedy, as one text."""
         return str(self)
 
     @property
@@ -102,20 +102,20 @@ class FedjobsError(Exception):
 
 
 def code_of(label: str) -> ErrorCode:
-    """The code of a label that came over the wire; INTERNAL for one that this version does not know."""
+    """Returns the code of a label from the wire. Returns INTERNAL for an unknown label."""
     return _BY_LABEL.get(label, ErrorCode.INTERNAL)
 
 
 def to_grpc(error: FedjobsError) -> tuple[grpc.StatusCode, str]:
-    """Status and details with which a servicer ends a call."""
+    """Returns the gRPC status and details with which a servicer aborts a call."""
     return error.code.status, f"{error.code.label}: {error.public}"
 
 
 def from_grpc(error: grpc.RpcError) -> FedjobsError:
-    """The catalogue's error for a call that failed.
+    """Converts the error of a failed call to an error of the catalogue.
 
-    A status that carries none of our labels (a proxy's, gRPC's own) is UNAVAILABLE where a retry may help, else
-    INTERNAL.
+    A status without a label of the catalogue comes from gRPC itself or from a proxy. It becomes UNAVAILABLE if a retry
+    can help, otherwise INTERNAL.
     """
     status: grpc.StatusCode = error.code()
     details: str = error.details() or ""
@@ -129,4 +129,4 @@ def from_grpc(error: grpc.RpcError) -> FedjobsError:
         grpc.StatusCode.UNKNOWN,
     )
     code = ErrorCode.UNAVAILABLE if status in transient else ErrorCode.INTERNAL
-    return FedjobsError(code, f"the call ended with {status.name}: {details}")
+    return FedjobsError(code, f"The call failed with {status.name}: {details}")

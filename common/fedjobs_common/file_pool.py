@@ -1,7 +1,7 @@
-"""Files that are written over instead of being made anew.
+"""A pool of files that are overwritten instead of created.
 
-The first write to a page of a file on disk costs twenty times what writing over it costs (2.3 instead of 0.1 ms for
-1 MiB on ext4): with 100 MB for each silo and round, that is most of the round.
+The first write to a page of a file takes 20 times as long as overwriting it (2.3 ms instead of 0.1 ms for 1 MiB on
+ext4). With 100 MB for each silo and round, this would take most of a round.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 
 class FilePool:
-    """Keeps files that nobody needs any more for whoever needs one of about the same size next. Thread-safe.
+    """Keeps unused files for later users that need a file of a similar size. Thread-safe.
 
     Args:
-        directory: A folder of its own, on the same file system as the files. What is in it already is taken over.
-        most: Files to keep; further ones are removed.
+        directory: A folder for the pool only, on the same file system as the files. Existing files in it are reused.
+        most: The maximum number of files to keep. Further files are deleted.
     """
 
     def __init__(self, directory: Path, most: int) -> None:
@@ -28,7 +28,7 @@ class FilePool:
         self._numbers = itertools.count()
 
     def take(self, path: Path) -> bool:
-        """Moves a spare file to `path`, where nothing is yet; content and size are old. False: there is none."""
+        """Moves a spare file to `path`, which must not exist. Its old content and size stay. False if there is none."""
         with self._lock:
             if not self._files:
                 return False
@@ -36,7 +36,7 @@ class FilePool:
             return True
 
     def give(self, path: Path) -> None:
-        """Takes a file that is not needed any more, or removes it when there are enough. Nobody may have it open."""
+        """Adds an unused file to the pool, or deletes it if the pool is full. No process may have the file open."""
         with self._lock:
             if len(self._files) < self._most:
                 names = (self._directory / f"{number}.spare" for number in self._numbers)

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writes files atomically, and reports a full disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o600) -> None:
-    """Writes a file so that a reader, also one after a crash, finds the old content or the new, never a part.
+    """Writes a file atomically. Readers see the old or the new content, never a part of it, even after a crash.
 
     Args:
-        path: In an existing folder.
-        content: All of it.
-        durable: Survives a loss of power, too (costs two fsyncs, about 0.2 ms on a local disk).
-        mode: Permissions of the file, whatever the umask.
+        path: The file. Its folder must exist.
+        content: The whole content.
+        durable: Whether the file must survive a power failure. This needs two fsyncs, about 0.2 ms on a local disk.
+        mode: The permissions of the file, independent of the umask.
 
     Raises:
         FedjobsError: DISK_FULL.
@@ -44,14 +44,14 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode:
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
-    """Writes everything at the current position: a single write may be short (a signal, a disk that fills up)."""
+    """Writes all bytes at the current position. A single `write` can be short after a signal or on a full disk."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def write_all_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
-    """Writes everything at `offset`, and leaves the current position alone."""
+    """Writes all bytes at `offset`, without changing the current position."""
     view = memoryview(content)
     while view:
         written = os.pwrite(descriptor, view, offset)
@@ -60,14 +60,14 @@ def write_all_at(descriptor: int, content: bytes | memoryview, offset: int) -> N
 
 @contextlib.contextmanager
 def full_disk_named(path: Path | str) -> Iterator[None]:
-    """Turns a full disk into an error of the catalogue that says which file did not fit."""
+    """Converts the error of a full disk to DISK_FULL, with the name of the file."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise FedjobsError(
-            ErrorCode.DISK_FULL, f"The disk is full: {path} could not be written.", "Free space, or use a larger disk."
+            ErrorCode.DISK_FULL, f"The disk is full: cannot write {path}.", "Free some space, or use a larger disk."
         ) from error
 
 

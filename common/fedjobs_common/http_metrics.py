@@ -1,4 +1,4 @@
-"""Metrics and health of a process over plain HTTP: `/metrics` for Prometheus, `/healthz` for who restarts it."""
+"""Serves metrics and health of a process over HTTP: `/metrics` for Prometheus, `/healthz` for liveness probes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from prometheus_client.exposition import choose_encoder
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
-_SILENCE_S = 10.0  # of a client, after which its connection is given up
+_SILENCE_S = 10.0  # an idle client's connection is closed after this time
 
 
 class MetricsServer:
-    """Serves in a thread of its own until `close`, or until the process ends.
+    """An HTTP server in a background thread. It runs until `close`, or until the process exits.
 
     Args:
-        listen: `host:port`; port 0 chooses one. An empty host is all of the machine's addresses.
-        registry: What is measured.
-        healthy: Whether the process does what it should; called in the server's thread.
+        listen: `host:port`. Port 0 chooses a free port. An empty host listens on all addresses.
+        registry: The registry of the metrics.
+        healthy: Returns whether the process is healthy. Called in the server's thread.
 
     Attributes:
-        port: Where it listens.
+        port: The port that the server listens on.
 
     Raises:
         FedjobsError: PORT_IN_USE.
@@ -38,15 +38,15 @@ class MetricsServer:
         except OSError as error:
             raise FedjobsError(
                 ErrorCode.PORT_IN_USE,
-                f"Metrics cannot be served on {listen}: {error.strerror}.",
-                "End the process that uses the port, or choose another one.",
+                f"Cannot serve metrics on {listen}: {error.strerror}.",
+                "Stop the process that uses the port, or choose another port.",
             ) from error
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -62,7 +62,7 @@ class _Server(ThreadingHTTPServer):
         self.healthy = healthy
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is nobody's error."""
+        """Ignores errors: a client that disconnects is not an error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,12 +77,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, content_type, encode(self.server.registry))
         elif path == "/healthz":
             well = self.server.healthy()
-            self._answer(200 if well else 503, "text/plain; charset=utf-8", b"ok\n" if well else b"not well\n")
+            self._answer(200 if well else 503, "text/plain; charset=utf-8", b"ok\n" if well else b"unhealthy\n")
         else:
-            self._answer(404, "text/plain; charset=utf-8", b"/metrics and /healthz are here\n")
+            self._answer(404, "text/plain; charset=utf-8", b"not found: try /metrics or /healthz\n")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Scrapes are not worth a line each."""
+        """Logs no requests, because scrapes are frequent."""
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)

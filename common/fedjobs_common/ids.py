@@ -1,4 +1,4 @@
-"""Names of things that must not be mixed up."""
+"""Distinct types for names, so that the type checker finds mix-ups."""
 
 from typing import NewType
 

@@ -1,4 +1,4 @@
-"""The logs of all processes: one JSON object a line on standard error."""
+"""The logs of all processes: one JSON object per line on standard error."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LEVEL_AND_TIME: tuple[Processor, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
 )
-"""In every line, whoever writes it."""
+"""Processors that add the level and the time to every line."""
 
 
 def configure(*further: Processor, debug: bool = False) -> None:
-    """Sets up the log of this process.
+    """Configures the log of this process.
 
     Args:
-        further: Put something into every line.
-        debug: Log more.
+        further: Additional processors for every line.
+        debug: Whether to log debug messages.
     """
     structlog.configure(
         processors=[

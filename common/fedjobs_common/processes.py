@@ -1,8 +1,8 @@
-"""Which processes of a run are alive, and how they end together.
+"""Registers the processes of a run, and ends them together.
 
-A run on one machine is several processes. Each writes a file about itself into one folder, so that a person sees what
-is running and a launcher can find what a crash left behind. A pid alone does not name a process (it is used again), so
-the time of its start is kept with it.
+A run on one machine has several processes. Each writes a file about itself into one folder, so that a person can see
+which processes run, and a launcher can find processes that a crash left behind. The file also has the start time of the
+process, because the operating system reuses pids.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class ProcessInfo:
 
     Attributes:
         role: client, coordinator, worker, loader, runner-host or runner.
-        silo: The silo that it works for, if it works for one.
-        pid: Process id.
-        started: Seconds since the epoch.
-        state: The operating system's word for it (running, sleeping, ...), "gone" when it is not there any more.
+        silo: The silo that the process works for, if any.
+        pid: The process id.
+        started: When the process started, in seconds since 1970.
+        state: The operating system's state (running, sleeping, ...), or "gone" if the process has exited.
     """
 
     role: str
@@ -49,10 +49,10 @@ class ProcessInfo:
 
 
 def register(directory: Path, role: str, silo: str | None = None, pid: int | None = None) -> None:
-    """Notes that a process (by default this one) is alive.
+    """Registers a process, by default the calling one.
 
-    The file of the calling process is removed when it exits by itself; after a crash it stays, and `registered` says
-    that the process is gone.
+    The file of the calling process is deleted when it exits normally. After a crash the file stays, and `registered`
+    reports the process as gone.
     """
     own = os.getpid()
     pid = own if pid is None else pid
@@ -69,7 +69,7 @@ def register(directory: Path, role: str, silo: str | None = None, pid: int | Non
 
 
 def registered(directory: Path) -> list[ProcessInfo]:
-    """All processes that registered and did not exit by themselves, by role, silo and pid."""
+    """Returns all registered processes that did not exit normally, ordered by role, silo and pid."""
     found = []
     for path in directory.glob("*.json"):
         try:
@@ -77,23 +77,23 @@ def registered(directory: Path) -> list[ProcessInfo]:
             pid, started = int(content["pid"]), float(content["started"])
             found.append(ProcessInfo(str(content["role"]), content["silo"], pid, started, _state(pid, started)))
         except FileNotFoundError:
-            continue  # it exited while we looked
+            continue  # the process exited meanwhile
         except (ValueError, KeyError, TypeError):
-            continue  # not one of ours
+            continue  # not a file of this module
     return sorted(found, key=lambda info: (info.role, info.silo or "", info.pid))
 
 
 def end_with_parent() -> None:
-    """Ends this process when its parent does, also when the parent is killed.
+    """Ends this process when its parent exits or is killed.
 
-    The parent holds the other end of a pipe that is this process's standard input. At its end this process gets
-    SIGTERM, and if it is still there after 10 s, it exits with 70.
+    Standard input is a pipe from the parent. At its end, this process gets SIGTERM. If it still runs after 10 s, it
+    exits with status 70.
     """
     threading.Thread(target=_wait_for_end_of_input, name="lifeline", daemon=True).start()
 
 
 def _wait_for_end_of_input() -> None:
-    # os.read and not sys.stdin: a daemon thread inside a buffered reader breaks the interpreter's shutdown.
+    # Use os.read instead of sys.stdin: a daemon thread in a buffered reader breaks the interpreter's shutdown.
     while True:
         try:
             if not os.read(0, 4096):
@@ -106,7 +106,7 @@ def _wait_for_end_of_input() -> None:
 
 
 def _forget(path: Path, pid: int) -> None:
-    # A forked child inherits the exit handler, but the file is not its own.
+    # A forked child inherits the exit handler, but the file belongs to its parent.
     if os.getpid() == pid:
         path.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""When to try again, decided in one place.
+"""The retry policies.
 
-Only an error whose code says that trying again can help is tried again. Waits are exponential with full jitter (uniform
-from zero), so that silos which were cut at the same moment do not come back at the same moment.
+Only errors with a retryable code are retried. Waits are exponential with full jitter (uniform from zero), so that silos
+that lost their connections at the same time do not reconnect at the same time.
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -18,7 +18,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 
 _FIRST_S = 0.1
 _LONGEST_S = 30.0
-_DOUBLINGS = 16  # more would not fit a float some day
+_DOUBLINGS = 16  # limits the exponent, which would overflow a float
 _TRANSFER_LONGEST_S = 2.0
 _STEP_FIRST_S = 1.0
 _STEP_LONGEST_S = 15.0
@@ -26,11 +26,11 @@ _ATTEMPTS_WITHOUT_PROGRESS = 6
 _RESUMABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.BLOB_CORRUPT, ErrorCode.BLOB_OFFSET_MISMATCH})
 
 Report = Callable[[FedjobsError, float], object]
-"""Called before each wait, with what failed and the seconds until the next attempt."""
+"""Called before each wait with the error and the seconds until the next attempt."""
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether trying the same again can help."""
+    """Returns whether a retry can help."""
     return isinstance(error, FedjobsError) and error.retryable
 
 
@@ -41,16 +41,16 @@ def forever(
     stopping: threading.Event | None = None,
     on_wait: Report | None = None,
 ) -> tenacity.Retrying:
-    """Tries again until it works, something fails that trying again does not help, or `stopping` is set.
+    """Returns a policy that retries until success, an error that is not retryable, or `stopping` is set.
 
     Call it with a function, `forever()(function)`, or loop: `for attempt in forever(): with attempt: ...`. Each use
-    starts with the shortest wait again.
+    starts with the shortest wait.
 
     Args:
-        first_s: The longest first wait, seconds.
-        longest_s: The longest wait at all, seconds.
-        stopping: Ends the wait at once; the last error is raised then.
-        on_wait: For the log.
+        first_s: The upper limit of the first wait, in seconds.
+        longest_s: The upper limit of all waits, in seconds.
+        stopping: Ends a wait immediately. The last error is raised then.
+        on_wait: Called before each wait, for logging.
     """
     never_set = threading.Event()
     return tenacity.Retrying(
@@ -64,18 +64,18 @@ def forever(
 
 
 def pause_s(failures: int) -> float:
-    """Seconds to wait before the next attempt, for a loop of its own, after so many failures in a row."""
+    """Returns the seconds to wait after a number of consecutive failures. For loops that do not use a policy."""
     return random.uniform(0, min(_LONGEST_S, _FIRST_S * 2 ** min(failures, _DOUBLINGS)))  # noqa: S311
 
 
 def resuming(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:
-    """Goes on with a transfer that was cut, as long as it gets on.
+    """Returns a policy that resumes an interrupted transfer while it makes progress.
 
-    Only what a new attempt of the same call may cure is tried again; an ended session, for one, is not.
+    It retries only errors that a new call can fix. An ended session, for example, is not retried.
 
     Args:
-        position: Bytes that have arrived. Attempts are counted since it was last higher than ever before.
-        on_wait: For the log.
+        position: Returns the number of bytes that have arrived. A new maximum resets the count of attempts.
+        on_wait: Called before each wait, for logging.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda error: isinstance(error, FedjobsError) and error.code in _RESUMABLE),
@@ -87,11 +87,13 @@ def resuming(position: Callable[[], int], *, on_wait: Report | None = None) -> t
 
 
 def getting_on(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:
-    """Goes on with something of several steps as long as it gets on, for half a minute or so when it does not.
+    """Returns a policy that retries an operation of several steps while it makes progress.
+
+    Without progress, it stops after about half a minute.
 
     Args:
-        position: Steps that are done. Attempts are counted since it was last higher than ever before.
-        on_wait: For the log.
+        position: Returns the number of completed steps. A new maximum resets the count of attempts.
+        on_wait: Called before each wait, for logging.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_retryable),
@@ -103,7 +105,7 @@ def getting_on(position: Callable[[], int], *, on_wait: Report | None = None) ->
 
 
 class _WithoutProgress:
-    """Stops after several attempts in a row that did not get further."""
+    """Stops after several consecutive attempts without progress."""
 
     def __init__(self, position: Callable[[], int]) -> None:
         self._position = position

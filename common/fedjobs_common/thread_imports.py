@@ -1,10 +1,9 @@
-"""What threads need, imported before there are any: a thread must not import.
+"""Imports lazily loaded modules in the main thread, so that other threads do not import.
 
 While a coordinator's main thread imports TensorFlow Federated, its other threads answer silos. Two threads that import
-at once may wait for each other for ever: Python's own detection of that has gaps. So no other thread may be the first
-to need a module. Those below are loaded on demand, by libraries that do not show it. All other modules are imported at
-the top of the file that uses them. `tests/coordinator/test_imports.py` and `tests/protocol/test_thread_imports.py`
-check the result.
+at the same time can deadlock, because Python does not detect all import deadlocks. So no other thread may be the first
+to import a module. The modules below are imported lazily by libraries. All other modules are imported at the top of the
+file that uses them. `tests/coordinator/test_imports.py` and `tests/protocol/test_thread_imports.py` check this.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ _LIBRARIES = (
 
 
 def import_what_threads_need() -> None:
-    """Called in the main thread, before the first other thread is started; the second time there is nothing to do."""
+    """Imports the modules. Call it in the main thread before other threads start. A second call has no effect."""
     for name in _STANDARD_LIBRARY:
         importlib.import_module(name)
     for name in _LIBRARIES:
-        with contextlib.suppress(ModuleNotFoundError):  # private names: another release may have others
+        with contextlib.suppress(ModuleNotFoundError):  # private modules, which another release may not have
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Running programs: GraphDefs, called with plain TensorFlow."""
+"""Loads and runs programs of GraphDefs with plain TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _TABLES = frozenset({"HashTableV2", "MutableDenseHashTableV2", "MutableHashTable
 
 
 def disable_graph_rewriting() -> None:
-    """What was read is what runs, and it gives the same bits in each process: no optimizer rewrites a graph."""
+    """Disables TensorFlow's graph optimizer. The reviewed graph runs, and gives the same bits in each process."""
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 class LoadedProgram:
-    """A program, ready to be called.
+    """A program that is ready to run.
 
     Args:
-        program: What to run.
-        scope: Keeps its resources (variables, tables) apart from those of others in this process.
+        program: The program.
+        scope: Separates its resources (variables, tables) from those of other programs in this process.
 
     Raises:
-        FedjobsError: SHARD_FAILED where TensorFlow cannot load a graph.
+        FedjobsError: SHARD_FAILED if TensorFlow cannot load a graph.
     """
 
     def __init__(self, program: shard_pb2.Program, scope: str) -> None:
@@ -35,10 +35,10 @@ class LoadedProgram:
         self._segments = [_Segment(s, f"{scope}/{i}") for i, s in enumerate(program.segments)]
 
     def __call__(self, inputs: Sequence[Leaf]) -> list[Leaf]:
-        """Runs the program once. A graph finds its tables empty, whatever the run before (of another client) put there.
+        """Runs the program once. Tables are empty at the start, so no data remain from the run of another client.
 
         Raises:
-            tf.errors.OpError: What an operation raised.
+            tf.errors.OpError: An operation failed.
         """
         values = list(inputs)
         for segment, message in zip(self._segments, self._program.segments, strict=True):
@@ -68,7 +68,7 @@ class _Segment:
 
 def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
     for node in graph_def.node:
-        if node.op in _TABLES and not node.attr["shared_name"].s:  # it would have none, or that of its node
+        if node.op in _TABLES and not node.attr["shared_name"].s:  # TensorFlow would use no name, or the node's
             node.attr["shared_name"].s = b"node/" + node.name.encode()
     libraries = [f.node_def for f in graph_def.library.function]
     for nodes in [graph_def.node, *libraries]:
@@ -83,7 +83,7 @@ _Function = Callable[..., Any]
 def _import(
     message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef
 ) -> tuple[_Function | None, tuple[_Function, ...]]:
-    """The function of the graph, and what is to be called before it each time, with the same feeds."""
+    """Returns the graph's function, and the functions to call before it each time with the same feeds."""
 
     def import_graph() -> None:
         tf.graph_util.import_graph_def(graph_def, name="")
@@ -94,19 +94,19 @@ def _import(
     fetches = [wrapped.graph.as_graph_element(name) for name in message.fetches]
     first = []
     if tables := [o.outputs[0] for o in wrapped.graph.get_operations() if o.type in _TABLES]:
-        # An initializer sets a variable again, but passes over a table that is filled, whatever with.
+        # An initializer resets variables, but skips tables that are not empty.
         with wrapped.graph.as_default():
             destroy = tf.group(*(tf.raw_ops.DestroyResourceOp(resource=t, ignore_lookup_error=True) for t in tables))
         first.append(destroy)
     if message.initialize_op:
         first.append(wrapped.graph.as_graph_element(message.initialize_op))
-    # All feeds also go to the initializer: it may depend on them.
+    # The initializer gets all feeds too, because it may depend on them.
     before = tuple(_flat(wrapped.prune(feeds, operation), feeds) for operation in first)
     return _flat(wrapped.prune(feeds, fetches), feeds) if fetches else None, before
 
 
 def _flat(pruned: _Function, feeds: Sequence[tf.Tensor]) -> _Function:
-    """A function of flat tensors. A pruned function itself would first try, and format, a structured signature."""
+    """Returns a function of flat tensors. A pruned function would try a structured signature first, which is slow."""
     signature = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
     called: _Function = tf.function(lambda *tensors: pruned(*tensors), input_signature=signature, autograph=False)
     return called
@@ -119,12 +119,12 @@ def _leaf(output: tf.Tensor, type_: shard_pb2.Leaf) -> Leaf:
 
 
 def element_spec(sequence: shard_pb2.Sequence) -> Any:
-    """What tf.data calls the structure of an element: one spec, or a tuple of them."""
+    """Returns the element spec of a tf.data dataset: one spec, or a tuple of specs."""
     specs = [tensor_spec(c.tensor) for c in sequence.components]
     return specs[0] if len(specs) == 1 else tuple(specs)
 
 
 def tensor_spec(tensor: shard_pb2.Tensor) -> tf.TensorSpec:
-    """TensorFlow's form of a tensor type."""
+    """Returns the TensorSpec of a tensor type."""
     shape = None if tensor.unknown_rank else [None if d < 0 else d for d in tensor.shape]
     return tf.TensorSpec(shape, tf.dtypes.as_dtype(tensor.dtype))

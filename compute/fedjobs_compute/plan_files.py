@@ -1,6 +1,6 @@
-"""Plans in files: a computation that was planned beforehand is run without TensorFlow Federated.
+"""Reads and writes plan files. A saved plan runs without TensorFlow Federated.
 
-`fedjobs.save_plan` writes one. Reading it needs protobuf alone.
+`fedjobs.save_plan` writes a plan file. Reading it needs only protobuf.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fedjobs_compute.plans import ClientInput, CoordinatorProgram, MergeKind, Pa
 
 FORMAT = 1
 Leaves: TypeAlias = tuple[Leaf, ...]
-"""A type, flat: its leaves in order, each named by its path."""
+"""A flat type: its leaves in order, each named by its path."""
 
 _KINDS: dict[MergeKind | None, pb.MergeKind.ValueType] = {
     None: pb.MERGE_KIND_UNSPECIFIED,
@@ -33,11 +33,11 @@ _KINDS_READ = {number: kind for kind, number in _KINDS.items()}
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan whose types are leaves.
+    """A plan whose types are flat.
 
     Attributes:
-        label: For people: what is computed.
-        plan: What coordinator and silos do.
+        label: The name of the computation, for people.
+        plan: The plan.
     """
 
     label: str
@@ -45,33 +45,33 @@ class SavedPlan:
 
 
 def load(path: Path) -> SavedPlan:
-    """Reads a plan's file.
+    """Reads a plan file.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED where there is none, or it is not a plan that is read here.
+        FedjobsError: PROGRAM_FAILED if the file cannot be read or is not a plan; VERSION_MISMATCH for another format.
     """
     try:
         return parse(path.read_bytes())
     except (OSError, DecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its bytes are not a plan"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a plan file"
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED, f"the plan {path} cannot be read: {reason}.", "Write it with fedjobs.save_plan."
         ) from error
 
 
 def parse(content: bytes) -> SavedPlan:
-    """The inverse of `serialize`.
+    """Parses the content of a plan file. The inverse of `serialize`.
 
     Raises:
-        DecodeError: These are not the bytes of a plan.
-        FedjobsError: VERSION_MISMATCH for a format that is not read here.
+        DecodeError: The content is not a plan.
+        FedjobsError: VERSION_MISMATCH for an unsupported format.
     """
     message = pb.Plan.FromString(content)
     if message.format != FORMAT:
         raise FedjobsError(
             ErrorCode.VERSION_MISMATCH,
-            f"the plan has format {message.format}, and format {FORMAT} is read here.",
-            "Write it with fedjobs.save_plan of the coordinator's release.",
+            f"the plan has format {message.format}, and this release supports format {FORMAT}.",
+            "Write the plan again with fedjobs.save_plan of the coordinator's release.",
         )
     plan = Plan(
         parameters=tuple(
@@ -86,7 +86,7 @@ def parse(content: bytes) -> SavedPlan:
 
 
 def serialize(saved: SavedPlan) -> bytes:
-    """The content of a plan's file; the same plan gives the same bytes."""
+    """Returns the content of a plan file. Equal plans give equal bytes."""
     plan = saved.plan
     message = pb.Plan(
         format=FORMAT,

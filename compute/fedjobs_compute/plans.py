@@ -1,8 +1,8 @@
-"""A plan: what the coordinator and the silos do for one computation, in order.
+"""The plan of a computation: what the coordinator and the silos run, in order.
 
-    before server logic -> stage (broadcast, shards in the silos, merge, report) -> server logic -> result
+    server logic -> stage (broadcast, shards in the silos, merge, report) -> server logic -> result
 
-Values at the coordinator are leaves with names; a program says which it takes and which it makes.
+Values at the coordinator are named leaves. Each program names its inputs and outputs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import shard_pb2
 
-Type = TypeVar("Type")  # TFF's type of the computation; a plan does not look into it
+Type = TypeVar("Type")  # the computation's TFF type, opaque to the plan
 
 
 class MergeKind(enum.Enum):
-    """How one leaf of two accumulators is merged, where that can be read off the graph.
+    """How a leaf of two accumulators is merged, if the planner can tell it from the graph.
 
-    Such leaves are merged block by block without TensorFlow, so that no accumulator need be in memory.
+    Such leaves are merged in blocks without TensorFlow, so that whole accumulators need not be in memory.
     """
 
     SUM = "sum"
@@ -30,7 +30,7 @@ class MergeKind(enum.Enum):
 
 @dataclass(frozen=True)
 class CoordinatorProgram:
-    """A program at the coordinator, and the names of the leaves that it takes and makes."""
+    """A program at the coordinator, and the names of its input and output leaves."""
 
     program: shard_pb2.Program
     inputs: tuple[str, ...]
@@ -39,7 +39,7 @@ class CoordinatorProgram:
 
 @dataclass(frozen=True)
 class ClientInput:
-    """A leaf of one of the plan's parameters that is placed at the clients."""
+    """A leaf of a plan parameter that is placed at CLIENTS."""
 
     parameter: int
     leaf: int
@@ -50,17 +50,17 @@ class Stage:
     """One exchange with each silo of the cohort.
 
     Attributes:
-        shard: Serialized.
-        digest: Of the shard: its identity.
-        broadcasts: Names of the coordinator's leaves that go down, in the order of the shard's broadcasts.
-        client_inputs: Where each of the shard's client inputs is from.
-        accumulators: Types of what comes up.
-        left: Names that the merge and the report know the (first) accumulator's leaves by.
-        right: Names that the merge knows the second accumulator's leaves by.
-        merge_kinds: One for each accumulator's leaf; None where only the merge program knows.
-        merge: From two accumulators to one.
-        report: From the merged accumulators to the results of the aggregations.
-        zero: The accumulators of no client at all.
+        shard: The serialized shard.
+        digest: The digest of the shard, which identifies it.
+        broadcasts: Names of the coordinator's leaves that are broadcast, in the order of the shard's broadcasts.
+        client_inputs: The source of each client input of the shard.
+        accumulators: The types of the accumulators' leaves.
+        left: Names of the first accumulators' leaves in `merge` and `report`.
+        right: Names of the second accumulators' leaves in `merge`.
+        merge_kinds: The merge kind of each leaf of the accumulators. None if only `merge` can merge it.
+        merge: Merges two accumulators to one.
+        report: Computes the results of the aggregations from the merged accumulators.
+        zero: Computes the accumulators of zero clients.
     """
 
     shard: bytes
@@ -78,13 +78,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Parameter(Generic[Type]):
-    """One federated or unplaced part of the computation's parameter.
+    """A federated or unplaced part of the computation's parameter.
 
     Attributes:
-        type: Its TFF type.
-        at_clients: Its values are in the silos, one for each client.
-        leaves: Names of its leaves at the coordinator; empty where it is at the clients.
-        path: Where it stands in the computation's parameter: positions, outermost first.
+        type: The TFF type.
+        at_clients: Whether its values are in the silos, one for each client.
+        leaves: Names of its leaves at the coordinator. Empty if it is placed at CLIENTS.
+        path: Its position in the computation's parameter: indices, outermost first.
     """
 
     type: Type
@@ -95,14 +95,14 @@ class Parameter(Generic[Type]):
 
 @dataclass(frozen=True)
 class Plan(Generic[Type]):
-    """How one computation is run.
+    """The plan of a computation.
 
     Attributes:
-        parameters: In the order of the computation's parameter.
-        server_logic: What the coordinator computes before the first stage, and after each.
-        stages: One fewer than the server logic.
+        parameters: The parts of the computation's parameter, in order.
+        server_logic: The coordinator's programs before the first stage and after each stage.
+        stages: The stages, one fewer than `server_logic`.
         result: Names of the leaves of the result, in the order of its type.
-        result_type: TFF's.
+        result_type: The TFF type of the result.
     """
 
     parameters: tuple[Parameter[Type], ...]

@@ -1,4 +1,4 @@
-"""Running a shard over the local clients of a silo. Plain TensorFlow; nothing here knows TFF."""
+"""Runs a shard over the local clients of a silo, with plain TensorFlow and without TFF."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fedjobs_compute.graphs import Leaf, LoadedProgram
 
 
 def parse(serialized: bytes) -> shard_pb2.Shard:
-    """Reads a serialized shard.
+    """Parses a serialized shard.
 
     Raises:
-        FedjobsError: SHARD_FAILED for bytes that are not a shard, VERSION_MISMATCH for a format that is not read here.
+        FedjobsError: SHARD_FAILED for bytes that are not a shard, VERSION_MISMATCH for an unsupported format.
     """
     try:
         message = shard_pb2.Shard.FromString(serialized)
@@ -27,14 +27,14 @@ def parse(serialized: bytes) -> shard_pb2.Shard:
     if message.format not in SHARD_FORMATS:
         raise FedjobsError(
             ErrorCode.VERSION_MISMATCH,
-            f"the shard has format {message.format}, and formats {list(SHARD_FORMATS)} are read here.",
-            "Update the older side.",
+            f"the shard has format {message.format}, and this release supports formats {list(SHARD_FORMATS)}.",
+            "Upgrade fedjobs on the older side.",
         )
     return message
 
 
 def operations(shard: shard_pb2.Shard) -> frozenset[str]:
-    """Names of all TensorFlow operations in a shard, those in its functions included."""
+    """Returns the names of all TensorFlow operations in a shard, including those in its functions."""
     found: set[str] = set()
     for program in (shard.zero, shard.work, shard.accumulate):
         for segment in program.segments:
@@ -46,10 +46,10 @@ def operations(shard: shard_pb2.Shard) -> frozenset[str]:
 
 
 class LoadedShard:
-    """A shard, ready to be run as often as wanted.
+    """A shard that is ready to run, any number of times.
 
     Raises:
-        FedjobsError: See `parse`; SHARD_FAILED where TensorFlow cannot load a graph.
+        FedjobsError: See `parse`. SHARD_FAILED if TensorFlow cannot load a graph.
     """
 
     def __init__(self, serialized: bytes) -> None:
@@ -60,7 +60,7 @@ class LoadedShard:
         self._accumulate = LoadedProgram(self.message.accumulate, f"{scope}/accumulate")
 
     def run(self, broadcasts: Sequence[Leaf], clients: Iterable[Sequence[Leaf]]) -> list[tf.Tensor]:
-        """Accumulates over clients, in their order.
+        """Runs the shard over the clients, in their order.
 
         Args:
             broadcasts: One tensor or dataset for each of the shard's broadcasts.
@@ -70,7 +70,7 @@ class LoadedShard:
             One tensor for each of the shard's accumulators.
 
         Raises:
-            FedjobsError: SHARD_FAILED with what an operation raised.
+            FedjobsError: SHARD_FAILED if an operation fails.
         """
         try:
             accumulators = self._zero(broadcasts)

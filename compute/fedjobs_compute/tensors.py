@@ -1,4 +1,4 @@
-"""Between leaves as they travel (numpy arrays, sequences of them) and TensorFlow's values."""
+"""Converts between the leaves of values (numpy arrays and sequences) and TensorFlow tensors and datasets."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Leaf: TypeAlias = npt.NDArray[Any] | SequenceValue
 
 
 def to_tensor(leaf: Leaf) -> Any:
-    """A tensor, or a dataset of the elements' components as a tuple (one component: bare)."""
+    """Converts a leaf to a tensor, or to a dataset whose elements are tuples of components, or a single component."""
     if isinstance(leaf, SequenceValue):
         return _to_dataset(leaf)
     return tf.convert_to_tensor(leaf)
 
 
 def to_array(value: Any) -> Leaf:
-    """The inverse of `to_tensor`; a dataset is read to its end."""
+    """Converts a tensor or a dataset to a leaf. The inverse of `to_tensor`. It reads the whole dataset."""
     if isinstance(value, tf.data.Dataset):
         return SequenceValue(None, tuple(tuple(map(array_of, tf.nest.flatten(e))) for e in value))
     return array_of(value)
 
 
 def array_of(tensor: tf.Tensor) -> npt.NDArray[Any]:
-    """The array of one tensor; strings are objects, because numpy's own drop the zero bytes at their end."""
+    """Returns a tensor as an array. Strings have dtype object, because numpy's strings drop trailing zero bytes."""
     return np.asarray(tensor.numpy(), dtype=object if tensor.dtype == tf.string else None)
 
 

@@ -1,4 +1,4 @@
-"""A job's coordinator: the session's server in a thread of its own, and what the program's thread asks of it."""
+"""A job's coordinator: a server for sessions in a background thread, and its interface for the program's thread."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ from fedjobs_coordinator.status.progress import Progress, logged_when_unwritten
 from fedjobs_coordinator.status.status_reports import StatusReports
 
 _TICK_S = 0.5
-_LOOK_S = 0.05  # between looks at who is there
-_GRACE_S = 2.0  # for the answer that the job is over to reach the silos
+_LOOK_S = 0.05  # between checks of the cohort
+_GRACE_S = 2.0  # time for the silos to receive the message that the job is over
 Result = TypeVar("Result")
 
 
 class SuspendedError(Exception):
-    """The coordinator was told to stop; the same job goes on from its last durable state another time."""
+    """The coordinator was told to stop. The job continues from its last durable state at the next start."""
 
 
 class Coordinator:
-    """Serves one job's silos. Imports no TensorFlow: silos connect while that is imported.
+    """Serves the silos of one job. It does not import TensorFlow, so that silos can connect during that import.
 
     Args:
-        job: What is run.
-        identity: The coordinator's certificate, as it is now.
+        job: The resolved job.
+        identity: Returns the coordinator's current identity.
         directory: A folder that outlives this process.
-        listen: `host:port`; port 0 chooses one.
-        resumable: Whether another process may go on from this folder.
+        listen: `host:port`. Port 0 chooses a free port.
+        resumable: Whether another process can continue from this folder.
 
     Attributes:
-        address: Where it listens.
+        address: `host:port` that it listens on.
 
     Raises:
         FedjobsError: ALREADY_RUNNING, PORT_IN_USE.
@@ -105,37 +105,37 @@ class Coordinator:
     # --- for the program's thread
 
     def stop(self) -> None:
-        """Makes whoever waits for silos raise SuspendedError. May be called from a signal handler."""
-        self._stopping = True  # no Event: its lock may be held by the very thread that the signal interrupts
+        """Makes calls that wait for silos raise SuspendedError. It can be called from a signal handler."""
+        self._stopping = True  # not an Event: the interrupted thread may hold its lock
 
     def check_stopping(self) -> None:
-        """Looks whether it was told to stop.
+        """Raises an error if the coordinator was told to stop.
 
         Raises:
-            SuspendedError: It was.
+            SuspendedError: The coordinator was told to stop.
         """
         if self._stopping:
             raise SuspendedError
 
     @property
     def generation(self) -> int:
-        """Counts the starts of the job's coordinator."""
+        """The number of starts of the job's coordinator."""
         return self._lock.generation
 
     def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        """Waits for the silos of the next invocation.
+        """Waits for the silos of the next invocation and returns their names.
 
-        They are asked about the shard first, once, and only those that consent are counted. All that were invited and
-        have not said no, or, after the round's deadline, as many as there must be at least. Who was waited for in vain
-        once, or is still busy with an earlier round's work, is not waited for again before it is back. People may take
-        longer than that deadline: a silo that goes away meanwhile has as long again to come back.
+        A new shard is first offered to the silos, and only silos that consent count. The invocation starts when
+        `goalSilos` silos are ready, or after the round's deadline with at least `minSilos`. It does not wait for silos
+        that missed an earlier round or are still busy with its work. If silos wait for the approval of a person, it
+        waits longer than the deadline. Silos that are lost during that time get another deadline to return.
 
         Args:
-            shard: What they will be asked to run.
-            offered: What they are told of it; called where it is new.
+            shard: The digest of the shard.
+            offered: Returns the offer of the shard. Called if the shard is new.
 
         Raises:
-            FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
+            FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
             SuspendedError: The coordinator was told to stop.
         """
         if not self._call_in_loop(lambda: self._consents.is_offered(shard)):
@@ -160,40 +160,40 @@ class Coordinator:
             time.sleep(_LOOK_S)
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
-        """Looks whether the accumulators of a stage fit on the disk, before any silo works for them.
+        """Checks that the accumulators of a stage fit on the disk, before silos work.
 
         Args:
-            accumulator_bytes: Of one silo, as far as they are known before it has run.
-            silos: That will send some.
+            accumulator_bytes: The known size of one silo's accumulators.
+            silos: The number of silos that send accumulators.
 
         Raises:
-            FedjobsError: DISK_FULL names what is needed and what there is.
+            FedjobsError: DISK_FULL. The message has the needed and the free space.
         """
-        needed = (silos + 2) * accumulator_bytes  # one more for the result, one for the state
-        spare = sum(map(_size, (self._directory / "spool" / "spares").iterdir()))  # written over in each round
+        needed = (silos + 2) * accumulator_bytes  # one more for the result, and one for the state
+        spare = sum(map(_size, (self._directory / "spool" / "spares").iterdir()))  # reused in each round
         free = shutil.disk_usage(self._directory).free + spare
         if free < needed:
             raise FedjobsError(
                 ErrorCode.DISK_FULL,
-                f"The accumulators of {silos} silos need {needed} bytes in {self._directory}; {free} are free.",
+                f"The accumulators of {silos} silos need {needed} bytes in {self._directory}, and {free} are free.",
                 "Give the coordinator more storage.",
             )
 
     def mark_refused(self, shard: Digest, silo: SiloName) -> None:
-        """The silo will not run this shard, now or later."""
+        """Records that the silo refuses this shard."""
         self._refusals.setdefault(shard, set()).add(silo)
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
-        """Gives out work."""
+        """Assigns work to silos."""
         self._loop.call_soon_threadsafe(self._sessions.assign, assignments)
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
-        """The round goes on without what has not come by now."""
+        """Withdraws unfinished work. The round continues without it."""
         work_ids, overdue = [a.work_id for a in assignments], not self._stopping
         self._loop.call_soon_threadsafe(lambda: self._sessions.withdraw(work_ids, overdue=overdue))
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """Waits until each piece of work has an outcome, or the round's deadline has passed.
+        """Waits until all assignments have outcomes, or the round's deadline has passed.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
@@ -203,24 +203,24 @@ class Coordinator:
         self.check_stopping()
 
     def mark_durable(self) -> None:
-        """The state that all reports so far went into is durable: they are not needed any more."""
+        """Deletes all reports, because the state that includes them is durable."""
         self.identities.mark_durable()
         self._call_in_loop(self._reports.forget)
 
     def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """A silo's part was not used."""
+        """Records that a silo's report was not used."""
         self._call_in_loop(lambda: self.roster.failed(silo, reason, message))
 
     def why_missing(self, there: Sequence[SiloName]) -> str:
-        """For a person: the silos that are not among these, each with the reason."""
+        """Returns a text for people that lists the other silos, each with the reason."""
         return self._call_in_loop(lambda: self.roster.why_missing(there))
 
     def dismiss(self) -> None:
-        """The silos have done their part: they are told that the job is complete, while its result is exported."""
+        """Tells the silos that the job is complete, before its result is exported."""
         self._call_in_loop(lambda: self._sessions.end(Phase.COMPLETE.value))
 
     def close(self, outcome: str) -> None:
-        """Tells the silos that the job is over, and ends the server.
+        """Tells the silos that the job is over, and stops the server.
 
         Args:
             outcome: Complete, Failed or Suspended.
@@ -254,11 +254,11 @@ class Coordinator:
         return FedjobsError(
             ErrorCode.COHORT_TOO_SMALL,
             f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {why}.",
-            "Mend what they say, or lower spec.cohort.minSilos.",
+            "Fix the cause at these silos, or lower spec.cohort.minSilos.",
         )
 
     def _silo_changed(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
-        with logged_when_unwritten():  # a full disk: silos join, and get their work, all the same
+        with logged_when_unwritten():  # silos can join and get work even if the disk is full
             self.progress.silo(silo, state, reason, message)
 
     async def _tick(self) -> None:
@@ -288,4 +288,4 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        return 0  # it was taken meanwhile
+        return 0  # the file was taken from the pool meanwhile

@@ -1,6 +1,6 @@
-"""One run of a job's program: what the built-in library asks of a coordinator, and programs that people bring along.
+"""Runs a job's program, built-in or from an entry point, and implements its context.
 
-TensorFlow Federated, which takes long to import, is imported when a program does so, or asks for what needs it.
+TensorFlow Federated, whose import is slow, is imported only if the program imports it or uses something that needs it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 _TFF = "tensorflow_federated"
 
 Program = Callable[["ProgramRun"], Awaitable[None] | None]
-"""A program of the library, or an entry point. `load_program` imports it, `run_program` runs it."""
+"""A built-in program or an entry point. `load_program` imports it, and `run_program` runs it."""
 
 
 class ProgramRun:
-    """A `fedjobs_coordinator.programs.program_context.ProgramContext`.
+    """Runs the program of a job. It implements `fedjobs_coordinator.programs.program_context.ProgramContext`.
 
     Args:
-        silos: Of the job.
+        silos: The silos of the job.
         directory: The coordinator's folder.
-        result_dir: Where the program writes its result.
+        result_dir: The folder where the program writes its result.
     """
 
     def __init__(self, silos: Silos, directory: Path, result_dir: Path) -> None:
@@ -58,13 +58,10 @@ class ProgramRun:
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
     def load_program(self) -> Program:
-        """Imports the job's program, and with it what it imports itself: with TFF this takes many seconds.
-
-        Returns:
-            What `run_program` takes.
+        """Imports the job's program and returns it. If the program imports TFF, this takes many seconds.
 
         Raises:
-            FedjobsError: There is no such program, or it cannot be imported.
+            FedjobsError: The program does not exist, or cannot be imported.
         """
         program = self._silos.job.program
         if program.source:
@@ -79,17 +76,17 @@ class ProgramRun:
         raise FedjobsError(
             ErrorCode.UNKNOWN_PROGRAM,
             "spec.program has neither name nor entrypoint.",
-            "Name a program of the library, or an entry point.",
+            "Set spec.program.name or spec.program.entrypoint.",
         )
 
     async def run_program(self, program: Program) -> None:
-        """Runs the job's program to its end.
+        """Runs the job's program until it returns.
 
         Args:
-            program: What `load_program` returned.
+            program: The program, from `load_program`.
 
         Raises:
-            FedjobsError: What the program raised, or PROGRAM_FAILED.
+            FedjobsError: The error that the program raised, or PROGRAM_FAILED.
             SuspendedError: The coordinator was told to stop.
         """
         own = self._silos.job.program.entrypoint
@@ -99,7 +96,7 @@ class ProgramRun:
                 await result
 
     def _become_the_context(self) -> None:
-        """Computations that the program calls by themselves run over the silos."""
+        """Installs the default TFF context, so that computations that the program calls run over the silos."""
         import tensorflow_federated as tff
         from fedjobs_compute.graphs import disable_graph_rewriting
 
@@ -117,7 +114,7 @@ class ProgramRun:
     @property
     def parameters(self) -> Model:
         if self._parameters is None:
-            raise TypeError("an entry point has no parameters of the library's")
+            raise TypeError("an entry point has no parameter model")
         return self._parameters
 
     @property
@@ -156,14 +153,14 @@ class ProgramRun:
     def silos(self) -> Sequence[str]:
         return self._merged_silos
 
-    # --- what entry points have besides, without TFF
+    # --- additional methods for entry points without TFF
 
     def select(self, dataset: str, seed: int = 0) -> SiloData:
-        """A reference to the data of all silos of the next cohort, for `run_plan`.
+        """Returns a reference to a dataset of all silos of the next cohort, for `run_plan`.
 
         Args:
-            dataset: The name under which silos offer them.
-            seed: Decides which of its local clients a silo takes where it samples. 0 <= seed < 2**63.
+            dataset: The name of the silos' dataset.
+            seed: The seed for the sampling of local clients, if a silo samples. 0 <= seed < 2**63.
         """
         return SiloData(dataset, seed)
 
@@ -171,25 +168,25 @@ class ProgramRun:
         """Runs a plan from a file once over the silos, see `fedjobs_compute.plan_files.load`.
 
         Args:
-            plan: What to run.
-            arguments: One for each parameter of the computation. At the clients: what `select` gave. Else:
-                an array, or a mapping from paths to arrays where it is a structure of them.
+            plan: The plan.
+            arguments: One argument for each parameter of the computation. A reference from `select` for a parameter at
+                CLIENTS. Otherwise an array, or a mapping from paths to arrays for a structure.
 
         Returns:
-            Arrays, by their path in the computation's result; a result that is one tensor has the path `value`.
+            The arrays by their path in the computation's result. The path of a single tensor is `value`.
         """
         value: Mapping[str, Any] = await self._run(plan, arguments)
         return value
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Writes `result.json` into the result's folder, durably: the last thing that a program does."""
+        """Writes `result.json` durably to the folder of the result. A program must do this last."""
         write_result(self._result_dir, result)
 
 
 def _packed(computation: tff.Computation, arguments: Sequence[Any]) -> Any:
     from tensorflow_federated.python.core.impl.computation import function_utils
 
-    # The thread that runs the computation needs it, and must import nothing.
+    # The thread that runs the computation needs this module and must not import it itself.
     from fedjobs_coordinator.invocations import computation_bindings  # noqa: F401
 
     return function_utils.pack_args(computation.type_signature.parameter, arguments, {})

@@ -1,8 +1,7 @@
-"""A job's program without silos: which shards it would ask them to run.
+"""Rehearses a job's program without silos, to find the shards that it would ask silos to run.
 
-The program runs as it always does, but nobody is asked anything: accumulators are made up. What a program does
-next may depend on its results, so this shows what it asks for first, and for a program of the library all that it ever
-asks for.
+The program runs with fabricated accumulators. What an entry point does next may depend on its results, so a rehearsal
+shows only its first shards. For a built-in program, it shows all shards.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Offered
 from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 
-_ROUNDS = 2  # the second has all that the later ones have
+_ROUNDS = 2  # later rounds run the same shards as the second one
 
 
 @dataclass(frozen=True)
 class RehearsedShard:
-    """What silos would be asked to run.
+    """A shard that silos would be asked to run.
 
     Attributes:
-        digest: Of the serialized shard.
-        serialized: The shard.
-        label: The computation's name.
-        datasets: Which of the silos' data it reads.
+        digest: The digest of the shard.
+        serialized: The serialized shard.
+        label: The name of the computation.
+        datasets: The silos' datasets that the shard reads.
     """
 
     digest: Digest
@@ -50,7 +49,7 @@ class RehearsedShard:
 
 
 class _MadeUpSilos:
-    """A `fedjobs_coordinator.invocations.silos.Silos`: one silo, which consents to all and reports numbers at once."""
+    """A fake `Silos` with one silo, which consents to every shard and reports fabricated values immediately."""
 
     def __init__(self, job: ResolvedJob, folder: Path) -> None:
         self.job = job
@@ -68,7 +67,7 @@ class _MadeUpSilos:
         return [SiloName(self.job.silos[0])]
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
-        """One silo's accumulators at a time are on it."""
+        """Does nothing: only one silo's accumulators are on the disk."""
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
         for assignment in assignments:
@@ -78,26 +77,26 @@ class _MadeUpSilos:
             assignment.outcomes.put(assignment.silo, report)
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """They are all there."""
+        """Does nothing: `assign` adds the reports."""
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
-        """Nobody has them."""
+        """Does nothing: no silo has work."""
 
     def mark_refused(self, shard: Digest, silo: SiloName) -> None:
-        """It refuses nothing."""
+        """Does nothing: the silo refuses nothing."""
 
     def mark_durable(self) -> None:
         self.identities.mark_durable()
 
     def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """There are no others."""
+        """Does nothing: there are no other silos."""
 
     def why_missing(self, there: Sequence[SiloName]) -> str:
-        return f"a rehearsal has {', '.join(there)} alone"
+        return f"a rehearsal has only {', '.join(there)}"
 
 
 class _NoProgress:
-    """Nobody watches a rehearsal."""
+    """Ignores the progress of a rehearsal."""
 
     def computation(self, shards: Sequence[Digest]) -> None: ...
 
@@ -107,10 +106,10 @@ class _NoProgress:
 
 
 def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | None]:
-    """The shards, in the order in which the job would ask for them; and where it could not go on without silos, why.
+    """Returns the shards in the order in which the job would use them, and the error that ended the rehearsal, if any.
 
     Raises:
-        FedjobsError: The job's program cannot be run at all.
+        FedjobsError: The job's program failed before its first shard.
     """
     from fedjobs_coordinator.program_runs import ProgramRun
 
@@ -132,7 +131,7 @@ def rehearse(job: ResolvedJob) -> tuple[list[RehearsedShard], FedjobsError | Non
 
 
 def _forget_the_context() -> None:
-    """Takes back that computations run here: the interpreter's own end would not be a quiet one."""
+    """Removes the default TFF context, which would cause errors at the interpreter's exit."""
     if "tensorflow_federated" not in sys.modules:
         return
     from tensorflow_federated.python.core.impl.context_stack.set_default_context import set_no_default_context
@@ -141,7 +140,10 @@ def _forget_the_context() -> None:
 
 
 def _made_up(types: Sequence[shard_pb2.Leaf]) -> list[Array]:
-    """Values of these types, each its own number all over: programs compare counts. Sizes that are not known are 1."""
+    """Returns a value for each type, filled with a different number, because programs compare counts.
+
+    Unknown dimensions have size 1.
+    """
     return [_filled(leaf.tensor, number) for number, leaf in enumerate(types, 1)]
 
 

@@ -1,101 +1,104 @@
-"""The error catalogue as a table: codes from the code, and in words when each happens and what to do."""
+"""The error catalogue as a table: the codes, when each error occurs, and what to do."""
 
 from __future__ import annotations
 
 from fedjobs_common.errors import ErrorCode
 
-# When each happens, and what to do. A code without a line here is an error of `make lint`.
+# When each error occurs, and what to do. `make lint` reports a code without an entry.
 MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.INVALID_JOB: (
-        "A job's file has a field that is missing, unknown or of a wrong value.",
-        "Correct the field that the message names; `fedjobs validate` checks without running.",
+        "A job file has a field that is missing, unknown or invalid.",
+        "Correct the field that the message names. `fedjobs validate` checks a file without running it.",
     ),
     ErrorCode.INVALID_PROGRAM_PARAMETER: (
-        "A parameter under `spec.program.parameters` is not one of the program's, or out of its range.",
-        "Correct the path that the message names; the [programs' parameters](job.md#parameters) are listed.",
+        "A parameter under `spec.program.parameters` is unknown, or its value is invalid.",
+        "Correct the parameter that the message names. See the [programs' parameters](job.md#parameters).",
     ),
     ErrorCode.INVALID_SILO_FILE: (
-        "A silo's own file has a field that is missing, unknown or of a wrong value.",
-        "Correct the field that the message names; see [Write a silo's file](silo-file.md).",
+        "A silo's file has a field that is missing, unknown or invalid.",
+        "Correct the field that the message names. See [Write a silo's file](silo-file.md).",
     ),
     ErrorCode.UNKNOWN_PROGRAM: (
-        "`spec.program.name` is not in the built-in library.",
-        "Take one of those that the message lists.",
+        "`spec.program.name` is not a built-in program.",
+        "Use one of the programs that the message lists.",
     ),
     ErrorCode.PORT_IN_USE: (
-        "The port that the coordinator was told to listen on is taken.",
-        "End the other process, or choose another port.",
+        "Another process uses the port.",
+        "Stop the other process, or choose another port.",
     ),
     ErrorCode.DATA_NOT_FOUND: (
-        "No file matches a dataset's `path`, or the silo has no dataset of that name.",
-        "Correct the path in the silo's file; a relative one is relative to that file.",
+        "No file matches a dataset's `path`, or the silo has no dataset with this name.",
+        "Correct the path in the silo's file. A relative path is relative to this file.",
     ),
     ErrorCode.DATA_MALFORMED: (
-        "A record cannot be read as its column's dtype; file, row and column are named.",
-        "Correct the record, or the dtype in the silo's file.",
+        "A value cannot be read as its column's dtype. The message names file, row and column.",
+        "Correct the value, or the dtype in the silo's file.",
     ),
     ErrorCode.SCHEMA_MISMATCH: (
-        "The silo's columns, dtypes or shapes are not those that the computation asks for; both are named.",
-        "Correct `features` or `label` in the silo's file, or the model's `input` in the job's.",
+        "The silo's columns, dtypes or shapes do not match the computation. The message names both.",
+        "Correct `features` or `label` in the silo's file, or the model's `input` in the job file.",
     ),
     ErrorCode.UNSUPPORTED_COMPUTATION: (
-        "The planner cannot cut the computation into stages; the intrinsic and the reason are named.",
+        "The planner does not support the computation. The message names the intrinsic and the reason.",
         "See [what is planned and what is refused](computations.md).",
     ),
     ErrorCode.PROGRAM_FAILED: (
-        "The program at the coordinator raised an error of its own.",
-        "Read the message; `--debug` shows the program's stack trace.",
+        "The program at the coordinator raised an error.",
+        "Read the message. `--debug` shows the stack trace of the program.",
     ),
     ErrorCode.RUNNER_FAILED: (
-        "The process that runs TensorFlow in a silo ended, for want of memory for example.",
-        "Nothing at first: it is started again and the work is run again. If it goes on, give the silo more memory.",
+        "A silo's process that runs TensorFlow died, for example because it ran out of memory.",
+        "Nothing at first: the process is restarted and the work is retried. If it happens again, give the silo more "
+        "memory.",
     ),
     ErrorCode.SHARD_FAILED: (
-        "A graph could not be loaded, or an operation in it failed in the silo.",
-        "Read the operation's message: the data or the model's shapes are the usual cause.",
+        "A silo cannot load a graph, or an operation in it failed.",
+        "Read the message of the operation. Usual causes are the data or the model's shapes.",
     ),
     ErrorCode.COHORT_TOO_SMALL: (
-        "Fewer silos than `spec.cohort.minSilos` can still answer, or did within the deadline.",
-        "See why the others declined, refused or were lost; lower `minSilos` if fewer are enough.",
+        "Fewer silos than `spec.cohort.minSilos` can take part, or reported before the deadline.",
+        "See why the other silos declined, refused or were lost. Lower `minSilos` if fewer silos are enough.",
     ),
     ErrorCode.VERSION_MISMATCH: (
-        "Silo and coordinator share no version of the protocol or of the shard format; both lists are named.",
-        "Upgrade the older of the two.",
+        "Silo and coordinator have no version of the protocol or of the shard format in common. The message lists the "
+        "versions of both.",
+        "Upgrade fedjobs on the older side.",
     ),
     ErrorCode.NOT_INVITED: (
-        "The silo is not one of the job's.",
-        "Name it in `spec.silos`, or end its worker.",
+        "The silo is not invited to the job.",
+        "Add it to `spec.silos`, or stop its worker.",
     ),
     ErrorCode.INVALID_CERTIFICATE: (
-        "The certificate is that of another run, not one of a silo's, or cannot be read.",
+        "The certificate is for another run, is not that of a silo, or cannot be read.",
         "Give the worker the certificate that was issued to this silo for this job.",
     ),
     ErrorCode.CERTIFICATE_EXPIRED: (
-        "A silo's or a worker's certificate has ended: its clock, or its way to the hub, kept it from a new one.",
-        "Nothing at first: it asks for a new one. If it goes on, look at the clocks of both sides and at the hub.",
+        "The certificate of a silo or a worker has expired, because its clock is wrong or it could not connect to the "
+        "hub.",
+        "Nothing at first: it is renewed. If it happens again, check the clocks of both sides and the hub.",
     ),
     ErrorCode.INVALID_CERTIFICATE_REQUEST: (
         "A certificate signing request cannot be read, is too long, or is not for an EC P-256 key.",
         "Install the same release of fedjobs on both sides.",
     ),
     ErrorCode.INVALID_TOKEN: (
-        "A token is damaged, forged, expired, or was used by another key before.",
+        "A token is damaged, forged or expired, or another key has used it.",
         "Ask the federation for a new invitation.",
     ),
     ErrorCode.SILO_SUSPENDED: (
-        "The federation has suspended the silo.",
-        "Ask the federation; the silo goes on by itself when it is suspended no more.",
+        "The federation suspended the silo.",
+        "Ask the federation. The silo continues by itself when the suspension ends.",
     ),
     ErrorCode.SILO_NOT_FOUND: (
-        "The federation has no such silo (any more), or its key was replaced by a newer enrolment.",
+        "The silo is not part of the federation (any more), or a newer enrolment has replaced its key.",
         "Ask the federation for a new invitation.",
     ),
     ErrorCode.TOO_MANY_REQUESTS: (
-        "More requests came to the hub than it takes from callers that it does not know yet.",
-        "Nothing: it is tried again.",
+        "The hub received too many requests from unknown callers.",
+        "Nothing: the request is retried.",
     ),
     ErrorCode.SESSION_NOT_FOUND: (
-        "The coordinator was started again and does not know the session any more.",
+        "The coordinator restarted and does not know the session any more.",
         "Nothing: the worker joins again.",
     ),
     ErrorCode.SESSION_SUPERSEDED: (
@@ -103,74 +106,77 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Run one worker for each job and silo.",
     ),
     ErrorCode.STALE_COORDINATOR: (
-        "A coordinator of a lower epoch than the silo has seen: an old process that should have ended.",
-        "End the older coordinator; the worker goes on with the newer one.",
+        "The coordinator's epoch is lower than one that the silo has seen. It is an old process that should have "
+        "exited.",
+        "Stop the older coordinator. The worker continues with the newer one.",
     ),
     ErrorCode.BLOB_NOT_FOUND: (
-        "A value is not there any more, or was never this silo's to read.",
-        "Nothing: the work that needed it is over.",
+        "A value does not exist any more, or this silo has no access to it.",
+        "Nothing: the work that needed it has ended.",
     ),
     ErrorCode.BLOB_CORRUPT: (
-        "What arrived does not have the digest that it should have, or is no well-formed value.",
-        "Nothing: it is sent again. If it goes on, look for a faulty disk or proxy.",
+        "Received data do not have the expected digest, or are malformed.",
+        "Nothing: the transfer is retried. If it happens again, check the disk and the proxy.",
     ),
     ErrorCode.BLOB_OFFSET_MISMATCH: (
-        "An upload does not begin where the last one ended.",
-        "Nothing: the worker asks where to go on.",
+        "An upload does not continue where the last one ended.",
+        "Nothing: the worker asks for the right offset.",
     ),
     ErrorCode.BLOB_TOO_LARGE: (
-        "An upload is larger than the plan says its value can be.",
-        "The silo and the coordinator run different versions, or the silo is not well-behaved.",
+        "An upload is larger than its value can be according to the plan.",
+        "Check that the silo and the coordinator run the same version. If they do, the silo misbehaves.",
     ),
     ErrorCode.WORK_NOT_FOUND: (
-        "A report or an upload is for work that was not given out, or is over.",
+        "A report or an upload is for work that was not assigned or has ended.",
         "Nothing: the worker drops it.",
     ),
     ErrorCode.REPORT_MALFORMED: (
-        "A silo's accumulators have another number, dtype or shape than the plan says.",
-        "The silo's report is refused and the round goes on while `minSilos` holds; look at that silo's version.",
+        "A silo's accumulators do not have the number, dtypes or shapes of the plan.",
+        "The round continues without this silo while `minSilos` is met. Check the version of the silo.",
     ),
     ErrorCode.REPORT_NOT_FINITE: (
         "A silo's accumulators contain NaN or infinity.",
-        "The silo's report is refused and the round goes on while `minSilos` holds; lower the learning rate, or look "
-        "at that silo's data.",
+        "The round continues without this silo while `minSilos` is met. Lower the learning rate, or check the silo's "
+        "data.",
     ),
     ErrorCode.INVALID_OUTPUT: (
-        "`spec.output` cannot be used: no such bucket, wrong credentials, a URL or options that no file system takes.",
-        "Correct what the message names, and apply the job anew; a result that was computed already is still in the "
-        "coordinator's storage.",
+        "`spec.output` cannot be used. For example, the bucket does not exist, the credentials are wrong, or the URL "
+        "or the options are invalid.",
+        "Correct what the message names, and create the job again. A computed result is still in the coordinator's "
+        "storage.",
     ),
     ErrorCode.OUTPUT_UNAVAILABLE: (
-        "The storage of `spec.output` cannot be reached, is full, or gives back something else than was written.",
-        "Nothing at first: it is tried again, on a cluster later each time and without end; nothing is computed twice.",
+        "The storage of `spec.output` is not available or full, or it returned other data than were written.",
+        "Nothing at first: the export is retried. On a cluster, it is retried without limit and with increasing "
+        "delays. Nothing is computed again.",
     ),
     ErrorCode.START_TIMED_OUT: (
-        "A coordinator imported no further module for 10 minutes, and its program had not started.",
-        "Nothing at first: it is started again, as after a crash. If it goes on, give it more CPU or a faster disk, or "
-        "look for what a module of the program waits for: the stack traces are in its log.",
+        "A coordinator imported no module for 10 minutes, and its program had not started.",
+        "Nothing at first: it is restarted, as after a crash. If it happens again, give it more CPU or a faster disk, "
+        "or find the module that waits: the stack traces are in its log.",
     ),
     ErrorCode.DISK_FULL: (
-        "The coordinator's or the silo's disk is full.",
-        "Free some space: it is tried again.",
+        "The disk of the coordinator or the silo is full.",
+        "Free some space. The work is retried.",
     ),
     ErrorCode.ALREADY_RUNNING: (
-        "Another coordinator works in the same folder.",
-        "Wait for it, or end it: `fedjobs ps` names its process.",
+        "Another coordinator uses the same folder.",
+        "Wait until it ends, or stop it: `fedjobs ps` names its process.",
     ),
     ErrorCode.UNAVAILABLE: (
-        "The other side cannot be reached, or a folder cannot be used.",
-        "Nothing: it is tried again, for as long as the job exists.",
+        "The other side is not available, or a folder cannot be used.",
+        "Nothing: it is retried as long as the job exists.",
     ),
     ErrorCode.INTERNAL: (
         "A defect of fedjobs, or an error of a newer version.",
-        "Please report it with the log that `--debug` writes.",
+        "Report it with the log that `--debug` writes.",
     ),
 }
 
 
 def table() -> str:
-    """The table of all codes."""
-    lines = ["| code | when | what to do | tried again | gRPC status |", "|---|---|---|---|---|"]
+    """Returns the table of all codes."""
+    lines = ["| code | when | what to do | retried | gRPC status |", "|---|---|---|---|---|"]
     for code in ErrorCode:
         when, remedy = MEANINGS[code]
         again = "yes" if code.retryable else "no"

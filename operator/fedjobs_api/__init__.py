@@ -1,6 +1,6 @@
-"""The API that people write: a `FederatedJob`, from YAML to the resolved job that a coordinator gets.
+"""The `FederatedJob` API: from the YAML manifest to the resolved job that the coordinator reads.
 
-The same file runs on one machine and on a cluster, so reading it needs neither Kubernetes nor TensorFlow.
+The same file runs on one machine and on a cluster. Reading it needs neither Kubernetes nor TensorFlow.
 """
 
 from fedjobs_api.federated_jobs import FederatedJob

@@ -1,4 +1,4 @@
-"""One call to the API server, with its refusals and its silence as errors of one kind; for operator and hub alike."""
+"""Calls to the API server, shared by operator and hub. Error responses and missing responses raise one error type."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NO_ANSWER = 0
 
 
 class ApiError(Exception):
-    """The API server refused a call, or did not answer.
+    """The API server rejected a call, or did not respond.
 
     Attributes:
-        status: Of HTTP; 0 where there was no answer.
+        status: The HTTP status. 0 if there was no response.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -29,12 +29,12 @@ class ApiError(Exception):
 
 
 class ApiCalls:
-    """Calls of one client; they block.
+    """Makes blocking calls with one client.
 
     Args:
-        client: With the caller's rights.
-        timeout_s: Of a call whose answer is read at once.
-        called: Is told the HTTP method of each such call.
+        client: The Kubernetes client, with the caller's credentials.
+        timeout_s: Timeout of `call`, in seconds.
+        called: Called with the HTTP method of each `call`.
     """
 
     def __init__(self, client: ApiClient, timeout_s: int, called: Callable[[str], None] = lambda _: None) -> None:
@@ -51,10 +51,10 @@ class ApiCalls:
         content_type: str = JSON,
         accept: str = JSON,
     ) -> dict[str, Any]:
-        """The answer, as JSON.
+        """Makes a call and returns the JSON response.
 
         Raises:
-            ApiError: It was refused, or there is no answer.
+            ApiError: The API server rejected the call, or did not respond.
         """
         self._called(method)
         with no_answer_told():
@@ -75,16 +75,16 @@ class ApiCalls:
         accept: str = JSON,
         timeout: tuple[int, int] | None = None,
     ) -> Any:
-        """The response, not read yet; what the client raises is for `no_answer_told`.
+        """Sends a request and returns the unread response. Use `no_answer_told` around it for the client's errors.
 
         Args:
-            method: Of HTTP.
-            path: On the API server.
-            body: As JSON.
-            query: Names and values.
-            content_type: Of the body.
-            accept: Of the answer.
-            timeout: Seconds to connect, and between two pieces; None: as for all calls.
+            method: The HTTP method.
+            path: The path on the API server.
+            body: The body, sent as JSON.
+            query: Names and values of the query parameters.
+            content_type: The content type of the body.
+            accept: The accepted content type of the response.
+            timeout: Connect and read timeouts, in seconds. Defaults to the timeout of `call`.
         """
         request = self._client.param_serialize(
             method,
@@ -98,21 +98,21 @@ class ApiCalls:
 
 
 def refusal(response: Any, content: bytes) -> ApiError:
-    """The error, in the API server's words, of a response that says no."""
+    """Returns the error for an error response, with the API server's message."""
     return ApiError(response.status, _message(content) or str(response.reason))
 
 
 @contextmanager
 def no_answer_told() -> Iterator[None]:
-    """Turns what the client raises where there is no answer into an ApiError of status 0."""
+    """Converts the client's connection errors into an ApiError with status 0."""
     try:
         yield
     except (urllib3.exceptions.HTTPError, ApiException) as error:
-        raise ApiError(_NO_ANSWER, f"the API server does not answer ({type(error).__name__})") from error
+        raise ApiError(_NO_ANSWER, f"the API server does not respond ({type(error).__name__})") from error
 
 
 def _message(content: bytes) -> str:
-    """What the API server says of an error, in its Status object."""
+    """Returns the message of the Status object in an error response."""
     try:
         return str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):

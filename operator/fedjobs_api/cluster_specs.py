@@ -1,4 +1,4 @@
-"""The parts of a job that speak of a cluster: pods, storage, where the result goes."""
+"""The models of a job's cluster settings: pods, storage, and where the result is stored."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fedjobs_api.pod_parts import CheckedResources, CheckedToleration, Resources
 
 _SIZE = r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Size = Annotated[str, Field(pattern=_SIZE, max_length=32)]
-"""As Kubernetes writes amounts of storage: `10Gi`."""
+"""A Kubernetes quantity of storage, such as `10Gi`."""
 OutputFormat = Literal["savedmodel", "keras"]
-_OF_THE_POD = ("file", "local", "memory")  # fsspec's names of what is gone with the coordinator's pod
+_OF_THE_POD = ("file", "local", "memory")  # fsspec protocols whose files are lost with the coordinator's pod
 
 
 def _both() -> list[OutputFormat]:
@@ -23,51 +23,53 @@ def _both() -> list[OutputFormat]:
 
 
 class WorkerGpu(ApiModel):
-    """Whether the silos' runners use GPUs. Each silo decides how it provides them."""
+    """Whether the silos' runners use GPUs. Each silo configures how it provides them."""
 
     mode: Literal["Never", "Prefer", "Require"] = "Never"
-    """`Prefer` takes a CPU where no GPU is free; with `Require` a silo without one declines."""
+    """`Prefer` falls back to the CPU if no GPU is free. With `Require`, a silo without a GPU declines the job."""
     count: Annotated[PositiveInt, Field(le=64)] = 1
-    """GPUs for each silo's runner."""
+    """The number of GPUs for each silo's runner."""
 
 
 class Worker(ApiModel):
-    """What the job asks of the silos' workers."""
+    """Settings of the silos' workers."""
 
     gpu: WorkerGpu = Field(default_factory=WorkerGpu)
 
 
 class Storage(ApiModel):
-    """The claim that holds the coordinator's state: checkpoints, accumulators, and the result until it is exported."""
+    """The coordinator's PersistentVolumeClaim. It holds checkpoints, accumulators, and the result before its export."""
 
     size: Size = "10Gi"
-    """For checkpoints, and for the accumulators of a round: about (silos + 2) models."""
+    """The requested size. Checkpoints and the accumulators of a round need about (silos + 2) times the model's
+    size."""
     storage_class_name: ObjectName | None = None
-    """By default the cluster's default class."""
+    """The name of the StorageClass. Defaults to the cluster's default class."""
     access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod"] = "ReadWriteOnce"
-    """ReadWriteOncePod where the storage has it: then never two coordinators, even when a node is lost."""
+    """The access mode. Use ReadWriteOncePod if the storage supports it: two coordinators then never run at once, even
+    if a node is lost."""
     when_deleted: Literal["Retain", "Delete"] | None = None
-    """What becomes of the claim when the job is deleted. By default it is deleted once the result was exported to the
-    place that `spec.output` names, and stays as long as it holds the only copy. With `Delete` a job that failed is not
-    deleted by `ttlSecondsAfterFinished`."""
+    """Whether the claim is deleted together with the job. By default, the claim is deleted if the result was exported
+    to the location in `spec.output`, and retained if it holds the only copy. With `Delete`, `ttlSecondsAfterFinished`
+    does not delete a failed job."""
 
 
 class Coordinator(ApiModel):
-    """The coordinator's pod. What is edited here takes effect at the next attempt, except `storage`."""
+    """The coordinator's pod. A change takes effect at the next attempt. `storage` cannot change."""
 
     resources: CheckedResources = Field(default_factory=Resources)
-    """As in a container: `requests` and `limits`."""
+    """The container's `requests` and `limits`."""
     node_selector: Labels = Field(default_factory=dict)
-    """Labels that the pod's node must have."""
+    """Labels that a node must have to run the pod."""
     tolerations: Annotated[list[CheckedToleration], Field(max_length=32, json_schema_extra=ATOMIC_LIST)] = Field(
         default_factory=list
     )
-    """Taints that the pod's node may have."""
+    """The pod's tolerations."""
     storage: Storage = Field(default_factory=Storage)
 
 
 class Claim(ApiModel):
-    """A folder in a volume: a claim in the job's namespace that is there already."""
+    """A folder in an existing PersistentVolumeClaim of the job's namespace."""
 
     claim_name: ObjectName
     """Name of the PersistentVolumeClaim."""
@@ -78,7 +80,7 @@ class Claim(ApiModel):
         ]
         | None
     ) = None
-    """Folder in the volume, such as `models/digits`; by default its root."""
+    """A folder in the volume, such as `models/digits`. Defaults to the root of the volume."""
 
 
 class SecretRef(ApiModel):
@@ -89,49 +91,49 @@ class SecretRef(ApiModel):
 
 
 class Output(ApiModel):
-    """Where the result goes; on one machine into the folder of the run, always."""
+    """Where the result is stored. On one machine, it is always stored in the folder of the run."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 "!(has(self.uri) && has(self.persistentVolumeClaim))",
-                "both uri and persistentVolumeClaim are given: keep one of them",
+                "uri and persistentVolumeClaim are both set: keep one of them",
             ),
             rule(
                 "!has(self.secretRef) || has(self.uri)",
-                "secretRef has the credentials of a uri, and there is none: add uri, or leave secretRef out",
+                "secretRef is set without a uri: add uri, or remove secretRef",
                 field=".secretRef",
             ),
             rule(
                 f"!has(self.uri) || !(self.uri.split(':')[0] in {list(_OF_THE_POD)})",
-                "the result would be gone with the coordinator's pod: give a persistentVolumeClaim instead",
+                "the result would be lost with the coordinator's pod: set persistentVolumeClaim instead",
                 field=".uri",
             ),
         )
     )
 
     uri: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://.+", max_length=2048)] | None = None
-    """Any URL that fsspec can write to, such as `s3://models/digits`."""
+    """A URL that fsspec can write to, such as `s3://models/digits`."""
     secret_ref: SecretRef | None = None
-    """For `uri`: a Secret in the job's namespace whose key `options.json` has fsspec's options for this storage, such
-    as `{"key": ..., "secret": ...}` for s3."""
+    """The credentials for `uri`: a Secret in the job's namespace. Its key `options.json` holds fsspec's options for the
+    storage, such as `{"key": ..., "secret": ...}` for s3."""
     persistent_volume_claim: Claim | None = None
     formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=8, json_schema_extra=SET)] = Field(
         default_factory=_both
     )
-    """Besides the weights, which are always written."""
+    """The formats of the exported model. The weights are always exported too."""
 
     @model_validator(mode="after")
     def _one_lasting_place(self) -> Output:
         if self.uri is not None and self.persistent_volume_claim is not None:
-            refuse("both uri and persistentVolumeClaim are given", "Keep one of them.")
+            refuse("uri and persistentVolumeClaim are both set", "Keep one of them.")
         if self.secret_ref is not None and self.uri is None:
-            refuse("secretRef has the credentials of a uri, and there is none", "Add uri, or leave secretRef out.")
+            refuse("secretRef is set without a uri", "Add uri, or remove secretRef.")
         if self.uri is not None and self.uri.partition(":")[0] in _OF_THE_POD:
             refuse(
-                f"with uri: {self.uri} the result would be gone with the coordinator's pod",
-                "Give a persistentVolumeClaim instead.",
+                f"with uri: {self.uri} the result would be lost with the coordinator's pod",
+                "Set persistentVolumeClaim instead.",
             )
         if len(set(self.formats)) < len(self.formats):
-            refuse("a format is there more than once", "Name each format once.")
+            refuse("a format occurs more than once", "List each format once.")
         return self

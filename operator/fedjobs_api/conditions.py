@@ -1,4 +1,4 @@
-"""Conditions as all Kubernetes objects have them, and the types that a FederatedJob and a Silo use."""
+"""The model of a Kubernetes condition, and the condition types and reasons of FederatedJobs and Silos."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from fedjobs_api.markers import DATE_TIME
 
 
 class JobCondition(enum.StrEnum):
-    """The types of a FederatedJob's conditions."""
+    """The condition types of a FederatedJob."""
 
     ACCEPTED = "Accepted"
-    """The spec was resolved; False names the field and the remedy."""
+    """The spec was resolved. If False, the message names the field and the remedy."""
     COORDINATOR_READY = "CoordinatorReady"
-    """The coordinator's pod answers."""
+    """The coordinator's pod is ready."""
     QUORUM_REACHED = "QuorumReached"
-    """At least `minSilos` have joined; False names those that are missing."""
+    """At least `minSilos` silos have joined. If False, the message names the missing silos."""
     SUSPENDED = "Suspended"
     SPEC_CHANGED = "SpecChanged"
-    """The spec was edited where a run cannot change; it goes on with what it began with."""
+    """The spec was edited after the job was accepted. The run continues with the spec that was accepted."""
     NODE_LOST = "NodeLost"
-    """The coordinator's node does not answer, so that it cannot be known whether its pod still runs."""
+    """The coordinator's node does not respond. The operator cannot tell whether the pod still runs."""
     COMPLETE = "Complete"
     """The result was exported and confirmed."""
     FAILED = "Failed"
 
 
 class SiloCondition(enum.StrEnum):
-    """The types of a Silo's conditions."""
+    """The condition types of a Silo."""
 
     ENROLLED = "Enrolled"
-    """It holds a certificate of this federation."""
+    """The silo holds a certificate of this federation."""
     CONNECTED = "Connected"
-    """Its agent has been heard of lately."""
+    """The silo's agent has called the hub recently."""
 
 
 class Condition(StatusModel):
-    """One condition, as `metav1.Condition`."""
+    """A condition, with the fields of `metav1.Condition`."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """What it is about; there is one condition of each type."""
+    """The type of the condition. There is at most one condition of each type."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it is so."""
+    """The status of the condition: True, False or Unknown."""
     observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The generation of the object that it was judged by."""
+    """The generation of the object for which the condition was set."""
     last_transition_time: Annotated[str, Field(json_schema_extra=DATE_TIME)]
-    """When `status` became what it is."""
+    """When `status` last changed."""
     reason: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
-    """Why, in one word for programs."""
+    """The reason for the last transition, as one word for programs."""
     message: Annotated[str, Field(max_length=32768)]
-    """Why, for people, and what to do about it."""
+    """A message for people: the reason, and what to do about it."""
 
 
 class Reason(enum.StrEnum):
-    """One word for programs; each is used in one place."""
+    """The reasons of FederatedJob conditions. Each is used in one place."""
 
     # Accepted
     RESOLVED = "Resolved"
@@ -95,6 +95,6 @@ class Reason(enum.StrEnum):
     NODE_UNREACHABLE = "NodeUnreachable"
     # Complete
     RESULT_EXPORTED = "ResultExported"
-    # Failed; a failure of the program has the code of the error catalogue instead
+    # Failed. A failure of the program has an error code of the catalogue as its reason.
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

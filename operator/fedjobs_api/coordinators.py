@@ -1,4 +1,4 @@
-"""What a coordinator's pod looks like from outside: its container, its exit codes, its folders, where its result is."""
+"""The outside view of a coordinator's pod: its container, its exit codes, its folders, and its result's location."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from fedjobs_api.names import JobRef
 
 CONTAINER = "coordinator"
 FAILED_FOR_GOOD, CANNOT_START, STORAGE_FAILED, SUSPENDED = 1, 4, 74, 75
-"""Exit codes of the coordinator."""
+"""The coordinator's exit codes."""
 OUTPUT, RESULT = "/output", "/state/result"
-"""Folders of the container: the claim of `spec.output`, and the result in the coordinator's own claim."""
+"""Folders in the container: the mounted claim of `spec.output`, and the result in the coordinator's own claim."""
 
 
 def expected_uri(ref: JobRef, job: FederatedJob) -> str:
-    """Where the result of a coordinator that is complete must be, though nobody has heard it say so."""
+    """Returns where a complete coordinator has stored its result, derived from the spec.
+
+    The operator uses it if the coordinator's final word could not be read.
+    """
     output = job.spec.output
     if output.uri is not None:
         return output.uri
@@ -23,7 +26,7 @@ def expected_uri(ref: JobRef, job: FederatedJob) -> str:
 
 
 def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:
-    """Where a result is, for somebody outside the coordinator's pod, which knows a claim by its folder only."""
+    """Returns a result's location as seen from outside the pod: a folder of a mounted claim becomes a `pvc://` URI."""
     claim = job.spec.output.persistent_volume_claim
     path = uri.removeprefix("file://")
     if claim is not None and path.startswith(f"{OUTPUT}/"):
@@ -34,5 +37,5 @@ def result_uri(ref: JobRef, job: FederatedJob, uri: str) -> str:
 
 
 def output_folder(claim: Claim) -> str:
-    """Where the claim of `spec.output` is in the pod, with the path in it."""
+    """Returns the folder in the pod for the claim of `spec.output`, with the path inside the claim."""
     return f"{OUTPUT}/{claim.path.strip('/')}" if claim.path else f"{OUTPUT}/"

@@ -1,4 +1,4 @@
-"""A `FederatedJob`, as people write it. Nothing is converted silently: `"3"` is not a number of silos."""
+"""The models of a `FederatedJob` manifest. Values are not converted: `"3"` is not a number of silos."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ _INT32 = 2**31 - 1
 
 
 class SiloSelector(ApiModel):
-    """Selects Silo objects of the cluster by their labels, as a label selector of Kubernetes."""
+    """Selects Silo objects of the cluster by their labels, like a Kubernetes label selector."""
 
     match_labels: Labels = Field(default_factory=dict)
-    """Labels that a Silo must have, all of them. Empty: every Silo is selected."""
+    """Labels that a Silo must have. A Silo must have all of them. If empty, every Silo is selected."""
 
 
 class Silos(ApiModel):
-    """Who is invited; exactly one of `names` and `selector`."""
+    """The silos that the job invites. Set exactly one of `names` and `selector`."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 "has(self.names) != has(self.selector)",
-                "exactly one of names and selector is needed: write names: [...], for example",
+                "exactly one of names and selector is required: set names: [...], for example",
             )
         )
     )
 
     names: Annotated[list[DnsLabel], Field(min_length=1, max_length=1000, json_schema_extra=SET)] | None = None
-    """The silos' names."""
+    """Names of the silos."""
     selector: SiloSelector | None = None
-    """Selects Silo objects of the cluster; on one machine every silo of the silos' file is selected."""
+    """Selects Silo objects of the cluster. On one machine, every silo of the silos file is selected."""
 
     @model_validator(mode="after")
     def _valid(self) -> Silos:
         if (self.names is None) == (self.selector is None):
-            refuse("exactly one of names and selector is needed", "Write names: [...], for example.")
+            refuse("exactly one of names and selector is required", "Set names: [...], for example.")
         for name in self.names or ():
             if (self.names or []).count(name) > 1:
-                refuse(f"the name {name!r} is there more than once", "Name each silo once.")
+                refuse(f"the name {name!r} occurs more than once", "List each silo once.")
         return self
 
 
 class Cohort(ApiModel):
-    """How many silos a round needs.
+    """How many silos take part in a round.
 
-    A round begins as soon as `goalSilos` are ready, or with `minSilos` once its deadline is over. A silo that is lost,
-    or whose policy refuses, is left out; the round counts as long as `minSilos` have answered.
+    A round starts as soon as `goalSilos` silos are ready. When the deadline has passed, it starts with `minSilos`. The
+    round leaves out a silo that is lost or whose policy refuses the work. It succeeds if at least `minSilos` silos
+    report.
     """
 
     model_config = ConfigDict(
@@ -68,11 +69,12 @@ class Cohort(ApiModel):
     )
 
     min_silos: PositiveInt | None = None
-    """A round begins, and counts, with at least so many; by default all that are invited."""
+    """The minimum number of silos that a round needs to start and to succeed. Defaults to all invited silos."""
     goal_silos: PositiveInt | None = None
-    """A round waits, within its deadline, for so many; by default, and at most, for all that are invited."""
+    """The number of silos that a round waits for until its deadline. Defaults to all invited silos. A larger number
+    means all invited silos."""
     round_deadline_seconds: PositiveNumber = 600.0
-    """How long a round waits for a silo that makes no progress."""
+    """The number of seconds that a round waits for a silo that makes no progress."""
 
     @model_validator(mode="after")
     def _the_goal_is_no_less(self) -> Cohort:
@@ -82,7 +84,7 @@ class Cohort(ApiModel):
 
 
 class Spec(ApiModel):
-    """What is computed, with whose data, and where its result goes."""
+    """Specifies the program, the silos and their dataset, and where the result is stored."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -96,38 +98,39 @@ class Spec(ApiModel):
 
     program: Program
     dataset: Text
-    """The name under which each silo offers data of its own."""
+    """The name of the dataset. Each silo maps this name to its own data."""
     silos: Silos
     cohort: Cohort = Field(default_factory=Cohort)
     worker: Worker = Field(default_factory=Worker)
     coordinator: Coordinator = Field(default_factory=Coordinator)
     output: Output = Field(default_factory=Output)
     requested_by: Annotated[Text, Field(max_length=1024)] | None = None
-    """Who asks; silos may require it. On a cluster it is the name of the user who creates the job, or left out."""
+    """The name of the user who requests the job. A silo's policy can require it. On a cluster, it must be the name of
+    the user who creates the job, or be omitted."""
     suspend: bool = False
-    """Stops the coordinator until it is false again; checkpoints stay."""
+    """Stops the coordinator while it is true. Checkpoints are kept."""
     backoff_limit: Annotated[int, Field(ge=0, le=1000)] = 3
-    """How many times a coordinator that crashed is started again."""
+    """The number of times that the coordinator is restarted after a crash, before the job is marked as failed."""
     active_deadline_seconds: PositiveInt | None = None
-    """The job fails when it has not ended so long after its start."""
+    """The number of seconds after its start time at which the job fails if it has not finished."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=_INT32)] | None = None
-    """The job is deleted so long after its result was exported."""
+    """The number of seconds after it has finished at which the job is deleted. By default it is never deleted."""
 
 
 class FederatedJob(ApiModel):
-    """A federated training, evaluation or analysis, driven to completion.
+    """A federated training, evaluation or analysis that runs to completion.
 
-    A coordinator runs the program and the silos' workers, which dial out to it, run its shards beside their own data.
-    Where the label `kueue.x-k8s.io/queue-name` is set, it is passed on to the coordinator's Job. What cannot change
-    once the job is there: all of `spec` but `suspend`, `backoffLimit`, `activeDeadlineSeconds`,
-    `ttlSecondsAfterFinished`, and the coordinator's `resources`, `nodeSelector` and `tolerations`.
+    A coordinator runs the program. The silos' workers connect to the coordinator and run its shards on their own data.
+    The label `kueue.x-k8s.io/queue-name` is copied to the coordinator's Job. The spec cannot change after the job is
+    created, except `suspend`, `backoffLimit`, `activeDeadlineSeconds`, `ttlSecondsAfterFinished`, and the coordinator's
+    `resources`, `nodeSelector` and `tolerations`.
     """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 f"self.metadata.name.size() <= {LONGEST_NAME} && !self.metadata.name.contains('.')",
-                f"a job's name is part of other names: give it at most {LONGEST_NAME} characters, and no dot",
+                f"the name of a job is part of other names: use at most {LONGEST_NAME} characters and no dots",
                 field=".metadata.name",
             )
         )
@@ -140,4 +143,4 @@ class FederatedJob(ApiModel):
     metadata: Metadata
     spec: Spec
     status: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
-    """Written by the operator only."""
+    """The observed state of the job. Only the operator writes it."""

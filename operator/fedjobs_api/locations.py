@@ -1,4 +1,4 @@
-"""Where a program's files are: on one machine beside the job's file, on a cluster in the coordinator's pod."""
+"""Locates a program's files: next to the job file on one machine, in the coordinator's pod on a cluster."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_api.program_specs import Source
 
 PROGRAM_FOLDER = "/program"
-"""In the coordinator's pod: the keys of the ConfigMap of `spec.program.source`."""
+"""The folder in the coordinator's pod where the ConfigMap of `spec.program.source` is mounted."""
 _SOURCE = "spec.program.source"
 _WEIGHTS = f"{programs.PATH}.weights"
 
 
 class Places(Protocol):
-    """Turns what a job says of a file into the path that its coordinator opens.
+    """Converts the files in a job's spec to paths that the coordinator opens.
 
-    All methods raise FedjobsError, with the field's path and a remedy, where the file cannot be there.
+    All methods raise a FedjobsError with the field's path and a remedy if the file cannot exist there.
     """
 
     def source(self, source: Source | None, *, wanted: bool) -> str | None:
-        """The folder for the Python path; `wanted`: there is an entry point."""
+        """Returns the folder to add to the Python path. `wanted` says whether the job has an entry point."""
         ...
 
     def weights(self, path: str) -> str:
-        """The weights that `evaluate` reads."""
+        """Returns the path of the weights that `evaluate` reads."""
         ...
 
 
 class Machine:
-    """One machine.
+    """The places on one machine.
 
     Args:
-        folder: That relative paths are relative to: the one of the job's file.
+        folder: The folder of the job file. Relative paths are relative to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,8 +45,8 @@ class Machine:
         if source is None:
             return str(self._folder.resolve()) if wanted else None
         if source.path is None:
-            what = f"{_SOURCE}.configMap needs a cluster, and this job is to run on one machine."
-            raise FedjobsError(ErrorCode.INVALID_JOB, what, f"Give {_SOURCE}.path instead.")
+            what = f"{_SOURCE}.configMap is set: it needs a cluster, and this job runs on one machine."
+            raise FedjobsError(ErrorCode.INVALID_JOB, what, f"Set {_SOURCE}.path instead.")
         return self._absolute(source.path, f"{_SOURCE}.path")
 
     def weights(self, path: str) -> str:
@@ -55,22 +55,22 @@ class Machine:
     def _absolute(self, path: str, field: str, code: ErrorCode = ErrorCode.INVALID_JOB) -> str:
         absolute = (self._folder / path).resolve()
         if not absolute.exists():
-            what = f"{field} is {path!r}: there is no {absolute}."
-            raise FedjobsError(code, what, "Correct the path; it is relative to the folder of the job's file.")
+            what = f"{field} is {path!r}: {absolute} does not exist."
+            raise FedjobsError(code, what, "Correct the path. It is relative to the folder of the job file.")
         return str(absolute)
 
 
 class Cluster:
-    """The coordinator's pod, where ConfigMaps of the job's namespace are mounted."""
+    """The places on a cluster: ConfigMaps of the job's namespace, mounted into the coordinator's pod."""
 
     def source(self, source: Source | None, *, wanted: bool) -> str | None:  # noqa: ARG002
         if source is None:
-            return None  # an entry point is in the coordinator's image
+            return None  # the entry point is in the coordinator's image
         if source.config_map is None:
             raise FedjobsError(
                 ErrorCode.INVALID_JOB,
-                f"{_SOURCE}.path is {source.path!r}: a path is of one machine, and this job is to run on a cluster.",
-                "Write configMap: {name: NAME} instead, after `kubectl create configmap NAME --from-file=FOLDER`.",
+                f"{_SOURCE}.path is {source.path!r}: a path needs one machine, and this job runs on a cluster.",
+                "Run `kubectl create configmap NAME --from-file=FOLDER`, and set configMap: {name: NAME} instead.",
             )
         return PROGRAM_FOLDER
 
@@ -78,8 +78,8 @@ class Cluster:
         if not Path(path).is_absolute():
             raise FedjobsError(
                 ErrorCode.INVALID_PROGRAM_PARAMETER,
-                f"{_WEIGHTS} is {path!r}: on a cluster there is no folder that it could be relative to.",
-                "Give an absolute path of the coordinator's container; the keys of the ConfigMap of "
-                f"{_SOURCE} are in {PROGRAM_FOLDER}.",
+                f"{_WEIGHTS} is {path!r}: relative paths are not supported on a cluster.",
+                "Use an absolute path in the coordinator's container. The keys of the ConfigMap in "
+                f"{_SOURCE} are files in {PROGRAM_FOLDER}.",
             )
         return path

@@ -1,7 +1,7 @@
-"""What a Kubernetes schema says of a field beyond its type: list types, rules in CEL, free-form maps.
+"""Kubernetes extensions of a field's schema: list types, CEL rules, and free-form maps.
 
-They go into a model's JSON schema under Kubernetes' own names and end up unchanged in the CRD. A rule of a model stands
-beside the validator that says the same on one machine.
+They are part of the model's JSON schema under Kubernetes' names, and are copied to the CRD unchanged. Each CEL rule has
+a validator in the same model that checks the same on one machine.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ Extra: TypeAlias = dict[str, Any]
 LIST_TYPE = "x-kubernetes-list-type"
 SET: Extra = {LIST_TYPE: "set"}
 ATOMIC_LIST: Extra = {LIST_TYPE: "atomic"}
-"""Replaced as a whole by whoever applies it."""
+"""Server-side apply replaces the whole list."""
 ATOMIC_MAP: Extra = {"x-kubernetes-map-type": "atomic"}
 FREE_FORM: Extra = {"x-kubernetes-preserve-unknown-fields": True}
-"""Kept as it was written, whatever is in it."""
+"""The API server keeps all fields, also unknown ones."""
 DATE_TIME: Extra = {"format": "date-time"}
 
 
 def list_map(key: str) -> Extra:
-    """A list whose items are told apart by one of their fields."""
+    """Marks a list whose items are identified by one of their fields."""
     return {LIST_TYPE: "map", "x-kubernetes-list-map-keys": [key]}
 
 
 def rule(cel: str, message: str, *, field: str = "", forbidden: bool = False) -> Extra:
-    """One rule of `x-kubernetes-validations`.
+    """Returns one rule of `x-kubernetes-validations`.
 
     Args:
-        cel: What must be true of `self` (and of `oldSelf`, where it is only looked at when the object changes).
-        message: What is wrong, and the remedy; one line.
-        field: Where the error is shown, below the place of the rule: `.dataset`.
-        forbidden: Whether the change itself is wrong, not the value.
+        cel: An expression on `self` that must be true. A rule that uses `oldSelf` is evaluated on updates only.
+        message: What is wrong, and the remedy. One line.
+        field: The field that the error names, relative to the rule's model: `.dataset`.
+        forbidden: Whether the change is forbidden, as opposed to the value being invalid.
     """
     place = {"fieldPath": field} if field else {}
     return {
@@ -44,24 +44,25 @@ def rule(cel: str, message: str, *, field: str = "", forbidden: bool = False) ->
 
 
 def rules(*written: Extra) -> Extra:
-    """The rules of one model or field."""
+    """Returns the schema extension with the rules of one model or field."""
     return {"x-kubernetes-validations": list(written)}
 
 
 def unchangeable(path: str, *, optional: bool = False) -> Extra:
-    """The rule that a field keeps its value.
+    """Returns the rule that makes a field immutable.
 
     Args:
-        path: From the model that has the rule; the field's parents are always there, required or by a default.
-        optional: The field may be absent, and is then to stay absent. (Comparing optional values says the same in fewer
-            words, but the API server cannot tell what that costs, and refuses it.)
+        path: The field's path, relative to the rule's model. The field's parents always exist, because they are
+            required or have a default.
+        optional: The field may be absent, and must then stay absent. (A comparison of CEL optionals would be shorter,
+            but the API server cannot estimate its cost and rejects it.)
     """
     new, old = f"self.{path}", f"oldSelf.{path}"
     same = f"{new} == {old}"
     name = path.rpartition(".")[2]
     return rule(
         f"has({new}) == has({old}) && (!has({new}) || {same})" if optional else same,
-        f"{name} cannot change once the job is there: make a job of another name, or delete this one first",
+        f"{name} is immutable: create a job with another name, or delete this one first",
         field=f".{path}",
         forbidden=True,
     )

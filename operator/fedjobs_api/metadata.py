@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from fedjobs_api.fields import ApiModel
 
-# An object that was read back from a cluster runs as it is: what the API server added is dropped.
+# A manifest that was read back from a cluster is valid: the fields that the API server added are dropped.
 _SERVER_SET = {
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -25,18 +25,18 @@ _SERVER_SET = {
 
 
 LONGEST_NAME = 40
-"""A job's name is the beginning of its children's names, some of which can have 63 characters at most."""
+"""The names of a job's children start with the job's name, and some of them are limited to 63 characters."""
 
 
 class Metadata(ApiModel):
     """The part of Kubernetes' object metadata that a person writes."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=LONGEST_NAME)]
-    """The job's name, as a DNS label."""
+    """The name of the job, as a DNS label."""
     namespace: str | None = None
-    """Of the cluster; no effect on one machine."""
+    """The namespace on a cluster. It has no effect on one machine."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """For selecting jobs; `kueue.x-k8s.io/queue-name` is passed on to the coordinator's Job."""
+    """Labels of the job. `kueue.x-k8s.io/queue-name` is copied to the coordinator's Job."""
     annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations. fedjobs does not read them."""
 

@@ -1,4 +1,4 @@
-"""Names and labels of what belongs to a FederatedJob: the same for the same job, so that nothing is made twice."""
+"""Names and labels of a FederatedJob's objects. They are deterministic, so that no object is created twice."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ GROUP, VERSION, PLURAL, KIND = "fedjobs.dev", "v1alpha1", "federatedjobs", "Fede
 API_VERSION = f"{GROUP}/{VERSION}"
 FIELD_MANAGER = "fedjobs-operator"
 HUB_AUDIENCE = "fedjobs-hub"
-"""Of the tokens with which pods prove themselves to the hub."""
+"""Audience of the service account tokens with which pods authenticate to the hub."""
 TRUST, SERVERS_TRUST = "fedjobs-trust", "servers.crt"
-"""The hub's ConfigMap in the operator's namespace, and its entry with the issuers of servers' certificates."""
+"""The hub's ConfigMap in the operator's namespace, and its key with the issuers of server certificates."""
 INVITE_AGAIN = "fedjobs.dev/invite-again"
-"""Annotation of a Silo: with any new value it is invited again, and the key that it had counts no more."""
+"""Annotation of a Silo. A new value invites the silo again and revokes its current key."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 JOB, JOB_UID, ATTEMPT = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/attempt"
 JOB_NAMESPACE = "fedjobs.dev/job-namespace"
 QUEUE = "kueue.x-k8s.io/queue-name"
 SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"
-"""Selects everything that the operator made."""
+"""Selects all objects that the operator created."""
 
 SESSION_PORT, METRICS_PORT = 8443, 9090
 
 
 @dataclass(frozen=True)
 class JobRef:
-    """Which FederatedJob is meant."""
+    """Identifies a FederatedJob."""
 
     namespace: str
     name: str
@@ -35,36 +35,36 @@ class JobRef:
 
     @property
     def resolved(self) -> str:
-        """Its ConfigMap with the resolved job."""
+        """Name of the ConfigMap that holds the resolved job."""
         return f"{self.name}-resolved"
 
     @property
     def coordinator(self) -> str:
-        """The beginning of other names."""
+        """Prefix of other names."""
         return f"{self.name}-coordinator"
 
     @property
     def claim(self) -> str:
-        """The coordinator's claim. It may outlive the job, and is not that of a later job of the same name."""
+        """Name of the coordinator's claim. It is unique to this job, because the claim can outlive the job."""
         return f"{self.coordinator}-{self._short}"
 
     @property
     def hub(self) -> str:
-        """Its ConfigMap with whom the coordinator trusts to be the hub."""
+        """Name of the ConfigMap with the certificates by which the coordinator trusts the hub."""
         return f"{self.name}-hub"
 
     def attempt(self, number: int) -> str:
-        """The Job of one attempt."""
+        """Returns the name of an attempt's Job."""
         return f"{self.coordinator}-{number}"
 
     @property
     def service(self) -> str:
-        """The coordinator's Service and network policy, and the route in the operator's namespace."""
+        """Name of the coordinator's Service and NetworkPolicy, and of the route in the operator's namespace."""
         return f"j-{self.uid.replace('-', '')[:16]}"
 
     @property
     def address(self) -> str:
-        """`host:port` inside the cluster."""
+        """The coordinator's `host:port` inside the cluster."""
         return f"{self.service}.{self.namespace}.svc:{SESSION_PORT}"
 
     @property
@@ -81,7 +81,7 @@ class JobRef:
         }
 
     def owner(self) -> dict[str, Any]:
-        """Makes the cluster delete what carries it together with the job."""
+        """Returns an owner reference. The cluster deletes objects that have it together with the job."""
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -92,7 +92,7 @@ class JobRef:
         }
 
     def metadata(self, name: str, component: str, *, owned: bool = True) -> dict[str, Any]:
-        """Metadata of a child."""
+        """Returns the metadata of a child object."""
         metadata: dict[str, Any] = {"name": name, "namespace": self.namespace, "labels": self.labels(component)}
         if owned:
             metadata["ownerReferences"] = [self.owner()]
@@ -100,5 +100,5 @@ class JobRef:
 
 
 def silo_invitation(silo: str) -> str:
-    """The Secret with a silo's invitation, in the hub's namespace, for the people of the silo."""
+    """Returns the name of the Secret with a silo's invitation, in the hub's namespace."""
     return f"fedjobs-invitation-{silo}"

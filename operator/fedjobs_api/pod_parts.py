@@ -1,4 +1,4 @@
-"""Parts of a pod that a job hands on as they are: plain dicts, whose fields are checked."""
+"""Parts of a pod that a job passes on unchanged. They are plain dicts whose fields are validated."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def _amount(value: object) -> object:
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if whole or (isinstance(value, str) and len(value) <= _LONGEST and re.fullmatch(_AMOUNT, value)):
         return value
-    return refuse("it is no amount", "Write it as a text, such as '500m' of cpu or '4Gi' of memory.")
+    return refuse("it is not a quantity", "Write a quantity such as '500m' for cpu or '4Gi' for memory.")
 
 
 def _mapping_of(known: type) -> BeforeValidator:
-    """Names what is not known: pydantic does not tell which fields a plain dict could have."""
+    """Returns a validator whose errors list the known fields. Pydantic's own errors for a TypedDict do not."""
     names = list(known.__annotations__)
 
     def check(value: object) -> object:
         if not isinstance(value, dict):
-            refuse("it must be a mapping", f"Give it fields of {', '.join(names)}.")
+            refuse("it must be a mapping", f"Use the fields {', '.join(names)}.")
         for name in value:
             if name not in names:
-                refuse(f"{name!r} is not one of its fields", closest(name, names))
+                refuse(f"{name!r} is not a known field", closest(name, names))
         return value
 
     return BeforeValidator(check)
@@ -52,36 +52,36 @@ Amount = Annotated[
         }
     ),
 ]
-"""A quantity, as Kubernetes writes it: `4Gi`, `500m`, `2`."""
+"""A Kubernetes quantity: `4Gi`, `500m`, `2`."""
 Amounts = Annotated[dict[str, Amount], Field(max_length=32)]
 
 
 class Resources(TypedDict, total=False):
-    """What a container needs, and may use at most."""
+    """The resource requirements of a container."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     requests: Amounts
-    """What the node must have free, such as `{cpu: "1", memory: 4Gi}`."""
+    """The resources that the container requests, such as `{cpu: "1", memory: 4Gi}`."""
     limits: Amounts
-    """What the container may use at most."""
+    """The maximum resources that the container can use."""
 
 
 class Toleration(TypedDict, total=False):
-    """A taint of a node that does not keep the pod away, as in a pod."""
+    """A toleration, with the fields of a pod's toleration."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     key: Text
-    """Of the taint; absent, with `Exists`: every taint."""
+    """The key of the taint. If absent and the operator is `Exists`, the toleration matches every taint."""
     operator: Literal["Exists", "Equal"]
-    """By default Equal: the values are the same."""
+    """How the value is compared. Defaults to Equal."""
     value: LabelValue
-    """Of the taint."""
+    """The value of the taint."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
-    """Of the taint; absent: every effect."""
+    """The effect of the taint. If absent, the toleration matches every effect."""
     tolerationSeconds: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    """How long a NoExecute taint is borne; absent: for ever."""
+    """The number of seconds that the pod tolerates a NoExecute taint. If absent, it tolerates the taint forever."""
 
 
 CheckedResources = Annotated[Resources, _mapping_of(Resources)]

@@ -1,4 +1,4 @@
-"""`spec.program`: what a job runs."""
+"""The models of `spec.program`, the program that a job runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedjobs_api.markers import FREE_FORM, rule, rules, unchangeable
 _ONE_PLACE = rules(
     rule(
         "has(self.configMap) != has(self.path)",
-        "exactly one of configMap and path is needed: give a configMap on a cluster, a path on one machine",
+        "exactly one of configMap and path is required: set configMap on a cluster, or path on one machine",
     )
 )
 
@@ -35,14 +35,14 @@ class ConfigMapKey(ApiModel):
 
 
 class Computation(ApiModel):
-    """A serialized TFF computation (`computation.proto`), which is not run yet: such a job is not accepted."""
+    """A serialized TFF computation (`computation.proto`). It is not supported yet: such a job is not accepted."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_PLACE)
 
     config_map: ConfigMapKey | None = None
-    """On a cluster: a key of a ConfigMap in the job's namespace."""
+    """A key of a ConfigMap in the job's namespace. Use it on a cluster."""
     path: Path | None = None
-    """On one machine: a file, relative to the folder of the job's file."""
+    """A file, relative to the folder of the job file. Use it on one machine."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Computation:
@@ -51,14 +51,14 @@ class Computation(ApiModel):
 
 
 class Source(ApiModel):
-    """Where the modules of an entry point are; exactly one of `configMap` and `path`."""
+    """The location of the entry point's modules. Set exactly one of `configMap` and `path`."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_PLACE)
 
     config_map: ConfigMap | None = None
-    """On a cluster: a ConfigMap in the job's namespace, whose keys are files."""
+    """A ConfigMap in the job's namespace whose keys are the files. Use it on a cluster."""
     path: Path | None = None
-    """On one machine: a folder, relative to the folder of the job's file."""
+    """A folder, relative to the folder of the job file. Use it on one machine."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
@@ -67,30 +67,32 @@ class Source(ApiModel):
 
 
 class Program(ApiModel):
-    """What runs; exactly one of `name`, `entrypoint` and `computation`."""
+    """The program that the coordinator runs. Set exactly one of `name`, `entrypoint` and `computation`."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 "[has(self.name), has(self.entrypoint), has(self.computation)].filter(given, given).size() == 1",
-                "exactly one of name, entrypoint and computation is needed: write name: fedavg, for example",
+                "exactly one of name, entrypoint and computation is required: set name: fedavg, for example",
             ),
             *(unchangeable(field, optional=True) for field in ("name", "entrypoint", "computation", "source")),
         )
     )
 
     name: Text | None = None
-    """A program of the built-in library: `fedavg` or `evaluate`."""
+    """The name of a built-in program: `fedavg` or `evaluate`."""
     entrypoint: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", max_length=253)] | None
     ) = None
-    """`module:function`, Python that runs at the coordinator only."""
+    """A Python function, as `module:function`. It runs at the coordinator only."""
     computation: Computation | None = None
     source: Source | None = None
-    """By default an entry point is looked for in the coordinator's image; on one machine beside the job's file."""
+    """Where the entry point's modules are. By default, they are in the coordinator's image. On one machine, they are in
+    the folder of the job file by default."""
     parameters: Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)] = Field(default_factory=dict)
-    """Checked against the program's own model, by the operator: a wrong one is named in the condition Accepted. A
-    change has no effect once the job has begun (condition SpecChanged)."""
+    """The program's parameters. The operator validates them against the program's own schema, and reports an invalid
+    parameter in the condition Accepted. A change has no effect after the job has been accepted (see the condition
+    SpecChanged)."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Program:
@@ -98,7 +100,7 @@ class Program(ApiModel):
         given = [kind for kind, value in kinds.items() if value is not None]
         if len(given) != 1:
             refuse(
-                f"exactly one of name, entrypoint and computation is needed, here are: {', '.join(given) or 'none'}",
+                f"exactly one of name, entrypoint and computation is required, found: {', '.join(given) or 'none'}",
                 "Keep one of them." if given else "Add name: fedavg, for example.",
             )
         return self
@@ -106,4 +108,4 @@ class Program(ApiModel):
 
 def _one_place(config_map: object, path: str | None) -> None:
     if (config_map is None) == (path is None):
-        refuse("exactly one of configMap and path is needed", "Give a path on one machine, a configMap on a cluster.")
+        refuse("exactly one of configMap and path is required", "Set path on one machine, or configMap on a cluster.")

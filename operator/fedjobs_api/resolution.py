@@ -1,4 +1,4 @@
-"""From a job, as written, to the resolved job that its coordinator gets: all defaults and all names filled in."""
+"""Resolves a job: fills in all defaults and all silo names. The coordinator reads the resolved job."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from fedjobs_api.program_specs import Program
 def resolve(
     job: FederatedJob, silo_names: Iterable[str], *, folder: Path | None = None, uid: str | None = None
 ) -> ResolvedJob:
-    """The resolved job.
+    """Returns the resolved job.
 
     Args:
-        job: As it was written.
-        silo_names: The silos that there are: on one machine those of the silos' file, on a cluster those with the
-            labels.
-        folder: On one machine: that relative paths are relative to, the one of the job's file. None: on a cluster,
-            where ConfigMaps are mounted in the coordinator's pod.
-        uid: The object's UID on a cluster; by default a new one.
+        job: The job as written.
+        silo_names: The available silos. On one machine, the silos of the silos file. On a cluster, the silos that have
+            the labels of the selector.
+        folder: On one machine, the folder of the job file. Relative paths are relative to it. None on a cluster, where
+            ConfigMaps are mounted into the coordinator's pod.
+        uid: The UID of the object on a cluster. By default, a new UID.
 
     Raises:
-        FedjobsError: INVALID_JOB or INVALID_PROGRAM_PARAMETER, naming field, value and remedy, where the silos are not
-            there or too few, or a part needs the other place, a cluster or one machine.
+        FedjobsError: INVALID_JOB or INVALID_PROGRAM_PARAMETER with field, value and remedy. Silos are missing or too
+            few, or a field is for a cluster and the job runs on one machine, or the reverse.
     """
     spec = job.spec
     silos = _silos(job, sorted(silo_names))
@@ -49,7 +49,7 @@ def resolve(
 
 
 def datasets(job: FederatedJob) -> list[str]:
-    """All datasets that the job asks its silos for, its own first."""
+    """Returns all datasets that the job needs from its silos, the job's own dataset first."""
     program = job.spec.program
     return programs.datasets(program.name, job.spec.dataset, program.parameters)
 
@@ -60,7 +60,7 @@ def _silos(job: FederatedJob, known: list[str]) -> list[str]:
         if not known:
             labels = None if job.spec.silos.selector is None else job.spec.silos.selector.match_labels
             what = f"spec.silos.selector.matchLabels is {labels}: no silo has these labels."
-            raise FedjobsError(ErrorCode.INVALID_JOB, what, "Give them to the silos, or name the silos: names: [...].")
+            raise FedjobsError(ErrorCode.INVALID_JOB, what, "Add the labels to silos, or set spec.silos.names.")
         return known
     for position, name in enumerate(names):
         if name not in known:
@@ -87,8 +87,8 @@ def _program(program: Program, places: Places) -> ResolvedProgram:
     if program.computation is not None:
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
-            "spec.program.computation: a serialized computation cannot be run as a job yet.",
-            "Give a Python function that calls it as spec.program.entrypoint, or name a program of the library.",
+            "spec.program.computation is set: serialized computations are not supported yet.",
+            "Set spec.program.entrypoint to a Python function that calls the computation, or use a built-in program.",
         )
     parsed = None if program.name is None else programs.parse_parameters(program.name, program.parameters)
     entrypoint = program.entrypoint or (parsed and parsed.model.entrypoint)
@@ -101,7 +101,7 @@ def _program(program: Program, places: Places) -> ResolvedProgram:
 
 
 def _complete(parsed: programs.ProgramParameters, places: Places) -> dict[str, Any]:
-    """Parameters as they would be written with all defaults."""
+    """Returns the parameters with all defaults filled in."""
     if isinstance(parsed, programs.EvaluateParameters):
         parsed = parsed.model_copy(update={"weights": places.weights(parsed.weights)})
     return parsed.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,4 +1,4 @@
-"""A `Silo`: one participant of the federation, as its cluster-scoped object."""
+"""The models of the cluster-scoped `Silo` object: one participant of the federation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedjobs_api.markers import ATOMIC_LIST, DATE_TIME, SET, list_map, rule, rul
 _SILO_NAME = rules(
     rule(
         "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
-        "a silo's name is a label's value: give it at most 63 characters, and no dot",
+        "the name of a silo is used as a label value: use at most 63 characters and no dots",
         field=".metadata.name",
     )
 )
@@ -21,68 +21,68 @@ Time = Annotated[str, Field(json_schema_extra=DATE_TIME)]
 
 
 class SiloSpec(ApiModel):
-    """What the federation says of the silo; what the silo allows is in its own policy."""
+    """The federation's settings for the silo. The silo's own policy decides what the silo allows."""
 
     suspend: bool = False
-    """Drops the silo, within seconds, from what runs, and invites it to nothing more until it is false again."""
+    """Removes the silo from running jobs within seconds. The silo is not invited to jobs while it is true."""
     description: Annotated[str, Field(max_length=1024)] | None = None
-    """For people: whose it is, whom to ask."""
+    """A text for people, such as the owner of the silo and whom to contact."""
 
 
 class Capacity(StatusModel):
-    """What the silo offers to one worker."""
+    """The resources that the silo offers to one worker."""
 
     cpus: Annotated[int, Field(ge=0)] | None = None
-    """Cores."""
+    """The number of CPU cores."""
     gpus: Annotated[int, Field(ge=0)] | None = None
-    """GPUs."""
+    """The number of GPUs."""
 
 
 class DatasetSchema(StatusModel):
-    """What the examples of one dataset look like."""
+    """The schema of the examples of one dataset."""
 
     name: str
-    """The dataset's name."""
+    """Name of the dataset."""
     features: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)]
-    """For people: `name: dtype[shape]`."""
+    """The features, each as `name: dtype[shape]`."""
 
 
 class Enrolment(StatusModel):
-    """How far the silo is with its key. There is no secret in it."""
+    """The state of the silo's enrolment. It contains no secret."""
 
     token_hash: str | None = None
-    """SHA-256 of the secret in its invitation's token, in hex."""
+    """SHA-256 of the secret in the invitation token, in hex."""
     token_expiration_time: Time | None = None
-    """When the token ends."""
+    """When the token expires."""
     last_handled_invite_again: str | None = None
-    """The value of the annotation `fedjobs.dev/invite-again` that was answered with this token."""
+    """The value of the annotation `fedjobs.dev/invite-again` for which this token was issued."""
     key_fingerprint: str | None = None
-    """SHA-256 of the one public key that counts, in hex: the first that used the token."""
+    """SHA-256 of the silo's public key, in hex. The first key that uses the token becomes the silo's key."""
 
 
 class SiloStatus(StatusModel):
-    """What the silo's agent said of itself, and what it may. Only the hub writes it."""
+    """The observed state of the silo, and its enrolment. Only the hub writes it."""
 
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] | None = None
-    """Enrolled and Connected."""
+    """The conditions Enrolled and Connected."""
     last_heartbeat_time: Time | None = None
-    """When its agent was heard of last."""
+    """When the silo's agent last called the hub."""
     versions: dict[str, str] | None = None
-    """Of the silo's parts: `fedjobs`, `protocol`, `tensorflow`."""
+    """The versions of `fedjobs`, `protocol` and `tensorflow` in the silo."""
     datasets: Annotated[list[str], Field(json_schema_extra=SET)] | None = None
-    """Names of the datasets that it offers; absent where its policy does not let them be told."""
+    """Names of the datasets that the silo offers. Absent if the silo's policy does not disclose them."""
     schemas: Annotated[list[DatasetSchema], Field(json_schema_extra=list_map("name"))] | None = None
-    """Of those datasets whose schemas its policy lets be told."""
+    """The schemas that the silo's policy discloses."""
     capacity: Capacity | None = None
     certificate_expiration_time: Time | None = None
-    """When its certificate ends; its agent renews it before."""
+    """When the silo's certificate expires. The agent renews it before."""
     enrolment: Enrolment | None = None
 
 
 class Silo(ApiModel):
     """One participant of the federation.
 
-    Jobs invite it by its name, or by the labels of this object (`spec.silos.selector`).
+    A job invites the silo by its name (`spec.silos.names`) or by the labels of this object (`spec.silos.selector`).
     """
 
     model_config = ConfigDict(json_schema_extra=_SILO_NAME)

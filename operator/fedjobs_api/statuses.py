@@ -1,4 +1,4 @@
-"""`status` of a FederatedJob, as its operator writes it. There are no floats: numbers that people measure are texts."""
+"""The models of a FederatedJob's `status`. Metrics are strings, because Kubernetes APIs should not use floats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Time = Annotated[str, Field(json_schema_extra=DATE_TIME)]
 
 
 class JobPhase(enum.StrEnum):
-    """One word for people; programs look at the conditions."""
+    """A summary of the job's state for people. Programs should use the conditions."""
 
     PENDING = "Pending"
     STARTING = "Starting"
@@ -31,22 +31,22 @@ class JobPhase(enum.StrEnum):
 
 
 class SiloRow(StatusModel):
-    """One invited silo, as the coordinator sees it."""
+    """The state of one invited silo, as the coordinator sees it."""
 
     name: str
-    """The silo's name."""
+    """Name of the silo."""
     state: SiloState
-    """How far it is."""
+    """The state of the silo in this job."""
     reason: str | None = None
-    """Rule or error code of its last refusal or failure."""
+    """The policy rule or the error code of the silo's last refusal or failure."""
     message: str | None = None
-    """The last refusal or failure in words."""
+    """The message of the last refusal or failure."""
     device: str | None = None
-    """What its runner computes on, such as `cpu` or `gpu:0`."""
+    """The device of the silo's runner, such as `cpu` or `gpu:0`."""
     clients: Count | None = None
-    """Local clients in its last report."""
+    """The number of local clients in the silo's last report."""
     restarts: Count | None = None
-    """Sessions after the first."""
+    """The number of the silo's sessions after the first one."""
 
 
 class ConfigMapRef(StatusModel):
@@ -57,10 +57,10 @@ class ConfigMapRef(StatusModel):
 
 
 class Resolved(StatusModel):
-    """What the job was resolved to when it began: all defaults and all silos' names filled in."""
+    """The resolved job: the spec at the time when the job was accepted, with all defaults and silo names filled in."""
 
     config_map_ref: ConfigMapRef
-    """The immutable ConfigMap that holds it."""
+    """The immutable ConfigMap that holds the resolved job."""
     digest: str
     """BLAKE3 of the resolved job, in hex."""
     generation: Count
@@ -68,63 +68,66 @@ class Resolved(StatusModel):
 
 
 class CoordinatorAddress(StatusModel):
-    """The coordinator of this attempt."""
+    """The coordinator of the current attempt."""
 
     address: str | None = None
-    """Host and port that the silos dial."""
+    """The host and port that silos connect to."""
     server_name: str | None = None
-    """The name in its certificate."""
+    """The name in the coordinator's certificate."""
     job_name: str | None = None
-    """The batch/v1 Job of this attempt."""
+    """Name of the attempt's batch/v1 Job."""
     pod_name: str | None = None
-    """The pod of this attempt."""
+    """Name of the attempt's pod."""
 
 
 class Result(StatusModel):
-    """The exported result; it is there once its storage has confirmed it."""
+    """The exported result. It is set when the storage has confirmed it."""
 
     uri: str
-    """Where it is."""
+    """The location of the result."""
     digest: str | None = None
-    """BLAKE3 of the result's list of files, in hex: same digest, same result. Absent where the coordinator's pod was
-    gone before its last word was read."""
+    """BLAKE3 of the result's list of files, in hex. Equal results have equal digests. Absent if the coordinator's pod
+    was deleted before its final word was read."""
 
 
 class FederatedJobStatus(StatusModel):
-    """What became of the job. Only the operator writes it."""
+    """The observed state of the job. Only the operator writes it."""
 
     observed_generation: Count | None = None
-    """The generation of the spec that this status speaks of."""
+    """The generation of the spec that this status reflects."""
     phase: JobPhase | None = None
-    """How far the job is, in one word for people; programs look at the conditions."""
+    """A summary of the job's state for people. Programs should use the conditions."""
     completed_rounds: Count | None = None
-    """Finished rounds."""
+    """The number of completed rounds."""
     total_rounds: Count | None = None
-    """Rounds to do; absent where the program does not say."""
+    """The number of rounds that the program runs. Absent if the program does not report it."""
     metrics: dict[str, str] | None = None
-    """Of the last finished round, as decimal numbers in texts: `train/accuracy: "0.912"`."""
+    """The metrics of the last completed round, as decimal strings, such as `train/accuracy: "0.912"`."""
     ready_silos: Count | None = None
-    """Silos that have joined and may work."""
+    """The number of silos that are ready or working."""
     total_silos: Count | None = None
-    """Silos that are invited."""
+    """The number of invited silos."""
     silos: Annotated[list[SiloRow], Field(json_schema_extra=list_map("name"))] | None = None
-    """Each invited silo with its state and the last reason."""
+    """The state of each invited silo."""
     attempt: Count | None = None
-    """Which coordinator this is, from 1: one more after each crash; a suspended job goes on in the same one."""
+    """The number of the coordinator's current attempt, starting at 1. Each crash starts a new attempt. A resumed job
+    continues its attempt."""
     restarts: Count | None = None
-    """Coordinators that crashed, counted against `spec.backoffLimit`."""
+    """The number of restarts after a crash. `spec.backoffLimit` limits it."""
     epoch: Count | None = None
-    """The coordinator's epoch: counted up on its volume at each start, so that silos know the newest."""
+    """The coordinator's epoch. Each start of a coordinator process increases it, so that silos can detect a stale
+    coordinator."""
     computation_digest: str | None = None
-    """Digest of the shards that the silos run, in hex: what a silo's policy approves."""
+    """The digest of the shards that the silos run, in hex. Silo policies approve this digest."""
     resolved: Resolved | None = None
     coordinator: CoordinatorAddress | None = None
     invitation: Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)] | None = None
-    """What the hub tells the invited silos; it is there as long as they shall take part."""
+    """The invitation that the hub sends to the invited silos. It is set while the silos take part."""
     result: Result | None = None
     start_time: Time | None = None
-    """When the job was accepted and began."""
+    """When the job started. A suspended or queued job has no start time."""
     completion_time: Time | None = None
-    """When it became Complete or Failed."""
+    """When the job became Complete or Failed."""
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] | None = None
-    """Accepted, CoordinatorReady, QuorumReached, Suspended, SpecChanged, NodeLost, Complete and Failed."""
+    """The conditions Accepted, CoordinatorReady, QuorumReached, Suspended, SpecChanged, NodeLost, Complete and
+    Failed."""

@@ -1,4 +1,4 @@
-"""YAML in which a field may be there once. PyYAML keeps the last of two and says nothing; people mean the other one."""
+"""A YAML loader that rejects duplicate fields. PyYAML silently keeps the last one."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class _StrictLoader(yaml.SafeLoader):
                 continue
             if name.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the field {name.value!r} is there twice", problem_mark=name.start_mark
+                    problem=f"the field {name.value!r} occurs twice", problem_mark=name.start_mark
                 )
             seen.add(name.value)
         return super().construct_mapping(node, deep)
 
 
 def documents(text: str) -> list[Any]:
-    """All documents that are not empty.
+    """Returns all documents that are not empty.
 
     Raises:
-        yaml.YAMLError: The text is not YAML, or a field is there twice.
+        yaml.YAMLError: The text is not valid YAML, or a field occurs twice.
     """
     loaded = yaml.load_all(text, Loader=_StrictLoader)
     return [document for document in loaded if document is not None]

@@ -1,4 +1,4 @@
-"""Times as Kubernetes writes them."""
+"""Timestamps in the formats of Kubernetes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 
 Time = datetime.datetime
-"""Always with its zone, UTC."""
+"""A timezone-aware time in UTC."""
 Clock = Callable[[], Time]
 
 
@@ -15,15 +15,15 @@ def now() -> Time:
 
 
 def written(time: Time) -> str:
-    """In whole seconds: `2026-01-31T12:00:00Z`."""
+    """Formats a time with second precision, like `metav1.Time`: `2026-01-31T12:00:00Z`."""
     return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def written_precisely(time: Time) -> str:
-    """In microseconds, as Leases have them."""
+    """Formats a time with microsecond precision, like `metav1.MicroTime`."""
     return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def read(text: str) -> Time:
-    """Reads what one of the others wrote."""
+    """Parses a timestamp in either format."""
     return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)

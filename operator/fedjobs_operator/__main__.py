@@ -1,6 +1,6 @@
 """The operator as a process: `python -m fedjobs_operator`.
 
-Exit status: 0 ended by a signal; 4 it cannot start here; anything else is a crash.
+Exit status: 0 if it was ended by a signal, 4 if it cannot start, anything else after a crash.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         start_http_server(int(port), host)
     except OSError as error:
         sys.stderr.write(
-            f"The metrics cannot be served at {options.metrics_bind_address}: {error.strerror}. Choose another port.\n"
+            f"Cannot serve metrics at {options.metrics_bind_address}: {error.strerror}."
+            " Set --metrics-bind-address to another address.\n"
         )
         return _CANNOT_START
     registry = kopf.OperatorRegistry()
@@ -62,34 +63,57 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_operator", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--namespace", required=True, help="namespace of operator, hub and front door")
+    parser.add_argument("--namespace", required=True, help="the namespace of operator, hub and front door")
     parser.add_argument(
         "--watch-namespace",
         action="append",
         default=[],
-        help="namespace of jobs, may be repeated; default: all",
+        help="a namespace to watch for jobs; can be repeated (default: all namespaces)",
     )
-    parser.add_argument("--coordinator-image", required=True, help="image of the coordinators")
+    parser.add_argument("--coordinator-image", required=True, help="the image of the coordinators")
     parser.add_argument(
-        "--front-door-host", required=True, metavar="HOST", help="the name of the federation's front door"
-    )
-    parser.add_argument(
-        "--front-door-address", required=True, metavar="HOST:PORT", help="the front door as silos dial it"
+        "--front-door-host", required=True, metavar="HOST", help="the DNS name of the federation's front door"
     )
     parser.add_argument(
-        "--hub-address", required=True, metavar="HOST:PORT", help="the hub's port for who has no certificate"
+        "--front-door-address",
+        required=True,
+        metavar="HOST:PORT",
+        help="the address of the front door that silos connect to",
     )
-    parser.add_argument("--hub-token-file", type=Path, default=Path("/hub/token"), help="file with this pod's token")
-    parser.add_argument("--cluster-domain", default="cluster.local", help="the end of the names of Services")
-    parser.add_argument("--image-pull-policy", choices=_PULL_POLICIES, default="IfNotPresent")
-    parser.add_argument("--metrics-bind-address", default="0.0.0.0:9090", help="host:port of /metrics")
-    parser.add_argument("--health-probe-bind-address", default="0.0.0.0:8080", help="host:port of /healthz")
-    parser.add_argument("--debug", action="store_true", help="log more")
+    parser.add_argument(
+        "--hub-address", required=True, metavar="HOST:PORT", help="the address of the hub's enrolment port"
+    )
+    parser.add_argument(
+        "--hub-token-file",
+        type=Path,
+        default=Path("/hub/token"),
+        help="the file with the pod's service account token for the hub (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cluster-domain", default="cluster.local", help="the DNS domain of the cluster (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--image-pull-policy",
+        choices=_PULL_POLICIES,
+        default="IfNotPresent",
+        help="the pull policy of the coordinator image (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--metrics-bind-address",
+        default="0.0.0.0:9090",
+        help="the host:port that serves /metrics (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--health-probe-bind-address",
+        default="0.0.0.0:8080",
+        help="the host:port that serves /healthz (default: %(default)s)",
+    )
+    parser.add_argument("--debug", action="store_true", help="enable debug logs")
     return parser.parse_args(arguments)
 
 
 def _log(*, debug: bool) -> None:
-    """JSON lines, those of kopf and of the libraries too."""
+    """Configures the logs as JSON lines, including those of kopf and other libraries."""
     logs.configure(debug=debug)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

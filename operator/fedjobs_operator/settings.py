@@ -1,4 +1,4 @@
-"""What the operator is told when it starts."""
+"""The operator's settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fedjobs_protocol.identities.identities import enrolment_name, server_name
 
 @dataclass(frozen=True)
 class CoordinatorImage:
-    """Which image coordinators run."""
+    """The image of the coordinators."""
 
     name: str
     pull_policy: str = "IfNotPresent"
@@ -18,28 +18,28 @@ class CoordinatorImage:
 
 @dataclass(frozen=True)
 class FrontDoor:
-    """The one place of the federation that silos know.
+    """The front door: the single address of the federation that silos connect to.
 
     Attributes:
-        host: Its name, by which it routes.
-        address: `host:port` that silos dial.
+        host: The name of the front door. It routes by this name and its subdomains.
+        address: `host:port` that silos connect to.
     """
 
     host: str
     address: str
 
     def server_name(self, job_uid: str) -> str:
-        """The name of a job's coordinator, in its certificate and for the front door."""
+        """Returns the name of a job's coordinator in its certificate, by which the front door routes."""
         return server_name(job_uid, self.host)
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Who issues certificates.
+    """The hub, which issues certificates.
 
     Attributes:
-        address: `host:port` inside the cluster, of the port for who has no certificate yet.
-        name: In its certificate there.
+        address: `host:port` of the enrolment port inside the cluster, for clients without a certificate.
+        name: The name in the certificate of the enrolment port.
     """
 
     address: str
@@ -52,16 +52,16 @@ class Hub:
 
 @dataclass(frozen=True)
 class Settings:
-    """How this operator was started.
+    """The settings of an operator.
 
     Attributes:
-        own_namespace: Where hub, front door and operator are.
-        image: Of coordinators.
-        front_door: Of the federation.
-        hub: Of the federation.
-        namespaces: Of jobs; none: all.
-        cluster_domain: The end of all names of Services.
-        token: File with the pod's token, by which the hub knows the operator.
+        own_namespace: The namespace of operator, hub and front door.
+        image: The image of the coordinators.
+        front_door: The front door of the federation.
+        hub: The hub of the federation.
+        namespaces: The namespaces to watch for jobs. If empty, all namespaces.
+        cluster_domain: The cluster's DNS domain.
+        token: File with the pod's service account token. The operator authenticates to the hub with it.
     """
 
     own_namespace: str

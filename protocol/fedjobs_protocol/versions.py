@@ -1,4 +1,4 @@
-"""Which versions of the protocol and of the shard format this release speaks: the newest and the one before it."""
+"""The versions of the protocol and of the shard format that this release supports, and their negotiation."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 
 PROTOCOL_VERSIONS: tuple[int, ...] = (1, 2)
 OFFERS_SINCE = 2
-"""The version of the protocol with which shards are offered before they are given out as work."""
+"""The first version of the protocol in which the coordinator offers shards before it assigns them as work."""
 SHARD_FORMATS: tuple[int, ...] = (1,)
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm")
-"""The distributions of which one is what a silo computes with."""
+"""The TensorFlow distributions. A silo has one of them."""
 
 
 def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
-    """The newest version that both sides speak.
+    """Returns the newest version that both sides support.
 
     Args:
-        ours: Of the coordinator, which decides.
-        theirs: Of the silo.
-        what: The name of the thing that has versions: "protocol", "shard format".
+        ours: The coordinator's versions. The coordinator decides.
+        theirs: The silo's versions.
+        what: What has versions: "protocol" or "shard format".
 
     Raises:
-        FedjobsError: VERSION_MISMATCH, which names what both speak.
+        FedjobsError: VERSION_MISMATCH. The message lists the versions of both sides.
     """
     if common := set(ours) & set(theirs):
         return max(common)
@@ -32,13 +32,13 @@ def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
     raise FedjobsError(
         ErrorCode.VERSION_MISMATCH,
         f"Coordinator and silo have no {what} version in common: "
-        f"the coordinator speaks {_listed(ours)}, the silo {_listed(theirs)}.",
+        f"the coordinator supports {_listed(ours)}, the silo {_listed(theirs)}.",
         f"Upgrade fedjobs {'at the silo' if silo_is_older else 'at the coordinator'}.",
     )
 
 
 def installed(*distributions: str) -> str:
-    """The version of the first of these that is installed here; empty: none is."""
+    """Returns the version of the first of these distributions that is installed. Empty if none is installed."""
     for distribution in distributions:
         try:
             return importlib.metadata.version(distribution)

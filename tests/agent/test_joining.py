@@ -139,7 +139,7 @@ def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> Non
         (["silo.yaml", "--metrics-bind-address", "127.0.0.1:99999"], 2, "is not of the form HOST:PORT."),
         (["silo.yaml", "--dir", "silo.yaml"], 4, "silo.yaml cannot be used: File exists"),
         (["silo.yaml", "--token-file", "none"], 4, "Put the token of the federation's invitation into"),
-        (["silo.yaml", "--token-file", "silo.yaml"], 4, "This is no token of a silo's invitation."),
+        (["silo.yaml", "--token-file", "silo.yaml"], 4, "This is not a silo's invitation token."),
         (["silo.yaml", "--token-file", "bytes"], 4, "bytes cannot be read"),
     ],
     ids=["no file", "no port", "no such port", "no folder", "no token", "not a token", "not a text"],

@@ -104,9 +104,9 @@ def test_a_missing_field_is_named() -> None:
         ("spec.silos.names", ["hospital-a", "hospital-a"], "more than once"),
         ("spec.cohort", {"minSilos": 3, "goalSilos": 2}, "goalSilos: 2 is less than minSilos: 3"),
         ("spec.program", {"computation": {}}, "exactly one of configMap and path"),
-        ("spec.output", {"uri": "s3://a/b", "persistentVolumeClaim": {"claimName": "c"}}, "both uri and"),
-        ("spec.output", {"uri": "file:///models"}, "gone with the coordinator's pod"),
-        ("spec.output", {"secretRef": {"name": "s3"}}, "there is none"),
+        ("spec.output", {"uri": "s3://a/b", "persistentVolumeClaim": {"claimName": "c"}}, "are both set"),
+        ("spec.output", {"uri": "file:///models"}, "lost with the coordinator's pod"),
+        ("spec.output", {"secretRef": {"name": "s3"}}, "secretRef is set without a uri"),
         ("spec.output", {"formats": ["keras", "keras"]}, "more than once"),
     ],
 )
@@ -138,11 +138,11 @@ def test_a_job_that_was_read_back_from_a_cluster_is_valid() -> None:
     ("content", "said"),
     [
         ("a: [1", "line 1"),
-        ("a: 1\nb: {c: 1, c: 2}\n", "'c' is there twice in line 2, column 11"),
+        ("a: 1\nb: {c: 1, c: 2}\n", "'c' occurs twice in line 2, column 11"),
         ("", "0 YAML documents"),
         ("a: 1\n---\nb: 2\n", "2 YAML documents"),
-        ("- 1", "a job is a mapping"),
-        (b"\xff\xfe", "not text"),
+        ("- 1", "a job must be a mapping"),
+        (b"\xff\xfe", "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_job_is_refused_by_name(tmp_path: Path, content: str | bytes, said: str) -> None:

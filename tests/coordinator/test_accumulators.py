@@ -85,7 +85,7 @@ def test_what_is_known_counts_beside_what_is_not() -> None:
 def test_more_strings_than_the_plan_says_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     value = frame([np.full(1000, b"", dtype=object)]).tobytes()
     monkeypatch.setattr("fedjobs_coordinator.aggregation.accumulators.read_value", pytest.fail)
-    with pytest.raises(FedjobsError, match="1000 strings; the computation's plan says 1") as raised:
+    with pytest.raises(FedjobsError, match="1000 strings, but the plan expects 1") as raised:
         check_accumulators(SILO, [Leaf(name="word", tensor=Tensor(dtype="string"))], value)
     assert raised.value.code is ErrorCode.REPORT_MALFORMED
 

@@ -40,11 +40,11 @@ def test_one_tensor_is_an_array_and_a_structure_a_mapping() -> None:
 @pytest.mark.parametrize(
     ("parameters", "arguments", "named"),
     [
-        ([AT_CLIENTS], (), "1 parameters, and 0 arguments"),
-        ([AT_CLIENTS], ([1.0],), "at the clients, and a list came"),
-        ([at_the_coordinator(SCALE)], ("one",), "is str.* and not float32"),
-        ([at_the_coordinator(SCALE)], ([1.0, 2.0],), r"has shape \[2\], not \[\]"),
-        ([at_the_coordinator(SCALE, WORDS)], ({"scale": 1},), "has .'scale'., its parameter .'scale', 'words'."),
+        ([AT_CLIENTS], (), "1 parameters, got 0 arguments"),
+        ([AT_CLIENTS], ([1.0],), "placed at CLIENTS, got a list"),
+        ([at_the_coordinator(SCALE)], ("one",), "has dtype str.*, expected float32"),
+        ([at_the_coordinator(SCALE)], ([1.0, 2.0],), r"has shape \[2\], expected \[\]"),
+        ([at_the_coordinator(SCALE, WORDS)], ({"scale": 1},), "has the paths .'scale'., expected .'scale', 'words'."),
         ([at_the_coordinator(Leaf(name="s", sequence=Sequence()))], ([],), "is a sequence"),
     ],
 )

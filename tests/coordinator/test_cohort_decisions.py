@@ -31,7 +31,7 @@ def of(least: int = 2, goal: int = 3) -> ResolvedCohort:
         (
             Standing(consented=frozenset({A}), awaiting=frozenset({B, C})),
             True,
-            Wait("1 of 3 silos are ready; b, c have to approve the computation", for_people=True),
+            Wait("1 of 3 silos are ready; b, c must approve the computation", for_people=True),
         ),
     ],
     ids=[

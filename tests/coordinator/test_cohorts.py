@@ -173,7 +173,7 @@ def _waits_for_people(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Silo
 
 
 def _is_for_people(site: Site) -> bool:
-    return "alice has to approve" in site.status().message
+    return "alice must approve" in site.status().message
 
 
 def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:

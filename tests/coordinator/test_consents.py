@@ -177,7 +177,7 @@ def test_a_large_shard_is_read_by_those_who_were_offered_it(desk: Desk, tmp_path
         desk.sessions.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=raw, size=blob.size)), blob))
         request = pb.FetchBlobRequest(session_id=session_id, digest=raw)
         assert (await desk.sessions.open_blob(peer(ALICE), request)).size == 100_000
-        with pytest.raises(Exception, match="no right"):
+        with pytest.raises(Exception, match="no access"):
             await desk.sessions.open_blob(peer(BOB), pb.FetchBlobRequest(session_id=old, digest=raw))
 
     asyncio.run(calls())

@@ -160,7 +160,7 @@ def test_a_bucket_that_is_not_there_is_refused_and_not_made(result: Path, tmp_pa
         error = _error(call)
         assert error.code is code
         assert "s3://elsewhere/digits" in error.public
-        assert "the bucket or the folder must be there already" in error.public
+        assert "the bucket or the folder must exist" in error.public
     assert [bucket["Name"] for bucket in s3.client("s3").list_buckets()["Buckets"]] == [BUCKET]
 
 
@@ -259,8 +259,8 @@ def test_what_arrives_spoilt_is_brought_again(result: Path, counting: type[_Coun
     [
         ("nowhere://x", None, "Protocol not known"),
         ("abfs://container/x", None, "adlfs"),
-        ("file:///x", "{", "no JSON"),
-        ("file:///x", "[]", "no JSON object"),
+        ("file:///x", "{", "not valid JSON"),
+        ("file:///x", "[]", "not a JSON object"),
         ("file:///x", "missing", "cannot be read"),
     ],
 )

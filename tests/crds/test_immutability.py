@@ -55,7 +55,7 @@ def test_what_a_run_goes_on_with_cannot_change(jobs: Jobs, job: dict[str, Any], 
     with pytest.raises(Refused) as caught:
         jobs.change("digits", patch(path, value))
     name = path.rpartition(".")[2]
-    message = f"{name} cannot change once the job is there: make a job of another name, or delete this one first"
+    message = f"{name} is immutable: create a job with another name, or delete this one first"
     assert message in caught.value.of(path)
 
 

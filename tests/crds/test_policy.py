@@ -46,7 +46,7 @@ def test_ones_own_name_and_no_name_are_accepted(alice: Jobs) -> None:
 def test_nobody_writes_anothers_name(bob: Jobs) -> None:
     with pytest.raises(Refused) as caught:
         bob.create(a_job(requestedBy=ALICE))
-    said = f"spec.requestedBy is {ALICE}, and you are {BOB}: write your own name, or leave it out"
+    said = f"spec.requestedBy is {ALICE}, and you are {BOB}: set your own name, or omit the field"
     assert said in str(caught.value)
 
 
@@ -54,13 +54,13 @@ def test_another_user_may_change_what_can_change_but_not_the_name(alice: Jobs, b
     alice.create(a_job(requestedBy=ALICE))
     assert bob.change("digits", {"spec": {"suspend": True}})["spec"]["requestedBy"] == ALICE
     for name in (BOB, None):
-        with pytest.raises(Refused, match="cannot change once the job is there"):
+        with pytest.raises(Refused, match="is immutable"):
             bob.change("digits", {"spec": {"requestedBy": name}})
 
 
 def test_a_name_is_not_added_afterwards(alice: Jobs) -> None:
     alice.create(a_job())
-    with pytest.raises(Refused, match="cannot change once the job is there"):
+    with pytest.raises(Refused, match="is immutable"):
         alice.change("digits", {"spec": {"requestedBy": ALICE}})
 
 

@@ -16,10 +16,10 @@ from tests.crds.schemas import rules, schema
 
 pytestmark = pytest.mark.api_server
 
-ONE_PROGRAM = "exactly one of name, entrypoint and computation is needed: write name: fedavg, for example"
-ONE_PLACE = "exactly one of configMap and path is needed: give a configMap on a cluster, a path on one machine"
-ONE_CHOICE = "exactly one of names and selector is needed: write names: [...], for example"
-NAME = "a job's name is part of other names: give it at most 40 characters, and no dot"
+ONE_PROGRAM = "exactly one of name, entrypoint and computation is required: set name: fedavg, for example"
+ONE_PLACE = "exactly one of configMap and path is required: set configMap on a cluster, or path on one machine"
+ONE_CHOICE = "exactly one of names and selector is required: set names: [...], for example"
+NAME = "the name of a job is part of other names: use at most 40 characters and no dots"
 
 CONTRADICTIONS: list[tuple[str, Any, str, str]] = [
     ("spec.program", {}, "spec.program", ONE_PROGRAM),
@@ -45,20 +45,20 @@ CONTRADICTIONS: list[tuple[str, Any, str, str]] = [
         "spec.output",
         {"uri": "s3://models/a", "persistentVolumeClaim": {"claimName": "models"}},
         "spec.output",
-        "both uri and persistentVolumeClaim are given: keep one of them",
+        "uri and persistentVolumeClaim are both set: keep one of them",
     ),
     (
         "spec.output",
         {"secretRef": {"name": "s3"}},
         "spec.output.secretRef",
-        "secretRef has the credentials of a uri, and there is none: add uri, or leave secretRef out",
+        "secretRef is set without a uri: add uri, or remove secretRef",
     ),
     *(
         (
             "spec.output",
             {"uri": uri},
             "spec.output.uri",
-            "the result would be gone with the coordinator's pod: give a persistentVolumeClaim instead",
+            "the result would be lost with the coordinator's pod: set persistentVolumeClaim instead",
         )
         for uri in ("file:///models", "local:///models", "memory://models")
     ),
@@ -94,14 +94,16 @@ def test_a_name_of_forty_characters_is_accepted(trials: Jobs) -> None:
 @pytest.mark.parametrize("name", ["a" * 64, "hospital.a"])
 def test_a_silos_name_is_a_labels_value(server: ApiServer, name: str) -> None:
     manifest = f"{{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {{name: {name}}}}}"
-    with pytest.raises(KubectlError, match=r"metadata.name: .*a silo's name is a label's value: give it at most 63"):
+    with pytest.raises(
+        KubectlError, match=r"metadata.name: .*the name of a silo is used as a label value: use at most 63"
+    ):
         server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
 
 
 def test_no_rule_is_without_a_test() -> None:
     written = {rule["message"] for rule in rules(schema("federatedjobs.yaml"))}
     tested = {message for *_, message in CONTRADICTIONS}
-    assert {message for message in written if "cannot change" not in message} == tested
+    assert {message for message in written if "is immutable" not in message} == tested
 
 
 def test_messages_say_the_remedy_in_one_line() -> None:

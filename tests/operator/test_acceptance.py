@@ -62,11 +62,11 @@ def test_silos_that_are_not_there_are_named_beside_those_that_are() -> None:
     reason, message = refused(a_job().with_silos("hospital-a", "elsewhere", "nowhere"))
     assert reason is Reason.SILOS_NOT_FOUND
     assert "elsewhere, nowhere" in message
-    assert "There are: hospital-a, hospital-b (kubectl get silos)" in message
+    assert "Available silos: hospital-a, hospital-b (kubectl get silos)" in message
 
 
 def test_without_any_silo_it_is_said_so() -> None:
-    assert "There is none yet" in refused(a_job(), with_none=True)[1]
+    assert "There are no silos yet" in refused(a_job(), with_none=True)[1]
 
 
 def test_a_suspended_silo_is_not_there() -> None:
@@ -93,7 +93,7 @@ def test_labels_that_no_silo_has() -> None:
 def test_a_dataset_that_too_few_silos_offer() -> None:
     reason, message = refused(a_job(), a_silo("hospital-a", "digits"), a_silo("hospital-b", "letters"))
     assert reason is Reason.DATASET_NOT_OFFERED
-    assert "'digits' is not offered by hospital-b, and 2 silos are needed" in message
+    assert "do not offer the dataset 'digits': hospital-b. The job needs at least 2 silos" in message
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_what_an_earlier_job_of_the_name_left_is_waited_for(api: MemoryApi, appl
     plan = a_look_at(a_job()).plan()
     assert plan.resolved is not None
     Applier(api, "fedjobs-system").apply(EARLIER, plan)
-    with pytest.raises(ApiError, match="There is a Job digits-coordinator-1 already"):
+    with pytest.raises(ApiError, match="A Job digits-coordinator-1 exists already"):
         applier.apply(REF, plan)
     del api.objects["Job", "digits-coordinator-1"]
     applier.apply(REF, plan)
@@ -109,7 +109,9 @@ def test_a_config_map_of_somebody_else_is_told_with_a_remedy(api: MemoryApi, app
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     api.create({"kind": "ConfigMap", "metadata": {"name": "digits-resolved", "namespace": "team"}})
-    with pytest.raises(ObjectRefusedError, match=r"digits-resolved that is not the operator's\. Remove it, or rename"):
+    with pytest.raises(
+        ObjectRefusedError, match=r"digits-resolved exists that the operator did not create\. Delete it"
+    ):
         applier.keep(REF, resolved)
 
 
@@ -117,7 +119,7 @@ def test_another_jobs_word_does_not_count(api: MemoryApi, applier: Applier) -> N
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     applier.keep(EARLIER, resolved)
-    with pytest.raises(ApiError, match="There is a ConfigMap digits-resolved already"):
+    with pytest.raises(ApiError, match="A ConfigMap digits-resolved exists already"):
         applier.keep(REF, resolved)
 
 

@@ -24,7 +24,8 @@ def test_a_job_that_was_not_edited_has_no_such_condition() -> None:
 
 def test_an_edit_is_told_by_its_path() -> None:
     assert message(a_job().edited(ROUNDS, 99)) == (
-        "The run goes on as it was accepted; edited since: spec.program.parameters.rounds. To run that, make a new job."
+        "Edits after the job was accepted have no effect: spec.program.parameters.rounds."
+        " Create a new job to run with them."
     )
 
 

@@ -100,7 +100,7 @@ def test_where_nothing_was_heard_of_the_result_its_place_is_known_all_the_same(j
     assert (plan.status.result.uri, plan.status.result.digest) == (uri, None)
     found = condition(plan.status, JobCondition.COMPLETE)
     assert found is not None
-    assert "Its digest is not known" in found.message
+    assert "Its digest is unknown" in found.message
 
 
 def test_a_job_that_is_over_has_no_lost_node() -> None:

@@ -127,7 +127,7 @@ def test_a_coordinator_that_crashes_too_often_fails_the_job(team: Team) -> None:
     team.end(name, 137)
     team.end(name, 139, attempt=2)
     found = team.wait_for(name, "Failed", reason="BackoffLimitExceeded")
-    assert found["message"].startswith("Attempt 2 ended with exit code 139.")
+    assert found["message"].startswith("Attempt 2 exited with code 139.")
     assert team.status(name)["restarts"] == 1
     assert "invitation" not in team.status(name)
     assert team.routed_to(name) is None

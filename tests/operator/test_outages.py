@@ -20,7 +20,7 @@ NAMESPACE = "fedjobs-system"
 def test_no_answer_is_an_error_of_a_call_like_others() -> None:
     configuration = Configuration(host="http://127.0.0.1:1")
     configuration.retries = False
-    with pytest.raises(ApiError, match="does not answer") as caught:
+    with pytest.raises(ApiError, match="does not respond") as caught:
         KubernetesApi(ApiClient(configuration)).all("Silo")
     assert caught.value.status == 0
 

@@ -120,7 +120,9 @@ def test_a_quorum_that_is_not_reached_names_who_is_missing_and_why() -> None:
     found = progress.quorum(a_report(Phase.WAITING_FOR_SILOS, silos=silos), 2)
     assert found is not None
     assert (found.is_true, found.reason) == (False, Reason.WAITING_FOR_SILOS)
-    assert found.message == "1 silo has joined, of at least 2. Missing: b is Declined (gpu); c is Invited."
+    assert (
+        found.message == "1 silo has joined, and the job needs at least 2. Missing: b is Declined (gpu); c is Invited."
+    )
 
 
 def test_silos_that_have_joined_may_still_have_to_consent() -> None:
@@ -128,7 +130,7 @@ def test_silos_that_have_joined_may_still_have_to_consent() -> None:
     found = progress.quorum(a_report(Phase.WAITING_FOR_SILOS, silos=silos), 2)
     assert found is not None
     assert not found.is_true
-    assert found.message == "2 silos have joined, of at least 2. They are looking at the computation."
+    assert found.message == "2 silos have joined, and the job needs at least 2. The silos are checking the computation."
 
 
 def test_a_round_that_runs_had_its_quorum() -> None:

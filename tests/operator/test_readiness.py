@@ -32,7 +32,7 @@ def test_a_ready_pod_listens() -> None:
 def test_an_image_that_cannot_be_pulled(waiting: str) -> None:
     is_true, reason, message = verdict(an_attempt().waiting(waiting, "no such image."))
     assert (is_true, reason) == (False, Reason.IMAGE_PULL_BACK_OFF)
-    assert message.startswith(f"{waiting}: no such image. Correct the operator's coordinator image")
+    assert message.startswith(f"{waiting}: no such image. Correct the coordinator image")
 
 
 def test_a_container_that_lacks_something() -> None:
@@ -71,13 +71,13 @@ def test_a_pod_that_no_node_takes_is_told_after_a_moment() -> None:
 @pytest.mark.parametrize(
     ("attempt", "reason", "words"),
     [
-        (an_attempt(2).crashed(exit_code=139), Reason.CRASHED, "Attempt 2 ended with exit code 139."),
+        (an_attempt(2).crashed(exit_code=139), Reason.CRASHED, "Attempt 2 exited with code 139."),
         (an_attempt(2).crashed(reason="OOMKilled"), Reason.OUT_OF_MEMORY, "Attempt 2 ran out of memory."),
-        (an_attempt(2).crashed().without_pod(), Reason.CRASHED, "Attempt 2 ended: It has failed."),
+        (an_attempt(2).crashed().without_pod(), Reason.CRASHED, "Attempt 2 failed: It has failed."),
         (
             an_attempt(2).crashed(exit_code=4, says=a_final_word(Phase.FAILED, message="Busy.").to_json().decode()),
             Reason.CRASHED,
-            "Attempt 2 ended with exit code 4. Busy.",
+            "Attempt 2 exited with code 4. Busy.",
         ),
     ],
 )

@@ -55,7 +55,7 @@ def test_what_was_refused_is_told_with_the_servers_words_until_it_is_not(kind: s
                 await world.look()
         (found,) = world.status["conditions"]
         assert (found["type"], found["status"], found["reason"]) == ("CoordinatorReady", "False", "ObjectRejected")
-        assert f"refuses the {kind} " in found["message"]
+        assert f"rejected the {kind} " in found["message"]
         assert "exceeded quota: small" in found["message"]
         assert (world.written(), len(world.api.called("create", "Event"))) == (1, 1)
         world.api.refused.clear()

@@ -70,7 +70,7 @@ def test_a_job_waits_for_silos_that_offer_its_dataset(team: Team) -> None:
     offer(team, silo, "letters")
     name = team.apply(a_job(silos={"names": ["hospital-a", silo]}))
     found = team.wait_for(name, "Accepted", "False", "DatasetNotOffered")
-    assert f"'digits' is not offered by {silo}" in found["message"]
+    assert f"do not offer the dataset 'digits': {silo}" in found["message"]
     offer(team, silo, "letters", "digits")
     team.wait_for(name, "Accepted", reason="Resolved")
     kubectl("delete", "silo", silo)

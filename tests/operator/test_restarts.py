@@ -33,7 +33,7 @@ def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:
     assert (coordinator_jobs(plan), plan.look_again) == ([], at(102))
     found = condition(plan.status, JobCondition.COORDINATOR_READY)
     assert found is not None
-    assert (found.reason, found.message) == (Reason.CRASHED, "Attempt 2 ended with exit code 139.")
+    assert (found.reason, found.message) == (Reason.CRASHED, "Attempt 2 exited with code 139.")
     assert coordinator_jobs(look.at(102).plan()) == ["digits-coordinator-3"]
 
 
@@ -51,15 +51,15 @@ def test_a_pod_that_ended_and_of_which_its_job_says_nothing_is_told() -> None:
     found = condition(plan.status, JobCondition.COORDINATOR_READY)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.POD_STARTING)
-    assert "ended; its Job makes another one" in found.message
+    assert "terminated. Its Job creates a new pod" in found.message
     assert plan.look_again is not None
 
 
 @pytest.mark.parametrize(
     ("code", "reason", "how"),
     [
-        (74, Reason.STORAGE_FAILED, "It is tried again, later each time; what was computed is kept."),
-        (4, Reason.START_FAILED, "It is tried again, later each time."),
+        (74, Reason.STORAGE_FAILED, "It is retried with increasing delays. The computed result is kept."),
+        (4, Reason.START_FAILED, "It is retried with increasing delays."),
     ],
 )
 def test_what_is_no_crash_is_told_and_not_counted(code: int, reason: Reason, how: str) -> None:
@@ -136,7 +136,9 @@ def test_backoff_limit_0_means_failed_after_the_first_crash() -> None:
     found = condition(plan.status, JobCondition.FAILED)
     assert found is not None
     assert (found.status, found.reason) == ("True", Reason.BACKOFF_LIMIT_EXCEEDED)
-    assert found.message == ("Attempt 1 ended with exit code 139. It was started again 0 times (spec.backoffLimit).")
+    assert found.message == (
+        "Attempt 1 exited with code 139. The coordinator was restarted 0 times (spec.backoffLimit)."
+    )
     assert (plan.status.phase, plan.status.restarts) == (JobPhase.FAILED, 0)
     assert (plan.withdraw, plan.delete, coordinator_jobs(plan)) == (True, (), [])
 

@@ -53,4 +53,4 @@ def test_a_job_that_failed_is_never_deleted_by_a_clock_where_its_claim_would_go_
 def test_a_refused_output_says_where_the_result_is() -> None:
     found = condition(ended(TO_S3, REFUSED).plan().status, JobCondition.FAILED)
     assert found is not None
-    assert found.message == f"The credentials are wrong. What was computed is in the claim {REF.claim}."
+    assert found.message == f"The credentials are wrong. The result is in the claim {REF.claim}."

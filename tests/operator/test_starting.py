@@ -32,7 +32,7 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert main([*REQUIRED, "--metrics-bind-address", address]) == 4
-    assert f"The metrics cannot be served at {address}" in capsys.readouterr().err
+    assert f"Cannot serve metrics at {address}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class SessionContract(TrustContract, TransferContract):
         assert raised.value.code is ErrorCode.VERSION_MISMATCH
         assert named in raised.value.public
         assert "7, 8" in raised.value.public
-        assert "coordinator speaks 1" in raised.value.public
+        assert "coordinator supports 1" in raised.value.public
 
     @pytest.mark.parametrize(("theirs", "common"), [([1], 1), ([1, 2], 2), ([2, 3], 2)])
     def test_the_newest_version_that_both_speak_is_spoken(

@@ -115,7 +115,7 @@ def test_chunks_of_a_file_and_of_a_buffer_are_the_bytes_between(path, offset, si
 
 def test_a_stored_blob_that_is_too_short_is_noticed(path):
     path.write_bytes(b"123")
-    with path.open("rb") as file, pytest.raises(FedjobsError, match="ends at byte 3") as raised:
+    with path.open("rb") as file, pytest.raises(FedjobsError, match="has only 3 bytes") as raised:
         list(read_chunks(file.fileno(), 0, 10))
     assert raised.value.code is ErrorCode.BLOB_CORRUPT
 

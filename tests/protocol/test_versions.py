@@ -12,9 +12,9 @@ def test_the_newest_version_in_common_is_taken():
 @pytest.mark.parametrize(
     ("ours", "theirs", "says"),
     [
-        ((2, 3), [1], "the coordinator speaks 2, 3, the silo 1. Upgrade fedjobs at the silo."),
-        ((1,), [2, 3], "the coordinator speaks 1, the silo 2, 3. Upgrade fedjobs at the coordinator."),
-        ((1,), [], "the coordinator speaks 1, the silo none. Upgrade fedjobs at the silo."),
+        ((2, 3), [1], "the coordinator supports 2, 3, the silo 1. Upgrade fedjobs at the silo."),
+        ((1,), [2, 3], "the coordinator supports 1, the silo 2, 3. Upgrade fedjobs at the coordinator."),
+        ((1,), [], "the coordinator supports 1, the silo none. Upgrade fedjobs at the silo."),
     ],
 )
 def test_without_one_in_common_both_are_named_and_who_must_upgrade(ours, theirs, says):

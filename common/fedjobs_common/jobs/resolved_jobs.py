@@ -1,7 +1,7 @@
-"""A resolved job: what the operator, or `fedjobs run`, hands to the coordinator.
+"""The resolved job, which the operator or `fedjobs run` passes to the coordinator.
 
-A manifest is resolved once, with all defaults and the names of the silos filled in, and never changes afterwards. The
-coordinator reads nothing else.
+A manifest is resolved once: all defaults and silo names are filled in. The resolved job never changes. The coordinator
+does not read the manifest.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from fedjobs_common.models import Model
 
 
 class ResolvedProgram(Model):
-    """Exactly one of `name` and `entrypoint` is set."""
+    """The program of a resolved job. Exactly one of `name` and `entrypoint` is set."""
 
     name: str | None = None
-    """A program of the built-in library."""
+    """Name of a built-in program."""
     entrypoint: str | None = None
-    """`module:function` of a Python program, run at the coordinator only."""
+    """A Python function, as `module:function`. It runs at the coordinator only."""
     source: str | None = None
-    """Folder that is put on the Python path for `entrypoint`."""
+    """The folder that is added to the Python path for `entrypoint`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Already checked against the program's own model."""
+    """The parameters, validated against the program's own model."""
 
 
 class ResolvedCohort(Model):
@@ -34,7 +34,7 @@ class ResolvedCohort(Model):
 
 class ResolvedJob(Model):
     uid: str
-    """32 hex digits and dashes: a UUID."""
+    """A UUID: 32 hex digits and dashes."""
     name: str
     program: ResolvedProgram
     dataset: str

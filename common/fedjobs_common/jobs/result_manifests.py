@@ -1,4 +1,4 @@
-"""The list of a result's files: by it a result is known to be whole, wherever it was copied to."""
+"""The manifest of a result: the list of its files with their digests. It verifies that a copy is complete."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.models import Model
 
 MANIFEST = "manifest.json"
-"""Its name beside an exported result."""
+"""The file name of the manifest next to an exported result."""
 
 
 class ResultFile(Model):
     path: str
-    """Below the result's folder, with `/` between its parts."""
+    """The path relative to the result's folder, separated by `/`."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     digest: str
-    """BLAKE3, hex."""
+    """BLAKE3 of the content, in hex."""
 
 
 class ResultManifest(Model):
     job_uid: str
     files: tuple[ResultFile, ...]
-    """By path."""
+    """The files, ordered by path."""
 
     @property
     def digest(self) -> Digest:
-        """BLAKE3 of the lines `<digest>  <size>  <path>`, by path: the same for the same files of any job."""
+        """BLAKE3 of the lines `<digest>  <size>  <path>`, ordered by path. It does not depend on the job's UID."""
         lines = (f"{file.digest}  {file.size}  {file.path}\n" for file in self.files)
         return digests.digest("".join(lines).encode())
 
     def to_json(self) -> bytes:
-        """As it is written to files."""
+        """Returns the content of the manifest file."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
 
 
 def manifest_of(job_uid: str, folder: Path) -> ResultManifest:
-    """The manifest of a folder, whose files are durable when this returns.
+    """Returns the manifest of a folder. It also syncs the files to disk.
 
     Args:
-        job_uid: Whose result it is.
-        folder: Need not be there: a result without files.
+        job_uid: The UID of the job.
+        folder: The folder of the result. If it does not exist, the result has no files.
     """
     return ResultManifest(job_uid=job_uid, files=tuple(_listed(folder)))
 

@@ -1,8 +1,8 @@
-"""What a coordinator says of itself: one snapshot, an append-only log of progress, and a final word.
+"""What a coordinator reports about itself: a snapshot, an append-only log of progress, and a final word.
 
-Snapshot and log are files in the coordinator's folder (`status.json`, replaced atomically, and `progress.jsonl`), read
-by the client on one machine; the snapshot is served to the operator on a cluster. The final word is what a container
-leaves behind as its termination message.
+The snapshot (`status.json`, replaced atomically) and the log (`progress.jsonl`) are files in the coordinator's folder.
+On one machine, the client reads them. On a cluster, the coordinator serves the snapshot to the operator. The final word
+is the container's termination message.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pydantic import Field
 from fedjobs_common.models import Model
 
 LONGEST_FINAL_WORD = 4096
-"""Bytes of a termination message."""
+"""The maximum size of a termination message, in bytes."""
 
 
 class Phase(enum.StrEnum):
     STARTING = "Starting"
-    """The process is up, silos may join; TensorFlow Federated is still being imported."""
+    """The process has started and silos can join. It still imports TensorFlow Federated."""
     WAITING_FOR_SILOS = "WaitingForSilos"
     RUNNING = "Running"
     EXPORTING = "Exporting"
@@ -31,48 +31,48 @@ class Phase(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the coordinator's process has come to an end of its own in it."""
+        """Whether the coordinator exits by itself in this phase."""
         return self in (Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED)
 
 
 class SiloState(enum.StrEnum):
     INVITED = "Invited"
-    """Has not joined yet."""
+    """It has not joined yet."""
     READY = "Ready"
     WORKING = "Working"
     AWAITING_APPROVAL = "AwaitingApproval"
-    """A person of the silo has to look at the computation first."""
+    """A person of the silo must approve the computation first."""
     LOST = "Lost"
-    """Has joined, and has not been heard of for a while."""
+    """It has joined, but has not called for a while."""
     DECLINED = "Declined"
     """Its policy declined the invitation."""
     REFUSED = "Refused"
-    """Its policy refused a shard, or its data do not fit."""
+    """Its policy refused a shard, or its data do not match the computation."""
 
 
 class SiloStatus(Model):
     name: str
     state: SiloState
     activity: str = ""
-    """What it does in a word: loading, fetching, running, sending, idle."""
+    """The silo's current activity: loading, fetching, running, sending or idle."""
     reason: str = ""
-    """Rule or error code of the last refusal or failure."""
+    """The policy rule or the error code of the last refusal or failure."""
     message: str = ""
     device: str = ""
     clients: int = 0
-    """Local clients in its last report."""
+    """The number of local clients in the silo's last report."""
     bytes_down: int = 0
-    """Sent to the silo since this coordinator process started."""
+    """Bytes sent to the silo since this coordinator process started."""
     bytes_up: int = 0
     restarts: int = 0
-    """Sessions after the first."""
+    """The number of the silo's sessions after the first one."""
 
 
 class ResultLocation(Model):
     uri: str
-    """Where the result is, as the coordinator sees it: what it was told to export to, or `file://` of its folder."""
+    """Where the result is, as the coordinator sees it: the output URI, or the `file://` URI of its folder."""
     digest: str
-    """BLAKE3 of the list of the result's files, hex: same digest, same result."""
+    """BLAKE3 of the result's list of files, in hex. Equal results have equal digests."""
 
 
 class Status(Model):
@@ -89,17 +89,17 @@ class Status(Model):
     """Of the last finished round."""
     seconds_left: float | None = None
     message: str = ""
-    """Why it failed, or what it waits for."""
+    """Why the job failed, or what it waits for."""
     code: str = ""
-    """Error code of the catalogue where it failed."""
+    """The error code if the job failed."""
     computation: str = ""
-    """What the silos run: the digest, hex, of the first invocation's shard, or of its shards' digests one after the
-    other where there are several; empty: not known yet."""
+    """The digest of the computation that the silos run, in hex: the digest of the first invocation's shard, or of the
+    concatenated digests if it has several shards. Empty if it is not known yet."""
     result: ResultLocation | None = None
-    """Set once the result is complete, and confirmed by its storage."""
+    """Set when the result is complete and confirmed by its storage."""
 
     def to_json(self) -> bytes:
-        """As JSON with NaN and Infinity, which metrics may be: pydantic's own would write null."""
+        """Returns the status as JSON. Metrics can be NaN or Infinity, which pydantic would write as null."""
         return json.dumps(self.model_dump(mode="json", by_alias=True)).encode()
 
 
@@ -116,18 +116,18 @@ class FinalWord(Model):
     rounds: int = 0
     """Rounds to do; 0: not known."""
     code: str = ""
-    """Error code of the catalogue, where an error ended it."""
+    """The error code, if an error ended the process."""
     message: str = ""
     computation: str = ""
     result: ResultLocation | None = None
     silos: list[SiloStatus] = Field(default_factory=list)
-    """Empty where there is no room for them."""
+    """The silos. Empty if there is no room for them."""
     metrics: dict[str, float] = Field(default_factory=dict)
-    """Of the last finished round; empty where there is no room for them."""
+    """The metrics of the last finished round. Empty if there is no room for them."""
 
     @staticmethod
     def of(status: Status) -> FinalWord:
-        """The final word that goes with the last status."""
+        """Returns the final word for the last status."""
         return FinalWord(
             phase=status.phase,
             round=status.round,
@@ -168,14 +168,14 @@ class RoundEvent(Model):
     time: float
     """Seconds since 1970."""
     round: int
-    """From 1."""
+    """The number of the round, starting at 1."""
     seconds: float
     silos: list[str]
-    """Those whose accumulators are in it."""
+    """The silos whose accumulators are in the round's aggregate."""
     bytes_down: int
     bytes_up: int
     metrics: dict[str, float]
-    """Flat names, such as `train/accuracy`, `evaluation/accuracy`, `evaluation/silo/hospital-a/accuracy`."""
+    """The metrics by flat names: `train/accuracy`, `evaluation/accuracy`, `evaluation/silo/hospital-a/accuracy`."""
 
 
 class SiloEvent(Model):

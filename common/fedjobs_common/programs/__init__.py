@@ -1,6 +1,6 @@
-"""The built-in programs, as far as everyone must know them: their names, their parameters, the datasets they ask for.
+"""The names, parameters and datasets of the built-in programs, for all components.
 
-What they do is the coordinator's; nothing here imports TensorFlow.
+The coordinator implements the programs. Nothing here imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = [
 ProgramParameters = FedAvgParameters | EvaluateParameters
 
 PROGRAMS: Mapping[str, type[ProgramParameters]] = {"fedavg": FedAvgParameters, "evaluate": EvaluateParameters}
-"""The library, and what each program takes."""
+"""The built-in programs and the models of their parameters."""
 
 PATH = "spec.program.parameters"
-"""Where parameters stand in a manifest."""
+"""The path of the parameters in a manifest."""
 
 
 def parse_parameters(program: str, parameters: Mapping[str, Any]) -> ProgramParameters:
-    """The parameters of a built-in program, checked.
+    """Validates the parameters of a built-in program.
 
     Args:
-        program: Its name in the library.
-        parameters: As written in the manifest, camelCase.
+        program: The name of the program.
+        parameters: The parameters as written in the manifest, in camelCase.
 
     Raises:
         FedjobsError: UNKNOWN_PROGRAM, or INVALID_PROGRAM_PARAMETER with the path, the value and the remedy.
@@ -47,7 +47,7 @@ def parse_parameters(program: str, parameters: Mapping[str, Any]) -> ProgramPara
     if program not in PROGRAMS:
         raise FedjobsError(
             ErrorCode.UNKNOWN_PROGRAM,
-            f"spec.program.name is {program!r}: there is no such program.",
+            f"spec.program.name is {program!r}: there is no built-in program with this name.",
             closest(program, list(PROGRAMS)),
         )
     model = PROGRAMS[program]
@@ -58,14 +58,14 @@ def parse_parameters(program: str, parameters: Mapping[str, Any]) -> ProgramPara
 
 
 def datasets(program: str | None, job_dataset: str, parameters: Mapping[str, Any]) -> list[str]:
-    """All datasets that a job asks its silos for, the job's own first.
+    """Returns all datasets that a job needs from its silos, the job's own dataset first.
 
     Args:
-        program: Name in the library, None for an entry point or a serialized computation.
+        program: The name of a built-in program. None for an entry point or a serialized computation.
         job_dataset: The job's `dataset`.
-        parameters: The program's, as written.
+        parameters: The program's parameters as written.
 
     Raises:
-        FedjobsError: As `parse_parameters`.
+        FedjobsError: See `parse_parameters`.
     """
     return [job_dataset] if program is None else parse_parameters(program, parameters).datasets(job_dataset)

@@ -1,4 +1,4 @@
-"""What all parameter models of programs share: strictness, and numbers as people write them in YAML."""
+"""The base of all parameter models of programs: strict validation, and YAML numbers with exponents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fedjobs_common.models import Model
 
 
 class Parameters(Model):
-    """A model that converts nothing silently: `"20"` is not a number of rounds, and neither is `true`."""
+    """A model that does not convert values: `"20"` and `true` are not a number of rounds."""
 
     model_config = ConfigDict(strict=True)
 
 
-# YAML 1.1 reads `1e-3` as text, because its numbers need a dot. Everyone means a number.
+# YAML 1.1 reads `1e-3` as a string, because its floats need a dot.
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
@@ -34,10 +34,10 @@ PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 def refuse(reason: str, remedy: str) -> NoReturn:
-    """Refuses a value from within a validator.
+    """Raises a validation error from within a validator.
 
     Args:
-        reason: What is wrong, so that it continues the sentence "field is value: ".
-        remedy: What to do about it, a sentence.
+        reason: What is wrong. It continues the sentence "field is value: ".
+        remedy: What to do about it, as a sentence.
     """
     raise PydanticCustomError("refused", "{reason}", {"reason": reason, "remedy": remedy})

@@ -1,4 +1,4 @@
-"""Parameters of `evaluate`: the metrics of a model that exists already, over all silos and for each of them."""
+"""The parameters of `evaluate`, which computes the metrics of an existing model over all silos and for each silo."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fedjobs_common.programs.models import ModelParameters
 class EvaluateParameters(Parameters):
     model: ModelParameters
     weights: Annotated[str, Field(min_length=1)]
-    """Path, at the coordinator, of the `model/weights.safetensors` of an earlier result."""
+    """The path of an earlier result's `model/weights.safetensors` at the coordinator."""
     batch_size: PositiveInt = 256
     seed: Seed = 0
-    """For the sampling of clients, where silos sample."""
+    """The seed for the sampling of clients, if silos sample clients."""
 
     def datasets(self, job_dataset: str) -> list[str]:
-        """The datasets that the program asks the silos for."""
+        """Returns the datasets that the program needs from the silos."""
         return [job_dataset]

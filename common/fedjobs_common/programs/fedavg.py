@@ -1,4 +1,4 @@
-"""Parameters of `fedavg`: federated averaging, with FedProx's term and server optimizers."""
+"""The parameters of `fedavg`: federated averaging, with FedProx's proximal term and server optimizers."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class ClientParameters(OptimizerParameters):
-    """Training on one client, in one round."""
+    """The training on one client in one round."""
 
     learning_rate: PositiveNumber
     batch_size: PositiveInt = 32
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Passes over the client's examples in one round."""
+    """The number of passes over the client's examples in one round."""
     shuffle_buffer: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
-    """Examples that are shuffled among one another, in each epoch anew; 0: they stay in the silo's order."""
+    """The size of the shuffle buffer. Examples are shuffled again in each epoch. 0 keeps the silo's order."""
     proximal_strength: Annotated[Number, Field(ge=0)] = 0.0
-    """FedProx's mu (Li et al. 2020, arXiv:1812.06127): pulls a client's weights to the global ones; 0: FedAvg."""
+    """FedProx's mu (Li et al. 2020, arXiv:1812.06127), which pulls a client's weights to the global weights. 0 is plain
+    FedAvg."""
 
 
 class ServerParameters(OptimizerParameters):
     """How the mean of the clients' updates is applied to the global model (Reddi et al. 2021, arXiv:2003.00295)."""
 
     learning_rate: PositiveNumber = 1.0
-    """With sgd and 1.0 this is plain federated averaging. Other optimizers want a rate of their own."""
+    """The server's learning rate. sgd with 1.0 is plain federated averaging. Other optimizers have no default."""
 
     @model_validator(mode="after")
     def _only_sgd_has_a_default_rate(self) -> ServerParameters:
@@ -40,7 +41,7 @@ class ServerParameters(OptimizerParameters):
 
 
 class Weighting(Parameters):
-    """What a client's update weighs in the mean: `examples`, `uniform`, or `{cap: N}`, its examples but at most N."""
+    """The weight of a client's update in the mean: `examples`, `uniform`, or `{cap: N}` for its examples up to N."""
 
     by: Literal["examples", "uniform"] = "examples"
     cap: PositiveInt | None = None
@@ -52,12 +53,12 @@ class Weighting(Parameters):
             return {"by": value}
         if isinstance(value, dict | Weighting):
             return value
-        return refuse("the weighting is not known", "Write examples, uniform, or {cap: 100}.")
+        return refuse("the weighting is unknown", "Write examples, uniform, or {cap: 100}.")
 
     @model_validator(mode="after")
     def _a_cap_is_on_examples(self) -> Weighting:
         if self.cap is not None and self.by == "uniform":
-            refuse("a uniform weight has no cap", "Remove one of the two.")
+            refuse("a uniform weight has no cap", "Remove by or cap.")
         return self
 
     @model_serializer(mode="wrap")
@@ -68,25 +69,26 @@ class Weighting(Parameters):
 
 class EvaluationParameters(Parameters):
     dataset: Annotated[str, Field(min_length=1)] | None = None
-    """Name under which the silos offer their test data; by default the job's own dataset."""
+    """The name of the silos' test dataset. Defaults to the job's dataset."""
     every_rounds: PositiveInt = 1
-    """The last round is always evaluated."""
+    """The number of rounds between two evaluations. The last round is always evaluated."""
     batch_size: PositiveInt = 256
 
 
 class FedAvgParameters(Parameters):
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
     seed: Seed = 0
-    """Initial weights, shuffling, dropout and sampling of clients come from it: the same file gives the same bits."""
+    """The seed of the initial weights, of shuffling, dropout and the sampling of clients. With the same cohort, equal
+    job files give bit-identical results."""
     model: ModelParameters
     client: ClientParameters
     server: ServerParameters = Field(default_factory=ServerParameters)
     weighting: Weighting = Field(default_factory=Weighting)
     evaluation: EvaluationParameters | None = None
-    """Left out: only the metrics of training are reported."""
+    """The evaluation. By default, only training metrics are reported."""
 
     def datasets(self, job_dataset: str) -> list[str]:
-        """The datasets that the program asks the silos for."""
+        """Returns the datasets that the program needs from the silos."""
         names = [job_dataset]
         if self.evaluation is not None and self.evaluation.dataset not in (None, job_dataset):
             names.append(str(self.evaluation.dataset))

@@ -1,7 +1,7 @@
-"""The Keras layers that a job may name, with the arguments that it may give them.
+"""The Keras layers that a job can use, and their arguments.
 
-An allow-list: what is here has no state of its own besides weights that are trained, so a client's training is a
-function of its inputs. Names of layers are Keras' (`Conv2D`), those of arguments too, in camelCase (`kernelSize`).
+This is an allow-list. These layers have no state except trainable weights, so a client's training is a function of its
+inputs. Layers have the names of Keras (`Conv2D`), and arguments too, in camelCase (`kernelSize`).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def _pair(value: object) -> object:
 
 
 Pair = Annotated[list[PositiveInt], BeforeValidator(_pair), Field(min_length=2, max_length=2)]
-"""Height and width; one number stands for both."""
+"""Height and width. A single number sets both."""
 
 
 class LayerArguments(Parameters):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
-    """Names the layer's weights in the result; by default its kind and its position, such as `dense_0`."""
+    """The name of the layer's weights in the result. Defaults to the kind and position, such as `dense_0`."""
 
 
 class Dense(LayerArguments):
@@ -60,7 +60,7 @@ class Pooling2D(LayerArguments):
 
     pool_size: Pair = Field(default_factory=lambda: [2, 2])
     strides: Pair | None = None
-    """By default the size of the pool."""
+    """Defaults to `poolSize`."""
     padding: Padding = "valid"
 
 
@@ -70,11 +70,11 @@ class WithoutArguments(LayerArguments):
 
 class Reshape(LayerArguments):
     target_shape: Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]
-    """Without the dimension of the batch."""
+    """The shape without the batch dimension."""
 
 
 class Dropout(LayerArguments):
-    """Its masks come from the job's seed, the round, the batch and the position of the layer."""
+    """Dropout. Its masks derive from the job's seed, the round, the batch and the position of the layer."""
 
     rate: Fraction
 
@@ -106,7 +106,7 @@ class Recurrent(LayerArguments):
 
 
 class Layer(Parameters):
-    """Exactly one layer: `{Dense: {units: 10}}`, or only its name where it needs no arguments."""
+    """One layer: `{Dense: {units: 10}}`, or only its name if it needs no arguments."""
 
     dense: Dense | None = Field(None, alias="Dense")
     conv_2d: Conv2D | None = Field(None, alias="Conv2D")
@@ -123,7 +123,7 @@ class Layer(Parameters):
     lstm: Recurrent | None = Field(None, alias="LSTM")
     gru: Recurrent | None = Field(None, alias="GRU")
     batch_normalization: Any = Field(None, alias="BatchNormalization", exclude=True)
-    """Always refused, with the reason."""
+    """Always rejected, with the reason."""
 
     @model_validator(mode="before")
     @classmethod
@@ -139,7 +139,7 @@ class Layer(Parameters):
     def _no_batch_normalization(cls, value: object) -> object:
         if value is not None:
             refuse(
-                "it keeps running means of its inputs, which are no weights that federated averaging can average",
+                "it keeps moving averages of its inputs, which federated averaging cannot average",
                 "Use GroupNormalization instead.",
             )
         return value
@@ -148,9 +148,7 @@ class Layer(Parameters):
     def _exactly_one(self) -> Layer:
         if len(self._given()) != 1:
             given = ", ".join(self._given()) or "none"
-            refuse(
-                f"a layer is one name with its arguments, here are: {given}", "Write each layer as its own list item."
-            )
+            refuse(f"a layer is one name with its arguments, found: {given}", "Write each layer as its own list item.")
         return self
 
     def _given(self) -> list[str]:
@@ -160,7 +158,7 @@ class Layer(Parameters):
 
     @property
     def kind(self) -> str:
-        """Keras' name of the layer."""
+        """The Keras name of the layer."""
         return self._given()[0]
 
     @property
@@ -172,7 +170,7 @@ class Layer(Parameters):
 
     @property
     def output_activation(self) -> str | None:
-        """What it applies to its outputs; None where it hands them through as they are."""
+        """The activation of the layer's outputs. None if the layer passes its inputs through."""
         if self.kind in ("Flatten", "Reshape", "Dropout"):
             return None
         arguments = self.arguments

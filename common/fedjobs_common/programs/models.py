@@ -1,4 +1,4 @@
-"""What a program is told about the model: layers or an entry point, the loss and the metrics."""
+"""The parameters of a program's model: layers or an entry point, the loss and the metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CROSS_ENTROPIES = {
     "categorical_crossentropy": "softmax",
     "binary_crossentropy": "sigmoid",
 }
-"""A loss over probabilities, and the activation that turns logits into them."""
+"""The losses over probabilities, each with the activation that converts logits to probabilities."""
 
 _METRICS = {
     "sparse_categorical_crossentropy": ("accuracy",),
@@ -34,9 +34,9 @@ class KerasModel(Parameters):
     """A sequence of Keras layers."""
 
     input: Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]
-    """Shape of one example's features: `[64]` for 64 columns."""
+    """The shape of one example's features. `[64]` means 64 columns."""
     input_dtype: Literal["float32", "int32", "int64"] | None = None
-    """By default int32 where the first layer is an Embedding, else float32."""
+    """The dtype of the features. Defaults to int32 if the first layer is an Embedding, otherwise to float32."""
     layers: Annotated[list[Layer], Field(min_length=1, max_length=1000)]
 
     @model_validator(mode="after")
@@ -44,7 +44,7 @@ class KerasModel(Parameters):
         names = [layer.arguments.name for layer in self.layers if layer.arguments.name]
         for name in names:
             if names.count(name) > 1:
-                refuse(f"two layers are named {name!r}", "Give each layer a name of its own, or none.")
+                refuse(f"two layers are named {name!r}", "Give each layer a unique name, or no name.")
         return self
 
     @property
@@ -53,28 +53,28 @@ class KerasModel(Parameters):
 
     @property
     def output_activation(self) -> str:
-        """The last activation before the loss; `linear` where there is none."""
+        """The last activation before the loss. `linear` if there is none."""
         return next((a for layer in reversed(self.layers) if (a := layer.output_activation) is not None), "linear")
 
 
 class ModelParameters(Parameters):
-    """Exactly one of `keras` and `entrypoint`."""
+    """The model. Set exactly one of `keras` and `entrypoint`."""
 
     keras: KerasModel | None = None
     entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
-    """`module:function` that returns a Keras model, or a `tff.learning.models.FunctionalModel`.
+    """A function, as `module:function`, that returns a Keras model or a `tff.learning.models.FunctionalModel`.
 
-    It runs at the coordinator only, and is called with the job's `seed` where it has a parameter of that name.
+    It runs at the coordinator only. If it has a parameter `seed`, it is called with the job's seed.
     """
     loss: LossName | None = None
-    """Left out only where the entry point returns a FunctionalModel, which brings its own."""
+    """The loss. Omit it only if the entry point returns a FunctionalModel, which has its own loss."""
     metrics: list[MetricName] = Field(default_factory=list)
-    """Besides the loss and the number of examples, which are always there."""
+    """Additional metrics. The loss and the number of examples are always reported."""
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelParameters:
         if (self.keras is None) == (self.entrypoint is None):
-            refuse("exactly one of keras and entrypoint is needed", "Give the layers, or a module:function, not both.")
+            refuse("exactly one of keras and entrypoint is required", "Set keras or entrypoint, not both.")
         if self.keras is not None and self.loss is None:
             refuse("a Keras model needs a loss", "Add loss: sparse_categorical_crossentropy, for example.")
         return self
@@ -86,7 +86,7 @@ class ModelParameters(Parameters):
         allowed = _METRICS.get(self.loss, _REGRESSION_METRICS)
         for metric in self.metrics:
             if metric not in allowed:
-                refuse(f"the metric {metric} has no meaning for {self.loss}", f"Choose from: {', '.join(allowed)}.")
+                refuse(f"the metric {metric} does not apply to {self.loss}", f"Choose from: {', '.join(allowed)}.")
         return self
 
     @model_validator(mode="after")
@@ -97,7 +97,7 @@ class ModelParameters(Parameters):
         if probabilities and activation not in ("linear", probabilities):
             refuse(
                 f"{self.loss} needs logits or probabilities, and the last activation is {activation}",
-                f"End with activation: {probabilities}, or with none.",
+                f"Use activation: {probabilities} in the last layer, or no activation.",
             )
         last = self.keras.layers[-1].arguments
         several = self.loss in ("sparse_categorical_crossentropy", "categorical_crossentropy")
@@ -112,5 +112,5 @@ class ModelParameters(Parameters):
 
     @property
     def from_logits(self) -> bool | None:
-        """Whether outputs are logits, by the last activation; None where only the entry point's model can tell."""
+        """Whether the outputs are logits. None if it depends on the entry point's model."""
         return None if self.keras is None else self.keras.output_activation == "linear"

@@ -1,4 +1,4 @@
-"""Optimizers of clients and of the server: TFF's, by name, with the arguments that each of them has."""
+"""The optimizers of clients and server: TFF's optimizers by name, with their arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "rmsprop": ("decay", "epsilon"),
     "yogi": ("beta_1", "beta_2", "epsilon", "initial_accumulator"),
 }
-"""The arguments of each, besides the learning rate. One that is not given has TFF's default."""
+"""The arguments of each optimizer besides the learning rate. They default to TFF's defaults."""
 
 
 class OptimizerParameters(Parameters):
@@ -30,7 +30,7 @@ class OptimizerParameters(Parameters):
     epsilon: PositiveNumber | None = None
     weight_decay: Number | None = None
     initial_accumulator: PositiveNumber | None = None
-    """Where the sums of squared gradients start."""
+    """The initial value of the sums of squared gradients."""
 
     @model_validator(mode="after")
     def _arguments_belong_to_the_optimizer(self) -> OptimizerParameters:
@@ -45,5 +45,5 @@ class OptimizerParameters(Parameters):
 
     @property
     def arguments(self) -> dict[str, float]:
-        """Those that were given."""
+        """The arguments that are set."""
         return {name: value for name in ARGUMENTS[self.optimizer] if (value := getattr(self, name)) is not None}

@@ -1,4 +1,4 @@
-"""Turns what pydantic found wrong into one error that names the field's path, its value and the remedy."""
+"""Converts a pydantic validation error to one error that names the field's path, its value and the remedy."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _REMEDIES = {
 
 
 def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel], prefix: str) -> FedjobsError:
-    """The first few problems of a validation, in the order of the fields.
+    """Returns an error with the first few problems of a validation, in the order of the fields.
 
     Args:
-        error: What pydantic raised.
-        model: The model that was validated; its fields are offered where a name is not known.
-        prefix: Path of the validated value in what the person wrote, such as `spec.program.parameters`.
+        error: The validation error.
+        model: The validated model. Its fields are suggested for an unknown field.
+        prefix: The path of the validated value in the manifest, such as `spec.program.parameters`.
     """
     problems = error.errors(include_url=False)
     explained = [_explain(problem, model, prefix) for problem in problems[:_SHOWN]]
@@ -48,8 +48,8 @@ def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel], pr
 
 
 def closest(name: object, known: Sequence[str]) -> str:
-    """A remedy for a name that is not known: `Did you mean 'x'? Known: ...`."""
-    # A person who writes snake_case or forgets a capital means the same name.
+    """Returns a remedy for an unknown name: `Did you mean 'x'? Known: ...`."""
+    # The comparison ignores case and separators, so that snake_case finds camelCase.
     plain = {re.sub(r"[^a-z0-9]", "", candidate.lower()): candidate for candidate in known}
     wanted = re.sub(r"[^a-z0-9]", "", str(name).lower())
     matches = difflib.get_close_matches(wanted, list(plain), n=1)
@@ -58,7 +58,7 @@ def closest(name: object, known: Sequence[str]) -> str:
 
 
 def _explain(problem: ErrorDetails, model: type[pydantic.BaseModel], prefix: str) -> str:
-    """Message and remedy, with a line break between them."""
+    """Returns message and remedy, separated by a line break."""
     location, context = problem["loc"], problem.get("ctx", {})
     path, value = _path(prefix, location), _shown(problem["input"])
     match problem["type"]:
@@ -95,7 +95,7 @@ def _shown(value: object) -> str:
 
 
 def _fields(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the model that lies at a location, as people write them."""
+    """Returns the names of the fields of the model at a location, as written in manifests."""
     found: type[pydantic.BaseModel] | None = model
     for part in location:
         if isinstance(part, int) or found is None:
@@ -109,7 +109,7 @@ def _fields(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) ->
 
 
 def _model_in(annotation: object) -> type[pydantic.BaseModel] | None:
-    """The one model in a field's type: itself, an optional one, or a list's."""
+    """Returns the model in a field's type. The type is the model itself, optional, or a list of models."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, pydantic.BaseModel) else None
     return next((model for part in typing.get_args(annotation) if (model := _model_in(part)) is not None), None)

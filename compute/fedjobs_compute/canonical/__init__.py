@@ -1,4 +1,4 @@
-"""Canonical TensorFlow graphs: the same computation, traced in another process, gives the same bytes."""
+"""Canonical TensorFlow graphs: tracing the same computation in another process gives the same bytes."""
 
 from fedjobs_compute.canonical.attributes import is_stateful
 from fedjobs_compute.canonical.graphs import CanonicalGraph, canonical_graph, canonical_library

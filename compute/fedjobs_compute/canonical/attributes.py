@@ -1,4 +1,4 @@
-"""Attributes of nodes: what carries names of the process, or hints, is dropped."""
+"""Cleans the attributes of nodes: removes hints and names that depend on the process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tensorflow.core.framework.attr_value_pb2 import NameAttrList
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework import op_def_registry
 
-# Attributes that carry names of the process, shapes inferred anyway, or hints; none changes a result.
+# Attributes with names that depend on the process, with inferred shapes, or with hints. None changes a result.
 _DROPPED_ATTRS = frozenset(
     {
         "_class",
@@ -28,7 +28,7 @@ _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def _plain_config() -> bytes:
-    """A session configuration without graph rewriting: what a silo has read is what runs."""
+    """Returns a session configuration without graph rewriting, so that the reviewed graph is the one that runs."""
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return bytes(config.SerializeToString(deterministic=True))
@@ -66,6 +66,6 @@ def rename_functions_in(node: NodeDef, renamed: Mapping[str, str]) -> None:
 
 
 def is_stateful(op: str) -> bool:
-    """Whether an operation may give something else when it is run again, or has an effect."""
+    """Returns whether an operation has side effects, or may return another result when it runs again."""
     registered = op_def_registry.get(op)
-    return registered is None or bool(registered.is_stateful)  # None: a function, or one that TensorFlow does not know
+    return registered is None or bool(registered.is_stateful)  # None for a function or an unknown operation

@@ -1,4 +1,4 @@
-"""Functions of a graph's library, named by their content."""
+"""Canonicalizes the functions of a graph's library: names them by their content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedjobs_compute.canonical.nodes import function_input, ordered, rename_node
 
 
 def canonicalize_library(graph: GraphDef) -> dict[str, str]:
-    """Replaces the library by one of canonical functions; returns old name -> new name."""
+    """Replaces the functions of the library by canonical ones. Returns the new names by the old names."""
     functions = {f.signature.name: f for f in graph.library.function}
     renamed: dict[str, str] = {}
     canonical = {}
@@ -84,7 +84,7 @@ def _strip_argument(argument: OpDef.ArgDef, name: str) -> None:
 
 
 def add_functions(result: GraphDef, source: GraphDef) -> None:
-    """Adds those functions of the source that the result's nodes call, directly or through others."""
+    """Adds the functions of the source that the result's nodes call, directly or indirectly."""
     functions = {f.signature.name: f for f in source.library.function}
     wanted: set[str] = set()
     pending = list(result.node)

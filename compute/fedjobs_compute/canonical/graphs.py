@@ -1,9 +1,9 @@
-"""Canonical TensorFlow graphs: the same computation, traced in another process, gives the same bytes.
+"""Canonicalizes TensorFlow graphs: tracing the same computation in another process gives the same bytes.
 
-Tracing leaves traces of the process: counters in names of functions, variables and nodes, debug information, hints for
-optimizers. Here nodes are named by their place in the graph, functions by their content, resources by their first
-occurrence, and what does not change the result is dropped. Control inputs have no order of their own, so they are
-ordered by what they compute.
+A traced graph depends on the process: names of functions, variables and nodes contain counters, and the graph has debug
+information and optimizer hints. This module names nodes by their position in the graph, functions by their content, and
+resources by their first occurrence. It removes what does not change the result. Control inputs are unordered, so it
+sorts them by the structure of their nodes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fedjobs_compute.canonical.nodes import graph_input, ordered, reachable, ren
 
 @dataclass(frozen=True)
 class CanonicalGraph:
-    """A graph, and the new names of its ends.
+    """A canonical graph, and the new names of its feeds, fetches and operations.
 
     Attributes:
-        graph_def: Without anything that no end needs.
-        feeds: Names of tensors, one for each feed; None for one that nothing uses.
-        fetches: Names of tensors, one for each fetch.
-        operations: New names of the operations asked for, such as an initializer.
+        graph_def: The graph, without unneeded nodes.
+        feeds: The tensor name of each feed. None for an unused feed.
+        fetches: The tensor name of each fetch.
+        operations: The new names of the requested operations, such as an initializer.
     """
 
     graph_def: GraphDef
@@ -36,7 +36,7 @@ class CanonicalGraph:
 
 
 def canonical_library(graph_def: GraphDef) -> GraphDef:
-    """A copy in which functions are named by their content, so that graphs can be put together without clashes."""
+    """Returns a copy whose functions are named by their content, so that graphs can be combined without conflicts."""
     result = GraphDef()
     result.CopyFrom(graph_def)
     clean_nodes(result.node)
@@ -49,16 +49,16 @@ def canonical_library(graph_def: GraphDef) -> GraphDef:
 def canonical_graph(
     graph_def: GraphDef, feeds: Sequence[str], fetches: Sequence[str], operations: Sequence[str] = ()
 ) -> CanonicalGraph:
-    """Brings a graph to its canonical form.
+    """Converts a graph to its canonical form.
 
     Args:
-        graph_def: Any graph.
-        feeds: Names of the tensors that are fed, in order; each the output of a placeholder.
-        fetches: Names of the tensors that are wanted, in order.
-        operations: Names of operations that are wanted for their effect.
+        graph_def: The graph.
+        feeds: Names of the fed tensors, in order. Each is the output of a placeholder.
+        fetches: Names of the fetched tensors, in order.
+        operations: Names of operations that run for their side effects.
 
     Raises:
-        CanonicalError: A cycle among the nodes (TensorFlow 1 control flow).
+        CanonicalError: The graph has a cycle (TensorFlow 1 control flow).
     """
     graph = canonical_library(graph_def)
     nodes = {node.name: node for node in graph.node}
@@ -71,7 +71,7 @@ def canonical_graph(
     order = ordered(nodes, roots, names, graph_input)
     used = set(feed_nodes) & reachable(nodes, roots)
     result = GraphDef()
-    result.versions.producer = 1395  # TensorFlow 2.14's; it decides on defaults of attributes
+    result.versions.producer = 1395  # of TensorFlow 2.14; it determines the defaults of attributes
     resources: dict[bytes, bytes] = {}
     for name in [n for n in feed_nodes if n in used] + order:
         node = result.node.add()

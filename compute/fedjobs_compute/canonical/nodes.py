@@ -1,6 +1,6 @@
-"""Nodes of a graph or a function: their inputs, their order, and their names.
+"""Orders and renames the nodes of a graph or a function.
 
-Data inputs have an order; control inputs have none, so they are ordered by what they compute.
+Data inputs are ordered. Control inputs are not, so they are sorted by the structure of their nodes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 
 class CanonicalError(ValueError):
-    """The graph has something that has no canonical form."""
+    """The graph has no canonical form."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ Parse = Callable[[str], Input]
 
 
 def ordered(nodes: Mapping[str, NodeDef], roots: Iterable[str], names: dict[str, str], parse: Parse) -> list[str]:
-    """Nodes reachable from the roots, inputs first; `names` receives their new names and has those of the feeds."""
+    """Returns the nodes that are reachable from the roots, inputs first.
+
+    `names` has the new names of the feeds, and receives the new names of the nodes.
+    """
     hashes = structural_hashes(nodes, names, parse)
     order: list[str] = []
     for root in roots:
@@ -76,7 +79,10 @@ def _sorted_controls(
     names: Mapping[str, str],
     parse: Parse,
 ) -> list[str]:
-    """By structure; among equals (two variables set to the same zeros) by the names that their inputs already have."""
+    """Sorts control inputs by structure, and then by the new names of their inputs.
+
+    The second key separates equal structures, such as two variables that are set to the same zeros.
+    """
 
     def key(name: str) -> tuple[bytes, str, list[str]]:
         if name in names:
@@ -88,7 +94,7 @@ def _sorted_controls(
 
 
 def structural_hashes(nodes: Mapping[str, NodeDef], named: Mapping[str, str], parse: Parse) -> dict[str, bytes]:
-    """A Merkle hash of each node: operation, attributes, and what goes in."""
+    """Returns a Merkle hash of each node: of its operation, its attributes and its inputs."""
     hashes = {name: blake3.blake3(new.encode()).digest() for name, new in named.items()}
     for root in nodes:
         stack, entered = [root], set()
@@ -101,7 +107,7 @@ def structural_hashes(nodes: Mapping[str, NodeDef], named: Mapping[str, str], pa
             pending = [i.name for i in parsed if i.name not in hashes]
             if pending:
                 if name in entered:
-                    raise CanonicalError(f"the graph has a cycle through {name!r}: TensorFlow 1 control flow")
+                    raise CanonicalError(f"the graph has a cycle through {name!r} (TensorFlow 1 control flow)")
                 entered.add(name)
                 stack.extend(pending)
                 continue
@@ -145,7 +151,7 @@ def rename_node(node: NodeDef, names: Mapping[str, str], parse: Parse) -> None:
 
 
 def rename_resource(node: NodeDef, resources: dict[bytes, bytes], fresh: str) -> None:
-    """Names of resources: those that were equal stay equal; an empty one (private to its node) gets one of its own."""
+    """Renames the node's resource. Equal names stay equal. An empty name (private to its node) gets a unique name."""
     if "shared_name" not in node.attr:
         return
     old = node.attr["shared_name"].s

@@ -1,1 +1,1 @@
-"""A TFF computation becomes a plan of stages. Needs TensorFlow Federated; only the coordinator imports this."""
+"""Plans TFF computations as stages. It needs TensorFlow Federated. Only the coordinator imports it."""

@@ -1,4 +1,4 @@
-"""Any TFF computation in TFF's call-dominant form: a flat list of calls to intrinsics and TensorFlow computations."""
+"""Converts a TFF computation to TFF's call-dominant form: a flat list of intrinsic calls and TensorFlow calls."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class NormalForm:
     """A computation as straight-line code.
 
     Attributes:
-        parameters: Name and type of each federated or unplaced part of the computation's parameter, in its order.
-        calls: Name and call (or literal) of each local, in an order in which each uses only what stands before it.
+        parameters: The name and type of each federated or unplaced part of the computation's parameter, in order.
+        calls: The name and call (or literal) of each local. Each call uses only parameters and earlier locals.
         result: References, selections and structures over the locals and parameters.
     """
 
@@ -29,9 +29,9 @@ class NormalForm:
 
 
 def normal_form(computation: tff.Computation) -> NormalForm:
-    """Brings a computation to its normal form.
+    """Converts a computation to its normal form.
 
-    `federated_mean`, `federated_min` and their like are replaced by what they stand for, and lambdas are inlined.
+    It replaces `federated_mean`, `federated_min` and similar intrinsics by their definitions, and inlines lambdas.
     """
     function = _as_lambda(computation.to_building_block())
     function, _ = tensorflow_tree_transformations.replace_intrinsics_with_bodies(function)
@@ -40,7 +40,7 @@ def normal_form(computation: tff.Computation) -> NormalForm:
     if function.parameter_name is not None:
         references = _references(function.parameter_type, "parameter", parameters)
         body = bb.Block([(function.parameter_name, references)], body)
-    # The body alone, with the parameters as unbound references: a Lambda would be put around every local otherwise.
+    # Transform the body alone, with the parameters as unbound references. Otherwise TFF wraps every local in a Lambda.
     body = transformations.to_call_dominant(body)
     body, _ = tree_transformations.remove_mapped_or_applied_identity(body)
     body = transformations.to_call_dominant(body)
@@ -54,7 +54,7 @@ def normal_form(computation: tff.Computation) -> NormalForm:
 def without_literals(
     block: bb.ComputationBuildingBlock, literals: dict[str, bb.ComputationBuildingBlock]
 ) -> bb.ComputationBuildingBlock:
-    """The block with a reference in place of each literal: a literal is a local like any other then."""
+    """Replaces each literal in a block by a reference, and adds it to `literals`, so that it can become a local."""
 
     def transform(inner: bb.ComputationBuildingBlock) -> tuple[bb.ComputationBuildingBlock, bool]:
         if not isinstance(inner, bb.Literal):
@@ -86,7 +86,7 @@ def _references(type_: tff.Type, name: str, parameters: list[tuple[str, tff.Type
 
 
 def unbound_references(block: bb.ComputationBuildingBlock) -> dict[str, tff.Type]:
-    """Names that a building block takes from outside, in the order of their first use, and their types."""
+    """Returns the names and types of a building block's unbound references, in the order of their first use."""
     return dict(_unbound(block, frozenset()))
 
 

@@ -1,4 +1,4 @@
-"""TFF types as flat lists of leaves: tensors and sequences, in the order of the type."""
+"""Flattens TFF types to lists of leaves: tensors and sequences, in the order of the type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tensorflow_federated.python.common_libs import structure
 
 
 def leaves_of(type_: tff.Type, path: str = "") -> Iterator[shard_pb2.Leaf]:
-    """The leaves of an unplaced type, each named by its path.
+    """Yields the leaves of an unplaced type, each named by its path.
 
     Raises:
         FedjobsError: UNSUPPORTED_COMPUTATION for functions and other types that are not data.
@@ -30,17 +30,17 @@ def leaves_of(type_: tff.Type, path: str = "") -> Iterator[shard_pb2.Leaf]:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
             f"a value of type {type_.compact_representation()} cannot be sent to a silo.",
-            "Use tensors, sequences and structures of them.",
+            "Use tensors, sequences, and structures of these.",
         )
 
 
 def count_leaves(type_: tff.Type) -> int:
-    """How many leaves a type has."""
+    """Returns the number of leaves of a type."""
     return sum(1 for _ in leaves_of(type_))
 
 
 def _components(type_: tff.Type, path: str) -> Iterator[tuple[str, tff.TensorType]]:
-    """Components of an element in the order in which tf.data flattens it: dictionaries by sorted keys."""
+    """Yields the components of an element in the order of tf.data, which sorts dictionaries by their keys."""
     if isinstance(type_, tff.StructType):
         elements = [(name or str(i), e) for i, (name, e) in enumerate(structure.iter_elements(type_))]
         if any(name is not None for name, _ in structure.iter_elements(type_)):
@@ -58,5 +58,5 @@ def _tensor(type_: tff.TensorType) -> shard_pb2.Tensor:
 
 
 def tf_dtype(type_: tff.TensorType) -> tf.DType:
-    """TensorFlow's dtype for a tensor type; TFF writes strings as numpy's."""
+    """Returns the TensorFlow dtype of a tensor type. TFF represents strings by a numpy dtype."""
     return tf.string if type_.dtype.type is np.str_ else tf.dtypes.as_dtype(type_.dtype)

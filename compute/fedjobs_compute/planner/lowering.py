@@ -1,4 +1,4 @@
-"""Building blocks without placements, written into the default TensorFlow graph."""
+"""Writes building blocks without placements into the default TensorFlow graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tensorflow_federated.python.tensorflow_libs import graph_utils, serializati
 from fedjobs_compute.canonical import canonical_library
 from fedjobs_compute.planner.leaves import tf_dtype
 
-# A value while a graph is written: a tensor, a dataset, a Struct of values, or a function of one value.
+# A value during the construction of a graph: a tensor, a dataset, a Struct of values, or a function of one value.
 Value = Any
 
 
@@ -27,7 +27,7 @@ class Emitter:
 
     Attributes:
         initializers: Operations that must run before the values are read.
-        token: The session token tensor that imported computations may use.
+        token: The session token tensor for imported computations.
     """
 
     def __init__(self, token: tf.Tensor) -> None:
@@ -36,10 +36,10 @@ class Emitter:
         self._imports = 0
 
     def value(self, block: bb.ComputationBuildingBlock, environment: Mapping[str, Value]) -> Value:
-        """The value of a block whose unbound references are in the environment.
+        """Returns the value of a block. The environment has the values of its unbound references.
 
         Raises:
-            FedjobsError: UNSUPPORTED_COMPUTATION for what cannot be TensorFlow.
+            FedjobsError: UNSUPPORTED_COMPUTATION for a block that has no TensorFlow form.
         """
         if isinstance(block, bb.Reference):
             return environment[block.name]
@@ -76,10 +76,10 @@ class Emitter:
         return function() if block.argument is None else function(self.value(block.argument, environment))
 
     def _import(self, proto: computation_pb2.Computation, argument: Value) -> Value:
-        """Imports a TensorFlow computation; its functions are named by content and its resources by this import."""
+        """Imports a TensorFlow computation. Functions are named by content, resources by the number of the import."""
         if proto.WhichOneof("computation") != "tensorflow":
             raise _unsupported(
-                f"a computation of kind {proto.WhichOneof('computation')!r} (JAX's, for one) has no TensorFlow graph"
+                f"a computation of kind {proto.WhichOneof('computation')!r} (such as JAX) has no TensorFlow graph"
             )
         self._imports += 1
         scope = f"import_{self._imports}"
@@ -128,11 +128,11 @@ def _bind(binding: computation_pb2.TensorFlow.Binding, value: Value, feeds: dict
 
 
 def _usable_feeds(graph_def: tf.compat.v1.GraphDef, feeds: Mapping[str, Value]) -> dict[str, Value]:
-    """Feeds of tensors that the graph has, also where they are only control inputs."""
+    """Returns the feeds of tensors that the graph contains, including those that are only control inputs."""
     names = {node.name for node in graph_def.node}
     present = {name: value for name, value in feeds.items() if name.partition(":")[0] in names}
     graph = tf.compat.v1.get_default_graph()
-    if hasattr(graph, "capture"):  # inside a function, such as the body of a dataset's map
+    if hasattr(graph, "capture"):  # inside of a function, such as the body of a dataset's map
         present = {name: graph.capture(value) for name, value in present.items()}
     return dict(graph_utils.add_control_dep_mappings(present)) if present else {}
 
@@ -151,9 +151,9 @@ def _assemble(binding: computation_pb2.TensorFlow.Binding, type_: tff.Type, tens
     return structure.Struct([(name, _assemble(part, e, tensors)) for (name, e), part in parts])
 
 
-# --- intrinsics on sequences, and the selection that a federated_select stands for
+# --- intrinsics on sequences, and federated_select without placement
 
-SELECT = "select"  # our own intrinsic: federated_select without its placement
+SELECT = "select"  # an intrinsic of fedjobs: federated_select without its placement
 
 
 def _sequence_intrinsic(emitter: Emitter, call: bb.Call, environment: Mapping[str, Value]) -> Value:
@@ -196,7 +196,7 @@ def _sequence_intrinsic(emitter: Emitter, call: bb.Call, environment: Mapping[st
 
 
 def _to_nest(value: Value, type_: tff.Type) -> Value:
-    """A Struct as what tf.data takes: dictionaries and tuples."""
+    """Converts a Struct to dictionaries and tuples for tf.data."""
     if not isinstance(type_, tff.StructType):
         return value
     elements = [(n, _to_nest(value[i], e)) for i, (n, e) in enumerate(structure.iter_elements(type_))]

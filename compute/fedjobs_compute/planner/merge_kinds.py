@@ -1,4 +1,4 @@
-"""Which leaves of a merge are plain sums, minima or maxima: read off its graph."""
+"""Finds the leaves of a merge that are plain sums, minima or maxima, from the merge's graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KINDS = {
     "Maximum": MergeKind.MAXIMUM,
 }
 
-# Not strings, which are added by concatenation, nor dtypes that numpy or the framing of values lack.
+# Excludes strings, for which Add concatenates, and dtypes that numpy or the framing of values do not support.
 _BLOCKWISE = frozenset(
     t.as_datatype_enum
     for t in (
@@ -27,7 +27,7 @@ _BLOCKWISE = frozenset(
 
 
 def merge_kinds(merge: NamedProgram, left: Sequence[LeafKey], right: Sequence[LeafKey]) -> tuple[MergeKind | None, ...]:
-    """The kind of each leaf of a merge program of two accumulators with these leaves."""
+    """Returns the merge kind of each leaf of a program that merges two accumulators with these leaves."""
     makers = {key: segment for segment in merge.segments for key in segment.outputs}
     return tuple(
         _kind(makers[output], output, {a, b}) if output in makers else None

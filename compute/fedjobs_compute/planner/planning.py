@@ -1,4 +1,4 @@
-"""From a TFF computation to its plan."""
+"""Plans a TFF computation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan(computation: tff.Computation) -> Plan[tff.Type]:
     """Plans a computation.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION names what cannot be planned, and why.
+        FedjobsError: UNSUPPORTED_COMPUTATION. The message names what cannot be planned, and why.
     """
     pieces = cut(normal_form(computation))
     constants = _constants(pieces)
@@ -67,7 +67,7 @@ def _paths(type_: tff.Type, path: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
 
 
 def _constants(pieces: Cut) -> frozenset[str]:
-    """Unplaced calls that depend on nothing and give the same each time: a shard can carry them as graphs."""
+    """Returns the unplaced, deterministic calls without inputs. A shard can contain them as graphs."""
     found: set[str] = set()
     for name, local in pieces.locals.items():
         if local.at_clients or local.intrinsic or not found.issuperset(local.uses):
@@ -80,7 +80,7 @@ def _constants(pieces: Cut) -> frozenset[str]:
 def _block(
     pieces: Cut, names: Sequence[str], results: Sequence[str], also: Iterable[str] = ()
 ) -> bb.ComputationBuildingBlock:
-    """The calls of these names (and of the constants that they use), without placements, and a struct of results."""
+    """Returns a block with the calls of these names and constants, without placements, and a struct of the results."""
     wanted = [n for n in pieces.locals if n in set(names) | set(also)]
     references = bb.Struct([bb.Reference(n, pieces.types[n]) for n in results])
     return unplaced(bb.Block([(n, pieces.locals[n].call) for n in wanted], references))
@@ -91,7 +91,7 @@ def _typed(pieces: Cut, names: Iterable[str]) -> list[tuple[str, tff.Type]]:
 
 
 def _result_keys(pieces: Cut, block: bb.ComputationBuildingBlock) -> list[LeafKey]:
-    """Leaves at the coordinator that a block of references, selections and structs stands for."""
+    """Returns the coordinator's leaves to which a block of references, selections and structs refers."""
     if isinstance(block, bb.Struct):
         return [key for element in block for key in _result_keys(pieces, element)]
     if isinstance(block, bb.Reference) and block.name in pieces.sent_down:
@@ -102,7 +102,7 @@ def _result_keys(pieces: Cut, block: bb.ComputationBuildingBlock) -> list[LeafKe
 
 
 def _server_logic(pieces: Cut, level: int, needed: set[str]) -> CoordinatorProgram:
-    """What the coordinator computes between two stages, as far as anything later needs it."""
+    """Returns the coordinator's program between two stages. It computes only values that are used later."""
     here = [x for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level == level]
     later = {u for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level > level for u in x.uses}
     needed_names = later | {n.rpartition("/")[0] for n in needed}
@@ -128,7 +128,7 @@ def _at_coordinator(pieces: Cut, program: NamedProgram, makes: Sequence[LeafKey]
 
 
 def _coordinator_key(pieces: Cut, key: LeafKey) -> LeafKey:
-    """The coordinator's leaf behind a leaf that was sent down."""
+    """Returns the coordinator's leaf for a broadcast leaf."""
     if key.name not in pieces.sent_down:
         return key
     return _result_keys(pieces, pieces.at_coordinator(key.name))[key.index]
@@ -185,7 +185,7 @@ class _Stage:
         )
 
     def _work(self) -> NamedProgram:
-        """From broadcasts and one client's values to the values that are aggregated."""
+        """Returns the program that computes the values to aggregate from the broadcasts and one client's values."""
         values = [a[_WORK] for a in self.arguments]
         names = self.pieces.closure((r for v in values for r in unbound_references(v)), at_clients=True)
         blocks = [*values, *(self.pieces.locals[n].call for n in names)]
@@ -196,7 +196,7 @@ class _Stage:
         return self._program([], bb.Struct(zeros), zeros, [])
 
     def _of_functions(self, position: int, operands: Sequence[Sequence[tuple[str, tff.Type]]]) -> NamedProgram:
-        """One function of each aggregation, applied to operands of its own."""
+        """Returns a program that applies the function at a position of each aggregation to its operands."""
         functions = [a[position] for a in self.arguments]
         calls = []
         for i, function in enumerate(functions):
@@ -230,7 +230,7 @@ class _Stage:
         return build_program([*inputs, *operands], unplaced(bb.Block([*first, *aliases, *rest], result)))
 
     def _source(self, name: str) -> str:
-        """The constant that a name stands for, also when it was sent down; else the name."""
+        """Returns the name of the value that was broadcast under a name. Returns other names unchanged."""
         block = self.pieces.sent_down.get(name)
         return block.name if isinstance(block, bb.Reference) else name
 
@@ -256,12 +256,12 @@ def _count(pieces: Cut, name: str) -> int:
 
 
 def _named(zero: Sequence[shard_pb2.Leaf], accumulate: Sequence[shard_pb2.Leaf]) -> list[shard_pb2.Leaf]:
-    """Types of the accumulators: as accumulate gives them, which may be wider than the zero's."""
+    """Returns the types of the accumulators. Those of `accumulate` count, which can be more general than the zero's."""
     if len(zero) != len(accumulate):
         raise AssertionError("zero and accumulate of an aggregation differ")
     return list(accumulate)
 
 
 def _is_fixed(leaf: shard_pb2.Leaf) -> bool:
-    """Whether every silo's tensor has the same shape, so that blocks of them can be merged."""
+    """Returns whether the tensor has the same shape in every silo, so that it can be merged in blocks."""
     return leaf.HasField("tensor") and not leaf.tensor.unknown_rank and -1 not in leaf.tensor.shape

@@ -1,4 +1,4 @@
-"""Blocks of unplaced calls become programs: straight lines of TensorFlow graphs over numbered leaves."""
+"""Converts blocks of unplaced calls to programs: sequences of TensorFlow graphs over numbered leaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fedjobs_compute.planner.lowering import Emitter, Value
 
 @dataclass(frozen=True, order=True)
 class LeafKey:
-    """One leaf of a named value."""
+    """A leaf of a named value."""
 
     name: str
     index: int
@@ -29,7 +29,7 @@ class LeafKey:
 
 @dataclass(frozen=True)
 class Segment:
-    """One graph over leaves that still have names."""
+    """A graph over named leaves."""
 
     graph_def: tf.compat.v1.GraphDef
     inputs: tuple[LeafKey, ...]
@@ -46,9 +46,9 @@ class NamedProgram:
     """A program before its values are numbered.
 
     Attributes:
-        segments: In order.
-        outputs: The leaf that each leaf of the result is.
-        output_types: Types of these leaves, named by their path in the result.
+        segments: The segments in order.
+        outputs: The leaf for each leaf of the result.
+        output_types: The types of these leaves, named by their path in the result.
     """
 
     segments: tuple[Segment, ...]
@@ -56,7 +56,7 @@ class NamedProgram:
     output_types: tuple[shard_pb2.Leaf, ...]
 
     def used(self) -> list[LeafKey]:
-        """Leaves that come from outside, in the order of their first use."""
+        """Returns the leaves that the program does not compute itself, in the order of their first use."""
         made: set[LeafKey] = set()
         result: dict[LeafKey, None] = {}
         for segment in self.segments:
@@ -66,7 +66,7 @@ class NamedProgram:
         return list(result)
 
     def operations(self) -> set[str]:
-        """Names of all operations in its graphs and their functions."""
+        """Returns the names of all operations in its graphs and their functions."""
         return {
             node.op
             for segment in self.segments
@@ -75,7 +75,7 @@ class NamedProgram:
         }
 
     def numbered(self, inputs: Sequence[LeafKey]) -> shard_pb2.Program:
-        """The program with its values numbered: the inputs in this order, then what the segments make."""
+        """Returns the program with numbered values: the inputs in this order, then the outputs of the segments."""
         numbers = {key: i for i, key in enumerate(inputs)}
         result = shard_pb2.Program(inputs=len(inputs))
         count = len(inputs)
@@ -98,7 +98,7 @@ class NamedProgram:
 
 @dataclass
 class _Calls:
-    """Calls that go into one graph."""
+    """Calls that share one graph."""
 
     calls: list[tuple[str, bb.ComputationBuildingBlock]] = field(default_factory=list)
 
@@ -111,10 +111,10 @@ class _Calls:
 
 
 def build_program(inputs: Iterable[tuple[str, tff.Type]], block: bb.ComputationBuildingBlock) -> NamedProgram:
-    """Writes a block without placements as a program.
+    """Converts a block without placements to a program.
 
-    A call with an initializer is a segment of its own: its variables are set each time it is called, and nothing else
-    may depend on when. All other neighbouring calls share one graph.
+    A call with an initializer gets a separate segment, because each call resets its variables, and no other call may
+    depend on when this happens. All other adjacent calls share one graph.
 
     Args:
         inputs: Names and types of the block's unbound references.
@@ -159,14 +159,14 @@ def _initializes(block: bb.ComputationBuildingBlock) -> bool:
 
 
 def result_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
-    """Leaves of a structure of references and selections."""
+    """Returns the leaves of a structure of references and selections."""
     if isinstance(block, bb.Struct):
         return [key for element in block for key in result_keys(element)]
     return reference_keys(block)
 
 
 def reference_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
-    """Leaves of a reference, or of a selection from one.
+    """Returns the leaves of a reference, or of a selection from one.
 
     Raises:
         TypeError: For any other block.
@@ -183,7 +183,7 @@ def reference_keys(block: bb.ComputationBuildingBlock) -> list[LeafKey]:
 
 
 def unplaced_member(type_: tff.Type) -> tff.Type:
-    """The member of a federated type, also inside structures; any other type as it is."""
+    """Returns the member of a federated type, also inside structures. Returns other types unchanged."""
     if isinstance(type_, tff.FederatedType):
         return type_.member
     if isinstance(type_, tff.StructType):
@@ -194,7 +194,7 @@ def unplaced_member(type_: tff.Type) -> tff.Type:
 def _write_segment(
     group: _Calls, types: Mapping[str, tff.Type], wanted: list[str], aliases: dict[LeafKey, LeafKey]
 ) -> Segment:
-    """Writes one group of calls as a graph; outputs that are inputs unchanged become aliases instead."""
+    """Converts a group of calls to a graph. Outputs that are unchanged inputs become aliases instead."""
     with tf.Graph().as_default() as graph:
         token = tf.compat.v1.placeholder(tf.string, (), name="session_token")
         emitter = Emitter(token)
@@ -247,7 +247,7 @@ def _alias_identities(
     fetches: dict[LeafKey, str],
     aliases: dict[LeafKey, LeafKey],
 ) -> None:
-    """Takes away fetches that are a feed, or an identity of one: no graph need be called for them."""
+    """Removes fetches that are a feed or an identity of a feed, because they need no graph."""
     nodes = {node.name: node for node in graph_def.node}
     by_node = {tensor.partition(":")[0]: key for key, tensor in feeds.items()}
     for key, tensor in list(fetches.items()):

@@ -1,4 +1,4 @@
-"""Between Python values, as TFF's authors write and read them, and the flat leaves that travel."""
+"""Converts between the Python values of TFF computations and flat lists of leaves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Leaf: TypeAlias = Array | SequenceValue
 
 
 def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
-    """The leaves of a value of an unplaced type.
+    """Converts a value of an unplaced type to its leaves.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED for a value that is not of the type.
+        FedjobsError: PROGRAM_FAILED if the value does not have the type.
     """
     try:
         return _to_leaves(value, unplaced_member(type_))
@@ -39,7 +39,7 @@ def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
 
 
 def from_leaves(leaves: Sequence[Leaf], type_: tff.Type) -> Any:
-    """The Python value, in the type's own containers; the inverse of `to_leaves`."""
+    """Converts leaves to a Python value in the type's containers. The inverse of `to_leaves`."""
     iterator = iter(leaves)
     bare = _from_leaves(iterator, unplaced_member(type_))
     return type_conversions.type_to_py_container(bare, type_)
@@ -51,10 +51,10 @@ def _shortened(value: Any) -> str:
 
 
 def parts(value: Any, type_: tff.StructType) -> list[Any]:
-    """The elements of a value of a struct type, in the type's order.
+    """Returns the elements of a value of a struct type, in the type's order.
 
     Raises:
-        ValueError: There are more or fewer than the type has.
+        ValueError: The value has other elements than the type.
     """
     names = [name for name, _ in structure.iter_elements(type_)]
     if isinstance(value, Mapping):
@@ -88,24 +88,24 @@ def _to_array(value: Any, type_: tff.TensorType) -> Array:
         result = np.empty(array.shape, dtype=object)
         result.ravel()[:] = encoded
         return _checked(result, type_)
-    array = np.asanyarray(value)  # an array that is stored in a file stays what it is
+    array = np.asanyarray(value)  # keeps memory-mapped arrays
     return _checked(array if array.dtype == type_.dtype else _cast(array, type_.dtype), type_)
 
 
 def _encoded(item: object) -> bytes:
     if isinstance(item, str | bytes):
         return item.encode() if isinstance(item, str) else bytes(item)
-    raise TypeError(f"has an element of type {type(item).__name__}")  # bytes(5) would be five zero bytes
+    raise TypeError(f"has an element of type {type(item).__name__}")  # bytes(5) would return five zero bytes
 
 
 def _cast(array: Array, dtype: np.dtype[Any]) -> Array:
-    """The array with another dtype of the same kind; one of Python's numbers may become any float, bfloat16 too."""
+    """Casts an array to another dtype of the same kind. A Python float can become any float dtype, also bfloat16."""
     any_float = not array.ndim and array.dtype.kind == "f" and dtype.kind not in "biu"
     if not np.can_cast(array.dtype, dtype, "unsafe" if any_float else "same_kind"):
         raise TypeError(f"has dtype {array.dtype}")
     result = array.astype(dtype)
     if dtype.kind in "iu" and not np.array_equal(result, array):
-        raise ValueError(f"has a number that is too large for {dtype}")  # numpy wraps it around
+        raise ValueError(f"has a number that is too large for {dtype}")  # numpy would wrap around
     return result
 
 
@@ -131,7 +131,7 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
 
 
 def _components(row: Any, type_: tff.Type) -> list[Array]:
-    """Components of an element in tf.data's order: see `leaves`."""
+    """Returns the components of an element in the order of tf.data, see `leaves`."""
     if isinstance(type_, tff.TensorType):
         return [_to_array(row, type_)]
     named = list(zip(structure.iter_elements(type_), parts(row, type_), strict=True))

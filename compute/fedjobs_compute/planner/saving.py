@@ -1,4 +1,4 @@
-"""A TFF computation becomes the content of a plan's file."""
+"""Plans a TFF computation for a plan file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fedjobs_compute.plans import Parameter, Plan
 
 
 def saved_plan(computation: tff.Computation, label: str) -> SavedPlan:
-    """Plans a computation, for runs without TensorFlow Federated.
+    """Plans a computation for runs without TensorFlow Federated.
 
     Args:
-        computation: Any that can be planned.
-        label: For people: what is computed.
+        computation: The computation.
+        label: The name of the computation, for people.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION names what cannot be planned, and why.
+        FedjobsError: UNSUPPORTED_COMPUTATION. The message names what cannot be planned, and why.
     """
     planned = plan(computation)
     parameters: tuple[Parameter[Leaves], ...] = tuple(

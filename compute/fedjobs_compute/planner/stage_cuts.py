@@ -1,7 +1,7 @@
-"""Where a computation in normal form is cut: which calls run in the silos, which at the coordinator, and when.
+"""Cuts a computation in normal form into stages: decides which calls run in the silos or at the coordinator, and when.
 
-A call's level is the number of exchanges with the silos that must be over before it can run. An aggregation of level k
-belongs to stage k, and what uses its result has level k + 1.
+The level of a call is the number of exchanges with the silos that must end before it can run. An aggregation of level k
+belongs to stage k. Calls that use its result have at least level k + 1.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from fedjobs_compute.planner.call_dominant import NormalForm, unbound_references
 
 AGGREGATE = "federated_aggregate"
-_NO_SECURE_SUM = "secure aggregation is not available yet, and nothing is ever summed in the clear instead"
+_NO_SECURE_SUM = "secure aggregation is not supported yet, and fedjobs never sums in the clear"
 _REASONS = {
     "federated_secure_sum": _NO_SECURE_SUM,
     "federated_secure_sum_bitwidth": _NO_SECURE_SUM,
     "federated_secure_modular_sum": _NO_SECURE_SUM,
-    "federated_secure_select": "secure selection is not available yet, and keys are never sent in the clear instead",
+    "federated_secure_select": "secure selection is not supported yet, and fedjobs never sends keys in the clear",
 }
 _DOWN = frozenset({"federated_broadcast", "federated_value_at_clients"})
 
 
 @dataclass(frozen=True)
 class Local:
-    """A call of the normal form, and where it stands.
+    """A call of the normal form, with its placement and level.
 
     Attributes:
-        at_clients: It runs in the silos, once for each client.
-        level: See the module.
-        uses: Names that it references.
+        at_clients: Whether it runs in the silos, once for each client.
+        level: Its level, see the module's docstring.
+        uses: The names that it references.
     """
 
     name: str
@@ -44,22 +44,22 @@ class Local:
 
     @property
     def intrinsic(self) -> str:
-        """The intrinsic that is called, or an empty string."""
+        """The URI of the called intrinsic, or an empty string."""
         function = self.call.function if isinstance(self.call, bb.Call) else None
         return str(function.uri) if isinstance(function, bb.Intrinsic) else ""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A computation, cut into stages.
+    """A computation that was cut into stages.
 
     Attributes:
-        form: What was cut.
-        locals: By name, in order.
-        types: Of all parameters and locals.
-        client_names: Parameters and locals that exist only in the silos.
-        sent_down: Client-placed names that are values of the coordinator, and the block that gives their value there.
-        stages: Number of exchanges with the silos.
+        form: The normal form of the computation.
+        locals: The locals by name, in order.
+        types: The types of all parameters and locals, by name.
+        client_names: Names of parameters and locals that exist in the silos only.
+        sent_down: CLIENTS-placed names whose values come from the coordinator, and the blocks of these values.
+        stages: The number of exchanges with the silos.
     """
 
     form: NormalForm
@@ -70,15 +70,15 @@ class Cut:
     stages: int
 
     def aggregations(self, stage: int) -> list[Local]:
-        """The aggregations of one stage."""
+        """Returns the aggregations of a stage."""
         return [x for x in self.locals.values() if x.intrinsic == AGGREGATE and x.level == stage]
 
     def at_coordinator(self, name: str) -> bb.ComputationBuildingBlock:
-        """The block that gives a name's value at the coordinator."""
+        """Returns the block with the value of a name at the coordinator."""
         return self.sent_down.get(name) or bb.Reference(name, self.types[name])
 
     def closure(self, names: Iterable[str], *, at_clients: bool) -> list[str]:
-        """Locals of one side that the names need, themselves included, in order."""
+        """Returns the locals of one side that these names need, including themselves, in order."""
         wanted: set[str] = set()
         pending = list(names)
         while pending:
@@ -95,7 +95,7 @@ def cut(form: NormalForm) -> Cut:
     """Cuts a computation into stages.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION for what is not planned, with the intrinsic and the reason.
+        FedjobsError: UNSUPPORTED_COMPUTATION. The message names the intrinsic and the reason.
     """
     types = dict(form.parameters)
     levels = dict.fromkeys(types, 0)
@@ -120,7 +120,7 @@ def cut(form: NormalForm) -> Cut:
 
 
 def is_at_clients(type_: tff.Type) -> bool:
-    """Whether a type is placed at the clients."""
+    """Returns whether a type is placed at CLIENTS."""
     return isinstance(type_, tff.FederatedType) and type_.placement is tff.CLIENTS
 
 
@@ -129,7 +129,7 @@ def _refuse_unsupported(local: Local) -> None:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
             f"the computation uses {local.intrinsic!r}: {reason}.",
-            "Use federated_sum or an aggregator without secure sums if that is acceptable for your data.",
+            "If it is acceptable for your data, use federated_sum or an aggregator without secure sums.",
         )
 
 
@@ -137,14 +137,14 @@ def _refuse_unsupported_shape(result: Cut) -> None:
     if result.stages > 1:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
-            f"the computation needs {result.stages} exchanges with each silo, because an aggregation depends on "
-            "another's result; this version plans one.",
-            "Split it into one computation for each exchange.",
+            f"the computation needs {result.stages} exchanges with each silo, because an aggregation depends on the "
+            "result of another one. Only one exchange is supported.",
+            "Split the computation into one computation for each exchange.",
         )
     client_results = [n for n in unbound_references(result.form.result) if n in result.client_names]
     if client_results:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
-            "the computation returns a value that is placed at the clients; such values never leave a silo.",
+            "the computation returns a value that is placed at CLIENTS. Such values never leave a silo.",
             "Return aggregates only.",
         )

@@ -1,4 +1,4 @@
-"""Federated intrinsics of one place become plain calls: inside a silo, or at the coordinator, there is no placement."""
+"""Removes placements: replaces federated intrinsics that are local to one placement by plain calls."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _EVALS = frozenset({"federated_eval_at_clients", "federated_eval_at_server"})
 
 
 def unplaced_type(type_: tff.Type) -> tff.Type:
-    """The type without its placements."""
+    """Returns the type without placements."""
     return type_transformations.strip_placement(type_)
 
 
 def unplaced(block: bb.ComputationBuildingBlock) -> bb.ComputationBuildingBlock:
-    """The block without placements.
+    """Returns the block without placements.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION for an intrinsic that is not local to one place.
+        FedjobsError: UNSUPPORTED_COMPUTATION for an intrinsic that is not local to one placement.
     """
     names = building_block_factory.unique_name_generator(block)
 
@@ -63,6 +63,6 @@ def _unplaced_intrinsic(intrinsic: bb.Intrinsic, name: str) -> bb.ComputationBui
         return bb.Intrinsic(SELECT, tff.FunctionType(argument.type_signature, result))
     raise FedjobsError(
         ErrorCode.UNSUPPORTED_COMPUTATION,
-        f"the intrinsic {intrinsic.uri!r} cannot be run inside one silo or at the coordinator.",
+        f"the intrinsic {intrinsic.uri!r} cannot run inside one silo or at the coordinator.",
         "See the table of computations in the docs.",
     )

@@ -1,4 +1,4 @@
-"""Accumulators as they come from the silos: checked against the plan before anything is done with them."""
+"""Checks accumulators from the silos against the plan before they are used."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from fedjobs_protocol.transfers import layouts
 from fedjobs_protocol.transfers.values import Leaf, SequenceValue, layout, unframe
 from fedjobs_protocol.v1 import shard_pb2
 
-LARGEST_UNKNOWN = 1 << 30  # bytes, where the plan does not know the size: strings, shapes that depend on data
-_HEADER_BYTES = 4096  # and as much again for each leaf
+LARGEST_UNKNOWN = 1 << 30  # limit in bytes if the plan does not know the size: strings, shapes that depend on data
+_HEADER_BYTES = 4096  # limit of the header, and of each leaf's part of it
 _ITEM_BYTES = {"bool": 1, "half": 2, "bfloat16": 2, "float16": 2, "complex64": 8, "complex128": 16}
 
 
 def largest_frame(leaves: Sequence[shard_pb2.Leaf]) -> int:
-    """Bytes that framed accumulators of these types have at most."""
+    """Returns the maximum size of framed accumulators of these types, in bytes."""
     if all(_is_known(leaf) for leaf in leaves):
         return known_bytes(leaves) + _HEADER_BYTES * (1 + len(leaves))
     return known_bytes(leaves) + LARGEST_UNKNOWN
 
 
 def known_bytes(leaves: Sequence[shard_pb2.Leaf]) -> int:
-    """Bytes of the data of accumulators of these types, as far as the plan knows them."""
+    """Returns the size of accumulators of these types in bytes, without leaves of unknown size."""
     tensors = [leaf.tensor for leaf in leaves if _is_known(leaf)]
     return sum((_item_bytes(tensor.dtype) or 0) * math.prod(tensor.shape) for tensor in tensors)
 
@@ -49,15 +49,15 @@ def _item_bytes(dtype: str) -> int | None:
 
 
 def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
-    """Compares the framing of accumulators with the types of the plan.
+    """Checks that framed accumulators have the types of the plan.
 
     Args:
-        silo: Whose.
-        expected: Types.
+        silo: The silo that sent them.
+        expected: The types of the plan.
         value: The framed value, or a descriptor of its file.
 
     Raises:
-        FedjobsError: REPORT_MALFORMED names the accumulator, what came and what should have come.
+        FedjobsError: REPORT_MALFORMED. The message names the accumulator and both types.
     """
     try:
         _check_header(value, _HEADER_BYTES * (1 + len(expected)))
@@ -82,25 +82,25 @@ def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value
 
 
 def _check_header(value: bytes | int, most: int) -> None:
-    """Refuses a header that is larger than such accumulators need, before it is parsed: that blocks all silos."""
+    """Rejects a header that is larger than necessary before it is parsed, because parsing blocks all silos."""
     start = value[:8] if isinstance(value, bytes) else os.pread(value, 8, 0)
     if layouts.data_offset(start) > most:
         layouts.corrupt(f"its header has more than {most} bytes")
 
 
 def _check_strings(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
-    """Refuses more strings than the plan says before they are made: each takes many times the bytes that it came in."""
+    """Rejects more strings than in the plan before they are created, because each needs much more memory than sent."""
     strings = [leaf.tensor for leaf in expected if leaf.tensor.dtype == "string"]
     if not all(map(_is_fixed, strings)):
         return
     most = sum(math.prod(tensor.shape) for tensor in strings)
     found = sum(math.prod(tensor.shape) for tensor in layout(value) if tensor.name.endswith("/lengths"))
-    if found > most + len(expected):  # fewer are soon read, and the leaf can be named
+    if found > most + len(expected):  # a few more are read quickly, and then the error names the leaf
         raise _malformed(silo, f"{found} strings", f"{most}")
 
 
 def read_value(value: bytes | int) -> list[Leaf]:
-    """The leaves of a framed value; views of the bytes, or of the file's memory.
+    """Reads the leaves of a framed value. They are views of the bytes or of the mapped file.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -113,7 +113,7 @@ def read_value(value: bytes | int) -> list[Leaf]:
 
 
 def _dtype(array: np.ndarray[Any, Any]) -> str:
-    """TensorFlow's name."""
+    """Returns TensorFlow's name of the dtype."""
     return "string" if array.dtype == object else str(array.dtype.name)
 
 
@@ -130,6 +130,6 @@ def _fits(expected: shard_pb2.Tensor, found: np.ndarray[Any, Any]) -> bool:
 def _malformed(silo: SiloName, what: str, wanted: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.REPORT_MALFORMED,
-        f"Silo {silo} sent {what}; the computation's plan says {wanted}.",
+        f"Silo {silo} sent {what}, but the plan expects {wanted}.",
         "Install the same release of fedjobs at the silo and at the coordinator.",
     )

@@ -1,4 +1,4 @@
-"""Values that are too large for memory: framed in files that live as long as somebody refers to them."""
+"""Stores large values in files. A file exists as long as it is referenced."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fedjobs_protocol.transfers.values import Frame
 
 
 class BlobStore:
-    """A folder of blobs. A file lives as long as its `StoredBlob`; then its place is written over by the next.
+    """A folder of blobs. When a `StoredBlob` is garbage-collected, its file is reused for the next blob.
 
     Args:
-        directory: A folder of its own; what another process left there becomes spare.
-        spares: Where files come from, and go.
+        directory: A folder for this store only. Files that another process left there become spare files.
+        spares: The pool that provides and takes back files.
     """
 
     def __init__(self, directory: Path, spares: FilePool) -> None:
@@ -33,18 +33,18 @@ class BlobStore:
             spares.give(path)
         self._directory = directory
         self._spares = spares
-        # A process that ends gives its files back late: they must not have the names of its successor's.
+        # A process that exits may return its files late. They must not have names of its successor's files.
         own = secrets.token_hex(4)
         self._names = (f"{own}-{number}" for number in itertools.count())
 
     def writer(self) -> BlobWriter:
-        """For a blob whose bytes come one after the other."""
+        """Returns a writer for a new blob."""
         path = self._directory / next(self._names)
         self._spares.take(path)
         return BlobWriter(path, self._spares)
 
     def put(self, framed: Frame) -> StoredBlob:
-        """Writes a framed value to a blob.
+        """Writes a framed value to a new blob.
 
         Raises:
             FedjobsError: DISK_FULL.
@@ -60,9 +60,9 @@ class StoredBlob:
     """A content-addressed file.
 
     Attributes:
-        fd: Open for reading as long as this object lives.
+        fd: A file descriptor for reading. It is open as long as this object exists.
         digest: BLAKE3 of the content.
-        size: Bytes.
+        size: The size in bytes.
     """
 
     def __init__(self, fd: int, digest: Digest, size: int, path: Path, spares: FilePool) -> None:
@@ -79,7 +79,7 @@ def _release(fd: int, path: Path, spares: FilePool) -> None:
 
 
 class BlobWriter:
-    """Writes a blob front to back, hashing it on the way. One that is dropped unfinished gives its file back."""
+    """Writes and hashes a blob sequentially. An unfinished writer returns its file to the pool."""
 
     def __init__(self, path: Path, spares: FilePool) -> None:
         self._path = path
@@ -90,7 +90,7 @@ class BlobWriter:
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends.
+        """Appends bytes.
 
         Raises:
             FedjobsError: DISK_FULL.
@@ -101,23 +101,23 @@ class BlobWriter:
         self._size += len(data)
 
     def finish(self) -> StoredBlob:
-        """The blob; nothing may be written afterwards."""
+        """Returns the blob. The writer cannot be used any more."""
         os.ftruncate(self._fd, self._size)
         self._given_up.detach()
         return StoredBlob(self._fd, Digest(self._hasher.hexdigest()), self._size, self._path, self._spares)
 
 
 class _Mapping(mmap.mmap):
-    """The memory of a blob: any view of it keeps the blob, so that its file is not written over."""
+    """The mapped memory of a blob. Views of it keep the blob alive, so that its file is not reused."""
 
     blob: StoredBlob
 
 
 class StoredArray(np.ndarray[Any, Any]):
-    """An array whose data are a file's, read when they are looked at; read-only.
+    """A read-only array that is mapped from a file.
 
     Attributes:
-        blob: The file, framed as a value of this one leaf; None for a view or the result of an operation.
+        blob: The file, which frames this leaf alone. None for views and results of operations.
     """
 
     blob: StoredBlob | None
@@ -127,7 +127,7 @@ class StoredArray(np.ndarray[Any, Any]):
 
 
 def stored_array(blob: StoredBlob, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> StoredArray:
-    """The array in a blob that frames it alone, `offset` bytes from its start."""
+    """Returns the array of a blob that frames it alone. Its data start at `offset`."""
     mapped = _Mapping(blob.fd, blob.size, prot=mmap.PROT_READ)
     mapped.blob = blob
     count = int(np.prod(shape, dtype=np.int64))
@@ -137,5 +137,5 @@ def stored_array(blob: StoredBlob, dtype: np.dtype[Any], shape: tuple[int, ...],
 
 
 def blob_of(leaf: Any) -> StoredBlob | None:
-    """The blob that already frames this very leaf."""
+    """Returns the blob that frames exactly this leaf, if there is one."""
     return leaf.blob if isinstance(leaf, StoredArray) else None

@@ -1,7 +1,7 @@
-"""Accumulators of many silos become one, in the order of the silos' names.
+"""Merges the accumulators of many silos, in the order of the silos' names.
 
-Where the plan knows a leaf's merge to be a sum, minimum or maximum, it is done block by block from the files in one
-pass: each silo's bytes are read once, memory is a few blocks whatever the number of silos and the size of the leaf.
+Sums, minima and maxima are merged in blocks from the files in one pass. Each silo's bytes are read once. The memory is
+that of a few blocks, independent of the number of silos and the size of the leaf.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Leaves: TypeAlias = list[Any]
 
 BLOCK = 1 << 20  # bytes
 _IN_MEMORY = 64 * 1024  # bytes; larger leaves stay in files
-_BUFFERS = 3  # one is filled while two are hashed and written
+_BUFFERS = 3  # one is filled while the others are hashed and written
 
 _OPERATIONS: dict[MergeKind, np.ufunc] = {
     MergeKind.SUM: np.add,
@@ -38,10 +38,10 @@ _OPERATIONS: dict[MergeKind, np.ufunc] = {
 
 
 class NotFiniteError(Exception):
-    """Some silos' accumulators hold NaN or infinity.
+    """The accumulators of some silos contain NaN or infinity.
 
     Attributes:
-        silos: Whose.
+        silos: The names of these silos.
     """
 
     def __init__(self, silos: Sequence[SiloName]) -> None:
@@ -60,8 +60,8 @@ class Merger:
     """Merges the accumulators of one stage.
 
     Args:
-        kinds: How each leaf is merged.
-        store: For large results.
+        kinds: The merge kind of each leaf.
+        store: Stores large results.
     """
 
     def __init__(self, kinds: Sequence[MergeKind | None], store: BlobStore) -> None:
@@ -70,14 +70,14 @@ class Merger:
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashes-merged")
 
     def merge(self, reports: Sequence[Report], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
-        """Merges reports in the order given; each has accumulators.
+        """Merges the accumulators of reports, in this order.
 
         Args:
-            reports: One or more.
-            general: Merges two whole accumulators, for stages with a leaf whose kind is not known.
+            reports: At least one report. Each has accumulators.
+            general: Merges two accumulators. Used if the merge kind of a leaf is not known.
 
         Raises:
-            NotFiniteError: Names the silos that sent NaN, or infinity where it would spoil a sum.
+            NotFiniteError: Some silos sent NaN, or infinity in a sum.
         """
         sources = [_open(report) for report in reports]
         try:
@@ -90,7 +90,7 @@ class Merger:
                 os.close(source.fd)
 
     def close(self) -> None:
-        """Ends the thread that hashes."""
+        """Stops the hashing thread."""
         self._hashing.shutdown()
 
     def _whole(self, sources: Sequence[_Source], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
@@ -100,7 +100,7 @@ class Merger:
         merged: Leaves = read_value(sources[0].fd)
         for source in sources[1:]:
             merged = general(merged, read_value(source.fd))
-        # What the merge only passed on is a view of a report's file, which is written over once the state is durable.
+        # Leaves that the merge passed through are views of a report's file, which is reused when the state is durable.
         return [np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in merged]
 
     def _elementwise(self, name: str, kind: MergeKind, sources: Sequence[_Source]) -> Array:
@@ -130,7 +130,7 @@ class Merger:
         return stored_array(writer.finish(), dtype, shape, len(header))
 
     def _check(self, kind: MergeKind, block: Array, tensors: Sequence[tuple[_Source, TensorLayout]]) -> None:
-        """Looks at what was merged; only if that is spoilt, at each silo's part: a sum may overflow by itself."""
+        """Checks the merged block, and only if it is not finite, each silo's block. A sum can also overflow."""
         if block.dtype.kind != "f":
             return
         with np.errstate(all="ignore"):
@@ -151,12 +151,12 @@ def _open(report: Report) -> _Source:
 def _reduced(
     operation: np.ufunc, tensors: Sequence[tuple[_Source, TensorLayout]], start: int, into: Array, operand: Array
 ) -> Array:
-    """One block of all silos, combined from the first to the last in `into`."""
+    """Combines one block of all silos into `into`, in order."""
     result = into.view(tensors[0][1].dtype)
     for number, (source, tensor) in enumerate(tensors):
         _read(source.fd, operand if number else into, tensor.offset + start)
         if number:
-            with np.errstate(all="ignore"):  # what is not finite is looked for by itself
+            with np.errstate(all="ignore"):  # `_check` finds values that are not finite
                 operation(result, operand.view(tensor.dtype), out=result)
     return result
 
@@ -166,7 +166,7 @@ def _read(fd: int, into: Array, offset: int) -> None:
     while view:
         count = os.preadv(fd, [view], offset)
         if not count:
-            layouts.corrupt(f"a report's file ends at byte {offset}, in the middle of a tensor")
+            layouts.corrupt(f"a report's file ends at byte {offset}, inside a tensor")
         view, offset = view[count:], offset + count
 
 
@@ -178,7 +178,7 @@ def _blocks(fd: int, tensor: TensorLayout) -> Any:
 
 
 def _is_spoilt(kind: MergeKind | None, block: Array) -> bool:
-    """NaN spoils everything; infinity a sum, while it may be the zero of a minimum."""
+    """Returns whether a block has NaN, or infinity in a sum. Infinity can be the zero of a minimum."""
     return bool(np.isnan(block).any()) or (kind is MergeKind.SUM and not bool(np.isfinite(block).all()))
 
 

@@ -1,4 +1,4 @@
-"""What became of the silos' work in one stage: where the event loop and the program's thread meet."""
+"""The outcomes of the silos' work in one stage, shared by the event loop and the program's thread."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fedjobs_common.ids import SiloName
 
 @dataclass(frozen=True)
 class Report:
-    """What one silo said of one piece of work.
+    """A silo's report of a work item.
 
     Attributes:
-        silo: Whose.
-        clients: Local clients in the accumulators; 0: there are none.
-        device: That was used.
-        seconds: That the runner took.
-        digest: Of the framed accumulators, hex.
-        path: The file with them; None without clients.
+        silo: The name of the silo.
+        clients: The number of local clients in the accumulators. 0 means no accumulators.
+        device: The device that was used.
+        seconds: The time that the runner took.
+        digest: The digest of the framed accumulators, in hex.
+        path: The file with the accumulators. None without clients.
     """
 
     silo: SiloName
@@ -34,12 +34,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Failure:
-    """A silo's part is missing.
+    """A silo's work failed or was refused.
 
     Attributes:
-        reason: Error code, or the rule of the silo's policy.
-        message: For a person.
-        final: The silo will not take part any more.
+        reason: An error code, or a rule of the silo's policy.
+        message: A message for people.
+        final: Whether the silo will not run this work later either.
     """
 
     reason: str
@@ -51,25 +51,25 @@ Outcome: TypeAlias = Report | Failure
 
 
 class RoundOutcomes:
-    """Outcomes of one stage, as they come in."""
+    """Collects the outcomes of one stage."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._outcomes: dict[SiloName, Outcome] = {}
 
     def put(self, silo: SiloName, outcome: Outcome) -> None:
-        """An outcome came; the first one of a silo counts."""
+        """Adds an outcome. The first one of a silo counts."""
         with self._condition:
             self._outcomes.setdefault(silo, outcome)
             self._condition.notify_all()
 
     def wait(self, count: int, until: float, now: Callable[[], float], stopped: Callable[[], bool]) -> None:
-        """Returns when so many outcomes are in, at the time `until`, or when `stopped` says so."""
+        """Waits for `count` outcomes, the time `until`, or until `stopped` returns True."""
         with self._condition:
             while len(self._outcomes) < count and now() < until and not stopped():
                 self._condition.wait(min(1.0, max(0.0, until - now())))
 
     def received(self) -> dict[SiloName, Outcome]:
-        """What is in."""
+        """Returns the outcomes so far."""
         with self._condition:
             return dict(self._outcomes)

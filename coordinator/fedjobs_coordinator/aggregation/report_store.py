@@ -1,7 +1,7 @@
-"""Finished work on disk: uploads on their way, and reports that were taken over.
+"""Stores uploads and accepted reports on disk.
 
-A report is kept until the state that it went into is durable. A coordinator that starts again in between finds it by
-the identity of the work, and nobody has to do the work again.
+A report is kept until the state that includes it is durable. A coordinator that restarts before that finds the report
+by the identity of its work, so that the silo need not run the work again.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from fedjobs_protocol.transfers.blobs import Upload, committed_in
 
 from fedjobs_coordinator.aggregation.outcomes import Report
 
-_WORTH_SPARING = 1 << 20  # bytes
+_WORTH_SPARING = 1 << 20  # bytes; smaller files are deleted, not pooled
 
 
 class ReportStore:
-    """The folder of reports. All but `forget` is called in the event loop.
+    """The folder of reports. Used in the event loop.
 
     Args:
-        directory: A folder of its own.
-        spares: Where large files come from, and go.
-        resumable: Whether another process may go on from here; without it no report is noted on the disk.
+        directory: A folder for this store only.
+        spares: The pool that provides and takes back large files.
+        resumable: Whether another process can continue from this folder. If not, reports are kept in memory only.
     """
 
     def __init__(self, directory: Path, spares: FilePool, *, resumable: bool = True) -> None:
@@ -41,11 +41,11 @@ class ReportStore:
         self._take_over()
 
     def find(self, work_id: WorkId) -> Report | None:
-        """The report of this work, also one from before a restart."""
+        """Returns the report of this work, including one from before a restart."""
         return self._finished.get(work_id)
 
     def upload(self, work_id: WorkId, size: int) -> Upload:
-        """The upload of this work's accumulators: the same one, however often it is opened."""
+        """Returns the upload of this work's accumulators, the same object for each call."""
         found = self._uploads.get(work_id)
         if found is None or found.size != size:
             if found is not None:
@@ -54,46 +54,46 @@ class ReportStore:
         return found
 
     def committed(self, work_id: WorkId) -> int:
-        """Bytes of the upload that have arrived."""
+        """Returns how many bytes of the upload have arrived."""
         if found := self._uploads.get(work_id):
             return found.committed
         return committed_in(self._part_path(work_id))
 
     def take_upload(self, work_id: WorkId, digest: str) -> Path | None:
-        """The file of a finished upload of this digest; None when there is none."""
+        """Returns the file of a complete upload with this digest. None if there is none."""
         upload = self._uploads.get(work_id) or self._left_behind(work_id)
-        if upload is None:  # it may have been taken before, by a process that died, or found the disk full, in between
+        if upload is None:  # a process may have taken it, and then died or found the disk full
             value = self._value_path(work_id)
             return value if value.exists() and _digest_of(value) == digest else None
         if upload.committed != upload.size or upload.digest != digest:
             if work_id not in self._uploads:
                 upload.close()
             return None
-        upload.finish(digests.raw(upload.digest))  # a spare file is longer, should the silo not have ended the upload
+        upload.finish(digests.raw(upload.digest))  # truncates a spare file if the silo did not end the upload
         upload.close()
         self._uploads.pop(work_id, None)
         return upload.path.rename(self._value_path(work_id))
 
     def write_inline(self, work_id: WorkId, value: bytes) -> Path:
-        """Writes accumulators that came in the report itself.
+        """Writes accumulators that were sent inside the report.
 
         Raises:
             FedjobsError: DISK_FULL.
         """
         path = self._value_path(work_id)
         with full_disk_named(path):
-            path.write_bytes(value)  # a torn one does not have the digest that its report says
+            path.write_bytes(value)  # after a partial write, the digest does not match the report
         return path
 
     def add(self, work_id: WorkId, report: Report) -> None:
-        """Takes a report over; its file is complete."""
+        """Accepts a report. Its file must be complete."""
         if self._resumable:
             entry = {key: value for key, value in asdict(report).items() if key != "path"}
             write_atomically(self._directory / f"{work_id}.json", json.dumps(entry).encode())
         self._finished[work_id] = report
 
     def forget(self, keep: frozenset[WorkId] = frozenset()) -> None:
-        """Removes all reports and uploads but some: what they were for is durable."""
+        """Deletes all reports and uploads except `keep`, because the state that includes them is durable."""
         for work_id in [w for w in self._finished if w not in keep]:
             (self._directory / f"{work_id}.json").unlink(missing_ok=True)
             if path := self._finished.pop(work_id).path:
@@ -101,12 +101,12 @@ class ReportStore:
         for work_id in [w for w in self._uploads if w not in keep]:
             self._uploads.pop(work_id).discard()
         for path in self._directory.iterdir():
-            # Of an earlier process: an upload that nobody went on with, a value whose report was not taken over.
+            # Files of an earlier process: abandoned uploads, and values whose report was not accepted.
             if path.name.partition(".")[0] not in keep:
                 self._give_back(path)
 
     def _take_over(self) -> None:
-        """Finds the reports of an earlier process; one whose file a loss of power spoilt is as if it never came."""
+        """Loads the reports of an earlier process. It ignores reports whose files a power failure has damaged."""
         for path in self._directory.glob("*.json"):
             work_id = WorkId(path.stem)
             try:
@@ -121,7 +121,7 @@ class ReportStore:
             self._finished[work_id] = report
 
     def _left_behind(self, work_id: WorkId) -> Upload | None:
-        """An upload that was finished before a restart, and that nobody has opened since."""
+        """Returns an upload from before a restart that was not opened since."""
         part = self._part_path(work_id)
         return Upload(part, committed_in(part), self._spares) if part.exists() else None
 

@@ -1,6 +1,6 @@
-"""How values get into a plan and come out of it.
+"""Binds arguments to a plan, and converts its result.
 
-TFF's computations have their own way, in `computation_bindings`, which imports TFF; a plan from a file needs neither.
+`computation_bindings` does this for TFF computations, and imports TFF. A plan from a file does not need TFF.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
 from fedjobs_coordinator.invocations.silo_references import SiloData
 
 Environment: TypeAlias = dict[str, Any]
-"""The coordinator's leaves by name."""
+"""The values of the coordinator's leaves, by name."""
 Clients: TypeAlias = Mapping[ClientInput, SiloData | Sequence[Any]]
-"""Of each client input of the plan: a reference to the silos' data, or its leaf of one client after the other."""
+"""For each client input of the plan: a reference to the silos' data, or a list with the leaf's value of each client."""
 
 
 class Binding(Protocol):
-    """A plan, and the values that its caller knows."""
+    """A plan with conversions of its argument and result."""
 
     @property
     def plan(self) -> Plan[Any]: ...
 
     @property
     def label(self) -> str:
-        """For people: what is computed."""
+        """The name of the computation, for people."""
 
     def bind(self, argument: Any) -> tuple[Environment, Clients]:
-        """The values of an argument.
+        """Converts an argument to the coordinator's leaves and the client inputs.
 
         Raises:
-            FedjobsError: PROGRAM_FAILED for an argument that is not of the plan's parameter type.
+            FedjobsError: PROGRAM_FAILED if the argument does not have the plan's parameter type.
         """
 
     def result(self, environment: Mapping[str, Any]) -> Any:
-        """The result, as the caller wants it."""
+        """Converts the result for the caller."""
 
 
 class SavedPlanBinding:
-    """A plan from a file. Arrays go in; what comes out is a dictionary of arrays, by the result's paths.
+    """The binding of a plan from a file. Arguments are arrays. The result is a dictionary of arrays by path.
 
     Args:
         saved: The plan.
@@ -58,18 +58,18 @@ class SavedPlanBinding:
         """See Binding.
 
         Args:
-            argument: One for each of the plan's parameters, in their order. At the clients: a SiloData. At the
-                coordinator: an array, or a mapping from the parameter's paths to arrays.
+            argument: One value for each of the plan's parameters, in order. A SiloData for a parameter at CLIENTS, an
+                array or a mapping from the parameter's paths to arrays for a parameter at the coordinator.
         """
         parameters, arguments = self.plan.parameters, tuple(argument)
         if len(arguments) != len(parameters):
-            raise _unfit(self.label, f"it has {len(parameters)} parameters, and {len(arguments)} arguments came")
+            raise _unfit(self.label, f"it has {len(parameters)} parameters, got {len(arguments)} arguments")
         environment: Environment = {}
         selected: dict[int, SiloData] = {}
         for number, (parameter, value) in enumerate(zip(parameters, arguments, strict=True)):
             if parameter.at_clients:
                 if not isinstance(value, SiloData):
-                    raise _unfit(self.label, f"argument {number} is at the clients, and a {type(value).__name__} came")
+                    raise _unfit(self.label, f"argument {number} is placed at CLIENTS, got a {type(value).__name__}")
                 selected[number] = value
             else:
                 environment |= zip(parameter.leaves, self._leaves(number, parameter, value), strict=True)
@@ -85,12 +85,12 @@ class SavedPlanBinding:
         values = value if isinstance(value, Mapping) else {leaf.name: value for leaf in parameter.type[:1]}
         paths = [leaf.name for leaf in parameter.type]
         if set(values) != set(paths):
-            raise _unfit(self.label, f"argument {number} has {sorted(values)}, its parameter {sorted(paths)}")
+            raise _unfit(self.label, f"argument {number} has the paths {sorted(values)}, expected {sorted(paths)}")
         return [self._array(number, leaf, values[leaf.name]) for leaf in parameter.type]
 
     def _array(self, number: int, leaf: Leaf, value: Any) -> Any:
         if not leaf.HasField("tensor"):
-            raise _unfit(self.label, f"argument {number} is a sequence at the coordinator, which a file cannot take")
+            raise _unfit(self.label, f"parameter {number} is a sequence at SERVER, which saved plans do not support")
         if leaf.tensor.dtype == "string":
             array = np.asarray(value, dtype=object)
         else:
@@ -98,9 +98,12 @@ class SavedPlanBinding:
             if array.dtype.name != leaf.tensor.dtype and np.can_cast(array, leaf.tensor.dtype, "same_kind"):
                 array = array.astype(leaf.tensor.dtype)
             if array.dtype.name != leaf.tensor.dtype:
-                raise _unfit(self.label, f"argument {number} is {array.dtype.name} and not {leaf.tensor.dtype}")
+                raise _unfit(
+                    self.label, f"argument {number} has dtype {array.dtype.name}, expected {leaf.tensor.dtype}"
+                )
         if not _fits(leaf.tensor, array.shape):
-            raise _unfit(self.label, f"argument {number} has shape {list(array.shape)}, not {list(leaf.tensor.shape)}")
+            expected = list(leaf.tensor.shape)
+            raise _unfit(self.label, f"argument {number} has shape {list(array.shape)}, expected {expected}")
         return array
 
 
@@ -113,6 +116,6 @@ def _fits(tensor: Tensor, shape: tuple[int, ...]) -> bool:
 def _unfit(label: str, reason: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.PROGRAM_FAILED,
-        f"the plan {label!r} cannot be run: {reason}.",
-        "Pass one argument for each parameter of the computation, and run.select(...) for those at the clients.",
+        f"the plan {label!r} cannot run: {reason}.",
+        "Pass one argument for each parameter of the computation, and run.select(...) for parameters at CLIENTS.",
     )

@@ -1,4 +1,4 @@
-"""TFF computations: they are planned here, and their values are what TFF's authors write and read."""
+"""Plans TFF computations, and converts their arguments and results."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fedjobs_coordinator.invocations.silo_references import SiloData
 
 
 class ComputationBinding:
-    """See `fedjobs_coordinator.invocations.bindings.Binding`.
+    """The binding of a TFF computation, see `fedjobs_coordinator.invocations.bindings.Binding`.
 
     Args:
-        computation: To be planned.
+        computation: The computation to plan.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION names what cannot be planned, and why.
+        FedjobsError: UNSUPPORTED_COMPUTATION. The message names what cannot be planned, and why.
     """
 
     def __init__(self, computation: tff.Computation) -> None:
@@ -32,7 +32,7 @@ class ComputationBinding:
         self._parameter: tff.Type | None = computation.type_signature.parameter
 
     def bind(self, argument: Any) -> tuple[Environment, Clients]:
-        """See Binding. CLIENTS-placed parts are a SiloData, a structure of them, or a list with a value a client."""
+        """See Binding. A CLIENTS-placed part is a SiloData, a structure of these, or a list of one value per client."""
         environment: Environment = {}
         at_clients: dict[int, Any] = {}
         for number, parameter in enumerate(self.plan.parameters):
@@ -47,7 +47,7 @@ class ComputationBinding:
         return environment, {source: _leaf(lists[source.parameter], source) for source in inputs}
 
     def result(self, environment: Mapping[str, Any]) -> Any:
-        """The result, in TFF's containers."""
+        """Returns the result in TFF's containers."""
         return from_leaves([environment[name] for name in self.plan.result], self.plan.result_type)
 
     def _pick(self, value: Any, path: tuple[int, ...]) -> Any:
@@ -59,7 +59,7 @@ class ComputationBinding:
         return value
 
     def _of_clients(self, parameter: int, value: Any) -> SiloData | list[SiloData] | list[list[Any]]:
-        """One reference, one for each leaf, or for each leaf the values of one client after the other."""
+        """Returns one reference, one reference for each leaf, or for each leaf a list of the clients' values."""
         member = self.plan.parameters[parameter].type.member
         if isinstance(value, SiloData):
             return value
@@ -70,7 +70,7 @@ class ComputationBinding:
             raise FedjobsError(
                 ErrorCode.PROGRAM_FAILED,
                 f"a CLIENTS-placed argument is a {type(value).__name__}.",
-                "Pass a list with one value for each client, or what a data source's iterator selects.",
+                "Pass a list with one value for each client, or a selection of a data source's iterator.",
             )
         return found
 
@@ -78,7 +78,7 @@ class ComputationBinding:
 def _leaf(values: SiloData | Sequence[Any], source: ClientInput) -> SiloData | Sequence[Any]:
     if isinstance(values, SiloData):
         return values
-    found: SiloData | Sequence[Any] = values[source.leaf] if values else []  # no client has no leaves
+    found: SiloData | Sequence[Any] = values[source.leaf] if values else []  # without clients there are no leaves
     return found
 
 

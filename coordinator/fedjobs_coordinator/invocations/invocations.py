@@ -1,4 +1,4 @@
-"""One call of a computation, run over the silos from its first server logic to its result."""
+"""Runs invocations of computations over the silos, from the first server logic to the result."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _PLANS_KEPT = 64
 
 @dataclass(frozen=True)
 class Result:
-    """What an invocation gave.
+    """The result of an invocation.
 
     Attributes:
-        value: Of a computation in TFF's containers, of a plan from a file a dictionary of arrays.
-        silos: Whose accumulators are in it.
+        value: The result of a computation in TFF's containers, or of a plan from a file as a dictionary of arrays.
+        silos: The silos whose accumulators are in the result.
     """
 
     value: Any
@@ -41,13 +41,13 @@ class Result:
 
 
 class Invocations:
-    """Runs computations, and plans from files, one after the other.
+    """Runs computations and plans from files, one at a time.
 
-    TFF is imported by the first computation.
+    The first computation imports TFF.
 
     Args:
-        silos: Of the job.
-        durable_at_once: There is no state to go on from: what an invocation needed is dropped with its end.
+        silos: The silos of the job.
+        durable_at_once: Whether reports are dropped at the end of each invocation, because no state is saved.
     """
 
     def __init__(self, silos: Silos, *, durable_at_once: bool = False) -> None:
@@ -57,10 +57,10 @@ class Invocations:
         self._planned: dict[int, tuple[object, _Planned]] = {}
 
     def run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Result:
-        """Runs a computation; what its argument may be, says its binding.
+        """Runs a computation. Its binding documents the possible arguments.
 
         Raises:
-            FedjobsError: See the catalogue: UNSUPPORTED_COMPUTATION, COHORT_TOO_SMALL, PROGRAM_FAILED.
+            FedjobsError: UNSUPPORTED_COMPUTATION, COHORT_TOO_SMALL or PROGRAM_FAILED.
             SuspendedError: The coordinator was told to stop.
         """
         with self._lock:
@@ -79,7 +79,7 @@ class Invocations:
             return Result(planned.binding.result(environment), silos)
 
     def run_per_silo(self, computation: tff.Computation | SavedPlan, argument: Any) -> dict[str, Any]:
-        """As `run`, with each silo's accumulators reported on their own."""
+        """Runs a computation like `run`, but returns a separate result for each silo."""
         with self._lock:
             planned = self._plan(computation)
             environment, clients = planned.binding.bind(argument)
@@ -99,7 +99,7 @@ class Invocations:
         if found is None:
             if len(self._planned) >= _PLANS_KEPT:
                 self._planned.pop(next(iter(self._planned)))
-            # The computation stays: its id is the key.
+            # Keep the computation alive, because its id is the key.
             found = (computation, _Planned(_bound(computation), self._silos))
             self._planned[id(computation)] = found
         return found[1]
@@ -109,7 +109,7 @@ class Invocations:
             self._silos.progress.computation([stage.stage.digest for stage in planned.stages])
 
     def _merged(self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Clients) -> _Merged:
-        """One exchange with the silos of the cohort."""
+        """Runs one exchange with the silos of the cohort."""
         builder = WorkBuilder(self._silos, stage.stage, planned.binding.label)
         cohort = self._silos.cohort(stage.stage.digest, lambda: builder.offered(clients))
         assignments = builder.assignments(environment, clients, cohort, self._silos.generation)
@@ -123,10 +123,10 @@ class Invocations:
         return self._usable(stage, environment, assignments)
 
     def _usable(self, stage: _Stage, environment: Mapping[str, Any], assignments: Sequence[Assignment]) -> _Merged:
-        """Merges what came; silos that sent NaN are left out, as long as enough others are there.
+        """Merges the reports. Silos that sent NaN are excluded if enough other silos reported.
 
         Raises:
-            FedjobsError: COHORT_TOO_SMALL when they are too few.
+            FedjobsError: COHORT_TOO_SMALL if too few reports are usable.
         """
         outcomes = assignments[0].outcomes.received() if assignments else {}
         reports = {silo: o for silo, o in outcomes.items() if isinstance(o, Report)}
@@ -148,7 +148,7 @@ class Invocations:
 
 @dataclass(frozen=True)
 class _Merged:
-    """Reports that were used, in the order of their silos' names, and what they were merged to."""
+    """The used reports, in the order of the silos' names, and their merged accumulators."""
 
     reports: tuple[Report, ...]
     accumulators: list[Any]
@@ -159,7 +159,7 @@ def _failure(outcome: Outcome | None) -> Failure:
 
 
 def _not_finite(silo: SiloName) -> Failure:
-    message = f"silo {silo} sent NaN or infinity in its accumulators; they are left out of this round."
+    message = f"silo {silo} sent NaN or infinity in its accumulators. This round does not use them."
     return Failure(ErrorCode.REPORT_NOT_FINITE.label, message)
 
 
@@ -168,13 +168,13 @@ def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure], abse
     why = " ".join([*whys, *([f"{absent}."] if absent else [])])
     return FedjobsError(
         ErrorCode.COHORT_TOO_SMALL,
-        f"Only {count} of at least {needed} silos did their part. {why}",
-        "Mend what they say, or lower spec.cohort.minSilos.",
+        f"Only {count} silos reported, and at least {needed} are needed. {why}",
+        "Fix the cause at these silos, or lower spec.cohort.minSilos.",
     )
 
 
 class _Stage:
-    """A stage with its programs loaded."""
+    """A stage with loaded programs."""
 
     def __init__(self, stage: Stage, silos: Silos) -> None:
         self.stage = stage
@@ -184,10 +184,10 @@ class _Stage:
         self._merger = Merger(stage.merge_kinds, silos.store)
 
     def merge(self, reports: Sequence[Report], environment: Mapping[str, Any]) -> list[Any]:
-        """The merged accumulators of reports, in their order; without any, the accumulators of no client.
+        """Merges the accumulators of reports, in order. Without reports, returns the accumulators of zero clients.
 
         Raises:
-            NotFiniteError: Names the silos whose accumulators spoil the result.
+            NotFiniteError: Some silos' accumulators are not finite.
         """
         if not reports:
             return self._zero.results(environment)
@@ -203,7 +203,7 @@ class _Stage:
 
 
 class _Planned:
-    """A plan with its programs loaded."""
+    """A plan with loaded programs."""
 
     def __init__(self, binding: Binding, silos: Silos) -> None:
         self.binding = binding

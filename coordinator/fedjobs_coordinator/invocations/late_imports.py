@@ -1,4 +1,4 @@
-"""Something that is done right after a module was imported, whoever imports it, and when."""
+"""Calls a function right after the import of a module, whoever imports it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from types import ModuleType
 
 @contextmanager
 def when_imported(name: str, then: Callable[[], object]) -> Iterator[None]:
-    """Within it, `then` is called after the import of a module; at once where that was imported before.
+    """Calls `then` after the import of a module within the context, or immediately if it is already imported.
 
     Args:
-        name: Of a module that is not in a package.
-        then: In the thread that imports it, before the importer goes on.
+        name: The name of a top-level module.
+        then: Called in the importing thread, before the import returns.
     """
     if name in sys.modules:
         then()
@@ -64,7 +64,7 @@ class _Loader(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader  # by which packages find their own files
+        module.__loader__ = self._loader  # packages find their files by their loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)

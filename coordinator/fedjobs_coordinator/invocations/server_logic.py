@@ -1,4 +1,4 @@
-"""Running the coordinator's own programs: server logic, general merges, reports."""
+"""Runs the coordinator's programs: server logic, general merges and reports."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _NUMBERS = itertools.count()
 
 
 class ServerLogic:
-    """A program at the coordinator; leaves that it only passes on are not touched.
+    """A program at the coordinator. Leaves that it passes through are not converted.
 
-    TensorFlow is imported when the first program that has graphs is run.
+    The first run of a program with graphs imports TensorFlow.
 
     Args:
-        program: What to run.
-        label: For messages.
+        program: The program.
+        label: The label for messages.
     """
 
     def __init__(self, program: CoordinatorProgram, label: str) -> None:
         self._program = program
-        # The number keeps tables and variables apart: computations that differ at the coordinator may share a shard.
+        # The number separates tables and variables: computations with different server logic may share a shard.
         self._scope = f"{label}/{next(_NUMBERS)}"
 
     def results(self, environment: Mapping[str, Any]) -> list[Any]:
-        """The program's leaves, as arrays.
+        """Runs the program and returns its outputs as arrays.
 
         Args:
-            environment: Leaves by name.
+            environment: The values of the leaves, by name.
         """
         leaves = [environment[name] for name in self._program.inputs]
         if not self._program.program.segments:
@@ -48,7 +48,7 @@ class ServerLogic:
         return [leaves[n] if n < count else to_array(value) for n, value in zip(outputs, values, strict=True)]
 
     def run(self, environment: dict[str, Any]) -> None:
-        """Adds the program's leaves to the environment."""
+        """Runs the program and adds its outputs to the environment."""
         environment |= dict(zip(self._program.outputs, self.results(environment), strict=True))
 
     @functools.cached_property

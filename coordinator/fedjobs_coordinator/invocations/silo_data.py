@@ -1,4 +1,4 @@
-"""TFF's data sources that hand out references to the silos' data, for CLIENTS-placed arguments."""
+"""TFF data sources whose iterators return references to the silos' data, for CLIENTS-placed arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fedjobs_coordinator.invocations.silo_references import SiloData
 
 
 class SiloDataIterator(tff.program.FederatedDataSourceIterator):
-    """Selects the same data each time, with another seed: the silos' own policies say how many clients are sampled."""
+    """Selects the same dataset each time with another seed. Each silo decides how many of its clients it samples."""
 
     def __init__(self, dataset: str, type_: tff.FederatedType | None, selected: int = 0) -> None:
         self._dataset = dataset
@@ -26,41 +26,41 @@ class SiloDataIterator(tff.program.FederatedDataSourceIterator):
         return f"{self._dataset}:{self._selected}".encode()
 
     def __deepcopy__(self, memo: object) -> SiloDataIterator:
-        """A copy; train_model takes one to go back to a round's start. TFF's types cannot be copied, nor need they."""
+        """Returns a copy with the same TFF type, which cannot be copied. train_model copies iterators for retries."""
         return SiloDataIterator(self._dataset, self._type, self._selected)
 
     @property
     def federated_type(self) -> tff.FederatedType:
-        """The type that the source was made for.
+        """The type of the data source.
 
         Raises:
-            TypeError: It was made without one.
+            TypeError: The data source has no type.
         """
         if self._type is None:
-            raise TypeError(f"the data source of {self._dataset!r} was made without a type")
+            raise TypeError(f"the data source of {self._dataset!r} has no type")
         return self._type
 
     def select(self, k: int | None = None) -> SiloData:
-        """The next selection.
+        """Returns the next selection.
 
         Args:
-            k: Ignored: each silo decides how many of its clients take part.
+            k: Ignored. Each silo decides how many of its clients take part.
         """
         del k
         self._selected += 1
         return SiloData(self._dataset, self._selected)
 
     def select_seeded(self, seed: int) -> SiloData:
-        """A selection that is the same for the same seed."""
+        """Returns the selection for a seed. Equal seeds give equal selections."""
         return SiloData(self._dataset, seed)
 
 
 class SiloDataSource(tff.program.FederatedDataSource):
-    """The silos' data of one name, for `tff.program` and `tff.learning.programs`.
+    """A dataset of the silos, for `tff.program` and `tff.learning.programs`.
 
     Args:
-        dataset: The name under which silos offer them.
-        type_: Type of the CLIENTS-placed argument; needed by those programs that ask for it.
+        dataset: The name of the silos' dataset.
+        type_: The type of the CLIENTS-placed argument. Some TFF programs require it.
     """
 
     def __init__(self, dataset: str, type_: tff.FederatedType | None = None) -> None:
@@ -74,9 +74,9 @@ class SiloDataSource(tff.program.FederatedDataSource):
 
     @property
     def capabilities(self) -> list[tff.program.Capability]:
-        """Any number of selections, of as many clients as the silos say."""
+        """The capabilities: any number of selections. The silos decide the number of clients."""
         return [tff.program.Capability.RANDOM_UNIFORM, tff.program.Capability.SUPPORTS_REUSE]
 
     def iterator(self) -> SiloDataIterator:
-        """A new iterator."""
+        """Returns a new iterator."""
         return SiloDataIterator(self._dataset, self._type)

@@ -1,4 +1,4 @@
-"""A reference to data that only silos can resolve."""
+"""References to data that only silos can resolve."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SiloData:
-    """The data of one name, in every silo of the cohort.
+    """A reference to a dataset in every silo of the cohort.
 
     Attributes:
-        dataset: The name under which silos offer them.
-        seed: Decides which of its local clients a silo takes, where it samples.
+        dataset: The name of the silos' dataset.
+        seed: The seed for the sampling of local clients, if a silo samples.
     """
 
     dataset: str

@@ -1,6 +1,6 @@
-"""What a program's run needs of the silos, and of who reports on it.
+"""The interfaces between a program's run and the silos, and its progress.
 
-The coordinator gives work to silos over their sessions. A rehearsal has no silos, and makes up what they would report.
+The coordinator assigns work to silos over their sessions. A rehearsal has no silos and fabricates their reports.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from fedjobs_coordinator.sessions.work_identities import WorkIdentities
 
 
 class RunProgress(Protocol):
-    """Is told how far a program's run has come."""
+    """Receives the progress of a program's run."""
 
     def computation(self, shards: Sequence[Digest]) -> None:
-        """Silos are asked to run these shards."""
+        """Records the shards that silos are asked to run."""
 
     def rounds(self, done: int, total: int) -> None:
-        """So many rounds are to be done, and were done before this process."""
+        """Records the number of rounds that are done, and the total number."""
 
     def round_finished(self, number: int, metrics: dict[str, float], silos: list[SiloName]) -> None:
-        """A round is over, and its state durable."""
+        """Records a finished round whose state is durable."""
 
 
 class Silos(Protocol):
@@ -38,58 +38,58 @@ class Silos(Protocol):
 
     @property
     def generation(self) -> int:
-        """Counts the starts of the job's coordinator."""
+        """The number of starts of the job's coordinator."""
 
     @property
     def progress(self) -> RunProgress: ...
 
     @property
     def store(self) -> BlobStore:
-        """Where values are that silos are given, and merged accumulators."""
+        """The store of values for silos and of merged accumulators."""
 
     @property
     def identities(self) -> WorkIdentities: ...
 
     def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        """The silos of the next invocation, once enough of them are there.
+        """Waits for the silos of the next invocation and returns their names.
 
         Args:
-            shard: What they will be asked to run.
-            offered: What they are told of it; called where it is new.
+            shard: The digest of the shard.
+            offered: Returns the offer of the shard. Called if the shard is new.
 
         Raises:
-            FedjobsError: COHORT_TOO_SMALL says who is missing, and why.
+            FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
             SuspendedError: The coordinator was told to stop.
         """
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
-        """Looks whether the accumulators of so many silos fit on the disk, before any silo works for them.
+        """Checks that the accumulators of a number of silos fit on the disk, before silos work.
 
         Raises:
             FedjobsError: DISK_FULL.
         """
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
-        """Gives out work."""
+        """Assigns work to silos."""
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """Waits until each piece of work has an outcome, or the round's deadline has passed.
+        """Waits until all assignments have outcomes, or the round's deadline has passed.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
         """
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
-        """The round goes on without what has not come by now."""
+        """Withdraws unfinished work. The round continues without it."""
 
     def mark_refused(self, shard: Digest, silo: SiloName) -> None:
-        """The silo will not run this shard, now or later."""
+        """Records that the silo refuses this shard."""
 
     def mark_durable(self) -> None:
-        """The state that all reports so far went into is durable: they are not needed any more."""
+        """Deletes all reports, because the state that includes them is durable."""
 
     def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """A silo's part was not used."""
+        """Records that a silo's report was not used."""
 
     def why_missing(self, there: Sequence[SiloName]) -> str:
-        """For a person: the silos that are not among these, each with the reason."""
+        """Returns a text for people that lists the other silos, each with the reason."""

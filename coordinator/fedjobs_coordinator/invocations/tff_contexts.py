@@ -1,4 +1,4 @@
-"""The coordinator as TFF's execution context: a computation that is called runs over the silos."""
+"""TFF execution contexts that run computations over the silos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedjobs_coordinator.invocations.invocations import Invocations
 
 
 class SyncContext(context_base.SyncContext):
-    """For programs that call computations as functions."""
+    """The context for programs that call computations as functions."""
 
     def __init__(self, invocations: Invocations) -> None:
         self._invocations = invocations
@@ -23,7 +23,7 @@ class SyncContext(context_base.SyncContext):
 
 
 class AsyncContext(context_base.AsyncContext):
-    """For programs that await computations; the event loop goes on meanwhile."""
+    """The context for programs that await computations. It does not block the event loop."""
 
     def __init__(self, invocations: Invocations) -> None:
         self._invocations = invocations
@@ -36,5 +36,5 @@ class AsyncContext(context_base.AsyncContext):
 
 
 def federated_context(invocations: Invocations) -> tff.program.FederatedContext:
-    """A context for `tff.program` and `tff.learning.programs`."""
+    """Returns a context for `tff.program` and `tff.learning.programs`."""
     return tff.program.NativeFederatedContext(AsyncContext(invocations))

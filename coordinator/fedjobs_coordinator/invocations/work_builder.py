@@ -1,4 +1,4 @@
-"""From a stage and the coordinator's values to one work item for each silo."""
+"""Builds the work items of a stage, one for each silo, from the coordinator's values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Blobs = dict[bytes, StoredBlob]
 
 
 class WorkBuilder:
-    """Makes the assignments of one stage.
+    """Builds the assignments of one stage.
 
     Args:
-        silos: Of the job.
-        stage: Of a plan.
-        label: For people: what is computed.
+        silos: The silos of the job.
+        stage: The stage of a plan.
+        label: The name of the computation, for people.
     """
 
     def __init__(self, silos: Silos, stage: Stage, label: str) -> None:
@@ -41,13 +41,13 @@ class WorkBuilder:
     def assignments(
         self, environment: Mapping[str, Any], clients: Clients, cohort: Sequence[SiloName], generation: int
     ) -> list[Assignment]:
-        """One for each silo of the cohort that has clients.
+        """Returns an assignment for each silo of the cohort that has clients.
 
         Args:
-            environment: The coordinator's leaves by name.
-            clients: For each client input, a SiloData, or its leaf of one client after the other.
-            cohort: Names of silos; clients that are given as a list are dealt to them in order.
-            generation: Of the coordinator.
+            environment: The values of the coordinator's leaves, by name.
+            clients: For each client input, a SiloData or a list with the leaf's value of each client.
+            cohort: The names of the silos. A list of clients is divided among them in order.
+            generation: The coordinator's generation.
         """
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
@@ -77,7 +77,7 @@ class WorkBuilder:
         return result
 
     def offered(self, clients: Clients) -> Offered:
-        """What silos are told of the stage's shard before they are given work."""
+        """Returns the offer of the stage's shard, which silos get before work."""
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
         selections = [_selection(clients[source]) for source in self._stage.client_inputs]
@@ -87,7 +87,7 @@ class WorkBuilder:
         )
 
     def _client_inputs(self, clients: Clients, number: int, count: int, blobs: Blobs) -> list[pb.ClientInput] | None:
-        """The client inputs of one silo; None where it has no clients."""
+        """Returns the client inputs of a silo. None if it has no clients."""
         inputs = []
         for source in self._stage.client_inputs:
             values = clients[source]
@@ -138,7 +138,7 @@ def _selection(values: SiloData | Sequence[Any]) -> SiloData | None:
 
 
 def _dealt(values: Sequence[Any], number: int, count: int) -> Sequence[Any]:
-    """The part of a list that silo `number` of `count` gets: parts follow each other, earlier ones may be longer."""
+    """Returns the contiguous part of a list for silo `number` of `count`. The first parts may be longer by one."""
     share, rest = divmod(len(values), count)
     start = number * share + min(number, rest)
     return values[start : start + share + (number < rest)]

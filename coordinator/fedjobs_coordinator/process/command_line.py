@@ -1,4 +1,4 @@
-"""A coordinator's process from its arguments to its exit status."""
+"""The command line of the coordinator: from its arguments to its exit status."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _LOG = structlog.get_logger()
 
 
 def run(arguments: list[str] | None, termination: Termination, description: str) -> int:
-    """Runs the coordinator that the arguments ask for.
+    """Runs a coordinator and returns its exit status.
 
     Args:
-        arguments: None: those of the process.
-        termination: Made when the process began.
-        description: For `--help`.
+        arguments: The command-line arguments. Defaults to those of the process.
+        termination: The handler of SIGTERM, created at the start of the process.
+        description: The description for `--help`.
     """
     options = _parse(arguments, description)
     logs.configure(debug=options.debug)
     if options.lifeline:
         processes.end_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in its turn
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent ends this process
     if options.processes:
         processes.register(options.processes, "coordinator")
     message = TerminationMessage(options.termination_message)
@@ -72,7 +72,7 @@ def run(arguments: list[str] | None, termination: Termination, description: str)
 def _identity(
     options: argparse.Namespace, job: ResolvedJob, termination: Termination
 ) -> AbstractContextManager[Callable[[], Identity]]:
-    """The coordinator's, as it is at any time: the hub's on a cluster, on one machine that of a file."""
+    """Returns a context that provides the current identity: from the hub on a cluster, from files on one machine."""
     if options.hub:
         hub = Hub(options.hub, options.hub_name, options.hub_credentials)
         return certified(hub, job.uid, termination, options.metrics)
@@ -82,7 +82,7 @@ def _identity(
 
 @contextmanager
 def _serving(job: ResolvedJob, identity: Callable[[], Identity], options: argparse.Namespace) -> Iterator[Coordinator]:
-    """A coordinator that listens; at the end its silos are told how that was.
+    """Starts a coordinator. At the end it tells the silos the outcome.
 
     Raises:
         FedjobsError: ALREADY_RUNNING, PORT_IN_USE, DISK_FULL.
@@ -103,7 +103,7 @@ def _serving(job: ResolvedJob, identity: Callable[[], Identity], options: argpar
 
 
 def _outcome(phase: Phase) -> str:
-    """What silos are told; a coordinator that ends before its job does comes back."""
+    """Returns the outcome for the silos. Without a final phase it is Suspended: the coordinator will restart."""
     return (phase if phase.is_final else Phase.SUSPENDED).value
 
 
@@ -126,12 +126,12 @@ def _job(path: Path) -> ResolvedJob:
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
             f"{path} is not a resolved job: {error}",
-            "Run coordinator and operator, or client, of the same release.",
+            "Use the same release of fedjobs for the coordinator and for the operator or the client.",
         ) from error
 
 
 def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
-    """Serves them until the process ends.
+    """Serves the metrics until the process exits.
 
     Raises:
         FedjobsError: PORT_IN_USE.
@@ -148,24 +148,26 @@ def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
 
 def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_coordinator", description=description.splitlines()[0])
-    parser.add_argument("--job", type=Path, required=True, help="the resolved job, JSON")
-    parser.add_argument("--dir", type=Path, required=True, help="folder that outlives the process")
-    parser.add_argument("--tls", type=Path, help="folder with tls.crt, tls.key and ca.crt; by default tls/ in --dir")
-    parser.add_argument("--hub", metavar="HOST:PORT", help="instead: who issues it, for this pod's token")
-    parser.add_argument("--hub-name", metavar="NAME", help="in the hub's certificate")
-    parser.add_argument("--hub-credentials", type=Path, metavar="DIR", help="folder with token and ca.crt")
-    parser.add_argument("--listen", required=True, help="host:port; port 0 chooses one")
+    parser.add_argument("--job", type=Path, required=True, help="file with the resolved job (JSON)")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for the coordinator's persistent state")
+    parser.add_argument("--tls", type=Path, help="folder with tls.crt, tls.key and ca.crt (default: tls/ in --dir)")
+    parser.add_argument("--hub", metavar="HOST:PORT", help="hub that issues the certificate, instead of --tls")
+    parser.add_argument("--hub-name", metavar="NAME", help="name in the hub's certificate")
+    parser.add_argument(
+        "--hub-credentials", type=Path, metavar="DIR", help="folder with the pod's token and the hub's ca.crt"
+    )
+    parser.add_argument("--listen", required=True, help="host:port to listen on; port 0 chooses a free port")
     parser.add_argument("--result", type=Path, required=True, help="folder for the result")
-    parser.add_argument("--output-uri", help="where the result is exported to: any fsspec URL of a folder")
-    parser.add_argument("--output-options", type=Path, help="the output file system's own options, JSON")
-    parser.add_argument("--termination-message", type=Path, help="file for how it ended, JSON")
-    parser.add_argument("--metrics", help="host:port for /metrics and /healthz, plain HTTP")
-    parser.add_argument("--processes", type=Path, help="folder in which live processes note themselves")
-    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
+    parser.add_argument("--output-uri", help="fsspec URL of the folder that the result is exported to")
+    parser.add_argument("--output-options", type=Path, help="file with options of the output's file system (JSON)")
+    parser.add_argument("--termination-message", type=Path, help="file for the final word (JSON)")
+    parser.add_argument("--metrics", help="host:port that serves /metrics and /healthz over HTTP")
+    parser.add_argument("--processes", type=Path, help="folder in which running processes register")
+    parser.add_argument("--lifeline", action="store_true", help="exit when standard input is closed")
     parser.add_argument("--debug", action="store_true", help="log stack traces")
     options = parser.parse_args(arguments)
     if len({bool(given) for given in (options.hub, options.hub_name, options.hub_credentials)}) > 1:
-        parser.error("--hub, --hub-name and --hub-credentials belong together")
+        parser.error("--hub, --hub-name and --hub-credentials must be given together")
     if options.hub and options.tls:
-        parser.error("--hub and --tls are two ways to a certificate: give one")
+        parser.error("--hub and --tls cannot be given together")
     return options

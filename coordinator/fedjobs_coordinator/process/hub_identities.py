@@ -1,4 +1,4 @@
-"""The coordinator's certificate on a cluster: from the hub, for a key that is in this process's memory alone."""
+"""Gets the coordinator's certificate on a cluster from the hub. The key exists only in the memory of this process."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Hub:
-    """Where the hub is, and what is mounted to ask it.
+    """The hub, and the credentials for it.
 
     Attributes:
-        address: `host:port` of its port for who has no certificate yet.
-        name: In its certificate there.
-        credentials: Folder with `token`, the pod's, and `ca.crt`, whom to trust; both change now and then.
+        address: `host:port` of the hub's enrolment port.
+        name: The name in the hub's certificate on that port.
+        credentials: Folder with the pod's `token`, and `ca.crt` with the hub's issuers. Kubernetes updates both.
     """
 
     address: str
@@ -36,7 +36,7 @@ class Hub:
     credentials: Path
 
     def renewing(self) -> Renewing:
-        """Gets the coordinator's identity, and the next one in time; not started."""
+        """Returns an object that obtains and renews the coordinator's identity. It is not started."""
         asking = PodIdentities(
             self.address,
             self.name,
@@ -49,19 +49,19 @@ class Hub:
 
 @contextmanager
 def certified(hub: Hub, job_uid: str, termination: Termination, health: str | None) -> Iterator[Callable[[], Identity]]:
-    """The identity as it is now, for as long as the block lasts; waits for a hub that is away.
+    """Provides the current identity in a context. It waits until the hub is available.
 
-    A hub that goes away later does not matter for as long as the certificate lasts.
+    Later outages of the hub do not matter until the certificate expires.
 
     Args:
-        hub: Who issues it.
-        job_uid: Whose coordinator this is.
-        termination: Interrupts the waiting.
-        health: `host:port` where `/healthz` is answered meanwhile: who waits is well.
+        hub: The hub that issues the certificate.
+        job_uid: The UID of the coordinator's job.
+        termination: Interrupts the wait.
+        health: `host:port` that serves `/healthz` during the wait, because a waiting coordinator is healthy.
 
     Raises:
-        FedjobsError: What the hub refuses; INVALID_CERTIFICATE: it took this for another job's coordinator.
-        InterruptedBySignal: While it waited.
+        FedjobsError: The hub rejected the request. INVALID_CERTIFICATE if the certificate is for another job.
+        InterruptedBySignal: SIGTERM arrived during the wait.
     """
     renewing = hub.renewing()
     waiting = MetricsServer(health, CollectorRegistry()) if health else None
@@ -70,8 +70,9 @@ def certified(hub: Hub, job_uid: str, termination: Termination, health: str | No
         with termination.interrupting():
             identity = renewing.first()
         if identity.job_uid != job_uid:
-            message = f"The hub issued a certificate for the job {identity.job_uid}; this is {job_uid}."
-            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, "Let the operator start coordinators.")
+            message = f"The hub issued a certificate for the job {identity.job_uid}, but this is the job {job_uid}."
+            remedy = "Do not start coordinators yourself. The operator starts them."
+            raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, message, remedy)
         _LOG.info("certified", expires=identity.expires.isoformat())
         if waiting is not None:
             waiting.close()

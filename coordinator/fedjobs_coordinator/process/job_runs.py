@@ -1,4 +1,4 @@
-"""One process's part of a job: the program to its end, the export of its result, and how that ended."""
+"""Runs a job in one process: the program, the export of its result, and the final status."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from fedjobs_coordinator.state.outputs import Output
 
 COMPLETE, FAILED, STORAGE_FAILED, SUSPENDED = 0, 1, 74, 75
-"""Exit statuses: 74 is what sysexits.h has for input and output, 75 for a failure that is none and will pass."""
+"""Exit statuses. 74 and 75 are EX_IOERR and EX_TEMPFAIL of sysexits.h."""
 _STORAGE = frozenset({ErrorCode.OUTPUT_UNAVAILABLE, ErrorCode.DISK_FULL})
-"""What somebody may mend while the job waits for its next attempt; all finished rounds are kept."""
+"""Errors that a person can fix before the next start. All finished rounds are kept."""
 _LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a result is to be exported to.
+    """Where the result is exported to.
 
     Attributes:
-        uri: Any fsspec URL of a folder.
-        options: A file with the file system's own options, JSON.
+        uri: An fsspec URL of a folder.
+        options: A JSON file with options of the file system.
     """
 
     uri: str
@@ -45,16 +45,16 @@ class Destination:
 
 
 class JobRun:
-    """Runs a job in this process, from wherever an earlier process left it.
+    """Runs a job in this process. It continues where an earlier process stopped.
 
     Args:
-        coordinator: Whose silos.
-        termination: Whether it is to stop.
+        coordinator: The coordinator with the silos.
+        termination: Whether the process must stop.
         directory: The coordinator's folder.
-        result_dir: Where the program writes its result.
-        destination: Where the result is to be exported to; None: it stays where it is.
-        start: Within it the program is imported.
-        debug: Log stack traces of the catalogue's errors too.
+        result_dir: The folder where the program writes its result.
+        destination: Where the result is exported to. None if it stays in the folder.
+        start: A context for the import of the program.
+        debug: Whether to log the stack traces of catalogue errors too.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class JobRun:
         self._finished = FinishedProgram(directory, result_dir, JobUid(coordinator.job.uid))
 
     def run(self) -> int:
-        """Runs to the end, whatever that is; the status has it, and the exit status is returned."""
+        """Runs the job until it ends, writes the outcome to the status, and returns the exit status."""
         try:
             location = self._complete()
         except (SuspendedError, InterruptedBySignal):
-            self._ended(Phase.SUSPENDED, "it goes on from its last finished round when it is started again")
+            self._ended(Phase.SUSPENDED, "the next start continues after the last finished round")
             return SUSPENDED
         except FedjobsError as error:
             failure = error
@@ -92,7 +92,7 @@ class JobRun:
         except Exception as error:
             _LOG.exception("the job failed")
             name = type(error).__name__
-            failure = FedjobsError(ErrorCode.PROGRAM_FAILED, f"{name}: {error}", "The log has the details.")
+            failure = FedjobsError(ErrorCode.PROGRAM_FAILED, f"{name}: {error}", "See the coordinator's log.")
         else:
             with logged_when_unwritten():
                 self._progress.complete(location)
@@ -136,21 +136,21 @@ class JobRun:
         return Output(self._destination.uri, self._destination.options)
 
     def _check(self, output: Output) -> None:
-        """Finds out whether the output can be written to; a storage that is away may be back when it is needed."""
+        """Checks that the output is writable. Only logs an unavailable storage, as the export may succeed later."""
         try:
             with self._termination.interrupting():
                 output.check(f".{self._coordinator.job.uid}.check")
         except FedjobsError as error:
             if not error.retryable:
                 raise
-            _LOG.warning("the output cannot be reached now", code=error.code.label, error=error.public)
+            _LOG.warning("the output is not available now", code=error.code.label, error=error.public)
 
     def _export(self, output: Output, manifest: ResultManifest) -> None:
         self._coordinator.dismiss()
         self._progress.phase(Phase.EXPORTING, f"{len(manifest.files)} files to {output.uri}")
 
         def waiting(error: FedjobsError, seconds: float) -> None:
-            _LOG.warning("the export is tried again", code=error.code.label, error=error.public, seconds=seconds)
+            _LOG.warning("the export failed, it is retried", code=error.code.label, error=error.public, seconds=seconds)
             with logged_when_unwritten():
                 self._progress.phase(Phase.EXPORTING, error.public, error.code.label)
 
@@ -160,10 +160,10 @@ class JobRun:
     # --- inside
 
     def _load_program(self) -> tuple[ProgramRun, Program]:
-        """Imports the program, while silos connect: where it imports TensorFlow Federated, this takes many seconds.
+        """Imports the program while silos connect. The import of TensorFlow Federated takes many seconds.
 
         Raises:
-            SuspendedError: By SIGTERM; nothing else looks whether somebody wants to stop.
+            SuspendedError: SIGTERM arrived. Nothing else checks for it during the import.
         """
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         try:
@@ -173,9 +173,9 @@ class JobRun:
                 program_run = ProgramRun(self._coordinator, self._directory, self._result_dir)
                 program = program_run.load_program()
         except Exception:
-            self._coordinator.check_stopping()  # a module may have made another error of it
+            self._coordinator.check_stopping()  # a module may have converted the interruption to another error
             raise
-        self._coordinator.check_stopping()  # or may have gone on
+        self._coordinator.check_stopping()  # or may have ignored it
         return program_run, program
 
     def _starts(self, message: str) -> None:

@@ -1,7 +1,7 @@
-"""The deadline of a start: a coordinator whose main thread does not get on ends, and says where it stood.
+"""The start deadline: ends a coordinator whose start makes no progress, and logs stack traces.
 
-A main thread that waits for a lock for ever cannot raise an error. So another thread watches it. That thread imports
-nothing, takes no lock that a thread of ours may hold, and ends the whole process.
+A main thread in a deadlock cannot raise an error. So another thread watches it and ends the process. The watching
+thread imports nothing, and takes no lock that other threads of the coordinator may hold.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from fedjobs_common.jobs.statuses import FinalWord, Status
 from fedjobs_coordinator.process.termination_message import TerminationMessage
 
 PATIENCE_S = 600.0
-"""Without a further module. A whole import takes 7 to 25 s, on a slow disk and a busy machine some minutes."""
+"""The maximum time without a newly imported module. The imports take 7 to 25 s, or some minutes on a slow machine."""
 EXIT_CODE = 70
-"""That of a crash with stack traces in the log: whoever started the process starts another one."""
+"""The exit status of a crash with stack traces in the log. The process is restarted."""
 LOOKS = 60
-"""In that time."""
+"""The number of checks in that time."""
 _STDERR = 2
 
 
 class Standstill:
-    """Whether a start has stood still for too long, by the number of modules at each look.
+    """Detects that a start makes no progress, by the number of modules at each check.
 
-    Looks are counted, not seconds: a process that was paused has not had the time.
+    It counts checks instead of seconds, so that the time of a paused process does not count.
     """
 
     def __init__(self) -> None:
@@ -41,18 +41,18 @@ class Standstill:
         self._looks = 0
 
     def is_too_long(self, modules: int) -> bool:
-        """At one more look."""
+        """Records a check, and returns whether the start has made no progress for too long."""
         self._looks = self._looks + 1 if modules == self._modules else 0
         self._modules = modules
         return self._looks >= LOOKS
 
 
 class StartDeadline:
-    """Within it, each module that is imported is progress, and a long time without one ends the process.
+    """Ends the process if no module is imported for a long time within this context.
 
     Args:
-        message: For the final word.
-        status: The present one; called in another thread.
+        message: Receives the final word.
+        status: Returns the current status. Called in another thread.
     """
 
     def __init__(self, message: TerminationMessage, status: Callable[[], Status]) -> None:
@@ -78,13 +78,13 @@ class StartDeadline:
     def _end(self) -> NoReturn:
         error = FedjobsError(
             ErrorCode.START_TIMED_OUT,
-            f"The coordinator did not start: it imported no further module for {PATIENCE_S:.0f} seconds, after"
+            f"The coordinator did not start: it imported no module for {PATIENCE_S:.0f} seconds after"
             f" {next(reversed(sys.modules))}.",
-            "Another start is tried. If it ends the same way, see the stack traces in the coordinator's log.",
+            "The start is retried. If it fails again, see the stack traces in the coordinator's log.",
         )
         status = self._status()
         faulthandler.dump_traceback(_STDERR)
-        # Not by sys.stderr: the thread that hangs may be in the middle of a line.
+        # Do not use sys.stderr, because the blocked thread may hold its lock.
         os.write(_STDERR, _log_line(status, error) + error.public.encode() + b"\n")
         word = FinalWord.of(status).model_copy(update={"code": error.code.label, "message": error.public})
         self._message.write(word)

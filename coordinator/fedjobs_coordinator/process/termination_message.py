@@ -1,4 +1,4 @@
-"""What a coordinator's process leaves behind: its container's termination message."""
+"""Writes the termination message of the coordinator's container."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _LOG = structlog.get_logger()
 
 
 class TerminationMessage:
-    """A file that is there already where Kubernetes mounts one: it can be written to, and not replaced.
+    """The file of the termination message. Kubernetes mounts it, so it must be overwritten and not replaced.
 
     Args:
-        path: Of the file; None: there is nobody to tell.
+        path: The file. None disables the message.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         if path is not None and path.exists():
-            self._write(b"")  # an earlier process's: one that crashes has no final word
+            self._write(b"")  # clear the message of an earlier process, because a crash leaves no final word
 
     def write(self, word: FinalWord) -> None:
-        """Leaves a final word; a file that cannot be written is logged, since nothing else can be done about it."""
+        """Writes a final word. A failure is only logged, because the process is about to exit."""
         self._write(word.to_json())
 
     def _write(self, content: bytes) -> None:
@@ -34,7 +34,7 @@ class TerminationMessage:
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             try:
-                write_all(descriptor, content)  # as few bytes as these are written at once
+                write_all(descriptor, content)
             finally:
                 os.close(descriptor)
         except OSError as error:

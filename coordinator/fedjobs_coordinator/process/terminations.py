@@ -1,7 +1,7 @@
-"""SIGTERM, from the first moment of the process on.
+"""Handles SIGTERM from the start of the process.
 
-The kernel does not give a container's first process a signal that it has no handler for: one that comes while modules
-are imported would be lost, and after the grace period finished work with it. So this imports next to nothing.
+The kernel does not deliver a signal without a handler to the first process of a container. A SIGTERM during the imports
+would be lost, and the process would be killed after the grace period. So this module imports almost nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 
 class InterruptedBySignal(BaseException):
-    """No Exception: many modules try to import others, and go on after any Exception."""
+    """SIGTERM arrived. It is not an Exception, because many modules continue after any Exception in an import."""
 
 
 class Termination:
-    """Whether somebody wants this process to end. Made in the main thread.
+    """Handles SIGTERM. Create it in the main thread.
 
     Attributes:
-        requested: Somebody does.
+        requested: Whether SIGTERM has arrived.
     """
 
     def __init__(self) -> None:
@@ -29,14 +29,14 @@ class Termination:
         signal.signal(signal.SIGTERM, lambda *_: self._request())
 
     def subscribe(self, listener: Callable[[], object]) -> None:
-        """Calls this, from the signal's handler, when it comes; at once where it has come."""
+        """Calls a listener from the signal handler, or immediately if SIGTERM has arrived already."""
         self._listener = listener
         if self.requested:
             listener()
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Within it the signal raises InterruptedBySignal: for what takes long and may be cut anywhere."""
+        """Makes SIGTERM raise InterruptedBySignal within the context. For long operations that can stop anywhere."""
         self._interrupts = True
         try:
             if self.requested:

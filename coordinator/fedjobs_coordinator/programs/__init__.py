@@ -1,6 +1,6 @@
-"""The built-in programs: what a job does, round by round.
+"""The built-in programs.
 
-Importing this package is cheap: TensorFlow Federated is imported when a program is loaded.
+The import of this package is fast. Loading a program imports TensorFlow Federated.
 """
 
 from __future__ import annotations
@@ -25,4 +25,4 @@ def _evaluate() -> Program:
 
 
 BUILTIN: Mapping[str, Callable[[], Program]] = {"fedavg": _fedavg, "evaluate": _evaluate}
-"""Imports a program of the library, by its name in a manifest; the parameters are in `fedjobs_common.programs`."""
+"""Functions that import a built-in program, by its name in a manifest. `fedjobs_common.programs` has the parameters."""

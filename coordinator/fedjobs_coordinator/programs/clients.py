@@ -1,7 +1,7 @@
-"""How a client's raw examples become batches, inside the shard.
+"""Converts a client's raw examples to batches, inside the shard.
 
-It is part of the computation, so a silo sees it, and nobody else has to know it. What is random in it comes from a seed
-that is broadcast with the round: a silo that runs a round again shuffles as it did.
+This is part of the computation, so silos can review it. Shuffling uses a seed that is broadcast with the round, so a
+silo that runs a round again shuffles in the same way.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from fedjobs_coordinator.programs.models import FederatedModel
 def training_batches(
     model: FederatedModel, client: ClientParameters, seed: tf.Tensor, examples: tf.data.Dataset
 ) -> tf.data.Dataset:
-    """All batches of one round: shuffled anew in each epoch, the epochs one after another, then batched.
+    """Returns all batches of one round. Each epoch is shuffled, the epochs are concatenated, and then batched.
 
     Args:
-        model: That is trained.
-        client: Epochs, batch size and buffer.
-        seed: Of the round, int64.
-        examples: Raw.
+        model: The trained model.
+        client: The number of epochs, the batch size and the shuffle buffer.
+        seed: The seed of the round, int64.
+        examples: The raw examples.
     """
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         if not client.shuffle_buffer:
             return examples
-        # Each epoch has a seed of its own, rather than `reshuffle_each_iteration`: that is state, and whether it can be
-        # kept when tf.data rewrites the pipeline differs between versions.
+        # Each epoch has a separate seed. `reshuffle_each_iteration` would keep state, which depends on how a version of
+        # tf.data rewrites the pipeline.
         return examples.shuffle(client.shuffle_buffer, seed=seed + number, reshuffle_each_iteration=False)
 
     epochs = tf.data.Dataset.range(client.epochs).flat_map(epoch)
@@ -47,7 +47,7 @@ def training_batches(
 
 
 def batched(model: FederatedModel, batch_size: int, examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches in the order of the examples; the last may be smaller."""
+    """Returns batches in the order of the examples. The last batch may be smaller."""
 
     def labelled(batch: OrderedDict[str, Any]) -> OrderedDict[str, Any]:
         return OrderedDict(x=batch["x"], y=model.to_labels(batch["y"]))

@@ -1,4 +1,4 @@
-"""`evaluate`: the metrics of a model that exists already, over all silos and of each silo."""
+"""The program `evaluate`: computes the metrics of an existing model over all silos and for each silo."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fedjobs_coordinator.programs.results import write_result
 
 
 async def run(context: ProgramContext) -> None:
-    """Evaluates once, which is round 1, and writes the metrics. Nothing is saved: it is short, and can start again.
+    """Evaluates once, as round 1, and writes the metrics. It saves no state, because it is short and can be repeated.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER for a model or weights that are not there or do not fit each other;
-            what the context raises.
+        FedjobsError: INVALID_PROGRAM_PARAMETER if the model or the weights are missing or do not match; errors of the
+            context.
     """
     parameters = context.parameters
     if not isinstance(parameters, EvaluateParameters):

@@ -1,4 +1,4 @@
-"""Evaluates one set of weights in all silos at once, and reports each silo's metrics besides the overall ones."""
+"""Evaluates weights in all silos at once, and computes overall metrics and the metrics of each silo."""
 
 # mypy: allow-untyped-decorators
 # TensorFlow's and TFF's decorators have no types.
@@ -24,8 +24,8 @@ class Evaluation:
     """The computations of an evaluation.
 
     Attributes:
-        evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER): sums over all clients of what metrics
-            count, so that sums of several silos can be added up.
+        evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER). It sums the clients' metric states.
+            The sums of several silos can be added.
         finalize: (sums -> metrics)
     """
 
@@ -34,7 +34,7 @@ class Evaluation:
 
 
 def build(model: FederatedModel, batch_size: int) -> Evaluation:
-    """The evaluation of `model.inference`."""
+    """Builds the evaluation of `model.inference`."""
     functional = model.inference
 
     def to_type(weights: Any) -> tuple[tff.Type, ...]:
@@ -48,7 +48,7 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
     def evaluate_client(weights, examples):  # type: ignore[no-untyped-def]
         pair = (weights.trainable, weights.non_trainable)
         sums = functional.initialize_metrics_state()
-        for batch in iter(clients.batched(model, batch_size, examples)):  # runs on GPUs, as the loop of `training` does
+        for batch in iter(clients.batched(model, batch_size, examples)):  # an iterator loop, which can run on GPUs
             predictions = functional.predict_on_batch(pair, batch["x"], training=False)
             output = tff.learning.models.BatchOutput(
                 loss=functional.loss(output=predictions, label=batch["y"]),
@@ -70,26 +70,26 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
 
 
 async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any, examples: object) -> dict[str, float]:
-    """One exchange with the silos: `evaluation/accuracy`, ..., and `evaluation/silo/<name>/accuracy`, ... of each silo.
+    """Evaluates weights in one exchange with the silos.
 
     Args:
-        context: Of the program.
-        evaluation: Its computations.
+        context: The context of the program.
+        evaluation: The computations.
         weights: `tff.learning.models.ModelWeights`.
         examples: A reference to the silos' data.
 
     Returns:
-        Flat metrics; a silo without an example has none.
+        Flat metrics: `evaluation/accuracy`, ..., and for each silo with examples `evaluation/silo/<name>/accuracy`, ...
 
     Raises:
-        FedjobsError: PROGRAM_FAILED when no silo has a client; what the context raises.
+        FedjobsError: PROGRAM_FAILED if no silo has a client; errors of the context.
     """
     by_silo = await context.run_per_silo(evaluation.evaluate, weights, examples)
     if not by_silo:
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
             "No silo has a client to evaluate the model on.",
-            "See what the silos' files say under datasets: the data, clients and clientsPerRound.",
+            "Check datasets in the silos' files: data, clients and clientsPerRound.",
         )
     result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
     for silo in sorted(by_silo):
@@ -100,7 +100,7 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
 
 
 def _total(by_silo: Mapping[str, Any]) -> OrderedDict[str, Any]:
-    """Added up in the order of the silos' names, so that the bits do not depend on who was first."""
+    """Adds the sums in the order of the silos' names, so that the bits do not depend on the order of the reports."""
     first, *others = [by_silo[silo] for silo in sorted(by_silo)]
     for other in others:
         first = tf.nest.map_structure(lambda a, b: a + b, first, other)

@@ -1,8 +1,8 @@
-"""Writes the result of a training so that plain TensorFlow, on any machine, can load it.
+"""Writes the result of a training for plain TensorFlow.
 
-result.json                       written last: where it is, the result is complete
-metrics.jsonl                     a line for each round
-model/weights.safetensors         its BLAKE3 digest is the model's identity
+result.json                       written last: if it exists, the result is complete
+metrics.jsonl                     one line for each round
+model/weights.safetensors         its BLAKE3 digest identifies the model
 model/savedmodel/                 with the signature `serving_default`
 model/model.keras
 """
@@ -30,15 +30,16 @@ METRICS = "metrics.jsonl"
 def export(
     result_dir: Path, *, program: str, model: FederatedModel, weights: Any, rounds: int, formats: Sequence[str]
 ) -> None:
-    """Writes `model/` and `result.json`. Writing it again is harmless.
+    """Writes `model/` and `result.json`. It can be repeated.
 
     Args:
-        result_dir: Of the job.
-        program: Its name.
-        model: That was trained.
-        weights: Its trained weights, `tff.learning.models.ModelWeights` of numpy arrays.
-        rounds: That it was trained for.
-        formats: Of savedmodel and keras. A FunctionalModel has neither; its weights are written always.
+        result_dir: The folder of the result.
+        program: The name of the program.
+        model: The trained model.
+        weights: The trained weights, `tff.learning.models.ModelWeights` of numpy arrays.
+        rounds: The number of rounds of the training.
+        formats: The formats to write: savedmodel and keras. They do not apply to a FunctionalModel. The weights are
+            always written.
     """
     directory = result_dir / "model"
     shutil.rmtree(directory, ignore_errors=True)
@@ -48,7 +49,7 @@ def export(
     files = {"weights": "model/weights.safetensors"}
     write_atomically(result_dir / files["weights"], content, durable=True, mode=0o644)
     if model.keras is not None:
-        # Keras spoils layers that were made before others were made in a graph, as TFF does: a fresh copy is whole.
+        # TFF creates layers in a graph, which breaks Keras layers that existed before. A new clone works.
         trained = tf.keras.models.clone_model(model.keras)
         weight_files.assign(trained, arrays)
         if "savedmodel" in formats:
@@ -63,7 +64,7 @@ def export(
 
 
 def _save(model: tf.keras.Model, path: Path) -> None:
-    """A SavedModel whose signature takes the features by the names of the inputs, and returns `outputs`."""
+    """Saves a SavedModel. Its signature takes the features by the names of the inputs, and returns `outputs`."""
     inputs = model.input if isinstance(model.input, dict) else {"x": model.input}
     specs = {name: tf.TensorSpec([None, *t.shape[1:]], t.dtype, name=name) for name, t in inputs.items()}
 

@@ -1,4 +1,4 @@
-"""`fedavg`: trains a model on the silos' data by federated averaging."""
+"""The program `fedavg`: trains a model on the silos' data by federated averaging."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fedjobs_coordinator.programs.training import Training
 
 
 async def run(context: ProgramContext) -> None:
-    """Runs all rounds that are not done yet, then writes the result.
+    """Runs the remaining rounds and writes the result.
 
-    A run that was interrupted anywhere, and goes on from its last saved state, ends with the same bits.
+    An interrupted run that continues from its last saved state gives the same bits.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER for a model that cannot be built; PROGRAM_FAILED for a training that
-            diverged; what the context raises.
+        FedjobsError: INVALID_PROGRAM_PARAMETER if the model cannot be built; PROGRAM_FAILED if the training diverged;
+            errors of the context.
     """
     parameters = context.parameters
     if not isinstance(parameters, FedAvgParameters):
         raise TypeError(f"fedavg takes FedAvgParameters, not {type(parameters).__name__}")
-    # Building takes seconds, in which the event loop should not stand still.
+    # Building takes seconds and must not block the event loop.
     model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
     process = await asyncio.to_thread(training.build, model, parameters)
     assessment = await asyncio.to_thread(_evaluation, model, parameters)
@@ -61,22 +61,23 @@ async def run(context: ProgramContext) -> None:
 
 
 def _training_metrics(number: int, measured: Mapping[str, Any]) -> dict[str, float]:
-    """Flat metrics of a round.
+    """Returns the flat metrics of a round.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED where nothing was learned: the same would happen in every further round.
+        FedjobsError: PROGRAM_FAILED if no client had a usable update or the weights are not finite. Further rounds
+            would fail in the same way.
     """
     clients, left_out = int(measured["clients"]), int(measured["left_out"])
     remedy = f"Lower {PATH}.client.learningRate or {PATH}.server.learningRate, or look for NaN in the silos' data."
     if left_out == clients:
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
-            f"In round {number} none of the {clients} clients had a finite update, or they had no examples.",
+            f"In round {number}, none of the {clients} clients had examples and a finite update.",
             remedy,
         )
     if not measured["finite"]:
         raise FedjobsError(
-            ErrorCode.PROGRAM_FAILED, f"In round {number} the global model's weights became infinite or NaN.", remedy
+            ErrorCode.PROGRAM_FAILED, f"In round {number}, the global model's weights became infinite or NaN.", remedy
         )
     counts = {"train/clients": float(clients), "train/clientsLeftOut": float(left_out)}
     return flat(measured["train"], "train") | counts

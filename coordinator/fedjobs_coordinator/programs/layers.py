@@ -1,4 +1,4 @@
-"""Builds the Keras model of a list of layers."""
+"""Builds a Keras model from a list of layers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "embeddings_init
 
 
 def build(parameters: KerasModel, seed: int) -> tf.keras.Model:
-    """The model, its weights initialized from the seed: the same bits in each process.
+    """Builds a model whose weights are initialized from the seed. Each process gives the same bits.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER, with the layer that does not fit the one before it.
+        FedjobsError: INVALID_PROGRAM_PARAMETER. The message names the layer that does not fit its inputs.
     """
-    # Layers that Keras makes inside of layers (an LSTM's cell) are named by a counter, and the names are in the result.
+    # Keras names inner layers (such as an LSTM's cell) by a global counter, and the names are part of the result.
     tf.keras.backend.reset_uids()
     inputs = tf.keras.Input(shape=parameters.input, dtype=parameters.features_dtype, name="x")
     outputs = inputs
@@ -67,6 +67,6 @@ def _snake(kind: str) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    """Keras' messages go on for many lines about the call."""
+    """Returns the first sentence of a Keras error, which has many lines about the call."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception encountered" not in line]
     return lines[0].rstrip(".") if lines else type(error).__name__

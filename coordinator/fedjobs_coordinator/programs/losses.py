@@ -1,4 +1,4 @@
-"""Losses and metrics by name, and the labels that they want."""
+"""Losses and metrics by name, and the labels that they need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow_federated as tff
 from fedjobs_common.programs.models import CROSS_ENTROPIES
 
 MetricConstructor: TypeAlias = Any
-"""`() -> tf.keras.metrics.Metric`, for which Keras has no type; most often the class itself."""
+"""`() -> tf.keras.metrics.Metric`, for which Keras has no type. Usually the class itself."""
 
 _LONG_NAMES = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 _LOSSES = {
@@ -26,13 +26,13 @@ _LOSSES = {
 
 
 def loss(name: str, *, from_logits: bool) -> tf.keras.losses.Loss:
-    """The loss, as the mean over a batch."""
+    """Returns the loss, as the mean over a batch."""
     arguments = {"from_logits": from_logits} if name in CROSS_ENTROPIES else {}
     return _LOSSES[_LONG_NAMES.get(name, name)](**arguments)
 
 
 def metrics(loss_name: str, names: Sequence[str], *, from_logits: bool) -> OrderedDict[str, MetricConstructor]:
-    """Constructors of all metrics: the named ones, the loss, and the number of examples."""
+    """Returns the constructors of all metrics: the named metrics, the loss, and the number of examples."""
     result: OrderedDict[str, MetricConstructor] = OrderedDict()
     result["loss"] = lambda: _LossMetric(loss(loss_name, from_logits=from_logits))
     result["examples"] = tff.learning.metrics.NumExamplesCounter
@@ -42,19 +42,19 @@ def metrics(loss_name: str, names: Sequence[str], *, from_logits: bool) -> Order
 
 
 def label_type(loss_name: str) -> tff.TensorType:
-    """Type of one label, as a silo offers it: the class, or the value."""
+    """Returns the type of one raw label in a silo: the class or the value."""
     return tff.TensorType(np.int32 if loss_name in CROSS_ENTROPIES else np.float32)
 
 
 def label_spec(loss_name: str, outputs: int) -> tf.TensorSpec:
-    """Labels of a batch, as the loss wants them."""
+    """Returns the spec of a batch of labels for the loss."""
     if loss_name == "sparse_categorical_crossentropy":
         return tf.TensorSpec([None], tf.int32)
     return tf.TensorSpec([None, outputs], tf.float32)
 
 
 def to_labels(loss_name: str, labels: tf.Tensor, outputs: int) -> tf.Tensor:
-    """From a batch of labels as silos offer them to those of `label_spec`."""
+    """Converts a batch of raw labels to labels of `label_spec`."""
     if loss_name == "sparse_categorical_crossentropy":
         return labels
     if loss_name == "categorical_crossentropy":
@@ -63,7 +63,7 @@ def to_labels(loss_name: str, labels: tf.Tensor, outputs: int) -> tf.Tensor:
 
 
 class _LossMetric(tf.keras.metrics.MeanMetricWrapper):
-    """Mean of a loss over examples: TFF adds up what metrics count, and divides once, so batches may differ in size."""
+    """The mean of a loss over examples. TFF adds metric states and divides once, so batch sizes may differ."""
 
     def __init__(self, loss_object: tf.keras.losses.Loss) -> None:
         each = type(loss_object).from_config({**loss_object.get_config(), "reduction": "none"})

@@ -1,4 +1,4 @@
-"""Metrics, flat, and their history on disk."""
+"""Flattens metrics, and stores their history on disk."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from fedjobs_common.files import full_disk_named, write_atomically
 
 
 def flat(metrics: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """`{"accuracy": array(0.5)}` becomes `{"train/accuracy": 0.5}`.
+    """Flattens metrics: `{"accuracy": array(0.5)}` becomes `{"train/accuracy": 0.5}`.
 
-    What is not a finite number has no place in JSON, and is left out.
+    Values that are not finite numbers are dropped, because JSON does not support them.
     """
     numbers = {f"{prefix}/{name}": float(np.asarray(value)) for name, value in metrics.items() if np.ndim(value) == 0}
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 class History:
-    """`metrics.jsonl`: one line for each round.
+    """The file `metrics.jsonl`, with one line for each round.
 
     Args:
-        path: Of the file; its folder is made where it is missing.
-        rounds: Those that are done. Later ones, which were written before a crash that lost their state, are dropped.
+        path: The file. Its folder is created if necessary.
+        rounds: The number of completed rounds. Lines of later rounds, whose state was lost in a crash, are dropped.
     """
 
     def __init__(self, path: Path, rounds: int) -> None:
@@ -38,7 +38,7 @@ class History:
         write_atomically(path, b"".join(map(_line, entries)), durable=True, mode=0o644)
 
     def append(self, round_number: int, metrics: Mapping[str, float]) -> None:
-        """Writes the metrics of a round, durably; before its state is saved, so that none can be missing."""
+        """Writes the metrics of a round durably. Call it before the state is saved, so that no round is missing."""
         with full_disk_named(self._path), self._path.open("ab") as file:
             file.write(_line({"round": round_number, **metrics}))
             file.flush()

@@ -1,4 +1,4 @@
-"""From a job's model to what computations are built from."""
+"""Builds a job's model for use in TFF computations."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ FIELD = f"{PATH}.model"
 
 @dataclass(frozen=True)
 class FederatedModel:
-    """A model, and how a silo's raw examples become its batches.
+    """A model, and the conversion of a silo's raw examples to its batches.
 
     Attributes:
-        training: Free of variables; its batches are `x`, `y`. Where `randomized`, `x` is `features` and `seed`.
-        inference: The same weights without dropout; its `x` are the features.
-        example_type: One raw example in a silo: OrderedDict(x, y).
-        to_labels: From a batch of raw labels to those of the model.
-        randomized: Training needs a seed with each batch.
-        keras: To export; None for an entry point's FunctionalModel.
+        training: The model for training, without variables. Its batches are `x` and `y`. If `randomized`, `x` has
+            `features` and `seed`.
+        inference: The same model without dropout. `x` is the features.
+        example_type: The type of one raw example in a silo: OrderedDict(x, y).
+        to_labels: Converts a batch of raw labels to the model's labels.
+        randomized: Whether training needs a seed with each batch.
+        keras: The Keras model to export. None for an entry point's FunctionalModel.
     """
 
     training: tff.learning.models.FunctionalModel
@@ -43,8 +44,8 @@ def build(parameters: ModelParameters, seed: int) -> FederatedModel:
     """Builds the model that a job describes.
 
     Args:
-        parameters: Of the model.
-        seed: Of the job; the initial weights come from it.
+        parameters: The parameters of the model.
+        seed: The seed of the job, which determines the initial weights.
 
     Raises:
         FedjobsError: INVALID_PROGRAM_PARAMETER.
@@ -52,7 +53,7 @@ def build(parameters: ModelParameters, seed: int) -> FederatedModel:
     if parameters.keras is not None:
         return _from_keras(layers.build(parameters.keras, seed), parameters)
     field = f"{FIELD}.entrypoint"
-    # An entry point's initializers are most often not seeded: then they draw from these.
+    # Initializers of entry points usually have no seed. Then they use the global seed.
     tf.keras.utils.set_random_seed(seed)
     tf.keras.backend.reset_uids()
     model = entrypoints.call(str(parameters.entrypoint), field, seed=seed)
@@ -65,7 +66,7 @@ def build(parameters: ModelParameters, seed: int) -> FederatedModel:
     if parameters.loss is None:
         raise _invalid(f"{FIELD}.loss", "it is missing, and a Keras model needs one", "Add it.")
     if not model.built or not hasattr(model, "inputs") or model.inputs is None:
-        raise _invalid(field, "the model's inputs are not known", "Build it from tf.keras.Input(shape=...).")
+        raise _invalid(field, "the model's inputs are unknown", "Build the model from tf.keras.Input(shape=...).")
     return _from_keras(model, parameters)
 
 
@@ -97,7 +98,7 @@ def _from_keras(model: tf.keras.Model, parameters: ModelParameters) -> Federated
 
 def _from_functional(model: tff.learning.models.FunctionalModel, parameters: ModelParameters) -> FederatedModel:
     if parameters.loss is not None or parameters.metrics:
-        raise _invalid(FIELD, "a FunctionalModel brings its own loss and metrics", "Remove loss and metrics.")
+        raise _invalid(FIELD, "a FunctionalModel has its own loss and metrics", "Remove loss and metrics.")
     specification = model.input_spec
     x, y = (specification["x"], specification["y"]) if isinstance(specification, dict) else specification
     named = tff.learning.models.FunctionalModel(
@@ -122,7 +123,7 @@ def _with_seed(
     model: tff.learning.models.FunctionalModel,
     metrics: OrderedDict[str, losses.MetricConstructor],
 ) -> tff.learning.models.FunctionalModel:
-    """The model with a seed in its batches. As in TFF's, weights stand in for variables, and its graphs have none."""
+    """Returns the model with a seed in its batches. As in TFF, its graphs take weights as inputs, not variables."""
 
     @tf.function
     def predict(weights, x, training=True):  # type: ignore[no-untyped-def]
@@ -153,7 +154,7 @@ def _features(model: tf.keras.Model) -> tf.TensorSpec | OrderedDict[str, tf.Tens
     if isinstance(model.input, dict):
         return OrderedDict((name, spec(model.input[name])) for name in sorted(model.input))
     if isinstance(model.input, list | tuple):
-        raise _invalid(f"{FIELD}.entrypoint", "its inputs have no names", "Build the model from a dict of inputs.")
+        raise _invalid(f"{FIELD}.entrypoint", "the model's inputs have no names", "Build it from a dict of inputs.")
     return spec(model.input)
 
 
@@ -171,7 +172,7 @@ def _outputs(model: tf.keras.Model, loss_name: str) -> int:
 
 
 def _from_logits(model: tf.keras.Model) -> bool:
-    """Whether an entry point's model gives logits, by its last layer."""
+    """Returns whether the outputs of an entry point's model are logits, from its last layer."""
     last = model.layers[-1]
     if isinstance(last, tf.keras.layers.Softmax):
         return False
@@ -181,7 +182,7 @@ def _from_logits(model: tf.keras.Model) -> bool:
 
 
 def _of_one(spec: tf.TensorSpec) -> tff.TensorType:
-    """Type of one example, of a batch's."""
+    """Returns the type of one example from the spec of a batch."""
     dtype = np.str_ if spec.dtype == tf.string else spec.dtype.as_numpy_dtype
     return tff.TensorType(dtype, tuple(spec.shape[1:]))
 

@@ -1,4 +1,4 @@
-"""TFF's optimizers, from parameters."""
+"""Builds TFF's optimizers from parameters."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ _TFF_NAMES = {"initial_accumulator": "initial_preconditioner_value"}
 
 
 def build(parameters: OptimizerParameters, learning_rate: float) -> tff.learning.optimizers.Optimizer:
-    """The optimizer that the parameters name; arguments that were not given have TFF's defaults."""
+    """Builds an optimizer. Arguments default to TFF's defaults."""
     arguments = {_TFF_NAMES.get(name, name): value for name, value in parameters.arguments.items()}
     return _BUILDERS[parameters.optimizer](learning_rate, **arguments)

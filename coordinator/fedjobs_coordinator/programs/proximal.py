@@ -1,7 +1,8 @@
-"""FedProx's term, as an optimizer around a client's optimizer.
+"""FedProx's proximal term, as a wrapper of a client's optimizer.
 
-TFF 0.87 has `build_weighted_fed_prox`, but it adds `strength * (initial - current)` to the gradients. The gradient
-of `strength / 2 * |current - initial|^2` is the negative of that: it pushes clients away from the global model.
+TFF 0.87 has `build_weighted_fed_prox`, but it adds `strength * (initial - current)` to the gradients. The gradient of
+`strength / 2 * |current - initial|^2` has the opposite sign. So TFF's version pushes clients away from the global
+model.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import tensorflow_federated as tff
 
 
 class ProximalOptimizer(tff.learning.optimizers.Optimizer):
-    """Pulls the weights to those that they had in the first step (Li et al. 2020, arXiv:1812.06127).
+    """Pulls the weights to their values in the first step (Li et al. 2020, arXiv:1812.06127).
 
     Args:
-        optimizer: That takes the steps.
+        optimizer: The wrapped optimizer.
         strength: FedProx's mu.
     """
 

@@ -1,8 +1,8 @@
 """Dropout whose masks are a function of its inputs.
 
-Keras' own Dropout draws from the state of an operation in the silo's process: another process, or the same one after a
-restart, would draw other masks, and a round that is run again would not give the same bits. Here every batch carries a
-seed, which comes down with the round, and the masks come from it.
+The masks of Keras' Dropout depend on state in the silo's process. After a restart they would differ, and repeating a
+round would not give the same bits. Here each batch has a seed that derives from the seed of the round, and the masks
+derive from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 _batch_seed: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar("batch_seed", default=None)
 
-# What Keras offers with randomness inside; all of it but Dropout would draw from a process' state.
+# Keras layers with randomness from state in the process, except Dropout, which is replaced.
 _REFUSED_LAYERS = (
     tf.keras.layers.SpatialDropout1D,
     tf.keras.layers.SpatialDropout2D,
@@ -28,11 +28,11 @@ _REFUSED_LAYERS = (
 
 
 class SeededDropout(tf.keras.layers.Layer):
-    """Dropout in training; takes its seed from `batch_seed`.
+    """Dropout in training with a seed from `batch_seed`.
 
     Args:
-        rate: Fraction of the inputs that becomes 0; the others are scaled by 1 / (1 - rate).
-        position: Of the layer in its model: two layers have two masks.
+        rate: The fraction of the inputs that becomes 0. The others are scaled by 1 / (1 - rate).
+        position: The position of the layer in its model. Layers at different positions have different masks.
     """
 
     def __init__(self, rate: float, position: int, **arguments: Any) -> None:
@@ -51,7 +51,7 @@ class SeededDropout(tf.keras.layers.Layer):
 
 @contextlib.contextmanager
 def batch_seed(seed: tf.Tensor) -> Iterator[None]:
-    """Layers that are called in this context draw from `seed`: int64[2], the round's seed and the batch's number."""
+    """Sets the seed for layers that are called in this context: int64[2], the round's seed and the batch number."""
     token = _batch_seed.set(seed)
     try:
         yield
@@ -60,16 +60,16 @@ def batch_seed(seed: tf.Tensor) -> Iterator[None]:
 
 
 def seeded(model: tf.keras.Model) -> tuple[tf.keras.Model, bool]:
-    """The model with seeded dropout in place of Keras' own, and the same weights; and whether it has any.
+    """Replaces Keras' Dropout by seeded dropout. Returns the model with the same weights, and whether it has dropout.
 
     Raises:
-        ValueError: It has another source of randomness.
+        ValueError: The model has another source of randomness.
     """
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, _REFUSED_LAYERS) or getattr(layer, "recurrent_dropout", None):
-            raise ValueError(f"the layer {layer.name!r} ({type(layer).__name__}) draws randomness that is not seeded")
+            raise ValueError(f"the layer {layer.name!r} ({type(layer).__name__}) uses unseeded randomness")
         if isinstance(layer, tf.keras.layers.Dropout) and layer not in model.layers:
-            raise ValueError(f"the layer {layer.name!r} (Dropout) is inside of another layer or model")
+            raise ValueError(f"the layer {layer.name!r} (Dropout) is inside another layer or model")
     positions = {layer.name: i for i, layer in enumerate(model.layers) if isinstance(layer, tf.keras.layers.Dropout)}
     if not positions:
         return model, False

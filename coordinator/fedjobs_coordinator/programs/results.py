@@ -1,4 +1,4 @@
-"""`result.json`, the last file of a program's result: where it is, the result is complete."""
+"""Writes `result.json`, the last file of a program's result. If it exists, the result is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESULT = "result.json"
 
 
 def write_result(result_dir: Path, result: Mapping[str, Any]) -> None:
-    """Writes `result.json`, durably: the last thing that a program does."""
+    """Writes `result.json` durably. A program must do this last."""
     result_dir.mkdir(parents=True, exist_ok=True)
     content = json.dumps(result, indent=2).encode() + b"\n"
     write_atomically(result_dir / RESULT, content, durable=True, mode=0o644)

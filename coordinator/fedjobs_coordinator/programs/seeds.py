@@ -1,4 +1,4 @@
-"""All randomness of a program comes from the job's one seed, through here."""
+"""Derives all seeds of a program from the job's seed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ _PRIME = 2**31 - 1
 
 
 def derived(seed: Any, number: Any) -> Any:
-    """A seed for the number-th use of a seed: a round, a layer.
+    """Returns the seed for a numbered use of a seed, such as a round or a layer.
 
-    Neighbouring numbers get seeds that lie far apart: adding a small count (an epoch) to one does not meet another.
+    Adjacent numbers have distant seeds, so adding a small count (such as an epoch) does not give the seed of another
+    number.
 
     Args:
         seed: 0 <= seed < 2**31.
         number: 0 <= number < 2**31.
 
     Returns:
-        0 <= it < 2**31 - 1, which tf.data does not truncate.
+        A seed with 0 <= seed < 2**31 - 1, which tf.data does not truncate.
     """
     return (seed * 1_000_003 + number) % _PRIME * 48_271 % _PRIME

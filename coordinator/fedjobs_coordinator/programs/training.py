@@ -1,4 +1,4 @@
-"""Federated averaging as one computation, from raw examples in the silos to the next state."""
+"""Builds federated averaging as one computation, from raw examples in the silos to the next state."""
 
 # mypy: allow-untyped-decorators
 # TensorFlow's and TFF's decorators have no types.
@@ -19,16 +19,16 @@ from fedjobs_coordinator.programs.proximal import ProximalOptimizer
 from fedjobs_coordinator.programs.weightings import CountingMean
 
 _ITERATOR = tff.learning.LoopImplementation.DATASET_ITERATOR
-"""The loop that also runs on GPUs (`tf.device` does not cross operations of datasets): one shard for all devices."""
+"""The loop that also runs on GPUs, because `tf.device` does not cross dataset operations. All devices run one shard."""
 
 
 class TrainingState(NamedTuple):
-    """What goes from round to round.
+    """The state between rounds.
 
     Attributes:
-        round: Finished rounds, int64.
-        seed: Of the job, int64: an input of the shard, not a constant in it.
-        learning: TFF's state, with the global model and the server optimizer's.
+        round: The number of finished rounds, int64.
+        seed: The seed of the job, int64. It is an input of the shard, not a constant in it.
+        learning: The state of TFF's learning process, with the global model and the server optimizer's state.
     """
 
     round: Any
@@ -42,8 +42,8 @@ class Training:
 
     Attributes:
         initialize: ( -> TrainingState@SERVER)
-        next: (<TrainingState@SERVER, {raw example*}@CLIENTS> -> <TrainingState@SERVER, measurements@SERVER>), where the
-            measurements are `train` (metrics), `clients`, `left_out` and `finite` (whether all new weights are).
+        next: (<TrainingState@SERVER, {raw example*}@CLIENTS> -> <TrainingState@SERVER, measurements@SERVER>). The
+            measurements are `train` (metrics), `clients`, `left_out` and `finite` (whether all new weights are finite).
         model_weights: (TrainingState -> tff.learning.models.ModelWeights)
     """
 
@@ -53,7 +53,7 @@ class Training:
 
 
 def build(model: FederatedModel, parameters: FedAvgParameters) -> Training:
-    """Composes TFF's learning process with the silo's preparation of batches and with the seed of the round."""
+    """Combines TFF's learning process with the preparation of batches in the silos and the seed of the round."""
     process = _learning_process(model, parameters)
     learning_type = process.initialize.type_signature.result.member
     examples_type = tff.SequenceType(model.example_type)
@@ -75,7 +75,7 @@ def build(model: FederatedModel, parameters: FedAvgParameters) -> Training:
         return clients.training_batches(model, parameters.client, seed, examples)
 
     if not batches.type_signature.result.is_equivalent_to(batches_type):
-        raise TypeError(f"batches are {batches.type_signature.result}, the model takes {batches_type}")
+        raise TypeError(f"batches have type {batches.type_signature.result}, the model expects {batches_type}")
 
     @tff.tensorflow.computation(np.int64)
     def following(number: tf.Tensor) -> tf.Tensor:
@@ -112,7 +112,7 @@ def _learning_process(model: FederatedModel, parameters: FedAvgParameters) -> tf
     if client.proximal_strength > 0:
         optimizer = ProximalOptimizer(optimizer, client.proximal_strength)
     by = tff.learning.ClientWeighting
-    # A client's weight is the number of examples that it was trained on, which counts an example once in each epoch.
+    # A client's weight is the number of examples in its training, which counts each example once per epoch.
     cap = None if weighting.cap is None else float(weighting.cap * client.epochs)
     return tff.learning.algorithms.build_weighted_fed_avg(
         model.training,

@@ -1,4 +1,4 @@
-"""The mean of the clients' updates, with a cap on what one client weighs, and a count of those that took part."""
+"""The weighted mean of the clients' updates, with a cap on a client's weight, and the number of clients."""
 
 # mypy: allow-untyped-decorators
 # TensorFlow's and TFF's decorators have no types.
@@ -12,12 +12,12 @@ import tensorflow_federated as tff
 
 
 class CountingMean(tff.aggregators.WeightedAggregationFactory):
-    """A weighted mean that measures `clients`, and `left_out`: those of weight 0.
+    """A weighted mean that measures `clients`, and `left_out`, the clients with weight 0.
 
-    TFF gives weight 0 to an update that is not finite. That is right for the mean, but somebody should hear of it.
+    TFF gives weight 0 to an update that is not finite. The measurement makes this visible.
 
     Args:
-        cap: The most that one client weighs; None: no limit.
+        cap: The maximum weight of a client. None for no maximum.
     """
 
     def __init__(self, cap: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Weights as a safetensors file: named by the layers' variables, the same bytes for the same weights."""
+"""Reads and writes weights as safetensors files. The variables' names are the keys. Equal weights give equal bytes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Arrays: TypeAlias = dict[str, Array]
 
 @dataclass(frozen=True)
 class WeightNames:
-    """Names of a model's weights, in TFF's order, which is that in which Keras creates the variables."""
+    """The names of a model's weights, in TFF's order, which is the order in which Keras creates the variables."""
 
     trainable: tuple[str, ...]
     non_trainable: tuple[str, ...]
 
     def named(self, weights: Any) -> Arrays:
-        """The arrays of `tff.learning.models.ModelWeights` by name."""
+        """Returns the arrays of `tff.learning.models.ModelWeights` by name."""
         names = [*self.trainable, *self.non_trainable]
         arrays = [*weights.trainable, *weights.non_trainable]
         return {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
 
 
 def names_of(model: FederatedModel) -> WeightNames:
-    """`dense_0/kernel`, ...; `trainable/0`, ... where there is no Keras model."""
+    """Returns the names of a model's weights: `dense_0/kernel`, ..., or `trainable/0`, ... without a Keras model."""
     if model.keras is None:
         trainable, non_trainable = model.training.initial_weights
         return WeightNames(
@@ -58,31 +58,31 @@ def names_of(model: FederatedModel) -> WeightNames:
 
 
 def assign(model: tf.keras.Model, arrays: Arrays) -> None:
-    """Gives a Keras model the weights of these names."""
+    """Assigns weights to a Keras model by name."""
     unique = _unique_names(model)
     for variable in model.variables:
         variable.assign(arrays[unique[id(variable)]])
 
 
 def write(arrays: Arrays) -> bytes:
-    """The file. Without metadata, whose order the library does not fix."""
+    """Returns the content of a weights file. It has no metadata, whose order the library does not fix."""
     return bytes(safetensors.numpy.save(arrays))
 
 
 def read(path: Path, model: FederatedModel) -> Any:
-    """Weights of an earlier result.
+    """Reads the weights of an earlier result.
 
     Raises:
-        FedjobsError: INVALID_PROGRAM_PARAMETER for a file that is not there, is no safetensors file, or holds the
+        FedjobsError: INVALID_PROGRAM_PARAMETER if the file does not exist, is not a safetensors file, or has the
             weights of another model.
     """
     try:
         arrays = safetensors.numpy.load(path.read_bytes())
     except OSError as error:
         reason = error.strerror or str(error)
-        raise _invalid(path, reason, "Name the model/weights.safetensors of an earlier result.") from error
+        raise _invalid(path, reason, "Set it to the model/weights.safetensors of an earlier result.") from error
     except safetensors.SafetensorError as error:
-        raise _invalid(path, f"it is no safetensors file ({error})", "Name a weights.safetensors.") from error
+        raise _invalid(path, f"it is not a safetensors file ({error})", "Set it to a weights.safetensors.") from error
     names, (trainable, non_trainable) = names_of(model), model.training.initial_weights
     return tff.learning.models.ModelWeights(
         _picked(path, arrays, names.trainable, trainable), _picked(path, arrays, names.non_trainable, non_trainable)
@@ -92,10 +92,12 @@ def read(path: Path, model: FederatedModel) -> Any:
 def _picked(path: Path, arrays: Arrays, names: Sequence[str], like: Sequence[Array]) -> tuple[Array, ...]:
     for name, expected in zip(names, like, strict=True):
         if name not in arrays:
-            raise _invalid(path, f"it has no {name}, it has {', '.join(sorted(arrays))}", "Give the model it is of.")
+            found = f"it has no {name}, it has {', '.join(sorted(arrays))}"
+            raise _invalid(path, found, "Set model to the model of these weights.")
         if arrays[name].shape != expected.shape or arrays[name].dtype != expected.dtype:
             found, wanted = _described(arrays[name]), _described(expected)
-            raise _invalid(path, f"{name} is {found} there, and {wanted} in the model", "Give the model it is of.")
+            difference = f"{name} is {found} in the file, and {wanted} in the model"
+            raise _invalid(path, difference, "Set model to the model of these weights.")
     return tuple(arrays[name] for name in names)
 
 
@@ -104,9 +106,9 @@ def _described(array: Array) -> str:
 
 
 def _creation_order(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.Variable]]:
-    """Variables of a clone, in the model's order, and in the order in which they are created.
+    """Returns the variables of a clone in the model's order, and in the order of their creation.
 
-    TFF records the second one for its functional models; a model with branches can have another order than its layers.
+    TFF uses the order of creation for functional models. In a model with branches, the orders can differ.
     """
     created: list[tf.Variable] = []
 
@@ -120,7 +122,7 @@ def _creation_order(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.V
 
 
 def _unique_names(model: tf.keras.Model) -> dict[int, str]:
-    """By identity of the variable; a name that comes again has a number."""
+    """Returns unique names by the variables' ids. A repeated name gets a number."""
     seen: Counter[str] = Counter()
     result = {}
     for variable in model.variables:

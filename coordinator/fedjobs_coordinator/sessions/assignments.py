@@ -1,4 +1,4 @@
-"""Work given to silos."""
+"""Work that is assigned to silos."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 
 @dataclass(frozen=True)
 class Assignment:
-    """One silo's part of one stage.
+    """The work of a silo in a stage.
 
     Attributes:
-        work: What it is told.
-        blobs: What it may fetch, by digest.
-        accumulators: Types of what it must send.
-        largest: Bytes that its accumulators may have at most, framed.
-        outcomes: Where the outcome goes.
+        work: The message for the silo.
+        blobs: The blobs that the silo may fetch, by digest.
+        accumulators: The types of the accumulators that the silo must send.
+        largest: The maximum size of the framed accumulators in bytes.
+        outcomes: Receives the outcome.
     """
 
     silo: SiloName

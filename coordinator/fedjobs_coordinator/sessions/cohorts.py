@@ -1,4 +1,4 @@
-"""With which silos an invocation begins: a pure decision about who is there and who consented."""
+"""Decides with which silos an invocation starts: a pure function of the silos' presence and consents."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fedjobs_coordinator.sessions.consents import Standing
 
 @dataclass(frozen=True)
 class Presence:
-    """Where the silos are.
+    """The presence of the silos.
 
     Attributes:
-        invited: How many.
-        ready: Can be given work, sorted.
-        awaited: A round waits for them, or they are ready anyway.
-        declined: Do not take part in this job.
-        refused: Have refused this computation when it was given to them.
+        invited: The number of invited silos.
+        ready: The silos that can get work, sorted.
+        awaited: The silos that are ready or that a round waits for.
+        declined: The silos that do not take part in this job.
+        refused: The silos that refused this computation when they got it as work.
     """
 
     invited: int
@@ -33,11 +33,11 @@ class Presence:
 
 @dataclass(frozen=True)
 class Begin:
-    """It begins.
+    """The invocation starts.
 
     Attributes:
-        silos: With these.
-        without: Those that it waited for in vain.
+        silos: The silos of the cohort.
+        without: The silos whose consent it waited for in vain.
     """
 
     silos: list[SiloName]
@@ -46,11 +46,11 @@ class Begin:
 
 @dataclass(frozen=True)
 class Wait:
-    """Not yet.
+    """The invocation waits.
 
     Attributes:
-        message: For whom.
-        for_people: Enough silos are there, and it cannot begin before people of some have approved the computation.
+        message: What it waits for.
+        for_people: Whether enough silos are present, but people of some must approve the computation first.
     """
 
     message: str
@@ -59,10 +59,10 @@ class Wait:
 
 @dataclass(frozen=True)
 class TooFew:
-    """It cannot begin.
+    """The invocation cannot start.
 
     Attributes:
-        silos: Those that would take part.
+        silos: The silos that would take part.
     """
 
     silos: list[SiloName]
@@ -74,18 +74,18 @@ Cohort: TypeAlias = Begin | Wait | TooFew
 def decide(
     presence: Presence, standing: Standing, wanted: ResolvedCohort, *, late: bool, patient: bool = False
 ) -> Cohort:
-    """Whether to begin.
+    """Decides whether an invocation starts.
 
-    All that were invited and have not said no, or, after the round's deadline, as many as there must be at least. Where
-    people have to approve the computation first, and without their silos there are too few, that takes as long as these
-    silos say that it may.
+    It starts when `goal_silos` silos are ready and consent, or after the round's deadline with at least `min_silos`. If
+    there are too few silos without those whose people must approve the computation first, it waits as long as these
+    silos allow.
 
     Args:
-        presence: Where the silos are.
-        standing: What they said to the computation.
-        wanted: How many there must be.
+        presence: The presence of the silos.
+        standing: The silos' answers to the computation.
+        wanted: The required numbers of silos.
         late: Whether the round's deadline has passed.
-        patient: Whether silos that are away even then may come back: a short while ago it waited for people.
+        patient: Whether to wait for absent silos even after the deadline, because it recently waited for people.
     """
     refused = standing.refused.union(presence.refused)
     there = [silo for silo in presence.ready if silo not in refused]
@@ -105,4 +105,4 @@ def decide(
 def _whose_people(awaiting: Collection[SiloName]) -> str:
     if not awaiting:
         return ""
-    return f"; {', '.join(sorted(awaiting))} {'has' if len(awaiting) == 1 else 'have'} to approve the computation"
+    return f"; {', '.join(sorted(awaiting))} must approve the computation"

@@ -1,4 +1,4 @@
-"""What silos say to the shards that they are offered, before any is given out as work."""
+"""Keeps offers of shards and the silos' answers. Shards are offered before they are assigned as work."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
-_MOST_OFFERS = 64  # a program has a handful; one that makes new computations in each round has no end of them
+_MOST_OFFERS = 64  # most programs have few; a program that creates computations in each round has an unlimited number
 _LONGEST_S = 30 * 24 * 3600.0
-"""That a silo can make others wait for its people."""
+"""The maximum time that a silo can make others wait for the decision of a person."""
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A shard that silos are asked about.
+    """An offered shard.
 
     Attributes:
-        message: What they are told.
-        blob: The shard, where it is too large to be told.
+        message: The message for the silos.
+        blob: The shard, if it is too large for the message.
     """
 
     message: pb.OfferedShard
@@ -38,19 +38,19 @@ class Offered:
 class Word(enum.Enum):
     APPROVED = "approved"
     AWAITING = "awaiting"
-    """A person of the silo has to look at it first."""
+    """A person of the silo must decide first."""
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One silo's word about one shard.
+    """A silo's answer to the offer of a shard.
 
     Attributes:
-        word: The word.
-        rule: Of the silo's policy, unless it is approved.
-        message: For a person.
-        until: When it is as good as refused, by the clock that only goes forward.
+        word: The answer.
+        rule: The rule of the silo's policy, unless the shard is approved.
+        message: A message for people.
+        until: When a waiting answer counts as refused, by the monotonic clock.
     """
 
     word: Word
@@ -61,20 +61,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the silos stand on one shard; who is in none of these has not answered."""
+    """The silos' answers to a shard. A silo in none of these sets has not answered."""
 
     consented: frozenset[SiloName] = frozenset()
     awaiting: frozenset[SiloName] = frozenset()
     refused: frozenset[SiloName] = frozenset()
     passed_over: frozenset[SiloName] = frozenset()
-    """Not waited for any more, since a round began without them; they may still consent."""
+    """Silos that rounds do not wait for, because a round started without them. They may still consent."""
 
 
 class Consents:
-    """Keeps offers and answers. Called in the event loop alone.
+    """Keeps offers and answers. Used in the event loop only.
 
     Args:
-        now: A clock that only goes forward, in seconds.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -86,11 +86,11 @@ class Consents:
         self._by_doing: set[SiloName] = set()
 
     def joined(self, silo: SiloName, *, asked: bool) -> None:
-        """A session began: what the silo did not approve before, it is asked about anew.
+        """Handles a new session. The silo gets offers again for shards that it did not approve before.
 
         Args:
-            silo: Which.
-            asked: Whether it can be asked; else it consents by doing what it is given.
+            silo: The silo.
+            asked: Whether the silo supports offers. If not, it consents by running its work.
         """
         (self._asked if asked else self._by_doing).add(silo)
         (self._by_doing if asked else self._asked).discard(silo)
@@ -99,7 +99,7 @@ class Consents:
                 del answers[silo]
 
     def offer(self, offered: Offered) -> None:
-        """Silos are asked about this shard from now on."""
+        """Adds an offer for all silos."""
         if offered.digest not in self._offers:
             while len(self._offers) >= _MOST_OFFERS:
                 oldest = next(iter(self._offers))
@@ -109,39 +109,39 @@ class Consents:
             self._offers[offered.digest] = offered
 
     def is_offered(self, shard: Digest) -> bool:
-        """Whether silos are asked about it already."""
+        """Returns whether the shard is offered already."""
         return shard in self._offers
 
     def unanswered(self, silo: SiloName) -> list[Offered]:
-        """What a silo is still to be asked about."""
+        """Returns the offers that a silo has not answered."""
         if silo not in self._asked:
             return []
         return [o for digest, o in self._offers.items() if silo not in self._answers.get(digest, {})]
 
     def blob(self, silo: SiloName, digest: bytes) -> StoredBlob | None:
-        """A shard that this silo was offered."""
+        """Returns the blob of a shard that was offered to this silo."""
         offered = self._offers.get(digests.named(digest)) if silo in self._asked else None
         return offered.blob if offered else None
 
     def answered(self, silo: SiloName, consent: pb.ShardConsent) -> Answer | None:
-        """Takes an answer over; None where nothing was asked, or nothing new was said."""
+        """Records an answer. Returns None if the shard was not offered or the answer is not new."""
         digest, answer = digests.named(consent.shard), self._answer(consent)
         if digest not in self._offers or answer is None:
             return None
         answers = self._answers.setdefault(digest, {})
         before = answers.get(silo)
         if before is not None and before.word is not Word.AWAITING and answer.word is Word.AWAITING:
-            return None  # it was on its way when a person spoke; a new session begins without answers but approvals
+            return None  # a delayed message from before the person's decision
         answers[silo] = answer
         self._passed_over.get(digest, set()).discard(silo)
         return None if before and (before.word, before.message) == (answer.word, answer.message) else answer
 
     def pass_over(self, shard: Digest, silos: set[SiloName]) -> None:
-        """A round begins without these: the next ones need not wait for their answers either."""
+        """Records that a round starts without these silos. The next rounds do not wait for their answers either."""
         self._passed_over.setdefault(shard, set()).update(silos)
 
     def standing(self, shard: Digest) -> Standing:
-        """Where the silos stand on a shard now."""
+        """Returns the silos' current answers to a shard."""
         by_word: dict[Word, set[SiloName]] = {word: set() for word in Word}
         for silo, answer in self._answers.get(shard, {}).items():
             overdue = answer.word is Word.AWAITING and self._now() > answer.until

@@ -1,4 +1,4 @@
-"""The silos that the federation lets take no part in a job for now."""
+"""The silos that the federation excludes from a job."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fedjobs_coordinator.sessions.roster import Roster
 
 
 class ExcludedSilos:
-    """Used in the event loop only.
+    """Keeps the excluded silos. Used in the event loop only.
 
     Args:
-        roster: Is told who is out, and who is back.
+        roster: Receives excluded and readmitted silos.
     """
 
     def __init__(self, roster: Roster) -> None:
@@ -23,7 +23,7 @@ class ExcludedSilos:
         self._excluded: dict[SiloName, Exclusion] = {}
 
     def replace(self, exclusions: Iterable[Exclusion]) -> list[SiloName]:
-        """From now on it is these, and no others; returns those that it was not before."""
+        """Replaces the list of excluded silos. Returns the newly excluded silos."""
         before = self._excluded
         self._excluded = {name: e for e in exclusions if (name := SiloName(e.silo)) in self._roster}
         for silo in before.keys() - self._excluded.keys():
@@ -33,7 +33,7 @@ class ExcludedSilos:
         return [silo for silo in self._excluded if silo not in before]
 
     def check(self, silo: SiloName) -> None:
-        """Makes sure that a silo may take part.
+        """Checks that a silo is not excluded.
 
         Raises:
             FedjobsError: SILO_SUSPENDED or SILO_NOT_FOUND.
@@ -42,6 +42,6 @@ class ExcludedSilos:
             raise exclusion.error()
 
     def failure(self, silo: SiloName) -> Failure | None:
-        """What becomes of the work of an excluded silo."""
+        """Returns the outcome of work that is assigned to an excluded silo. None if it is not excluded."""
         exclusion = self._excluded.get(silo)
         return None if exclusion is None else Failure(exclusion.code.label, exclusion.message)

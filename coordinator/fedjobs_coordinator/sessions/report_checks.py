@@ -1,4 +1,4 @@
-"""What a silo's report says became of its work, once what it names is there and of the types that the plan says."""
+"""Checks a silo's report, and converts it to the outcome of its work."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
-_MOST_CLIENTS = (1 << 31) - 1  # local ones of a silo; what reads statuses has smaller integers than the wire
+_MOST_CLIENTS = (1 << 31) - 1  # clients of a silo; readers of statuses have smaller integers than the wire format
 _FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.SCHEMA_MISMATCH})
 
 
 def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) -> Outcome:
-    """The outcome of a work item.
+    """Returns the outcome of a work item.
 
     Args:
         assignment: The work.
-        report: What the silo says.
-        reports: Where accumulators are.
+        report: The silo's report.
+        reports: The store of accumulators.
 
     Raises:
         FedjobsError: REPORT_MALFORMED, REPORT_NOT_FINITE, BLOB_NOT_FOUND.
@@ -55,7 +55,7 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
 
 
 def _accumulators(assignment: Assignment, blob: pb.Blob, reports: ReportStore) -> tuple[Digest, Path]:
-    """Digest and file of the accumulators, once they are complete and of the types that the plan says."""
+    """Returns the digest and the file of the accumulators, after checking their completeness and types."""
     if blob.HasField("inline"):
         check_accumulators(assignment.silo, assignment.accumulators, blob.inline)
         return digests.digest(blob.inline), reports.write_inline(assignment.work_id, blob.inline)
@@ -64,8 +64,8 @@ def _accumulators(assignment: Assignment, blob: pb.Blob, reports: ReportStore) -
     if path is None:
         raise FedjobsError(
             ErrorCode.BLOB_NOT_FOUND,
-            f"Silo {assignment.silo} reports accumulators that it has not sent.",
-            "Send them.",
+            f"Silo {assignment.silo} reports accumulators that it has not uploaded.",
+            "Upload them before the report.",
         )
     try:
         with path.open("rb") as file:

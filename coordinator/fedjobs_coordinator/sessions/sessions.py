@@ -1,4 +1,4 @@
-"""The coordinator's answers to the silos' calls. Everything here runs in one event loop."""
+"""Handles the silos' calls. Everything here runs in one event loop."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from fedjobs_coordinator.sessions.untrusted_text import sanitize
 _LOG = structlog.get_logger()
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
 HEARTBEAT_S = 5.0
-POLL_S = 40.0  # under the 50 s after which load balancers cut an idle link
+POLL_S = 40.0  # less than 50 s, because load balancers cut idle connections
 
 
 class Sessions:
-    """A `fedjobs_protocol.sessions.session_server.SessionHandler`."""
+    """Implements `fedjobs_protocol.sessions.session_server.SessionHandler`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Sessions:
     # --- for the coordinator, in the event loop
 
     def assign(self, assignments: Iterable[Assignment]) -> None:
-        """Gives out work; what is finished already is not asked for again."""
+        """Assigns work to silos, except work that has a report already."""
         for assignment in assignments:
             known = self._excluded.failure(assignment.silo) or self._reports.find(assignment.work_id)
             if known is not None:
@@ -67,16 +67,16 @@ class Sessions:
             self._sessions.wake(assignment.silo)
 
     def offer(self, offered: Offered) -> None:
-        """Asks all silos whether they will run a shard."""
+        """Offers a shard to all silos."""
         self._consents.offer(offered)
         self._sessions.wake_all()
 
     def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
-        """Work that is not wanted any more.
+        """Withdraws work.
 
         Args:
-            work_ids: Of the work.
-            overdue: It should be done by now: who still has it gets no other before it asks for some.
+            work_ids: The ids of the work.
+            overdue: Whether the work is overdue. Silos that still have it get no other work until they ask for some.
         """
         unwanted = set(work_ids)
         for silo in [s for s, a in self._assignments.items() if a.work_id in unwanted]:
@@ -85,20 +85,20 @@ class Sessions:
                 self._roster.overdue(silo)
 
     def exclude(self, exclusions: Sequence[Exclusion]) -> None:
-        """The sessions of these silos end now, and they begin no other until they are not among them any more."""
+        """Replaces the list of excluded silos. Their sessions end, and they cannot join while they are excluded."""
         for silo in self._excluded.replace(exclusions):
             if (assignment := self._assignments.pop(silo, None)) and (failure := self._excluded.failure(silo)):
                 assignment.outcomes.put(silo, failure)
             self._sessions.end(silo)
 
     def end(self, outcome: str) -> None:
-        """Tells every silo that the job is over; the first outcome stands."""
+        """Tells all silos that the job is over. The first outcome counts."""
         self._over = self._over or outcome
         self._sessions.wake_all()
 
     @property
     def is_over(self) -> bool:
-        """Whether silos are told that the job is over."""
+        """Whether the job is over for the silos."""
         return self._over is not None
 
     # --- the silos' calls
@@ -110,15 +110,15 @@ class Sessions:
         if request.highest_epoch > self._generation:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"Silo {silo} has seen epoch {request.highest_epoch} of this job; "
-                f"this coordinator has {self._generation}.",
-                "End this coordinator: a newer one has taken over.",
+                f"Silo {silo} has seen epoch {request.highest_epoch} of this job, "
+                f"but this coordinator has epoch {self._generation}.",
+                "Stop this coordinator. A newer one has replaced it.",
             )
         if request.HasField("decline"):
             decline = Failure(sanitize(request.decline.rule), sanitize(request.decline.message), final=True)
             if decline.reason == HINDERED:
                 self._roster.hindered(silo, decline.reason, decline.message)
-                return self._response(protocol, shard_format, session_id="")  # a session that there is goes on
+                return self._response(protocol, shard_format, session_id="")  # an existing session continues
             self._roster.declined(silo, decline.reason, decline.message)
             if assignment := self._assignments.pop(silo, None):
                 assignment.outcomes.put(silo, decline)
@@ -185,7 +185,7 @@ class Sessions:
         blob = assignment.blobs.get(request.digest) if assignment else None
         blob = blob or self._consents.blob(silo, request.digest)
         if blob is None:
-            raise FedjobsError(ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no right to such a blob.")
+            raise FedjobsError(ErrorCode.BLOB_NOT_FOUND, f"Silo {silo} has no access to this blob.")
         return BlobSource(blob.fd, blob.size, released=lambda: _keep(blob))
 
     async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:
@@ -194,16 +194,16 @@ class Sessions:
         if header.size > assignment.largest:
             raise FedjobsError(
                 ErrorCode.BLOB_TOO_LARGE,
-                f"Silo {silo} would send {header.size} bytes; its accumulators have {assignment.largest} at most.",
+                f"Silo {silo} announced {header.size} bytes, and its accumulators have at most {assignment.largest}.",
             )
         return self._reports.upload(assignment.work_id, header.size)
 
     async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
-        """Nothing to do: the report names the upload."""
+        """Does nothing: the report refers to the upload."""
 
     def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
         if (silo := SiloName(peer.silo)) in self._roster:
-            self._excluded.check(silo)  # a transfer that is on its way ends too
+            self._excluded.check(silo)  # ends a running transfer
             self._roster.transferred(silo, down, up)
 
     # --- inside
@@ -223,7 +223,7 @@ class Sessions:
         silo = SiloName(peer.silo)
         if silo not in self._roster:
             raise FedjobsError(
-                ErrorCode.NOT_INVITED, f"Silo {silo} is not invited to this job.", "Name it in the job's spec.silos."
+                ErrorCode.NOT_INVITED, f"Silo {silo} is not invited to this job.", "Add it to the job's spec.silos."
             )
         self._excluded.check(silo)
         return silo
@@ -236,7 +236,7 @@ class Sessions:
         assignment = self._assignments.get(silo)
         if assignment is None or assignment.work_id != work_id:
             raise FedjobsError(
-                ErrorCode.WORK_NOT_FOUND, f"Work {work_id[:16]} is not silo {silo}'s, or not wanted any more."
+                ErrorCode.WORK_NOT_FOUND, f"Work {work_id[:16]} is not assigned to silo {silo}, or was withdrawn."
             )
         return assignment
 
@@ -248,7 +248,7 @@ class Sessions:
             self._sessions.check(silo, session)
 
     def _take(self, silo: SiloName, report: pb.Report) -> None:
-        """Takes a report over. One of work that is not asked for (any more) is acknowledged and dropped."""
+        """Handles a report. A report of work that is not assigned (any more) is acknowledged and dropped."""
         assignment = self._assignments.get(silo)
         if assignment is None or assignment.work_id != report.work_id:
             return
@@ -258,14 +258,14 @@ class Sessions:
                 self._reports.add(assignment.work_id, outcome)
         except FedjobsError as error:
             if error.retryable:
-                raise  # the assignment stands: the silo sends again, or does the work again
+                raise  # keep the assignment: the silo sends the report again, or runs the work again
             outcome = Failure(error.code.label, sanitize(error.public))
             del self._assignments[silo]
             assignment.outcomes.put(silo, outcome)
             self._roster.failed(silo, outcome.reason, outcome.message)
             raise
         del self._assignments[silo]
-        assignment.outcomes.put(silo, outcome)  # first: to write the silos' states may fail, the disk being full
+        assignment.outcomes.put(silo, outcome)  # first, because writing the silos' states fails on a full disk
         if isinstance(outcome, Report):
             self._roster.reported(silo, outcome.device, outcome.clients)
         elif outcome.final:
@@ -279,4 +279,4 @@ def _as_message(error: FedjobsError) -> pb.Error:
 
 
 def _keep(blob: StoredBlob) -> None:
-    """Does nothing: whoever holds the call of this holds the blob."""
+    """Does nothing. A callback that refers to the blob keeps it alive."""

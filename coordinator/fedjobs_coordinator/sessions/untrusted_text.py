@@ -1,4 +1,4 @@
-"""What silos say, made fit to be shown to people, logged, and written to each status."""
+"""Sanitizes texts from silos for terminals, logs and statuses."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ _LONGEST = 1000  # characters
 
 
 def sanitize(text: str) -> str:
-    """Without control characters, which a terminal may obey, and not too long."""
+    """Replaces control characters, which a terminal may interpret, and limits the length."""
     return "".join(c if c.isprintable() else " " for c in text[:_LONGEST])

@@ -1,4 +1,4 @@
-"""What makes two pieces of work the same: then, and only then, the report of one is the report of the other."""
+"""Identifies work. Work with the same identity has the same report."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 
 class WorkIdentities:
-    """Gives work its identity.
+    """Computes the identities of work.
 
-    It is made of job, shard, inputs, silo, selection of data, and how often the same came since the last durable state.
-    The last part tells apart what a program repeats on purpose; a coordinator that starts again repeats the same
-    occurrences from the same durable state.
+    An identity depends on the job, the shard, the inputs, the silo, the selection of data, and the number of the
+    occurrence since the last durable state. The occurrence distinguishes work that a program repeats on purpose. A
+    restarted coordinator repeats the same occurrences from the same durable state.
     """
 
     def __init__(self, job_uid: JobUid) -> None:
@@ -24,11 +24,11 @@ class WorkIdentities:
         self._occurrences: Counter[str] = Counter()
 
     def mark_durable(self) -> None:
-        """The state is durable: occurrences count from here."""
+        """Resets the occurrences, because the state is durable."""
         self._occurrences.clear()
 
     def next_occurrence(self, shard: Digest, broadcasts: Sequence[Digest], selections: str) -> int:
-        """Counts an invocation of a stage; all silos of its cohort share the number."""
+        """Returns the number of the occurrence of a stage's invocation. All silos of the cohort share it."""
         key = json.dumps([shard, list(broadcasts), selections])
         self._occurrences[key] += 1
         return self._occurrences[key]
@@ -41,7 +41,7 @@ class WorkIdentities:
         silo: SiloName,
         occurrence: int,
     ) -> WorkId:
-        """The identity of one silo's part."""
+        """Returns the identity of a silo's work."""
         sources = [_source(i) for i in client_inputs]
         parts = [self._job_uid, shard, list(broadcasts), sources, silo, occurrence]
         return WorkId(digests.digest(json.dumps(parts).encode()))

@@ -1,4 +1,4 @@
-"""States of a program, durable on disk, so that a coordinator that starts again goes on from the last one."""
+"""Saves the states of a program durably, so that a restarted coordinator continues from the last state."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from fedjobs_common.files import write_atomically
 
 from fedjobs_coordinator.state.state_codec import pack, unpack
 
-_KEPT = 2  # the latest, and one before it
+_KEPT = 2  # the latest state and the one before
 
 
 class Checkpoints:
-    """A folder of states, one file for each version, named by version and digest.
+    """A folder of states, with one file for each version. The file name has the version and the digest.
 
     Args:
-        directory: A folder of its own.
+        directory: A folder for states only.
     """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(exist_ok=True, mode=0o700)
         self._directory = directory
-        for torn in directory.glob(".*.tmp"):  # a process died while it wrote it; states are as large as models
+        for torn in directory.glob(".*.tmp"):  # left by a process that died while writing
             torn.unlink()
 
     def save(self, version: int, state: Any) -> None:
-        """Writes a state; it is durable when this returns, and takes the place of one of the same version.
+        """Writes a state durably. It replaces a state of the same version.
 
         Raises:
-            FedjobsError: DISK_FULL; the states before are still there.
+            FedjobsError: DISK_FULL. The earlier states are kept.
         """
         content = pack(state)
         path = self._directory / f"{version:08d}-{digests.digest(content)}.state"
@@ -42,7 +42,7 @@ class Checkpoints:
             old.unlink()
 
     def load(self) -> tuple[int, Any] | None:
-        """The latest version and its state; a file whose content is not what was written is passed over."""
+        """Returns the latest version and its state. It ignores corrupt files."""
         for path in reversed(self._paths()):
             version, _, digest = path.stem.partition("-")
             content = path.read_bytes()

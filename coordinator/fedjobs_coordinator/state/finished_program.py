@@ -1,4 +1,4 @@
-"""Whether the program has come to its end, durably: then it is not run again, whatever happens to its coordinator."""
+"""Records durably that the program has finished, so that a restarted coordinator does not run it again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 
 class FinishedProgram:
-    """A note in the coordinator's folder that lists the result's files.
+    """A record in the coordinator's folder with the manifest of the result.
 
     Args:
         directory: The coordinator's folder.
-        result_dir: Where the program writes its result.
-        job_uid: Of the job.
+        result_dir: The folder where the program writes its result.
+        job_uid: The UID of the job.
     """
 
     def __init__(self, directory: Path, result_dir: Path, job_uid: JobUid) -> None:
@@ -25,7 +25,7 @@ class FinishedProgram:
         self._job_uid = job_uid
 
     def note(self) -> ResultManifest:
-        """The program is over and has written its result; both are durable when this returns.
+        """Records durably that the program has finished, with the manifest of its result.
 
         Raises:
             FedjobsError: DISK_FULL.
@@ -35,9 +35,9 @@ class FinishedProgram:
         return manifest
 
     def found(self) -> ResultManifest | None:
-        """The result of a program that was over before this process; None where it must run (again).
+        """Returns the manifest of a program that finished in an earlier process. None if the program must run.
 
-        A note that is another job's, or whose files are not what they were, does not count.
+        It ignores the record of another job, and a record whose files have changed.
         """
         try:
             noted = ResultManifest.model_validate_json(self._path.read_bytes())

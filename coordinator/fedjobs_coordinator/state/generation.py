@@ -1,4 +1,4 @@
-"""Which start of the coordinator this is. One at a time holds the folder; each start counts one up."""
+"""The coordinator's generation (epoch), and the lock of its folder. Each start increases the generation."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from fedjobs_common.ids import Generation
 
 
 class GenerationLock:
-    """Holds a coordinator's folder until the process ends, however it ends.
+    """Locks a coordinator's folder until the process exits or crashes.
 
-    The lock is flock(2)'s. On a disk of one machine, and on a volume that one node at a time mounts, it holds always.
-    On a network file system it holds between nodes where the server keeps locks (NFS from version 4 on, CephFS, EFS),
-    and not with NFS version 3 mounted with `nolock`. A server may also give up the lock of a node that it has not heard
-    of for long, whose process goes on: then two coordinators run, and the silos refuse the one of the lower generation.
+    The lock is flock(2). It is reliable on a local disk, and on a volume that only one node mounts at a time. On a
+    network file system, it works between nodes if the server keeps locks (NFS version 4 or later, CephFS, EFS). It does
+    not work with NFS version 3 and `nolock`. A server may also release the lock of a node that does not respond for
+    long although its process still runs. Then two coordinators run, and silos reject the one with the lower generation.
 
     Args:
         directory: The coordinator's folder.
 
     Raises:
-        FedjobsError: ALREADY_RUNNING when another process holds it; UNAVAILABLE on a file system without locks.
+        FedjobsError: ALREADY_RUNNING if another process holds the lock; UNAVAILABLE on a file system without locks.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -34,20 +34,20 @@ class GenerationLock:
             os.close(self._descriptor)
             raise FedjobsError(
                 ErrorCode.ALREADY_RUNNING,
-                f"Another coordinator works in {directory}.",
-                "Wait until it ends, or give this run a folder of its own.",
+                f"Another coordinator uses the folder {directory}.",
+                "Wait until it ends, or use another folder for this run.",
             ) from None
         except OSError as error:
             os.close(self._descriptor)
             raise FedjobsError(
                 ErrorCode.UNAVAILABLE,
                 f"{directory} cannot be locked: {error.strerror}.",
-                "Use a file system with locks: a local disk, or NFS from version 4 on.",
+                "Use a file system with locks: a local disk, or NFS version 4 or later.",
             ) from error
         path = directory / "epoch"
         self.generation = Generation(int(path.read_text()) + 1 if path.exists() else 1)
         write_atomically(path, str(self.generation).encode(), durable=True)
 
     def release(self) -> None:
-        """Lets another process have the folder."""
+        """Releases the lock."""
         os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""What an error of a storage means: whether trying again can help, and what a person can do."""
+"""Explains errors of the output's storage: whether a retry can help, and what to do."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
-_CREDENTIALS = "Correct the credentials in the Secret that spec.output.secretRef names, and their rights."
-_PLACE = "Correct spec.output: the bucket or the folder must be there already."
-_URI = "Correct spec.output.uri: file, s3, or a URL of another fsspec file system that is installed at the coordinator."
-_OPTIONS = "Correct options.json in the Secret that spec.output.secretRef names."
+_CREDENTIALS = "Correct the credentials in the Secret of spec.output.secretRef, and their permissions."
+_PLACE = "Correct spec.output: the bucket or the folder must exist."
+_URI = "Correct spec.output.uri: use file, s3, or another fsspec file system that is installed at the coordinator."
+_OPTIONS = "Correct options.json in the Secret of spec.output.secretRef."
 
-# botocore's, by name: it is there only where s3fs is used. Its other errors are about the network.
+# Errors of botocore, by name, because it is installed only with s3fs. Its other errors are about the network.
 _NAMED = {
     "NoCredentialsError": _CREDENTIALS,
     "PartialCredentialsError": _CREDENTIALS,
@@ -26,7 +26,7 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, e
 
 @contextlib.contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turns what a file system raises into INVALID_OUTPUT, or OUTPUT_UNAVAILABLE where trying again can help."""
+    """Converts errors of a file system to OUTPUT_UNAVAILABLE if a retry can help, otherwise to INVALID_OUTPUT."""
     try:
         yield
     except FedjobsError:
@@ -37,31 +37,31 @@ def explained(uri: str) -> Iterator[None]:
             raise refused(uri, what, remedy) from error
         raise FedjobsError(
             ErrorCode.OUTPUT_UNAVAILABLE,
-            f"The result could not be brought to {uri}: {what}",
-            "See whether that storage can be reached from the coordinator, and has space; it is tried again.",
+            f"The result could not be exported to {uri}: {what}",
+            "Check that the coordinator can connect to the storage and that it has free space. The export is retried.",
         ) from error
 
 
 @contextlib.contextmanager
 def options_explained(uri: str) -> Iterator[None]:
-    """As `explained`, for what is said about the URI and its options before anything is reached."""
+    """Converts errors about the URI and its options that occur before any connection."""
     try:
         yield
     except ImportError as error:
         raise refused(uri, f"{str(error).rstrip('.')}.", _URI) from error
-    except TypeError as error:  # an argument that the file system does not take
+    except TypeError as error:  # an option that the file system does not support
         raise refused(uri, f"{str(error).rstrip('.')}.", _OPTIONS) from error
     except ValueError as error:
         raise refused(uri, f"{str(error).rstrip('.')}.", _URI) from error
 
 
 def refused(uri: str, what: str, remedy: str = _OPTIONS) -> FedjobsError:
-    """The output cannot be used as it is said."""
+    """Returns the error for an output that cannot be used."""
     return FedjobsError(ErrorCode.INVALID_OUTPUT, f"{uri} cannot be used as the output: {what}", remedy)
 
 
 def _remedy(error: Exception) -> str:
-    """What to correct; empty where nothing needs to be."""
+    """Returns what to correct. Empty if a retry can help."""
     for kind in type(error).__mro__:
         if remedy := _NAMED.get(kind.__name__):
             return remedy

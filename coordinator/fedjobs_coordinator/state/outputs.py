@@ -1,8 +1,8 @@
-"""Brings a result to where the job wants it: any file system that fsspec knows.
+"""Exports a result to any file system that fsspec supports.
 
-An export may be repeated at will. What is there already, and has the right size and digest, is not written again; what
-was written is read back. `result.json` comes last: where it is, the result is whole, and `manifest.json` beside it
-lists all files. An earlier result at the same place loses its `result.json` first.
+An export can be repeated. Files that exist with the right size and digest are not written again. Written files are read
+back to verify them. `result.json` is written last: if it exists, the result is complete, and `manifest.json` next to it
+lists all files. The export first deletes the `result.json` of an earlier result at the same location.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from fsspec.implementations.local import LocalFileSystem
 from fedjobs_coordinator.state.output_errors import explained, options_explained, refused
 
 _LAST = "result.json"
-_PIECE = 8 << 20  # bytes in one read; each is a call to an object store
+_PIECE = 8 << 20  # bytes per read; each read is a call to an object store
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A file to be exported, and where it is on this machine."""
+    """A file to export, and its path on this machine."""
 
     file: ResultFile
     source: Path
 
 
 class Output:
-    """A place for results.
+    """A location for results.
 
     Args:
-        uri: Of a folder, or of what stands for one in an object store. A folder is made; a bucket must be there.
-        options_file: JSON object of the file system's own options, such as credentials.
+        uri: The URI of a folder, or of a prefix in an object store. A folder is created if necessary. A bucket must
+            exist.
+        options_file: A JSON file with options of the file system, such as credentials.
 
     Raises:
-        FedjobsError: INVALID_OUTPUT where URI or options cannot be used. Nothing is reached yet.
+        FedjobsError: INVALID_OUTPUT if the URI or the options are invalid. No connection is made yet.
     """
 
     def __init__(self, uri: str, options_file: Path | None = None) -> None:
         self.uri = uri
         options = _options(uri, options_file)
-        # What another process wrote must be seen, so nothing is remembered of what was there.
+        # Disable caches, so that files of other processes are visible.
         fresh = {"skip_instance_cache": True, "use_listings_cache": False}
         with options_explained(uri):
             if fsspec.core.split_protocol(uri)[0] in (None, "file", "local"):
@@ -60,30 +61,29 @@ class Output:
         self._root = str(root).rstrip("/")
 
     def check(self, name: str) -> None:
-        """Writes an empty file and removes it, so that a wrong output is known before anything is computed.
+        """Writes an empty file and deletes it, to find a wrong output before the program runs.
 
         Args:
-            name: Of the file.
+            name: The name of the file.
 
         Raises:
-            FedjobsError: INVALID_OUTPUT; OUTPUT_UNAVAILABLE where it may be different later.
+            FedjobsError: INVALID_OUTPUT, or OUTPUT_UNAVAILABLE if a retry can help.
         """
         with explained(self.uri):
             self._prepare(name)
             self._fs.pipe_file(self._at(name), b"")
-            with contextlib.suppress(PermissionError):  # who may write need not be allowed to remove
+            with contextlib.suppress(PermissionError):  # write permission does not include delete permission
                 self._fs.rm_file(self._at(name))
 
     def export(self, manifest: ResultManifest, folder: Path, on_wait: Report | None = None) -> None:
-        """Copies a result and confirms it; tries again as long as that gets on.
+        """Copies a result and verifies the copy. It retries while it makes progress.
 
-        What it is refused is no reason to give up a result that is there: somebody may mend it, and another coordinator
-        tries again.
+        A permanent error does not discard the result: a person may fix the cause, and the next coordinator retries.
 
         Args:
-            manifest: Of the result.
-            folder: Where it is on this machine.
-            on_wait: Called before each wait, with what failed and the seconds until the next attempt.
+            manifest: The manifest of the result.
+            folder: The folder of the result on this machine.
+            on_wait: Called before each wait with the error and the seconds until the next attempt.
 
         Raises:
             FedjobsError: OUTPUT_UNAVAILABLE.
@@ -117,12 +117,12 @@ class Output:
             if not self._has(piece.file):
                 raise FedjobsError(
                     ErrorCode.OUTPUT_UNAVAILABLE,
-                    f"{piece.file.path} at {self.uri} is not what was written there.",
-                    "See whether somebody else writes there; it is tried again.",
+                    f"{piece.file.path} at {self.uri} differs from the written data.",
+                    "Check whether another process writes to this location. The export is retried.",
                 )
 
     def _is_there(self, file: ResultFile) -> bool:
-        """Whether an earlier export brought it; who may not look has to write."""
+        """Returns whether an earlier export wrote the file. False without read permission."""
         with explained(self.uri):
             try:
                 return self._has(file)
@@ -155,7 +155,7 @@ class Output:
 
 @contextlib.contextmanager
 def _in_order(manifest: ResultManifest, folder: Path) -> Iterator[list[_Piece]]:
-    """The files, the manifest after them, and `result.json` at the end."""
+    """Provides the files in the order of the export: `manifest.json` after the other files, then `result.json`."""
     content = manifest.to_json()
     listed = ResultFile(path=MANIFEST, size=len(content), digest=digests.digest(content))
     with tempfile.TemporaryDirectory() as own:
@@ -178,9 +178,9 @@ def _options(uri: str, path: Path | None) -> dict[str, Any]:
     except OSError as error:
         raise refused(uri, f"its options cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise refused(uri, f"its options are no JSON: {error}.") from error
+        raise refused(uri, f"its options are not valid JSON: {error}.") from error
     if not isinstance(options, dict):
-        raise refused(uri, "its options are no JSON object.")
+        raise refused(uri, "its options are not a JSON object.")
     return options
 
 

@@ -1,7 +1,6 @@
-"""Nested Python containers of arrays as one flat value, and back: dictionaries, named tuples, attrs classes, lists.
+"""Packs nested Python containers of arrays (dictionaries, named tuples, attrs classes, lists) into one flat value.
 
-What comes back is made of ordered dictionaries and tuples: TFF takes these for any structure of the same names and
-order.
+Unpacking returns ordered dictionaries and tuples. TFF accepts these for any structure with the same names and order.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from fedjobs_protocol.transfers.values import Leaf, SequenceValue, frame, unfram
 
 
 def pack(value: Any) -> bytes:
-    """One framed value: first the structure as JSON, then the leaves.
+    """Packs a value into a framed value: first the structure as JSON, then the leaves.
 
     Raises:
-        TypeError: For a leaf that is neither a number, a string, nor an array of them.
+        TypeError: A leaf is not a number, a string, or an array of these.
     """
     leaves: list[Leaf] = []
     skeleton = json.dumps(_skeleton(value, leaves), separators=(",", ":"))
@@ -28,7 +27,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(content: bytes) -> Any:
-    """The inverse of `pack`.
+    """Unpacks a value. The inverse of `pack`.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -60,7 +59,7 @@ def _named_parts(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:
-    # Strings as objects: numpy's own drop the zero bytes at their end.
+    # Strings have dtype object, because numpy's strings drop trailing zero bytes.
     array = np.asarray(value, dtype=object if isinstance(value, str | bytes) else None)
     if array.dtype.kind in "SU":
         array = array.astype(object)

@@ -1,4 +1,4 @@
-"""The log of a coordinator's process: one JSON object a line on standard error, with the job in every one."""
+"""The log of a coordinator: one JSON object per line on standard error, with the job in every line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LOG = structlog.get_logger()
 
 
 def configure(*, debug: bool = False) -> None:
-    """Sets up the log of this process, before its job is known."""
+    """Configures the log of this process before its job is known."""
     logs.configure(debug=debug)
 
 
 def about(job: ResolvedJob, round_now: Callable[[], int], *, debug: bool = False) -> None:
-    """Puts the job into every line from here on, and the round into those that are written during one.
+    """Adds the job to every line from now on, and the round to lines during a round.
 
     Args:
-        job: What is run.
-        round_now: The round that is being worked on; 0: none.
-        debug: Log more.
+        job: The resolved job.
+        round_now: Returns the current round. 0 outside of rounds.
+        debug: Whether to log debug messages.
     """
 
     def with_job(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -37,7 +37,7 @@ def about(job: ResolvedJob, round_now: Callable[[], int], *, debug: bool = False
 
 
 def log_progress(event: ProgressEvent) -> None:
-    """One line for each thing that happened."""
+    """Logs an event as one line."""
     if isinstance(event, RoundEvent):
         _LOG.info("round finished", round=event.round, seconds=round(event.seconds, 3), silos=event.silos)
     elif isinstance(event, SiloEvent):

@@ -1,7 +1,7 @@
-"""What the coordinator tells of itself: `status.json`, replaced as a whole, and `progress.jsonl`, appended to.
+"""Writes the coordinator's status: `status.json`, which is replaced, and `progress.jsonl`, which is appended to.
 
-A process goes on with what the one before it told of rounds and of the computation: a job that is resumed does not seem
-to begin anew.
+A process keeps the rounds and the computation of the status of its predecessor, so that a resumed job does not seem to
+start over.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Progress:
 
     Args:
         directory: The coordinator's folder.
-        job: Whose.
-        generation: Of this process.
+        job: The resolved job.
+        generation: The generation of this process.
     """
 
     def __init__(self, directory: Path, job: ResolvedJob, generation: Generation) -> None:
@@ -61,19 +61,19 @@ class Progress:
 
     @property
     def status(self) -> Status:
-        """As it is now."""
+        """The current status."""
         return self._status
 
     def subscribe(self, listener: Callable[[ProgressEvent], object]) -> None:
-        """Calls this with each event from now on, in whichever thread it happens; it must not take long."""
+        """Calls a listener with each event from now on, in the thread of the event. The listener must be fast."""
         self._listeners.append(listener)
 
     def follow(self, roster: Roster) -> None:
-        """The silos' rows are this roster's from now on."""
+        """Takes the states of silos from this roster from now on."""
         self._roster = roster
 
     def phase(self, phase: Phase, message: str = "", code: str = "") -> None:
-        """The job is in another phase."""
+        """Records a change of the phase."""
         with self._lock:
             if (self._status.phase, self._status.message) == (phase, message):
                 return
@@ -81,13 +81,13 @@ class Progress:
             self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
 
     def complete(self, result: ResultLocation) -> None:
-        """The job is complete, and its result where it is to be."""
+        """Records that the job is complete and its result was exported."""
         with self._lock:
             self._update(phase=Phase.COMPLETE, message="", code="", result=result)
             self._append(PhaseEvent(time=time.time(), phase=Phase.COMPLETE))
 
     def computation(self, shards: Sequence[Digest]) -> None:
-        """Silos are asked to run these shards; the first invocation of a process counts."""
+        """Records the shards that silos are asked to run. The first invocation of a process counts."""
         with self._lock:
             if not self._computation_known:
                 self._computation_known = True
@@ -95,18 +95,18 @@ class Progress:
 
     @property
     def current_round(self) -> int:
-        """The round that is being worked on; 0: none."""
+        """The current round. 0 outside of rounds."""
         status = self._status
         return status.round + 1 if status.phase is Phase.RUNNING and status.round < status.rounds else 0
 
     def rounds(self, done: int, total: int) -> None:
-        """So many rounds are to be done, and were done before this process."""
+        """Records the number of rounds that are done, and the total number."""
         with self._lock:
             self._round_began = time.time()
             self._update(round=done, rounds=total)
 
     def round_finished(self, number: int, metrics: dict[str, float], silos: list[SiloName]) -> None:
-        """A round is over, and its state durable."""
+        """Records a finished round whose state is durable."""
         with self._lock:
             now = time.time()
             self._seconds.append(now - self._round_began)
@@ -126,13 +126,13 @@ class Progress:
             self._update(round=number, metrics=metrics, seconds_left=left)
 
     def silo(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
-        """A silo's state changed."""
+        """Records a change of a silo's state."""
         with self._lock:
             self._append(SiloEvent(time=time.time(), silo=silo, state=state, reason=reason, message=message))
             self._update()
 
     def refresh(self) -> None:
-        """Writes the silos' rows as they are now."""
+        """Writes the current states of the silos."""
         with self._lock:
             self._update()
 
@@ -152,7 +152,7 @@ class Progress:
             listener(event)
 
     def _end_torn_line(self) -> None:
-        """A process that died while it wrote a line must not spoil the next one as well."""
+        """Ends the partial line of a process that died while writing, so that the next line is intact."""
         if self._events.exists() and not self._events.read_bytes().endswith(b"\n"):
             with self._events.open("a") as file:
                 file.write("\n")
@@ -160,7 +160,7 @@ class Progress:
 
 @contextmanager
 def logged_when_unwritten() -> Iterator[None]:
-    """For what goes on, or ends as it was going to, also where the disk is full: the log has what was not written."""
+    """Logs an error in writing the status instead of raising it, so that a full disk does not affect the caller."""
     try:
         yield
     except (FedjobsError, OSError) as error:
@@ -168,7 +168,7 @@ def logged_when_unwritten() -> Iterator[None]:
 
 
 def _taken_over(path: Path, job: ResolvedJob, generation: Generation) -> Status:
-    """The status at the start: with the rounds and the computation of the process before, where there was one."""
+    """Returns the status at the start, with the rounds and the computation of the previous process, if any."""
     fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=generation)
     try:
         before = Status.model_validate_json(path.read_bytes())
@@ -181,5 +181,5 @@ def _taken_over(path: Path, job: ResolvedJob, generation: Generation) -> Status:
 
 
 def _digest_of(shards: Sequence[Digest]) -> Digest:
-    """One shard's own digest, which is what a silo's policy approves; of several the digest of their digests."""
+    """Returns the digest of a single shard, which silo policies approve, or the digest of the shards' digests."""
     return shards[0] if len(shards) == 1 else digests.digest(*map(digests.raw, shards))

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a job: counted since this process started."""
+"""The Prometheus metrics of a job, counted since the start of this process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class CoordinatorMetrics:
-    """Rounds as they are finished, and the rest as the status has it when somebody looks.
+    """Counts finished rounds, and takes the other metrics from the status at each scrape.
 
     Args:
-        status: The present one.
+        status: Returns the current status.
 
     Attributes:
-        registry: With the process's own metrics.
+        registry: The registry. It also has the metrics of the process.
     """
 
     def __init__(self, status: Callable[[], Status]) -> None:
@@ -33,14 +33,14 @@ class CoordinatorMetrics:
         self._rounds = Counter("fedjobs_coordinator_rounds", "Finished rounds.", registry=self.registry)
         self._seconds = Histogram(
             "fedjobs_coordinator_round_duration_seconds",
-            "From the end of one round to the end of the next.",
+            "Duration of a round, from the end of the previous round.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.registry.register(_OfStatus(status))
 
     def count(self, event: ProgressEvent) -> None:
-        """Takes an event into account."""
+        """Counts an event."""
         if isinstance(event, RoundEvent):
             self._rounds.inc()
             self._seconds.observe(event.seconds)
@@ -64,5 +64,5 @@ class _OfStatus(Collector):
             silos.add_metric([state.value], counts[state])
         yield silos
         yield GaugeMetricFamily(
-            "fedjobs_coordinator_epoch", "Counts the starts of the job's coordinator.", value=status.epoch
+            "fedjobs_coordinator_epoch", "Number of starts of the job's coordinator.", value=status.epoch
         )

@@ -1,4 +1,4 @@
-"""Tells the operator how the job is, whenever that has changed."""
+"""Streams the job's status to the operator."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 _PAUSE_S = 0.5
-_LONGEST_S = 45.0  # under the 50 s after which load balancers cut an idle link
+_LONGEST_S = 45.0  # less than 50 s, because load balancers cut idle connections
 
 
 class StatusReports:
-    """A `fedjobs_protocol.reports.reports_server.ReportsHandler`. Used in one event loop.
+    """Implements `fedjobs_protocol.reports.reports_server.ReportsHandler`. Used in one event loop.
 
     Args:
-        status: The present status as JSON; called in the event loop.
-        pause_s: Least time between two statuses.
-        longest_s: Of one stream.
+        status: Returns the current status as JSON. Called in the event loop.
+        pause_s: The minimum time between two statuses.
+        longest_s: The maximum duration of a stream.
     """
 
     def __init__(self, status: Callable[[], bytes], pause_s: float = _PAUSE_S, longest_s: float = _LONGEST_S) -> None:
@@ -25,7 +25,7 @@ class StatusReports:
         self._ending = asyncio.Event()
 
     async def watch(self) -> AsyncIterator[bytes]:
-        """The status now, and again whenever it has changed."""
+        """Yields the status immediately and after each change."""
         now = asyncio.get_running_loop().time
         until = now() + self._longest_s
         last, ended = self._status(), False
@@ -37,11 +37,11 @@ class StatusReports:
                 yield last
 
     def end(self) -> None:
-        """The last status is there: whoever watches gets it, and no more."""
+        """Ends all streams after the current status, which is the last one."""
         self._ending.set()
 
     async def _ended(self) -> bool:
-        """Waits a while; whether there is an end."""
+        """Waits for `pause_s`. Returns whether the streams must end."""
         try:
             async with asyncio.timeout(self._pause_s):
                 return await self._ending.wait()

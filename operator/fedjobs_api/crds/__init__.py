@@ -1,1 +1,1 @@
-"""Generates what the API server is told of the API: CRDs and an admission policy, from the API's models."""
+"""Generates the CRDs and the admission policy from the API's models."""

@@ -77,7 +77,7 @@ def _definition(names: dict[str, Any], scope: str, schema: Schema, columns: Sequ
 
 
 def _root(model: type[BaseModel], properties: dict[str, Schema]) -> Schema:
-    """The schema of the whole object; its metadata are described and checked by the API server itself."""
+    """Returns the schema of the whole object. The API server itself validates the metadata."""
     own: dict[str, Schema] = {
         "apiVersion": {"description": f"Always {GROUP}/{VERSION}.", "type": "string"},
         "kind": {"description": f"Always {model.__name__}.", "type": "string"},
@@ -87,5 +87,5 @@ def _root(model: type[BaseModel], properties: dict[str, Schema]) -> Schema:
 
 
 def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -> Manifest:
-    """A column of `kubectl get`; a wide one is shown with `-o wide`."""
+    """Returns a column of `kubectl get`. A wide column is shown with `-o wide` only."""
     return {"name": name, "type": kind, "jsonPath": path, **({"priority": 1} if wide else {})}

@@ -1,4 +1,4 @@
-"""The files in crds/, which `kubectl apply -f crds/` takes as they are."""
+"""The files in crds/, for `kubectl apply -f crds/`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADER = "# Generated from operator/fedjobs_api: do not edit, run `python -m fe
 
 
 def contents() -> dict[str, str]:
-    """What is to be in each file."""
+    """Returns the content of each file."""
     manifests = {
         "federatedjobs.yaml": [definitions.federated_job()],
         "silos.yaml": [definitions.silo()],
@@ -30,14 +30,14 @@ def write(folder: Path = FOLDER) -> None:
 
 
 def drifted(folder: Path = FOLDER) -> list[str]:
-    """Names of files that are not what would be written, or are there without a reason."""
+    """Returns the names of files that are out of date, missing or unexpected."""
     wanted = contents()
     there = {path.name: path.read_text("utf-8") for path in folder.glob("*.yaml")}
     return sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes the same value twice where it is there twice: aliases are hard to read, and not all readers know them."""
+    """Writes no YAML aliases: they are hard to read, and not all parsers support them."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True

@@ -1,6 +1,6 @@
-"""The admission policy that guards `spec.requestedBy`: silos decide by it, so nobody writes another's name.
+"""The admission policy for `spec.requestedBy`: silos decide by it, so a user can set only their own name.
 
-A CRD's own rules do not see who asks; a ValidatingAdmissionPolicy does, and needs no webhook.
+The CEL rules of a CRD cannot read the user of a request. A ValidatingAdmissionPolicy can, and needs no webhook.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MATCHED = {"apiGroups": [GROUP], "apiVersions": [VERSION], "resources": [PLURAL
 
 
 def requested_by() -> list[dict[str, Any]]:
-    """The policy and its binding."""
+    """Returns the policy and its binding."""
     rules = [{**_MATCHED, "operations": ["CREATE", "UPDATE"]}]
     policy = {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -27,15 +27,15 @@ def requested_by() -> list[dict[str, Any]]:
                 {
                     "expression": "request.operation != 'CREATE' || !has(object.spec.requestedBy)"
                     " || object.spec.requestedBy == request.userInfo.username",
-                    "message": "spec.requestedBy is not the user who asks: write your own name, or leave it out",
+                    "message": "spec.requestedBy is not the user of the request: set your own name, or omit the field",
                     "messageExpression": "'spec.requestedBy is ' + object.spec.requestedBy + ', and you are '"
-                    " + request.userInfo.username + ': write your own name, or leave it out'",
+                    " + request.userInfo.username + ': set your own name, or omit the field'",
                     "reason": "Forbidden",
                 },
                 {
                     "expression": "request.operation != 'UPDATE'"
                     " || object.spec.?requestedBy == oldObject.spec.?requestedBy",
-                    "message": "spec.requestedBy cannot change once the job is there: make a job of another name",
+                    "message": "spec.requestedBy is immutable: create a job with another name",
                     "reason": "Forbidden",
                 },
             ],

@@ -1,1 +1,1 @@
-"""The objects that a FederatedJob consists of on a cluster, as pure functions to manifests."""
+"""Pure functions that return the manifests of a FederatedJob's child objects."""

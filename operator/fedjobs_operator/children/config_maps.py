@@ -1,4 +1,4 @@
-"""The resolved job, once and for all."""
+"""The ConfigMaps of a job: the resolved job, and the hub's certificates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOCUMENT, DIGEST = "job.json", "digest"
 
 
 def resolved_config(ref: JobRef, resolved: ResolvedJob) -> dict[str, Any]:
-    """An immutable ConfigMap: what the coordinator runs cannot change under it."""
+    """Returns the immutable ConfigMap with the resolved job."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -23,17 +23,17 @@ def resolved_config(ref: JobRef, resolved: ResolvedJob) -> dict[str, Any]:
 
 
 def document(resolved: ResolvedJob) -> str:
-    """The job as its coordinator reads it."""
+    """Returns the resolved job as JSON, as the coordinator reads it."""
     return resolved.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def digest(resolved: ResolvedJob) -> str:
-    """BLAKE3 of the document, hexadecimal."""
+    """Returns the BLAKE3 digest of the document, in hex."""
     return str(digests.digest(document(resolved).encode()))
 
 
 def read(config: dict[str, Any]) -> ResolvedJob:
-    """The job of a ConfigMap."""
+    """Reads the resolved job from its ConfigMap."""
     return ResolvedJob.model_validate_json(config["data"][DOCUMENT])
 
 
@@ -41,11 +41,11 @@ TRUST_FILE = "ca.crt"
 
 
 def hub_config(ref: JobRef, trust: str) -> dict[str, Any]:
-    """A copy of what the hub has published, in the job's namespace; it follows when the authority is rotated.
+    """Returns a copy of the hub's certificates for the job's namespace. It is updated when the authority is rotated.
 
     Args:
         ref: The job.
-        trust: PEM.
+        trust: The issuers of the hub's certificate, as PEM.
     """
     return {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""The Job of one attempt of the coordinator, and its pod."""
+"""The Kubernetes Job and the pod of one attempt of the coordinator."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _REQUESTS = {"cpu": "250m", "memory": "1Gi"}
 _OUTPUT_OPTIONS, _OPTIONS_FILE = "/output-options", "options.json"
 _HUB_FOLDER = "/hub"
 _TOKEN_S = 3600
-"""Whom the pod's token is for, and how long it lasts; the kubelet renews it."""
+"""Lifetime of the pod's token. The kubelet renews it."""
 
 
 def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, settings: Settings) -> dict[str, Any]:
-    """The manifest of one attempt.
+    """Returns the manifest of one attempt.
 
-    The Job itself makes no second pod after a crash, so that it is one small decision of ours when, and how often,
-    there is another attempt; it does replace a pod that its node gave up, which is nobody's failure.
+    The Job creates no second pod after a crash, because the operator decides when and how often there is another
+    attempt. The Job does replace a pod whose node was lost or drained, because that is not a crash.
     """
     labels = ref.labels("coordinator") | {ATTEMPT: str(attempt)}
     metadata = ref.metadata(ref.attempt(attempt), "coordinator") | {"labels": dict(labels)}
@@ -47,7 +47,7 @@ def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, settings: Sett
     }
     queue = job.metadata.labels.get(QUEUE)
     if queue is not None:
-        metadata["labels"][QUEUE] = queue  # from here on Kueue decides whether the Job is suspended
+        metadata["labels"][QUEUE] = queue  # Kueue decides whether the Job is suspended
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
@@ -57,8 +57,8 @@ def _failure_rules() -> list[dict[str, Any]]:
 
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        # No crashes, so they are not counted: the Job makes another pod, 10 s later, and twice as long each time up to
-        # 10 minutes. Another coordinator may still have the volume, and the result's storage may be away for a day.
+        # These exits are not crashes and are not counted. The Job creates another pod after 10 s, and doubles the delay
+        # each time up to 10 minutes. Another coordinator may still hold the volume, or the result's storage is down.
         exit_code("Ignore", CANNOT_START, STORAGE_FAILED, SUSPENDED),
         exit_code("FailJob", FAILED_FOR_GOOD),
     ]
@@ -99,7 +99,7 @@ def _pod(ref: JobRef, job: FederatedJob, settings: Settings) -> dict[str, Any]:
                     "initialDelaySeconds": 10,
                     "periodSeconds": 10,
                     "timeoutSeconds": 5,
-                    "failureThreshold": 12,  # importing TensorFlow Federated on a busy node holds everything else up
+                    "failureThreshold": 12,  # the import of TensorFlow Federated blocks the process on a busy node
                 },
                 "resources": _resources(coordinator.resources),
                 "securityContext": {
@@ -115,14 +115,14 @@ def _pod(ref: JobRef, job: FederatedJob, settings: Settings) -> dict[str, Any]:
 
 
 def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job says; for what it does not, a modest request, or its own limit where there is one."""
+    """Returns the job's resources. A missing request defaults to the limit, or to a small request without one."""
     limits = given.get("limits") or {}
     requests = {name: limits.get(name, amount) for name, amount in _REQUESTS.items()}
     return {**given, "requests": {**requests, **(given.get("requests") or {})}}
 
 
 class _Mounts:
-    """What the container finds where, and the arguments that tell it so."""
+    """The container's volumes and mounts, and the arguments that refer to them."""
 
     def __init__(self, ref: JobRef, job: FederatedJob, hub: Hub) -> None:
         self.volumes: list[dict[str, Any]] = []
@@ -150,7 +150,7 @@ class _Mounts:
         if output.uri is not None:
             self.arguments += ["--output-uri", output.uri]
             if output.secret_ref is not None:
-                items = [{"key": _OPTIONS_FILE, "path": _OPTIONS_FILE}]  # whatever else is in it stays out of the pod
+                items = [{"key": _OPTIONS_FILE, "path": _OPTIONS_FILE}]  # mount no other keys of the Secret
                 source = {"secret": {"secretName": output.secret_ref.name, "defaultMode": 0o440, "items": items}}
                 self._add("output-options", _OUTPUT_OPTIONS, source, read_only=True)
                 self.arguments += ["--output-options", f"{_OUTPUT_OPTIONS}/{_OPTIONS_FILE}"]
@@ -164,7 +164,7 @@ class _Mounts:
 
 
 def _credentials(ref: JobRef) -> dict[str, Any]:
-    """By which the hub knows whose coordinator this pod is, and by which the coordinator knows the hub."""
+    """Returns the volume by which pod and hub authenticate each other: the pod's token and the hub's issuers."""
     token = {"audience": HUB_AUDIENCE, "expirationSeconds": _TOKEN_S, "path": "token"}
     trust = {"name": ref.hub, "items": [{"key": config_maps.TRUST_FILE, "path": config_maps.TRUST_FILE}]}
     return {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}, {"configMap": trust}]}

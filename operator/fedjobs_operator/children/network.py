@@ -1,4 +1,4 @@
-"""How silos and the operator reach a coordinator, and that nobody reaches anything else of it."""
+"""The network objects of a coordinator: its Service, its NetworkPolicy, and the front door's route to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fedjobs_operator.settings import Settings
 
 
 def service(ref: JobRef) -> dict[str, Any]:
-    """Its name is made of the job's UID, so that a front door can route to it by a fixed pattern."""
+    """Returns the coordinator's Service. Its name derives from the job's UID, so the front door routes by a pattern."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -23,9 +23,9 @@ def service(ref: JobRef) -> dict[str, Any]:
 
 
 def network_policy(ref: JobRef) -> dict[str, Any]:
-    """Lets in the session and the metrics; mutual TLS decides who may speak on the session's port.
+    """Returns the NetworkPolicy that allows the session and metrics ports. Mutual TLS protects the session port.
 
-    Its name is the Service's, which no later job of the same name has: the two come and go together.
+    It has the name of the Service. A later job of the same name has another UID, and so another Service name.
     """
     ports = [{"protocol": "TCP", "port": port} for port in (SESSION_PORT, METRICS_PORT)]
     return {
@@ -50,7 +50,7 @@ ROUTE_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},app.kubernetes.io/component={ROU
 
 
 def route(ref: JobRef, settings: Settings) -> dict[str, Any]:
-    """The manifest: a DNS alias of the coordinator's Service."""
+    """Returns the front door's route: a DNS alias of the coordinator's Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

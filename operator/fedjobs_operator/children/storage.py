@@ -1,4 +1,4 @@
-"""The claim that outlives a coordinator's pods: checkpoints, spool, and the result where no other place is named."""
+"""The coordinator's claim. It outlives the pods, and holds checkpoints, reports, and a result without other output."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fedjobs_api.names import JobRef
 
 
 def claim(ref: JobRef, job: FederatedJob) -> dict[str, Any]:
-    """The claim's manifest. One with an owner is deleted together with the job.
+    """Returns the manifest of the claim. A claim with an owner reference is deleted together with the job.
 
-    That is so from the beginning only where the job asks for it: until the result is confirmed where it was exported
-    to, the claim has the only copy, and nothing that happens to the job may take it along.
+    It is created with an owner reference only if `whenDeleted` is `Delete`. Until the exported result is confirmed, the
+    claim holds the only copy, so deleting the job must not delete it.
     """
     storage = job.spec.coordinator.storage
     spec: dict[str, Any] = {
@@ -26,7 +26,10 @@ def claim(ref: JobRef, job: FederatedJob) -> dict[str, Any]:
 
 
 def is_deleted_once_exported(job: FederatedJob) -> bool:
-    """Whether the claim has nothing of worth any more when the result was exported, and the job does not want it."""
+    """Returns whether the claim is deleted with the job after the result was exported.
+
+    It is if the result is exported to another location and `whenDeleted` is not set.
+    """
     output = job.spec.output
     return _when_deleted(job) is None and (output.uri is not None or output.persistent_volume_claim is not None)
 

@@ -1,1 +1,1 @@
-"""What the operator reads from the API server, and what it changes there."""
+"""Reads from the API server, and changes objects there."""

@@ -1,4 +1,4 @@
-"""Carries out plans: the one place that changes anything on the cluster."""
+"""Carries out plans. Other modules change only this: the reconciler posts events, the sweeper deletes stale routes."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.planning.plans import Plan
 
 _FIXED = frozenset({"Job", "PersistentVolumeClaim"})
-"""Most of their fields cannot change, so they are created, and never applied over."""
+"""Most of their fields are immutable, so they are created and never applied again."""
 _REFUSED = frozenset({400, 403, 422})
-"""Forbidden by a quota or a policy, or invalid: people have to do something about it."""
+"""HTTP statuses of objects that are invalid or forbidden by a quota or a policy. A person must fix the cause."""
 _GONE = ""
 
 
 class ObjectRefusedError(ApiError):
-    """The API server does not want an object of a job to be there; the message names it and has the server's words."""
+    """The API server rejected an object of a job. The message names the object and quotes the API server."""
 
 
 class Applier:
-    """Applies what differs from what it applied before. Blocks, and is called for one job at a time.
+    """Applies the objects that differ from what it applied before. It blocks, and is called for one job at a time.
 
-    What it remembers saves calls and nothing else: a new operator applies everything once more, to no effect.
+    What it remembers only saves calls: after a restart, the operator applies everything once more without effect.
 
     Args:
         api: The API server.
-        own_namespace: The operator's, where routes are.
+        own_namespace: The operator's namespace, which holds the routes.
     """
 
     def __init__(self, api: KubernetesApi, own_namespace: str) -> None:
@@ -44,14 +44,14 @@ class Applier:
         self._done: dict[str, dict[str, str]] = {}
 
     def apply(self, ref: JobRef, plan: Plan) -> list[dict[str, Any]]:
-        """Makes it so, all but the status.
+        """Carries out a plan, except the status.
 
         Returns:
-            Children that were created: the news of them may take a moment.
+            The children that were created. The watch reports them a moment later.
 
         Raises:
-            ObjectRefusedError: The API server does not want something to be there.
-            ApiError: It refused, or could not do, something else; nothing is lost, the plan is made again later.
+            ObjectRefusedError: The API server rejected an object.
+            ApiError: Another call failed. The job is planned again later.
         """
         done = self._done.setdefault(ref.uid, {})
         created = [child for manifest in plan.apply if (child := self._make(done, manifest)) is not None]
@@ -69,11 +69,11 @@ class Applier:
         return created
 
     def keep(self, ref: JobRef, resolved: ResolvedJob) -> ResolvedJob:
-        """Writes down, once, what the job is run as, and returns what is written down: the first word counts.
+        """Stores the resolved job once, and returns the stored one. The first stored version wins.
 
         Raises:
-            ObjectRefusedError: The API server refused it, or somebody else has something of that name.
-            ApiError: What is there is an earlier job's.
+            ObjectRefusedError: The API server rejected the ConfigMap, or its name is taken by an unrelated object.
+            ApiError: The existing ConfigMap belongs to an earlier job.
         """
         manifest = config_maps.resolved_config(ref, resolved)
         with _refusals(manifest):
@@ -81,14 +81,14 @@ class Applier:
         there = created or self._api.get("ConfigMap", ref.namespace, ref.resolved)
         labels = {} if there is None else there["metadata"].get("labels", {})
         if there is not None and labels.get(MANAGED_BY) != FIELD_MANAGER:
-            what = f"There is a ConfigMap {ref.resolved} that is not the operator's. Remove it, or rename the job"
+            what = f"A ConfigMap {ref.resolved} exists that the operator did not create. Delete it, or rename the job"
             raise ObjectRefusedError(CONFLICT, what)
         if there is None or labels.get(JOB_UID) != ref.uid:
             raise _taken("ConfigMap", ref.resolved)
         return config_maps.read(there)
 
     def write_status(self, ref: JobRef, status: FederatedJobStatus) -> dict[str, Any] | None:
-        """Writes the status of a job that is still the same one; the job as it is then, None where it is not."""
+        """Writes the status and returns the updated job. Returns None if the job was deleted or replaced meanwhile."""
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -98,7 +98,7 @@ class Applier:
         try:
             return self._api.apply(body, "status")
         except ApiError as error:
-            if error.status not in (NOT_FOUND, CONFLICT):  # deleted meanwhile, and perhaps made anew
+            if error.status not in (NOT_FOUND, CONFLICT):  # deleted meanwhile, and perhaps created again
                 raise
             there = self._api.get(KIND, ref.namespace, ref.name)
             if there is not None and there["metadata"]["uid"] == ref.uid:
@@ -106,11 +106,11 @@ class Applier:
             return None
 
     def forget(self, uid: str) -> None:
-        """The job is over, or gone."""
+        """Drops what is remembered about a job that has finished or was deleted."""
         self._done.pop(uid, None)
 
     def _withdraw(self, done: dict[str, str], ref: JobRef) -> None:
-        """Takes away what leads to the coordinator, from the outside in."""
+        """Deletes what routes to the coordinator, starting with the front door's route."""
         places = (("Service", self._own_namespace), ("Service", ref.namespace), ("NetworkPolicy", ref.namespace))
         for kind, namespace in places:
             what = _what(kind, namespace, ref.service)
@@ -135,20 +135,20 @@ class Applier:
 
 
 def _taken(kind: str, name: str) -> ApiError:
-    """An earlier job's of the same name, which the cluster is about to delete, or one that nothing was heard of yet."""
-    return ApiError(CONFLICT, f"There is a {kind} {name} already that is not known to be this job's.")
+    """Returns the error for an existing object of an earlier job with the same name, or one not yet in the cache."""
+    return ApiError(CONFLICT, f"A {kind} {name} exists already, and is not known to belong to this job.")
 
 
 @contextmanager
 def _refusals(manifest: Mapping[str, Any]) -> Iterator[None]:
-    """Says which object it was that the API server refused."""
+    """Converts a rejection by the API server to an error that names the object."""
     try:
         yield
     except ApiError as error:
         if error.status not in _REFUSED:
             raise
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
-        raise ObjectRefusedError(error.status, f"The API server refuses the {what}: {error}") from error
+        raise ObjectRefusedError(error.status, f"The API server rejected the {what}: {error}") from error
 
 
 def _what(kind: str, namespace: str, name: str) -> str:

@@ -1,7 +1,6 @@
-"""What the operator has seen of the cluster's objects: the last event of each, by job, and of that only what is read.
+"""The cache of the cluster's objects: the last seen version of each object, reduced to the fields that are read.
 
-A job that is over is kept for weeks, and there may be thousands: of it there is only the object itself, compressed, and
-nothing of what it had.
+Thousands of finished jobs may be kept for weeks. The cache holds a finished job compressed, and none of its children.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Body = Mapping[str, Any]
 JobKey = tuple[str, str]
 """Namespace and name of a FederatedJob."""
 CHILDREN = ("Job", "Pod", "PersistentVolumeClaim")
-"""Kinds of children that are watched."""
+"""The watched kinds of child objects."""
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _LABELS = (JOB_UID, ATTEMPT, QUEUE)
 _READ: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -41,7 +40,7 @@ class _Job:
     phase: str
     is_over: bool
     body: Body | bytes
-    """JSON, compressed, of a job that is over."""
+    """The object. Compressed JSON for a finished job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class _Silo:
 
 
 class Cache:
-    """Objects by kind; those of a job are found by its UID. Used in the event loop only."""
+    """Holds jobs, silos, and the children of each job by the job's UID. Used in the event loop only."""
 
     def __init__(self) -> None:
         self._jobs: dict[JobKey, _Job] = {}
@@ -60,12 +59,12 @@ class Cache:
         self._silos: dict[str, _Silo] = {}
 
     def saw_job(self, body: Body, *, deleted: bool) -> JobKey:
-        """A FederatedJob is there, changed or was deleted; which it is."""
+        """Records that a FederatedJob was added, changed or deleted. Returns its key."""
         metadata = body["metadata"]
         key, uid = (metadata["namespace"], metadata["name"]), metadata["uid"]
         known = self._jobs.get(key)
         if deleted:
-            if known is not None and known.uid == uid:  # there may be another of that name by now
+            if known is not None and known.uid == uid:  # another job of that name may exist by now
                 del self._jobs[key]
             self._keys.pop(uid, None)
             self._children.pop(uid, None)
@@ -79,7 +78,7 @@ class Cache:
         return key
 
     def saw_child(self, kind: str, body: Body, *, deleted: bool) -> JobKey | None:
-        """A child is there, changed or was deleted; the job that it belongs to, where that matters to it."""
+        """Records that a child was added, changed or deleted. Returns the key of its job, if the job is affected."""
         metadata = body["metadata"]
         uid = metadata.get("labels", {}).get(JOB_UID, "")
         key = self._keys.get(uid)
@@ -97,7 +96,7 @@ class Cache:
         return key
 
     def saw_silo(self, body: Body, *, deleted: bool) -> bool:
-        """A Silo is there, changed or was deleted; whether that may matter to a job."""
+        """Records that a Silo was added, changed or deleted. Returns whether that may affect a job."""
         seen = _Silo(int(body["metadata"]["resourceVersion"]), observations.silo(body))
         name, before = seen.known.name, self._silos.get(seen.known.name)
         if before is not None and seen.version < before.version:
@@ -109,14 +108,14 @@ class Cache:
         return before is None or before.known != seen.known
 
     def saw_all_silos(self, bodies: list[dict[str, Any]], since: Mapping[str, int]) -> bool:
-        """These are all Silos that there were; whether that may matter to a job.
+        """Records a list of all Silos. Returns whether a change may affect a job.
 
         Args:
-            bodies: From a list.
-            since: `silo_versions` before it was asked for: events that came meanwhile are newer.
+            bodies: All Silo objects, from a list call.
+            since: `silo_versions` from before the list call. Events that arrived meanwhile are newer than the list.
         """
         listed = {body["metadata"]["name"]: body for body in bodies}
-        # One that was known, and is not any more, was deleted meanwhile.
+        # A listed Silo that was in the cache before the call, and is not now, was deleted meanwhile.
         changed = [
             self.saw_silo(body, deleted=False)
             for name, body in listed.items()
@@ -128,7 +127,7 @@ class Cache:
         return any(changed) or bool(gone)
 
     def silo_versions(self) -> dict[str, int]:
-        """Of each Silo, by its name."""
+        """Returns the resource version of each Silo, by name."""
         return {name: silo.version for name, silo in self._silos.items()}
 
     def job(self, key: JobKey) -> Body | None:
@@ -141,7 +140,7 @@ class Cache:
         return body
 
     def uid(self, key: JobKey) -> str | None:
-        """Of the job of that name; None: there is none."""
+        """Returns the UID of a job. None if there is no such job."""
         known = self._jobs.get(key)
         return None if known is None else known.uid
 
@@ -149,7 +148,7 @@ class Cache:
         return list(self._jobs)
 
     def phases(self) -> dict[str, int]:
-        """How many jobs are in each phase."""
+        """Returns the number of jobs in each phase."""
         counts: dict[str, int] = defaultdict(int)
         for job in self._jobs.values():
             counts[job.phase] += 1
@@ -159,11 +158,11 @@ class Cache:
         return tuple(self._silos[name].known for name in sorted(self._silos))
 
     def children(self, uid: str, kind: str) -> list[Body]:
-        """A job's children of a kind."""
+        """Returns the children of a job that have a kind."""
         return [body for (of, _), body in self._children.get(uid, {}).items() if of == kind]
 
     def identities(self, kind: str) -> list[Body]:
-        """All objects of a kind that are known, with as much as it takes to say that they were deleted."""
+        """Returns all cached objects of a kind, with at least the fields that identify them."""
         if kind == KIND:
             return [
                 {"metadata": {"namespace": key[0], "name": key[1], "uid": job.uid}} for key, job in self._jobs.items()
@@ -185,14 +184,14 @@ def _job(body: Body) -> _Job:
 
 
 def _is_older(body: Body, known: Body | None) -> bool:
-    """Whether an event tells less than the answer to a call has told; versions of one object can be compared."""
+    """Returns whether an event is older than the cached version. Resource versions of one object are comparable."""
     if known is None or known["metadata"]["uid"] != body["metadata"]["uid"]:
         return False
     return int(body["metadata"]["resourceVersion"]) < int(known["metadata"]["resourceVersion"])
 
 
 def _lean(kind: str, body: Body) -> Body:
-    """What is read of a child."""
+    """Returns a child reduced to the fields that are read."""
     metadata = {key: body["metadata"][key] for key in _METADATA if key in body["metadata"]}
     labels = body["metadata"].get("labels", {})
     metadata["labels"] = {key: labels[key] for key in _LABELS if key in labels}

@@ -1,4 +1,4 @@
-"""Why there is no pod of a Job: the Job's controller says so in events, and nowhere else."""
+"""Finds out why a Job has no pod. The Job controller reports it in events only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Body = Mapping[str, Any]
 
 
 def is_overdue(job: Body, pods: list[Body], now: Time) -> bool:
-    """Whether a Job should have a pod by now, and has none."""
+    """Returns whether a Job has no pod although it should have one by now."""
     attempt = job["metadata"].get("labels", {}).get(ATTEMPT)
     if any(pod["metadata"].get("labels", {}).get(ATTEMPT) == attempt for pod in pods):
         return False
@@ -27,7 +27,7 @@ def is_overdue(job: Body, pods: list[Body], now: Time) -> bool:
 
 
 def words(api: KubernetesApi, job: Body) -> str:
-    """What the Job's controller was told when it wanted to make a pod last; empty: nothing is known. Blocks."""
+    """Returns the error of the last failed pod creation. Empty if there is none. Blocks."""
     metadata = job["metadata"]
     fields = f"involvedObject.uid={metadata['uid']},reason=FailedCreate"
     events = api.all("Event", metadata["namespace"], fields=fields)

@@ -1,4 +1,4 @@
-"""The few calls that the operator makes, each of which says what it is for in the API server's audit log."""
+"""The operator's calls to the API server."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _COLLECTIONS = {
 
 
 class KubernetesApi:
-    """Speaks to one API server; blocks, so it is called in threads.
+    """Makes blocking calls to one API server. Call it in threads.
 
     Args:
-        client: With the operator's rights.
+        client: The Kubernetes client, with the operator's credentials.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -40,7 +40,7 @@ class KubernetesApi:
 
     @staticmethod
     def connect() -> KubernetesApi:
-        """As the pod's ServiceAccount, or as the kubeconfig says."""
+        """Connects with the pod's ServiceAccount, or with the kubeconfig outside of a cluster."""
         try:
             kubernetes.config.load_incluster_config()
         except kubernetes.config.ConfigException:
@@ -48,14 +48,14 @@ class KubernetesApi:
         return KubernetesApi(ApiClient())
 
     def apply(self, manifest: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
-        """Server-side apply: makes it so, whatever was there; the object as it is then."""
+        """Applies an object with server-side apply, and returns the result. It overrides other field managers."""
         path = _path(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
         kind = "application/apply-patch+yaml"
         return self._calls.call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
 
     def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Creates an object, and returns it; None where there is one of that name."""
+        """Creates an object and returns it. Returns None if an object of that name exists."""
         try:
             path = _path(manifest["kind"], manifest["metadata"]["namespace"])
             return self._calls.call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
@@ -65,7 +65,7 @@ class KubernetesApi:
             return None
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """An object; None where there is none."""
+        """Returns an object. None if it does not exist."""
         try:
             return self._calls.call("GET", _path(kind, namespace, name))
         except ApiError as error:
@@ -74,13 +74,13 @@ class KubernetesApi:
             return None
 
     def all(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
-        """All objects of a kind, in a namespace where it has some, that have these labels and fields."""
+        """Returns all objects of a kind that match the selectors. An empty namespace means all namespaces."""
         return list(self.each(kind, namespace, labels=labels, fields=fields))
 
     def each(
         self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = JSON
     ) -> Iterator[dict[str, Any]]:
-        """The same, one by one: page by page, since there may be thousands."""
+        """Yields the same objects as `all`. It fetches them page by page, because there may be thousands."""
         selected = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
         token = ""
         while True:
@@ -92,11 +92,11 @@ class KubernetesApi:
                 return
 
     def uids(self, kind: str, namespace: str = "", *, labels: str = "") -> set[str]:
-        """UIDs of all objects of a kind: without their contents."""
+        """Returns the UIDs of all objects of a kind. It fetches their metadata only."""
         return {each["metadata"]["uid"] for each in self.each(kind, namespace, labels=labels, accept=_METADATA_ONLY)}
 
     def merge(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
-        """Changes these fields of an object, if it is there."""
+        """Applies a merge patch to an object, if it exists."""
         try:
             self._calls.call("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
         except ApiError as error:
@@ -104,10 +104,10 @@ class KubernetesApi:
                 raise
 
     def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
-        """Deletes an object and what it owns, if it is there and, where a UID is given, still the same.
+        """Deletes an object and its dependents, if it exists and has the UID, if one is given.
 
-        A Job is there until its pods have ended: as long as it is, no other is made under its name, so that there are
-        not two coordinators.
+        A Job is deleted in the foreground: it exists until its pods have terminated. Until then no other Job can have
+        its name, so two coordinators never run at once.
         """
         options: dict[str, Any] = {"propagationPolicy": "Foreground" if kind == "Job" else "Background"}
         if uid is not None:

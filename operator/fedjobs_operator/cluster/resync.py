@@ -1,7 +1,7 @@
-"""What no event tells of children: those that are there when the operator starts, and deletions that were missed.
+"""Finds what no event reports: the children that exist when the operator starts, and missed deletions.
 
-kopf's watches begin independently: a job may be heard of before its children, and would look as if it had none. And
-after a watch was cut off for long, kopf lists again: what was deleted meanwhile is not there to be told of.
+kopf starts its watches independently. An event of a job may arrive before those of its children, and the job would
+seem to have none. After a long interruption of a watch, kopf lists the objects again, which does not report deletions.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from fedjobs_operator.cluster.cache import CHILDREN, Body, Cache
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 
 _FIRST_S, _EVERY_S = 10.0, 300.0
-"""The first time soon: what was deleted between `begin` and the beginning of the watches."""
+"""The first comparison is early, to find deletions between `begin` and the start of the watches."""
 _LOG = structlog.get_logger()
 Gone = Callable[[str, Body], Awaitable[None]]
 
 
 class Resync:
-    """Compares what is known with what is there, every few minutes.
+    """Compares the cache with the cluster every few minutes.
 
     Args:
         api: The API server.
-        objects: What was seen of the cluster.
-        namespaces: Of jobs; none: all.
-        gone: Called with kind and object of each that was deleted.
+        objects: The cache.
+        namespaces: The namespaces of jobs. If empty, all namespaces.
+        gone: Called with the kind and the cached object of each missed deletion.
     """
 
     def __init__(self, api: KubernetesApi, objects: Cache, namespaces: Sequence[str], gone: Gone) -> None:
@@ -40,32 +40,32 @@ class Resync:
         self._gone = gone
 
     async def begin(self) -> None:
-        """Takes notice of all children that there are; to be called before anything else uses the objects.
+        """Lists all children into the cache. Call it before anything else uses the cache.
 
         Raises:
-            ApiError: They cannot be listed.
+            ApiError: A list call failed.
         """
         await asyncio.to_thread(self._see_children)
 
     async def run(self) -> None:
-        """Never returns."""
+        """Compares periodically. Never returns."""
         wait = _FIRST_S
         while True:
             await asyncio.sleep(wait)
             wait = _EVERY_S
             try:
                 await self.look()
-            except Exception as error:  # one bad answer, or object, must not end it
-                _LOG.warning("what is there cannot be listed; it is tried again", error=str(error))
+            except Exception as error:  # a bad response or object must not end the loop
+                _LOG.warning("a resync failed, it is retried", error=str(error))
 
     async def look(self) -> None:
-        """Once.
+        """Compares once.
 
         Raises:
-            ApiError: Not all could be listed.
+            ApiError: A list call failed.
         """
         for kind in (KIND, *CHILDREN):
-            known = self._cache.identities(kind)  # before the list: what is made meanwhile is in neither
+            known = self._cache.identities(kind)  # before the list call: objects created meanwhile are not in it
             if not known:
                 continue
             there = await asyncio.to_thread(self._there, kind)

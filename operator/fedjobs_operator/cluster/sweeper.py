@@ -1,4 +1,4 @@
-"""What no event tells: routes of jobs that are gone, and Silos that were deleted while nobody watched."""
+"""Finds what no event reports: routes of deleted jobs, and Silos that were deleted while the watch was down."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LOG = structlog.get_logger()
 
 
 class Sweeper:
-    """Looks at everything there is, now and then, and soon after a job was deleted.
+    """Sweeps periodically, and soon after a job was deleted.
 
     Args:
         api: The API server.
-        objects: What was seen of the cluster.
-        namespace: The operator's own.
+        objects: The cache.
+        namespace: The operator's namespace.
     """
 
     def __init__(self, api: KubernetesApi, objects: Cache, namespace: str) -> None:
@@ -34,14 +34,14 @@ class Sweeper:
         self._soon = asyncio.Event()
 
     def soon(self) -> None:
-        """Sweeps at once."""
+        """Requests a sweep as soon as possible."""
         self._soon.set()
 
     async def run(self, silos_changed: Callable[[], Awaitable[None]]) -> None:
-        """Never returns.
+        """Sweeps periodically. Never returns.
 
         Args:
-            silos_changed: Called where a change of a Silo had been missed.
+            silos_changed: Called when a sweep finds a missed change of a Silo.
         """
         while True:
             self._soon.clear()
@@ -49,30 +49,30 @@ class Sweeper:
                 if await self.look_at_silos():
                     await silos_changed()
                 await asyncio.to_thread(self.sweep)
-            except Exception as error:  # one bad answer, or object, must not end it
-                _LOG.warning("a sweep failed; it is tried again", error=str(error))
+            except Exception as error:  # a bad response or object must not end the loop
+                _LOG.warning("a sweep failed, it is retried", error=str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._soon.wait(), _EVERY_S)
 
     async def look_at_silos(self) -> bool:
-        """Takes notice of the Silos that there are; whether that may matter to a job."""
+        """Lists the Silos into the cache. Returns whether a change may matter to a job."""
         known = self._cache.silo_versions()
         return self._cache.saw_all_silos(await asyncio.to_thread(self._api.all, "Silo"), known)
 
     def sweep(self) -> None:
-        """Takes away the routes of jobs that are gone; blocks."""
+        """Deletes the routes of deleted jobs. Blocks."""
         for service in self._api.all("Service", self._namespace, labels=network.ROUTE_SELECTOR):
             metadata = service["metadata"]
             labels = metadata["labels"]
             if self._cache.uid((labels[JOB_NAMESPACE], labels[JOB])) == labels[JOB_UID]:
-                continue  # it is known to be there
+                continue  # the job is in the cache
             try:
                 job = self._api.get(KIND, labels[JOB_NAMESPACE], labels[JOB]) or {}
             except ApiError as error:
                 if error.status != FORBIDDEN:
                     raise
-                continue  # of another operator, which has namespaces of its own
+                continue  # the route belongs to an operator of other namespaces
             is_same = job.get("metadata", {}).get("uid") == labels[JOB_UID]
             if not is_same:
                 self._api.delete("Service", self._namespace, metadata["name"], uid=metadata["uid"])
-                _LOG.info("a route was swept", service=metadata["name"], job=labels[JOB])
+                _LOG.info("a stale route was deleted", service=metadata["name"], job=labels[JOB])

@@ -1,4 +1,4 @@
-"""Whom everybody in the federation's cluster trusts to be the hub: what the hub has published."""
+"""Reads the issuers of server certificates, which the hub publishes in a ConfigMap."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LOG = structlog.get_logger()
 
 
 class Trust:
-    """Follows the hub's ConfigMap.
+    """Polls the hub's ConfigMap.
 
     Args:
         api: The API server.
-        namespace: The operator's own.
+        namespace: The operator's namespace.
 
     Attributes:
-        pem: The issuers of servers' certificates; empty: the hub has not said them yet.
+        pem: The issuers of server certificates, as PEM. Empty if the hub has not published them yet.
     """
 
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
@@ -32,21 +32,21 @@ class Trust:
         self.pem = ""
 
     def look(self) -> bool:
-        """Reads it; whether it has changed. What was known stays where it is gone. Blocks.
+        """Reads the ConfigMap and returns whether it has changed. A deleted ConfigMap changes nothing. Blocks.
 
         Raises:
-            ApiError: It cannot be read.
+            ApiError: The ConfigMap cannot be read.
         """
         config = self._api.get("ConfigMap", self._namespace, TRUST) or {}
         before, self.pem = self.pem, config.get("data", {}).get(SERVERS_TRUST, "") or self.pem
         return self.pem != before
 
     async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Looks again and again; never returns."""
+        """Polls periodically. Never returns."""
         while True:
             await asyncio.sleep(_EVERY_S)
             try:
                 if await asyncio.to_thread(self.look):
                     await changed()
-            except Exception as error:  # one bad answer, or object, must not end it
-                _LOG.warning("whom to trust cannot be read", config=TRUST, error=str(error))
+            except Exception as error:  # a bad response or object must not end the loop
+                _LOG.warning("the hub's issuers cannot be read, it is retried", config=TRUST, error=str(error))

@@ -1,1 +1,1 @@
-"""The operator's process: what it watches, the queue of jobs, and one look at a job."""
+"""The operator's process: its watches, its work queue, and the reconciliation of a job."""

@@ -1,6 +1,6 @@
-"""Listens to coordinators: one task for each that runs, which dials it over mutual TLS and hears its status.
+"""Follows coordinators: one task for each running coordinator connects to it and streams its status.
 
-On the same connection it tells the coordinator which silos take part no more, at first and whenever that has changed.
+On the same connection the task sends the excluded silos, first on connect and then on every change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fedjobs_operator.cluster.cache import JobKey
 _LOG = structlog.get_logger()
 _AGAIN_S = 2.0
 _DIALS = 5
-"""After so many that failed in a row, people are told: the first ones may come before the pod's network is ready."""
+"""Consecutive failures before the trouble is reported. The pod's network may not be ready for the first ones."""
 _LONGEST_TROUBLE = 300
 _ENDED = frozenset({Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED})
 
@@ -32,10 +32,10 @@ class Reports(Protocol):
     """A connection to one coordinator, see `fedjobs_protocol.reports.reports_client.ReportsClient`."""
 
     def watch(self) -> AsyncIterator[Status]:
-        """Its statuses, for a while."""
+        """Yields the coordinator's statuses until the call ends."""
 
     async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
-        """Tells it all silos that take part no more."""
+        """Sends all excluded silos."""
 
 
 Dial = Callable[[JobRef], AbstractAsyncContextManager[Reports]]
@@ -47,19 +47,19 @@ class _Followed:
     exclusions: Sequence[Exclusion]
     report: Status | None = None
     untold: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the coordinator is to be told the exclusions."""
+    """Set when the exclusions must be sent to the coordinator."""
     task: asyncio.Task[None] | None = None
     failed: int = 0
-    """Dials in a row."""
+    """The number of consecutive failures."""
     trouble: str = ""
 
 
 class CoordinatorWatch:
-    """The last report of each coordinator.
+    """Holds the last report of each followed coordinator.
 
     Args:
         dial: Connects to a coordinator.
-        heard: Called after each new report, and where a coordinator cannot be heard for a while.
+        heard: Called after each new report, and after several consecutive failures to connect.
     """
 
     def __init__(self, dial: Dial, heard: Callable[[JobKey], Awaitable[None]]) -> None:
@@ -68,22 +68,22 @@ class CoordinatorWatch:
         self._followed: dict[JobKey, _Followed] = {}
 
     def report(self, key: JobKey) -> Status | None:
-        """The last report of a job's coordinator."""
+        """Returns the last report of a job's coordinator."""
         followed = self._followed.get(key)
         return None if followed is None else followed.report
 
     def trouble(self, key: JobKey) -> str:
-        """Why a job's coordinator cannot be heard, after some attempts; empty: it can, or that is not known yet."""
+        """Returns why the connection to a job's coordinator fails, after several failures. Empty before that."""
         followed = self._followed.get(key)
         return "" if followed is None else followed.trouble
 
     def follow(self, key: JobKey, ref: JobRef, exclusions: Sequence[Exclusion] = ()) -> None:
-        """Listens from now on, unless it does already.
+        """Starts following a coordinator, unless it is followed already.
 
         Args:
-            key: Of the job.
-            ref: Which job it is.
-            exclusions: What the coordinator is to know of its silos from now on.
+            key: The key of the job.
+            ref: The job.
+            exclusions: The excluded silos to send to the coordinator.
         """
         followed = self._followed.get(key)
         if followed is None or followed.uid != ref.uid or followed.task is None or followed.task.done():
@@ -95,13 +95,13 @@ class CoordinatorWatch:
             followed.untold.set()
 
     def forget(self, key: JobKey) -> None:
-        """Listens no more."""
+        """Stops following a coordinator."""
         followed = self._followed.pop(key, None)
         if followed is not None and followed.task is not None:
             followed.task.cancel()
 
     async def close(self) -> None:
-        """Listens to nobody any more."""
+        """Stops following all coordinators."""
         tasks = [followed.task for followed in self._followed.values() if followed.task is not None]
         for key in list(self._followed):
             self.forget(key)
@@ -110,11 +110,11 @@ class CoordinatorWatch:
                 await task
 
     async def _follow(self, key: JobKey, ref: JobRef, followed: _Followed) -> None:
-        """Until it is told to stop: a coordinator that is not there now is there again soon."""
+        """Follows a coordinator until it is cancelled. It reconnects, because a coordinator may restart."""
         while True:
             try:
                 async with self._dial(ref) as reports:
-                    followed.untold.set()  # it may be another process, which knows nothing
+                    followed.untold.set()  # it may be a new process without the exclusions
                     telling = asyncio.create_task(_tell(reports, followed, ref), name=f"tell {key}")
                     try:
                         await self._hear(reports, key, ref, followed)
@@ -129,7 +129,7 @@ class CoordinatorWatch:
         words = error.public if isinstance(error, FedjobsError) else f"{type(error).__name__}: {error}"
         followed.failed += 1
         log = _LOG.warning if followed.failed == _DIALS else _LOG.debug
-        log("the coordinator does not answer", job=key[1], namespace=key[0], dials=followed.failed, error=words)
+        log("the coordinator does not respond", job=key[1], namespace=key[0], dials=followed.failed, error=words)
         if followed.failed == _DIALS:
             followed.trouble = words[:_LONGEST_TROUBLE]
             await self._heard(key)
@@ -139,13 +139,13 @@ class CoordinatorWatch:
             if status.job_uid != ref.uid:
                 continue
             if followed.report is not None and followed.report.epoch != status.epoch:
-                followed.untold.set()  # a coordinator was started again behind the same connection
+                followed.untold.set()  # the coordinator restarted behind the same connection
             followed.report, followed.failed, followed.trouble = status, 0, ""
             await self._heard(key)
 
 
 async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
-    """Tells the coordinator the exclusions whenever it is to be told them; tries again where that fails."""
+    """Sends the exclusions whenever they must be sent. Retries after a failure."""
     while True:
         await followed.untold.wait()
         followed.untold.clear()
@@ -154,7 +154,7 @@ async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
             await reports.exclude(exclusions)
         except Exception as error:
             if exclusions:
-                text = "the coordinator was not told who takes part no more"
+                text = "the excluded silos could not be sent to the coordinator, it is retried"
                 _LOG.warning(text, job=ref.name, namespace=ref.namespace, error=str(error))
             await asyncio.sleep(_AGAIN_S)
             followed.untold.set()

@@ -1,7 +1,7 @@
-"""What kopf is asked to watch. Handlers only pass on what they see: a job's state is never in an event.
+"""Registers the kopf handlers. They only pass objects on to the operator, which reconciles from its cache.
 
-There are no finalizers: nothing hangs when a job is deleted while no operator runs, because the cluster itself deletes
-what the job owns.
+There are no finalizers, because the cluster itself deletes a job's children. So deleting a job never hangs, even if no
+operator runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fedjobs_operator.controller.operator import Operator
 
 _GROUP, _VERSION = API_VERSION.split("/")
 _START_AGAIN_S = 2.0
-"""Rights, and the API server itself, may be a moment late when everything is installed at once."""
+"""During an installation, the RBAC rules or the API server may not be ready yet."""
 _CHILDREN = {
     "Job": ("batch", "v1", "jobs"),
     "Pod": ("", "v1", "pods"),
@@ -24,7 +24,7 @@ _CHILDREN = {
 
 
 def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
-    """Hooks an operator into kopf."""
+    """Registers an operator's handlers with kopf."""
 
     @kopf.on.login(registry=registry)
     def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
@@ -52,7 +52,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """Of the children only those that are ours are watched; nothing of ours needs the cluster's list of resources."""
+    """Configures kopf: watches only child objects of jobs, and disables resource scanning and kopf's own events."""
     for resource in _CHILDREN.values():
         settings.watching.label_selectors[resource] = SELECTOR
     settings.scanning.disabled = True

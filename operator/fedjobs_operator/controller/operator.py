@@ -1,4 +1,4 @@
-"""The operator as a whole: what kopf sees goes into a queue, and a few tasks look at what is in it."""
+"""The operator as a whole: events from kopf add jobs to a work queue, and several tasks reconcile them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MEMORY_EVERY_S = 30.0
 
 
 class Operator:
-    """Lives in one event loop, from `start` to `stop`."""
+    """The operator. It runs in one event loop from `start` to `stop`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -51,14 +51,14 @@ class Operator:
         self._renewing: Renewing | None = None
 
     async def start(self) -> None:
-        """Begins to look at jobs. The hub need not be there: without it, only coordinators are not heard."""
+        """Starts reconciling jobs. If the hub is not available, only the connections to coordinators wait for it."""
         import_what_threads_need()
         api = await asyncio.to_thread(KubernetesApi.connect)
         trust = Trust(api, self._settings.own_namespace)
         await asyncio.to_thread(trust.look)
         sweeping = self._sweeper = Sweeper(api, self._cache, self._settings.own_namespace)
         resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone)
-        # Before any job: a silo, or a child, that was not seen yet is not one that is gone.
+        # Fill the cache before the first job. Otherwise a silo or child not seen yet would count as deleted.
         await sweeping.look_at_silos()
         await resyncing.begin()
         renewing = self._renewing = _renewing(self._settings, trust)
@@ -78,7 +78,7 @@ class Operator:
         self._tasks.append(asyncio.create_task(resyncing.run(), name="resync"))
 
     async def stop(self) -> None:
-        """Looks at nothing any more; what is half done is done again by the next operator."""
+        """Stops all tasks. The next operator repeats interrupted work."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -88,7 +88,7 @@ class Operator:
             self._renewing.close()
 
     async def saw_job(self, body: Mapping[str, Any], *, deleted: bool) -> None:
-        """A FederatedJob is there, changed or was deleted."""
+        """Handles a FederatedJob that was added, changed or deleted."""
         if deleted and self._reconciler is not None:
             self._reconciler.forget(body["metadata"]["uid"])
         if deleted and self._sweeper is not None:
@@ -96,18 +96,18 @@ class Operator:
         await self._queue.add(self._cache.saw_job(body, deleted=deleted))
 
     async def saw_child(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
-        """One of a job's children is there, changed or was deleted."""
+        """Handles a child of a job that was added, changed or deleted."""
         key = self._cache.saw_child(kind, body, deleted=deleted)
         if key is not None:
             await self._queue.add(key)
 
     async def saw_silo(self, body: Mapping[str, Any], *, deleted: bool) -> None:
-        """A Silo is there, changed or was deleted: a job may be accepted now, or has to go on without it."""
+        """Handles a Silo that was added, changed or deleted. A job may become acceptable, or must exclude the silo."""
         if self._cache.saw_silo(body, deleted=deleted):
             await self._look_at_all()
 
     async def _is_gone(self, kind: str, body: Mapping[str, Any]) -> None:
-        """Somebody deleted it, and no event told that."""
+        """Handles a deletion that no event reported."""
         if kind == KIND:
             await self.saw_job(body, deleted=True)
         else:
@@ -133,7 +133,7 @@ class Operator:
                 metrics.RECONCILES.labels("error").inc()
                 expected = isinstance(error, ApiError | OSError)
                 log = _LOG.warning if expected else _LOG.exception
-                log("a look at a job failed; it is tried again", namespace=key[0], job=key[1], error=str(error))
+                log("reconciling a job failed, it is retried", namespace=key[0], job=key[1], error=str(error))
                 await self._queue.failed(key)
             else:
                 metrics.RECONCILES.labels("success").inc()
@@ -165,7 +165,7 @@ def _renewing(settings: Settings, trust: Trust) -> Renewing:
 
 
 def give_memory_back() -> None:
-    """Does nothing where the C library has no such call."""
+    """Returns free memory to the operating system. Has no effect if the C library lacks `malloc_trim`."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""One look at one job: what is there, what is to be done, doing it, writing its status, telling of it."""
+"""Reconciles one job: observes, plans, carries out the plan, writes the status and posts events."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ Later = Callable[[JobKey, float], Awaitable[None]]
 
 
 class Reconciler:
-    """Looks at jobs. A job is looked at by one task at a time.
+    """Reconciles jobs. One task at a time reconciles a job.
 
     Args:
         api: The API server.
-        objects: What was seen of the cluster.
+        objects: The cache.
         applier: Carries out plans.
-        followers: Listen to coordinators.
-        settings: Of the operator.
-        trust: The issuers of the hub's certificate, PEM, as they are known now.
-        later: Asks for another look, in so many seconds.
-        clock: The time, UTC; for tests.
+        followers: Follows coordinators.
+        settings: The operator's settings.
+        trust: Returns the current issuers of the hub's certificate, as PEM.
+        later: Requests another reconciliation of a job after a number of seconds.
+        clock: Returns the current time in UTC. For tests.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Reconciler:
         self._asked: dict[str, set[str]] = {}
 
     async def reconcile(self, key: JobKey) -> None:
-        """One look.
+        """Reconciles a job once.
 
         Raises:
-            ApiError: The API server refused something, which is told in the job's status where people have to do
-                something about it; the job is to be looked at again.
+            ApiError: A call to the API server failed. The caller must retry. If a person must fix the cause, the job's
+                status tells it.
         """
         body = self._cache.job(key)
         if body is None:
@@ -105,7 +105,7 @@ class Reconciler:
             await self._later(key, max(0.1, (decided.look_again - self._clock()).total_seconds()))
 
     def forget(self, uid: str) -> None:
-        """The job with this UID is over, or gone: nothing needs to be remembered of it."""
+        """Drops what is remembered about a job that has finished or was deleted."""
         self._applier.forget(uid)
         self._resolved.pop(uid, None)
         self._written_at.pop(uid, None)
@@ -117,7 +117,7 @@ class Reconciler:
     async def _observed(self, key: JobKey, ref: JobRef, body: Mapping[str, Any]) -> Observed:
         status = body.get("status", {})
         if endings.is_over(FederatedJobStatus.model_validate(status)):
-            return Observed(status=status)  # all that still counts
+            return Observed(status=status)  # a finished job needs nothing else
         claims = self._cache.children(ref.uid, "PersistentVolumeClaim")
         jobs = self._cache.children(ref.uid, "Job")
         pods = await self._pods(ref, jobs)
@@ -134,9 +134,9 @@ class Reconciler:
         )
 
     async def _pods(self, ref: JobRef, jobs: list[Body]) -> list[Body]:
-        """A job's pods; those of a Job that has ended are asked for once, where the news of it came first.
+        """Returns a job's pods. It fetches them once if the event of a finished Job arrived before its pod's.
 
-        They have the coordinator's final word, and nobody looks at a job that is over again.
+        The pod holds the coordinator's final word, and a finished job is not observed again.
         """
         known = self._cache.children(ref.uid, "Pod")
         asked = self._asked.setdefault(ref.uid, set())
@@ -149,12 +149,12 @@ class Reconciler:
         return self._cache.children(ref.uid, "Pod")
 
     async def _refused_pods(self, jobs: list[Body], pods: list[Body]) -> dict[str, str]:
-        """Why there is no pod, by the name of the Job that waits for one."""
+        """Returns why pods are missing, by the name of the Job that waits for one."""
         waiting = [job for job in jobs if pod_refusals.is_overdue(job, pods, self._clock())]
         return {j["metadata"]["name"]: await asyncio.to_thread(pod_refusals.words, self._api, j) for j in waiting}
 
     async def _known(self, ref: JobRef, status: Mapping[str, Any]) -> ResolvedJob | None:
-        """What the job was resolved to before: remembered, or read once after the operator was started."""
+        """Returns the resolved job, if the job was resolved before. It is read once and then remembered."""
         if ref.uid not in self._resolved and status.get("resolved"):
             config = await asyncio.to_thread(self._api.get, "ConfigMap", ref.namespace, ref.resolved)
             if config is not None:
@@ -162,7 +162,7 @@ class Reconciler:
         return self._resolved.get(ref.uid)
 
     async def _is_kept(self, ref: JobRef, observed: Observed, resolved: ResolvedJob) -> bool:
-        """Whether this is what the job was resolved to; False: an operator that was killed since had other words."""
+        """Returns whether the job's stored version is this one. An operator that was killed may have stored another."""
         if observed.resolved is not None:
             return True
         kept = self._resolved[ref.uid] = await asyncio.to_thread(self._applier.keep, ref, resolved)
@@ -174,7 +174,7 @@ class Reconciler:
             self._cache.saw_child(child["kind"], child, deleted=False)
 
     async def _write(self, key: JobKey, ref: JobRef, observed: Observed, status: FederatedJobStatus) -> None:
-        """Writes the status where it changed; mere progress not more often than people look."""
+        """Writes the status if it changed. Changes of progress only are rate-limited."""
         before = FederatedJobStatus.model_validate(observed.status)
         if status == before:
             return
@@ -186,7 +186,7 @@ class Reconciler:
                 await self._later(key, wait)
                 return
         written = await asyncio.to_thread(self._applier.write_status, ref, status)
-        if written is None:  # deleted, though no event has told it; there may be another of that name by now
+        if written is None:  # deleted before an event reported it; another job of that name may exist by now
             gone = {"metadata": {"namespace": ref.namespace, "name": ref.name, "uid": ref.uid}}
             self._cache.saw_job(gone, deleted=True)
             self.forget(ref.uid)
@@ -198,7 +198,7 @@ class Reconciler:
         await self._tell(ref, announcements(before, status), now)
 
     async def _tell(self, ref: JobRef, news: Sequence[Announcement], now: Time) -> None:
-        """Posts events; one that cannot be posted is in the log, and takes none of the others along."""
+        """Posts events. A failure to post one is logged and does not affect the others."""
         for each in news:
             about = {"job": ref.name, "namespace": ref.namespace, "reason": each.reason}
             _LOG.info("event", **about, message=each.message)
@@ -209,5 +209,5 @@ class Reconciler:
 
 
 def _is_progress(before: FederatedJobStatus, after: FederatedJobStatus) -> bool:
-    """Whether only numbers and silos' rows changed."""
+    """Returns whether only numbers and silo rows changed."""
     return (before.phase, before.conditions, before.attempt) == (after.phase, after.conditions, after.attempt)

@@ -1,6 +1,6 @@
-"""The queue of jobs to look at: each at most once at a time, again after a failure, and at times that were asked for.
+"""A work queue like those of Kubernetes' controllers.
 
-As the work queues of Kubernetes' own controllers: adding what is waiting already changes nothing.
+A key is processed by one worker at a time. Adding a waiting key has no effect. A failed key is retried with backoff.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _SPARE = 64
 
 
 class WorkQueue(Generic[Key]):
-    """For one event loop.
+    """A work queue for one event loop.
 
     Args:
-        clock: Seconds; for tests.
+        clock: Returns the time in seconds. For tests.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,12 +34,12 @@ class WorkQueue(Generic[Key]):
         self._changed = asyncio.Condition()
 
     def __len__(self) -> int:
-        """How many are due now."""
+        """Returns the number of keys that are due now."""
         now = self._clock()
         return sum(at <= now for at in self._at.values())
 
     async def add(self, key: Key, delay_s: float = 0.0) -> None:
-        """Looks at it so much later, unless that is to happen earlier anyway."""
+        """Adds a key that is due after a delay. If the key is due earlier already, it has no effect."""
         at = self._clock() + delay_s
         async with self._changed:
             if at < self._at.get(key, float("inf")):
@@ -50,7 +50,7 @@ class WorkQueue(Generic[Key]):
                 self._changed.notify()
 
     async def get(self) -> Key:
-        """Waits for one that is due and that nobody is busy with; `done` or `failed` must follow."""
+        """Waits for a due key that no other worker processes. The caller must then call `done` or `failed`."""
         async with self._changed:
             while True:
                 key, wait = self._next()
@@ -63,12 +63,12 @@ class WorkQueue(Generic[Key]):
                     continue
 
     async def done(self, key: Key) -> None:
-        """It was looked at."""
+        """Marks a key as processed."""
         self._failures.pop(key, None)
         await self._release(key)
 
     async def failed(self, key: Key) -> None:
-        """It is to be looked at again, later each time."""
+        """Marks a key as failed, and adds it again with exponential backoff."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         await self._release(key)
         await self.add(key, min(_FIRST_RETRY_S * 2 ** (failures - 1), _LONGEST_RETRY_S))
@@ -79,19 +79,19 @@ class WorkQueue(Generic[Key]):
             self._changed.notify()
 
     def _forget_what_was_to_be_later(self) -> None:
-        """A look that was asked for, and came earlier, stays behind until its time: that may be days away."""
+        """Removes entries of keys that became due earlier. They would otherwise stay until their time, perhaps days."""
         self._due = [entry for entry in self._due if self._at.get(entry[2]) == entry[0]]
         heapq.heapify(self._due)
 
     def _next(self) -> tuple[Key | None, float | None]:
-        """One that is due; or None, and in how many seconds there may be one."""
+        """Returns a due key, or None and the seconds until the next key is due."""
         now, waiting = self._clock(), []
         try:
             while self._due and self._due[0][0] <= now:
                 entry = heapq.heappop(self._due)
                 at, _, key = entry
                 if self._at.get(key) != at:
-                    continue  # it was to be earlier, and has been
+                    continue  # a stale entry: the key became due earlier
                 if key in self._busy:
                     waiting.append(entry)
                     continue

@@ -1,1 +1,1 @@
-"""What is to be done about a job: pure decisions. Nothing here reads or writes."""
+"""Plans for jobs, as pure functions. Nothing here reads from or writes to the cluster."""

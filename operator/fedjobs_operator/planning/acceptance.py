@@ -1,4 +1,4 @@
-"""Whether a job can be run as it is written, by the silos that there are; and what it was resolved to, once."""
+"""Decides whether a job can run with its spec and the existing silos, and resolves it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fedjobs_operator.children import config_maps
 from fedjobs_operator.planning.observations import KnownSilo
 
 _NOT_HERE = (
-    "Jobs are not run in {}, the namespace of the operator and the hub: a coordinator's pod can mount any Secret of its"
-    " namespace, and the federation's keys are here. Create the job in another namespace."
+    "Jobs cannot run in {}, the namespace of the operator and the hub: a coordinator's pod can mount any Secret of its"
+    " namespace, and this namespace holds the federation's keys. Create the job in another namespace."
 )
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The job can be run.
+    """The job can run.
 
     Attributes:
-        job: As it is written now.
-        resolved: As it is run.
-        changed: What of the spec was edited too late; empty: nothing.
+        job: The job as written now.
+        resolved: The resolved job that the coordinator runs.
+        changed: The fields that were edited after the job was accepted. Empty if there are none.
     """
 
     job: FederatedJob
@@ -39,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class NotAccepted:
-    """The job cannot be run as it is; it is looked at again when it, or a silo, changes."""
+    """The job cannot run with its current spec. It is reconciled again when the job or a silo changes."""
 
     reason: Reason
     message: str
@@ -48,24 +48,24 @@ class NotAccepted:
 def accept(
     body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: ResolvedJob | None, own_namespace: str
 ) -> Accepted | NotAccepted:
-    """Judges a job.
+    """Decides whether a job can run.
 
     Args:
         body: The FederatedJob.
         silos: All Silo objects.
-        resolved: What it was resolved to before. It is run as that, whatever was edited since.
-        own_namespace: The operator's.
+        resolved: The resolved job, if the job was resolved before. Later edits do not change it.
+        own_namespace: The operator's namespace.
     """
     if body["metadata"]["namespace"] == own_namespace:
         return NotAccepted(Reason.NAMESPACE_NOT_ALLOWED, _NOT_HERE.format(own_namespace))
     document = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}
     uid = body["metadata"]["uid"]
     try:
-        if resolved is not None:  # parameters that were made invalid since do not stop the run
+        if resolved is not None:  # later invalid edits of the parameters do not stop the run
             job = FederatedJob.model_validate(document)
             return Accepted(job, resolved, _changed(job, resolved, uid))
         job = api.parse(document)
-    except ValidationError as error:  # what is checked at creation was written by others since
+    except ValidationError as error:  # the stored object does not match this version's models
         return NotAccepted(Reason.INVALID_SPEC, str(error))
     except FedjobsError as error:
         return NotAccepted(Reason.INVALID_SPEC, error.public)
@@ -82,14 +82,14 @@ def accept(
 
 
 def _missing(job: FederatedJob, usable: Sequence[KnownSilo]) -> str:
-    """What is wrong with `spec.silos`; empty: nothing."""
+    """Returns what is wrong with `spec.silos`. Empty if nothing is wrong."""
     names = {silo.name for silo in usable}
     if job.spec.silos.names is not None:
         unknown = [name for name in job.spec.silos.names if name not in names]
-        there = f"There are: {', '.join(sorted(names))}" if names else "There is none yet"
-        remedy = f"{there} (kubectl get silos). Correct the names, or wait until the silos are there."
+        there = f"Available silos: {', '.join(sorted(names))}" if names else "There are no silos yet"
+        remedy = f"{there} (kubectl get silos). Correct the names, or create or resume these silos."
         return (
-            f"spec.silos.names: no Silo that is not suspended is called {', '.join(unknown)}. {remedy}"
+            f"spec.silos.names: these silos do not exist or are suspended: {', '.join(unknown)}. {remedy}"
             if unknown
             else ""
         )
@@ -97,9 +97,9 @@ def _missing(job: FederatedJob, usable: Sequence[KnownSilo]) -> str:
     if any(labels.items() <= dict(silo.labels).items() for silo in usable):
         return ""
     if not labels:
-        return "spec.silos.selector: there is no Silo that is not suspended (kubectl get silos). Wait, or invite one."
+        return "spec.silos.selector: no silo exists, or all silos are suspended (kubectl get silos). Invite a silo."
     wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
-    return f"spec.silos.selector: no Silo that is not suspended has the labels {wanted}. Label one, or correct them."
+    return f"spec.silos.selector: no active silo has the labels {wanted}. Label a silo, or correct the selector."
 
 
 def _labels(job: FederatedJob) -> dict[str, str]:
@@ -108,21 +108,21 @@ def _labels(job: FederatedJob) -> dict[str, str]:
 
 
 def _offered(job: FederatedJob, resolved: ResolvedJob, silos: Sequence[KnownSilo]) -> NotAccepted | None:
-    """None where enough silos may offer the datasets; a silo need not say what it offers."""
+    """Returns None if enough silos can offer the datasets. A silo that discloses no datasets counts as offering all."""
     invited = [silo for silo in silos if silo.name in resolved.silos]
     for dataset in api.datasets(job):
         without = [silo.name for silo in invited if silo.datasets is not None and dataset not in silo.datasets]
         if len(invited) - len(without) < resolved.cohort.min_silos:
             message = (
-                f"The dataset {dataset!r} is not offered by {', '.join(without)}, and"
-                f" {resolved.cohort.min_silos} silos are needed. Correct spec.dataset, or invite silos that offer it."
+                f"These silos do not offer the dataset {dataset!r}: {', '.join(without)}. The job needs at least"
+                f" {resolved.cohort.min_silos} silos. Correct spec.dataset, or invite silos that offer it."
             )
             return NotAccepted(Reason.DATASET_NOT_OFFERED, message)
     return None
 
 
 def _changed(job: FederatedJob, resolved: ResolvedJob, uid: str) -> str:
-    """The paths of what was edited since the job was resolved."""
+    """Returns the paths of the fields that were edited after the job was resolved."""
     try:
         now = api.resolve(job, resolved.silos, uid=uid)
     except FedjobsError as error:

@@ -1,4 +1,4 @@
-"""Which attempt of the coordinator there should be: another after a crash, as often as the job's backoffLimit says."""
+"""Decides which attempt of the coordinator runs. After a crash there is a new attempt, up to the job's backoffLimit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 2, 60
 
 @dataclass(frozen=True)
 class Run:
-    """This attempt is to run, or runs."""
+    """Run this attempt, or keep it running."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Another attempt at that time."""
+    """Start the next attempt at a later time."""
 
     until: Time
     last: Attempt
@@ -30,14 +30,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class GaveUp:
-    """No further attempt."""
+    """Start no further attempt: the backoff limit is reached."""
 
     last: Attempt
 
 
 @dataclass(frozen=True)
 class Over:
-    """The coordinator came to an end of its own: the job is complete, or failed for good."""
+    """The coordinator has finished: the job is complete, or has failed permanently."""
 
     last: Attempt
 
@@ -46,16 +46,16 @@ Decision = Run | Wait | GaveUp | Over
 
 
 def decide(attempts: Sequence[Attempt], at_least: int, backoff_limit: int, now: Time) -> Decision:
-    """What becomes of the coordinator.
+    """Decides what happens to the coordinator.
 
-    Only a crash makes a new attempt (a pod that its node gave up is replaced by the Job itself), so an attempt's number
-    tells how many restarts there were.
+    Only a crash leads to a new attempt. The Job itself replaces a pod whose node was lost. So the number of an attempt
+    is the number of restarts plus one.
 
     Args:
-        attempts: Those that are known, by number.
-        at_least: The number of the last attempt that was known; somebody may have deleted its Job.
-        backoff_limit: So many restarts at most.
-        now: The time.
+        attempts: The known attempts, ordered by number.
+        at_least: The number of the last attempt in the status. Somebody may have deleted its Job.
+        backoff_limit: The maximum number of restarts.
+        now: The current time.
     """
     if not attempts or attempts[-1].number < at_least:
         return Run(at_least)
@@ -71,5 +71,5 @@ def decide(attempts: Sequence[Attempt], at_least: int, backoff_limit: int, now: 
 
 
 def _wait(restarts: int) -> float:
-    """None before the first restart, then twice as long each time."""
+    """Returns the seconds before a restart: 0 before the first one, then doubling each time."""
     return 0 if restarts <= 1 else float(min(_FIRST_WAIT_S * 2 ** (restarts - 2), _LONGEST_WAIT_S))

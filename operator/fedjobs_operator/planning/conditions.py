@@ -1,4 +1,4 @@
-"""Conditions from one look at a job to the next."""
+"""Computes a job's conditions, and carries them over from the previous status."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LONGEST_MESSAGE = 1024
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is so now."""
+    """The current value of a condition."""
 
     is_true: bool | None
-    """None: it cannot be known."""
+    """None means Unknown."""
     reason: str
     message: str = ""
 
@@ -32,7 +32,10 @@ Verdicts = Mapping[JobCondition, Verdict]
 
 
 def carried_on(before: FederatedJobStatus, now: Verdicts, generation: int, time: Time) -> list[Condition]:
-    """All conditions; one of which nothing is said any more stays as it was, and a changed one has a new time."""
+    """Merges new verdicts into the conditions of a status.
+
+    A condition without a new verdict stays unchanged. A condition whose status changes gets a new transition time.
+    """
     old = {condition.type: condition for condition in before.conditions or ()}
     new = {str(kind): _condition(str(kind), verdict, generation, time) for kind, verdict in now.items()}
     for kind, condition in new.items():
@@ -43,12 +46,12 @@ def carried_on(before: FederatedJobStatus, now: Verdicts, generation: int, time:
 
 
 def is_true(status: FederatedJobStatus, kind: JobCondition) -> bool:
-    """Whether a condition holds, as far as the status says."""
+    """Returns whether a condition is True in the status."""
     return any(condition.type == kind and condition.status == "True" for condition in status.conditions or ())
 
 
 def reason(status: FederatedJobStatus, kind: JobCondition) -> str:
-    """The reason of a condition; empty where there is none of that type."""
+    """Returns the reason of a condition. Empty if the status has no condition of that type."""
     return next((condition.reason for condition in status.conditions or () if condition.type == kind), "")
 
 
@@ -66,57 +69,57 @@ def _condition(kind: str, verdict: Verdict, generation: int, time: Time) -> Cond
 _PULLING = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "ErrImageNotFound"})
 _CANNOT_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 PATIENCE = datetime.timedelta(seconds=15)
-"""Claims and pods wait for a moment as a rule; only after that it is worth telling."""
+"""Claims and pods are usually pending for a moment. A condition reports it only after this time."""
 _AGAIN = frozenset({CANNOT_START, STORAGE_FAILED, SUSPENDED})
-"""Exit codes after which the Job itself makes another pod, later each time."""
+"""Exit codes after which the Job itself creates a new pod, with increasing delays."""
 _NODE_PATIENCE = datetime.timedelta(seconds=60)
 
 
 def coordinator_ready(observed: Observed, attempt: Attempt | None, now: Time) -> Verdict:
-    """The verdict on the coordinator of an attempt; None where it has no Job yet."""
+    """Returns the verdict on the coordinator. `attempt` is None if its Job does not exist yet."""
     pod = None if attempt is None else attempt.pod
     if attempt is not None and attempt.state is AttemptState.CRASHED:
         return crashed(attempt)
     if attempt is not None and attempt.deleting:
-        message = "The coordinator's Job is being deleted; the next one is made when its pod has ended."
+        message = "The coordinator's Job is being deleted. A new Job is created when its pod has terminated."
         return Verdict(False, Reason.POD_STARTING, message)
     if pod is not None and pod.ended:
         return _ended(pod)
     if pod is not None and pod.ready and observed.not_heard:
-        message = f"Pod {pod.name} listens, and the operator cannot hear it: {observed.not_heard}"
+        message = f"Pod {pod.name} is ready, but the operator cannot connect to it: {observed.not_heard}"
         return Verdict(None, Reason.COORDINATOR_UNREACHABLE, message)
     if pod is not None and pod.ready:
-        return Verdict(True, Reason.LISTENING, f"Pod {pod.name} listens.")
+        return Verdict(True, Reason.LISTENING, f"Pod {pod.name} is ready.")
     if pod is None and attempt is not None and attempt.pod_refused:
-        message = f"The cluster does not let the coordinator's pod be made: {attempt.pod_refused}"
+        message = f"The cluster rejects the coordinator's pod: {attempt.pod_refused}"
         return Verdict(False, Reason.FAILED_CREATE, message)
     if _waits_for_storage(observed, attempt) and observed.claimed_at and now >= observed.claimed_at + PATIENCE:
         message = (
-            "The coordinator's claim is not bound yet. If it stays so, correct"
+            "The coordinator's claim is not bound yet. If it stays unbound, correct"
             " spec.coordinator.storage.storageClassName, or free or add storage of that class."
         )
         return Verdict(False, Reason.CLAIM_NOT_BOUND, message)
     if pod is None:
-        return Verdict(False, Reason.POD_STARTING, "The coordinator's pod is not there yet.")
+        return Verdict(False, Reason.POD_STARTING, "The coordinator's pod does not exist yet.")
     return _starting(pod, now)
 
 
 def crashed(attempt: Attempt) -> Verdict:
-    """How an attempt crashed."""
+    """Returns the verdict that describes how an attempt crashed."""
     pod = attempt.pod
     if pod is None or pod.exit_code is None:
         return Verdict(
-            False, Reason.CRASHED, f"Attempt {attempt.number} ended: {attempt.message or 'its pod is gone.'}"
+            False, Reason.CRASHED, f"Attempt {attempt.number} failed: {attempt.message or 'its pod was deleted.'}"
         )
     if pod.exit_reason == "OOMKilled":
         message = f"Attempt {attempt.number} ran out of memory. Raise spec.coordinator.resources.limits.memory."
         return Verdict(False, Reason.OUT_OF_MEMORY, message)
     word = f" {pod.final_word.message}" if pod.final_word is not None else ""
-    return Verdict(False, Reason.CRASHED, f"Attempt {attempt.number} ended with exit code {pod.exit_code}.{word}")
+    return Verdict(False, Reason.CRASHED, f"Attempt {attempt.number} exited with code {pod.exit_code}.{word}")
 
 
 def job_speaks_until(pod: CoordinatorPod | None) -> Time | None:
-    """Until when a Job whose pod has ended is given time to say what follows; None: that is known already."""
+    """Returns until when to wait for the Job to report the outcome of its terminated pod. None if it is known."""
     if pod is None or not pod.ended or pod.exit_code in _AGAIN:
         return None
     since = pod.ended_at or pod.created_at
@@ -124,31 +127,41 @@ def job_speaks_until(pod: CoordinatorPod | None) -> Time | None:
 
 
 def hub_unavailable(namespace: str) -> Verdict:
-    """A coordinator needs a certificate."""
-    message = f"The hub has not said yet whom to trust (ConfigMap {TRUST} in {namespace}). Look at its pods there."
+    """Returns the verdict for a coordinator that cannot get a certificate yet."""
+    message = (
+        f"The hub has not published its certificates yet (ConfigMap {TRUST} in namespace {namespace})."
+        " Check the hub's pods in that namespace."
+    )
     return Verdict(False, Reason.HUB_UNAVAILABLE, message)
 
 
 def node_lost(attempt: Attempt | None, now: Time) -> Verdict:
-    """Whether a pod that was deleted has not been seen to end: then it may still run, and there is no second one."""
+    """Returns whether the node of a deleted pod does not report that the pod has terminated.
+
+    Such a pod may still run, so no second coordinator is started.
+    """
     pod, at = None if attempt is None else attempt.pod, node_is_lost_at(attempt)
     if pod is None or at is None or now < at:
         return Verdict(False, Reason.LISTENING)
     message = (
-        f"Node {pod.node} does not say that pod {pod.name} ended, so no other coordinator is started. Once the node is"
-        f" surely off: kubectl taint node {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        f"Node {pod.node} does not report that pod {pod.name} has terminated, so no other coordinator is started. If"
+        f" the node is off, run: kubectl taint node {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     )
     return Verdict(True, Reason.NODE_UNREACHABLE, message)
 
 
 def node_is_lost_at(attempt: Attempt | None) -> Time | None:
-    """When it is worth telling that a deleted pod has not been seen to end; None: it was not deleted, or has ended."""
+    """Returns when NodeLost becomes True for a deleted pod. None if the pod was not deleted or has terminated."""
     pod = None if attempt is None else attempt.pod
     return None if pod is None or pod.deleted_at is None or pod.ended else pod.deleted_at + _NODE_PATIENCE
 
 
 def _waits_for_storage(observed: Observed, attempt: Attempt | None) -> bool:
-    """A claim that binds when its pod has a node waits for that pod; then the scheduler knows what it is about."""
+    """Returns whether the claim is what the coordinator waits for.
+
+    A claim with the binding mode WaitForFirstConsumer waits for the pod's node. Then the scheduler's message tells the
+    cause.
+    """
     if observed.claim_phase != "Pending" or (attempt is not None and attempt.suspended):
         return False
     pod = None if attempt is None else attempt.pod
@@ -156,24 +169,30 @@ def _waits_for_storage(observed: Observed, attempt: Attempt | None) -> bool:
 
 
 def _ended(pod: CoordinatorPod) -> Verdict:
-    """Another pod follows, or the Job says why not."""
+    """Returns the verdict for a terminated pod. The Job creates another pod, or reports why not."""
     said = pod.final_word.message.rstrip(".") if pod.final_word is not None else f"Pod {pod.name} ended"
     if pod.exit_code == STORAGE_FAILED:
-        how = "It is tried again, later each time; what was computed is kept."
+        how = "It is retried with increasing delays. The computed result is kept."
         return Verdict(False, Reason.STORAGE_FAILED, f"{said}. {how}")
     if pod.exit_code == CANNOT_START:
-        return Verdict(False, Reason.START_FAILED, f"{said}. It is tried again, later each time.")
-    return Verdict(False, Reason.POD_STARTING, f"Pod {pod.name} ended; its Job makes another one, or says why not.")
+        return Verdict(False, Reason.START_FAILED, f"{said}. It is retried with increasing delays.")
+    return Verdict(False, Reason.POD_STARTING, f"Pod {pod.name} terminated. Its Job creates a new pod, or fails.")
 
 
 def _starting(pod: CoordinatorPod, now: Time) -> Verdict:
     if pod.unschedulable and pod.created_at is not None and now >= pod.created_at + PATIENCE:
-        message = f"No node fits: {pod.unschedulable} See spec.coordinator.resources, nodeSelector and tolerations."
+        message = (
+            f"No node fits the coordinator's pod: {pod.unschedulable}"
+            " Check spec.coordinator.resources, nodeSelector and tolerations."
+        )
         return Verdict(False, Reason.UNSCHEDULABLE, message)
     if pod.waiting in _PULLING:
-        message = f"{pod.waiting}: {pod.message} Correct the operator's coordinator image, or let the nodes pull it."
+        message = (
+            f"{pod.waiting}: {pod.message}"
+            " Correct the coordinator image in the operator's settings, or give the nodes access to it."
+        )
         return Verdict(False, Reason.IMAGE_PULL_BACK_OFF, message)
     if pod.waiting in _CANNOT_START:
-        message = f"{pod.waiting}: {pod.message} Make what it names, in the job's namespace."
+        message = f"{pod.waiting}: {pod.message} Create the missing object in the job's namespace."
         return Verdict(False, Reason.CREATE_CONTAINER_ERROR, message)
     return Verdict(False, Reason.POD_STARTING, f"Pod {pod.name} is starting.")

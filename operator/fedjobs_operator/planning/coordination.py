@@ -1,4 +1,4 @@
-"""What is to be done about a job whose coordinator runs, or is about to."""
+"""Plans for a job whose coordinator runs or is about to start."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from fedjobs_operator.settings import FrontDoor, Settings
 
 
 def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | None) -> Plan:
-    """The plan.
+    """Returns the plan for a job whose coordinator runs or is about to start.
 
     Args:
         case: The job.
-        accepted: What was found of its spec.
-        number: Of the attempt that runs, or shall.
-        deadline: When the job fails.
+        accepted: The verdicts on its spec.
+        number: The number of the attempt that runs or is to run.
+        deadline: When the job fails. None if it has no deadline.
     """
     ref, resolved = case.ref, case.accepted.resolved
     attempt = case.attempt(number)
@@ -40,7 +40,7 @@ def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | No
     is_suspended = attempt is not None and attempt.suspended
     exclude = exclusions(resolved, case.observed.silos)
     if not is_suspended and (until := conditions.job_speaks_until(pod)) is not None and case.now < until:
-        # the Job will say in a moment what follows; until then the report counts
+        # The Job reports the outcome in a moment. Until then, the last report counts.
         return Plan(case.before, follow=True, exclude=exclude, look_again=_earlier(deadline, until))
     waits_in_queue = case.queued and is_suspended
     ready = _ready(case, attempt, number)
@@ -55,9 +55,10 @@ def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | No
     if (quorum := progress.quorum(report, resolved.cohort.min_silos)) is not None:
         verdicts[JobCondition.QUORUM_REACHED] = quorum
     if waits_in_queue:
-        why = "The queue has not admitted the coordinator."
+        why = "The queue has not admitted the coordinator's Job yet."
         verdicts[JobCondition.SUSPENDED] = Verdict(True, Reason.SUSPENDED_BY_QUEUE, why)
-    # a silo keeps nothing, and no GPU, for nobody; once invited, it waits for a coordinator that is started again
+    # Silos are invited only when a coordinator runs, so that they reserve no GPU in vain. Silos that were invited stay
+    # invited while the coordinator restarts.
     is_invited = not waits_in_queue and (listens or case.before.invitation is not None)
     status = case.status(
         JobPhase.SUSPENDED if waits_in_queue else progress.phase(report, case.before.phase, listens=listens),
@@ -103,7 +104,10 @@ def _address(case: Case, number: int, pod: CoordinatorPod | None) -> Coordinator
 
 
 def _ready(case: Case, attempt: Attempt | None, number: int) -> Verdict:
-    """Why the attempt before crashed can be read until this one listens, or has a trouble of its own."""
+    """Returns the verdict on the coordinator.
+
+    The crash of the previous attempt stays visible until the new attempt is ready or has a problem itself.
+    """
     ready = conditions.coordinator_ready(case.observed, attempt, case.now)
     crashed = case.attempt(number - 1)
     if ready.reason != Reason.POD_STARTING:
@@ -131,16 +135,17 @@ def wanted_children(
     reachable: bool,
     routed: bool,
 ) -> tuple[Mapping[str, Any], ...]:
-    """The manifests, in the order in which they are needed; of what cannot change, only those that are not there.
+    """Returns the manifests in the order in which they are applied. Immutable objects are included only if missing.
 
     Args:
-        ref: Which job.
-        job: As it is written now.
-        number: Of the coordinator's attempt.
-        observed: What is there.
-        settings: Of the operator.
-        reachable: Whether there shall be a way to the coordinator; a Service has an address of its cluster's few.
-        routed: Whether the front door shall lead to the coordinator.
+        ref: The job.
+        job: The job as written now.
+        number: The number of the coordinator's attempt.
+        observed: The observed state.
+        settings: The operator's settings.
+        reachable: Whether the coordinator needs a Service and a NetworkPolicy. A queued job gets none, because the
+            Service would use up one of the cluster's IP addresses.
+        routed: Whether the front door routes to the coordinator.
     """
     children = [network.service(ref), network.network_policy(ref)] if reachable else []
     if routed:
@@ -155,10 +160,10 @@ def wanted_children(
 
 
 def exclusions(resolved: ResolvedJob, silos: Iterable[KnownSilo]) -> tuple[Exclusion, ...]:
-    """All of them, in the order of their names.
+    """Returns the exclusions of all invited silos that are suspended or deleted, ordered by name.
 
     Args:
-        resolved: Who was invited.
+        resolved: The resolved job, with the invited silos.
         silos: All Silo objects.
     """
     suspended = {silo.name: silo.suspended for silo in silos}
@@ -167,12 +172,12 @@ def exclusions(resolved: ResolvedJob, silos: Iterable[KnownSilo]) -> tuple[Exclu
 
 def _exclusion(silo: str, is_there: bool) -> Exclusion:
     if is_there:
-        return Exclusion(silo, ErrorCode.SILO_SUSPENDED, f"The federation has suspended the silo {silo}.")
+        return Exclusion(silo, ErrorCode.SILO_SUSPENDED, f"The federation suspended the silo {silo}.")
     return Exclusion(silo, ErrorCode.SILO_NOT_FOUND, f"The silo {silo} is no longer part of the federation.")
 
 
 def invitation(ref: JobRef, job: FederatedJob, resolved: ResolvedJob, front_door: FrontDoor) -> dict[str, Any]:
-    """The invitation as it is written into the job's status."""
+    """Returns the invitation for the job's status."""
     gpu = job.spec.worker.gpu
     words = invitation_to(
         resolved,

@@ -1,4 +1,4 @@
-"""How a job came to its end."""
+"""Decides how a job has ended."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fedjobs_operator.planning.observations import Attempt, AttemptState
 
 @dataclass(frozen=True)
 class Ending:
-    """Complete or Failed, and why."""
+    """The outcome of a job, Complete or Failed, and its reason."""
 
     condition: JobCondition
     reason: str
     message: str
     word: FinalWord | None = None
-    """The coordinator's, if it left one."""
+    """The coordinator's final word, if it left one."""
     result: Result | None = None
 
     @property
@@ -37,12 +37,15 @@ class Ending:
 
 
 def is_over(status: FederatedJobStatus) -> bool:
-    """Whether the job has ended, as its status says."""
+    """Returns whether the status is that of a finished job."""
     return any(conditions.is_true(status, kind) for kind in (JobCondition.COMPLETE, JobCondition.FAILED))
 
 
 def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | None) -> Ending:
-    """The coordinator ended by itself. Its final word counts; the last report where its pod is gone already."""
+    """Returns the outcome of a coordinator that exited by itself.
+
+    Its final word counts. If the pod was deleted before it was read, the last report counts.
+    """
     word = last.pod.final_word if last.pod is not None else None
     if word is None and report is not None and report.phase in (Phase.COMPLETE, Phase.FAILED):
         word = FinalWord.of(report)
@@ -52,25 +55,25 @@ def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | N
             result = Result(uri=result_uri(ref, job, word.result.uri), digest=word.result.digest)
         else:
             result = Result(uri=expected_uri(ref, job))
-            message += " Its digest is not known: the coordinator's pod was gone before its last word was read."
+            message += " Its digest is unknown: the coordinator's pod was deleted before its final word was read."
         return Ending(JobCondition.COMPLETE, Reason.RESULT_EXPORTED, message, word, result)
     if word is None:
         return Ending(JobCondition.FAILED, ErrorCode.PROGRAM_FAILED.label, last.message or "See the coordinator's log.")
     reason, message = word.code or ErrorCode.PROGRAM_FAILED.label, word.message
     if reason == ErrorCode.INVALID_OUTPUT.label:
-        message += f" What was computed is in the claim {ref.claim}."
+        message += f" The result is in the claim {ref.claim}."
     return Ending(JobCondition.FAILED, reason, message, word)
 
 
 def gave_up(last: Attempt, backoff_limit: int) -> Ending:
-    """It crashed too often."""
+    """Returns the outcome of a coordinator that crashed too often."""
     how = conditions.crashed(last)
-    message = f"{how.message} It was started again {backoff_limit} times (spec.backoffLimit)."
+    message = f"{how.message} The coordinator was restarted {backoff_limit} times (spec.backoffLimit)."
     reason = how.reason if how.reason == Reason.OUT_OF_MEMORY else Reason.BACKOFF_LIMIT_EXCEEDED
     return Ending(JobCondition.FAILED, reason, message)
 
 
 def too_late(seconds: int) -> Ending:
-    """It took too long."""
-    message = f"The job did not end within {seconds} s (spec.activeDeadlineSeconds)."
+    """Returns the outcome of a job that took too long."""
+    message = f"The job did not finish within {seconds} s (spec.activeDeadlineSeconds)."
     return Ending(JobCondition.FAILED, Reason.DEADLINE_EXCEEDED, message)

@@ -1,4 +1,4 @@
-"""Events: what `kubectl describe` shows below a job. One for each condition that changed, after it was written."""
+"""Kubernetes events of a job, which `kubectl describe` shows: one for each condition that changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BAD = frozenset({JobCondition.FAILED, JobCondition.NODE_LOST, JobCondition.SPEC
 
 @dataclass(frozen=True)
 class Announcement:
-    """One event."""
+    """An event to post."""
 
     is_warning: bool
     reason: str
@@ -45,14 +45,14 @@ class Announcement:
 
 
 def announcements(before: FederatedJobStatus, after: FederatedJobStatus) -> list[Announcement]:
-    """What is worth telling of a change of status."""
+    """Returns the events for the conditions that changed between two statuses."""
     old = {c.type: (c.status, c.reason) for c in before.conditions or ()}
     changed = [c for c in after.conditions or () if old.get(c.type) != (c.status, c.reason) and c.reason not in _QUIET]
     return [Announcement(_is_bad(c), c.reason, f"{c.type}: {c.message}" if c.message else c.type) for c in changed]
 
 
 def event(ref: JobRef, announcement: Announcement, now: Time, suffix: str) -> dict[str, Any]:
-    """The event as Kubernetes has it; the suffix makes its name one that no other event of the job has."""
+    """Returns the manifest of an event. The suffix makes its name unique."""
     time = times.written(now)
     return {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""What is there of a job on the cluster, read once from Kubernetes' objects into values that decisions are made of."""
+"""The observed state of a job on the cluster. Kubernetes objects are converted once to the values that plans need."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Status
 from pydantic import ValidationError
 
-"""Always with a time zone, UTC."""
 Body = Mapping[str, Any]
 
 
 class AttemptState(enum.Enum):
     RUNNING = "running"
-    """It has a pod, or will have one; a suspended one too."""
+    """It has a pod or waits for one. A suspended attempt is in this state too."""
     COMPLETE = "complete"
     FAILED_FOR_GOOD = "failed for good"
-    """The coordinator says that no other attempt would help."""
+    """The coordinator failed permanently: another attempt would not help."""
     CRASHED = "crashed"
 
 
@@ -41,84 +40,84 @@ class CoordinatorPod:
     created_at: Time | None = None
     ready: bool = False
     waiting: str = ""
-    """Reason why its container does not run: ImagePullBackOff ..."""
+    """Why the container is waiting: ImagePullBackOff, for example."""
     unschedulable: str = ""
-    """The scheduler's words, where no node fits."""
+    """The scheduler's message if no node fits."""
     message: str = ""
     exit_code: int | None = None
     exit_reason: str = ""
-    """OOMKilled, Error, Evicted ..."""
+    """OOMKilled, Error or Evicted, for example."""
     final_word: FinalWord | None = None
     deleted_at: Time | None = None
-    """When its grace is over; it is still there as long as its node has not said that it ended."""
+    """The deletion timestamp. The pod exists until its node reports that it has terminated."""
     ended: bool = False
     ended_at: Time | None = None
-    """When its container ended, where that is known."""
+    """When the container terminated, if known."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of the coordinator: a Job, and the newest of its pods that is known."""
+    """One attempt of the coordinator: a Job, and its newest known pod."""
 
     number: int
     state: AttemptState
     suspended: bool = False
     queued: bool = False
-    """A queue says when it may run."""
+    """Whether a queue decides when it runs."""
     deleting: bool = False
-    """Somebody deleted its Job, which is there until its pod has ended."""
+    """Whether its Job was deleted. The Job exists until its pod has terminated."""
     ended_at: Time | None = None
     message: str = ""
     pod: CoordinatorPod | None = None
     pod_refused: str = ""
-    """The cluster's words, where it does not let the pod be made: a quota, Pod Security."""
+    """The cluster's message if it rejects the pod, because of a quota or Pod Security, for example."""
 
 
 @dataclass(frozen=True)
 class KnownSilo:
-    """A Silo object."""
+    """The parts of a Silo object that matter for jobs."""
 
     name: str
     labels: Mapping[str, str]
     suspended: bool = False
     datasets: tuple[str, ...] | None = None
-    """What it says that it offers; None: it does not say."""
+    """The datasets that the silo offers. None if it does not disclose them."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything that a decision about a job may depend on."""
+    """Everything that a plan for a job depends on."""
 
     silos: tuple[KnownSilo, ...] = ()
     resolved: ResolvedJob | None = None
-    """What was resolved once, where it was."""
+    """The resolved job, if the job was resolved before."""
     attempts: tuple[Attempt, ...] = ()
-    """In the order of their numbers."""
+    """The attempts, ordered by number."""
     claim_phase: str = ""
-    """Pending, Bound, Lost; empty: there is none."""
+    """Pending, Bound or Lost. Empty if there is no claim."""
     claimed_at: Time | None = None
-    """When the claim was made."""
+    """When the claim was created."""
     trust: str = ""
-    """PEM, the issuers of the hub's certificate; empty: the hub has not said them yet."""
+    """The issuers of the hub's certificate, as PEM. Empty if the hub has not published them yet."""
     report: Status | None = None
-    """The coordinator's own words, as far as the operator has heard them."""
+    """The coordinator's last report."""
     not_heard: str = ""
-    """Why the operator cannot hear the coordinator, after it has tried for a while."""
+    """Why the operator cannot connect to the coordinator, after several attempts. Empty if it can."""
     refused: str = ""
-    """Which object of this very plan the API server refused, and why; empty: none."""
+    """Which object of this plan the API server rejected, and why. Empty if none."""
     status: Body = field(default_factory=dict)
-    """Of the FederatedJob, as it was written last."""
+    """The status of the FederatedJob, as last written."""
 
 
 def attempts(
     jobs: Iterable[Body], pods: Iterable[Body], refused: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Attempt, ...]:
-    """The attempts of a job, each with its newest pod.
+    """Returns the attempts of a job, each with its newest pod.
 
     Args:
         jobs: Kubernetes Jobs.
         pods: Their pods.
-        refused: Why the cluster does not let a pod be made, by the name of its Job.
+        refused: Why the cluster rejects a pod, by the name of its Job.
     """
     newest: dict[str, Body] = {}
     for pod in sorted(pods, key=lambda p: str(p["metadata"].get("creationTimestamp", ""))):
@@ -134,7 +133,7 @@ def attempts(
 
 
 def ended_without_pod(jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
-    """Names of the Jobs that have ended, and of which no pod is known to have ended."""
+    """Returns the names of the Jobs that have finished but have no known terminated pod."""
     ended = (pod for pod in pods if pod.get("status", {}).get("phase") in _POD_ENDS)
     with_pod = {pod["metadata"].get("labels", {}).get(ATTEMPT) for pod in ended}
     without = (job for job in jobs if job["metadata"].get("labels", {}).get(ATTEMPT) not in with_pod)
@@ -142,7 +141,7 @@ def ended_without_pod(jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
 
 
 def silo(body: Body) -> KnownSilo:
-    """A Silo object as it matters for jobs."""
+    """Returns the parts of a Silo object that matter for jobs."""
     datasets = body.get("status", {}).get("datasets")
     return KnownSilo(
         name=body["metadata"]["name"],
@@ -162,7 +161,7 @@ def _attempt(job: Body, pod: Body | None) -> Attempt:
         state, ended_at = AttemptState.COMPLETE, times.read(complete["lastTransitionTime"])
     elif failed := conditions.get("Failed"):
         for_good = failed.get("reason") == "PodFailurePolicy"
-        if for_good or not deleting:  # that a pod ended because its Job was deleted is no crash
+        if for_good or not deleting:  # a pod that terminates because its Job was deleted did not crash
             state = AttemptState.FAILED_FOR_GOOD if for_good else AttemptState.CRASHED
             ended_at, message = times.read(failed["lastTransitionTime"]), failed.get("message", "")
     return Attempt(
@@ -206,4 +205,4 @@ def _final_word(message: str) -> FinalWord | None:
     try:
         return FinalWord.model_validate_json(message) if message else None
     except ValidationError:
-        return None  # the kernel's or the kubelet's words, or those of another version
+        return None  # a message of the kernel, the kubelet or another version

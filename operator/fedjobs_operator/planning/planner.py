@@ -1,7 +1,7 @@
-"""What is to be done about a job: a pure function of the job, of what is there, and of the time.
+"""Plans what to do for a job: a pure function of the job, the observed state and the time.
 
-It is asked again whenever something changed, and says the same until it has been carried out: nothing depends on which
-event it was, or on what an operator remembers.
+It is level-triggered: the plan depends neither on events nor on what the operator remembers. It is the same until it
+has been carried out.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.planning.plans import Case, Plan
 from fedjobs_operator.settings import Settings
 
-_REMEDY = "It is tried again, in a minute at the latest."
+_REMEDY = "It is retried within a minute."
 
 
 def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: Time) -> Plan:
-    """The plan for a job.
+    """Returns the plan for a job.
 
     Args:
-        body: The FederatedJob, as the API server has it.
-        observed: What else is there.
-        settings: Of the operator.
-        now: The time, UTC.
+        body: The FederatedJob object.
+        observed: The observed state.
+        settings: The operator's settings.
+        now: The current time in UTC.
     """
     metadata = body["metadata"]
     before = FederatedJobStatus.model_validate(observed.status)
     if "deletionTimestamp" in metadata:
-        return Plan(before)  # the cluster deletes what the job owns
+        return Plan(before)  # the cluster deletes the job's dependents
     if endings.is_over(before):
         return ttl.kept(body, before, now)
     ref = JobRef(metadata["namespace"], metadata["name"], metadata["uid"])
@@ -62,10 +62,9 @@ def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: 
 
 
 def _refused(before: FederatedJobStatus, words: str, generation: int, now: Time) -> Plan:
-    """The job of which the API server refused an object: nobody who runs a job reads the operator's log.
+    """Reports an object that the API server rejected in the job's status, because users do not read the operator's log.
 
-    A coordinator that runs needs nothing new to go on: it stays as it is.
-
+    A running coordinator does not depend on the object, so its status stays unchanged.
     """
     if conditions.is_true(before, JobCondition.COORDINATOR_READY):
         return Plan(before)
@@ -79,7 +78,7 @@ def _accepted(case: Case) -> Plan:
     verdicts = _accepted_verdicts(case)
     spec = case.accepted.job.spec
     decision = attempts.decide(case.observed.attempts, case.before.attempt or 1, spec.backoff_limit, case.now)
-    if isinstance(decision, attempts.Over):  # also where somebody suspends the job in the same moment
+    if isinstance(decision, attempts.Over):  # takes precedence over a suspension at the same time
         return _ended(
             case, verdicts, endings.of_attempt(case.ref, case.accepted.job, decision.last, case.observed.report)
         )
@@ -99,9 +98,9 @@ def _accepted(case: Case) -> Plan:
 
 def _accepted_verdicts(case: Case) -> Verdicts:
     silos = ", ".join(case.accepted.resolved.silos)
-    verdicts = {JobCondition.ACCEPTED: Verdict(True, Reason.RESOLVED, f"The job is run by {silos}.")}
+    verdicts = {JobCondition.ACCEPTED: Verdict(True, Reason.RESOLVED, f"The job runs on the silos {silos}.")}
     if changed := case.accepted.changed:
-        message = f"The run goes on as it was accepted; edited since: {changed} To run that, make a new job."
+        message = f"Edits after the job was accepted have no effect: {changed} Create a new job to run with them."
         verdicts[JobCondition.SPEC_CHANGED] = Verdict(True, Reason.CHANGES_IGNORED, message)
     elif conditions.is_true(case.before, JobCondition.SPEC_CHANGED):
         verdicts[JobCondition.SPEC_CHANGED] = Verdict(False, Reason.CHANGES_IGNORED)
@@ -109,9 +108,9 @@ def _accepted_verdicts(case: Case) -> Verdicts:
 
 
 def _suspended(case: Case, accepted: Verdicts) -> Plan:
-    """No coordinator and no workers; checkpoints stay. What was resolved is fixed all the same."""
+    """Plans for a suspended job: no coordinator and no workers. Checkpoints and the resolved job are kept."""
     last = case.last
-    how = "Set spec.suspend to false to go on."
+    how = "Set spec.suspend to false to resume the job."
     verdicts = {**accepted, JobCondition.SUSPENDED: Verdict(True, Reason.SUSPENDED_BY_SPEC, how)}
     if last is not None:
         ended = Verdict(False, Reason.SUSPENDED_BY_SPEC, "The job is suspended.")
@@ -122,7 +121,7 @@ def _suspended(case: Case, accepted: Verdicts) -> Plan:
     delete: tuple[str, ...] = ()
     suspend: dict[str, bool] = {}
     if last is not None and last.ended_at is None and not last.deleting:
-        if case.queued:  # whether that Job is suspended is the queue's to say
+        if case.queued:  # the queue decides whether its Job is suspended
             delete = (case.ref.attempt(last.number),)
         elif not last.suspended:
             suspend = {case.ref.attempt(last.number): True}
@@ -135,7 +134,7 @@ def _suspended(case: Case, accepted: Verdicts) -> Plan:
 
 
 def _ended(case: Case, accepted: Verdicts, ending: endings.Ending) -> Plan:
-    """The job is over, one way or the other."""
+    """Plans for a job that has just finished, complete or failed."""
     last = case.last
     verdicts = {**accepted, ending.condition: Verdict(True, ending.reason, ending.message)}
     verdicts[JobCondition.COORDINATOR_READY] = Verdict(False, Reason.JOB_FINISHED, "The job is over.")

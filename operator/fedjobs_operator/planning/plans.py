@@ -1,4 +1,4 @@
-"""What is to be done about a job, as a value: `plans` decides it, `applying` and `reconciling` carry it out."""
+"""A plan for a job, as a value. The `planner` decides it. The `Applier` and the `Reconciler` carry it out."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ from fedjobs_operator.settings import Settings
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in this order; the status is written last, so that a plan that was interrupted is made again.
+    """The actions for a job, in this order. The status is written last, so an interrupted plan is planned again.
 
     Attributes:
-        resolved: What the job is run as. It is written down, once, before anything else is done; None: there is
-            nothing to write down.
-        apply: Manifests of what shall be there. Objects that cannot change once they are there are in it until then.
-        withdraw: What leads to the coordinator shall be gone: Service, NetworkPolicy and the front door's route.
-        suspend: Names of Jobs, and whether they shall be suspended.
-        delete: Names of Jobs that shall be gone.
-        own_claim: From now on the coordinator's claim is deleted together with the job.
-        delete_job: The FederatedJob itself shall be gone.
-        follow: The coordinator's reports are to be listened to.
-        exclude: What the coordinator is to be told of silos that take part no more.
-        status: What the job's status shall be.
-        look_again: When the answer may be another one though nothing has happened.
+        resolved: The resolved job. It is stored once, before any other action. None if there is nothing to store.
+        apply: Manifests of the objects to apply. Immutable objects are included only until they exist.
+        withdraw: Whether to delete what routes to the coordinator: Service, NetworkPolicy and the front door's route.
+        suspend: Names of Jobs, and whether to suspend them.
+        delete: Names of Jobs to delete.
+        own_claim: Whether to make the job the owner of the coordinator's claim, so that both are deleted together.
+        delete_job: Whether to delete the FederatedJob itself.
+        follow: Whether to follow the coordinator's reports.
+        exclude: The exclusions to send to the coordinator.
+        status: The new status of the job.
+        look_again: When to reconcile the job again even if nothing changes.
     """
 
     status: FederatedJobStatus
@@ -55,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Case:
-    """An accepted job that is not over."""
+    """An accepted job that has not finished."""
 
     ref: JobRef
     generation: int
@@ -67,25 +66,25 @@ class Case:
 
     @property
     def last(self) -> Attempt | None:
-        """The newest attempt that is known."""
+        """The newest known attempt."""
         return self.observed.attempts[-1] if self.observed.attempts else None
 
     @property
     def queued(self) -> bool:
-        """Whether a queue says when the coordinator may run.
+        """Whether a queue decides when the coordinator runs.
 
-        The label of the coordinator's Job counts where there is one: the job's own can be edited.
+        If the coordinator's Job exists, its label counts, because the label of the FederatedJob can be edited.
         """
         return QUEUE in self.accepted.job.metadata.labels if self.last is None else self.last.queued
 
     @property
     def started(self) -> str:
-        """A job that is suspended, or waits in a queue, has no start."""
+        """The start time. It is now for a job without one: a new, suspended or queued job."""
         return self.before.start_time or times.written(self.now)
 
     @property
     def resolved(self) -> Resolved:
-        """What the job was resolved to, for its status."""
+        """The reference to the resolved job, for the status."""
         known = self.before.resolved
         generation = self.generation if known is None else known.generation
         digest = config_maps.digest(self.accepted.resolved)
@@ -95,7 +94,7 @@ class Case:
         return next((a for a in self.observed.attempts if a.number == number), None)
 
     def status(self, phase: JobPhase, verdicts: Verdicts, **changes: Any) -> FederatedJobStatus:
-        """The status with these verdicts; of other conditions what was said before."""
+        """Returns the status with new verdicts. Other conditions stay unchanged."""
         found = conditions.carried_on(self.before, verdicts, self.generation, self.now)
         return self.before.model_copy(
             update={"phase": phase, "conditions": found, "observed_generation": self.generation} | changes

@@ -1,4 +1,4 @@
-"""From the coordinator's own words to the job's status."""
+"""Updates a job's status from the coordinator's reports and its final word."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _PHASES = {
 
 
 def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status | None) -> FederatedJobStatus:
-    """The status with rounds, silos and metrics; without a report the silos are those that are invited.
+    """Returns the status with rounds, silos and metrics from a report. Without a report, it lists the invited silos.
 
-    A coordinator that was started again counts from nothing until it has read its checkpoint: rounds that are finished
-    stay so.
+    The number of completed rounds never decreases: a restarted coordinator reports 0 until it has read its checkpoint.
     """
     if report is None:
         if status.silos:
@@ -43,7 +42,7 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
 
 
 def ended(status: FederatedJobStatus, word: FinalWord | None) -> FederatedJobStatus:
-    """The status with what a final word says.
+    """Returns the status with the contents of a final word.
 
     The final word is newer than the last report: the operator may not have received a report of the last rounds.
     """
@@ -72,12 +71,14 @@ def _metrics(metrics: Mapping[str, float]) -> dict[str, Any]:
 
 
 def phase(report: Status | None, before: JobPhase | None, *, listens: bool) -> JobPhase:
-    """One word for people. That a coordinator says of itself that it ended changes nothing yet: its exit counts.
+    """Returns the phase of a job whose coordinator has not exited.
+
+    A final phase in a report does not change it, because only the exit of the coordinator ends the job.
 
     Args:
-        report: The coordinator's last.
-        before: What was said before.
-        listens: Whether the coordinator runs, as far as is known: an operator that was started anew hears it later.
+        report: The coordinator's last report.
+        before: The previous phase.
+        listens: Whether the coordinator is ready or its state is unknown. A restarted operator has no report yet.
     """
     if report is None:
         return before if listens and before is not None and before in _PHASES.values() else JobPhase.STARTING
@@ -85,7 +86,7 @@ def phase(report: Status | None, before: JobPhase | None, *, listens: bool) -> J
 
 
 def quorum(report: Status | None, minimum: int) -> Verdict | None:
-    """Whether enough silos have joined; None where nothing is known of it."""
+    """Returns whether enough silos have joined. None if it is unknown."""
     if report is None or report.phase not in (Phase.WAITING_FOR_SILOS, Phase.RUNNING, Phase.EXPORTING, Phase.COMPLETE):
         return None
     if report.phase is not Phase.WAITING_FOR_SILOS:
@@ -93,18 +94,18 @@ def quorum(report: Status | None, minimum: int) -> Verdict | None:
     missing = [silo for silo in report.silos if silo.state not in _JOINED]
     reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
     ready = len(report.silos) - len(missing)
-    why = f"Missing: {reasons}." if missing else "They are looking at the computation."
-    message = f"{silos(ready)} joined, of at least {minimum}. {why}"
+    why = f"Missing: {reasons}." if missing else "The silos are checking the computation."
+    message = f"{silos(ready)} joined, and the job needs at least {minimum}. {why}"
     return Verdict(False, Reason.WAITING_FOR_SILOS, message)
 
 
 def silos(count: int) -> str:
-    """So many silos, with the verb."""
+    """Returns a number of silos with the verb: `1 silo has`, `2 silos have`."""
     return f"{count} silo has" if count == 1 else f"{count} silos have"
 
 
 def _row(silo: SiloStatus) -> SiloRow:
-    """What there is nothing to say of is absent."""
+    """Converts a silo's status to a row. Empty values become absent fields."""
     return SiloRow(
         name=silo.name,
         state=silo.state,

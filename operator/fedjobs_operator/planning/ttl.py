@@ -1,4 +1,4 @@
-"""What becomes of a job that is over: it is kept, until its time to live has passed."""
+"""Plans for a finished job: it is kept until its time to live has passed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fedjobs_operator.planning.plans import Plan
 
 
 def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan:
-    """The plan for it, which needs nothing but the object itself.
+    """Returns the plan for a finished job. It depends on the object only.
 
     Args:
         body: The FederatedJob.
         before: Its status.
-        now: The time.
+        now: The current time.
     """
     completed = times.read(before.completion_time or times.written(now))
     status = before.model_copy(update={"observed_generation": int(body["metadata"]["generation"])})
@@ -34,21 +34,22 @@ def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan
 
 
 def _takes_something_along(spec: Mapping[str, Any], before: FederatedJobStatus) -> bool:
-    """Whether the claim would be deleted too, and may hold what is nowhere else.
+    """Returns whether deleting the job would also delete a claim that may hold the only copy of its data.
 
-    That is a result that could not be exported, or finished rounds; then a person decides, and no clock.
+    The claim of a failed job may hold finished rounds, or a result that could not be exported. Then a person must
+    delete the job.
     """
     storage = (spec.get("coordinator") or {}).get("storage") or {}
     return conditions.is_true(before, JobCondition.FAILED) and storage.get("whenDeleted") == "Delete"
 
 
 def fails_at(spec: Spec, started: Time) -> Time | None:
-    """When the job fails if it has not ended by then; the clock begins anew when a job is resumed, as a Job's does."""
+    """Returns when the job fails if it has not finished. Resuming a job restarts the clock, as for a Kubernetes Job."""
     return _after(started, spec.active_deadline_seconds)
 
 
 def is_deleted_at(seconds: int | None, completed: Time) -> Time | None:
-    """When a job that is over is deleted. A job is complete only when its result's storage has confirmed it."""
+    """Returns when a finished job is deleted. None if it is kept."""
     return _after(completed, seconds)
 
 

@@ -1,6 +1,6 @@
-"""The calls to a federation's hub: synchronous, for silos' agents, workers, coordinators and the operator.
+"""Synchronous clients of a federation's hub, for silos' agents, workers, coordinators and the operator.
 
-What fails is raised as an error of the catalogue. Whether to try again later is the caller's to decide (see
+A failed call raises an error of the catalogue. The caller decides whether to retry (see
 `fedjobs_common.retries.forever`).
 """
 
@@ -28,11 +28,11 @@ Response = TypeVar("Response", bound=Message)
 
 @dataclass(frozen=True)
 class Invitations:
-    """All invitations of a silo that stand.
+    """The current invitations of a silo.
 
     Attributes:
-        tag: Names this very list; shown to the hub, it answers when there is another one.
-        invitations: In the order of the jobs' UIDs.
+        tag: Identifies this list. A poll with this tag returns when the list has changed.
+        invitations: The invitations, ordered by the jobs' UIDs.
     """
 
     tag: str = ""
@@ -40,7 +40,7 @@ class Invitations:
 
 
 class EnrolmentClient:
-    """The calls of who has no certificate yet. Each returns the identity that was issued for the key.
+    """The calls that need no client certificate. Each returns the identity that the hub issued for the key.
 
     Args:
         channel: From `fedjobs_protocol.identities.channels.open_enrolment_channel`.
@@ -54,33 +54,33 @@ class EnrolmentClient:
         self._operator = _call(channel, "Enrolment/IssueOperator", pb.IssueForPodRequest, pb.Issued)
 
     def enrol(self, silo: str, token: str, key: bytes) -> Identity:
-        """A silo's first identity; `token` is `silo_tokens.SiloToken.secret`, `key` PEM."""
+        """Returns a silo's first identity. `token` is `silo_tokens.SiloToken.secret`, and `key` is PEM."""
         request = pb.EnrolRequest(token=token, silo=silo, csr=signing_request(key))
         return _identity(self._enrol(request, _SHORT_S), key)
 
     def renew_expired(self, identity: Identity) -> Identity:
-        """A silo's next identity after the last one has expired, for the same key."""
+        """Returns a silo's next identity for the same key, after the last one has expired."""
         request = pb.RenewExpiredRequest(certificate=identity.certificate, csr=signing_request(identity.key))
         return _identity(self._renew(request, _SHORT_S), identity.key)
 
     def issue_worker(self, token: str, key: bytes) -> Identity:
-        """A worker's identity for one job; `token` is what its silo's agent got for it."""
+        """Returns a worker's identity for one job. `token` is the one-time token that the silo's agent requested."""
         request = pb.IssueWorkerRequest(token=token, csr=signing_request(key))
         return _identity(self._worker(request, _SHORT_S), key)
 
     def issue_coordinator(self, token: str, key: bytes) -> Identity:
-        """The identity of a job's coordinator; `token` is its pod's, for the audience `fedjobs-hub`."""
+        """Returns the identity of a job's coordinator. `token` is its pod's token for the audience `fedjobs-hub`."""
         request = pb.IssueForPodRequest(token=token, csr=signing_request(key))
         return _identity(self._coordinator(request, _SHORT_S), key)
 
     def issue_operator(self, token: str, key: bytes) -> Identity:
-        """The operator's identity; `token` is its pod's, for the audience `fedjobs-hub`."""
+        """Returns the operator's identity. `token` is its pod's token for the audience `fedjobs-hub`."""
         request = pb.IssueForPodRequest(token=token, csr=signing_request(key))
         return _identity(self._operator(request, _SHORT_S), key)
 
 
 class HubClient:
-    """The calls of a silo's agent, and the renewal of a worker. May be used from several threads.
+    """The calls of a silo's agent, and the renewal of a worker's certificate. Thread-safe.
 
     Args:
         channel: From `fedjobs_protocol.identities.channels.open_channel`.
@@ -95,15 +95,15 @@ class HubClient:
         self._renew = _call(channel, "Hub/Renew", pb.RenewRequest, pb.Issued)
 
     def announce(self, request: pb.AnnounceRequest) -> pb.AnnounceResponse:
-        """Says who is there; another agent of the same silo is superseded by it."""
+        """Announces the agent and starts its session. It supersedes another agent of the same silo."""
         return self._announce(request, _SHORT_S)
 
     def pull_invitations(self, agent_id: str, seen: str) -> Invitations:
-        """Waits, up to 50 s, until the invitations are others than those of the tag `seen`.
+        """Waits up to 50 s until the invitations differ from those of the tag `seen`, and returns them.
 
         Raises:
-            FedjobsError: SESSION_SUPERSEDED by a newer agent; SESSION_NOT_FOUND: announce again; SILO_SUSPENDED,
-                SILO_NOT_FOUND; VERSION_MISMATCH when an invitation cannot be read.
+            FedjobsError: SESSION_SUPERSEDED if there is a newer agent; SESSION_NOT_FOUND if the agent must announce
+                itself again; SILO_SUSPENDED; SILO_NOT_FOUND; VERSION_MISMATCH if an invitation cannot be read.
         """
         response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen), _LONG_POLL_S)
         try:
@@ -111,17 +111,17 @@ class HubClient:
         except ValidationError as error:
             raise FedjobsError(
                 ErrorCode.VERSION_MISMATCH,
-                f"An invitation cannot be read: {error.error_count()} of its fields are not as expected.",
+                f"An invitation cannot be read: {error.error_count()} of its fields are invalid.",
                 "Install the federation's release of fedjobs at the silo.",
             ) from error
         return Invitations(response.tag, found)
 
     def create_worker_token(self, job_uid: str) -> str:
-        """A one-time token with which a worker of this silo gets a certificate for this job."""
+        """Returns a one-time token with which a worker of this silo gets a certificate for this job."""
         return self._worker_token(pb.CreateWorkerTokenRequest(job_uid=job_uid), _SHORT_S).token
 
     def renew(self, identity: Identity) -> Identity:
-        """The next identity of who calls, for the same key."""
+        """Returns the caller's next identity for the same key."""
         return _identity(self._renew(pb.RenewRequest(csr=signing_request(identity.key)), _SHORT_S), identity.key)
 
 

@@ -1,4 +1,4 @@
-"""How a silo's processes reach the hub: one address, two names behind it."""
+"""Connects a silo's processes to the hub, which has two names behind one address."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fedjobs_protocol.identities import renewals
 from fedjobs_protocol.identities.channels import open_channel, open_enrolment_channel
 from fedjobs_protocol.identities.identities import Identity, enrolment_name
 
-_NEARLY_OVER = datetime.timedelta(minutes=15)  # by a clock that may be wrong
+_NEARLY_OVER = datetime.timedelta(minutes=15)  # this machine's clock may be wrong
 _REFUSED = frozenset({ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.INVALID_CERTIFICATE})
 
 
 @dataclass(frozen=True)
 class HubLink:
-    """The way to a federation's hub.
+    """Opens connections to a federation's hub.
 
     Attributes:
-        address: `host:port` to dial.
-        front_door: The hub's name, and the end of its other one.
+        address: `host:port` to connect to.
+        front_door: The hub's name. Its enrolment name is a subdomain of it.
     """
 
     address: str
@@ -32,13 +32,13 @@ class HubLink:
 
     @contextlib.contextmanager
     def enrolment(self, trust: bytes) -> Iterator[EnrolmentClient]:
-        """The calls of who has no certificate; `trust` is PEM."""
+        """Opens a connection without a client certificate. `trust` is PEM."""
         with open_enrolment_channel(self.address, enrolment_name(self.front_door), trust) as channel:
             yield EnrolmentClient(channel)
 
     @contextlib.contextmanager
     def hub(self, identity: Identity) -> Iterator[HubClient]:
-        """The calls of who has one, on a connection of its own."""
+        """Opens a connection with a client certificate."""
         with open_channel(self.address, self.front_door, identity) as channel:
             yield HubClient(channel)
 
@@ -48,21 +48,21 @@ class HubLink:
         once_expired: Callable[[EnrolmentClient], Identity],
         clock: renewals.Clock = renewals.now,
     ) -> Identity:
-        """The next identity for the same key.
+        """Returns the next identity for the same key.
 
         Args:
-            identity: The current one.
-            once_expired: How to get one where the current one does not count any more.
-            clock: UTC.
+            identity: The current identity.
+            once_expired: Requests the next identity if the current one has expired or is rejected.
+            clock: Returns the current time in UTC.
 
         Raises:
-            FedjobsError: There is none now.
+            FedjobsError: The hub issued no certificate.
         """
         try:
             with self.hub(identity) as hub:
                 return hub.renew(identity)
         except FedjobsError as error:
-            # An expired certificate is refused in the handshake, which looks like a hub that is away.
+            # The TLS handshake rejects an expired certificate. The error looks the same as that of an unavailable hub.
             perhaps_expired = error.code is ErrorCode.UNAVAILABLE and identity.expires - clock() < _NEARLY_OVER
             if error.code not in _REFUSED and not perhaps_expired:
                 raise

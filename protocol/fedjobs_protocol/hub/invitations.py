@@ -1,4 +1,4 @@
-"""An invitation: what a silo is told about a job before anything of its own is started for it."""
+"""The invitation: what a silo learns about a job before it starts anything for the job."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import Field
 
 
 class InvitationGpu(Model):
-    """Whether the silo's runner shall have GPUs; what that means is the silo's to say."""
+    """Whether the job asks for GPUs. Each silo configures how it provides them."""
 
     mode: Literal["Never", "Prefer", "Require"] = "Never"
-    """`Prefer`: a CPU where no GPU is free; `Require`: a silo without one declines."""
+    """`Prefer` falls back to the CPU if no GPU is free. With `Require`, a silo without a GPU declines the job."""
     count: int = Field(default=1, ge=1)
 
 
@@ -20,22 +20,22 @@ class Invitation(Model):
     job_uid: str
     job_name: str
     namespace: str = ""
-    """The namespace of the job in the federation's cluster; empty on one machine."""
+    """The namespace of the job in the federation's cluster. Empty on one machine."""
     requested_by: str | None = None
     program: str
-    """Name of the built-in program, or the entry point."""
+    """The name of the built-in program, or the entry point."""
     datasets: list[str]
-    """All datasets that the job will ask for."""
+    """All datasets that the job needs."""
     rounds: int | None = None
-    """At most so many rounds; None: the job does not say."""
+    """The maximum number of rounds. None if the job does not specify it."""
     min_silos: int = Field(default=1, ge=1)
-    """The smallest cohort of a round, as the coordinator has it."""
+    """The minimum number of silos in a round."""
     differential_privacy: bool = False
-    """Whether the job says that its coordinator adds noise to what it aggregates."""
+    """Whether the job states that its coordinator adds noise to aggregates."""
     secure_aggregation: bool = False
-    """Whether the job says that the coordinator sees sums only."""
+    """Whether the job states that the coordinator sees sums only."""
     address: str
-    """`host:port` to dial."""
+    """`host:port` of the coordinator."""
     server_name: str
     """The name in the coordinator's certificate, `j-<16 hex digits of the job's uid>.<front door>`."""
     gpu: InvitationGpu = Field(default_factory=InvitationGpu)

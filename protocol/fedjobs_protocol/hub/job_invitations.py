@@ -1,4 +1,4 @@
-"""What the silos of a job are told about it, from the job as it was resolved: on a cluster as on one machine."""
+"""Creates the invitation to a resolved job, on a cluster and on one machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fedjobs_protocol.hub.invitations import Invitation, InvitationGpu
 def invitation_to(
     job: ResolvedJob, *, address: str, server_name: str, namespace: str = "", gpu: InvitationGpu | None = None
 ) -> Invitation:
-    """The invitation, the same for all silos.
+    """Returns the invitation, which is the same for all silos.
 
     Args:
-        job: What is run.
+        job: The resolved job.
         address: `host:port` of the coordinator.
-        server_name: The name in its certificate.
-        namespace: Of the job, on a cluster.
-        gpu: Whether runners shall have GPUs.
+        server_name: The name in the coordinator's certificate.
+        namespace: The namespace of the job, on a cluster.
+        gpu: Whether the job asks for GPUs.
     """
     program = job.program
     rounds = program.parameters.get("rounds") if program.name else None

@@ -1,7 +1,7 @@
-"""Identities of pods of the federation's own cluster: the coordinators' and the operator's.
+"""The identities of pods in the federation's cluster: coordinators and the operator.
 
-Who they are is said by a token of their ServiceAccount that Kubernetes binds to the pod and renews in its file. So
-there is no renewal of its own: the hub is asked again, with the token as it is then. The key is nowhere but here.
+A pod authenticates with a service account token that Kubernetes binds to the pod and renews in its file. To renew a
+certificate, the pod requests one again with the current token. The private key never leaves the pod.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Issue = Callable[[EnrolmentClient, str, bytes], Identity]
 
 @dataclass(frozen=True)
 class PodIdentities:
-    """Asks the hub, for `fedjobs_protocol.identities.renewals.Renewing`; blocks.
+    """Requests identities from the hub, for `fedjobs_protocol.identities.renewals.Renewing`. Blocks.
 
     Attributes:
-        hub: `host:port` to dial.
-        hub_name: The name in the hub's certificate, for who has none yet.
-        token: The file of the pod's token.
-        trust: PEM as it is now, the issuers of the hub's certificate; empty: not known yet.
-        issue: The call.
+        hub: `host:port` of the hub's enrolment port.
+        hub_name: The name in the hub's certificate on that port.
+        token: The file with the pod's token.
+        trust: Returns the current issuers of the hub's certificate, as PEM. Empty if they are not known yet.
+        issue: The call to the hub.
     """
 
     hub: str
@@ -40,29 +40,31 @@ class PodIdentities:
     issue: Issue
 
     def obtain(self) -> Identity:
-        """The first identity, for a new key.
+        """Returns the first identity, for a new key.
 
         Raises:
-            FedjobsError: What the hub says, or UNAVAILABLE: it, or what is needed to ask it, is not there yet.
+            FedjobsError: The hub's error, or UNAVAILABLE if the hub, its issuers or the token are not available yet.
         """
         return self._issued(keys.create())
 
     def renew(self, identity: Identity) -> Identity:
-        """The next identity, for the same key; raises as `obtain`."""
+        """Returns the next identity for the same key. It raises the same errors as `obtain`."""
         return self._issued(identity.key)
 
     def _issued(self, key: bytes) -> Identity:
         trust = self.trust()
         if not trust.strip():
             raise FedjobsError(
-                ErrorCode.UNAVAILABLE, "Whom to trust is not known yet.", "Look whether the hub runs, which says it."
+                ErrorCode.UNAVAILABLE,
+                "The issuers of the hub's certificate are not known yet.",
+                "Check the hub's pods.",
             )
         with open_enrolment_channel(self.hub, self.hub_name, trust, proxy=False) as channel:
             return self.issue(EnrolmentClient(channel), contents(self.token).decode().strip(), key)
 
 
 def contents(file: Path) -> bytes:
-    """What a mounted file has now.
+    """Returns the current content of a mounted file.
 
     Raises:
         FedjobsError: UNAVAILABLE.
@@ -71,5 +73,5 @@ def contents(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise FedjobsError(
-            ErrorCode.UNAVAILABLE, f"{file} cannot be read: {error.strerror}.", "Look at the pod's volumes."
+            ErrorCode.UNAVAILABLE, f"{file} cannot be read: {error.strerror}.", "Check the pod's volumes."
         ) from error

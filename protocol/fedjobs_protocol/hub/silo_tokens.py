@@ -1,7 +1,7 @@
-"""The token of a silo's invitation: one line of text, all that a silo has to be told to enrol.
+"""The token in a silo's invitation: one line of text with everything that a silo needs to enrol.
 
-It carries the certificate of the federation's authority, so that the first contact is already trusted: nobody between
-silo and hub can pass himself off as the hub. The secret in it is of use once, for the first key that uses it.
+The token contains the certificates of the federation's issuers, so the silo can verify the hub on the first connection,
+and nobody can impersonate the hub. The secret in the token is bound to the first key that uses it.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ _REMEDY = "Copy the whole line of the invitation, or ask the federation for a ne
 
 
 class SiloToken(Model):
-    """What a silo needs to enrol."""
+    """The content of an invitation token."""
 
     silo: str
-    """Its name."""
+    """Name of the silo."""
     address: str
     """`host:port` of the front door."""
     front_door: str
-    """The front door's name: that of the hub's certificate, and the end of all names behind it."""
+    """The front door's name, which is also the name in the hub's certificate."""
     trust: str
-    """PEM: the issuers of the hub's and the coordinators' certificates."""
+    """The issuers of the hub's and the coordinators' certificates, as PEM."""
     secret: str = Field(repr=False)
-    """256 random bits; the hub keeps their hash alone."""
+    """A secret of 256 random bits. The hub stores only its hash."""
     expires: str
-    """RFC 3339, for people; the hub decides by its own clock and its own record."""
+    """When the token expires, as RFC 3339, for people. The hub decides by its own clock and record."""
 
     def encoded(self) -> str:
-        """One line of text."""
+        """Returns the token as one line of text."""
         document = self.model_dump_json(by_alias=True).encode()
         return _PREFIX + base64.urlsafe_b64encode(zlib.compress(document, 9)).decode().rstrip("=")
 
 
 def decoded(text: str) -> SiloToken:
-    """Reads what `SiloToken.encoded` wrote; white space around or in it does not matter.
+    """Decodes the text from `SiloToken.encoded`. It ignores white space.
 
     Raises:
-        FedjobsError: INVALID_TOKEN. Its message has nothing of the token.
+        FedjobsError: INVALID_TOKEN. The message contains no part of the token.
     """
     line = "".join(text.split())
     if not line.startswith(_PREFIX) or len(line) > _LONGEST:
-        raise FedjobsError(ErrorCode.INVALID_TOKEN, "This is no token of a silo's invitation.", _REMEDY)
+        raise FedjobsError(ErrorCode.INVALID_TOKEN, "This is not a silo's invitation token.", _REMEDY)
     packed = line.removeprefix(_PREFIX)
     try:
         reader = zlib.decompressobj()
@@ -64,15 +64,15 @@ def decoded(text: str) -> SiloToken:
 
 
 def new_secret() -> str:
-    """256 random bits, as text."""
+    """Returns 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def hashed(secret: str) -> str:
-    """What may be written down of a secret: SHA-256, hexadecimal. It has 256 random bits, and needs no salt."""
+    """Returns the SHA-256 of a secret in hex. It needs no salt, because a secret has 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def matches(secret: str, written: str) -> bool:
-    """Whether a secret is that of a hash; takes as long whether it is or not."""
+    """Returns whether a secret has this hash, in constant time."""
     return hmac.compare_digest(hashed(secret).encode(), written.encode())

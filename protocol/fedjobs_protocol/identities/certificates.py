@@ -1,4 +1,4 @@
-"""Issuing of short certificates: EC P-256, one name, one use."""
+"""Issues certificates for EC P-256 keys, with one purpose each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=365)
 CLOCK_SKEW = datetime.timedelta(minutes=15)
-"""A certificate begins so long before it is made, for machines whose clocks are slow."""
-_LONGEST_COMMON_NAME = 64  # RFC 5280; what counts is the alternative name
+"""A certificate is valid from this long before its issue, for machines whose clocks are slow."""
+_LONGEST_COMMON_NAME = 64  # RFC 5280; peers check the alternative name, not the common name
 
 
 class Purpose(enum.Enum):
-    """What the certificates of an issuer may be used for; one only."""
+    """The single purpose of an issuer's certificates."""
 
     CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
     SERVER = ExtendedKeyUsageOID.SERVER_AUTH
@@ -26,7 +26,7 @@ class Purpose(enum.Enum):
 
 @dataclass(frozen=True)
 class Issuer:
-    """A certificate authority whose certificates have one purpose; certificate and key are PEM."""
+    """A certificate authority whose certificates have one purpose. Certificate and key are PEM."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -42,14 +42,14 @@ class Issuer:
         return Issuer(_pem(builder.sign(key, hashes.SHA256())), _pem_key(key), purpose)
 
     def issue(self, dns_name: str, *, uri: str, lifetime: datetime.timedelta = LIFETIME) -> tuple[bytes, bytes]:
-        """Certificate and new key, PEM, for exactly these two names."""
+        """Returns a certificate and a new key, as PEM, for exactly these two names."""
         key = ec.generate_private_key(ec.SECP256R1())
         return self.certify(key.public_key(), dns_name, uri=uri, lifetime=lifetime), _pem_key(key)
 
     def certify(
         self, key: ec.EllipticCurvePublicKey, dns_name: str, *, uri: str, lifetime: datetime.timedelta = LIFETIME
     ) -> bytes:
-        """A certificate, PEM, for somebody else's key and exactly these two names."""
+        """Returns a certificate, as PEM, for a peer's public key and exactly these two names."""
         issuer = x509.load_pem_x509_certificate(self.certificate)
         issuer_key = serialization.load_pem_private_key(self.key, password=None)
         if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):

@@ -1,6 +1,6 @@
-"""Connections between silo and coordinator: mutual TLS, and the options that were measured to be fast.
+"""gRPC channels and server credentials with TLS, and gRPC options that were tuned by measurement.
 
-There is no way to make a connection without TLS, on loopback neither.
+All connections use TLS, also on loopback.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ Option = tuple[str, int | str]
 
 _MIB = 1 << 20
 _TRANSFER: tuple[Option, ...] = (
-    # The bandwidth probe grows the windows without bound: the coordinator took ten times the memory, and a small call
-    # waited 90 ms behind a large one.
+    # With the bandwidth probe, flow control windows grow without bound: the coordinator needed ten times the memory,
+    # and a small call waited 90 ms behind a large one.
     ("grpc.http2.bdp_probe", 0),
-    # Bytes in flight on one stream. It caps the speed at this / round trip, so that a link of 50 ms wants 8 MiB;
-    # it costs memory for each silo.
+    # Bytes in flight on one stream. It limits the speed to this size per round trip, and needs memory for each silo.
     ("grpc.http2.lookahead_bytes", _MIB),
     ("grpc.max_receive_message_length", 16 * _MIB),
     ("grpc.max_send_message_length", 16 * _MIB),
 )
 _KEEPALIVE: tuple[Option, ...] = (
-    # A dead link is noticed within 40 s, also in the middle of a transfer.
+    # Detect a dead connection within 40 s, also during a transfer.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -38,54 +37,54 @@ _KEEPALIVE: tuple[Option, ...] = (
 CHANNEL_OPTIONS: tuple[Option, ...] = (
     *_TRANSFER,
     *_KEEPALIVE,
-    # Back soon after a restart of the coordinator; the session spreads its own attempts (see retries).
+    # Reconnect soon after a restart of the coordinator. The session adds jitter to its own attempts (see retries).
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # A channel is one connection of its own.
+    # Do not share connections between channels.
     ("grpc.use_local_subchannel_pool", 1),
 )
 
 SERVER_OPTIONS: tuple[Option, ...] = (
     *_TRANSFER,
     *_KEEPALIVE,
-    # Otherwise a second coordinator could listen on the same port and would get half of the silos.
+    # Prevent a second coordinator from listening on the same port, which would get half of the silos.
     ("grpc.so_reuseport", 0),
-    # Without these the server ends connections whose pings come "too often" (every 5 min is its default).
+    # By default, the server closes connections with more than one ping in 5 minutes.
     ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # Calls at a time on one connection: a silo has four at most, and must not be able to fill the memory with more.
+    # Concurrent calls on one connection. A silo makes at most four, and must not exhaust the memory with more.
     ("grpc.max_concurrent_streams", 32),
-    # Who does not get on with the handshake is in the way.
+    # Close connections with a slow handshake.
     ("grpc.server_handshake_timeout_ms", 10_000),
 )
 
 
 def open_channel(address: str, server_name: str, identity: Identity, options: tuple[Option, ...] = ()) -> grpc.Channel:
-    """Connects to a coordinator; mutual TLS.
+    """Opens a channel to a coordinator or a hub, with mutual TLS.
 
     Args:
-        address: `host:port` to dial.
-        server_name: The name that the coordinator's certificate must have; also sent as SNI.
-        identity: The silo's.
-        options: Win over CHANNEL_OPTIONS.
+        address: `host:port` to connect to.
+        server_name: The name that the server's certificate must have. It is also sent as SNI.
+        identity: The silo's identity.
+        options: Options that override CHANNEL_OPTIONS.
 
     Returns:
-        A channel that connects when it is first used, and again after each cut.
+        A channel. It connects when it is first used, and reconnects after an interruption.
     """
     own = _named(server_name)
     if _is_loopback(address):
-        own.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment cannot reach this machine's loopback
+        own.append(("grpc.enable_http_proxy", 0))  # a proxy cannot connect to this machine's loopback address
     return grpc.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own, options))
 
 
 def open_enrolment_channel(address: str, server_name: str, trust: bytes, *, proxy: bool = True) -> grpc.Channel:
-    """Connects to a hub without a certificate of one's own: the hub proves itself, the caller by its messages.
+    """Opens a channel to a hub without a client certificate. TLS authenticates the hub, tokens the caller.
 
     Args:
-        address: `host:port` to dial.
-        server_name: The name that the hub's certificate must have; also sent as SNI.
-        trust: PEM, the issuers of the hub's certificate.
-        proxy: Whether a proxy of the environment (`https_proxy`) may be used.
+        address: `host:port` to connect to.
+        server_name: The name that the hub's certificate must have. It is also sent as SNI.
+        trust: The issuers of the hub's certificate, as PEM.
+        proxy: Whether to use a proxy from the environment (`https_proxy`).
     """
     own = _named(server_name)
     if _is_loopback(address) or not proxy:
@@ -94,27 +93,26 @@ def open_enrolment_channel(address: str, server_name: str, trust: bytes, *, prox
 
 
 def open_cluster_channel(address: str, server_name: str, identity: Identity) -> grpc.aio.Channel:
-    """Connects to a coordinator of the same cluster, for an event loop; mutual TLS, and no proxy in between.
+    """Opens an asyncio channel to a coordinator in the same cluster, with mutual TLS and without a proxy.
 
     Args:
-        address: `host:port` to dial.
+        address: `host:port` to connect to.
         server_name: The name that the coordinator's certificate must have.
-        identity: The operator's.
+        identity: The operator's identity.
     """
     own = [*_named(server_name), ("grpc.enable_http_proxy", 0)]
     return grpc.aio.secure_channel(address, _credentials(identity), options=_merged(CHANNEL_OPTIONS, own))
 
 
 def server_credentials(identity: Callable[[], Identity], *, from_silos: bool = True) -> grpc.ServerCredentials:
-    """A server's side of TLS, which follows the identity without a restart.
+    """Returns TLS credentials for a server that follow its identity without a restart.
 
-    gRPC is told of an identity once only: it frees the last one while handshakes of other threads use it (seen with
-    gRPC 1.85), so that some hundred connections would end the process if there were another one at each handshake.
+    Each identity is passed to gRPC only once. gRPC frees the previous one while handshakes in other threads still use
+    it (seen with gRPC 1.85). A new one at each handshake would crash the process after some hundred connections.
 
     Args:
-        identity: The server's as it is now: the same object as long as it does not change. Asked for at each handshake.
-        from_silos: A peer without a certificate of the silos' issuers is refused in the handshake; otherwise the server
-            alone proves itself.
+        identity: Returns the server's current identity: the same object until it changes. Called at each handshake.
+        from_silos: Whether clients need a certificate of the silos' issuers. If not, only the server authenticates.
     """
     known = identity()
 

@@ -1,12 +1,12 @@
-"""Who a silo and a coordinator are to each other: certificates of mutual TLS.
+"""Identities for mutual TLS, and the names in certificates.
 
-There are two issuers, one for silos and one for coordinators: a silo trusts the coordinators' issuer alone and a
-coordinator the silos' alone, so neither can pass itself off as the other. On one machine both are made for the run
-(`RunAuthority`); nothing outside the run trusts them. On a cluster the operator keeps them.
+There are two issuers, one for clients (silos) and one for servers (coordinators). A silo trusts only the issuer of
+coordinators, and a coordinator only the issuer of silos, so neither can impersonate the other. On one machine, both
+issuers are created for the run (`RunAuthority`), and nothing outside the run trusts them. On a cluster, the hub uses
+them.
 
-The name of a silo and the job that it works for are those of its certificate, never of a message. The operator calls
-coordinators too, to hear how their jobs are: it is a client like a silo, with a name of its own, and may do nothing
-that a silo may.
+A silo's name and its job are read from the certificate, never from a message. The operator is a client of coordinators
+too, and reads their reports. Its certificate has another name, and gives it none of the rights of a silo.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ _JOB_URI = re.compile(r"fedjobs:job:(?P<job>[0-9A-Za-z-]+)")
 _AGENT_URI = re.compile(r"fedjobs:silo:(?P<silo>.+)")
 OPERATOR_URI = "fedjobs:operator"
 _CERTIFICATE, _KEY, _TRUST = "tls.crt", "tls.key", "ca.crt"
-_RENEWED_AFTER = 2 / 3  # of its lifetime
+_RENEWED_AFTER = 2 / 3  # of the certificate's lifetime
 _REMEDY = "Give the worker the certificate that was issued to this silo for this job."
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate, its key, and the issuer whose certificates are trusted in return; all PEM."""
+    """A certificate, its key, and the trusted issuers of the other side. All are PEM."""
 
     certificate: bytes
     key: bytes = field(repr=False)
     trust: bytes
 
     def save(self, directory: Path) -> None:
-        """Writes tls.crt, tls.key and ca.crt (the names of a Kubernetes TLS secret), readable by the owner alone."""
+        """Writes tls.crt, tls.key and ca.crt (the names in a Kubernetes TLS Secret), readable by the owner only."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, content in ((_CERTIFICATE, self.certificate), (_KEY, self.key), (_TRUST, self.trust)):
             write_atomically(directory / name, content)
 
     @staticmethod
     def load(directory: Path) -> Identity:
-        """Reads what `save` wrote.
+        """Reads the files that `save` wrote.
 
         Raises:
-            FedjobsError: INVALID_CERTIFICATE when a file is missing or cannot be read.
+            FedjobsError: INVALID_CERTIFICATE if a file is missing or cannot be read.
         """
         return Identity(*(_read(directory / name) for name in (_CERTIFICATE, _KEY, _TRUST)))
 
     @property
     def expires(self) -> datetime.datetime:
-        """When it ends, UTC."""
+        """When the certificate expires, in UTC."""
         return self._parsed.not_valid_after_utc
 
     @property
     def issued(self) -> datetime.datetime:
-        """When it was issued, UTC, by the issuer's clock."""
+        """When the certificate was issued, in UTC, by the issuer's clock."""
         return self._parsed.not_valid_before_utc + CLOCK_SKEW
 
     @property
     def renewed_at(self) -> datetime.datetime:
-        """When to ask for the next one, UTC."""
+        """When to renew the certificate, in UTC."""
         return self.issued + (self.expires - self.issued) * _RENEWED_AFTER
 
     @property
@@ -82,7 +82,7 @@ class Identity:
         """The job that the certificate was issued for.
 
         Raises:
-            FedjobsError: INVALID_CERTIFICATE when it names none.
+            FedjobsError: INVALID_CERTIFICATE if it names no job.
         """
         for uri in _uris(self.certificate):
             if match := _SILO_URI.fullmatch(uri) or _JOB_URI.fullmatch(uri):
@@ -92,27 +92,27 @@ class Identity:
 
 @dataclass(frozen=True)
 class Peer:
-    """The silo at the other end of a connection, as its certificate says."""
+    """The silo at the other end of a connection, read from its certificate."""
 
     job_uid: JobUid
     silo: SiloName
 
 
 def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
-    """The silo of a connection.
+    """Returns the silo at the other end of a connection.
 
     Args:
-        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+        auth_context: The result of `grpc.ServicerContext.auth_context()`.
 
     Raises:
-        FedjobsError: INVALID_CERTIFICATE when the certificate is none of a silo; the operator's is none.
+        FedjobsError: INVALID_CERTIFICATE if the certificate is not that of a silo.
     """
     names = _alternative_names(auth_context)
     matches = [match for name in names if (match := _SILO_URI.fullmatch(name))]
     if len(matches) != 1 or OPERATOR_URI in names:
         raise FedjobsError(
             ErrorCode.INVALID_CERTIFICATE,
-            f"The certificate is not one of a silo: its names are {', '.join(names) or 'none'}.",
+            f"The certificate is not that of a silo: its names are {', '.join(names) or 'none'}.",
             _REMEDY,
         )
     return Peer(JobUid(matches[0]["job"]), SiloName(matches[0]["silo"]))
@@ -120,12 +120,12 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
 
 @dataclass(frozen=True)
 class HubCaller:
-    """A silo's agent at the other end of a connection to the hub, or, where there is a job, a worker of the silo.
+    """The caller of the hub: a silo's agent, or a worker of the silo.
 
     Attributes:
-        silo: Its name.
-        job_uid: The job that the worker's certificate is for; None: it is the agent.
-        key: Fingerprint of its key, see `fedjobs_protocol.identities.keys.fingerprint`.
+        silo: The name of the silo.
+        job_uid: The job of a worker's certificate. None for the agent.
+        key: The fingerprint of the caller's key, see `fedjobs_protocol.identities.keys.fingerprint`.
     """
 
     silo: SiloName
@@ -134,13 +134,13 @@ class HubCaller:
 
 
 def hub_caller_of(auth_context: Mapping[str, Iterable[bytes]]) -> HubCaller:
-    """Who calls the hub.
+    """Returns the caller of the hub.
 
     Args:
-        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+        auth_context: The result of `grpc.ServicerContext.auth_context()`.
 
     Raises:
-        FedjobsError: INVALID_CERTIFICATE when it is neither an agent nor a worker, CERTIFICATE_EXPIRED.
+        FedjobsError: INVALID_CERTIFICATE if the caller is neither an agent nor a worker; CERTIFICATE_EXPIRED.
     """
     check_not_expired(auth_context)
     key = keys.fingerprint(keys.certified_key(_certificate(auth_context)))
@@ -153,11 +153,11 @@ def hub_caller_of(auth_context: Mapping[str, Iterable[bytes]]) -> HubCaller:
 
 
 def check_not_expired(auth_context: Mapping[str, Iterable[bytes]], now: datetime.datetime | None = None) -> None:
-    """TLS looks at a certificate once, when the connection is made; this looks whether it still counts.
+    """Checks that a connection's certificate has not expired. TLS checks it only when the connection is made.
 
     Args:
-        auth_context: What `grpc.ServicerContext.auth_context()` returns.
-        now: UTC; None: the time now.
+        auth_context: The result of `grpc.ServicerContext.auth_context()`.
+        now: The time in UTC. Defaults to the current time.
 
     Raises:
         FedjobsError: CERTIFICATE_EXPIRED.
@@ -166,57 +166,57 @@ def check_not_expired(auth_context: Mapping[str, Iterable[bytes]], now: datetime
     if ends is not None and (now or datetime.datetime.now(datetime.UTC)) > ends:
         raise FedjobsError(
             ErrorCode.CERTIFICATE_EXPIRED,
-            f"The certificate ended at {ends.isoformat()}.",
-            "Ask the hub for the next one; if it is not due, set this machine's clock.",
+            f"The certificate expired at {ends.isoformat()}.",
+            "Renew it at the hub. If it should still be valid, correct this machine's clock.",
         )
 
 
 def agent_uri(silo: str) -> str:
-    """The name of a silo's agent in its certificate."""
+    """Returns the URI of a silo's agent in its certificate."""
     return f"fedjobs:silo:{silo}"
 
 
 def worker_uri(job_uid: str, silo: str) -> str:
-    """The name of a silo's worker in its certificate for one job."""
+    """Returns the URI of a silo's worker in its certificate for one job."""
     return f"fedjobs:job:{job_uid}:silo:{silo}"
 
 
 def coordinator_uri(job_uid: str) -> str:
-    """The name of a job's coordinator in its certificate."""
+    """Returns the URI of a job's coordinator in its certificate."""
     return f"fedjobs:job:{job_uid}"
 
 
 def enrolment_name(front_door: str) -> str:
-    """The name by which a front door routes who has no certificate yet; the hub's certificate has both names."""
+    """Returns the DNS name of the hub's enrolment port, for clients without a certificate."""
     return f"enrol.{front_door}"
 
 
 def check_operator(auth_context: Mapping[str, Iterable[bytes]]) -> None:
-    """Makes sure that the operator is at the other end of a connection, and not a silo.
+    """Checks that the operator is at the other end of a connection.
 
     Args:
-        auth_context: What `grpc.ServicerContext.auth_context()` returns.
+        auth_context: The result of `grpc.ServicerContext.auth_context()`.
 
     Raises:
-        FedjobsError: INVALID_CERTIFICATE when the certificate is another's.
+        FedjobsError: INVALID_CERTIFICATE if the certificate is not the operator's.
     """
     names = _alternative_names(auth_context)
     if OPERATOR_URI not in names or any(_SILO_URI.fullmatch(name) for name in names):
         raise FedjobsError(
             ErrorCode.INVALID_CERTIFICATE,
             f"The certificate is not the operator's: its names are {', '.join(names) or 'none'}.",
-            "Ask the operator, which tells how a job is in the FederatedJob's status.",
+            "Read the status of the FederatedJob instead, which the operator writes.",
         )
 
 
 def server_name(job_uid: str, front_door: str = "fedjobs.local") -> str:
-    """The name in a coordinator's certificate, and in the first packet of a silo, by which a front door routes."""
+    """Returns the DNS name in a coordinator's certificate. Silos send it as SNI, and the front door routes by it."""
     return f"j-{job_uid.replace('-', '')[:16]}.{front_door}"
 
 
 @dataclass(frozen=True)
 class RunAuthority:
-    """Both issuers: of one run on one machine, or of a cluster."""
+    """Both issuers of a run on one machine."""
 
     silos: Issuer
     coordinators: Issuer
@@ -229,7 +229,7 @@ class RunAuthority:
         )
 
     def save(self, directory: Path) -> None:
-        """Writes both issuers and their keys into a folder that only its owner can enter."""
+        """Writes both issuers and their keys to a folder that only its owner can access."""
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
         for name, issuer in (("silos", self.silos), ("coordinators", self.coordinators)):
@@ -238,10 +238,10 @@ class RunAuthority:
 
     @staticmethod
     def load(directory: Path) -> RunAuthority:
-        """Reads what `save` wrote.
+        """Reads the files that `save` wrote.
 
         Raises:
-            FedjobsError: INVALID_CERTIFICATE when a file is missing or cannot be read.
+            FedjobsError: INVALID_CERTIFICATE if a file is missing or cannot be read.
         """
         silos, coordinators = (
             Issuer(_read(directory / f"{name}.crt"), _read(directory / f"{name}.key"), purpose)
@@ -250,17 +250,17 @@ class RunAuthority:
         return RunAuthority(silos, coordinators)
 
     def issue_coordinator(self, job_uid: str, name: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
-        """The identity of a job's coordinator; `name` is what its silos dial, see `server_name`."""
+        """Issues the identity of a job's coordinator. `name` is its DNS name, see `server_name`."""
         certificate, key = self.coordinators.issue(name, uri=coordinator_uri(job_uid), lifetime=lifetime)
         return Identity(certificate, key, trust=self.silos.certificate)
 
     def issue_silo(self, job_uid: str, silo: str, lifetime: datetime.timedelta = LIFETIME) -> Identity:
-        """The identity of one silo for one job."""
+        """Issues the identity of a silo for one job."""
         certificate, key = self.silos.issue(silo, uri=worker_uri(job_uid, silo), lifetime=lifetime)
         return Identity(certificate, key, trust=self.coordinators.certificate)
 
     def issue_operator(self, lifetime: datetime.timedelta = LIFETIME) -> Identity:
-        """The identity with which the operator reads the reports of all coordinators."""
+        """Issues the identity with which the operator reads the reports of coordinators."""
         certificate, key = self.silos.issue("fedjobs-operator", uri=OPERATOR_URI, lifetime=lifetime)
         return Identity(certificate, key, trust=self.coordinators.certificate)
 

@@ -1,4 +1,4 @@
-"""Private keys that never leave who made them, and what is shown of them: requests and fingerprints."""
+"""Private keys, which never leave their process or machine, and their signing requests and fingerprints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
 LONGEST_REQUEST = 4096
-"""Bytes of a certificate signing request; one of ours has about 200."""
+"""The maximum size of a certificate signing request in bytes. A request from `signing_request` has about 200."""
 
 UNREADABLE = (
     ValueError,
@@ -21,43 +21,43 @@ UNREADABLE = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What is raised while a stranger's certificate or request is read; not all of them are ValueErrors."""
+"""The errors that parsing an untrusted certificate or request can raise. Not all of them are ValueErrors."""
 
 
 def create() -> bytes:
-    """A new key, EC P-256, PEM."""
+    """Returns a new EC P-256 key, as PEM."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def signing_request(key: bytes) -> bytes:
-    """A certificate signing request (PKCS#10, DER) for a key (PEM). It asks for no name: the hub gives one.
+    """Returns a certificate signing request (PKCS#10, DER) for a key (PEM). It has no name: the hub assigns one.
 
     Raises:
-        FedjobsError: INVALID_CERTIFICATE: This is no such key.
+        FedjobsError: INVALID_CERTIFICATE if this is not an EC key.
     """
     try:
         loaded = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, f"The key cannot be read: {error}.") from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The key is not an EC key.", "Let it be made anew.")
+        raise FedjobsError(ErrorCode.INVALID_CERTIFICATE, "The key is not an EC key.", "Create a new key.")
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(loaded, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.DER)
 
 
 def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
-    """The public key of a certificate signing request, whose sender has shown to have the private one.
+    """Returns the public key of a certificate signing request. The signature proves possession of the private key.
 
     Args:
-        request: PKCS#10, DER.
+        request: The request (PKCS#10, DER).
 
     Raises:
         FedjobsError: INVALID_CERTIFICATE_REQUEST.
     """
     if len(request) > LONGEST_REQUEST:
-        raise _refused(f"it has {len(request)} bytes; at most {LONGEST_REQUEST} are taken")
+        raise _refused(f"it has {len(request)} bytes, and the maximum is {LONGEST_REQUEST}")
     try:
         parsed = x509.load_der_x509_csr(request)
         key = parsed.public_key()
@@ -72,13 +72,13 @@ def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def fingerprint(key: ec.EllipticCurvePublicKey) -> str:
-    """What a public key is known by: SHA-256 of its SubjectPublicKeyInfo (as RFC 7469 pins keys), hexadecimal."""
+    """Returns the fingerprint of a public key: SHA-256 of its SubjectPublicKeyInfo (as in RFC 7469), in hex."""
     encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(encoded).hexdigest()
 
 
 def certified_key(certificate: bytes) -> ec.EllipticCurvePublicKey:
-    """The public key of a certificate (PEM, the first one of several).
+    """Returns the public key of a certificate (PEM). If there are several certificates, it reads the first one.
 
     Raises:
         FedjobsError: INVALID_CERTIFICATE.
@@ -95,6 +95,6 @@ def certified_key(certificate: bytes) -> ec.EllipticCurvePublicKey:
 def _refused(why: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.INVALID_CERTIFICATE_REQUEST,
-        f"The certificate signing request was refused: {why}.",
+        f"The certificate signing request was rejected: {why}.",
         "Install the same release of fedjobs on both sides.",
     )

@@ -1,11 +1,11 @@
-"""An identity that is renewed in time, for as long as a process lives.
+"""Keeps the identity of a process renewed.
 
-Certificates are short-lived, and a hub that is away for minutes must not matter: the next one is asked for when a third
-of the lifetime is left, again and again until it comes, and until then the current one is used. What is handed out is
-a value; who keeps a connection looks at `current()` again when it makes the next one.
+Certificates are short-lived, and an outage of the hub for minutes must not matter. So a certificate is renewed when a
+third of its lifetime is left. Failed renewals are retried, and the current certificate is used until then. Identities
+are immutable values. Call `current()` before each new connection.
 
-A machine's clock may be wrong by minutes. So how long a certificate lasts is counted from its arrival, not compared
-with what the clock says; only for one of which nobody knows when it came (it was kept on disk) the clock is asked.
+A machine's clock may be wrong by minutes. So the remaining lifetime is counted from the certificate's arrival, not
+compared with the clock. Only a certificate that was loaded from disk is compared with the clock.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from fedjobs_common.thread_imports import import_what_threads_need
 from fedjobs_protocol.identities.identities import Identity
 
 REFUSED_AGAIN_S = 60.0
-"""What trying again does not help is tried again after so long all the same: somebody may have put it right."""
-_LONGEST_WAIT_S = 30.0  # then the clock is looked at again: a machine that slept is not late by its sleep
+"""Seconds until the retry after an error that is not retryable. A person may have fixed its cause."""
+_LONGEST_WAIT_S = 30.0  # read the clock at least this often, because the machine may have been suspended
 _LOG = structlog.get_logger()
 
 Clock = Callable[[], datetime.datetime]
 
 
 def now() -> datetime.datetime:
-    """UTC, by this machine's clock."""
+    """Returns the current time in UTC, by this machine's clock."""
     return datetime.datetime.now(datetime.UTC)
 
 
 def due(identity: Identity, arrived: datetime.datetime, *, fresh: bool) -> datetime.datetime:
-    """When to ask for the next identity, by the clock that says when this one arrived.
+    """Returns when to renew an identity, by the clock of `arrived`.
 
     Args:
-        identity: The current one.
-        arrived: When it came.
-        fresh: It was issued just then; otherwise it may have been kept for long.
+        identity: The current identity.
+        arrived: When it arrived.
+        fresh: Whether it had just been issued. Otherwise it may have been stored for some time.
     """
     counted = arrived + (identity.renewed_at - identity.issued)
     return counted if fresh else min(counted, identity.renewed_at)
 
 
 class Renewing:
-    """Holds the current identity of this process and gets the next one in time, in a thread of its own.
+    """Holds the current identity of this process, and renews it in a background thread.
 
     Args:
-        obtain: Gets the first identity: issued now, or kept from before.
-        renew: Gets the next one after the one that it is given.
-        clock: UTC.
+        obtain: Returns the first identity, new or stored.
+        renew: Returns the successor of an identity.
+        clock: Returns the current time in UTC.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class Renewing:
         self._thread = threading.Thread(target=self._run, name="renews-identity", daemon=True)
 
     def start(self) -> None:
-        """Begins to obtain the first identity; returns at once."""
+        """Starts to obtain the first identity in the background."""
         import_what_threads_need()
         self._thread.start()
 
     def current(self) -> Identity:
-        """The newest identity; does not wait.
+        """Returns the newest identity without waiting.
 
         Raises:
-            FedjobsError: There is none yet; with what the last attempt failed of, else UNAVAILABLE.
+            FedjobsError: There is no identity yet. The error of the last attempt, or UNAVAILABLE.
         """
         with self._changed:
             if self._identity is not None:
@@ -87,34 +87,34 @@ class Renewing:
 
     @property
     def failure(self) -> FedjobsError | None:
-        """What the last attempt failed of; None: it worked, or there was none."""
+        """The error of the last attempt. None if it succeeded, or if there was no attempt yet."""
         with self._changed:
             return self._failure
 
     def first(self) -> Identity:
-        """The identity, once there is one; waits as long as trying again may help.
+        """Waits for the first identity and returns it. It waits as long as errors are retryable.
 
         Raises:
-            FedjobsError: What trying again does not help; UNAVAILABLE when this was closed.
+            FedjobsError: An error that is not retryable, or UNAVAILABLE after `close`.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._identity or self._refused() or self._closing.is_set())
         return self.current()
 
     def after(self, identity: Identity, timeout_s: float | None = None) -> Identity:
-        """Another identity than this one, as soon as there is one; the same where there is none in time."""
+        """Waits for an identity other than this one, and returns it. Returns the same identity after a timeout."""
         with self._changed:
             self._changed.wait_for(lambda: self._identity not in (None, identity) or self._closing.is_set(), timeout_s)
         return self.current()
 
     def hurry(self, refused: Identity) -> None:
-        """Renews now: somebody would not take this identity any more. Nothing to do where it is not the current one."""
+        """Renews an identity that a server refused immediately. It has no effect if it is not the current identity."""
         with self._changed:
             if self._identity == refused:
                 self._wanted.set()
 
     def close(self) -> None:
-        """Renews no more. A call that is on its way is not waited for."""
+        """Stops renewing. It does not wait for a pending call."""
         self._closing.set()
         self._wanted.set()
         with self._changed:
@@ -139,7 +139,7 @@ class Renewing:
             self._wanted.wait(min(left, _LONGEST_WAIT_S))
 
     def _persistently(self, get: Callable[[], Identity], trouble: str) -> Identity | None:
-        """Tries until it works; None: this was closed."""
+        """Retries until success. Returns None after `close`."""
 
         def waits(error: FedjobsError, seconds: float) -> None:
             _LOG.warning(trouble, code=error.code.label, error=error.public, seconds=round(seconds, 1))

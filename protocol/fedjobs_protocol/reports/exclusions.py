@@ -1,4 +1,4 @@
-"""Silos that the federation has suspended or dropped: until they are back, a running job goes on without them."""
+"""Exclusions: silos that the federation suspended or removed. A running job continues without them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CODES = frozenset({ErrorCode.SILO_SUSPENDED, ErrorCode.SILO_NOT_FOUND})
 
 @dataclass(frozen=True)
 class Exclusion:
-    """One silo, and why.
+    """An excluded silo and the reason.
 
     Attributes:
-        silo: Its name.
+        silo: The name of the silo.
         code: SILO_SUSPENDED or SILO_NOT_FOUND.
-        message: For people.
+        message: A message for people.
     """
 
     silo: str
@@ -26,14 +26,14 @@ class Exclusion:
     message: str
 
     def error(self) -> FedjobsError:
-        """What each call of the silo gets."""
-        return FedjobsError(self.code, self.message, "Ask those who run the federation.")
+        """Returns the error for each call of the silo."""
+        return FedjobsError(self.code, self.message, "Ask the people who run the federation.")
 
     def to_message(self) -> pb.Exclusion:
         return pb.Exclusion(silo=self.silo, code=self.code.label, message=self.message)
 
     @staticmethod
     def from_message(message: pb.Exclusion) -> Exclusion:
-        """Reads what came over the wire; a code of a later version is a suspension."""
+        """Converts a message from the wire. An unknown code of a later version becomes SILO_SUSPENDED."""
         code = code_of(message.code)
         return Exclusion(message.silo, code if code in _CODES else ErrorCode.SILO_SUSPENDED, message.message)

@@ -1,4 +1,4 @@
-"""The operator's side of what it hears from, and says to, the coordinator of one job."""
+"""The operator's client of the Reports service of a job's coordinator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fedjobs_protocol.v1 import report_pb2 as pb
 
 _LONGEST_STREAM_S = 60.0  # the coordinator ends one in under 50 s
 _SHORT_S = 30.0
-_PAUSE_S = 0.2  # between streams: a coordinator that is about to end ends each at once
+_PAUSE_S = 0.2  # between streams: a coordinator that shuts down ends each stream immediately
 
 
 class ReportsClient:
@@ -42,14 +42,14 @@ class ReportsClient:
         )
 
     async def watch(self) -> AsyncIterator[Status]:
-        """The coordinator's status at once, and again whenever it has changed, twice a second at most.
+        """Yields the coordinator's status immediately and after each change, at most twice a second.
 
-        Ends after the last status, whose phase is final.
+        It ends after a status with a final phase.
 
         Raises:
-            FedjobsError: What ended the call: UNAVAILABLE when the coordinator is not there (yet, or any more), which
-                is for the caller to try again; INVALID_CERTIFICATE; CERTIFICATE_EXPIRED: connect again, with the next
-                one; VERSION_MISMATCH for a status that cannot be read.
+            FedjobsError: The error of the call. UNAVAILABLE if the coordinator does not run (the caller can retry);
+                INVALID_CERTIFICATE; CERTIFICATE_EXPIRED (the caller must reconnect with the renewed identity);
+                VERSION_MISMATCH for a status that cannot be read.
         """
         last = b""
         while True:
@@ -66,14 +66,14 @@ class ReportsClient:
             except grpc.RpcError as error:
                 raise from_grpc(error) from error
             finally:
-                stream.cancel()  # does nothing to one that has ended
+                stream.cancel()  # has no effect on an ended stream
             await asyncio.sleep(_PAUSE_S)
 
     async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
-        """Tells all silos that take part no more; who was told before, and is not among them, may join again.
+        """Sends the complete list of excluded silos. A silo that is no longer in the list may join again.
 
         Raises:
-            FedjobsError: As `watch`; INTERNAL from a coordinator of an earlier release, which cannot do it.
+            FedjobsError: See `watch`. INTERNAL from a coordinator of an earlier release, which does not support it.
         """
         request = pb.ExcludeRequest(exclusions=[each.to_message() for each in exclusions])
         try:
@@ -84,21 +84,21 @@ class ReportsClient:
 
 @asynccontextmanager
 async def open_reports(address: str, server_name: str, identity: Identity) -> AsyncIterator[ReportsClient]:
-    """A connection to a coordinator.
+    """Opens a connection to a coordinator.
 
     Args:
-        address: `host:port` to dial.
+        address: `host:port` to connect to.
         server_name: The name in the coordinator's certificate, see `identities.server_name`.
-        identity: The operator's.
+        identity: The operator's identity.
     """
     async with open_cluster_channel(address, server_name, identity) as channel:
         yield ReportsClient(channel)
 
 
 async def watch(address: str, server_name: str, identity: Identity) -> AsyncIterator[Status]:
-    """`ReportsClient.watch` on a connection of its own.
+    """Yields the statuses of `ReportsClient.watch` over a separate connection.
 
-    To leave it before its end, close the iterator (`aclosing`) or cancel the task: the connection ends with it.
+    To stop early, close the iterator (`aclosing`) or cancel the task. This also closes the connection.
     """
     async with open_reports(address, server_name, identity) as reports, aclosing(reports.watch()) as statuses:  # type: ignore[type-var]
         async for status in statuses:
@@ -111,6 +111,6 @@ def _parsed(content: bytes) -> Status:
     except ValidationError as error:
         raise FedjobsError(
             ErrorCode.VERSION_MISMATCH,
-            f"The coordinator's status cannot be read: {error.error_count()} of its fields are not as expected.",
+            f"The coordinator's status cannot be read: {error.error_count()} of its fields are invalid.",
             "Run operator and coordinator of the same release.",
         ) from error

@@ -1,4 +1,4 @@
-"""The coordinator's side of what the operator hears and says: for nobody but the operator."""
+"""The coordinator's Reports service. Only the operator may call it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from fedjobs_protocol.v1 import report_pb2 as pb
 _log = structlog.get_logger(__name__)
 
 Exclude = Callable[[Sequence[Exclusion]], None]
-"""Is told all silos that take part no more, each time."""
+"""Called with the complete list of excluded silos."""
 
 
 class ReportsHandler(Protocol):
-    """What a coordinator tells. Called in the event loop."""
+    """The coordinator's implementation of the service. Called in the event loop."""
 
     def watch(self) -> AsyncIterator[bytes]:
         """The status as JSON, at once and whenever it has changed; ends after 50 s at the latest."""
 
 
 def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler[Any, Any]:
-    """The service, to be served beside the silos' (see `session_server.SessionServer`).
+    """Returns the service, which shares the server of the Session service (see `session_server.SessionServer`).
 
     Args:
-        handler: Tells the status.
-        exclude: Called in the event loop.
+        handler: Provides the status.
+        exclude: Handles exclusions. Called in the event loop.
     """
 
     async def watch(_: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
@@ -46,7 +46,7 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
             raise
         except Exception:
             _log.exception("a watch failed")
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         await context.abort(*to_grpc(failure))
 
     async def exclude_silos(request: pb.ExcludeRequest, context: Any) -> pb.ExcludeResponse:
@@ -58,7 +58,7 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
             failure = error
         except Exception:
             _log.exception("an exclusion failed")
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         await context.abort(*to_grpc(failure))
         raise AssertionError("abort does not return")
 

@@ -1,7 +1,7 @@
-"""The silo's side of the session's calls: synchronous; a transfer goes on where it was cut.
+"""The silo's synchronous client of the Session service. Interrupted transfers are resumed.
 
-What fails for good, or for too long, is raised as an error of the catalogue. Whether to try again later is the caller's
-to decide (see `fedjobs_common.retries.forever`).
+A call that fails permanently or for too long raises an error of the catalogue. The caller decides whether to retry (see
+`fedjobs_common.retries.forever`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Response = TypeVar("Response")
 
 
 class SessionClient:
-    """The calls of one silo to the coordinator of one job. May be used from several threads.
+    """The calls of one silo to the coordinator of one job. Thread-safe.
 
     Args:
         channel: From `fedjobs_protocol.identities.channels.open_channel`.
@@ -46,48 +46,48 @@ class SessionClient:
         self._stat_blob = channel.unary_unary(
             f"{_SERVICE}/StatBlob", pb.StatBlobRequest.SerializeToString, pb.StatBlobResponse.FromString
         )
-        # No serializer where bytes are raw: a message is what it is.
+        # The streams of raw bytes need no serializer.
         self._fetch_blob = channel.unary_stream(f"{_SERVICE}/FetchBlob", pb.FetchBlobRequest.SerializeToString, None)
         self._put_blob = channel.stream_unary(f"{_SERVICE}/PutBlob", None, pb.PutBlobResponse.FromString)
 
     def join(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Begins a session; one that this silo had before ends."""
+        """Starts a session. It ends a previous session of this silo."""
         response: pb.JoinResponse = _called(lambda: self._join(request, timeout=_SHORT_S))
         return response
 
     def pull_work(self, session_id: str, report: pb.Report | None = None) -> pb.PullWorkResponse:
-        """Waits for work, up to 50 s. Brings along the report of the last one, which may be sent again at will."""
+        """Waits up to 50 s for work, and sends the report of the last work. Reports can be sent repeatedly."""
         request = pb.PullWorkRequest(session_id=session_id, report=report)
         response: pb.PullWorkResponse = _called(lambda: self._pull_work(request, timeout=_LONG_POLL_S))
         return response
 
     def consent(self, session_id: str, consents: Sequence[pb.ShardConsent]) -> None:
-        """Answers an offer, or says something else than before; since version 2 of the protocol."""
+        """Answers an offer, or changes an earlier answer. Since version 2 of the protocol."""
         request = pb.ConsentRequest(session_id=session_id, consents=consents)
         _called(lambda: self._consent(request, timeout=_SHORT_S))
 
     def heartbeat(self, session_id: str, work_id: str = "", state: str = "idle") -> pb.HeartbeatResponse:
-        """Says that the silo is alive, and what it does in a word."""
+        """Reports that the silo is alive, and its current activity."""
         request = pb.HeartbeatRequest(session_id=session_id, work_id=work_id, state=state)
         response: pb.HeartbeatResponse = _called(lambda: self._heartbeat(request, timeout=_SHORT_S))
         return response
 
     def stat_blob(self, session_id: str, work_id: str) -> int:
-        """Bytes of the upload for this work that have arrived."""
+        """Returns how many bytes of the upload for this work have arrived."""
         request = pb.StatBlobRequest(session_id=session_id, work_id=work_id)
         return int(_called(lambda: self._stat_blob(request, timeout=_SHORT_S)).committed)
 
     def fetch_blob(self, session_id: str, digest: bytes, size: int, into: Sink) -> None:
-        """Downloads a blob of `size` bytes and checks that it is the one of this digest (BLAKE3, 32 bytes).
+        """Downloads a blob of `size` bytes and verifies its digest (BLAKE3, 32 bytes).
 
         Raises:
-            FedjobsError: BLOB_CORRUPT when what comes is not the blob (into a descriptor it is fetched again a few
-                times), or what ended the call and did not pass.
+            FedjobsError: BLOB_CORRUPT if the data have another digest (a download into a descriptor is repeated a few
+                times before), or the error of the call after all retries.
         """
         self.fetch(session_id, Download(digest, size, into))
 
     def fetch(self, session_id: str, download: Download) -> None:
-        """Goes on with a download, also one that another session began; see `fetch_blob`."""
+        """Continues a download, even one that an earlier session started. See `fetch_blob`."""
         for attempt in resuming(lambda: download.committed):
             with attempt:
                 if download.committed < download.size:
@@ -98,13 +98,13 @@ class SessionClient:
             download.verify()
 
     def put_blob(self, session_id: str, work_id: str, data: memoryview | bytes | int) -> bytes:
-        """Uploads the accumulators of a work item: a contiguous buffer, or all of an open file.
+        """Uploads the accumulators of a work item from a contiguous buffer or an open file.
 
         Returns:
-            Their digest (BLAKE3, 32 bytes), for the report.
+            The digest of the accumulators (BLAKE3, 32 bytes), for the report.
 
         Raises:
-            FedjobsError: What ended the call and did not pass.
+            FedjobsError: The error of the call after all retries.
         """
         outgoing = Outgoing(data)
         try:
@@ -126,7 +126,7 @@ class SessionClient:
                     for chunk in call:
                         download.write(chunk)
             finally:
-                call.cancel()  # when the chunk could not be written; does nothing to a call that has ended
+                call.cancel()  # if a chunk could not be written; has no effect on an ended call
 
         _called(receive)
 
@@ -150,6 +150,6 @@ def _called(call: Callable[[], Response]) -> Response:
     try:
         return call()
     except grpc.FutureCancelledError:
-        raise FedjobsError(ErrorCode.UNAVAILABLE, "The transfer stood still and was cut.") from None
+        raise FedjobsError(ErrorCode.UNAVAILABLE, "The transfer was cancelled because it made no progress.") from None
     except grpc.RpcError as error:
         raise from_grpc(error) from error

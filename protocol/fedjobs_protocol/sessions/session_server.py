@@ -1,7 +1,7 @@
-"""The coordinator's side of the session's calls: thin. It unpacks, asks a handler, and maps errors to statuses.
+"""The coordinator's server of the Session service. It decodes calls, calls a handler, and maps errors to statuses.
 
-One event loop serves all silos. Chunks are hashed and written in the loop itself: on two cores a thread for it costs
-more than it brings.
+One event loop serves all silos. The loop itself hashes and writes chunks, because on two cores a thread would be
+slower.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fedjobs_protocol.identities.identities import Identity, Peer, check_not_exp
 from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-_LONGEST_DETAILS = 2000  # characters; a longer one would break gRPC's limit on metadata
+_LONGEST_DETAILS = 2000  # characters; longer details would exceed gRPC's limit on metadata
 
 _log = structlog.get_logger(__name__)
 Request = TypeVar("Request", bound=Message)
@@ -31,12 +31,12 @@ Result = TypeVar("Result")
 
 
 class SessionHandler(Protocol):
-    """What a coordinator answers. All is called in the event loop; a FedjobsError becomes the status of the call."""
+    """The coordinator's implementation of the calls, in the event loop. A FedjobsError becomes a gRPC status."""
 
     async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse: ...
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
-        """Returns after 50 s at the latest, with or without work."""
+        """Returns work, or a response without work within 50 s."""
 
     async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse: ...
 
@@ -45,27 +45,27 @@ class SessionHandler(Protocol):
     async def stat_blob(self, peer: Peer, request: pb.StatBlobRequest) -> pb.StatBlobResponse: ...
 
     async def open_blob(self, peer: Peer, request: pb.FetchBlobRequest) -> BlobSource:
-        """The blob of this digest if this silo may have it, otherwise BLOB_NOT_FOUND, whether it is there or not."""
+        """Returns a blob that this silo may read. Otherwise raises BLOB_NOT_FOUND, even if the blob exists."""
 
     async def open_upload(self, peer: Peer, header: pb.PutBlobHeader) -> Upload:
-        """The upload for this work, the same one however often it is opened; refuses a size that the work has not."""
+        """Returns the upload for this work, the same object for each call. Rejects a size that does not fit."""
 
     async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
-        """All bytes have come; `ok` when they have the digest that was announced, else the upload starts over."""
+        """Handles a complete upload. `ok` says whether its digest is correct. If not, the upload starts over."""
 
     def transferred(self, peer: Peer, *, down: int = 0, up: int = 0) -> None:
-        """Counts bytes to and from a silo; called for each chunk and each message."""
+        """Counts the bytes to and from a silo. Called for each chunk and each message."""
 
 
 class SessionServer:
     """Serves the sessions of one job.
 
     Args:
-        handler: Answers.
-        identity: The coordinator's as it is now; its certificate also says which job this is. Silos of other jobs are
-            refused.
-        listen: `host:port`; port 0 chooses one.
-        further: Services that share the port; who may call them is theirs to check.
+        handler: Implements the calls.
+        identity: Returns the coordinator's current identity. Its certificate names the job. Silos with certificates
+            for other jobs are rejected.
+        listen: `host:port`. Port 0 chooses a free port.
+        further: Other services on the same port. They check their callers themselves.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class SessionServer:
         self._listen = listen
         self._server: grpc.aio.Server | None = None
         self._uploading: dict[tuple[Peer, str], object] = {}
-        """Which call is the newest for an upload."""
+        """The newest call for each upload."""
 
     async def start(self) -> int:
-        """Listens.
+        """Starts the server.
 
         Returns:
-            The port.
+            The port that it listens on.
 
         Raises:
             FedjobsError: PORT_IN_USE.
@@ -106,7 +106,7 @@ class SessionServer:
         return port
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new calls, gives the current ones `grace_s` seconds to end, and ends the others."""
+        """Rejects new calls, waits up to `grace_s` seconds for current calls, and cancels the others."""
         if self._server is not None:
             await self._server.stop(grace_s)
 
@@ -165,7 +165,7 @@ class SessionServer:
         async def receive(peer: Peer) -> pb.PutBlobResponse:
             header = _header(await anext(messages, b""))
             key = (peer, header.work_id)
-            # From here on an older call for the same work, whose link may be dead without its knowing, writes no more.
+            # An older call for the same work must not write any more. It may not have noticed its dead connection yet.
             this_call = self._uploading[key] = object()
             try:
                 return await self._receive(peer, header, messages, lambda: self._uploading.get(key) is this_call)
@@ -181,13 +181,15 @@ class SessionServer:
         upload = await self._handler.open_upload(peer, header)
         if header.size != upload.size:
             raise FedjobsError(
-                ErrorCode.BLOB_TOO_LARGE, f"The upload announces {header.size} bytes, the work asks for {upload.size}."
+                ErrorCode.BLOB_TOO_LARGE, f"The upload announces {header.size} bytes, the work expects {upload.size}."
             )
         if header.offset != upload.committed:
             raise _wrong_offset(header.offset, upload.committed)
         async for message in messages:
             if not is_newest():
-                raise FedjobsError(ErrorCode.BLOB_OFFSET_MISMATCH, "A newer upload of the same work has taken over.")
+                raise FedjobsError(
+                    ErrorCode.BLOB_OFFSET_MISMATCH, "A newer upload of the same work has replaced this one."
+                )
             self._handler.transferred(peer, up=len(message))
             if upload.committed < upload.size:
                 upload.write(message)
@@ -200,19 +202,19 @@ class SessionServer:
 
     async def _finish(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, digest: bytes) -> pb.PutBlobResponse:
         if len(digest) != digests.SIZE:
-            raise FedjobsError(
-                ErrorCode.BLOB_TOO_LARGE, f"The upload has more than the {upload.size} bytes that it announced."
-            )
+            raise FedjobsError(ErrorCode.BLOB_TOO_LARGE, f"The upload has more than the announced {upload.size} bytes.")
         ok = upload.finish(digest)
         await self._handler.upload_finished(peer, header, upload, ok)
         if not ok:
             raise FedjobsError(
-                ErrorCode.BLOB_CORRUPT, "What arrived has another digest than what was sent.", "Send it again."
+                ErrorCode.BLOB_CORRUPT,
+                "The received data have another digest than the sent data.",
+                "Upload them again.",
             )
         return pb.PutBlobResponse(committed=upload.committed)
 
     async def _guarded(self, context: Any, answer: Callable[[Peer], Awaitable[Result]]) -> Result:
-        """Answers a silo of this job, and ends the call with the right status when that fails."""
+        """Checks that the caller is a silo of this job, and aborts the call with the status of an error."""
         silo = ""
         try:
             proof = context.auth_context()
@@ -233,7 +235,7 @@ class SessionServer:
             raise
         except Exception:
             _log.exception("a call failed", silo=silo)
-            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed; its log says why.")
+            failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         status, details = to_grpc(failure)
         await context.abort(status, details[:_LONGEST_DETAILS])
         raise AssertionError("abort does not return")
@@ -245,13 +247,13 @@ def _header(message: bytes) -> pb.PutBlobHeader:
     except DecodeError:
         header = pb.PutBlobHeader()
     if not header.work_id:
-        raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "The upload does not begin with a header that names its work.")
+        raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "The upload does not start with a header that names its work.")
     return header
 
 
 def _wrong_offset(offset: int, expected: int) -> FedjobsError:
     return FedjobsError(
-        ErrorCode.BLOB_OFFSET_MISMATCH, f"The transfer would go on at byte {offset}; it has come to {expected}."
+        ErrorCode.BLOB_OFFSET_MISMATCH, f"The transfer must continue at byte {expected}, not at byte {offset}."
     )
 
 
@@ -259,5 +261,5 @@ def _not_listening(listen: str) -> FedjobsError:
     return FedjobsError(
         ErrorCode.PORT_IN_USE,
         f"The coordinator cannot listen on {listen}.",
-        "End the process that uses the port, or choose another one.",
+        "Stop the process that uses the port, or choose another port.",
     )

@@ -1,6 +1,6 @@
-"""Blobs on disk: uploads that survive a restart, and downloads in chunks.
+"""Blobs on disk: uploads that survive a restart, and sources of downloads.
 
-Both are plain reads and writes at an offset, so that a value of any size takes the memory of one chunk.
+Both read and write in chunks at an offset, so that a value of any size needs the memory of one chunk only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MARK_BYTES = 8
 
 @dataclass(frozen=True)
 class BlobSource:
-    """A blob to be sent: `size` bytes from the start of an open file.
+    """A blob to send: `size` bytes from the start of an open file.
 
     Attributes:
-        fd: Stays the property of who made the source.
-        size: Bytes.
-        released: Called once nobody reads from `fd` for this transfer any more, also after a cut.
+        fd: The file descriptor. The creator of the source owns it.
+        size: The number of bytes.
+        released: Called when the transfer has ended and no longer reads from `fd`, also after an interruption.
     """
 
     fd: int
@@ -36,22 +36,23 @@ class BlobSource:
 
 
 class Upload:
-    """A file that grows, of which a part may have arrived. What has been written is committed: there is no other state.
+    """A partial upload to a file. All written bytes are committed. There is no other state.
 
-    After a restart of the process the committed part is read and hashed again (15 ms for 50 MB). It is not synced to
-    the disk: after a loss of power the digest tells, and the upload starts again.
+    After a restart of the process, the committed part is read and hashed again (15 ms for 50 MB). The file is not
+    synced to disk. If data are lost in a power failure, the digest does not match and the upload starts over.
 
-    A new file has arrived as far as it is long. A spare file is longer until the upload is finished; how far it has
-    arrived stands in a small file beside it (`<name>.committed`, 8 bytes, little-endian).
+    The size of a new file is the number of committed bytes. A spare file from the pool is longer until the upload is
+    complete. A small file next to it holds the number of its committed bytes (`<name>.committed`, 8 bytes,
+    little-endian).
     """
 
     def __init__(self, path: Path, size: int, spares: FilePool | None = None) -> None:
-        """Opens the file, or makes it.
+        """Opens or creates the file.
 
         Args:
-            path: In an existing folder.
-            size: Bytes of the whole blob.
-            spares: Where a new file is taken from, and where `discard` puts it.
+            path: The file. Its folder must exist.
+            size: The size of the complete blob in bytes.
+            spares: The pool that provides new files and takes discarded files.
         """
         self.path = path
         self.size = size
@@ -60,7 +61,7 @@ class Upload:
         self._committed = 0
         self._mark = -1
         if spares is not None and not path.exists():
-            # The mark comes first: with the file alone, all that is in it would count as arrived.
+            # Write the mark first: without it, the whole content of the spare file would count as committed.
             _mark_path(path).write_bytes(bytes(_MARK_BYTES))
             spares.take(path)
         found = committed_in(path)
@@ -75,33 +76,31 @@ class Upload:
 
     @property
     def committed(self) -> int:
-        """Bytes that have arrived; the upload goes on from here."""
+        """The number of bytes that have arrived. The upload continues from here."""
         return self._committed
 
     @property
     def digest(self) -> Digest:
-        """Of the bytes that have arrived."""
+        """The digest of the bytes that have arrived."""
         return Digest(self._hasher.hexdigest())
 
     def write(self, chunk: bytes) -> None:
         """Appends the next bytes.
 
         Raises:
-            FedjobsError: BLOB_TOO_LARGE when there would be more than `size`; DISK_FULL; WORK_NOT_FOUND after `close`.
+            FedjobsError: BLOB_TOO_LARGE if the upload exceeds `size`; DISK_FULL; WORK_NOT_FOUND after `close`.
         """
         self._check_open()
         end = self._committed + len(chunk)
         if end > self.size:
-            raise FedjobsError(
-                ErrorCode.BLOB_TOO_LARGE, f"The upload has more than the {self.size} bytes that it announced."
-            )
+            raise FedjobsError(ErrorCode.BLOB_TOO_LARGE, f"The upload has more than the announced {self.size} bytes.")
         with full_disk_named(self.path):
             write_all_at(self.fd, chunk, self._committed)
             self._hasher.update(chunk)
             self._commit(end)
 
     def finish(self, digest: bytes) -> bool:
-        """Whether the whole blob has arrived and is the one of this digest; if it is another, nothing of it is kept.
+        """Returns whether the blob is complete and has this digest. If the digest differs, the upload starts over.
 
         Raises:
             FedjobsError: WORK_NOT_FOUND after `close`.
@@ -118,14 +117,14 @@ class Upload:
         return True
 
     def close(self) -> None:
-        """Closes the file; what has arrived stays. Does nothing the second time."""
+        """Closes the file and keeps the data. A second call has no effect."""
         for fd in (self.fd, self._mark):
             if fd >= 0:
                 os.close(fd)
         self.fd = self._mark = -1
 
     def discard(self) -> None:
-        """Closes the file, and removes it or makes it a spare one."""
+        """Closes the file, and deletes it or returns it to the pool."""
         self.close()
         if self._spares is not None and self.path.exists():
             self._spares.give(self.path)
@@ -133,8 +132,8 @@ class Upload:
         _mark_path(self.path).unlink(missing_ok=True)
 
     def _check_open(self) -> None:
-        if self.fd < 0:  # who had it open wrote on while its work was given up
-            raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "What is uploaded is not wanted any more.")
+        if self.fd < 0:  # a call continued to write after its work was dropped
+            raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "The uploaded data are not needed any more.")
 
     def _take_over(self, found: int) -> None:
         if found > self.size:
@@ -151,7 +150,7 @@ class Upload:
             os.ftruncate(self.fd, 0)
 
     def _commit(self, position: int) -> None:
-        # The mark is written after the chunk: a process that dies in between loses that chunk.
+        # The mark is written after the chunk. A process that dies in between loses this chunk only.
         if self._mark >= 0:
             os.pwrite(self._mark, position.to_bytes(_MARK_BYTES, "little"), 0)
         self._committed = position
@@ -163,7 +162,7 @@ class Upload:
 
 
 def committed_in(path: Path) -> int:
-    """Bytes of an upload that have arrived, without opening it; 0 when there is no such file."""
+    """Returns the number of committed bytes of an upload without opening it. 0 if the file does not exist."""
     try:
         size = path.stat().st_size
     except FileNotFoundError:

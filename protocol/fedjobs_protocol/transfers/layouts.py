@@ -1,9 +1,9 @@
-"""Where the tensors of a framed value lie: the header of a safetensors file.
+"""The header of a safetensors file, which has the layout of a framed value's tensors.
 
-The format (https://huggingface.co/docs/safetensors): 8 bytes little-endian size of the header, the header as JSON
-(name -> dtype, shape, offsets in the data), the data. It has no code in it, and every offset can be checked before
-anything is read. Beyond what the format asks for, ours says: tensors stand in the header in the order of their data;
-the header is padded with spaces so that the data start at a multiple of 64.
+The format (https://huggingface.co/docs/safetensors) is: the size of the header (8 bytes, little-endian), the header as
+JSON (name -> dtype, shape, offsets in the data), the data. It contains no code, and every offset can be checked before
+the data are read. This module also requires that the header lists tensors in the order of their data, and pads it with
+spaces so that the data start at a multiple of 64.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
 ALIGNMENT = 64
-_LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
+_LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 _SIZE_FIELD = 8
-_LARGEST_RANK = 32  # of numpy
+_LARGEST_RANK = 32  # the limit of numpy
 
 _NAMES = {
     "bool": "BOOL",
@@ -43,14 +43,14 @@ _ITEM_BYTES = {"bfloat16": 2} | {dtype: np.dtype(dtype).itemsize for dtype in _N
 
 @dataclass(frozen=True)
 class TensorLayout:
-    """One tensor in a file.
+    """The layout of one tensor in a file.
 
     Attributes:
-        name: In the file.
-        dtype: Of numpy; bfloat16 is that of ml_dtypes.
-        shape: As stored.
-        offset: Bytes from the start of the file.
-        nbytes: Bytes.
+        name: The name in the file.
+        dtype: The numpy dtype. bfloat16 is the dtype of ml_dtypes.
+        shape: The stored shape.
+        offset: The offset from the start of the file, in bytes.
+        nbytes: The size in bytes.
     """
 
     name: str
@@ -62,20 +62,20 @@ class TensorLayout:
 
 @dataclass(frozen=True)
 class Header:
-    """A parsed header: the tensors in the order of their data, and the conventions that they follow (see `values`)."""
+    """A parsed header: the tensors in the order of their data, and the metadata (see `values` for conventions)."""
 
     tensors: tuple[TensorLayout, ...]
     metadata: dict[str, str]
     size: int
-    """Bytes of the whole file."""
+    """The size of the whole file in bytes."""
 
 
 def encode(tensors: list[tuple[str, np.dtype[Any], tuple[int, ...], int]], metadata: dict[str, str]) -> bytes:
-    """The start of a file, up to its data.
+    """Returns the start of a file, up to its data.
 
     Args:
-        tensors: Name, dtype, shape and bytes of each, in order.
-        metadata: Left out when empty.
+        tensors: The name, dtype, shape and size in bytes of each tensor, in order.
+        metadata: The metadata. Omitted if empty.
     """
     content: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     position = 0
@@ -89,15 +89,15 @@ def encode(tensors: list[tuple[str, np.dtype[Any], tuple[int, ...], int]], metad
 
 
 def is_storable(dtype: np.dtype[Any]) -> bool:
-    """Whether the format has this dtype."""
+    """Returns whether the format supports this dtype."""
     return dtype.name in _NAMES
 
 
 def parse(start: bytes | memoryview) -> Header:
-    """Reads a header.
+    """Parses a header.
 
     Args:
-        start: At least the header; what follows is not looked at.
+        start: The start of a file, at least its header. The rest is ignored.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -124,19 +124,19 @@ def parse(start: bytes | memoryview) -> Header:
 
 
 def read(fd: int) -> Header:
-    """Reads the header of an open file, and checks that the file is as long as it says.
+    """Reads the header of an open file, and checks the size of the file against it.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
     """
     header = parse(os.pread(fd, data_offset(os.pread(fd, _SIZE_FIELD, 0)), 0))
     if (size := os.fstat(fd).st_size) != header.size:
-        corrupt(f"it has {size} bytes, and should have {header.size}")
+        corrupt(f"it has {size} bytes, expected {header.size}")
     return header
 
 
 def data_offset(start: bytes | memoryview) -> int:
-    """Where the data start, from (at least) the first eight bytes.
+    """Returns the offset of the data, from at least the first eight bytes of a file.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -154,9 +154,9 @@ def corrupt(why: str) -> NoReturn:
 
 
 def dtype_named(name: str) -> np.dtype[Any]:
-    """The dtype of this name; bfloat16 comes from ml_dtypes, which is there wherever TensorFlow is."""
+    """Returns the dtype with this name. bfloat16 needs ml_dtypes, which is installed with TensorFlow."""
     if name == "bfloat16":
-        import ml_dtypes  # here, because the protocol does not depend on it
+        import ml_dtypes  # imported here, because this package does not depend on it
 
         return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(name)
@@ -171,17 +171,17 @@ def _tensor(name: str, entry: Any, data_start: int, position: int) -> TensorLayo
         corrupt(f"tensor {name!r} has a wrong shape or offset")
     nbytes = math.prod(shape) * _ITEM_BYTES[dtype_name]
     if data_start + begin != position or end - begin != nbytes:
-        corrupt(f"tensor {name!r} does not lie where its neighbours and its shape say")
+        corrupt(f"the offsets of tensor {name!r} do not match its shape and the preceding tensor")
     return TensorLayout(name, dtype_named(dtype_name), shape, position, nbytes)
 
 
 def _is_size(number: object) -> bool:
-    # bool is an int in Python, not here; the limit is that of numpy's and TensorFlow's dimensions.
+    # bool is a subclass of int, but not a size. The limit is that of dimensions in numpy and TensorFlow.
     return type(number) is int and 0 <= number < 1 << 63
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return content

@@ -1,4 +1,4 @@
-"""The silo's ends of a transfer: what has arrived, what is to be sent, and whether it still moves."""
+"""The silo's side of transfers: the state of downloads and uploads, and cancelling calls without progress."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import full_disk_named, write_all_at
 
 Sink = Callable[[bytes], object] | int
-"""Called with each chunk in order; or a descriptor, written from offset 0 on, whatever its position."""
+"""A function that is called with each chunk in order, or a descriptor that is written from offset 0."""
 
 _STALLED_S = 60.0
 
 
 class Download:
-    """A blob on its way into the silo. It outlives a cut link, and a session too.
+    """The state of a download. It survives interruptions and the end of a session.
 
     Args:
-        digest: BLAKE3 of the whole, 32 bytes.
-        size: Bytes.
-        into: Where the chunks go.
+        digest: BLAKE3 of the blob, 32 bytes.
+        size: The size of the blob in bytes.
+        into: The destination of the chunks.
     """
 
     def __init__(self, digest: bytes, size: int, into: Sink) -> None:
@@ -34,17 +34,17 @@ class Download:
         self._into = into
         self._hasher = digests.hasher()
         self.committed = 0
-        """Bytes that have arrived; the download goes on from here."""
+        """The number of bytes that have arrived. The download continues from here."""
 
     def write(self, chunk: bytes) -> None:
-        """Takes the next chunk.
+        """Writes the next chunk.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT when more comes than the blob has; DISK_FULL.
+            FedjobsError: BLOB_CORRUPT if more bytes arrive than the blob has; DISK_FULL.
         """
         if self.committed + len(chunk) > self.size:
             self.start_over()
-            raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"More than the {self.size} bytes of the blob came.")
+            raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"More than the {self.size} bytes of the blob arrived.")
         if isinstance(self._into, int):
             with full_disk_named("the fetched value"):
                 write_all_at(self._into, chunk, self.committed)
@@ -54,23 +54,23 @@ class Download:
         self.committed += len(chunk)
 
     def verify(self) -> None:
-        """Ends the download.
+        """Checks that the download is complete and has the right digest.
 
         Raises:
-            FedjobsError: UNAVAILABLE when the stream ended early; BLOB_CORRUPT when this is not the blob, and then the
-                download starts over, if it can.
+            FedjobsError: UNAVAILABLE if the stream ended early; BLOB_CORRUPT if the digest differs. Then the download
+                starts over, if it can.
         """
         if self.committed != self.size:
             message = f"The download ended after {self.committed} of {self.size} bytes."
             raise FedjobsError(ErrorCode.UNAVAILABLE, message)
         if self._hasher.digest() != self.digest:
             self.start_over()
-            message = f"What came is not the blob {self.digest.hex()}: its {self.size} bytes have another digest."
+            message = f"The {self.size} downloaded bytes do not have the digest of the blob {self.digest.hex()}."
             raise FedjobsError(ErrorCode.BLOB_CORRUPT, message)
 
     @property
     def can_start_over(self) -> bool:
-        """Chunks that a function took cannot be taken back."""
+        """Whether the download can start over. Chunks that were passed to a function cannot be revoked."""
         return isinstance(self._into, int)
 
     def start_over(self) -> None:
@@ -79,27 +79,27 @@ class Download:
 
 
 class Outgoing:
-    """Bytes to be sent, of a buffer or of a file (all of it).
+    """The state of an upload of a buffer or a whole file.
 
     Args:
-        data: A contiguous buffer, or a descriptor.
+        data: A contiguous buffer or a descriptor.
     """
 
     def __init__(self, data: memoryview | bytes | int) -> None:
         self._data = data if isinstance(data, int) else memoryview(data).cast("B")
         self.size = os.fstat(self._data).st_size if isinstance(self._data, int) else len(self._data)
         self.digest = b""
-        """BLAKE3, once all has been sent."""
+        """The BLAKE3 digest, set when all data have been sent."""
         self.committed = 0
-        """Bytes that have arrived, as far as the other side has told."""
+        """The number of bytes that the coordinator has confirmed."""
         self.sent = 0
-        """Bytes that were handed over to gRPC."""
+        """The number of bytes that were passed to gRPC."""
 
     def messages(self, offset: int) -> Iterator[bytes]:
-        """The chunks from `offset` on, then the digest of the whole; hashed while it is sent.
+        """Yields the chunks from `offset` on, then the digest of all data, which is computed while sending.
 
         Args:
-            offset: Bytes that the other side has already. They are hashed again here.
+            offset: The number of bytes that the coordinator has already. They are hashed here, but not sent.
         """
         hasher = digests.hasher()
         for chunk in self._chunks(0, offset):
@@ -118,7 +118,7 @@ class Outgoing:
         return view_chunks(self._data, start, end)
 
     def release(self) -> None:
-        """Lets go of the buffer, so that what it belongs to (a mapped file, for one) can be closed."""
+        """Releases the buffer, so that its owner (a mapped file, for example) can be closed."""
         if isinstance(self._data, memoryview):
             self._data.release()
 
@@ -131,7 +131,7 @@ class Cancellable(Protocol):
 def cancelled_when_stalled(
     call: Cancellable, position: Callable[[], int], limit_s: float = _STALLED_S
 ) -> Iterator[None]:
-    """Cancels a call that has not moved for `limit_s`: a limit on progress, never on the total time."""
+    """Cancels a call that makes no progress for `limit_s` seconds. It does not limit the total time."""
     ended = threading.Event()
 
     def watch() -> None:

@@ -1,20 +1,20 @@
-"""Framing of values as safetensors.
+"""Frames values as safetensors.
 
-A *value* is a flat list of leaves; a leaf is a tensor or a sequence of elements. A leaf that is a plain tensor is
-stored under its number ("0", "1", ...), so that any safetensors library reads it. What the format does not have follows
-conventions, noted in `__metadata__` under "fedjobs" as a JSON object from name to convention:
+A *value* is a flat list of leaves. A leaf is a tensor or a sequence of elements. A leaf that is a plain tensor is
+stored under its number ("0", "1", ...), so that any safetensors library can read it. Leaves that the format does not
+support follow conventions. `__metadata__` has them under "fedjobs", as a JSON object from name to convention:
 
     leaf 3 is ...                        stored as                                         convention
     complex64, complex128 of shape s     "3": F32, F64 of shape s + [2] (real, imaginary)  "complex"
     strings of shape s                   "3/lengths": I64 of shape s, "3/bytes": U8        "string"
-    a sequence whose elements are alike  "3/*/0", "3/*/1", ...: a tensor for each          {"stacked": components}
+    a sequence of equal element shapes   "3/*/0", "3/*/1", ...: a tensor for each          {"stacked": components}
                                          component, elements along the first dimension
-    a sequence of unlike elements        "3/0/0", "3/0/1", ..., "3/1/0", ...: a tensor     {"elements": elements,
+    a sequence of other elements         "3/0/0", "3/0/1", ..., "3/1/0", ...: a tensor     {"elements": elements,
                                          for each element and component                    "components": components}
 
-Components of sequences may be complex or strings, too ("3/*/0/bytes"). Strings are bytes; with numpy they are arrays of
-dtype object. Tensors are stored without gaps in the order of the leaves, so that the same value always has the same
-bytes; a tensor is aligned for its dtype only as far as its neighbours' sizes allow.
+Components of sequences can be complex or strings too ("3/*/0/bytes"). Strings are bytes. In numpy they are arrays of
+dtype object. Tensors are stored without gaps in the order of the leaves, so that equal values have equal bytes. So a
+tensor may not be aligned for its dtype.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _COMPLEX_OF: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.complex64), "flo
 
 @dataclass(frozen=True)
 class SequenceValue:
-    """A sequence (a dataset, in TensorFlow); each of its elements has the same number of components.
+    """A sequence (a TensorFlow dataset). All elements have the same number of components.
 
-    Exactly one of the two is set.
+    Exactly one of the attributes is set.
 
     Attributes:
-        components: When all elements have the same shapes: one array for each component, elements along the first
-            dimension.
-        elements: Otherwise, for each element one array for each component.
+        components: If all elements have the same shapes: one array for each component, with the elements along the
+            first dimension.
+        elements: Otherwise: one array for each element and component.
     """
 
     components: tuple[Array, ...] | None = None
@@ -60,12 +60,12 @@ class SequenceValue:
             or len({array.shape[:1] for array in self.components}) != 1
             or not self.components[0].ndim
         ):
-            raise ValueError("components must have the same first dimension, and there must be one")
+            raise ValueError("components must have the same first dimension, and there must be at least one component")
         if self.elements is not None and len({len(element) for element in self.elements}) > 1:
             raise ValueError("elements must have the same number of components")
 
     def __len__(self) -> int:
-        """The number of elements."""
+        """Returns the number of elements."""
         return len(self.components[0]) if self.components is not None else len(self.elements or ())
 
 
@@ -73,11 +73,11 @@ Leaf: TypeAlias = Array | SequenceValue
 
 
 class Frame:
-    """A framed value, ready to be sent; it refers to the arrays that it was made of, and copies none.
+    """A framed value, ready to send. It refers to the arrays without copying them.
 
     Attributes:
-        header: All before the data.
-        size: Bytes of the whole.
+        header: The bytes before the data.
+        size: The total size in bytes.
     """
 
     def __init__(self, header: bytes, data: list[memoryview]) -> None:
@@ -86,7 +86,7 @@ class Frame:
         self.size = len(header) + sum(len(view) for view in data)
 
     def buffers(self) -> Iterator[memoryview]:
-        """All bytes in order, header first."""
+        """Yields all bytes in order, the header first."""
         yield memoryview(self.header)
         yield from self._data
 
@@ -98,7 +98,7 @@ def frame(leaves: Iterable[Leaf]) -> Frame:
     """Frames a value.
 
     Raises:
-        FedjobsError: UNSUPPORTED_COMPUTATION when there is no way to send a leaf's dtype.
+        FedjobsError: UNSUPPORTED_COMPUTATION if the dtype of a leaf cannot be sent.
     """
     writer = _Writer()
     for number, leaf in enumerate(leaves):
@@ -112,7 +112,7 @@ def unframe(buffer: bytes | memoryview | mmap.mmap) -> list[Leaf]:
     """Reads a framed value.
 
     Args:
-        buffer: The whole. Arrays are read-only views of it, other than strings, which are copied.
+        buffer: The complete value. The returned arrays are read-only views of it, except strings, which are copies.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -120,7 +120,7 @@ def unframe(buffer: bytes | memoryview | mmap.mmap) -> list[Leaf]:
     view = memoryview(buffer).toreadonly().cast("B")
     header = layouts.parse(view)
     if len(view) != header.size:
-        corrupt(f"it has {len(view)} bytes, and should have {header.size}")
+        corrupt(f"it has {len(view)} bytes, expected {header.size}")
     reader = _Reader(view, header)
     leaves: list[Leaf] = []
     while not reader.at_end:
@@ -129,10 +129,10 @@ def unframe(buffer: bytes | memoryview | mmap.mmap) -> list[Leaf]:
 
 
 def layout(source: int | bytes | memoryview) -> list[TensorLayout]:
-    """Where each stored tensor lies, so that a value can be worked on block by block.
+    """Returns the layout of each stored tensor, for processing a value in blocks.
 
     Args:
-        source: A descriptor of the whole file; or the beginning of a value, at least its header.
+        source: A descriptor of the whole file, or the start of a value, at least its header.
 
     Raises:
         FedjobsError: BLOB_CORRUPT.
@@ -141,7 +141,7 @@ def layout(source: int | bytes | memoryview) -> list[TensorLayout]:
 
 
 class _Writer:
-    """Collects what the header says and what follows it."""
+    """Collects the header's entries and the data."""
 
     def __init__(self) -> None:
         self.tensors: list[tuple[str, np.dtype[Any], tuple[int, ...], int]] = []
@@ -191,7 +191,7 @@ class _Writer:
 
 
 class _Reader:
-    """Takes stored tensors one after the other; each must be the one that the conventions say."""
+    """Reads stored tensors in order. Each must have the name that the conventions require."""
 
     def __init__(self, view: memoryview, header: Header) -> None:
         self._view = view
@@ -216,7 +216,7 @@ class _Reader:
                 return self._sequence(components=self._arrays(f"{name}/*", count))
             case {"elements": int(elements), "components": int(count), **rest} if not rest and elements >= 0 <= count:
                 del self._conventions[name]
-                # Elements without components take no bytes, so that a header could ask for any number of them.
+                # Elements without components have no bytes, so a small header could declare any number of them.
                 if elements and not count:
                     corrupt(f"sequence {name!r} has no components")
                 return self._sequence(
@@ -252,7 +252,7 @@ class _Reader:
         self._next += 1
         data = np.frombuffer(self._view[tensor.offset : tensor.offset + tensor.nbytes], np.uint8)
         if tensor.dtype == np.bool_ and data.size and data.max() > 1:
-            corrupt(f"tensor {name!r} has a truth value other than 0 and 1")
+            corrupt(f"tensor {name!r} has a boolean other than 0 and 1")
         try:
             return data.view(tensor.dtype).reshape(tensor.shape)
         except ValueError:
@@ -260,7 +260,7 @@ class _Reader:
 
 
 def _plain(array: Array) -> Array:
-    """Contiguous and little-endian; copied only where it is not yet."""
+    """Returns a contiguous, little-endian array. It copies only if necessary."""
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
@@ -287,7 +287,7 @@ def _strings(lengths: Array, content: Array, name: str) -> Array:
         corrupt(f"tensor {name!r} does not hold strings")
     sizes = lengths.reshape(-1).tolist()
     if min(sizes, default=0) < 0 or sum(sizes) != content.size:
-        corrupt(f"the strings of {name!r} do not have the lengths that they should")
+        corrupt(f"the strings of {name!r} do not match their lengths")
     text = content.tobytes()
     strings = np.empty(len(sizes), dtype=object)
     position = 0

@@ -3,13 +3,13 @@
 isort:skip_file
 The calls of silos, workers, coordinators and the operator to the hub of a federation.
 
-Every call is made by the other side; the hub dials nobody. There are two services on two ports, because the first one
-is called by who has no certificate yet: behind a front door `enrol.<front door>` leads to Enrolment (the hub proves
-itself by TLS, the caller by what the message carries) and `<front door>` to Hub (mutual TLS). Every idle call ends by
-itself in under 50 s, because load balancers cut idle links.
+The hub makes no calls itself. There are two services on two ports, because callers of Enrolment have no certificate
+yet. The front door routes `enrol.<front door>` to Enrolment and `<front door>` to Hub. Enrolment uses TLS with a
+server certificate, and a token or certificate in the message authenticates the caller. Hub uses mutual TLS. Every
+idle call ends in under 50 s, because load balancers cut idle connections.
 
-A certificate signing request (CSR) is PKCS#10, DER. The hub takes its public key (EC P-256) and nothing else that it
-asks for; its signature proves that the caller has the private key, which never leaves the caller.
+A certificate signing request (CSR) is PKCS#10, DER. The hub uses only its public key (EC P-256). The signature of
+the CSR proves that the caller has the private key, which never leaves the caller.
 """
 
 import builtins
@@ -28,9 +28,9 @@ class Issued(google.protobuf.message.Message):
     CERTIFICATE_FIELD_NUMBER: builtins.int
     TRUST_FIELD_NUMBER: builtins.int
     certificate: builtins.bytes
-    """PEM, the leaf first"""
+    """PEM, the leaf certificate first"""
     trust: builtins.bytes
-    """PEM, all issuers whose certificates the caller is to trust from now on"""
+    """PEM, all issuers that the caller must trust from now on"""
     def __init__(
         self,
         *,
@@ -70,7 +70,7 @@ class RenewExpiredRequest(google.protobuf.message.Message):
     CERTIFICATE_FIELD_NUMBER: builtins.int
     CSR_FIELD_NUMBER: builtins.int
     certificate: builtins.bytes
-    """PEM, the expired one"""
+    """PEM, the expired certificate"""
     csr: builtins.bytes
     def __init__(
         self,
@@ -107,7 +107,7 @@ class IssueForPodRequest(google.protobuf.message.Message):
     TOKEN_FIELD_NUMBER: builtins.int
     CSR_FIELD_NUMBER: builtins.int
     token: builtins.str
-    """of the pod's ServiceAccount, for the audience `fedjobs-hub`, bound to the pod"""
+    """a service account token for the audience `fedjobs-hub`, bound to the pod"""
     csr: builtins.bytes
     def __init__(
         self,
@@ -161,12 +161,12 @@ class AnnounceRequest(google.protobuf.message.Message):
     CPUS_FIELD_NUMBER: builtins.int
     GPUS_FIELD_NUMBER: builtins.int
     agent_id: builtins.str
-    """of this process; the newest one of a silo wins"""
+    """identifies the agent's process; the newest one of a silo wins"""
     cpus: builtins.int
     gpus: builtins.int
     @property
     def protocol_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """that this silo speaks"""
+        """the versions that this silo supports"""
 
     @property
     def versions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -174,7 +174,7 @@ class AnnounceRequest(google.protobuf.message.Message):
 
     @property
     def datasets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Dataset]:
-        """as far as the silo's policy lets them be told"""
+        """the datasets that the silo's policy discloses"""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Dataset(google.protobuf.message.Message):
     name: builtins.str
     @property
     def features(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`name: dtype[shape]`, for people; empty where the policy does not let them be told"""
+        """`name: dtype[shape]`, for people; empty if the policy does not disclose them"""
 
     def __init__(
         self,
@@ -237,7 +237,7 @@ class PullInvitationsRequest(google.protobuf.message.Message):
     SEEN_FIELD_NUMBER: builtins.int
     agent_id: builtins.str
     seen: builtins.str
-    """the tag of the last response; empty: none"""
+    """the tag of the last response, or empty"""
     def __init__(
         self,
         *,
@@ -255,7 +255,7 @@ class PullInvitationsResponse(google.protobuf.message.Message):
     TAG_FIELD_NUMBER: builtins.int
     INVITATIONS_FIELD_NUMBER: builtins.int
     tag: builtins.str
-    """changes when the invitations do"""
+    """changes when the invitations change"""
     @property
     def invitations(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
         """JSON, fedjobs_protocol.hub.invitations.Invitation"""

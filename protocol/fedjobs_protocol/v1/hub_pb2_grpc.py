@@ -45,36 +45,36 @@ class EnrolmentServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Enrol(self, request, context):
-        """A silo's first certificate, for the one-time token of its invitation. The token is bound to the first key that uses
-        it: the same key may ask again until the token expires, another may not.
+        """Issues a silo's first certificate for the token of its invitation. The token is bound to the first key that uses
+        it: the same key can be used again until the token expires, another key cannot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewExpired(self, request, context):
-        """A silo's next certificate after the last one has expired, for the same key, within a time of grace.
+        """Issues a silo's next certificate for the same key after the last one has expired, within a grace period.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssueWorker(self, request, context):
-        """A worker's certificate for one job, for the one-time token that its silo's agent got for it.
+        """Issues a worker's certificate for one job, for the one-time token that its silo's agent requested.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssueCoordinator(self, request, context):
-        """The certificate of the coordinator of that job whose pod the token is bound to.
+        """Issues the certificate of a job's coordinator. The token is bound to the coordinator's pod.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssueOperator(self, request, context):
-        """The certificate with which the operator reads coordinators' reports.
+        """Issues the certificate with which the operator reads coordinators' reports.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,28 +239,29 @@ class HubServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Announce(self, request, context):
-        """Says who is there, and begins a session of the silo's agent; one that it had before ends.
+        """Announces a silo's agent and starts its session. It ends a previous session of the silo's agent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PullInvitations(self, request, context):
-        """Long poll: all invitations that stand, as soon as they are others than those that the caller has seen.
+        """Long poll: returns all current invitations as soon as they differ from those that the caller has seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateWorkerToken(self, request, context):
-        """A one-time token with which a worker of this silo gets a certificate for one job that the silo is invited to.
+        """Returns a one-time token with which a worker of this silo gets a certificate for one job. The silo must be
+        invited.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Renew(self, request, context):
-        """The next certificate for who calls, a silo's agent or a worker, and the same key.
+        """Issues the next certificate of the caller, a silo's agent or a worker, for the same key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

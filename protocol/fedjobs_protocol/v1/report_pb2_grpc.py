@@ -30,16 +30,16 @@ class ReportsServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Watch(self, request, context):
-        """The status at once, and again whenever it has changed, twice a second at most. The stream ends by itself after 45 s,
-        because load balancers cut idle links, and with the coordinator's last status; the caller calls again.
+        """Streams the status immediately and after each change, at most twice a second. The stream ends after 45 s, because
+        load balancers cut idle connections, and after the coordinator's last status. The caller then calls again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Exclude(self, request, context):
-        """All silos of the job that the federation has suspended or dropped: their sessions end at once. A silo that is not in
-        the list any more may join again.
+        """Sends all silos of the job that the federation suspended or removed. Their sessions end immediately. A silo that
+        is no longer in the list may join again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,30 +3,30 @@
 isort:skip_file
 The calls between a silo's worker and the coordinator of one job.
 
-Every call is made by the silo; nobody dials into a silo. All calls share one port and one mutually authenticated
-TLS connection. The silo's name and the job's uid are those of the silo's certificate, never of a message. Every idle
-call ends by itself in under 50 s, because load balancers cut idle links.
+The silo makes every call. Nobody connects to a silo. All calls share one port and one connection with mutual TLS.
+The silo's name and the job's UID are read from the silo's certificate, never from a message. Every idle call ends
+in under 50 s, because load balancers cut idle connections.
 
-  Join      who am I talking to, and which versions do we share? Accept, or decline with a reason.
-  PullWork  long poll for the next work item; brings along the report of the last one.
-  FetchBlob download of a value or a shard.       (raw bytes, see below)
-  PutBlob   upload of an accumulator.             (raw bytes, see below)
-  StatBlob  how much of an upload has arrived?
-  Consent   what this silo says to shards that it was offered. (since version 2)
-  Heartbeat I am alive, and this far.
+  Join      starts a session and negotiates versions, or declines the job with a reason.
+  PullWork  long poll for the next work item. It also sends the report of the last one.
+  FetchBlob downloads a value or a shard.         (raw bytes, see below)
+  PutBlob   uploads an accumulator.               (raw bytes, see below)
+  StatBlob  returns how much of an upload has arrived.
+  Consent   answers an offer of shards.           (since version 2)
+  Heartbeat reports that the silo is alive, and its activity.
 
-Version 2: before a shard is given out as work, it is offered, and only silos that consent are counted. A silo of
-version 1 is never offered any: it consents by doing the work, or refuses with its report.
+Version 2: the coordinator offers a shard before it assigns it as work, and only silos that consent count. A silo of
+version 1 gets no offers: it consents by running the work, or refuses in its report.
 
-Delivery of work is at least once; a report is idempotent by the identity of its work.
+Work is delivered at least once. A report is idempotent by the identity of its work.
 
-FetchBlob and PutBlob are streams of raw bytes, without protobuf around the chunks (values are large, and every copy
-costs a third of the speed):
+FetchBlob and PutBlob are streams of raw bytes without protobuf around the chunks, because values are large, and
+every copy costs a third of the speed:
 
   /fedjobs.v1.Session/FetchBlob   unary FetchBlobRequest -> stream of raw chunks of at most 1 MiB, in order, from
-                                  `offset` to the end. The reader checks the BLAKE3 digest that it asked for.
-  /fedjobs.v1.Session/PutBlob     stream: first a serialized PutBlobHeader, then raw chunks of at most 1 MiB at implied
-                                  offsets, last the 32 bytes of the BLAKE3 digest -> unary PutBlobResponse.
+                                  `offset` to the end. The reader verifies the requested BLAKE3 digest.
+  /fedjobs.v1.Session/PutBlob     stream of a serialized PutBlobHeader, then raw chunks of at most 1 MiB in order,
+                                  then the 32 bytes of the BLAKE3 digest -> unary PutBlobResponse.
 """
 
 import builtins
@@ -51,18 +51,18 @@ class JoinRequest(google.protobuf.message.Message):
     fedjobs_version: builtins.str
     tensorflow_version: builtins.str
     highest_epoch: builtins.int
-    """the highest that this silo has seen for the job; a coordinator of a lower one is stale"""
+    """the highest epoch that this silo has seen for the job; a lower one is stale"""
     @property
     def protocol_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """that this silo speaks"""
+        """the versions that this silo supports"""
 
     @property
     def shard_formats(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """that this silo reads"""
+        """the formats that this silo supports"""
 
     @property
     def decline(self) -> global___Decline:
-        """set: the silo will not take part"""
+        """if set, the silo does not take part"""
 
     def __init__(
         self,
@@ -114,9 +114,9 @@ class JoinResponse(google.protobuf.message.Message):
     shard_format: builtins.int
     job_uid: builtins.str
     epoch: builtins.int
-    """of this coordinator process; counted up at each start"""
+    """the epoch of this coordinator process; each start increases it"""
     session_id: builtins.str
-    """names this session in all further calls; a newer Join of the same silo ends it"""
+    """identifies the session in all further calls; a newer Join of the same silo ends it"""
     heartbeat_seconds: builtins.float
     inline_limit: builtins.int
     """bytes; larger values travel as blobs"""
@@ -144,7 +144,7 @@ class PullWorkRequest(google.protobuf.message.Message):
     session_id: builtins.str
     @property
     def report(self) -> global___Report:
-        """of a finished work item; sent again until a response acknowledges it"""
+        """the report of a finished work item; sent again until a response acknowledges it"""
 
     def __init__(
         self,
@@ -167,10 +167,10 @@ class PullWorkResponse(google.protobuf.message.Message):
     OVER_FIELD_NUMBER: builtins.int
     OFFER_FIELD_NUMBER: builtins.int
     acknowledged_work_id: builtins.str
-    """the report in the request was taken over (or was known already)"""
+    """the report in the request was accepted, now or earlier"""
     @property
     def report_error(self) -> global___Error:
-        """the report in the request was refused; the work is not asked for again"""
+        """the report in the request was rejected; the work is not assigned again"""
 
     @property
     def work(self) -> global___Work: ...
@@ -178,7 +178,7 @@ class PullWorkResponse(google.protobuf.message.Message):
     def over(self) -> global___JobOver: ...
     @property
     def offer(self) -> global___Offer:
-        """comes again until there is an answer to each of its shards"""
+        """repeated until each of its shards has an answer"""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ global___PullWorkResponse = PullWorkResponse
 
 @typing.final
 class Offer(google.protobuf.message.Message):
-    """Shards that this silo will be asked to run, if it agrees."""
+    """Shards that this silo will be asked to run if it consents."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -224,11 +224,11 @@ class OfferedShard(google.protobuf.message.Message):
     """for people: the computation's name"""
     @property
     def shard(self) -> global___Blob:
-        """as in Work"""
+        """the same as in Work"""
 
     @property
     def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """which of the silo's own data it will be asked to read"""
+        """the silo's datasets that the shard reads"""
 
     def __init__(
         self,
@@ -251,7 +251,7 @@ class ConsentRequest(google.protobuf.message.Message):
     session_id: builtins.str
     @property
     def consents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ShardConsent]:
-        """a later answer takes the place of an earlier one"""
+        """a later answer replaces an earlier one"""
 
     def __init__(
         self,
@@ -315,7 +315,7 @@ global___Approved = Approved
 
 @typing.final
 class Awaiting(google.protobuf.message.Message):
-    """A person of the silo has to look at it first; another answer follows by itself."""
+    """A person of the silo must decide first. The silo then sends another answer."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -325,7 +325,7 @@ class Awaiting(google.protobuf.message.Message):
     rule: builtins.str
     message: builtins.str
     seconds_left: builtins.float
-    """after which it is refused"""
+    """the time until the silo refuses the shard"""
     def __init__(
         self,
         *,
@@ -355,18 +355,18 @@ class Work(google.protobuf.message.Message):
     label: builtins.str
     """for people: the computation's name, and the round if there is one"""
     clients: builtins.int
-    """how often to run a shard that has no client inputs"""
+    """how often to run a shard without client inputs"""
     @property
     def shard(self) -> global___Blob:
-        """a serialized Shard (shard.proto); its digest is what a silo approves"""
+        """a serialized Shard (shard.proto); a silo approves its digest"""
 
     @property
     def broadcasts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Blob]:
-        """values down, one each for Shard.broadcasts"""
+        """the values of Shard.broadcasts"""
 
     @property
     def client_inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClientInput]:
-        """one each for Shard.client_inputs"""
+        """the sources of Shard.client_inputs"""
 
     def __init__(
         self,
@@ -386,7 +386,7 @@ global___Work = Work
 
 @typing.final
 class ClientInput(google.protobuf.message.Message):
-    """Where the values of one CLIENTS-placed input come from."""
+    """The source of the values of one CLIENTS-placed input."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -396,7 +396,7 @@ class ClientInput(google.protobuf.message.Message):
     def selection(self) -> global___Selection: ...
     @property
     def values(self) -> global___Blob:
-        """values given by the program itself, one for each of this silo's clients"""
+        """values from the program itself, one for each of this silo's clients"""
 
     def __init__(
         self,
@@ -417,9 +417,9 @@ class Selection(google.protobuf.message.Message):
     DATASET_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     dataset: builtins.str
-    """the name under which the silo offers data of its own"""
+    """the name of a dataset of the silo"""
     seed: builtins.int
-    """for the sampling of clients, where the silo samples"""
+    """the seed for the sampling of clients, if the silo samples clients"""
     def __init__(
         self,
         *,
@@ -432,7 +432,7 @@ global___Selection = Selection
 
 @typing.final
 class Blob(google.protobuf.message.Message):
-    """A content-addressed sequence of bytes, here or to be fetched."""
+    """A content-addressed sequence of bytes, either inline or to be fetched."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -444,7 +444,7 @@ class Blob(google.protobuf.message.Message):
     size: builtins.int
     """bytes"""
     inline: builtins.bytes
-    """the bytes themselves where they are few"""
+    """the bytes themselves if the blob is small"""
     def __init__(
         self,
         *,
@@ -469,7 +469,7 @@ class Report(google.protobuf.message.Message):
     FAILURE_FIELD_NUMBER: builtins.int
     work_id: builtins.str
     epoch: builtins.int
-    """of the coordinator that gave out the work"""
+    """the epoch of the coordinator that assigned the work"""
     @property
     def result(self) -> global___Result: ...
     @property
@@ -500,14 +500,14 @@ class Result(google.protobuf.message.Message):
     SECONDS_FIELD_NUMBER: builtins.int
     DEVICE_FIELD_NUMBER: builtins.int
     clients: builtins.int
-    """that were accumulated; 0: no accumulators"""
+    """the number of accumulated clients; 0 means no accumulators"""
     seconds: builtins.float
-    """that the runner took"""
+    """the time that the runner took"""
     device: builtins.str
-    """that was really used, such as "cpu" or "gpu:0" """
+    """the device that was used, such as "cpu" or "gpu:0" """
     @property
     def accumulators(self) -> global___Blob:
-        """framed as one value: one tensor each for Shard.accumulators"""
+        """framed as one value, with one leaf for each of Shard.accumulators"""
 
     def __init__(
         self,
@@ -524,7 +524,7 @@ global___Result = Result
 
 @typing.final
 class Refusal(google.protobuf.message.Message):
-    """The silo's policy said no."""
+    """The silo's policy refused the work or the shard."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -550,7 +550,7 @@ class Error(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     RETRYABLE_FIELD_NUMBER: builtins.int
     code: builtins.str
-    """of the catalogue (fedjobs_common.errors)"""
+    """an error code of the catalogue (fedjobs_common.errors)"""
     message: builtins.str
     retryable: builtins.bool
     def __init__(
@@ -604,7 +604,7 @@ class StatBlobResponse(google.protobuf.message.Message):
 
     COMMITTED_FIELD_NUMBER: builtins.int
     committed: builtins.int
-    """bytes; an upload goes on from here"""
+    """bytes that have arrived; the upload continues from here"""
     def __init__(
         self,
         *,
@@ -647,7 +647,7 @@ class PutBlobHeader(google.protobuf.message.Message):
     work_id: builtins.str
     size: builtins.int
     offset: builtins.int
-    """must be what StatBlob said"""
+    """must be StatBlobResponse.committed"""
     def __init__(
         self,
         *,
@@ -666,7 +666,7 @@ class PutBlobResponse(google.protobuf.message.Message):
 
     COMMITTED_FIELD_NUMBER: builtins.int
     committed: builtins.int
-    """equal to size: complete and verified"""
+    """equal to the size: the upload is complete and verified"""
     def __init__(
         self,
         *,
@@ -685,9 +685,9 @@ class HeartbeatRequest(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     work_id: builtins.str
-    """empty: idle"""
+    """empty if the silo is idle"""
     state: builtins.str
-    """what the silo is doing, in a word: loading, fetching, running, sending, idle"""
+    """the silo's activity: loading, fetching, running, sending, idle"""
     def __init__(
         self,
         *,
@@ -705,7 +705,7 @@ class HeartbeatResponse(google.protobuf.message.Message):
 
     CANCEL_FIELD_NUMBER: builtins.int
     cancel: builtins.bool
-    """the work is not wanted any more"""
+    """the work is not needed any more"""
     def __init__(
         self,
         *,
