@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fedjobs_common.programs.base import PositiveInt, PositiveNumber, refuse
+from fedjobs_common.programs.base import PositiveInt, refuse
 from pydantic import ConfigDict, Field, model_validator
 
 from fedjobs_api.cluster_specs import Coordinator, Output, Worker
@@ -73,7 +73,7 @@ class Cohort(ApiModel):
     goal_silos: PositiveInt | None = None
     """The number of silos that a round waits for until its deadline. Defaults to all invited silos. A larger number
     means all invited silos."""
-    round_deadline_seconds: PositiveNumber = 600.0
+    round_deadline_seconds: PositiveInt = 600
     """The number of seconds that a round waits for a silo that makes no progress."""
 
     @model_validator(mode="after")

@@ -29,6 +29,7 @@ def test_a_job_has_the_documented_defaults() -> None:
         ("spec.cohort.minSilos", "3", "'3'"),
         ("spec.cohort.minSilos", 0, "0"),
         ("spec.cohort.roundDeadlineSeconds", -1, "-1"),
+        ("spec.cohort.roundDeadlineSeconds", 0.5, "0.5"),
         ("spec.worker.gpu.mode", "Maybe", "'Maybe'"),
         ("spec.output.formats", ["keras", "onnx"], "'onnx'"),
         ("spec.coordinator.storage.size", "a lot", "'a lot'"),

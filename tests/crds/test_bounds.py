@@ -64,7 +64,6 @@ def test_every_field_is_written_in_a_valid_job() -> None:
     ("path", "value"),
     [
         *JUST_VALID,
-        (".spec.cohort.roundDeadlineSeconds", 600),
         (".spec.coordinator.storage.size", "1000"),
         (".spec.coordinator.storage.size", "0.5Gi"),
         (".spec.coordinator.nodeSelector.key", ""),

@@ -20,7 +20,7 @@ _VIOLATING: dict[str, Callable[[Schema], Any]] = {
     "type": lambda field: _OTHER_TYPE[field["type"]],
     "x-kubernetes-int-or-string": lambda _: 1.5,
     "enum": lambda _: "Other",
-    "minimum": lambda field: field["minimum"] - (0 if field.get("exclusiveMinimum") else 1),
+    "minimum": lambda field: field["minimum"] - 1,
     "maximum": lambda field: field["maximum"] + 1,
     "minLength": lambda _: "",
     "maxLength": lambda field: _text(field["maxLength"] + 1, field),
@@ -34,7 +34,7 @@ _VIOLATING: dict[str, Callable[[Schema], Any]] = {
 }
 
 _JUST_VALID: dict[str, Callable[[Schema], Any]] = {
-    "minimum": lambda field: field["minimum"] + (0.5 if field.get("exclusiveMinimum") else 0),
+    "minimum": lambda field: field["minimum"],
     "maximum": lambda field: field["maximum"],
     "minLength": lambda field: _text(field["minLength"], field),
     "maxLength": lambda field: _text(field["maxLength"], field),
@@ -85,7 +85,7 @@ def a_full_job(**changes: Any) -> Job:
 
 _CONFIG_MAP = {"configMap": {"name": "churn"}}
 _FULL: dict[str, Any] = {
-    "cohort": {"minSilos": 1, "goalSilos": 2, "roundDeadlineSeconds": 1.5},
+    "cohort": {"minSilos": 1, "goalSilos": 2, "roundDeadlineSeconds": 2},
     "worker": {"gpu": {"mode": "Prefer", "count": 2}},
     "coordinator": {
         "resources": {"requests": {"key": "500m"}, "limits": {"key": 2}},

@@ -44,7 +44,7 @@ class OpenSessions:
         session = self._sessions.get(silo)
         if session is None or session.id != session_id:
             raise FedjobsError(
-                ErrorCode.SESSION_NOT_FOUND, f"Silo {silo} does not have this session with this coordinator.", "Join again."
+                ErrorCode.SESSION_NOT_FOUND, f"Silo {silo} does not have this session here.", "Join again."
             )
         return session
 
