@@ -38,8 +38,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--write", action="store_true", help="write the files (what happens by default)")
-    what.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file has drifted")
+    what.add_argument("--write", action="store_true", help="write the files (default)")
+    what.add_argument("--check", action="store_true", help="write nothing; exit with status 1 if a file is out of date")
     if not parser.parse_args(arguments).check:
         write()
         return 0

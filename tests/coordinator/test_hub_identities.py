@@ -166,7 +166,7 @@ def test_a_token_of_another_jobs_pod_is_no_start(federation: Federation, tmp_pat
 def test_half_a_hub_is_a_mistake(tmp_path: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*Container(tmp_path).arguments(), *given])
-    assert "belong together" in capsys.readouterr().err
+    assert "must be given together" in capsys.readouterr().err
 
 
 def test_an_identity_that_was_refused_is_told(termination: Termination, federation: Federation, tmp_path: Path) -> None:

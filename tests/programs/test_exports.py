@@ -88,10 +88,10 @@ def test_weights_of_another_model_are_refused(result, datasets, tmp_path):
     with pytest.raises(FedjobsError) as caught:
         run("evaluate", {"model": model, "weights": path}, {"test": datasets["test"]}, tmp_path)
     assert caught.value.code is ErrorCode.INVALID_PROGRAM_PARAMETER
-    assert "dense_0/kernel is float32[4, 8] there, and float32[4, 9] in the model" in caught.value.message
+    assert "dense_0/kernel is float32[4, 8] in the file, and float32[4, 9] in the model" in caught.value.message
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"nonsense", "no safetensors file")])
+@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"nonsense", "not a safetensors file")])
 def test_weights_that_cannot_be_read_are_refused(content, message, datasets, tmp_path):
     path = tmp_path / "weights.safetensors"
     if content is not None:

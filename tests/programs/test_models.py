@@ -114,10 +114,10 @@ def test_features_by_name_are_features_by_name_in_the_silos():
     ("model", "message", "remedy"),
     [
         (entrypoint("functionl"), "has no 'functionl'", "Did you mean 'functional'?"),
-        (entrypoint("functional"), "brings its own loss", "Remove loss"),
+        (entrypoint("functional"), "has its own loss", "Remove loss"),
         (entrypoint("number"), "returned a int", "Return a Keras model"),
         (entrypoint("failing"), "failed with RuntimeError: no luck", "Correct the function"),
-        (entrypoint("unbuilt"), "inputs are not known", "tf.keras.Input"),
+        (entrypoint("unbuilt"), "inputs are unknown", "tf.keras.Input"),
         (entrypoint("noisy"), "GaussianNoise", "function of its inputs"),
         (entrypoint("normalized"), "batch normalization", "function of its inputs"),
         (entrypoint("keras_model", loss="mse"), "mse needs one output, the model has 3", "units"),
