@@ -95,11 +95,11 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.TOO_MANY_REQUESTS: (
         "The hub received too many requests from unknown callers.",
-        "Nothing: the request is retried.",
+        "You do not need to act. The request is retried.",
     ),
     ErrorCode.SESSION_NOT_FOUND: (
         "The coordinator restarted and does not know the session any more.",
-        "Nothing: the worker joins again.",
+        "You do not need to act. The worker joins again.",
     ),
     ErrorCode.SESSION_SUPERSEDED: (
         "A newer worker of the same silo has joined.",
@@ -112,15 +112,15 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.BLOB_NOT_FOUND: (
         "A value does not exist any more, or this silo has no access to it.",
-        "Nothing: the work that needed it has ended.",
+        "You do not need to act. The work that needed it has ended.",
     ),
     ErrorCode.BLOB_CORRUPT: (
         "Received data do not have the expected digest, or are malformed.",
-        "Nothing: the transfer is retried. If it happens again, check the disk and the proxy.",
+        "You do not need to act at first. The transfer is retried. If it happens again, check the disk and the proxy.",
     ),
     ErrorCode.BLOB_OFFSET_MISMATCH: (
         "An upload does not continue where the last one ended.",
-        "Nothing: the worker asks for the right offset.",
+        "You do not need to act. The worker asks for the right offset.",
     ),
     ErrorCode.BLOB_TOO_LARGE: (
         "An upload is larger than its value can be according to the plan.",
@@ -128,7 +128,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.WORK_NOT_FOUND: (
         "A report or an upload is for work that was not assigned or has ended.",
-        "Nothing: the worker drops it.",
+        "You do not need to act. The worker drops it.",
     ),
     ErrorCode.REPORT_MALFORMED: (
         "A silo's accumulators do not have the number, dtypes or shapes of the plan.",
@@ -165,7 +165,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.UNAVAILABLE: (
         "The other side is not available, or a folder cannot be used.",
-        "Nothing: it is retried as long as the job exists.",
+        "You do not need to act. It is retried as long as the job exists.",
     ),
     ErrorCode.INTERNAL: (
         "A defect of fedjobs, or an error of a newer version.",

@@ -74,7 +74,7 @@ class Cohort(ApiModel):
     """The number of silos that a round waits for until its deadline. Defaults to all invited silos. A larger number
     means all invited silos."""
     round_deadline_seconds: PositiveInt = 600
-    """The number of seconds that a round waits for a silo that makes no progress."""
+    """The number of seconds that a round waits for silos, from the start of the wait."""
 
     @model_validator(mode="after")
     def _the_goal_is_no_less(self) -> Cohort:
