@@ -24,7 +24,8 @@ from tests.cluster.scratch_images import PROBE, write_archive
 from tests.cluster.tests.test_links import FRONT_DOOR, KUBELET, a_namespace, open_front_door
 from tests.cluster.tests.test_local_clusters import a_claim, a_pod, ended
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+# One after the other: clusters of several workers could exceed what the kernel lets one user watch (inotify).
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900), pytest.mark.xdist_group("clusters")]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from tests.cluster.readiness import wait_until
 from tests.cluster.scratch_images import PROBE, write_archive
 from tests.cluster.tests.test_local_clusters import a_pod, ended
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clusters")]
 
 FRONT_DOOR = "fedjobs.test"
 API_SERVER, KUBELET = 6443, 10250

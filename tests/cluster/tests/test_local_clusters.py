@@ -21,7 +21,7 @@ from tests.cluster.readiness import wait_until
 from tests.cluster.recognized import NAME, NAMESPACE, mark
 from tests.cluster.scratch_images import PROBE, write_archive
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clusters")]
 
 
 @pytest.fixture(scope="module")
