@@ -26,7 +26,8 @@ from fedjobs_protocol.reports.reports_client import watch
 
 from tests.cluster.api_servers import ApiServer
 from tests.cluster.readiness import wait_until
-from tests.hub.hubs import FRONT_DOOR, OPERATOR_ACCOUNT, Federation, running_federation
+from tests.hub.hub_processes import OPERATOR_ACCOUNT
+from tests.hub.hubs import FRONT_DOOR, Federation, running_federation
 
 from .builders import a_job
 from .coordinator_processes import Container
