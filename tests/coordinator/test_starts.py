@@ -11,7 +11,7 @@ from .starts import Start, busy, start
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
-_STARTS, _AT_ONCE = 20, 4
+_STARTS, _AT_ONCE = 8, 4
 
 
 def test_no_start_hangs_on_a_busy_machine(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_training_that_diverged_says_so_and_saves_nothing(tmp_path):
     with pytest.raises(FedjobsError) as caught:
         asyncio.run(BUILTIN["fedavg"]()(context))
     assert caught.value.code is ErrorCode.PROGRAM_FAILED
-    assert "In round 1 none of the 1 clients" in caught.value.message
+    assert "In round 1, none of the 1 clients" in caught.value.message
     assert "client.learningRate" in caught.value.remedy
     assert not context.checkpoints.versions
 
