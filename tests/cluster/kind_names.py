@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tests.cluster.kubectl import Kubectl
 
 _DEPLOYMENT = ("deployment/coredns", "--namespace=kube-system")
+_PODS = ("--selector=k8s-app=kube-dns", "--namespace=kube-system")
 
 
 def answer(kubectl: Kubectl, zones: Mapping[str, str]) -> None:
@@ -18,8 +19,11 @@ def answer(kubectl: Kubectl, zones: Mapping[str, str]) -> None:
     """
     patch = json.dumps({"data": {"Corefile": corefile(zones)}})
     kubectl("patch", "configmap", "coredns", "--namespace=kube-system", "--type=merge", "-p", patch)
+    before = kubectl("get", "pods", *_PODS, "-o", "name").split()
     kubectl("rollout", "restart", *_DEPLOYMENT)
     kubectl("rollout", "status", *_DEPLOYMENT, "--timeout=120s")
+    # Until its end, a pod that terminates may still get queries, and pass them on to somebody outside.
+    kubectl("wait", "--for=delete", *before, "--namespace=kube-system", "--timeout=120s")
 
 
 def corefile(zones: Mapping[str, str]) -> str:
