@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,17 +29,9 @@ AGENTS = "--selector=app.kubernetes.io/component=agent"
 def job(federation: Federation) -> Iterator[str]:
     """One that runs, and needs both silos, while one thing after the other goes wrong."""
     name = federation.apply(a_job("undisturbed-by-all-that"))
-    federation.apply(without_one())  # starts meanwhile
     federation.wait_for_round(name, 3)
     yield name
     federation.delete(name)
-
-
-def without_one() -> dict[str, Any]:
-    """A job that goes on with one of its two silos."""
-    job = a_job("drops-a-silo", silos=OTHERS)
-    job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
-    return job
 
 
 def assert_it_goes_on(federation: Federation, job: str) -> None:
@@ -67,7 +58,9 @@ def test_ways_of_other_jobs_come_and_go_and_no_link_is_cut(federation: Federatio
 
 def test_a_silo_that_is_suspended_is_out_at_once_and_may_come_back(federation: Federation) -> None:
     silo = OTHERS[0]
-    name = federation.apply(without_one())
+    job = a_job("drops-a-silo", silos=OTHERS)
+    job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
+    name = federation.apply(job)
     federation.wait_for_round(name, 3)
 
     commands.fedjobs(federation.cluster, "silo", "suspend", silo)
