@@ -18,7 +18,7 @@ from tests.e2e.guests import guest
 from tests.e2e.installations import HUB, OPERATOR_NAMESPACE
 from tests.e2e.sites import RELEASE, ROOT, Site
 
-ROUNDS = 300  # enough that the hub is away before they are done
+ROUNDS = 600  # enough that the hub is away before they are done
 MORE = 20  # rounds that show that a job goes on
 OLD = "protocol-1"
 PACKAGE = "opt/fedjobs/lib/python3.11/site-packages/fedjobs_protocol"
