@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+import typer
 from fedjobs_common.errors import FedjobsError
 from fedjobs_compute.planner.planning import plan
 from rich.console import Console
@@ -82,7 +83,7 @@ def _variance() -> Any:
 
 
 def main() -> None:
-    """Prints a table."""
+    """Print how TFF's own library is planned."""
     table = Table("computation", "planned in", "shard", "leaves down, up", "merged block by block")
     for name, computation in library():
         start = time.perf_counter()
@@ -105,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
