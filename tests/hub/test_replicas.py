@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,10 @@ from tests.hub.hubs import Federation, running_federation
 from tests.hub.refusals import code
 
 
-@pytest.fixture(scope="module")
-def federation(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    with running_replicas(api_server, tmp_path_factory.mktemp("replicas")) as federation:
-        yield federation
-
-
-@contextmanager
-def running_replicas(server: ApiServer, folder: Path) -> Iterator[Federation]:
-    with running_federation(server, folder, hubs=2) as federation:
+@pytest.fixture
+def federation(api_server: ApiServer, tmp_path: Path) -> Iterator[Federation]:
+    """One for each test: two at a time would share the API server's Silos, and one test leaves hubs that have ended."""
+    with running_federation(api_server, tmp_path, hubs=2) as federation:
         yield federation
         assert not [hub.log.read_text() for hub in federation.hubs if "Traceback" in hub.log.read_text()]
 
@@ -107,15 +101,7 @@ def test_each_silo_is_invited_once(federation: Federation) -> None:
             assert client.enrol(name, first.secret, keys.create())
 
 
-@pytest.fixture
-def disturbed(api_server: ApiServer, tmp_path: Path) -> Iterator[Federation]:
-    """For one test, which leaves hubs behind that have ended."""
-    with running_replicas(api_server, tmp_path) as federation:
-        yield federation
-
-
-def test_a_hub_that_is_killed_and_started_again_has_lost_nothing(disturbed: Federation) -> None:
-    federation = disturbed
+def test_a_hub_that_is_killed_and_started_again_has_lost_nothing(federation: Federation) -> None:
     identity = federation.enrolled("patient")
     killed = federation.hubs[0]
     with federation.hub_client(identity, killed) as client:
