@@ -19,6 +19,7 @@ from fedjobs_agent.planning import names
 from tests.agent.federations import SILO
 from tests.cluster.api_servers import ApiServer
 from tests.helm.charts import Helm
+from tests.server_processes import ServerProcess
 
 Result = TypeVar("Result")
 
@@ -146,7 +147,7 @@ class SiloNamespace:
         return items
 
 
-class AgentProcess:
+class AgentProcess(ServerProcess):
     """The agent as a process, with the rights that the chart's Role gives it."""
 
     def __init__(self, silo: SiloNamespace, folder: Path, silo_file: dict[str, Any], **config: Any) -> None:
@@ -182,10 +183,6 @@ class AgentProcess:
         port = json.loads(first)["metrics"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
             return str(answer.read().decode())
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 _SESSION = {"name": "session", "image": "", "imageID": "", "ready": False, "restartCount": 0}

@@ -93,7 +93,7 @@ def federation(
     found = Federation(cluster, NAMESPACE)
     found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--timeout=120s")  # of an earlier run
     anew = installations.has_new_authority(cluster)
-    for silo in set(kubectl("get", "silos", "-o", "name").split()) if anew else ():
+    for silo in kubectl("get", "silos", "-o", "name").split() if anew else ():
         commands.fedjobs(cluster, "silo", "remove", silo.rpartition("/")[2], "--yes")
     records = {silo: example_records(silo) for silo in SILOS}
     sites = [Site(silo, cluster, f"fedjobs-{silo}") for silo in SILOS]

@@ -18,7 +18,7 @@ from tests.e2e.guests import guest
 from tests.e2e.installations import HUB, OPERATOR_NAMESPACE
 from tests.e2e.sites import RELEASE, ROOT, Site
 
-ROUNDS = 600  # enough that the hub is away before they are done
+ROUNDS = 600  # so many that the hub is away before they are done
 MORE = 20  # rounds that show that a job goes on
 OLD = "protocol-1"
 PACKAGE = "opt/fedjobs/lib/python3.11/site-packages/fedjobs_protocol"
@@ -41,6 +41,21 @@ def assert_it_goes_on(federation: Federation, job: str) -> None:
     assert done == list(range(1, len(done) + 1))
     status = federation.status(job)
     assert (status["restarts"], status["attempt"]) == (0, 1)
+
+
+def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: Path) -> None:
+    name = federation.apply(a_job("without-hub", rounds=ROUNDS))
+    federation.wait_for_round(name, 3)
+    installations.scale(federation.cluster, HUB, 0)
+    try:
+        assert not federation.status(name).get("result"), "it was over before the hub was away: let it have more rounds"
+        federation.complete(name)
+    finally:
+        installations.scale(federation.cluster, HUB, 2)
+    federation.fetch(name, tmp_path)
+    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
+    for silo in FEW:
+        federation.wait_for_silo(silo, "Connected")
 
 
 def test_the_front_door_may_be_replaced_while_a_job_runs(federation: Federation, job: str) -> None:
@@ -93,21 +108,6 @@ def test_of_two_agents_the_newer_wins_and_nothing_is_counted_twice(federation: F
 def says_that_it_is_superseded(site: Site, pod: str) -> bool:
     now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
     return "another agent of the same silo has replaced it" in now.stdout + before.stdout
-
-
-def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: Path) -> None:
-    name = federation.apply(a_job("without-hub", rounds=ROUNDS))
-    federation.wait_for_round(name, 3)
-    installations.scale(federation.cluster, HUB, 0)
-    try:
-        assert not federation.status(name).get("result"), "it was over before the hub was away: let it have more rounds"
-        federation.complete(name)
-    finally:
-        installations.scale(federation.cluster, HUB, 2)
-    federation.fetch(name, tmp_path)
-    assert finished_rounds(tmp_path) == list(range(1, ROUNDS + 1))
-    for silo in FEW:
-        federation.wait_for_silo(silo, "Connected")
 
 
 @pytest.fixture

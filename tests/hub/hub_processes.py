@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.readiness import tail, wait_until
+from tests.cluster.readiness import wait_until
+from tests.server_processes import ServerProcess
 from tests.sockets import free_ports
 
 FRONT_DOOR = "fedjobs.example.org"
@@ -18,7 +16,7 @@ OPERATOR_ACCOUNT = "fedjobs"
 Body = dict[str, Any]
 
 
-class HubProcess:
+class HubProcess(ServerProcess):
     """`python -m fedjobs_hub`, until it is killed or stopped.
 
     Args:
@@ -46,23 +44,11 @@ class HubProcess:
         command += ["--front-door-address", "127.0.0.1:443", "--operator-service-account", OPERATOR_ACCOUNT]
         command += ["--bind-address", self.address, "--enrolment-bind-address", self.enrolment_address]
         command += ["--metrics-bind-address", http, "--health-probe-bind-address", http, *arguments]
-        with log.open("ab") as file:
-            environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
-            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        self._start(command, kubeconfig)
 
     def wait_until_it_listens(self) -> None:
         """Until both ports answer."""
         wait_until("the hub listens", self._listens, seconds=60, broken=self._why_it_ended)
-
-    def kill(self) -> None:
-        """As the kernel kills it: at once."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        """As a kubelet ends it; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
 
     def words(self) -> list[Body]:
         """What it has logged."""
@@ -70,6 +56,3 @@ class HubProcess:
 
     def _listens(self) -> bool:
         return any(word.get("event") == "listening" for word in self.words())
-
-    def _why_it_ended(self) -> str | None:
-        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"

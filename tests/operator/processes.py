@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-from tests.cluster.readiness import tail, wait_until
+from tests.cluster.readiness import wait_until
 from tests.operator.builders import FRONT_DOOR
+from tests.server_processes import ServerProcess
 from tests.sockets import free_ports
 
 OWN_NAMESPACE = "fedjobs-system"
@@ -18,7 +16,7 @@ NO_HUB = "127.0.0.1:1"
 """Nobody listens there: an operator goes on without a hub."""
 
 
-class OperatorProcess:
+class OperatorProcess(ServerProcess):
     """Runs from the start until it is killed or stopped.
 
     Args:
@@ -41,9 +39,7 @@ class OperatorProcess:
         ]
         command += ["--coordinator-image", "coordinator:1", "--health-probe-bind-address", f"127.0.0.1:{self._health}"]
         command += ["--metrics-bind-address", f"127.0.0.1:{self._metrics}", *arguments]
-        with log.open("ab") as file:
-            environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
-            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        self._start(command, kubeconfig)
 
     def get(self, path: str) -> str:
         """What it answers to an HTTP request."""
@@ -57,21 +53,8 @@ class OperatorProcess:
         """Until it answers a kubelet's question."""
         wait_until("the operator lives", self._lives, seconds=60, broken=self._why_it_ended)
 
-    def kill(self) -> None:
-        """As the kernel kills it: at once, with no chance to say or finish anything."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        """As a kubelet ends it; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
     def _lives(self) -> bool:
         try:
             return bool(self.get("/healthz"))
         except OSError:
             return False
-
-    def _why_it_ended(self) -> str | None:
-        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
