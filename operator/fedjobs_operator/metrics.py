@@ -1,6 +1,10 @@
 """The operator's Prometheus metrics."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 RECONCILES = Counter("fedjobs_operator_reconciles_total", "Reconciliations of jobs, by result.", ["result"])
 RECONCILE_SECONDS = Histogram(
@@ -14,4 +18,24 @@ API_CALLS = Counter(
     "Calls to the API server, by HTTP method, without kopf's watches.",
     ["method"],
 )
-JOBS = Gauge("fedjobs_jobs", "FederatedJobs, by phase.", ["phase"])
+
+
+class JobsByPhase(Collector):
+    """Counts the FederatedJobs of each phase at each scrape, from the operator's cache.
+
+    Attributes:
+        count: Returns the number of jobs in each phase. The thread that serves the metrics calls it.
+    """
+
+    def __init__(self) -> None:
+        self.count: Callable[[], Mapping[str, int]] = dict
+
+    def collect(self) -> Iterator[Metric]:
+        jobs = GaugeMetricFamily("fedjobs_jobs", "FederatedJobs, by phase.", labels=["phase"])
+        for phase, number in self.count().items():
+            jobs.add_metric([phase], number)
+        yield jobs
+
+
+JOBS = JobsByPhase()
+REGISTRY.register(JOBS)

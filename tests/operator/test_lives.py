@@ -260,8 +260,14 @@ def test_a_coordinators_job_that_somebody_deleted_is_made_again(team: Team) -> N
 
 
 def test_the_operator_tells_how_it_is(team: Team, operator: OperatorProcess) -> None:
-    team.wait_for(team.apply(a_job()), "Accepted")
+    name = team.apply(a_job())
+    team.wait_for(name, "Accepted")
     assert operator.get("/healthz")
+
+    def is_counted() -> bool:
+        return f'fedjobs_jobs{{phase="{team.status(name)["phase"]}"}}' in operator.get("/metrics")
+
+    wait_until("the job is counted in its phase", is_counted)
     text = operator.get("/metrics")
-    for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_requests_total{", "fedjobs_jobs{phase="):
+    for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_requests_total{"):
         assert metric in text

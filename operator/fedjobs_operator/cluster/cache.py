@@ -148,9 +148,9 @@ class Cache:
         return list(self._jobs)
 
     def phases(self) -> dict[str, int]:
-        """Returns the number of jobs in each phase."""
+        """Returns the number of jobs in each phase. Other threads can call this method."""
         counts: dict[str, int] = defaultdict(int)
-        for job in self._jobs.values():
+        for job in tuple(self._jobs.values()):
             counts[job.phase] += 1
         return counts
 

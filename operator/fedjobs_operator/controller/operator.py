@@ -53,6 +53,8 @@ class Operator:
     async def start(self) -> None:
         """Starts reconciling jobs. If the hub is not available, only the connections to coordinators wait for it."""
         import_what_threads_need()
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        metrics.JOBS.count = self._cache.phases
         api = await asyncio.to_thread(KubernetesApi.connect)
         trust = Trust(api, self._settings.own_namespace)
         await asyncio.to_thread(trust.look)
@@ -71,7 +73,6 @@ class Operator:
         self._tasks = [
             asyncio.create_task(self._work(self._reconciler), name=f"reconcile {n}") for n in range(_WORKERS)
         ]
-        self._tasks.append(asyncio.create_task(self._measure(), name="measure"))
         self._tasks.append(asyncio.create_task(_give_memory_back(), name="memory"))
         self._tasks.append(asyncio.create_task(trust.run(self._look_at_all), name="trust"))
         self._tasks.append(asyncio.create_task(sweeping.run(self._look_at_all), name="sweep"))
@@ -140,14 +141,6 @@ class Operator:
                 await self._queue.done(key)
             finally:
                 metrics.RECONCILE_SECONDS.observe(time.monotonic() - began)
-
-    async def _measure(self) -> None:
-        while True:
-            metrics.QUEUE_DEPTH.set(len(self._queue))
-            metrics.JOBS.clear()
-            for phase, count in self._cache.phases().items():
-                metrics.JOBS.labels(phase).set(count)
-            await asyncio.sleep(5)
 
 
 async def _give_memory_back() -> None:
