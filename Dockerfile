@@ -115,6 +115,7 @@ COPY compute compute
 COPY coordinator coordinator
 COPY operator operator
 COPY protocol protocol
+COPY verifier verifier
 COPY worker worker
 RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/uv \
     /uv/bin/uv build --quiet --wheel --out-dir /dist . \

@@ -35,6 +35,7 @@ class ErrorCode(enum.Enum):
     UNSUPPORTED_COMPUTATION = ("UnsupportedComputation", _Kind(grpc.StatusCode.UNIMPLEMENTED, False))
     PROGRAM_FAILED = ("ProgramFailed", _Kind(grpc.StatusCode.ABORTED, False))
     RUNNER_FAILED = ("RunnerFailed", _Kind(grpc.StatusCode.ABORTED, True))
+    SHARD_REFUSED = ("ShardRefused", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     SHARD_FAILED = ("ShardFailed", _Kind(grpc.StatusCode.ABORTED, False))
     COHORT_TOO_SMALL = ("CohortTooSmall", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # The protocol.

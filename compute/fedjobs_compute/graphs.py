@@ -12,6 +12,7 @@ from fedjobs_protocol.v1 import shard_pb2
 Leaf = Any  # a tensor or a tf.data.Dataset
 
 _TABLES = frozenset({"HashTableV2", "MutableDenseHashTableV2", "MutableHashTableOfTensorsV2", "MutableHashTableV2"})
+_CONTROL_FLOW = frozenset({"Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While"})
 
 
 def disable_graph_rewriting() -> None:
@@ -51,6 +52,7 @@ class _Segment:
         self._message = message
         graph_def = tf.compat.v1.GraphDef.FromString(message.graph_def)
         _scope_resources(graph_def, scope)
+        _lower_control_flow(graph_def)
         try:
             self._call, self._first = _import(message, graph_def)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
@@ -75,6 +77,18 @@ def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
         for node in nodes:
             if "shared_name" in node.attr and node.attr["shared_name"].s:
                 node.attr["shared_name"].s = scope.encode() + b"/" + node.attr["shared_name"].s
+
+
+def _lower_control_flow(graph_def: tf.compat.v1.GraphDef) -> None:
+    """Makes TensorFlow replace branches and loops by their functions' nodes, as it does for graphs that it traces itself.
+
+    So each node runs on a device of its own, also within a loop. A shard cannot ask for this: with a name that is not
+    that of a function, TensorFlow would run the operation of that name. The verifier has checked all names before.
+    """
+    for nodes in [graph_def.node, *(f.node_def for f in graph_def.library.function)]:
+        for node in nodes:
+            if node.op in _CONTROL_FLOW:
+                node.attr["_lower_using_switch_merge"].b = True
 
 
 _Function = Callable[..., Any]

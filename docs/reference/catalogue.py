@@ -51,6 +51,12 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Nothing at first: the process is restarted and the work is retried. If it happens again, give the silo more "
         "memory.",
     ),
+    ErrorCode.SHARD_REFUSED: (
+        "A graph has something that the verifier does not know or does not allow. The message names program, segment, "
+        "function, node and attribute.",
+        "Plan the computation with the same release of fedjobs. If an operation is refused, use another one, or ask the "
+        "silo to allow it.",
+    ),
     ErrorCode.SHARD_FAILED: (
         "A silo cannot load a graph, or an operation in it failed.",
         "Read the message of the operation. Usual causes are the data or the model's shapes.",

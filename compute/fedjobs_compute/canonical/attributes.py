@@ -9,13 +9,17 @@ from tensorflow.core.framework.attr_value_pb2 import NameAttrList
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework import op_def_registry
 
-# Attributes with names that depend on the process, with inferred shapes, or with hints. None changes a result.
+# Attributes with names that depend on the process, with inferred shapes, or with hints. None changes a result. The
+# verifier refuses every attribute that begins with `_`.
 _DROPPED_ATTRS = frozenset(
     {
         "_class",
+        "_collective_manager_ids",
         "_construction_context",
         "_gradient_op_type",
         "_has_manual_control_dependencies",
+        "_lower_using_switch_merge",  # who runs the graph sets it again, see fedjobs_compute.graphs
+        "_num_original_outputs",
         "_output_shapes",
         "_read_only_resource_inputs",
         "_tf_data_function",
@@ -40,6 +44,7 @@ _PLAIN_CONFIG = _plain_config()
 def clean_nodes(nodes: Iterable[NodeDef]) -> None:
     for node in nodes:
         node.ClearField("experimental_debug_info")
+        node.ClearField("experimental_type")  # TensorFlow infers it again
         for key in [k for k in node.attr if k in _DROPPED_ATTRS]:
             del node.attr[key]
         if node.op in _CALLS:
@@ -47,6 +52,9 @@ def clean_nodes(nodes: Iterable[NodeDef]) -> None:
             node.attr["config"].s = b""
         if "metadata" in node.attr and "Dataset" in node.op:
             node.attr["metadata"].s = b""
+        for function in called_functions(node):
+            for key in [k for k in function.attr if k in _DROPPED_ATTRS]:
+                del function.attr[key]
 
 
 def called_functions(node: NodeDef) -> Iterable[NameAttrList]:

@@ -2,7 +2,7 @@
 
 This is an allow list: every other operation is refused. An operation that a later TensorFlow adds is refused until it
 is reviewed. The list has what the graphs of TFF's learning and analytics need, which compute on the values passed to
-them.
+them. `signatures` has the inputs, the outputs and the attributes of each, and `rules` has further bounds.
 
 These operations are not in the list:
 
@@ -14,7 +14,15 @@ These operations are not in the list:
 - printing, debugging and information about the host: Print, PrintV2, Debug*, *Summary*, DeviceIndex;
 - named state other than variables and tables: queues, stages, barriers, session handles, serialized iterators;
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
-- reference variables and other operations that TensorFlow 2 does not create.
+- reference variables and other operations that TensorFlow 2 does not create;
+- TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
+- memory that nobody has written: FakeParam and ParallelConcat give it to a graph. Empty is allowed if it sets zeros;
+- memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
+- threads and thread pools of their own: PrivateThreadPoolDataset, MaxIntraOpParallelismDataset, MapAndBatchDataset, the
+  older parallel datasets, and OptionsDataset, ModelDataset, OptimizeDatasetV2 and FinalizeDataset, which set them or
+  rewrite the graph. The newer parallel datasets are allowed with a constant and small number of calls;
+- functions that are chosen or built at run time: SymbolicGradient, For, MapDefun;
+- TensorMap*: experimental, and no program needs them.
 
 Assert and CheckNumerics are allowed although their messages can contain values. A silo only reports the kind and the
 location of a failure, and keeps the text in its own log (`fedjobs_worker.runner.runs`).
@@ -24,14 +32,13 @@ from __future__ import annotations
 
 # Constants and pass-through of values.
 _STRUCTURE = """
-Const Identity IdentityN NoOp Placeholder PlaceholderV2 PlaceholderWithDefault StopGradient PreventGradient
-ControlTrigger EnsureShape FakeParam Empty DeepCopy Bitcast Cast CheckNumerics CheckNumericsV2 Assert
+Const Identity IdentityN NoOp Placeholder PlaceholderV2 PlaceholderWithDefault StopGradient PreventGradient EnsureShape
+Empty Bitcast Cast CheckNumerics CheckNumericsV2 Assert
 """
 
-# Branches, loops and calls of the graph's functions. TensorFlow lowers them to Switch, Merge, ... LoopCond.
+# Branches, loops and calls of the graph's functions.
 _CONTROL_FLOW = """
-If StatelessIf Case StatelessCase While StatelessWhile For PartitionedCall StatefulPartitionedCall SymbolicGradient
-Switch Merge Enter Exit NextIteration LoopCond ToBool
+If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulPartitionedCall ToBool
 """
 
 # Element-wise mathematics.
@@ -58,14 +65,14 @@ UnsortedSegmentSum
 _ARRAYS = """
 BatchToSpace BatchToSpaceND BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2
 DenseToDenseSetOperation DepthToSpace Diag DiagPart DynamicPartition DynamicStitch ExpandDims Fill Gather GatherNd
-GatherV2 InTopK InTopKV2 InplaceAdd InplaceSub InplaceUpdate InvertPermutation KthOrderStatistic LinSpace ListDiff
-LowerBound MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3
-MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2
-ParallelConcat ParallelDynamicStitch Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd
-ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Squeeze
-StridedSlice StridedSliceGrad TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate
-TensorStridedSliceUpdate Tile TileGrad TopK TopKV2 Transpose ConjugateTranspose Unique UniqueV2 UniqueWithCounts
-UniqueWithCountsV2 Unpack UnravelIndex UpperBound Where ZerosLike
+GatherV2 InTopK InTopKV2 InvertPermutation KthOrderStatistic LinSpace ListDiff LowerBound MatrixBandPart MatrixDiag
+MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2
+MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2 ParallelDynamicStitch Range Rank
+Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice
+SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Squeeze StridedSlice StridedSliceGrad TensorScatterAdd
+TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TileGrad TopK
+TopKV2 Transpose ConjugateTranspose Unique UniqueV2 UniqueWithCounts UniqueWithCountsV2 Unpack UnravelIndex UpperBound
+Where ZerosLike
 """
 
 # Linear algebra and Fourier transforms.
@@ -147,26 +154,21 @@ MutableHashTableV2
 
 # Lists of tensors, for loops.
 _LISTS = """
-EmptyTensorList TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayGradV3 TensorArrayGradWithShape
-TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3
-TensorListConcat TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather
-TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListPushBackBatch TensorListReserve
-TensorListResize TensorListScatter TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem
-TensorListSplit TensorListStack EmptyTensorMap TensorMapErase TensorMapHasKey TensorMapInsert TensorMapLookup
-TensorMapSize TensorMapStackKeys
+EmptyTensorList TensorListConcat TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor
+TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListPushBackBatch
+TensorListReserve TensorListResize TensorListScatter TensorListScatterIntoExistingList TensorListScatterV2
+TensorListSetItem TensorListSplit TensorListStack
 """
 
 # Datasets that are created from tensors and transformed by the graph's functions.
 _DATASETS = """
 AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset DatasetCardinality DatasetToSingleElement
-DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FinalizeDataset FlatMapDataset GetElementAtIndex
-GetOptions GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset ListDataset
-MapAndBatchDataset MapDataset MapDefun MaxIntraOpParallelismDataset ModelDataset OptimizeDatasetV2 OptionsDataset
-PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV2
-ParallelInterleaveDatasetV3 ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 PrefetchDataset
-PrivateThreadPoolDataset RandomDataset RandomDatasetV2 RangeDataset RebatchDataset RebatchDatasetV2 ReduceDataset
-RepeatDataset SamplingDataset ScanDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2 ShuffleDataset
-ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset
+DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FlatMapDataset GetElementAtIndex
+GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset ListDataset MapDataset
+PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV4
+ParallelMapDatasetV2 PrefetchDataset RandomDataset RandomDatasetV2 RangeDataset RebatchDataset RebatchDatasetV2
+ReduceDataset RepeatDataset SamplingDataset ScanDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2
+ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset
 TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset WindowOp ZipDataset
 """
 

@@ -1,0 +1,56 @@
+"""TensorFlow's data types: their numbers in a graph, their names in a shard, and what a constant of each consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STRING, RESOURCE, VARIANT = 7, 20, 21
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A type of which there are constants.
+
+    Attributes:
+        size: The bytes of an element. A string is counted with the bytes of TensorFlow's object for it.
+        values: The field of a Tensor that lists its elements.
+        low: The lowest value in the list. None if each value of the field's type is one.
+        high: The highest value in the list.
+        parts: How many entries of the list make up an element.
+    """
+
+    size: int
+    values: str
+    low: int | None = None
+    high: int | None = None
+    parts: int = 1
+
+
+NAMES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
+    10: "bool", 11: "qint8", 12: "quint8", 13: "qint32", 14: "bfloat16", 15: "qint16", 16: "quint16", 17: "uint16",
+    18: "complex128", 19: "float16", 20: "resource", 21: "variant", 22: "uint32", 23: "uint64",
+}  # fmt: skip
+NUMBERS = {name: number for number, name in NAMES.items()}
+
+PLAIN = {
+    NUMBERS[name]: plain
+    for name, plain in {
+        "float32": Plain(4, "float_val"),
+        "float64": Plain(8, "double_val"),
+        "int32": Plain(4, "int_val"),
+        "uint8": Plain(1, "int_val", 0, 2**8 - 1),
+        "int16": Plain(2, "int_val", -(2**15), 2**15 - 1),
+        "int8": Plain(1, "int_val", -(2**7), 2**7 - 1),
+        "string": Plain(24, "string_val"),
+        "complex64": Plain(8, "scomplex_val", parts=2),
+        "int64": Plain(8, "int64_val"),
+        "bool": Plain(1, "bool_val"),
+        "bfloat16": Plain(2, "half_val", 0, 2**16 - 1),
+        "uint16": Plain(2, "int_val", 0, 2**16 - 1),
+        "complex128": Plain(16, "dcomplex_val", parts=2),
+        "float16": Plain(2, "half_val", 0, 2**16 - 1),
+        "uint32": Plain(4, "uint32_val"),
+        "uint64": Plain(8, "uint64_val"),
+    }.items()
+}

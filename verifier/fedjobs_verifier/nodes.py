@@ -1,0 +1,223 @@
+"""Nodes of a graph or of a function: operations of the allow-list, in an order in which each comes after its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedjobs_verifier import graph_pb2 as pb
+from fedjobs_verifier import limits, rules
+from fedjobs_verifier.attributes import Attributes
+from fedjobs_verifier.constants import Budget
+from fedjobs_verifier.dtypes import NAMES, NUMBERS
+from fedjobs_verifier.operations import Argument, Operation, known
+from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown, within
+
+Dtype = int | None
+"""The number of a data type. None if it is not known: the operation is one that only the silo's file allows."""
+
+OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
+_PLANNED = "Plan the computation with this release of fedjobs."
+_ORDER = "Write nodes in the planner's order: n0, n1, ..., each after its inputs."
+
+
+@dataclass
+class Counted:
+    """What is counted over a whole shard.
+
+    Attributes:
+        budget: What its constants may still take.
+        operations: The operations that it uses.
+        nodes: The number of nodes.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    operations: set[str] = field(default_factory=set)
+    nodes: int = 0
+
+
+@dataclass
+class Known:
+    """What is known of the nodes so far.
+
+    Attributes:
+        outputs: For each name, its outputs: their names and data types. None if they are not known.
+        constants: The value of each constant that is one number.
+        edges: For each node, the names of its inputs.
+    """
+
+    outputs: dict[str, Sequence[tuple[str, list[int]]] | None] = field(default_factory=dict)
+    constants: dict[str, int] = field(default_factory=dict)
+    edges: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Nodes:
+    """Rebuilds nodes.
+
+    Args:
+        functions: The names of the functions of the segment.
+        allowed: Operations that are allowed in addition to the allow-list.
+        counted: What is counted over the shard.
+    """
+
+    def __init__(self, functions: Collection[str], allowed: Collection[str], counted: Counted) -> None:
+        self._allowed = allowed
+        self._counted = counted
+        self._attributes = Attributes(functions, counted.budget)
+
+    def rebuild(
+        self, source: Sequence[pb.Node], target: Any, known_: Known, *, feeds: Sequence[str] = (), inside: bool
+    ) -> list[str]:
+        """Copies the nodes. Returns the functions that they call, each as often as it is called.
+
+        Args:
+            source: The nodes.
+            target: The repeated field to write.
+            known_: What there is before the first node. Receives what is known of the nodes.
+            feeds: The names of the first nodes, which are the inputs of a graph.
+            inside: Whether they are the nodes of a function, whose inputs have other names than those of a graph.
+        """
+        called: list[str] = []
+        for position, node in enumerate(source):
+            fed = position < len(feeds)
+            name = feeds[position] if fed else f"n{position - len(feeds)}"
+            with within(f"node {shown(node.name)} ({shown(node.op)[1:-1]})"):
+                if node.name != name:
+                    raise Refusal(f"its name is not '{name}'", _ORDER)
+                if (node.op in rules.INPUTS) != fed or (fed and node.input):
+                    raise Refusal("the inputs of a graph are its first nodes, and are placeholders", _PLANNED)
+                called += self._rebuild(node, target.add(), known_, inside=inside)
+        if len(source) < len(feeds):
+            raise Refusal("not every input is a node", _PLANNED)
+        return called
+
+    def _rebuild(self, source: pb.Node, target: pb.Node, known_: Known, *, inside: bool) -> list[str]:
+        self._counted.nodes += 1
+        if self._counted.nodes > limits.NODES:
+            raise Refusal(f"the shard has more than {limits.NODES} nodes", "Use a smaller computation.")
+        operation = self._operation(source.op)
+        target.name, target.op = source.name, source.op
+        if source.device not in rules.DEVICES:
+            raise Refusal(f"it has the device {shown(source.device)}", "Do not place operations on devices.")
+        target.device = source.device
+        values, called = self._attributes.rebuild(source, target, operation)
+        data = _data_inputs(source.input, known_)
+        dtypes = [resolved(text, known_, inside=inside) for text in data]
+        target.input.extend(source.input)
+        known_.edges[source.name] = [_node(text) for text in source.input]
+        if operation is None:
+            known_.outputs[source.name] = None
+            return called
+        _check_inputs(operation, values, dtypes)
+        _check_small_constants(operation, values, source.input, known_)
+        known_.outputs[source.name] = [(a.name, _expanded(a, values)) for a in operation.outputs]
+        if source.op == "Const":
+            _check_constant(values, source.name, known_)
+        return called
+
+    def _operation(self, name: str) -> Operation | None:
+        if not OPERATION_NAME.fullmatch(name):
+            raise Refusal("this is not the name of an operation", _PLANNED)
+        self._counted.operations.add(name)
+        operation = known().get(name)
+        if operation is None and name not in self._allowed:
+            raise OperationRefusal(
+                f"the operation {name} is not on the allow-list",
+                "Use other operations, or ask the silo to allow it in policy.computations.operations.allow.",
+            )
+        return operation
+
+
+def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
+    """Returns the data type of the tensor with this name."""
+    name, *rest = text.split(":")
+    outputs = known_.outputs.get(name, ())
+    if outputs is None:
+        return None
+    try:
+        if not outputs:
+            raise LookupError
+        if inside and name in known_.edges:
+            (output, index) = rest
+            return _number(dict(outputs)[output], index)
+        flat = [dtype for _, dtypes in outputs for dtype in dtypes]
+        if not rest:
+            return flat[0]
+        (index,) = rest
+        if inside or index == "0":  # an argument has one tensor, and an output of 0 is not written
+            raise LookupError
+        return _number(flat, index)
+    except (LookupError, ValueError):
+        raise Refusal(f"its input {shown(text)} is no tensor before it", _ORDER) from None
+
+
+def _number(dtypes: Sequence[int], index: str) -> int:
+    if not (index.isdecimal() and index.isascii() and str(int(index[:9])) == index):
+        raise LookupError
+    return dtypes[int(index)]
+
+
+def _data_inputs(texts: Sequence[str], known_: Known) -> list[str]:
+    """Returns the inputs that are tensors. The others are control inputs, which come after them and are sorted."""
+    data = [text for text in texts if not text.startswith("^")]
+    controls = list(texts[len(data) :])
+    if controls != sorted(set(controls)) or any(text[1:] not in known_.edges for text in controls):
+        raise Refusal("its control inputs are not nodes before it, not sorted, or not at the end", _ORDER)
+    return data
+
+
+def _node(text: str) -> str:
+    return text.removeprefix("^").partition(":")[0]
+
+
+def _check_inputs(operation: Operation, values: Mapping[str, Any], dtypes: Sequence[Dtype]) -> None:
+    expected = [dtype for argument in operation.inputs for dtype in _expanded(argument, values)]
+    if len(dtypes) != len(expected):
+        raise Refusal(f"it has {len(dtypes)} inputs instead of {len(expected)}", "Give each input once.")
+    for number, (one, other) in enumerate(zip(expected, dtypes, strict=True)):
+        if other is not None and one != other:
+            raise Refusal(
+                f"its input {number} has the data type {NAMES[other]} instead of {NAMES.get(one, one)}",
+                "Connect tensors of the same data type.",
+            )
+
+
+def _expanded(argument: Argument, values: Mapping[str, Any]) -> list[int]:
+    """Returns the data types of the tensors for which an argument stands."""
+    try:
+        if argument.list_attribute:
+            return list(values[argument.list_attribute])
+        dtype = argument.dtype or values[argument.type_attribute]
+        count = values[argument.number_attribute] if argument.number_attribute else 1
+    except KeyError as error:
+        raise Refusal(f"the attribute {error.args[0]} is missing", "Write the attribute, even if it is the default.") from None
+    if not 0 <= count <= limits.ENTRIES:
+        raise Refusal(f"{argument.name} stands for {count} tensors", f"Use at most {limits.ENTRIES}.")
+    return [dtype] * count
+
+
+def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None:
+    tensor: pb.Tensor = values["value"]
+    if tensor.dtype != values["dtype"]:
+        raise Refusal("the data types of dtype and value differ", "Use one data type.")
+    if not tensor.tensor_shape.dim and tensor.dtype in (NUMBERS["int32"], NUMBERS["int64"]) and not tensor.tensor_content:
+        listed = tensor.int_val or tensor.int64_val
+        known_.constants[name] = listed[0] if listed else 0
+
+
+def _check_small_constants(
+    operation: Operation, values: Mapping[str, Any], inputs: Sequence[str], known_: Known
+) -> None:
+    names = rules.SMALL_CONSTANT_INPUTS.get(operation.name, ())
+    position = 0
+    for argument in operation.inputs:
+        if argument.name in names:
+            number = known_.constants.get(_node(inputs[position]))
+            if number is None or not -2 <= number <= limits.PARALLEL:
+                raise Refusal(
+                    f"{argument.name} is {'not a constant' if number is None else number}",
+                    f"Use a constant of at most {limits.PARALLEL}, or tf.data.AUTOTUNE.",
+                )
+        position += len(_expanded(argument, values))

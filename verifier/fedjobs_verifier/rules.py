@@ -1,0 +1,61 @@
+"""Bounds of attributes that TensorFlow's own register does not have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+DEVICES = frozenset({"", "/device:CPU:0"})
+"""The planner puts datasets on the CPU, where alone they exist. A shard says nothing else about devices."""
+
+PRODUCER = 1395
+"""The version of graphs of TensorFlow 2.14. It determines the defaults of attributes."""
+
+_CONFIG_WITHOUT_REWRITING = b"R\x05R\x03\x98\x01\x01"  # ConfigProto: graph_options.rewrite_options.disable_meta_optimizer
+
+
+@dataclass(frozen=True)
+class Text:
+    """What an attribute that is a string may be."""
+
+    pattern: re.Pattern[bytes]
+    words: str
+
+
+_EMPTY = Text(re.compile(rb""), "must be empty")
+TEXTS = {
+    # Where a resource lives, and under which name: in the runner, numbered by the planner.
+    "container": _EMPTY,
+    "shared_name": Text(re.compile(rb"(rf?[0-9]{1,6})?"), "must be a number that the planner gave"),
+    # How a function is run.
+    "config": _EMPTY,
+    "config_proto": Text(
+        re.compile(b"(%s)?" % re.escape(_CONFIG_WITHOUT_REWRITING)), "must be the planner's, or empty"
+    ),
+    "executor_type": _EMPTY,
+    # Serialized messages of tf.data, which would need a grammar of their own.
+    "metadata": _EMPTY,
+    "serialized_options": _EMPTY,
+}
+
+NO_ENTRIES = frozenset({"allowed_devices", "optimization_configs"})
+"""Attributes that are lists of strings and must be empty."""
+
+FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
+"""Attributes that may be any number. Others have 32 bits."""
+
+REQUIRED_VALUES = {("Empty", "init"): True}
+"""Attributes with only one safe value. Without `init`, Empty gives memory that nobody has written."""
+
+SMALL_CONSTANT_INPUTS = {
+    "ParallelBatchDataset": ("num_parallel_calls",),
+    "ParallelFilterDataset": ("num_parallel_calls",),
+    "ParallelInterleaveDatasetV4": ("cycle_length", "buffer_output_elements", "prefetch_input_elements",
+                                    "num_parallel_calls"),
+    "ParallelMapDatasetV2": ("num_parallel_calls",),
+    "PrefetchDataset": ("buffer_size",),
+}  # fmt: skip
+"""Inputs that decide how many threads or elements there are at a time. They must be constants of the same graph."""
+
+INPUTS = frozenset({"Placeholder", "PlaceholderV2"})
+"""Operations that stand for the inputs of a graph. A function has arguments."""

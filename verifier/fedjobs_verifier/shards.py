@@ -1,0 +1,202 @@
+"""Verifies a shard: its programs fit together, and each graph is rebuilt from what is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_protocol.versions import SHARD_FORMATS
+from google.protobuf.message import DecodeError
+
+from fedjobs_verifier import graph_pb2, limits
+from fedjobs_verifier.nodes import OPERATION_NAME, Counted
+from fedjobs_verifier.refusals import OperationRefusal, OperationRefusedError, Refusal, shown, within
+from fedjobs_verifier.segments import check_dtype, dtype_of, rebuild_graph
+from fedjobs_verifier.unknown_fields import first_unknown
+
+_PLANNED = "Plan the computation with this release of fedjobs."
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A shard that the verifier understood.
+
+    Attributes:
+        serialized: The shard that was rebuilt. It has the bytes of the one that came.
+        message: The same, parsed.
+        operations: All operations of its graphs, those of functions too.
+    """
+
+    serialized: bytes
+    message: shard_pb2.Shard
+    operations: frozenset[str]
+
+
+def verify(serialized: bytes, allow: Collection[str] = ()) -> Verified:
+    """Reads a shard and builds it again from what was understood.
+
+    Args:
+        serialized: The shard that came.
+        allow: Operations that are allowed in addition to the allow-list. Of these the verifier knows no signature. It
+            checks of their attributes what holds for all: functions are of the same graph, no name begins with `_`,
+            constants are plain data, and everything is bounded.
+
+    Raises:
+        FedjobsError: SHARD_REFUSED with place and remedy. It is an OperationRefusedError if all is well but for
+            operations that are not allowed. VERSION_MISMATCH for an unsupported format.
+    """
+    try:
+        source = _parsed(serialized)
+        counted = Counted()
+        target = shard_pb2.Shard(format=source.format)
+        _Programs(source, target, allow, counted).rebuild()
+        rebuilt = target.SerializeToString(deterministic=True)
+        if rebuilt != serialized:
+            unknown = first_unknown(source, "shard")
+            what = f"a field is unknown, in {unknown}" if unknown else "it is not serialized canonically"
+            raise Refusal(what, _PLANNED)
+    except OperationRefusal as refusal:
+        raise OperationRefusedError(refusal, source, _operations(source)) from None
+    except Refusal as refusal:
+        raise refusal.error() from None
+    return Verified(rebuilt, target, frozenset(counted.operations))
+
+
+def _operations(shard: shard_pb2.Shard) -> frozenset[str]:
+    """Returns all operations of a shard that is not verified."""
+    found: set[str] = set()
+    for program in (shard.zero, shard.work, shard.accumulate):
+        for segment in program.segments:
+            with suppress(DecodeError):
+                graph = graph_pb2.Graph.FromString(segment.graph_def)
+                for nodes in [graph.node, *(f.node_def for f in graph.library.function)]:
+                    found.update(node.op for node in nodes)
+    return frozenset(filter(OPERATION_NAME.fullmatch, found))
+
+
+def _parsed(serialized: bytes) -> shard_pb2.Shard:
+    if len(serialized) > limits.BYTES:
+        raise Refusal(f"it has {len(serialized)} bytes", f"Use at most {limits.BYTES}.")
+    try:
+        source = shard_pb2.Shard.FromString(serialized)
+    except DecodeError:
+        raise Refusal("the bytes received are not a shard", _PLANNED) from None
+    if source.format not in SHARD_FORMATS:
+        raise FedjobsError(
+            ErrorCode.VERSION_MISMATCH,
+            f"the shard has format {source.format}, and this release supports formats {list(SHARD_FORMATS)}.",
+            "Upgrade fedjobs on the older side.",
+        )
+    return source
+
+
+class _Programs:
+    def __init__(
+        self, source: shard_pb2.Shard, target: shard_pb2.Shard, allow: Collection[str], counted: Counted
+    ) -> None:
+        self._source, self._target = source, target
+        self._allow = frozenset(name for name in allow if OPERATION_NAME.fullmatch(name))
+        self._counted = counted
+
+    def rebuild(self) -> None:
+        shard = self._source
+        for name in ("broadcasts", "client_inputs", "accumulators"):
+            with within(name):
+                _rebuild_leaves(getattr(shard, name), getattr(self._target, name))
+        broadcasts, clients, accumulators = (
+            [dtype_of(leaf) for leaf in leaves] for leaves in (shard.broadcasts, shard.client_inputs, shard.accumulators)
+        )
+        self._check(self._program("zero", broadcasts), shard.accumulators, "zero")
+        aggregands = self._program("work", [*broadcasts, *clients])
+        totals = self._program("accumulate", [*broadcasts, *accumulators, *aggregands])
+        self._check(totals, shard.accumulators, "accumulate")
+
+    def _check(self, dtypes: Sequence[int], leaves: Sequence[shard_pb2.Leaf], program: str) -> None:
+        with within(f"program {program}"):
+            if len(dtypes) != len(leaves):
+                raise Refusal(f"it has {len(dtypes)} outputs for {len(leaves)} accumulators", _PLANNED)
+            for number, (dtype, leaf) in enumerate(zip(dtypes, leaves, strict=True)):
+                check_dtype(f"output {number}", dtype, leaf)
+
+    def _program(self, name: str, inputs: Sequence[int]) -> list[int]:
+        """Copies a program. Returns the data types of its outputs."""
+        source, target = getattr(self._source, name), getattr(self._target, name)
+        with within(f"program {name}"):
+            target.SetInParent()
+            if source.inputs != len(inputs):
+                raise Refusal(f"it has {source.inputs} inputs instead of {len(inputs)}", _PLANNED)
+            if len(source.segments) > limits.SEGMENTS:
+                raise Refusal(f"it has {len(source.segments)} segments", f"Use at most {limits.SEGMENTS}.")
+            target.inputs = source.inputs
+            values = list(inputs)
+            for number, segment in enumerate(source.segments):
+                with within(f"segment {number}"):
+                    values += self._segment(segment, target.segments.add(), values)
+            outputs = [_value(values, number) for number in source.outputs]
+            target.outputs.extend(source.outputs)
+            return outputs
+
+    def _segment(self, source: shard_pb2.Segment, target: shard_pb2.Segment, values: Sequence[int]) -> list[int]:
+        _rebuild_leaves(source.output_types, target.output_types)
+        target.graph_def, fed = rebuild_graph(source, self._allow, self._counted)
+        given = [_value(values, number) for number in source.inputs]
+        if len(given) != len(fed):
+            raise Refusal(f"it has {len(fed)} feeds for {len(given)} inputs", _PLANNED)
+        for number, (one, other) in enumerate(zip(given, fed, strict=True)):
+            if other is not None and one != other:
+                raise Refusal(f"its feed {number} has another data type than its input", _PLANNED)
+        target.inputs.extend(source.inputs)
+        target.feeds.extend(source.feeds)
+        target.fetches.extend(source.fetches)
+        target.initialize_op = source.initialize_op
+        target.session_token_tensor = source.session_token_tensor
+        return [dtype_of(leaf) for leaf in source.output_types]
+
+
+def _value(values: Sequence[int], number: int) -> int:
+    if number >= len(values):
+        raise Refusal(f"there is no value {number} yet", _PLANNED)
+    return values[number]
+
+
+def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object) -> None:
+    if len(source) > limits.LEAVES:
+        raise Refusal(f"it has {len(source)} leaves", f"Use at most {limits.LEAVES}.")
+    for leaf in source:
+        rebuilt = target.add()  # type: ignore[attr-defined]
+        with within(f"leaf {shown(leaf.name)}"):
+            rebuilt.name = _name(leaf.name)
+            kind = leaf.WhichOneof("type")
+            if kind is None:
+                raise Refusal("it has no type", _PLANNED)
+            if kind == "tensor":
+                _rebuild_type(leaf.tensor, rebuilt.tensor)
+            else:
+                rebuilt.sequence.SetInParent()
+                for component in leaf.sequence.components:
+                    part = rebuilt.sequence.components.add(name=_name(component.name))
+                    part.tensor.SetInParent()
+                    _rebuild_type(component.tensor, part.tensor)
+
+
+def _rebuild_type(source: shard_pb2.Tensor, target: shard_pb2.Tensor) -> None:
+    dtype_of(shard_pb2.Leaf(tensor=source))
+    _check_sizes(source.shape, unknown_rank=source.unknown_rank)
+    target.dtype = source.dtype
+    target.shape.extend(source.shape)
+    target.unknown_rank = source.unknown_rank
+
+
+def _check_sizes(shape: Iterable[int], *, unknown_rank: bool) -> None:
+    sizes = list(shape)
+    if (unknown_rank and sizes) or len(sizes) > limits.RANK or any(not -1 <= s <= limits.ELEMENTS for s in sizes):
+        raise Refusal(f"its shape is {shown(sizes)}", f"Use at most {limits.RANK} dimensions of -1 or more.")
+
+
+def _name(name: str) -> str:
+    if len(name) > limits.NAME:
+        raise Refusal(f"a name has {len(name)} characters", f"Use at most {limits.NAME}.")
+    return name
