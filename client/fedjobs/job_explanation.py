@@ -12,6 +12,8 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.hub.job_invitations import invitation_to
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_verifier import ALLOWED_OPERATIONS, OperationRefusedError, verify
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.policies import Allowed, Refused
@@ -69,14 +71,12 @@ def shard_of(path: Path) -> Shard:
             f"{path} cannot be read: {error.strerror}.",
             "Give the path of a job file or a shard.",
         ) from error
-    from fedjobs_compute import shards
-
     try:
-        shards.parse(serialized)
+        _verified(serialized)
     except FedjobsError as error:
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
-            f"{path} is not a shard: {error.message}",
+            f"{path} is not a shard that a silo runs: {error.message}",
             "Give the path of a job file or a shard.",
         ) from error
     return Shard(digests.digest(serialized), serialized)
@@ -136,16 +136,29 @@ def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = Tr
         halves: Whether to list what each silo enforces itself, and what it must trust the coordinator for.
 
     Raises:
-        FedjobsError: SHARD_FAILED if the bytes are not a shard.
+        FedjobsError: SHARD_REFUSED if no silo runs it.
     """
-    from fedjobs_compute import shards
-
-    message = shards.parse(shard.serialized)
-    operations = shards.operations(message)
+    message, operations = _verified(shard.serialized)
     yield shard_explanation.explain(shard.digest, message, operations, label=shard.label, datasets=shard.datasets)
+    others = sorted(operations - ALLOWED_OPERATIONS)
+    if others:
+        yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
         said = consents.decide(silo.policy, silo.silo, shard.digest, operations, None, 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
+
+
+def _verified(serialized: bytes) -> tuple[shard_pb2.Shard, frozenset[str]]:
+    """Returns a shard and its operations, also if they are not on the default list.
+
+    Raises:
+        FedjobsError: SHARD_REFUSED if no silo runs it.
+    """
+    try:
+        verified = verify(serialized)
+    except OperationRefusedError as error:
+        verified = verify(serialized, error.operations)
+    return verified.message, verified.operations
 
 
 def silos_of(path: Path | None) -> list[SiloFile]:

@@ -33,18 +33,6 @@ def parse(serialized: bytes) -> shard_pb2.Shard:
     return message
 
 
-def operations(shard: shard_pb2.Shard) -> frozenset[str]:
-    """Returns the names of all TensorFlow operations in a shard, including those in its functions."""
-    found: set[str] = set()
-    for program in (shard.zero, shard.work, shard.accumulate):
-        for segment in program.segments:
-            graph_def = tf.compat.v1.GraphDef.FromString(segment.graph_def)
-            functions = {f.signature.name for f in graph_def.library.function}
-            for nodes in [graph_def.node, *(f.node_def for f in graph_def.library.function)]:
-                found.update(node.op for node in nodes if node.op not in functions)
-    return frozenset(found)
-
-
 class LoadedShard:
     """A shard that is ready to run, any number of times.
 

@@ -7,8 +7,9 @@ import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.plans import MergeKind
-from fedjobs_compute.shards import LoadedShard, operations, parse
+from fedjobs_compute.shards import LoadedShard, parse
 from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_verifier import verify
 
 from tests.compute import computations as c
 from tests.compute.interpreter import Interpreter
@@ -77,7 +78,7 @@ def test_the_merge_of_a_leaf_is_read_off_its_graph(computation: Any, kinds: tupl
 
 
 def test_operations_of_a_shard_are_listed_with_those_in_its_functions() -> None:
-    found = operations(parse(plan(c.sum_of_doubled_elements).stages[0].shard))
+    found = verify(plan(c.sum_of_doubled_elements).stages[0].shard).operations
     assert {"MapDataset", "ReduceDataset", "AddV2"} <= found
     assert not any(name.startswith("f_") for name in found)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from fedjobs_compute.canonical import canonical_graph
 from fedjobs_protocol.v1 import shard_pb2
 
 
@@ -25,11 +26,12 @@ def program(inputs: Sequence[shard_pb2.Leaf], function: Callable[..., Sequence[A
         fed = [tf.compat.v1.placeholder(_dtype(leaf), _shape(leaf), name=f"in{i}") for i, leaf in enumerate(inputs)]
         outputs = function(*(_argument(placeholder, leaf) for placeholder, leaf in zip(fed, inputs, strict=True)))
         fetched = [tf.identity(output, name=f"out{i}") for i, output in enumerate(outputs)]
+    canonical = canonical_graph(graph.as_graph_def(), [p.name for p in fed], [output.name for output in fetched])
     segment = shard_pb2.Segment(
-        graph_def=graph.as_graph_def().SerializeToString(),
-        inputs=range(len(inputs)),
-        feeds=[placeholder.name for placeholder in fed],
-        fetches=[output.name for output in fetched],
+        graph_def=canonical.graph_def.SerializeToString(deterministic=True),
+        inputs=[number for number, feed in enumerate(canonical.feeds) if feed],
+        feeds=[feed for feed in canonical.feeds if feed],
+        fetches=canonical.fetches,
         output_types=[tensor(output.dtype.name, *(-1 if d is None else d for d in output.shape)) for output in fetched],
     )
     outputs_at = range(len(inputs), len(inputs) + len(fetched))

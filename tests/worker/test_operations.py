@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
+from fedjobs_verifier import ALLOWED_OPERATIONS
 
 _REACHES_OUT = re.compile(
     r"File|Directory|Save|Restore|Record|TextLine|Checkpoint|Snapshot|Cache|LMDB|Sql|CSVDataset|LoadDataset|ImmutableConst"

@@ -53,7 +53,7 @@ def run(
     clients: int = 1,
 ) -> tuple[list[np.ndarray], messages.Ran]:
     digest = Digest(f"{hash(serialized):x}")
-    client.operations(digest, serialized)
+    client.load_shard(digest, serialized)
     inputs = Inputs()
     sources: list[messages.SelectedClients | messages.Piece] = [
         inputs.small(frame(leaves).tobytes()) for leaves in values
@@ -156,14 +156,6 @@ def test_inputs_of_different_numbers_of_clients_are_refused(digits: RunnerClient
         run(digits, work, values=[[np.array(1, np.float32)]], selected=[0, 1])
 
 
-def test_all_operations_of_a_shard_are_told(client: RunnerClient) -> None:
-    work = shard(
-        [], [EXAMPLES], lambda d: [tf.cast(d.map(lambda x, y: y * 2).reduce(0, lambda a, b: a + b), tf.float32)]
-    )
-    operations = client.operations(Digest("d"), work)
-    assert {"MapDataset", "ReduceDataset", "Mul", "Cast"} <= operations
-
-
 def test_the_text_of_a_failure_stays_in_the_silo(digits: RunnerClient) -> None:
     def work(dataset: tf.data.Dataset) -> list[tf.Tensor]:
         first = dataset.reduce(0.0, lambda total, example: total + example[0][0])
@@ -192,7 +184,7 @@ def test_a_runner_with_very_many_shards_is_replaced(
 
 def test_bytes_that_are_no_shard_are_refused(client: RunnerClient) -> None:
     with pytest.raises(FedjobsError) as caught:
-        client.operations(Digest("d"), b"\xff\xff nonsense")
+        run(client, b"\xff\xff nonsense")
     assert caught.value.code is ErrorCode.SHARD_FAILED
 
 
@@ -210,7 +202,7 @@ def test_a_killed_runner_is_told_and_another_can_be_had(runner_host: RunnerHost,
 def test_a_runner_ends_with_its_connection_also_in_the_middle_of_a_run(runner_host: RunnerHost) -> None:
     client = runner_host.client()
     endless = shard([], [], lambda: [tf.data.Dataset.range(1 << 50).reduce(0.0, lambda total, _: total + 1.0)])
-    client.operations(Digest("endless"), endless)
+    client.load_shard(Digest("endless"), endless)
     (runner,) = runner_host.runners()
     assert list(runner_host.registry.glob("runner.*.json"))
     channel = client._channel

@@ -11,10 +11,10 @@ ShardDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Operations(Model):
-    """Changes to the default list of TensorFlow operations (`fedjobs_worker.consent.operations`)."""
+    """Changes to the default list of TensorFlow operations (`fedjobs_verifier.allowed`)."""
 
     allow: list[str] = Field(default_factory=list)
-    """Operations to allow in addition to the default list."""
+    """Operations to allow in addition to the default list. The silo checks the attributes of these less closely."""
     deny: list[str] = Field(default_factory=list)
     """Operations of the default list to deny."""
 

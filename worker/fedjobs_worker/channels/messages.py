@@ -75,8 +75,6 @@ class Ready(_Message):
 
 class ShardLoaded(_Message):
     reply: Literal["shard-loaded"] = "shard-loaded"
-    operations: list[str]
-    """All TensorFlow operations in the shard. The session checks them against the policy."""
 
 
 class DataLoaded(_Message):

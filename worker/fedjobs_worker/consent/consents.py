@@ -136,6 +136,7 @@ class Consents:
         self._clock = clock
         self._lock = threading.Lock()
         self._said: dict[Digest, tuple[Computation, float, Consent]] = {}
+        self._unverified: set[Digest] = set()
 
     def of(self, computation: Computation) -> Consent:
         """Returns the current decision about a computation."""
@@ -147,6 +148,14 @@ class Consents:
             else:
                 asked_at = self._asked_at(computation.digest)
             return self._decided(computation, asked_at)
+
+    def refused(self, digest: Digest, refusal: Refused, label: str, datasets: tuple[str, ...]) -> Refused:
+        """Records the refusal of a shard that was not verified, once, and returns it."""
+        with self._lock:
+            if digest not in self._unverified:
+                self._unverified.add(digest)
+                self._audit.record("computation", refusal, shard=str(digest), label=label, datasets=list(datasets))
+        return refusal
 
     def changed(self) -> list[tuple[Digest, Consent]]:
         """Returns the decisions about computations that no longer wait for approval."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.hub.invitations import Invitation
+from fedjobs_verifier import ALLOWED_OPERATIONS
 
-from fedjobs_worker.consent.operations import ALLOWED_OPERATIONS
 from fedjobs_worker.policy_files import Policy
 
 _NAMED = 8  # maximum number of refused operations in a message

@@ -39,7 +39,7 @@ class RunnerClient:
         self._path = path
         self._hello = messages.Hello(silo=silo, job=job, threads=threads)
         self._channel: Channel | None = None
-        self._operations: dict[Digest, frozenset[str]] = {}
+        self._shards: set[Digest] = set()
         self._datasets: set[str] = set()
 
     def connect(self) -> None:
@@ -65,29 +65,31 @@ class RunnerClient:
                 f"No runner host listens at {self._path}: {error.strerror}.",
                 "Start one with: python -m fedjobs_worker.runner",
             ) from error
-        self._operations.clear()
+        self._shards.clear()
         self._datasets.clear()
         self._ask(self._hello, messages.Ready)
 
-    def operations(self, digest: Digest, serialized: bytes) -> frozenset[str]:
-        """Loads a shard into the runner once, and returns all TensorFlow operations in it. Does not run the shard.
+    def load_shard(self, digest: Digest, serialized: bytes) -> None:
+        """Loads a verified shard into the runner once. Does not run it.
+
+        Args:
+            digest: The digest under which it is run.
+            serialized: The shard that the verifier rebuilt.
 
         Raises:
-            FedjobsError: SHARD_FAILED if the bytes are not a shard.
             RunnerLostError: The runner died.
         """
-        if digest not in self._operations and len(self._operations) >= _MOST_SHARDS:
+        if digest not in self._shards and len(self._shards) >= _MOST_SHARDS:
             self.close()  # TensorFlow never frees the variables of a graph, so start a new runner
         self.connect()
-        if digest not in self._operations:
+        if digest not in self._shards:
             memory = shared_memory.create("shard")
             try:
                 shared_memory.write(memory, [serialized])
-                loaded = self._ask(messages.LoadShard(digest=digest), messages.ShardLoaded, [memory])
+                self._ask(messages.LoadShard(digest=digest), messages.ShardLoaded, [memory])
             finally:
                 os.close(memory)
-            self._operations[digest] = frozenset(loaded.operations)
-        return self._operations[digest]
+            self._shards.add(digest)
 
     def load_data(self, dataset: str, memory: int) -> None:
         """Loads a dataset into the runner once.

@@ -92,10 +92,9 @@ class _Runner:
         return self._run(request, descriptors)
 
     def _load_shard(self, request: messages.LoadShard, descriptor: int) -> messages.ShardLoaded:
-        serialized = bytes(memoryview(shared_memory.mapped(descriptor)))
-        self._serialized[request.digest] = serialized
-        # The operations are listed from the bytes. TensorFlow builds no graph before the session has allowed them.
-        return messages.ShardLoaded(operations=sorted(shards.operations(shards.parse(serialized))))
+        # TensorFlow builds no graph before the shard runs.
+        self._serialized[request.digest] = bytes(memoryview(shared_memory.mapped(descriptor)))
+        return messages.ShardLoaded()
 
     def _shard(self, digest: str) -> shards.LoadedShard:
         if digest not in self._shards:

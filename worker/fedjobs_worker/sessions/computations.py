@@ -1,4 +1,8 @@
-"""Fetches the shards that a silo is asked to run, verifies their digests, and decides about them."""
+"""Fetches the shards that a silo is asked to run, verifies them, and decides about them.
+
+A shard is verified once, in this process, before a process with TensorFlow gets it. The runner gets what the verifier
+rebuilt.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
-from google.protobuf.message import DecodeError
+from fedjobs_verifier import OperationRefusedError, Verified, verify
 
 from fedjobs_worker.consent.consents import Computation, Consent, Consents
+from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions.blob_cache import BlobCache
 
@@ -28,38 +33,59 @@ class Computations:
 
     Args:
         blobs: The cache for large shards.
-        runner: Lists the operations of a shard without running it.
+        runner: Gets the shards that were verified and may run.
         consents: Decides about shards.
+        allowed: Operations that the silo's policy allows in addition to the allow-list.
     """
 
-    def __init__(self, blobs: BlobCache, runner: RunnerClient, consents: Consents) -> None:
+    def __init__(
+        self, blobs: BlobCache, runner: RunnerClient, consents: Consents, allowed: Collection[str] = ()
+    ) -> None:
         self._blobs = blobs
         self._runner = runner
         self._consents = consents
-        self._shards: dict[Digest, tuple[shard_pb2.Shard, bytes]] = {}
+        self._allowed = frozenset(allowed)
+        self._shards: dict[Digest, Verified | FedjobsError] = {}
 
-    def shard(self, blob: pb.Blob, fetch: Fetch) -> shard_pb2.Shard:
-        """Returns the shard of a work item.
+    def shard(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> shard_pb2.Shard:
+        """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, or SHARD_FAILED if it is not a shard.
+            FedjobsError: BLOB_CORRUPT, or SHARD_REFUSED if it was not verified.
         """
-        return self._got(blob, fetch)[0]
+        found = self._got(blob, fetch)
+        if isinstance(found, OperationRefusedError):
+            return found.shard
+        if isinstance(found, FedjobsError):
+            self._refused(blob, found, label, datasets)
+            raise found
+        return found.message
 
     def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
-        """Decides whether a shard may run, and loads it into the runner.
+        """Decides whether a shard may run. If it may, loads it into the runner.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, or SHARD_FAILED if it is not a shard.
+            FedjobsError: BLOB_CORRUPT.
             RunnerLostError: The runner died.
         """
-        shard, serialized = self._got(blob, fetch)
-        digest = digests.named(blob.digest)
-        operations = self._runner.operations(digest, serialized)
-        return self._consents.of(Computation(digest, shard, operations, label, tuple(sorted(datasets))))
+        found = self._got(blob, fetch)
+        digest, about = digests.named(blob.digest), (label, tuple(sorted(datasets)))
+        if isinstance(found, OperationRefusedError):
+            # The policy refuses it, and names all operations that it does not allow.
+            return self._consents.of(Computation(digest, found.shard, found.operations, *about))
+        if isinstance(found, FedjobsError):
+            return self._refused(blob, found, label, datasets)
+        consent = self._consents.of(Computation(digest, found.message, found.operations, *about))
+        if isinstance(consent, Allowed):
+            self._runner.load_shard(digest, found.serialized)
+        return consent
 
-    def _got(self, blob: pb.Blob, fetch: Fetch) -> tuple[shard_pb2.Shard, bytes]:
-        """Returns the shard as a message and as bytes."""
+    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, datasets: Collection[str]) -> Refused:
+        refusal = Refused(error.code.label, error.public)
+        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(sorted(datasets)))
+
+    def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:
+        """Returns the shard, or why it was not verified."""
         digest = digests.named(blob.digest)
         if digest not in self._shards:
             serialized = blob.inline
@@ -70,12 +96,11 @@ class Computations:
                 raise FedjobsError(ErrorCode.BLOB_CORRUPT, "the received shard does not have the announced digest.")
             while len(self._shards) >= _MOST_SHARDS:
                 del self._shards[next(iter(self._shards))]
-            self._shards[digest] = _parsed(serialized), serialized
+            self._shards[digest] = self._verified(serialized)
         return self._shards[digest]
 
-
-def _parsed(serialized: bytes) -> shard_pb2.Shard:
-    try:
-        return shard_pb2.Shard.FromString(serialized)
-    except DecodeError as error:
-        raise FedjobsError(ErrorCode.SHARD_FAILED, "the received bytes are not a shard.") from error
+    def _verified(self, serialized: bytes) -> Verified | FedjobsError:
+        try:
+            return verify(serialized, self._allowed)
+        except FedjobsError as refused:
+            return refused

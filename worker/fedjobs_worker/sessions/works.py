@@ -106,7 +106,7 @@ class Works:
         self._device_note = f" ({device_note})" if device_note else ""
         self._clock = clock
         self._blobs = BlobCache()
-        self._computations = Computations(self._blobs, runner, consents)
+        self._computations = Computations(self._blobs, runner, consents, silo.policy.computations.operations.allow)
         self._current = ""
         self._cancelled = threading.Event()
 
@@ -174,7 +174,7 @@ class Works:
     def _carried_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
         doing("fetching")
         self._blobs.make_room({digests.named(blob.digest) for blob in blobs_of(work) if not blob.HasField("inline")})
-        shard = self._computations.shard(work.shard, fetch)
+        shard = self._computations.shard(work.shard, work.label, datasets_of(work), fetch)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise FedjobsError(ErrorCode.SHARD_FAILED, "the work and its shard have different numbers of values.")
         for attempt in range(1, _ATTEMPTS + 1):
