@@ -12,8 +12,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.hub.job_invitations import invitation_to
-from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_verifier import ALLOWED_OPERATIONS, OperationRefusedError, verify
+from fedjobs_verifier import ALLOWED_OPERATIONS, verify_for_some_silo
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.policies import Allowed, Refused
@@ -72,7 +71,7 @@ def shard_of(path: Path) -> Shard:
             "Give the path of a job file or a shard.",
         ) from error
     try:
-        _verified(serialized)
+        verify_for_some_silo(serialized)
     except FedjobsError as error:
         raise FedjobsError(
             ErrorCode.INVALID_JOB,
@@ -138,27 +137,17 @@ def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = Tr
     Raises:
         FedjobsError: SHARD_REFUSED if no silo runs it.
     """
-    message, operations = _verified(shard.serialized)
-    yield shard_explanation.explain(shard.digest, message, operations, label=shard.label, datasets=shard.datasets)
+    verified = verify_for_some_silo(shard.serialized)
+    operations = verified.operations
+    yield shard_explanation.explain(
+        shard.digest, verified.message, operations, label=shard.label, datasets=shard.datasets
+    )
     others = sorted(operations - ALLOWED_OPERATIONS)
     if others:
         yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
         said = consents.decide(silo.policy, silo.silo, shard.digest, operations, None, 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
-
-
-def _verified(serialized: bytes) -> tuple[shard_pb2.Shard, frozenset[str]]:
-    """Returns a shard and its operations, also if they are not on the default list.
-
-    Raises:
-        FedjobsError: SHARD_REFUSED if no silo runs it.
-    """
-    try:
-        verified = verify(serialized)
-    except OperationRefusedError as error:
-        verified = verify(serialized, error.operations)
-    return verified.message, verified.operations
 
 
 def silos_of(path: Path | None) -> list[SiloFile]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
-from bench.planning import library
 from fedjobs_common.programs import parse_parameters
 from fedjobs_coordinator.programs import evaluation, models, training
 
+from bench.planning import library
 from tests.compute import computations
 from tests.programs.jobs import fedavg
 from tests.worker.learning_models import dense, many_layers

@@ -13,6 +13,7 @@ from tests.worker.learning_models import dense, many_layers
 
 pytestmark = pytest.mark.training
 
+
 @pytest.mark.parametrize(
     "build",
     [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fedjobs_common.digests import digest
 from fedjobs_protocol.hub.invitations import Invitation
-from fedjobs_worker.consent import policies
 from fedjobs_verifier import ALLOWED_OPERATIONS
+from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.policies import Refused
 from fedjobs_worker.policy_files import Policy
 

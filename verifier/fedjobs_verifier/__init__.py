@@ -7,6 +7,6 @@ Start reading in `shards`, and go on with `segments`, `functions`, `nodes` and `
 
 from fedjobs_verifier.allowed import ALLOWED_OPERATIONS
 from fedjobs_verifier.refusals import OperationRefusedError
-from fedjobs_verifier.shards import Verified, verify
+from fedjobs_verifier.shards import Verified, verify, verify_for_some_silo
 
-__all__ = ["ALLOWED_OPERATIONS", "OperationRefusedError", "Verified", "verify"]
+__all__ = ["ALLOWED_OPERATIONS", "OperationRefusedError", "Verified", "verify", "verify_for_some_silo"]

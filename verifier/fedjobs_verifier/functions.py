@@ -105,7 +105,9 @@ class Functions:
         target.signature.is_stateful = signature.is_stateful
         content = blake3.blake3(target.SerializeToString(deterministic=True)).hexdigest()
         if name != f"f_{content[:32]}":
-            raise Refusal("its name is not the digest of its content, or it has what the verifier does not know", _PLANNED)
+            raise Refusal(
+                "its name is not the digest of its content, or it has what the verifier does not know", _PLANNED
+            )
         target.signature.name = name
 
 

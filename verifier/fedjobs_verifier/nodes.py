@@ -13,7 +13,7 @@ from fedjobs_verifier.attributes import Attributes
 from fedjobs_verifier.constants import Budget
 from fedjobs_verifier.dtypes import NAMES, NUMBERS
 from fedjobs_verifier.operations import Argument, Operation, known
-from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown, within
+from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
 
 Dtype = int | None
 """The number of a data type. None if it is not known: the operation is one that only the silo's file allows."""
@@ -83,12 +83,14 @@ class Nodes:
         for position, node in enumerate(source):
             fed = position < len(feeds)
             name = feeds[position] if fed else f"n{position - len(feeds)}"
-            with within(f"node {shown(node.name)} ({shown(node.op)[1:-1]})"):
+            try:
                 if node.name != name:
                     raise Refusal(f"its name is not '{name}'", _ORDER)
                 if (node.op in rules.INPUTS) != fed or (fed and node.input):
                     raise Refusal("the inputs of a graph are its first nodes, and are placeholders", _PLANNED)
                 called += self._rebuild(node, target.add(), known_, inside=inside)
+            except Refusal as refusal:  # `within` would take a quarter of the time
+                raise refusal.at(f"node {shown(node.name)} ({shown(node.op)[1:-1]})") from None
         if len(source) < len(feeds):
             raise Refusal("not every input is a node", _PLANNED)
         return called
@@ -192,7 +194,9 @@ def _expanded(argument: Argument, values: Mapping[str, Any]) -> list[int]:
         dtype = argument.dtype or values[argument.type_attribute]
         count = values[argument.number_attribute] if argument.number_attribute else 1
     except KeyError as error:
-        raise Refusal(f"the attribute {error.args[0]} is missing", "Write the attribute, even if it is the default.") from None
+        raise Refusal(
+            f"the attribute {error.args[0]} is missing", "Write the attribute, even if it is the default."
+        ) from None
     if not 0 <= count <= limits.ENTRIES:
         raise Refusal(f"{argument.name} stands for {count} tensors", f"Use at most {limits.ENTRIES}.")
     return [dtype] * count
@@ -202,7 +206,11 @@ def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None
     tensor: pb.Tensor = values["value"]
     if tensor.dtype != values["dtype"]:
         raise Refusal("the data types of dtype and value differ", "Use one data type.")
-    if not tensor.tensor_shape.dim and tensor.dtype in (NUMBERS["int32"], NUMBERS["int64"]) and not tensor.tensor_content:
+    if (
+        not tensor.tensor_shape.dim
+        and tensor.dtype in (NUMBERS["int32"], NUMBERS["int64"])
+        and not tensor.tensor_content
+    ):
         listed = tensor.int_val or tensor.int64_val
         known_.constants[name] = listed[0] if listed else 0
 

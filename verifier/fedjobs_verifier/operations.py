@@ -50,6 +50,15 @@ class Kind:
     least: int | None = None
     optional: bool = False
 
+    @functools.cached_property
+    def entry(self) -> Kind:
+        """The kind of an entry of a list."""
+        return Kind(self.name[5:-1], self.allowed)
+
+    @functools.cached_property
+    def listed(self) -> bool:
+        return self.name.startswith("list(")
+
 
 @dataclass(frozen=True)
 class Operation:

@@ -25,6 +25,11 @@ class Refusal(Exception):  # noqa: N818 (not an error of the verifier)
         self.remedy = remedy
         self.place: list[str] = []
 
+    def at(self, place: str) -> Refusal:
+        """Adds a place, and returns the refusal."""
+        self.place.insert(0, place)
+        return self
+
     def error(self) -> FedjobsError:
         """Returns the error for people."""
         return FedjobsError(
@@ -57,8 +62,7 @@ def within(place: str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        refusal.place.insert(0, place)
-        raise
+        raise refusal.at(place) from None
 
 
 def shown(text: object) -> str:

@@ -11,7 +11,9 @@ DEVICES = frozenset({"", "/device:CPU:0"})
 PRODUCER = 1395
 """The version of graphs of TensorFlow 2.14. It determines the defaults of attributes."""
 
-_CONFIG_WITHOUT_REWRITING = b"R\x05R\x03\x98\x01\x01"  # ConfigProto: graph_options.rewrite_options.disable_meta_optimizer
+_CONFIG_WITHOUT_REWRITING = (
+    b"R\x05R\x03\x98\x01\x01"  # ConfigProto: graph_options.rewrite_options.disable_meta_optimizer
+)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import blake3
 from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.op_def_pb2 import OpDef
 
 from fedjobs_compute.canonical.attributes import called_functions, clean_nodes, is_stateful, rename_functions_in
-from fedjobs_compute.canonical.nodes import function_input, ordered, rename_node, rename_resource, structural_hashes
+from fedjobs_compute.canonical.nodes import (
+    CanonicalError,
+    function_input,
+    ordered,
+    rename_node,
+    rename_resource,
+    structural_hashes,
+)
+
+# Attributes of functions that do not change a result: how Keras selects a kernel for LSTM and GRU, and the names of
+# functions for gradients that are traced already. Those that begin with `_` are hints of the tracer.
+_HINTS_OF_FUNCTIONS = frozenset(
+    {
+        "api_implements",
+        "api_preferred_device",
+        "backward_function_name",
+        "forward_function_name",
+        "go_backwards",
+        "time_major",
+    }
+)
 
 
 def canonicalize_library(graph: GraphDef) -> dict[str, str]:
     """Replaces the functions of the library by canonical ones. Returns the new names by the old names."""
+    if graph.library.gradient:
+        raise CanonicalError(f"the function {graph.library.gradient[0].function_name!r} has a gradient of its own")
     functions = {f.signature.name: f for f in graph.library.function}
     renamed: dict[str, str] = {}
     canonical = {}
+    resources = _Resources()
+    entered: set[str] = set()
 
     def visit(name: str) -> None:
         if name in renamed:
             return
-        renamed[name] = name  # a recursive function keeps its name
+        if name in entered:
+            raise CanonicalError(f"the function {name!r} calls itself")
+        entered.add(name)
         function = functions[name]
+        _check_plain(function)
         clean_nodes(function.node_def)
         for node in function.node_def:
             for called in [node.op, *(f.name for f in called_functions(node))]:
@@ -29,7 +58,7 @@ def canonicalize_library(graph: GraphDef) -> dict[str, str]:
                     visit(called)
         for node in function.node_def:
             rename_functions_in(node, renamed)
-        result = _canonical_function(function)
+        result = _canonical_function(function, resources)
         content = blake3.blake3(result.SerializeToString(deterministic=True)).hexdigest()
         result.signature.name = renamed[name] = f"f_{content[:32]}"
         canonical[result.signature.name] = result
@@ -41,7 +70,34 @@ def canonicalize_library(graph: GraphDef) -> dict[str, str]:
     return renamed
 
 
-def _canonical_function(function: FunctionDef) -> FunctionDef:
+def _check_plain(function: FunctionDef) -> None:
+    """Refuses what has a meaning that the canonical form does not keep."""
+    name = function.signature.name
+    if function.signature.attr:
+        raise CanonicalError(f"the function {name!r} has the attribute {function.signature.attr[0].name!r}")
+    kept = [key for key in function.attr if not key.startswith("_") and key not in _HINTS_OF_FUNCTIONS]
+    if kept:
+        raise CanonicalError(f"the function {name!r} has the attribute {sorted(kept)[0]!r}")
+
+
+class _Resources:
+    """The names of resources in functions, such as variables.
+
+    They are numbered within each function, so that a function's content does not depend on others. Two functions that
+    would give different resources one name are refused.
+    """
+
+    def __init__(self) -> None:
+        self._old: dict[bytes, bytes] = {}
+
+    def add(self, function: str, renamed: Mapping[bytes, bytes]) -> None:
+        for name, new in renamed.items():
+            old = function.encode() + name if name.startswith(b"\0") else name  # a name that is private to its node
+            if self._old.setdefault(new, old) != old:
+                raise CanonicalError("two functions have variables or tables of their own. Create them outside")
+
+
+def _canonical_function(function: FunctionDef, shared: _Resources) -> FunctionDef:
     result = type(function)()
     names: dict[str, str] = {}
     for i, argument in enumerate(function.signature.input_arg):
@@ -63,6 +119,7 @@ def _canonical_function(function: FunctionDef) -> FunctionDef:
         node.CopyFrom(nodes[name])
         rename_node(node, names, function_input)
         rename_resource(node, resources, f"f{len(resources)}")
+    shared.add(function.signature.name, resources)
     for i, (argument, source) in enumerate(zip(function.signature.output_arg, returned, strict=True)):
         added = result.signature.output_arg.add()
         added.CopyFrom(argument)

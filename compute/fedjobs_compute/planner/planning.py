@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import tensorflow_federated as tff
 from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_protocol.versions import SHARD_FORMATS
+from fedjobs_verifier import verify_for_some_silo
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.types import type_analysis
@@ -44,6 +46,18 @@ def plan(computation: tff.Computation) -> Plan[tff.Type]:
         result=tuple(_name(key) for key in result),
         result_type=computation.type_signature.result,
     )
+
+
+def _check_that_silos_run(shard: bytes) -> None:
+    """Checks a shard as silos do, except for the operations, which a silo's file can allow."""
+    try:
+        verify_for_some_silo(shard)
+    except FedjobsError as error:
+        raise FedjobsError(
+            ErrorCode.UNSUPPORTED_COMPUTATION,
+            f"no silo would run the computation: {error.message}",
+            "Change what the message names in the computation.",
+        ) from error
 
 
 def _name(key: LeafKey) -> str:
@@ -168,6 +182,7 @@ class _Stage:
             work=work.numbered([*down, *clients]),
             accumulate=accumulate.numbered([*down, *left_keys, *value_keys]),
         ).SerializeToString(deterministic=True)
+        _check_that_silos_run(shard)
         kinds = merge_kinds(merge, left_keys, right_keys)
         results = [LeafKey(x.name, i) for x in self.aggregations for i in range(_count(self.pieces, x.name))]
         return Stage(

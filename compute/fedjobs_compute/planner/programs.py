@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.compiler import transformations
 from tensorflow_federated.python.core.impl.utils import tensorflow_utils
 
-from fedjobs_compute.canonical import canonical_graph
+from fedjobs_compute.canonical import CanonicalError, canonical_graph
 from fedjobs_compute.planner.call_dominant import unbound_references, without_literals
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
 from fedjobs_compute.planner.lowering import Emitter, Value
@@ -214,7 +215,14 @@ def _write_segment(
     graph_def = graph.as_graph_def()
     _alias_identities(graph_def, feeds, fetches, aliases)
     all_leaves = {LeafKey(n, i): leaf for n in wanted for i, leaf in enumerate(leaves_of(types[n]))}
-    canonical = canonical_graph(graph_def, [*feeds.values(), token.name], list(fetches.values()), initialize)
+    try:
+        canonical = canonical_graph(graph_def, [*feeds.values(), token.name], list(fetches.values()), initialize)
+    except CanonicalError as error:
+        raise FedjobsError(
+            ErrorCode.UNSUPPORTED_COMPUTATION,
+            f"the graph of the computation has no canonical form: {error}.",
+            "Change what the message names in the computation.",
+        ) from error
     used = [(aliases.get(key, key), feed) for key, feed in zip(feeds, canonical.feeds, strict=False) if feed]
     return Segment(
         graph_def=canonical.graph_def,

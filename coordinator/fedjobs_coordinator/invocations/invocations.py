@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
 from fedjobs_compute.plan_files import SavedPlan
 from fedjobs_compute.plans import Stage
+from fedjobs_verifier import ALLOWED_OPERATIONS, verify_for_some_silo
 
 from fedjobs_coordinator.aggregation.accumulators import known_bytes
 from fedjobs_coordinator.aggregation.merging import Merger, NotFiniteError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import tensorflow_federated as tff
 
 _PLANS_KEPT = 64
+_LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -207,8 +210,23 @@ class _Planned:
 
     def __init__(self, binding: Binding, silos: Silos) -> None:
         self.binding = binding
+        for stage in binding.plan.stages:
+            _warn_of_refusals(binding.label, stage)
         self.server_logic = [ServerLogic(p, f"{binding.label}/server") for p in binding.plan.server_logic]
         self.stages = [_Stage(stage, silos) for stage in binding.plan.stages]
+
+
+def _warn_of_refusals(label: str, stage: Stage) -> None:
+    """Tells the job's owner at once which operations silos refuse by default. A silo's own file may allow them.
+
+    Raises:
+        FedjobsError: SHARD_REFUSED if no silo runs the shard.
+    """
+    others = sorted(verify_for_some_silo(stage.shard).operations - ALLOWED_OPERATIONS)
+    if others:
+        _LOG.warning(
+            "silos refuse this computation unless their files allow its operations", label=label, operations=others
+        )
 
 
 def _bound(computation: tff.Computation | SavedPlan) -> Binding:

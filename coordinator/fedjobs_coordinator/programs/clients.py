@@ -43,7 +43,8 @@ def training_batches(
         x = OrderedDict(features=batch["x"], seed=tf.stack([seed, number]))
         return OrderedDict(x=x, y=batch["y"])
 
-    return batches.enumerate().map(with_seed)
+    # `enumerate` would give the same, and ask tf.data to rewrite the numbers when data are split between machines.
+    return tf.data.Dataset.zip((tf.data.Dataset.range(tf.int64.max), batches)).map(with_seed)
 
 
 def batched(model: FederatedModel, batch_size: int, examples: tf.data.Dataset) -> tf.data.Dataset:
