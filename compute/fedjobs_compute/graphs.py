@@ -80,7 +80,7 @@ def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
 
 
 def _lower_control_flow(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Makes TensorFlow replace branches and loops by their functions' nodes, as it does for graphs that it traces itself.
+    """Makes TensorFlow replace branches and loops by the nodes of their functions, as in graphs that it traces itself.
 
     So each node runs on a device of its own, also within a loop. A shard cannot ask for this: with a name that is not
     that of a function, TensorFlow would run the operation of that name. The verifier has checked all names before.

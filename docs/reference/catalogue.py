@@ -54,8 +54,8 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.SHARD_REFUSED: (
         "A graph has something that the verifier does not know or does not allow. The message names program, segment, "
         "function, node and attribute.",
-        "Plan the computation with the same release of fedjobs. If an operation is refused, use another one, or ask the "
-        "silo to allow it.",
+        "Plan the computation with the same release of fedjobs. If an operation is refused, use another one, or ask "
+        "the silo to allow it.",
     ),
     ErrorCode.SHARD_FAILED: (
         "A silo cannot load a graph, or an operation in it failed.",

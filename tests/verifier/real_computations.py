@@ -1,4 +1,4 @@
-"""The computations whose shards the verifier must accept: what TFF's library, the built-in programs and the tests plan."""
+"""Computations whose shards the verifier must accept: of TFF's library, of the built-in programs, and of tests."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ class Attributes:
         """
         values: dict[str, Any] = {}
         called: list[str] = []
+        if len(source.attr) > limits.ATTRIBUTES:
+            raise Refusal(f"it has {len(source.attr)} attributes", f"Use at most {limits.ATTRIBUTES}.")
         for name in sorted(source.attr):
             attribute = source.attr[name]
             try:
@@ -93,7 +95,7 @@ class Attributes:
             return source.tensor
         if one == "func":
             target.func.name = self._function(source.func.name, called)
-            return None
+            return source.func.name
         value = getattr(source, field)
         _CHECKS[one](name, kind, value)
         setattr(target, field, value)
@@ -118,7 +120,7 @@ class Attributes:
         if one == "func":
             for function in values:
                 target.func.add(name=self._function(function.name, called))
-            return values
+            return [function.name for function in values]
         for value in values:
             _CHECKS[one](name, kind.entry, value)
         getattr(target, field).extend(values)
@@ -160,16 +162,16 @@ def _check_int(name: str, kind: Kind, value: int) -> None:
         raise Refusal(f"{value} is too large", "Use a number of 32 bits.")
 
 
-def _check_float(name: str, kind: Kind, value: float) -> None:
+def _check_float(_name: str, _kind: Kind, value: float) -> None:
     if not math.isfinite(value):
         raise Refusal(f"{value} is not finite", "Use a finite number.")
 
 
-def _check_bool(name: str, kind: Kind, value: bool) -> None:
+def _check_bool(_name: str, _kind: Kind, _value: bool) -> None:
     """Each truth value is allowed."""
 
 
-def _check_type(name: str, kind: Kind, value: int) -> None:
+def _check_type(_name: str, kind: Kind, value: int) -> None:
     if value not in (NAMES if kind.allowed is None else kind.allowed):
         raise Refusal(f"the data type {NAMES.get(value, value)} is not allowed", "Use a data type of the operation.")
 

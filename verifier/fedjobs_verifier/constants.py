@@ -38,17 +38,7 @@ def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None
     if plain is None:
         raise Refusal(f"a constant has the data type {NAMES.get(source.dtype, source.dtype)}", _PLAIN_DATA)
     target.dtype = source.dtype
-    if source.tensor_shape.unknown_rank:
-        raise Refusal("a constant has no rank", _WHOLE)
-    target.tensor_shape.SetInParent()
-    count = 1
-    for dimension in source.tensor_shape.dim:
-        if not 0 <= dimension.size <= limits.ELEMENTS:
-            raise Refusal(f"a constant has a dimension of {dimension.size}", _WHOLE)
-        count *= dimension.size
-        target.tensor_shape.dim.add(size=dimension.size)
-    if len(source.tensor_shape.dim) > limits.RANK:
-        raise Refusal(f"a constant has {len(source.tensor_shape.dim)} dimensions", _WHOLE)
+    count = _rebuild_size(source.tensor_shape, target.tensor_shape)
     budget.take(count * plain.size)
     listed = [name for name in _VALUES if getattr(source, name)]
     if source.tensor_content:
@@ -60,14 +50,23 @@ def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None
     values = list(getattr(source, plain.values))
     if len(values) > count * plain.parts or len(values) % plain.parts:
         raise Refusal(f"a constant lists {len(values)} values and has {count} elements", _WHOLE)
-    if plain.low is not None and plain.high is not None and values:
-        if min(values) < plain.low or max(values) > plain.high:
-            raise Refusal(f"a constant of {NAMES[source.dtype]} has a value that is none", _PLAIN_DATA)
-    if source.dtype == STRING:
-        # A listed string is repeated as often as there are elements without one.
-        last = len(values[-1]) if values else 0
-        budget.take(sum(map(len, values)) + (count - len(values)) * last)
+    if plain.bounds and values and not plain.bounds[0] <= min(values) <= max(values) <= plain.bounds[1]:
+        raise Refusal(f"a constant has a value that is not one of {NAMES[source.dtype]}", _PLAIN_DATA)
+    if source.dtype == STRING and values:
+        # The last string stands for all that are not listed.
+        budget.take(sum(map(len, values)) + (count - len(values)) * len(values[-1]))
     getattr(target, plain.values).extend(values)
+
+
+def _rebuild_size(source: pb.Shape, target: pb.Shape) -> int:
+    """Copies the shape of a constant. Returns the number of its elements."""
+    target.SetInParent()
+    sizes = [dimension.size for dimension in source.dim]
+    if source.unknown_rank or len(sizes) > limits.RANK or any(not 0 <= size <= limits.ELEMENTS for size in sizes):
+        raise Refusal(f"a constant has the shape {shown(sizes)}", _WHOLE)
+    for size in sizes:
+        target.dim.add(size=size)
+    return math.prod(sizes)
 
 
 def _check_content(source: pb.Tensor, size: int, listed: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""TensorFlow's data types: their numbers in a graph, their names in a shard, and what a constant of each consists of."""
+"""TensorFlow's data types: their numbers in a graph, their names in a shard, and what their constants consist of."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ class Plain:
     Attributes:
         size: The bytes of an element. A string is counted with the bytes of TensorFlow's object for it.
         values: The field of a Tensor that lists its elements.
-        low: The lowest value in the list. None if each value of the field's type is one.
-        high: The highest value in the list.
+        bounds: The lowest and the highest value in the list. None if each value of the field's type is one.
         parts: How many entries of the list make up an element.
     """
 
     size: int
     values: str
-    low: int | None = None
-    high: int | None = None
+    bounds: tuple[int, int] | None = None
     parts: int = 1
 
 
@@ -39,17 +37,17 @@ PLAIN = {
         "float32": Plain(4, "float_val"),
         "float64": Plain(8, "double_val"),
         "int32": Plain(4, "int_val"),
-        "uint8": Plain(1, "int_val", 0, 2**8 - 1),
-        "int16": Plain(2, "int_val", -(2**15), 2**15 - 1),
-        "int8": Plain(1, "int_val", -(2**7), 2**7 - 1),
+        "uint8": Plain(1, "int_val", (0, 2**8 - 1)),
+        "int16": Plain(2, "int_val", (-(2**15), 2**15 - 1)),
+        "int8": Plain(1, "int_val", (-(2**7), 2**7 - 1)),
         "string": Plain(24, "string_val"),
         "complex64": Plain(8, "scomplex_val", parts=2),
         "int64": Plain(8, "int64_val"),
         "bool": Plain(1, "bool_val"),
-        "bfloat16": Plain(2, "half_val", 0, 2**16 - 1),
-        "uint16": Plain(2, "int_val", 0, 2**16 - 1),
+        "bfloat16": Plain(2, "half_val", (0, 2**16 - 1)),
+        "uint16": Plain(2, "int_val", (0, 2**16 - 1)),
         "complex128": Plain(16, "dcomplex_val", parts=2),
-        "float16": Plain(2, "half_val", 0, 2**16 - 1),
+        "float16": Plain(2, "half_val", (0, 2**16 - 1)),
         "uint32": Plain(4, "uint32_val"),
         "uint64": Plain(8, "uint64_val"),
     }.items()

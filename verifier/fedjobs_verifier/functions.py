@@ -11,7 +11,7 @@ import blake3
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
-from fedjobs_verifier.nodes import Counted, Known, Nodes, resolved
+from fedjobs_verifier.nodes import Counted, Known, Nodes, Signature, resolved
 from fedjobs_verifier.refusals import Refusal, shown, within
 
 _NAME = re.compile(r"f_[0-9a-f]{32}")  # no operation has such a name
@@ -29,8 +29,14 @@ class Functions:
 
     def __init__(self, source: Sequence[pb.Function], allowed: Collection[str], counted: Counted) -> None:
         self._source = source
-        self.names = frozenset(function.signature.name for function in source)
-        self._nodes = Nodes(self.names, allowed, counted)
+        self.signatures: Mapping[str, Signature] = {
+            function.signature.name: (
+                [argument.type for argument in function.signature.input_arg],
+                [argument.type for argument in function.signature.output_arg],
+            )
+            for function in source
+        }
+        self._nodes = Nodes(self.signatures, allowed, counted)
         self._calls: dict[str, Counter[str]] = {}
         self._sizes: dict[str, int] = {}
 
@@ -61,7 +67,7 @@ class Functions:
         size, _ = _size(nodes, calls, [self._expanded(name, sizes, ()) for name in calls])
         if size > limits.EXPANDED:
             raise Refusal(f"its calls expand to {size} nodes", f"Use at most {limits.EXPANDED}.")
-        unused = sorted(self.names - sizes.keys())
+        unused = sorted(self.signatures.keys() - sizes.keys())
         if unused:
             raise Refusal(f"the function {shown(unused[0])} is never called", _PLANNED)
 

@@ -19,6 +19,9 @@ Dtype = int | None
 """The number of a data type. None if it is not known: the operation is one that only the silo's file allows."""
 
 OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
+Signature = tuple[Sequence[int], Sequence[int]]
+"""The data types of the inputs and of the outputs of a function."""
+
 _PLANNED = "Plan the computation with this release of fedjobs."
 _ORDER = "Write nodes in the planner's order: n0, n1, ..., each after its inputs."
 
@@ -57,12 +60,13 @@ class Nodes:
     """Rebuilds nodes.
 
     Args:
-        functions: The names of the functions of the segment.
+        functions: The functions of the segment, by name.
         allowed: Operations that are allowed in addition to the allow-list.
         counted: What is counted over the shard.
     """
 
-    def __init__(self, functions: Collection[str], allowed: Collection[str], counted: Counted) -> None:
+    def __init__(self, functions: Mapping[str, Signature], allowed: Collection[str], counted: Counted) -> None:
+        self._functions = functions
         self._allowed = allowed
         self._counted = counted
         self._attributes = Attributes(functions, counted.budget)
@@ -105,6 +109,8 @@ class Nodes:
             raise Refusal(f"it has the device {shown(source.device)}", "Do not place operations on devices.")
         target.device = source.device
         values, called = self._attributes.rebuild(source, target, operation)
+        if len(source.input) > limits.ENTRIES:
+            raise Refusal(f"it has {len(source.input)} inputs", f"Use at most {limits.ENTRIES}.")
         data = _data_inputs(source.input, known_)
         dtypes = [resolved(text, known_, inside=inside) for text in data]
         target.input.extend(source.input)
@@ -114,6 +120,7 @@ class Nodes:
             return called
         _check_inputs(operation, values, dtypes)
         _check_small_constants(operation, values, source.input, known_)
+        self._check_calls(operation.name, values)
         known_.outputs[source.name] = [(a.name, _expanded(a, values)) for a in operation.outputs]
         if source.op == "Const":
             _check_constant(values, source.name, known_)
@@ -130,6 +137,23 @@ class Nodes:
                 "Use other operations, or ask the silo to allow it in policy.computations.operations.allow.",
             )
         return operation
+
+    def _check_calls(self, operation: str, values: Mapping[str, Any]) -> None:
+        """Checks that functions take the inputs of the node that calls them, and give its outputs."""
+        if operation in rules.CONDITIONS:
+            attribute, types = rules.CONDITIONS[operation]
+            inputs, outputs = self._functions[values[attribute]]
+            if list(inputs) != values[types] or len(outputs) != 1:
+                raise Refusal(f"the function of {attribute} has other inputs or outputs", "Give it the node's inputs.")
+        attributes, given, wanted = rules.CALLS.get(operation, ((), "", ""))
+        for attribute in attributes:
+            names = values[attribute]
+            for name in [names] if isinstance(names, str) else names:
+                inputs, outputs = self._functions[name]
+                if list(inputs) != values[given] or list(outputs) != values[wanted]:
+                    raise Refusal(
+                        f"the function of {attribute} has other inputs or outputs", "Give it the node's inputs."
+                    )
 
 
 def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:

@@ -59,5 +59,21 @@ SMALL_CONSTANT_INPUTS = {
 }  # fmt: skip
 """Inputs that decide how many threads or elements there are at a time. They must be constants of the same graph."""
 
+CALLS = {
+    "Case": (("branches",), "Tin", "Tout"),
+    "If": (("then_branch", "else_branch"), "Tin", "Tout"),
+    "PartitionedCall": (("f",), "Tin", "Tout"),
+    "StatefulPartitionedCall": (("f",), "Tin", "Tout"),
+    "StatelessCase": (("branches",), "Tin", "Tout"),
+    "StatelessIf": (("then_branch", "else_branch"), "Tin", "Tout"),
+    "StatelessWhile": (("body",), "T", "T"),
+    "While": (("body",), "T", "T"),
+}
+"""Operations that pass their inputs to functions: the attributes with these, and those with the data types of the
+inputs and outputs of each."""
+
+CONDITIONS = {"StatelessWhile": ("cond", "T"), "While": ("cond", "T")}
+"""Operations that pass their inputs to a function with one output."""
+
 INPUTS = frozenset({"Placeholder", "PlaceholderV2"})
 """Operations that stand for the inputs of a graph. A function has arguments."""

@@ -9,8 +9,8 @@ from fedjobs_protocol.v1 import shard_pb2
 from google.protobuf.message import DecodeError
 
 from fedjobs_verifier import graph_pb2 as pb
-from fedjobs_verifier import rules
-from fedjobs_verifier.dtypes import NAMES, NUMBERS, STRING, VARIANT
+from fedjobs_verifier import limits, rules
+from fedjobs_verifier.dtypes import NAMES, NUMBERS, PLAIN, STRING, VARIANT
 from fedjobs_verifier.functions import Functions
 from fedjobs_verifier.nodes import Counted, Dtype, Known, Nodes, resolved
 from fedjobs_verifier.refusals import Refusal, shown
@@ -39,7 +39,7 @@ def rebuild_graph(segment: shard_pb2.Segment, allowed: Collection[str], counted:
     target.library.SetInParent()
     functions.rebuild(target.library)
     known = Known()
-    nodes = Nodes(functions.names, allowed, counted)
+    nodes = Nodes(functions.signatures, allowed, counted)
     called = nodes.rebuild(source.node, target.node, known, feeds=feeds, inside=False)
     functions.check_calls(called, len(source.node))
     if not source.HasField("library"):
@@ -60,6 +60,8 @@ def rebuild_graph(segment: shard_pb2.Segment, allowed: Collection[str], counted:
 
 def _feeds(segment: shard_pb2.Segment) -> list[str]:
     """Returns the names of the nodes that are fed, in the order of their numbers."""
+    if max(len(segment.feeds), len(segment.fetches)) > limits.LEAVES:
+        raise Refusal("it has too many feeds or fetches", f"Use at most {limits.LEAVES}.")
     texts = [*segment.feeds, *([segment.session_token_tensor] if segment.session_token_tensor else [])]
     matches = [_FEED.fullmatch(text) for text in texts]
     for text, match in zip(texts, matches, strict=True):
@@ -113,7 +115,7 @@ def dtype_of(leaf: shard_pb2.Leaf) -> int:
     """Returns the number of the data type of the tensor that carries a leaf."""
     if leaf.HasField("sequence"):
         return VARIANT
-    number = NUMBERS.get(leaf.tensor.dtype)
-    if number is None:
-        raise Refusal(f"a leaf has the data type {shown(leaf.tensor.dtype)}", "Use a data type of TensorFlow.")
+    number = NUMBERS.get(leaf.tensor.dtype, 0)
+    if number not in PLAIN:
+        raise Refusal(f"a leaf has the data type {shown(leaf.tensor.dtype)}", "Use numbers, truth values or strings.")
     return number

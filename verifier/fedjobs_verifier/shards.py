@@ -146,6 +146,8 @@ class _Programs:
             if len(source.segments) > limits.SEGMENTS:
                 raise Refusal(f"it has {len(source.segments)} segments", f"Use at most {limits.SEGMENTS}.")
             target.inputs = source.inputs
+            if len(source.outputs) > limits.LEAVES:
+                raise Refusal(f"it has {len(source.outputs)} outputs", f"Use at most {limits.LEAVES}.")
             values = list(inputs)
             for number, segment in enumerate(source.segments):
                 with within(f"segment {number}"):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from fedjobs_verifier.refusals import shown
+
 
 def first_unknown(message: Message, path: str) -> str:
-    """Returns the place of the first unknown field within a message, such as `graph.node[3], field 7`. Empty if none."""
+    """Returns where a message has an unknown field, such as `graph.node[3], field 7`, or an empty text."""
     for unknown in UnknownFieldSet(message):
         return f"{path}, field {unknown.field_number}"
     for name, part in _parts(message):
@@ -25,7 +27,7 @@ def _parts(message: Message) -> Iterator[tuple[str, Message]]:
             continue
         if field.message_type.GetOptions().map_entry:
             if field.message_type.fields_by_name["value"].message_type is not None:
-                yield from ((f"{field.name}[{key!r:.80}]", value[key]) for key in value)
+                yield from ((f"{field.name}[{shown(key)}]", value[key]) for key in value)
         elif hasattr(value, "add"):
             yield from ((f"{field.name}[{position}]", part) for position, part in enumerate(value))
         else:

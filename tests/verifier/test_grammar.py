@@ -1,0 +1,230 @@
+"""What is not in the grammar is refused, with its place and a remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_verifier import limits, verify
+
+from tests.verifier.forging import GraphDef, bodies, forged, honest, nodes_with
+
+
+def _first(graph: GraphDef, op: str) -> Any:
+    return next(node for body in bodies(graph) for node in body if node.op == op)
+
+
+def _on(op: str, change: Callable[[Any], object]) -> Callable[[GraphDef], None]:
+    def changed(graph: GraphDef) -> None:
+        change(_first(graph, op))
+
+    return changed
+
+
+def _tensor(change: Callable[[Any], object]) -> Callable[[GraphDef], None]:
+    return _on("Const", lambda node: change(node.attr["value"].tensor))
+
+
+def _cyclic(graph: GraphDef) -> None:
+    node = next(n for n in graph.node if n.op == "StatelessWhile")
+    node.input[0] = graph.node[-1].name
+
+
+def _recursive(graph: GraphDef) -> None:
+    for function in graph.library.function:
+        for node in function.node_def:
+            if node.op == "PartitionedCall":
+                node.attr["f"].func.name = function.signature.name
+
+
+def _resource(tensor: Any) -> None:
+    tensor.dtype = 20
+    tensor.ClearField("int_val")
+    tensor.resource_handle_val.add(name="r0", container="localhost")
+
+
+def _variant(tensor: Any) -> None:
+    tensor.dtype = 21
+    tensor.ClearField("int_val")
+    tensor.variant_val.add(type_name="tensorflow::TensorList", metadata=b"\xff\xff\xff")
+
+
+CASES: dict[str, tuple[Callable[[GraphDef], None], str]] = {
+    "lowering": (_on("StatelessWhile", lambda n: n.attr["_lower_using_switch_merge"].__setattr__("b", True)), "begin with _"),
+    "compiling": (_on("StatelessWhile", lambda n: n.attr["_XlaMustCompile"].__setattr__("b", True)), "begin with _"),
+    "gradient": (_on("Cast", lambda n: n.attr["_gradient_op_type"].__setattr__("s", b"ReadFile")), "begin with _"),
+    "device": (_on("Cast", lambda n: setattr(n, "device", "/job:worker/task:1")), "device"),
+    "configuration": (
+        _on("PartitionedCall", lambda n: n.attr["config_proto"].__setattr__("s", b"\x52\x00")), "planner's, or empty"),
+    "executor": (
+        _on("PartitionedCall", lambda n: n.attr["executor_type"].__setattr__("s", b"SINGLE_THREADED_EXECUTOR")), "empty"),
+    "unknown attribute": (_on("Cast", lambda n: n.attr["fast"].__setattr__("b", True)), "no such attribute"),
+    "missing attribute": (_on("Cast", lambda n: n.attr.pop("DstT")), "DstT"),
+    "wrong kind": (_on("Cast", lambda n: n.attr["Truncate"].__setattr__("i", 1)), "kind"),
+    "wrong type": (_on("AddV2", lambda n: n.attr["T"].__setattr__("type", 10)), "data type bool"),
+    "no value": (_on("Cast", lambda n: n.attr["Truncate"].ClearField("b")), "kind"),
+    "too few inputs": (_on("AddV2", lambda n: n.input.pop()), "inputs"),
+    "too many inputs": (_on("Cast", lambda n: n.input.append(n.input[0])), "2 inputs instead of 1"),
+    "input of another type": (_on("StatelessWhile", lambda n: n.input.reverse()), "data type"),
+    "input that is not there": (_on("Cast", lambda n: n.input.__setitem__(0, "n999")), "no tensor before it"),
+    "output that is not there": (_on("Cast", lambda n: n.input.__setitem__(0, n.input[0] + ":7")), "no tensor before it"),
+    "cycle": (_cyclic, "no tensor before it"),
+    "recursion": (_recursive, "digest of its content|calls itself|not in the library"),
+    "branches that take other values": (
+        _on("StatelessWhile", lambda n: n.attr["body"].func.CopyFrom(n.attr["cond"].func)), "other inputs or outputs"),
+    "attributes of a function's name": (
+        _on("StatelessWhile", lambda n: n.attr["body"].func.attr["T"].__setattr__("type", 1)), "does not know, in"),
+    "no such operation": (_on("Cast", lambda n: setattr(n, "op", "cast\n")), "not the name of an operation"),
+    "a function as operation": (
+        lambda g: _first(g, "Cast").__setattr__("op", g.library.function[0].signature.name), "not the name of an operation"),
+    "node's name": (_on("Cast", lambda n: setattr(n, "name", "../x")), "its name is not"),
+    "later version": (lambda g: g.versions.__setattr__("producer", 1396), "version 1396"),
+    "consumers": (lambda g: g.versions.bad_consumers.append(1395), "does not know, in"),
+    "old version": (lambda g: g.__setattr__("version", 5), "does not know, in"),
+    "debug information": (lambda g: _first(g, "Cast").experimental_debug_info.original_node_names.append("x"), "does not know"),
+    "full type": (lambda g: _first(g, "Cast").experimental_type.__setattr__("type_id", 1), "does not know"),
+    "gradients": (lambda g: g.library.gradient.add(function_name="f", gradient_func="g"), "does not know"),
+    "attribute of a function": (
+        lambda g: g.library.function[0].attr["_XlaMustCompile"].__setattr__("b", True), "does not know|digest"),
+    "attribute of an argument": (
+        lambda g: g.library.function[0].arg_attr[0].attr["_resource_arg_unique_id"].__setattr__("i", 1), "does not know|digest"),
+    "polymorphic function": (
+        lambda g: g.library.function[0].signature.attr.add(name="T", type="type"), "does not know|digest"),
+    "function that is not called": (lambda g: _drop_calls(g), "never called"),
+    "node that is not used": (lambda g: _add_unused(g), "nothing uses"),
+    "resource": (_tensor(_resource), "resource"),
+    "variant": (_tensor(_variant), "variant"),
+    "float8": (_tensor(lambda t: setattr(t, "dtype", 24)), "24"),
+    "reference": (_tensor(lambda t: setattr(t, "dtype", 101)), "101"),
+    "negative size": (_tensor(lambda t: t.tensor_shape.dim.add(size=-5)), "shape"),
+    "constant without rank": (_tensor(lambda t: t.tensor_shape.__setattr__("unknown_rank", True)), "shape"),
+    "constant of a petabyte": (_tensor(lambda t: t.tensor_shape.dim.add(size=1 << 48)), "shape|bytes"),
+    "constant of a terabyte": (_tensor(lambda t: t.tensor_shape.dim.add(size=1 << 38)), f"{limits.CONSTANT_BYTES} bytes"),
+    "too many elements": (_tensor(lambda t: (t.int_val.extend([1] * 9), t.float_val.extend([1] * 9))), "elements|values"),
+    "too few bytes": (_tensor(lambda t: (t.ClearField("int_val"), setattr(t, "tensor_content", b"\x01"))), "bytes"),
+    "elements of another type": (_tensor(lambda t: t.string_val.append(b"x")), "elements in|elements"),
+}  # fmt: skip
+
+
+def _drop_calls(graph: GraphDef) -> None:
+    node = next(n for n in graph.node if n.op in ("StatelessIf", "If"))
+    node.attr["else_branch"].func.CopyFrom(node.attr["then_branch"].func)
+
+
+def _add_unused(graph: GraphDef) -> None:
+    added = graph.node.add()
+    added.CopyFrom(next(n for n in graph.node if n.op == "Const"))
+    count = sum(n.op != "Placeholder" for n in graph.node) - 1
+    added.name = f"n{count}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_refused(name: str) -> None:
+    change, said = CASES[name]
+    with pytest.raises(FedjobsError, match=said) as caught:
+        verify(forged(honest(), change))
+    assert caught.value.code is ErrorCode.SHARD_REFUSED
+    assert caught.value.remedy
+    assert "program work, segment 0" in caught.value.message
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 600
+
+
+def test_the_place_is_named_down_to_the_attribute() -> None:
+    def change(graph: GraphDef) -> None:
+        for node in nodes_with(graph, "then_branch"):
+            node.attr["then_branch"].func.name = "Read\x1b[31mFile"
+
+    with pytest.raises(FedjobsError) as caught:
+        verify(forged(honest(), change))
+    for part in ("program work", "segment 0", "function 'f_", "node 'n", "(StatelessIf)", "attribute 'then_branch'"):
+        assert part in caught.value.message
+    assert "'Read?[31mFile' is not in the library" in caught.value.message
+
+
+def test_calls_that_would_grow_without_end_are_refused() -> None:
+    def change(graph: GraphDef) -> None:
+        call = next(n for body in bodies(graph) for n in body if n.op == "PartitionedCall")
+        leaf = graph.library.function.add()
+        leaf.signature.name = "f_0"
+        leaf.signature.input_arg.add(name="a0", type=1)
+        leaf.signature.output_arg.add(name="o0", type=1)
+        leaf.ret["o0"] = "a0"
+        for level in range(1, 40):
+            function = graph.library.function.add()
+            function.CopyFrom(leaf)
+            function.signature.name = f"f_{level}"
+            for number, source in enumerate(("a0", "n0:output:0")):
+                node = function.node_def.add()
+                node.CopyFrom(call)
+                node.name = f"n{number}"
+                del node.input[:]
+                node.input.append(source)
+                node.attr["f"].func.name = f"f_{level - 1}"
+            function.ret["o0"] = "n1:output:0"
+        for node in graph.node:
+            if node.op == "PartitionedCall":
+                node.attr["f"].func.name = "f_39"
+                return
+        for function in graph.library.function:
+            for node in function.node_def:
+                if node.op == "PartitionedCall" and not function.signature.name[2:].isdecimal():
+                    node.attr["f"].func.name = "f_39"
+
+    with pytest.raises(FedjobsError, match="expand to"):
+        verify(forged(honest(), change))
+
+
+def _shard(change: Callable[[shard_pb2.Shard], object]) -> bytes:
+    message = shard_pb2.Shard.FromString(honest())
+    change(message)
+    return message.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.work.segments[0].feeds.__setitem__(0, "n0:0"), "is not an input"),
+        (lambda s: s.work.segments[0].fetches.__setitem__(0, "n9999:0"), "is not a tensor"),
+        (lambda s: s.work.segments[0].inputs.__setitem__(0, 77), "no value 77"),
+        (lambda s: s.work.segments[0].inputs.reverse(), "another data type"),
+        (lambda s: s.work.segments[0].output_types[0].tensor.__setattr__("dtype", "string"), "declared"),
+        (lambda s: s.work.segments[0].output_types[0].tensor.__setattr__("dtype", "resource"), "resource"),
+        (lambda s: s.work.segments[0].__setattr__("initialize_op", "n9999"), "not a node"),
+        (lambda s: s.work.segments[0].__setattr__("session_token_tensor", "n0:0"), "is not an input"),
+        (lambda s: s.work.outputs.__setitem__(0, 99), "no value 99"),
+        (lambda s: s.work.__setattr__("inputs", 5), "5 inputs"),
+        (lambda s: s.accumulators.add(name="more", tensor=shard_pb2.Tensor(dtype="float32")), "outputs for 2"),
+        (lambda s: s.accumulators[0].__setattr__("name", "x" * 1000), "1000 characters"),
+        (lambda s: s.accumulators[0].tensor.shape.append(-7), "shape"),
+        (lambda s: s.accumulators[0].ClearField("tensor"), "no type"),
+        (lambda s: s.work.segments.extend(s.work.segments[0] for _ in range(limits.SEGMENTS)), "257 segments"),
+    ],
+)
+def test_programs_fit_together(change: Callable[[shard_pb2.Shard], object], said: str) -> None:
+    with pytest.raises(FedjobsError, match=said):
+        verify(_shard(change))
+
+
+@pytest.mark.parametrize("added", [b"\xa2\x06\x02hi", b"\x08\x01"], ids=["an unknown field", "a field twice"])
+def test_bytes_that_mean_the_same_are_refused(added: bytes) -> None:
+    with pytest.raises(FedjobsError, match="unknown|canonically"):
+        verify(honest() + added)
+
+
+def test_a_shard_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BYTES", 1000)
+    with pytest.raises(FedjobsError, match="bytes"):
+        verify(honest())
+
+
+@pytest.mark.parametrize(
+    "limit", ["NODES", "FUNCTIONS", "DEPTH", "EXPANDED", "CONSTANT_BYTES", "ATTRIBUTES", "ENTRIES"]
+)
+def test_everything_is_bounded(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, limit, 1)
+    with pytest.raises(FedjobsError, match=r"\b1\b"):
+        verify(honest())

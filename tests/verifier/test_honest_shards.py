@@ -1,0 +1,106 @@
+"""What is planned passes, and comes out as the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_verifier import OperationRefusedError, verify, verify_for_some_silo
+
+from tests.verifier.forging import GraphDef, forged, honest
+
+
+def test_a_planned_shard_comes_out_as_it_came() -> None:
+    verified = verify(honest())
+    assert verified.serialized == honest()
+    assert verified.message == shard_pb2.Shard.FromString(honest())
+
+
+def test_operations_are_those_of_the_graph_and_of_its_functions() -> None:
+    assert verify(honest()).operations >= {
+        "MapDataset",
+        "ReduceDataset",
+        "StatelessWhile",
+        "StatelessIf",
+        "Mul",
+        "Cast",
+        "Sub",
+    }
+    assert not any(name.startswith("f_") for name in verify(honest()).operations)
+
+
+def test_it_needs_no_tensorflow() -> None:
+    program = (
+        "import sys\n"
+        "import fedjobs_verifier as v\n"
+        "v.verify(sys.stdin.buffer.read())\n"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'numpy', 'keras')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=honest(), capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
+
+
+def _unknown(graph: GraphDef) -> None:
+    next(node for node in graph.node if node.op == "ReduceDataset").op = "Erfinv2"
+
+
+def test_an_operation_that_is_not_allowed_is_refused_with_all_operations() -> None:
+    with pytest.raises(OperationRefusedError) as caught:
+        verify(forged(honest(), _unknown))
+    assert caught.value.code is ErrorCode.SHARD_REFUSED
+    assert "Erfinv2" in caught.value.message
+    assert {"Erfinv2", "StatelessWhile", "Sub"} <= caught.value.operations
+    assert "policy.computations.operations.allow" in caught.value.remedy
+
+
+def test_an_operation_that_a_silo_allows_passes_with_attributes_of_any_name() -> None:
+    def change(graph: GraphDef) -> None:
+        for node in graph.node:
+            if node.op == "ReduceDataset":
+                node.op = "Erfinv2"
+                node.attr["patience"].i = 3
+                return
+
+    changed = forged(honest(), change)
+    assert "Erfinv2" in verify(changed, ["Erfinv2"]).operations
+    assert verify_for_some_silo(changed).serialized == changed
+
+
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [("_XlaMustCompile", "begin with _"), ("f", "not in the library"), ("value", "variant"), ("container", "empty")],
+)
+def test_of_an_operation_that_a_silo_allows_the_rest_is_checked_all_the_same(attribute: str, said: str) -> None:
+    def change(graph: GraphDef) -> None:
+        for node in graph.node:
+            if node.op == "ReduceDataset":
+                node.op = "Erfinv2"
+                value = node.attr[attribute]
+                if attribute == "f":
+                    value.func.name = "ReadFile"
+                elif attribute == "value":
+                    value.tensor.dtype = 21
+                    value.tensor.tensor_shape.SetInParent()
+                elif attribute == "container":
+                    value.s = b"elsewhere"
+                else:
+                    value.b = True
+                return
+
+    with pytest.raises(FedjobsError, match=said):
+        verify(forged(honest(), change), ["Erfinv2"])
+
+
+def test_bytes_that_are_not_a_shard_are_refused() -> None:
+    with pytest.raises(FedjobsError) as caught:
+        verify(b"\xff\xff nonsense")
+    assert caught.value.code is ErrorCode.SHARD_REFUSED
+
+
+def test_another_format_is_refused_and_both_are_named() -> None:
+    with pytest.raises(FedjobsError, match=r"format 9.*\[1\]") as caught:
+        verify(shard_pb2.Shard(format=9).SerializeToString())
+    assert caught.value.code is ErrorCode.VERSION_MISMATCH
