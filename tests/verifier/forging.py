@@ -19,7 +19,7 @@ Change = Callable[[GraphDef], None]
 
 @functools.cache
 def honest() -> bytes:
-    """A shard with functions wherever a graph can call them: branches, loops, calls, and datasets; also in functions."""
+    """A shard with functions in branches, loops, calls and datasets, also within functions."""
 
     @tf.function
     def called(x: tf.Tensor) -> tf.Tensor:

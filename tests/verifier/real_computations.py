@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import tensorflow_federated as tff
 from fedjobs_common.programs import parse_parameters
 from fedjobs_coordinator.programs import evaluation, models, training
 
-from bench.planning import library
+import bench.planning
 from tests.compute import computations
 from tests.programs.jobs import fedavg
 from tests.worker.learning_models import dense, many_layers
@@ -49,18 +48,22 @@ _PROGRAMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def real_computations() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
-    """Yields the name of each computation, and a function that builds it."""
-    yield from ((name, lambda c=computation: c) for name, computation in library())  # type: ignore[misc]
+Named = Iterator[tuple[str, Callable[[], tff.Computation]]]
+"""Names of computations, and functions that build them."""
+
+
+def library() -> Named:
+    yield from ((name, lambda c=computation: c) for name, computation in bench.planning.library())  # type: ignore[misc]
+
+
+def of_tests() -> Named:
     for name, value in vars(computations).items():
         if isinstance(value, tff.Computation) and name not in ("add", "double"):
             yield name, lambda c=value: c  # type: ignore[misc]
-    yield from _learning()
-    yield from _programs()
-    yield from _aggregators()
+    yield "strings", _strings
 
 
-def _learning() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
+def learning() -> Named:
     algorithms, optimizers = tff.learning.algorithms, tff.learning.optimizers
     yield "many layers", lambda: algorithms.build_weighted_fed_avg(many_layers, optimizers.build_adam(0.1)).next
     yield (
@@ -71,7 +74,7 @@ def _learning() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
     yield "k-means of 4", lambda: algorithms.build_fed_kmeans(3, (4,)).next
 
 
-def _programs() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
+def programs() -> Named:
     changes = dict(_PROGRAMS)
     changes |= {
         f"layers, {name}": {"model__keras": {"input": shape, "layers": layers}}
@@ -91,7 +94,7 @@ def _programs() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
         yield f"{name}: evaluation", evaluate
 
 
-def _aggregators() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
+def aggregators() -> Named:
     a = tff.aggregators
     unweighted: dict[str, Callable[[], Any]] = {
         "sum": a.SumFactory,
@@ -118,12 +121,6 @@ def _aggregators() -> Iterator[tuple[str, Callable[[], tff.Computation]]]:
             return build().create(_VECTOR, tff.TensorType(np.float32)).next
 
         yield f"aggregator, {name}", aggregate_weighted
-    yield "federated_select", _select
-    yield "strings", _strings
-
-
-def _select() -> tff.Computation:
-    return computations.selected
 
 
 def _strings() -> tff.Computation:
@@ -140,6 +137,3 @@ def _strings() -> tff.Computation:
         return tff.federated_sum(tff.federated_map(count, words))
 
     return counted
-
-
-EXAMPLES = OrderedDict(x=tf.TensorSpec([None, 8], tf.float32), y=tf.TensorSpec([None], tf.int32))
