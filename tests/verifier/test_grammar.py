@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import limits, verify
 
 from tests.verifier.forging import GraphDef, bodies, forged, honest, nodes_with
+from tests.worker.shard_builders import sequence, shard, tensor
 
 
 def _first(graph: GraphDef, op: str) -> Any:
@@ -230,3 +232,41 @@ def test_everything_is_bounded(limit: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(limits, limit, 1)
     with pytest.raises(FedjobsError, match=r"\b1\b"):
         verify(honest())
+
+
+def _over_examples(change: Callable[[Any], Any]) -> bytes:
+    return shard([], [sequence(x=tensor("float32", 2), y=tensor("int32"))], lambda d: [change(d).reduce(0.0, _added)])
+
+
+def _added(total: Any, example: Any) -> Any:
+    return total + tf.reduce_sum(example[0])
+
+
+@pytest.mark.parametrize("calls", [1, 64, tf.data.AUTOTUNE])
+def test_datasets_run_a_few_calls_at_a_time(calls: int) -> None:
+    parallel = _over_examples(lambda d: d.map(lambda x, y: (x * 2, y), num_parallel_calls=calls).prefetch(calls))
+    assert {"ParallelMapDatasetV2", "PrefetchDataset"} <= verify(parallel).operations
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.map(lambda x, y: (x * 2, y), num_parallel_calls=3000),
+        lambda d: d.prefetch(1 << 40),
+        lambda d: d.map(lambda x, y: (x, y), num_parallel_calls=tf.random.uniform([], 1, 9, tf.int64)),
+        lambda d: d.interleave(lambda x, y: tf.data.Dataset.from_tensors((x, y)), 5000, num_parallel_calls=2),
+    ],
+)
+def test_datasets_do_not_run_very_many_calls_at_a_time(change: Callable[[Any], Any]) -> None:
+    with pytest.raises(FedjobsError, match="Use a constant of at most 64"):
+        verify(_over_examples(change))
+
+
+@pytest.mark.parametrize("initialized", [True, False])
+def test_memory_that_nobody_has_written_is_not_given_to_a_graph(initialized: bool) -> None:
+    empty = shard([], [], lambda: [tf.raw_ops.Empty(shape=[], dtype=tf.float32, init=initialized)])
+    if initialized:
+        assert "Empty" in verify(empty).operations
+    else:
+        with pytest.raises(FedjobsError, match="init is not True"):
+            verify(empty)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BYTES = 64 << 20  # of a shard
+BYTES = 16 << 20  # of a shard. To read hostile ones takes about 50 times as much memory
 SEGMENTS = 256  # of a program
 LEAVES = 100_000  # of a shard, in each of its lists
 NODES = 200_000  # of a shard, with those of its functions
