@@ -75,3 +75,27 @@ def wait_until_answered(silo: Silo, work: pb.Work) -> pb.ShardConsent:
     found = answer()
     assert found is not None
     return found
+
+
+def _guaranteed(dataset: object) -> list[object]:
+    """With an operation that does nothing, and is not on the default list."""
+    import tensorflow as tf
+
+    total = dataset.reduce(0.0, lambda total, e: total + tf.reduce_sum(e[0]))  # type: ignore[attr-defined]
+    return [tf.raw_ops.GuaranteeConst(input=total)]
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_an_operation_that_is_not_on_the_default_list_runs_if_the_silos_file_allows_it(
+    silo: Silo, allowed: bool
+) -> None:
+    if allowed:
+        silo.file["policy"] = {"computations": {"operations": {"allow": ["GuaranteeConst"]}}}
+    silo.start()
+    work = over_digits("1", _guaranteed)
+    report = silo.ask(work)
+    if allowed:
+        assert total(report) == 21
+    else:
+        assert report.refusal.rule == "policy.computations.operations"
+        assert "GuaranteeConst" in report.refusal.message

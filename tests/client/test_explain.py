@@ -110,7 +110,7 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     [
         ("none.yaml", None, "none.yaml"),
         ("none.shard", None, "none.shard cannot be read: No such file or directory."),
-        ("x.shard", "no shard", "x.shard is not a shard: "),
+        ("x.shard", "no shard", "x.shard is not a shard that a silo runs: "),
         ("job.yaml", "kind: FederatedJob", "apiVersion"),
     ],
     ids=["no job", "no shard", "not a shard", "not a job"],

@@ -6,11 +6,13 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import OperationRefusedError, verify, verify_for_some_silo
 
 from tests.verifier.forging import GraphDef, forged, honest
+from tests.worker.shard_builders import shard
 
 
 def test_a_planned_shard_comes_out_as_it_came() -> None:
@@ -104,3 +106,18 @@ def test_another_format_is_refused_and_both_are_named() -> None:
     with pytest.raises(FedjobsError, match=r"format 9.*\[1\]") as caught:
         verify(shard_pb2.Shard(format=9).SerializeToString())
     assert caught.value.code is ErrorCode.VERSION_MISMATCH
+
+
+def test_constants_of_every_type_pass() -> None:
+    def work() -> list[tf.Tensor]:
+        values = [float("nan"), float("-inf"), 1.5]
+        plain = [tf.constant(values, dtype) for dtype in (tf.float16, tf.bfloat16, tf.float32, tf.float64)]
+        integers = (tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32, tf.uint32, tf.int64, tf.uint64)
+        whole = [tf.constant([0, 1, 100], dtype) for dtype in integers]
+        others = [tf.constant([1 + 2j, 0], tf.complex64), tf.constant([1j], tf.complex128), tf.constant([True, False])]
+        strings = [tf.constant(["a", "", "b\x00"]), tf.constant("x", shape=[4]), tf.zeros([0, 3]), tf.zeros([1000])]
+        sizes = [tf.size(value) for value in (*plain, *whole, *others, *strings)]
+        return [tf.cast(tf.add_n(sizes), tf.float32)]
+
+    constants = shard([], [], work)
+    assert verify(constants).serialized == constants
