@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: what would take minutes takes none, and always the same."""
+"""An event loop whose clock jumps to the next timer. Tests of long waits take no time and are deterministic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Answer = TypeVar("Answer")
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Waits in virtual time where a timer is next, and for real where nothing but another thread can come."""
+    """Advances the virtual time to the next timer. Without a timer, it waits for other threads in real time."""
 
     now = 0.0
 
@@ -34,17 +34,17 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(test: Coroutine[Any, Any, Answer]) -> Answer:
-    """Runs a coroutine; the loop's `time()` begins at 0."""
+    """Runs a coroutine in a loop whose `time()` begins at 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(test)
 
 
 def now() -> float:
-    """The virtual time, in seconds."""
+    """Returns the virtual time, in seconds."""
     return round(asyncio.get_running_loop().time(), 6)
 
 
 async def settled() -> None:
-    """Lets everything run that can run now."""
+    """Runs all tasks that can run now."""
     for _ in range(20):
         await asyncio.sleep(0)
