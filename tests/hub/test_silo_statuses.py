@@ -62,7 +62,7 @@ def test_a_message_says_where_the_token_is_and_what_to_do() -> None:
     assert "fedjobs silo invite hospital-a --again" in messages[0]
 
 
-def test_nothing_is_written_that_is_so_already() -> None:
+def test_an_unchanged_status_is_not_written() -> None:
     silo = a_silo().enrolled()
     lease = a_lease(silo.known())
     silo.status |= change(silo.known(), lease)
@@ -76,7 +76,7 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
     assert [each["lastTransitionTime"] for each in later] == ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"]
 
 
-def test_that_an_agent_is_still_there_is_written_once_a_minute() -> None:
+def test_the_heartbeat_is_written_once_a_minute() -> None:
     silo = a_silo().enrolled()
     silo.status |= change(silo.known(), a_lease(silo.known()))
     assert silo.status["lastHeartbeatTime"] == "2026-01-31T12:00:00Z"

@@ -89,7 +89,7 @@ def test_started_again_it_asks_for_nothing(link: MemoryLink, files: Path) -> Non
     assert a_worker(link, files).obtain() == identity
 
 
-def test_an_answer_that_was_lost_costs_nothing(link: MemoryLink, files: Path) -> None:
+def test_a_lost_response_does_not_use_up_the_token(link: MemoryLink, files: Path) -> None:
     a_worker(link, files).obtain()
     (files / "state/identity/tls.crt").unlink()
     assert a_worker(link, files).obtain().job_uid == JOB
