@@ -16,7 +16,7 @@ def chosen(choice: str, name: str = "e2e", say: Callable[[str], None] = lambda _
     """Returns a test cluster to run a suite on.
 
     Args:
-            choice: `local` or `kind` for a cluster of this provider, started if necessary, or the path of a kubeconfig.
+        choice: `local` or `kind` for a cluster of this provider, started if necessary, or the path of a kubeconfig.
         name: The name of the cluster that is started.
         say: Receives messages about slow steps.
 

@@ -22,7 +22,7 @@ from tests.cluster.reaching import reaches, reaches_through
 from tests.cluster.readiness import wait_until
 from tests.cluster.scratch_images import PROBE, write_archive
 from tests.cluster.tests.test_links import FRONT_DOOR, KUBELET, a_namespace, open_front_door
-from tests.cluster.tests.test_local_clusters import a_claim, a_pod, ended
+from tests.cluster.tests.test_local_clusters import a_claim, a_pod, wait_for_output
 
 # One after the other: the clusters of several pytest workers could exceed the kernel's limit of inotify instances.
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900), pytest.mark.xdist_group("clusters")]
@@ -66,14 +66,14 @@ def test_a_pod_finds_services_by_name_and_reaches_this_machine(cluster: KindClus
         tries = ("resolve", "kubernetes.default.svc.cluster.local", "dial", "kubernetes.default.svc:443")
         namespace = a_namespace(cluster)
         cluster.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries, "dial", machine)))
-        assert ended(cluster, namespace).count("done") == 3
+        assert wait_for_output(cluster, namespace).count("done") == 3
 
 
 def test_a_pod_of_any_user_writes_to_a_claim_of_the_default_class(cluster: KindCluster) -> None:
     namespace = a_namespace(cluster)
     manifests = [a_claim(namespace), a_pod(namespace, "write", "/data/file", claim="data")]
     cluster.kubectl.apply(yaml.safe_dump_all(manifests))
-    assert "done" in ended(cluster, namespace)
+    assert "done" in wait_for_output(cluster, namespace)
 
 
 def test_a_killed_container_ends_as_one_that_the_kernel_killed(cluster: KindCluster) -> None:
@@ -117,7 +117,7 @@ def test_a_silo_reaches_only_the_front_door_and_nobody_reaches_the_silo(
 
     silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries)))
 
-    assert ended(silo, namespace).count("done") == 3
+    assert wait_for_output(silo, namespace).count("done") == 3
     counted = link.counted()
     assert counted.answers > 0
     assert counted.sent > 0

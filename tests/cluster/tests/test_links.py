@@ -24,7 +24,7 @@ from tests.cluster.networks import inside
 from tests.cluster.reaching import reaches, reaches_through
 from tests.cluster.readiness import wait_until
 from tests.cluster.scratch_images import PROBE, write_archive
-from tests.cluster.tests.test_local_clusters import a_pod, ended
+from tests.cluster.tests.test_local_clusters import a_pod, wait_for_output
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clusters")]
 
@@ -93,7 +93,7 @@ def test_a_pod_of_a_silo_reaches_the_front_door_by_any_of_its_names(clusters: Cl
     tries = ("dial", f"{FRONT_DOOR}:443", "dial", f"j-0123.{FRONT_DOOR}:443", "resolve", "kubernetes.default.svc")
     silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries)))
 
-    assert ended(silo, namespace).count("done") == 3
+    assert wait_for_output(silo, namespace).count("done") == 3
     after = clusters.direct.counted()
     assert after.sent > before.sent
     assert after.answers > before.answers
@@ -150,7 +150,7 @@ def test_a_pod_behind_a_proxy_reaches_the_proxy_alone(clusters: Clusters) -> Non
     assert link.proxy
     namespace = a_namespace(link.silo)
     link.silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, "dial", f"{link.proxy.address}:{proxies.PORT}")))
-    assert "done" in ended(link.silo, namespace)
+    assert "done" in wait_for_output(link.silo, namespace)
 
 
 def test_nobody_reaches_a_silo_from_its_proxy(clusters: Clusters) -> None:
