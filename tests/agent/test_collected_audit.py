@@ -13,7 +13,12 @@ from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 
-NOISE = [b'{"event": "joined", "epoch": 1}\n', b'Traceback "audit": true\n', b'{"audit": true}\n', b'["audit": true]\n']
+NOISE = [
+    b'{"event": "joined", "generation": 1}\n',
+    b'Traceback "audit": true\n',
+    b'{"audit": true}\n',
+    b'["audit": true]\n',
+]
 TODAY = day_of(0)
 
 Print = Callable[[str, int], list[bytes]]

@@ -28,8 +28,8 @@ _COORDINATOR = """
 
 
     def say(phase, message="", code=""):
-        status = {"jobUid": job["uid"], "jobName": job["name"], "phase": phase, "epoch": number + 1, "round": number,
-                  "message": message, "code": code}
+        status = {"jobUid": job["uid"], "jobName": job["name"], "phase": phase, "generation": number + 1,
+                  "round": number, "message": message, "code": code}
         (folder / "status.new").write_text(json.dumps(status))
         (folder / "status.new").rename(folder / "status.json")
         with (folder / "progress.jsonl").open("a") as log:

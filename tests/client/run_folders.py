@@ -63,5 +63,5 @@ def a_status(**fields: Any) -> Status:
         ),
         SiloStatus(name="hospital-b", state=SiloState.REFUSED, reason="policy.minClients"),
     ]
-    about = {"job_uid": "1", "job_name": "digits", "phase": Phase.RUNNING, "epoch": 1, "silos": silos}
+    about = {"job_uid": "1", "job_name": "digits", "phase": Phase.RUNNING, "generation": 1, "silos": silos}
     return Status(**{**about, **fields})  # type: ignore[arg-type]

@@ -42,16 +42,16 @@ def test_after_a_long_run_the_wait_is_short_again() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED])
 def test_a_job_that_ended_is_over_for_every_silo(phase: Phase) -> None:
-    assert over_for("hospital-a", a_status(phase=phase, epoch=2), earlier_epoch=1)
+    assert over_for("hospital-a", a_status(phase=phase, generation=2), earlier_generation=1)
 
 
 def test_what_an_earlier_start_said_does_not_keep_a_worker_from_being_started_again() -> None:
-    assert not over_for("hospital-a", a_status(phase=Phase.SUSPENDED, epoch=1), earlier_epoch=1)
-    assert not over_for("hospital-a", None, earlier_epoch=0)
+    assert not over_for("hospital-a", a_status(phase=Phase.SUSPENDED, generation=1), earlier_generation=1)
+    assert not over_for("hospital-a", None, earlier_generation=0)
 
 
 def test_a_running_job_is_over_only_for_a_silo_that_declined() -> None:
     declined = SiloStatus(name="hospital-b", state=SiloState.DECLINED)
-    status = a_status(epoch=1, silos=[declined])
-    assert over_for("hospital-b", status, earlier_epoch=0)
-    assert not over_for("hospital-a", status, earlier_epoch=0)
+    status = a_status(generation=1, silos=[declined])
+    assert over_for("hospital-b", status, earlier_generation=0)
+    assert not over_for("hospital-a", status, earlier_generation=0)

@@ -8,8 +8,8 @@ from fedjobs_common.jobs.statuses import Phase, Status
 LOG = Path("runs/digits/logs/coordinator.log")
 
 
-def a_status(phase: Phase = Phase.STARTING, epoch: int = 1) -> Status:
-    return Status(job_uid="0", job_name="digits", phase=phase, epoch=epoch)
+def a_status(phase: Phase = Phase.STARTING, generation: int = 1) -> Status:
+    return Status(job_uid="0", job_name="digits", phase=phase, generation=generation)
 
 
 def said(start: SlowStart, status: Status | None, *times: float) -> list[str]:
@@ -43,5 +43,5 @@ def test_each_start_is_timed_anew() -> None:
     start = SlowStart(LOG, 100)
     assert start.message(a_status(), 131) == ""
     assert start.message(a_status(), 161)
-    assert said(start, a_status(epoch=2), 170, 199.9) == ["", ""]
-    assert "after 30 s" in start.message(a_status(epoch=2), 200)
+    assert said(start, a_status(generation=2), 170, 199.9) == ["", ""]
+    assert "after 30 s" in start.message(a_status(generation=2), 200)

@@ -199,4 +199,4 @@ def _worked(silo: Silo, work: pb.Work) -> pb.Report:
     accumulator = frame([np.float32(3) * vector]).tobytes()
     digest = silo.client.put_blob(silo.session_id, work.work_id, accumulator)
     result = pb.Result(accumulators=pb.Blob(digest=digest, size=len(accumulator)), clients=2, seconds=0.5, device="cpu")
-    return pb.Report(work_id=work.work_id, epoch=work.epoch, result=result)
+    return pb.Report(work_id=work.work_id, generation=work.generation, result=result)

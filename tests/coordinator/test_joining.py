@@ -32,7 +32,7 @@ def _hindered() -> pb.JoinRequest:
 
 def test_a_silo_is_told_what_it_needs(desk: Desk) -> None:
     answer = asyncio.run(desk.sessions.join(peer(ALICE), JOIN))
-    assert (answer.epoch, answer.inline_limit) == (3, INLINE_LIMIT)
+    assert (answer.generation, answer.inline_limit) == (3, INLINE_LIMIT)
     assert 0 < answer.heartbeat_seconds < 10
     assert desk.state(ALICE) is SiloState.READY
 
@@ -44,8 +44,8 @@ def test_a_silo_that_is_not_invited_is_told_so(desk: Desk) -> None:
 
 
 def test_a_silo_that_saw_a_later_coordinator_does_not_work_for_this_one(desk: Desk) -> None:
-    with pytest.raises(FedjobsError, match="epoch 4") as raised:
-        asyncio.run(desk.join(ALICE, pb.JoinRequest(protocol_versions=[1], shard_formats=[1], highest_epoch=4)))
+    with pytest.raises(FedjobsError, match="generation 4") as raised:
+        asyncio.run(desk.join(ALICE, pb.JoinRequest(protocol_versions=[1], shard_formats=[1], highest_generation=4)))
     assert raised.value.code is ErrorCode.STALE_COORDINATOR
     assert desk.state(ALICE) is SiloState.INVITED
 

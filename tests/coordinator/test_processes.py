@@ -65,7 +65,7 @@ def test_from_a_program_to_a_result_in_a_bucket(tmp_path: Path, s3: ObjectStore)
         assert process.ended() == 0
 
     assert 'fedjobs_coordinator_silos{state="Invited"} 2.0' in metrics
-    assert "fedjobs_coordinator_epoch 1.0" in metrics
+    assert "fedjobs_coordinator_generation 1.0" in metrics
     assert heard[0].phase is Phase.STARTING
     assert heard[-1].phase is Phase.COMPLETE
     stored = s3.contents()
@@ -82,7 +82,7 @@ def test_from_a_program_to_a_result_in_a_bucket(tmp_path: Path, s3: ObjectStore)
 
     with container.started(*output) as process:
         assert process.ended() == 0
-    assert container.status.epoch == 2
+    assert container.status.generation == 2
     assert container.final_word.round == 1
     assert _runs(container) == 1
 
@@ -159,12 +159,12 @@ def test_a_second_coordinator_in_the_folder_cannot_start_and_disturbs_nobody(tmp
     container = _container_with_program(tmp_path, _IMPORTS_TFF + _PROGRAM)
     with container.started() as first:
         first.until_it_listens()
-        before = (container.state / "epoch").read_text()
+        before = (container.state / "generation").read_text()
         other = tmp_path / "other-log"
         with container.started("--termination-message", other) as second:
             assert second.ended() == 4
         assert b'"code":"AlreadyRunning"' in other.read_bytes()
-        assert (container.state / "epoch").read_text() == before
+        assert (container.state / "generation").read_text() == before
         first.send(signal.SIGTERM)
         first.ended()
 

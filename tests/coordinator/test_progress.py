@@ -43,7 +43,7 @@ def test_the_status_says_which_job_it_is_and_how_far_it_is(progress: Progress, t
     progress.phase(Phase.RUNNING)
     progress.rounds(3, 20)
     status = _status(tmp_path)
-    assert (status.job_name, status.epoch, status.phase) == ("digits", 2, Phase.RUNNING)
+    assert (status.job_name, status.generation, status.phase) == ("digits", 2, Phase.RUNNING)
     assert (status.round, status.rounds) == (3, 20)
 
 
@@ -111,7 +111,7 @@ def test_a_process_goes_on_with_the_rounds_and_the_computation_of_the_one_before
     before.round_finished(3, {"loss": 0.5}, [ALICE])
     before.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
     status = Progress(tmp_path, a_job(), Generation(2)).status
-    assert (status.phase, status.epoch, status.message, status.code) == (Phase.STARTING, 2, "", "")
+    assert (status.phase, status.generation, status.message, status.code) == (Phase.STARTING, 2, "", "")
     assert (status.round, status.rounds, status.metrics) == (3, 20, {"loss": 0.5})
     assert status.computation == "5a" * 32
 

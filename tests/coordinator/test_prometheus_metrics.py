@@ -56,5 +56,5 @@ def test_silos_are_counted_by_state_and_every_state_is_there(measured: _Measured
     assert measured.value("silos", state="Lost") == 0
 
 
-def test_the_epoch_is_there(measured: _Measured) -> None:
-    assert measured.value("epoch") == 4
+def test_the_generation_is_there(measured: _Measured) -> None:
+    assert measured.value("generation") == 4

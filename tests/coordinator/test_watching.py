@@ -54,7 +54,7 @@ def _refused(call: Callable[[], object]) -> FedjobsError:
 
 def test_the_operator_hears_the_status_at_once(coordinator: Coordinator) -> None:
     status = _first(coordinator)
-    assert (status.job_uid, status.phase, status.epoch) == (JOB, Phase.STARTING, 1)
+    assert (status.job_uid, status.phase, status.generation) == (JOB, Phase.STARTING, 1)
     assert [silo.name for silo in status.silos] == ["alice", "bob"]
 
 

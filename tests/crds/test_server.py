@@ -44,7 +44,7 @@ STATUS = FederatedJobStatus(
     ],
     attempt=2,
     restarts=1,
-    epoch=2,
+    coordinator_generation=2,
     computation_digest="ab" * 32,
     resolved=Resolved(config_map_ref=ConfigMapRef(name="digits-resolved"), digest="cd" * 32, generation=1),
     coordinator=CoordinatorAddress(

@@ -96,14 +96,13 @@ def federation(
     kubectl("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
     found = Federation(cluster, NAMESPACE)
     found.kubectl("delete", "federatedjobs,persistentvolumeclaims", "--all", "--timeout=120s")  # left by an earlier run
-    anew = installations.has_new_authority(cluster)
-    for silo in kubectl("get", "silos", "-o", "name").split() if anew else ():
-        commands.fedjobs(cluster, "silo", "remove", silo.rpartition("/")[2], "--yes")
+    if installations.has_new_authority(cluster):  # so that all silos enroll again
+        for silo in kubectl("get", "silos", "-o", "name").split():
+            commands.fedjobs(cluster, "silo", "remove", silo.rpartition("/")[2], "--yes")
+        installations.forget_new_authority(cluster)
     records = {silo: example_records(silo) for silo in SILOS}
     sites = [Site(silo, cluster, f"fedjobs-{silo}") for silo in SILOS]
-    found.settle_all(((s, example_values(s.silo, dialAddress=INSIDE), records[s.silo]) for s in sites), anew=anew)
-    if anew:
-        installations.forget_new_authority(cluster)
+    found.settle_all((s, example_values(s.silo, dialAddress=INSIDE), records[s.silo]) for s in sites)
     files = [f"--from-file={path}" for path in (rounds.__file__, plan.result())]
     kubectl.apply(found.kubectl("create", "configmap", PROGRAM, *files, "--dry-run=client", "-o", "yaml"))
     yield found

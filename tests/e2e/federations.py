@@ -65,10 +65,10 @@ class Federation:
         self.sites[site.silo] = site
         self.wait_for_silo(site.silo, "Connected")
 
-    def settle_all(self, settlements: Iterable[tuple[Site, Mapping[str, Any], Path]], *, anew: bool = False) -> None:
+    def settle_all(self, settlements: Iterable[tuple[Site, Mapping[str, Any], Path]]) -> None:
         """Calls `settle` for all of them at the same time."""
         with ThreadPoolExecutor() as pool:
-            settled = [pool.submit(self.settle, *settlement, anew=anew) for settlement in settlements]
+            settled = [pool.submit(self.settle, *settlement) for settlement in settlements]
         for each in settled:
             each.result()
 

@@ -46,7 +46,7 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
             "fedjobs_coordinator_rounds_total",
             "fedjobs_coordinator_round_duration_seconds_count",
             'fedjobs_coordinator_bytes_total{direction="up"}',
-            "fedjobs_coordinator_epoch",
+            "fedjobs_coordinator_generation",
             'fedjobs_worker_bytes_total{direction="down"}',
             "fedjobs_worker_work_item_duration_seconds_count",
         ):

@@ -32,7 +32,7 @@ def queries() -> list[str]:
 def measured() -> set[str]:
     """Returns the names of all metrics in the federation's Prometheus. A silo's own metrics stay in the silo."""
     assert operator_metrics.QUEUE_DEPTH
-    nothing = Status(job_name="j", job_uid="u", phase=Phase.RUNNING, epoch=1)
+    nothing = Status(job_name="j", job_uid="u", phase=Phase.RUNNING, generation=1)
     registries: list[CollectorRegistry] = [
         REGISTRY,
         CoordinatorMetrics(lambda: nothing).registry,

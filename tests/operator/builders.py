@@ -110,7 +110,7 @@ HOSPITALS = (a_silo("hospital-a"), a_silo("hospital-b"))
 
 def a_report(phase: Phase = Phase.RUNNING, *, round: int = 0, **fields: Any) -> Status:  # noqa: A002
     silos = [SiloStatus(name=silo.name, state=SiloState.READY) for silo in HOSPITALS]
-    defaults = {"job_uid": UID, "job_name": "digits", "epoch": 1, "rounds": 20, "silos": silos}
+    defaults = {"job_uid": UID, "job_name": "digits", "generation": 1, "rounds": 20, "silos": silos}
     return Status(**(defaults | {"phase": phase, "round": round} | fields))
 
 

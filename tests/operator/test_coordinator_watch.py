@@ -189,9 +189,9 @@ def test_exclusions_are_sent_at_each_connection_and_after_each_change() -> None:
 def test_a_new_process_behind_the_same_connection_gets_the_exclusions_again() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF, SUSPENDED)
-        coordinators.say(a_report(epoch=1))
+        coordinators.say(a_report(generation=1))
         await settled()
-        coordinators.say(a_report(epoch=2))
+        coordinators.say(a_report(generation=2))
         await settled()
         assert coordinators.told == [(["hospital-a"], 0)] * 2
 

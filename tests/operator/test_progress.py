@@ -48,14 +48,14 @@ def test_a_coordinator_that_restarts_its_counters_does_not_decrease_the_status(r
     known = progress.progressed(
         FederatedJobStatus(), resolved, a_report(round=7, computation="cd", metrics={"loss": 0.5})
     )
-    again = progress.progressed(known, resolved, a_report(Phase.STARTING, round=0, rounds=0, epoch=2))
+    again = progress.progressed(known, resolved, a_report(Phase.STARTING, round=0, rounds=0, generation=2))
     assert (again.completed_rounds, again.total_rounds, again.computation_digest, again.metrics) == (
         7,
         20,
         "cd",
         {"loss": "0.5"},
     )
-    assert again.epoch == 2
+    assert again.coordinator_generation == 2
 
 
 @pytest.mark.parametrize(

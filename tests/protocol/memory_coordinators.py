@@ -24,8 +24,8 @@ class MemoryCoordinator:
         self.directory = directory
         self.handler = self
         starts = directory / "starts"
-        self._epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
-        starts.write_bytes(bytes(self._epoch))
+        self._generation = len(starts.read_bytes()) + 1 if starts.exists() else 1
+        starts.write_bytes(bytes(self._generation))
         self._sessions: dict[str, str] = {}
         self._asked: dict[str, bool] = {}
         self._work: dict[str, list[pb.Work]] = {}
@@ -71,13 +71,13 @@ class MemoryCoordinator:
         version = negotiate(PROTOCOL_VERSIONS, request.protocol_versions, "protocol")
         shard_format = negotiate(SHARD_FORMATS, request.shard_formats, "shard format")
         number = int(self._sessions.get(peer.silo, "0").rpartition(".")[2]) + 1
-        self._sessions[peer.silo] = session_id = f"{self._epoch}.{number}"
+        self._sessions[peer.silo] = session_id = f"{self._generation}.{number}"
         self._asked[peer.silo] = version >= OFFERS_SINCE
         return pb.JoinResponse(
             protocol_version=version,
             shard_format=shard_format,
             job_uid=peer.job_uid,
-            epoch=self._epoch,
+            generation=self._generation,
             session_id=session_id,
         )
 

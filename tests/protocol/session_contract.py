@@ -34,16 +34,16 @@ class SessionContract(TrustContract, TransferContract):
 
     # Join.
 
-    def test_join_tells_the_job_the_epoch_and_the_versions(self, coordinator: Coordinator) -> None:
+    def test_join_tells_the_job_the_generation_and_the_versions(self, coordinator: Coordinator) -> None:
         response = coordinator.client().join(JOIN)
         assert response.job_uid == JOB
-        assert response.epoch == 1
+        assert response.generation == 1
         assert (response.protocol_version, response.shard_format) == (1, 1)
         assert response.session_id
 
-    def test_the_epoch_counts_the_starts_of_the_coordinator(self, coordinator: Coordinator) -> None:
+    def test_the_generation_counts_the_starts_of_the_coordinator(self, coordinator: Coordinator) -> None:
         coordinator.restart()
-        assert coordinator.client().join(JOIN).epoch == 2
+        assert coordinator.client().join(JOIN).generation == 2
 
     @pytest.mark.parametrize(
         ("request_", "named"),
@@ -131,7 +131,7 @@ class SessionContract(TrustContract, TransferContract):
 
     def test_a_report_that_comes_twice_counts_once_and_is_acknowledged_twice(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
-        report = pb.Report(work_id=WORK, epoch=1, refusal=pb.Refusal(rule="datasets", message="not this one"))
+        report = pb.Report(work_id=WORK, generation=1, refusal=pb.Refusal(rule="datasets", message="not this one"))
         answers = [client.pull_work(session_id, report).acknowledged_work_id for _ in range(2)]
         assert answers == [WORK, WORK]
         assert [taken.work_id for taken in coordinator.do(lambda backend: backend.reports())] == [WORK]

@@ -153,7 +153,7 @@ def over_digits(work_id: str, work: Callable[..., object] | None = None, **field
     leaf = fields.get("leaf", EXAMPLES)
     return pb.Work(
         work_id=work_id,
-        epoch=1,
+        generation=1,
         label="sum",
         shard=inline(shard([], [leaf], work or sum_up)),  # type: ignore[list-item, arg-type]
         client_inputs=[selection],

@@ -85,7 +85,7 @@ def test_work_is_done_again_only_where_it_asks_for_the_same(log: Log, other: Dig
     log.ran("1").ran("2")
     of = Limits(rounds_per_job=2)
     assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, other)) == "policy.limits.roundsPerJob"
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", epoch=7, label="again"))) == "allowed"
+    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", generation=7, label="again"))) == "allowed"
     log.note("work", work="2", shard=SHARD, asked=other)
     assert log.usage().of(JOB).runs == {SHARD: 3}
 

@@ -26,7 +26,7 @@ def test_a_silo_works_on_its_own_data_until_the_job_is_over(silo: Silo) -> None:
     asked = over_digits("1")
     report = silo.ask(asked)
     assert (total(report), report.result.clients, report.result.device) == (21, 2, "cpu")
-    assert report.epoch == 1
+    assert report.generation == 1
     silo.backend.over = "Complete"
     assert silo.wait() == 0
     invitation, computation, work, result = silo.audit()
@@ -45,7 +45,7 @@ def test_large_values_go_as_blobs_both_ways_and_survive_a_restart_of_the_coordin
     serialized = shard([tensor("float32", 1 << 20)], [], lambda x: [x + 1.0], tensor("float32", 1 << 20))
     for attempt in (1, 2):
         digest = silo.coordinator.do(lambda backend: backend.publish(SILO, framed))
-        work = pb.Work(work_id=str(attempt), epoch=attempt, label="add one", shard=inline(serialized), clients=1)
+        work = pb.Work(work_id=str(attempt), generation=attempt, label="add one", shard=inline(serialized), clients=1)
         work.broadcasts.append(pb.Blob(digest=digest, size=len(framed)))
         report = silo.ask(work)
         received = silo.coordinator.do(lambda backend, name=str(attempt): backend.received(SILO, name))
@@ -153,19 +153,19 @@ def test_a_silo_without_examples_sends_nothing(silo: Silo) -> None:
     assert (report.result.clients, report.result.accumulators.size) == (0, 0)
 
 
-def test_work_of_a_lower_epoch_is_not_done(silo: Silo) -> None:
+def test_work_of_a_lower_generation_is_not_done(silo: Silo) -> None:
     silo.start()
     silo.ask(over_digits("1"))
     silo.coordinator.restart()
-    silo.ask(_of_epoch(over_digits("2"), 2))
-    stale = _of_epoch(over_digits("3"), 1)
+    silo.ask(_of_generation(over_digits("2"), 2))
+    stale = _of_generation(over_digits("3"), 1)
     silo.coordinator.do(lambda backend: backend.offer(SILO, stale, 128))
-    assert total(silo.ask(_of_epoch(over_digits("4"), 2))) == 21
+    assert total(silo.ask(_of_generation(over_digits("4"), 2))) == 21
     assert "3" not in silo.coordinator.do(lambda _: silo.backend._reports)
 
 
-def _of_epoch(work: pb.Work, epoch: int) -> pb.Work:
-    work.epoch = epoch
+def _of_generation(work: pb.Work, generation: int) -> pb.Work:
+    work.generation = generation
     return work
 
 

@@ -138,7 +138,7 @@ class CoordinatorWatch:
         async for status in reports.watch():
             if status.job_uid != ref.uid:
                 continue
-            if followed.report is not None and followed.report.epoch != status.epoch:
+            if followed.report is not None and followed.report.generation != status.generation:
                 followed.untold.set()  # the coordinator restarted behind the same connection
             followed.report, followed.failed, followed.trouble = status, 0, ""
             await self._heard(key)

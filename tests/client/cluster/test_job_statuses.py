@@ -14,9 +14,11 @@ def test_a_job_that_no_operator_has_seen_says_so() -> None:
 
 
 def test_the_status_is_shown_as_that_of_a_coordinator() -> None:
-    job = AJob().running(round=3, metrics={"train/accuracy": "0.912", "train/loss": "nan", "odd": "much"}, epoch=2)
+    job = AJob().running(
+        round=3, metrics={"train/accuracy": "0.912", "train/loss": "nan", "odd": "much"}, coordinatorGeneration=2
+    )
     status = job_statuses.as_coordinator(job.with_silo("hospital-a", "Working", device="cpu", clients=7).body)
-    assert (status.phase, status.round, status.rounds, status.epoch) == (Phase.RUNNING, 3, 20, 2)
+    assert (status.phase, status.round, status.rounds, status.generation) == (Phase.RUNNING, 3, 20, 2)
     assert status.metrics["train/accuracy"] == 0.912
     assert "odd" not in status.metrics
     [row] = status.silos
