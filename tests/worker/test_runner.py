@@ -1,4 +1,4 @@
-"""A runner host in a process of its own, and runners that it forks."""
+"""A runner host as a separate process, and the runners that it forks."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ def test_values_of_the_program_are_one_for_each_client(client: RunnerClient) -> 
         (SequenceValue(components=(np.ones((3, 2), np.float32), np.array([1, 2, 3], np.int32))), 606),
         (
             SequenceValue(
-                elements=tuple((np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1))  # the last is short
+                elements=tuple(
+                    (np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1)
+                )  # the last batch is smaller
             ),
             505,
         ),
@@ -156,7 +158,7 @@ def test_inputs_of_different_numbers_of_clients_are_refused(digits: RunnerClient
         run(digits, work, values=[[np.array(1, np.float32)]], selected=[0, 1])
 
 
-def test_all_operations_of_a_shard_are_told(client: RunnerClient) -> None:
+def test_all_operations_of_a_shard_are_reported(client: RunnerClient) -> None:
     work = shard(
         [], [EXAMPLES], lambda d: [tf.cast(d.map(lambda x, y: y * 2).reduce(0, lambda a, b: a + b), tf.float32)]
     )
@@ -190,13 +192,13 @@ def test_a_runner_with_very_many_shards_is_replaced(
     assert runners[0] == runners[1] != runners[2]
 
 
-def test_bytes_that_are_no_shard_are_refused(client: RunnerClient) -> None:
+def test_invalid_bytes_of_a_shard_are_refused(client: RunnerClient) -> None:
     with pytest.raises(FedjobsError) as caught:
         client.operations(Digest("d"), b"\xff\xff nonsense")
     assert caught.value.code is ErrorCode.SHARD_FAILED
 
 
-def test_a_killed_runner_is_told_and_another_can_be_had(runner_host: RunnerHost, client: RunnerClient) -> None:
+def test_a_killed_runner_is_reported_and_replaced(runner_host: RunnerHost, client: RunnerClient) -> None:
     work = shard([tensor("float32")], [], lambda x: [x])
     run(client, work, [np.array(1, np.float32)])
     (runner,) = runner_host.runners()
@@ -207,7 +209,7 @@ def test_a_killed_runner_is_told_and_another_can_be_had(runner_host: RunnerHost,
     assert total == 1
 
 
-def test_a_runner_ends_with_its_connection_also_in_the_middle_of_a_run(runner_host: RunnerHost) -> None:
+def test_a_runner_ends_with_its_connection_even_during_a_run(runner_host: RunnerHost) -> None:
     client = runner_host.client()
     endless = shard([], [], lambda: [tf.data.Dataset.range(1 << 50).reduce(0.0, lambda total, _: total + 1.0)])
     client.operations(Digest("endless"), endless)
@@ -227,11 +229,11 @@ def test_a_runner_has_no_capability_to_open_a_connection(runner_host: RunnerHost
     (runner,) = runner_host.runners()
     with open(f"/proc/{runner.pid}/status") as status:  # noqa: PTH123
         facts = dict(line.split(":", 1) for line in status)
-    assert facts["Seccomp"].strip() == "2"  # a filter
+    assert facts["Seccomp"].strip() == "2"  # seccomp filter mode
     assert facts["NoNewPrivs"].strip() == "1"
 
 
-def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:
+def test_a_probe_of_the_host_starts_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:
     client.connect()
     before = {runner.pid for runner in runner_host.runners()}
     for _ in range(3):
@@ -243,12 +245,12 @@ def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: Ru
     other.close()
 
 
-def test_a_probe_of_a_host_that_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_probe_of_a_missing_host_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert probe.main(["/nowhere/runner.sock"]) == 1
     assert "no runner host listens at /nowhere/runner.sock" in capsys.readouterr().err
 
 
-def test_a_host_that_is_asked_to_end_while_it_still_imports_ends() -> None:
+def test_a_host_that_gets_sigterm_during_its_imports_ends() -> None:
     with tempfile.TemporaryDirectory(prefix="fj") as folder:
         command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", f"{folder}/s", "--socket-mode", "0660"]
         host = subprocess.Popen(command)

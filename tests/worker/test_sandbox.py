@@ -28,7 +28,7 @@ def run(script: str) -> str:
     return done.stdout
 
 
-def test_the_network_and_other_programs_are_given_up() -> None:
+def test_the_sandbox_prevents_network_access_and_other_programs() -> None:
     output = run(
         """
         import threading
@@ -57,7 +57,7 @@ def test_the_network_and_other_programs_are_given_up() -> None:
     assert output.split() == ["True"] * 9
 
 
-def test_a_connection_from_before_still_works() -> None:
+def test_an_existing_connection_still_works() -> None:
     output = run(
         """
         ours, theirs = socket.socketpair()

@@ -36,7 +36,7 @@ def error_of(folder: Path, text: str) -> FedjobsError:
     return caught.value
 
 
-def test_a_whole_file_is_read(tmp_path: Path) -> None:
+def test_a_complete_file_is_read(tmp_path: Path) -> None:
     silo = silo_files.load(written(tmp_path, WHOLE))
     digits = silo.datasets["digits"]
     assert silo.silo == "hospital-a"
@@ -99,7 +99,7 @@ def test_a_misspelt_field_gets_a_suggestion(tmp_path: Path) -> None:
     )
 
 
-def test_several_silos_are_one_file_of_documents(tmp_path: Path) -> None:
+def test_one_file_can_contain_several_silos(tmp_path: Path) -> None:
     path = written(tmp_path, f"{WHOLE}---\n{WHOLE.replace('hospital-a', 'hospital-b')}")
     assert [silo.silo for silo in silo_files.load_all(path)] == ["hospital-a", "hospital-b"]
 
