@@ -63,7 +63,7 @@ def say_all():
         print(what(), in_thread(what), in_child(what))
 
 def as_in_a_pod():
-    "Sets a user other than root, no capabilities, no new privileges, like allowPrivilegeEscalation: false, drop: [ALL]."
+    "Drops root, all capabilities and new privileges, as with allowPrivilegeEscalation: false and drop: [ALL]."
     if os.getuid() == 0:
         for capability in range(64):
             libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
