@@ -1,4 +1,4 @@
-"""The coordinator's own sessions keep the contract that every coordinator must keep."""
+"""The coordinator's sessions pass the contract suite of all coordinators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.protocol.session_contract import OTHER_SILO, SessionContract
 
 
 class _Observed(Sessions):
-    """Sessions that remember what came, for the suite to look at."""
+    """Sessions that record calls for the suite."""
 
     def __init__(self, generation: Generation, roster: Roster, reports: ReportStore) -> None:
         super().__init__(JobUid(JOB), generation, roster, reports, Consents(time.monotonic), poll_s=0.2)
@@ -60,7 +60,7 @@ class _Backend:
         self._assign(silo, work, {}, accumulator_bytes)
 
     def propose(self, silo: str, shard: pb.OfferedShard) -> None:
-        del silo  # all are asked
+        del silo  # all silos get the offer
         self.handler.offer(Offered(shard))
 
     def publish(self, silo: str, data: bytes) -> bytes:
