@@ -98,7 +98,7 @@ class Gate:
 
         Args:
             port: The local port to which it forwards.
-            shut_after: The number of bytes towards the port, over all connections, after which it shuts. None means never.
+            shut_after: The number of bytes towards the port, over all connections, after which it shuts. None: never.
         """
         self._target = ("127.0.0.1", port)
         self._left = shut_after

@@ -30,7 +30,7 @@ def test_every_phase_can_be_shown(phase: JobPhase) -> None:
     assert job_statuses.as_coordinator(AJob().with_status(phase=phase.value).body).phase
 
 
-def test_a_waiting_job_is_explained_by_the_condition_that_holds_it_up() -> None:
+def test_a_waiting_job_is_explained_by_the_condition_that_delays_it() -> None:
     job = AJob().with_status(phase="WaitingForSilos").with_condition("CoordinatorReady", "True")
     waiting = job.with_condition("QuorumReached", "False", "TooFewSilos", "hospital-b is missing")
     assert job_statuses.explanation(waiting.body) == ("TooFewSilos", "hospital-b is missing")
@@ -43,17 +43,17 @@ def test_a_spec_that_was_not_accepted_is_explained_first() -> None:
     assert job_statuses.explanation(refused.body)[0] == "InvalidParameter"
 
 
-def test_a_job_is_over_by_its_conditions() -> None:
+def test_the_conditions_tell_whether_a_job_has_ended() -> None:
     assert job_statuses.end(AJob().running().body) is None
     assert job_statuses.end(AJob().complete().body) is JobPhase.COMPLETE
     assert job_statuses.end(AJob().failed("DeadlineExceeded", "late").body) is JobPhase.FAILED
 
 
-def test_a_status_of_a_version_that_says_things_differently_is_no_error() -> None:
+def test_a_status_of_another_version_is_no_error() -> None:
     assert job_statuses.phase(AJob().with_status(phase="Dreaming").body) == ""
 
 
-def test_events_are_what_changed() -> None:
+def test_events_are_the_changes_of_the_status() -> None:
     before = AJob().running(round=1).with_silo("hospital-a", "Working")
     assert job_statuses.events(before.body, before.body) == []
     lost = before.with_silo("hospital-a", "Lost", reason="Silent", message="not heard of")
@@ -66,6 +66,6 @@ def test_events_are_what_changed() -> None:
     assert (event.round, event.metrics) == (3, {"evaluation/accuracy": 0.5})
 
 
-def test_what_is_seen_first_is_told_as_it_stands() -> None:
+def test_the_first_status_is_reported_completely() -> None:
     first = job_statuses.events(None, AJob().running(round=4).with_silo("hospital-a", "Ready").body)
     assert [type(event) for event in first] == [PhaseEvent, SiloEvent, RoundEvent]
