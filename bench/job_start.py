@@ -1,9 +1,9 @@
-"""Measures what passes between `kubectl apply` and the first finished round, on a real cluster that is up.
+"""Measures the time from `kubectl apply` to the first finished round, on a running cluster.
 
     KUBECONFIG=$(python -m tests.cluster kubeconfig e2e) python -m bench.job_start --repeats 5 --json out.json
 
-The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). Times are read off one machine's
-clock: by this program, in the coordinator's log, and in its record of progress.
+The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). All times come from one machine's
+clock: from this program, from the coordinator's log, and from its progress file.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ console = Console()
 
 
 def main(
-    repeats: Annotated[int, typer.Option(help="Jobs, one after the other.")] = 5,
-    namespace: Annotated[str, typer.Option(help="Of the jobs.")] = "fedjobs",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+    repeats: Annotated[int, typer.Option(help="Number of jobs, which run one after the other.")] = 5,
+    namespace: Annotated[str, typer.Option(help="Namespace of the jobs.")] = "fedjobs",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the results as JSON.")] = None,
 ) -> None:
-    """Medians, in seconds since `kubectl apply` returned."""
+    """Prints medians, in seconds since `kubectl apply` returned."""
     federation = Federation(opening.opened(Path(os.environ["KUBECONFIG"])), namespace)
     rows = [_measured(federation, f"start-{os.getpid()}-{number}") for number in range(repeats)]
     figures = {what: round(statistics.median(row[what] for row in rows), 2) for what in rows[0]}

@@ -1,4 +1,4 @@
-"""The program of the page runs as the page says, and finds what NumPy finds over all rows in one place."""
+"""The program on the page runs as described, and finds the same line as NumPy over all rows."""
 
 import json
 import os

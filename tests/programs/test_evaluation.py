@@ -14,7 +14,7 @@ class _NobodyHasClients:
         return {}
 
 
-def test_an_evaluation_without_a_client_is_said_with_what_to_look_at() -> None:
+def test_an_evaluation_without_clients_is_an_error_with_a_remedy() -> None:
     computations = evaluation.Evaluation(evaluate=None, finalize=None)
     context = cast(ProgramContext, _NobodyHasClients())
     with pytest.raises(FedjobsError, match="No silo has a client") as raised:
