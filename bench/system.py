@@ -24,7 +24,7 @@ class System:
     def __init__(self, silos: int, size: int) -> None:
         from bench.computation import add_and_sum, check, made_in_silos
 
-        # The first round is over one float, so that imports, processes, connections and planning count as the idle coordinator.
+        # The first round, over one float, does the imports, connections and planning, which belong to the idle state.
         self._ones = [np.float32(1)] * silos
         tiny = np.zeros(1, np.float32)
         check(add_and_sum(1)(tiny, self._ones), tiny, silos)
