@@ -97,7 +97,7 @@ def test_a_server_that_impersonates_the_hub_gets_no_token(silo: ASilo, federatio
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_off_does_not_matter(silo: ASilo, minutes: int) -> None:
+def test_a_wrong_clock_does_not_matter(silo: ASilo, minutes: int) -> None:
     off = datetime.timedelta(minutes=minutes)
     enrolment = silo.enrolment(off)
     identity = enrolment.obtain()

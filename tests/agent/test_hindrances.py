@@ -104,7 +104,7 @@ def test_an_unspecific_hindrance_gets_further_information(looks: Looks) -> None:
     assert f"{NOT_STARTED}." in looks.at(PATIENCE, pod)
 
 
-def test_a_worker_that_may_not_be_created_is_retried_but_not_at_each_look(looks: Looks) -> None:
+def test_a_worker_that_may_not_be_created_is_retried_after_a_delay(looks: Looks) -> None:
     received = INVITATION.received
     assert looks.hindrances.may_start(received)
     looks.hindrances.refused(received)

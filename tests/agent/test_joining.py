@@ -114,7 +114,7 @@ def test_a_refused_token_is_reported_and_ends_the_command(machine: Machine, fede
     assert token.secret not in machine.log.read_text()
 
 
-def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> None:
+def test_the_systemd_unit_in_the_docs_starts_and_stops_a_silo(machine: Machine) -> None:
     page = Path(__file__).parents[2] / "docs/silo.md"
     (unit,) = re.findall(r"```ini\n(.*?)```", page.read_text(), re.DOTALL)
     parser = configparser.ConfigParser(strict=True)

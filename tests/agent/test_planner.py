@@ -56,7 +56,7 @@ def test_an_existing_worker_is_left_alone() -> None:
     assert planned(invitation, workers=[a_worker(invitation)]) == Plan([])
 
 
-def test_each_invitation_has_a_worker_of_its_own() -> None:
+def test_each_invitation_has_its_own_worker() -> None:
     digits, churn = an_invitation("digits"), an_invitation("churn")
     assert the_action(planned(digits, churn, workers=[a_worker(digits)])) == Start(churn.received)
 
@@ -135,7 +135,7 @@ def test_the_agent_waits_a_limited_time_for_a_gpu(invitation: AnInvitation) -> N
     assert the_action(later) == GiveUpGpu(invitation.received, worker, NONE_FREE)
 
 
-def test_a_worker_that_finds_no_node_for_another_reason_does_not_wait_for_a_gpu() -> None:
+def test_a_worker_that_is_unschedulable_for_another_reason_does_not_wait_for_a_gpu() -> None:
     invitation = an_invitation().preferring_gpu()
     worker = a_worker(invitation, gpu=True)
     pods = [

@@ -59,7 +59,7 @@ def pod_of(job: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
-def test_the_runner_has_a_socket_and_nothing_else() -> None:
+def test_the_runner_has_only_a_socket() -> None:
     pod = pod_of(manifest(STARTS["cpu"]))
     (runner,), (session,) = pod["initContainers"], pod["containers"]
     assert {mount["name"] for mount in runner["volumeMounts"]} == {"socket", "runner-tmp"}

@@ -17,7 +17,7 @@ def test_a_row_compares_medians() -> None:
     assert made["ratio_to_stock"] == 5.0
 
 
-def test_memory_is_counted_in_payloads_over_idle() -> None:
+def test_memory_is_the_increase_over_idle_in_payloads() -> None:
     assert a_row()["peak_over_idle_x_payload"] == 1.0
 
 

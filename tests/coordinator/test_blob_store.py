@@ -34,7 +34,7 @@ def test_a_blob_has_the_digest_and_the_bytes_of_its_content(store: BlobStore) ->
     assert blob.digest == digests.digest(framed.tobytes())
 
 
-def test_a_stored_array_is_an_array_and_its_file_is_its_framed_value(store: BlobStore, tmp_path: Path) -> None:
+def test_a_stored_array_is_an_array_whose_file_is_its_framed_value(store: BlobStore, tmp_path: Path) -> None:
     array = _stored(store)
     assert np.array_equal(array, VALUES)
     (file,) = (tmp_path / "values").iterdir()

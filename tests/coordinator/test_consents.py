@@ -154,7 +154,7 @@ def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) 
     asyncio.run(calls())
 
 
-def test_a_shard_that_was_not_offered_cannot_be_answered(desk: Desk) -> None:
+def test_consent_to_a_shard_that_was_not_offered_is_ignored(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         await _said(desk, ALICE, session_id, REFUSED, pb.ShardConsent(), pb.ShardConsent(shard=b"short"))

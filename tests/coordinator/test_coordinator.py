@@ -19,7 +19,7 @@ from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, take
 from .sites import SHARD, Silo, Site, offer, raised_by, until
 
 
-def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
+def test_work_is_assigned_to_its_silo_which_reports(site: Site) -> None:
     coordinator = site.start()
     silo = site.silo(coordinator, ALICE).join()
     assignment = an_assignment(ALICE)

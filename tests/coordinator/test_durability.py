@@ -85,7 +85,7 @@ def test_every_part_of_the_work_is_in_its_identity(other: dict[str, Any]) -> Non
     assert _work_id(**other) != _work_id()
 
 
-def test_occurrences_count_from_the_last_durable_state() -> None:
+def test_occurrences_are_counted_from_the_last_durable_state() -> None:
     identities = WorkIdentities(JobUid("job"))
     arguments = (Digest("shard"), [Digest("b")], "selections")
     assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]

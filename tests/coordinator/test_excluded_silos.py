@@ -100,7 +100,7 @@ def test_the_same_list_again_changes_nothing(desk: Desk) -> None:
     assert desk.events == told
 
 
-def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
+def test_exclusions_do_not_affect_other_silos(desk: Desk) -> None:
     asyncio.run(desk.join(BOB))
     exclude(desk, [SUSPENDED, Exclusion("mallory", ErrorCode.SILO_NOT_FOUND, "It is gone.")])
     assert desk.roster.ready() == [BOB]

@@ -50,7 +50,7 @@ def test_a_silo_that_saw_a_later_coordinator_does_not_work_for_this_one(desk: De
     assert desk.state(ALICE) is SiloState.INVITED
 
 
-def test_a_silo_that_declines_at_work_is_not_waited_for(desk: Desk) -> None:
+def test_a_silo_that_declines_during_its_work_is_not_waited_for(desk: Desk) -> None:
     async def calls() -> None:
         await desk.join(ALICE)
         assignment = desk.assign(an_assignment(ALICE))

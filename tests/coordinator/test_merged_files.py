@@ -104,7 +104,7 @@ def test_one_report_can_have_leaves_of_all_sizes(merging: _Merging) -> None:
 
 
 @pytest.mark.parametrize("size", [5, BLOCK])
-def test_one_report_is_merged_to_itself(merging: _Merging, size: int) -> None:
+def test_a_merge_of_one_report_is_the_report(merging: _Merging, size: int) -> None:
     part = np.random.default_rng(1).normal(size=size)
     for kind in MergeKind:
         assert merging.merge([kind], [part])[0].tobytes() == part.tobytes()
@@ -181,7 +181,7 @@ def test_the_result_of_a_general_merge_does_not_change_when_the_reports_file_is_
     assert np.array_equal(merged, part)
 
 
-def test_a_general_merge_is_a_left_fold_of_whole_accumulators(merging: _Merging) -> None:
+def test_a_general_merge_is_a_left_fold_of_complete_accumulators(merging: _Merging) -> None:
     def concatenated(a: Leaves, b: Leaves) -> Leaves:
         return [np.concatenate([a[0], b[0]]), np.array(a[1].item() + b[1].item(), dtype=object)]
 

@@ -191,7 +191,7 @@ def test_an_unreachable_server_is_retried(result: Path, tmp_path: Path, monkeypa
     assert len(waits) == 5
 
 
-def test_a_server_that_comes_back_gets_the_rest(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
+def test_a_server_that_recovers_gets_the_remaining_files(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     with Gate(s3.port) as gate:
         output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, gate.url))
         output.check("check")

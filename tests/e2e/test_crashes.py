@@ -69,7 +69,7 @@ def training(federation: Federation, undisturbed: LocalRun) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kill", [kill_operator, kill_session, kill_runner, kill_coordinator, drain_node])
-def test_a_job_goes_on_without_repeating_a_round(
+def test_a_job_continues_without_repeating_a_round(
     federation: Federation, training: str, kill: Callable[[Federation, str], None]
 ) -> None:
     before = federation.status(training)

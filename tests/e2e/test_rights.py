@@ -19,7 +19,7 @@ DECISION = "authorization.k8s.io/decision"
 
 
 @pytest.mark.parametrize("account", [OPERATOR, HUB])
-def test_every_right_was_used_and_none_was_missing(federation: Federation, account: str) -> None:
+def test_every_permission_was_used_and_none_was_missing(federation: Federation, account: str) -> None:
     user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{account}"
     log = federation.cluster.audit_log
     if log is None:

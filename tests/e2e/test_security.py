@@ -50,7 +50,7 @@ def test_the_runner_sees_neither_keys_nor_data(federation: Federation, job: str)
     assert users[0] != users[1]
 
 
-def test_a_runner_that_computes_has_given_up_the_network(federation: Federation, job: str) -> None:
+def test_a_runner_that_computes_has_no_network_access(federation: Federation, job: str) -> None:
     """The runner's own filter adds to the container's filter. tests/worker tests what the filter refuses."""
     pod = federation.worker_pod(job, FEW[0])["metadata"]["name"]
     printed = federation.sites[FEW[0]].kubectl("exec", pod, "-c", "runner", "--", "python", "-c", FILTERS)

@@ -73,7 +73,7 @@ def test_routes_of_other_jobs_come_and_go_without_closing_a_connection(federatio
     assert [row.get("restarts", 0) for row in federation.status(job)["silos"]] == before
 
 
-def test_a_silo_that_is_suspended_is_out_at_once_and_may_come_back(federation: Federation) -> None:
+def test_a_suspended_silo_is_excluded_immediately_and_may_come_back(federation: Federation) -> None:
     silo = OTHERS[0]
     job = a_job("drops-a-silo", silos=OTHERS)
     job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}

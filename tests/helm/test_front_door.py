@@ -255,7 +255,7 @@ def test_jobs_come_and_go_without_a_reload_and_without_closing_connections(
             assert running.recv(15) == b"the last report"
 
 
-def test_each_connection_is_a_line_in_its_log(door: FrontDoor, tmp_path: Path) -> None:
+def test_each_connection_has_a_line_in_the_log(door: FrontDoor, tmp_path: Path) -> None:
     with door.visit(job_name(JOB), SILO, tmp_path) as (client, _):
         address = client.getsockname()[0]
 

@@ -34,7 +34,7 @@ def test_only_the_hub_can_access_secrets_and_only_in_its_own_namespace(helm: Hel
     assert [rule["resourceNames"] for rule in changing] == [["fedjobs-authority"]]
 
 
-def test_what_would_give_more_rights_is_out_of_reach_and_no_rule_has_a_wildcard(helm: Helm) -> None:
+def test_the_hub_cannot_escalate_its_permissions_and_no_rule_has_a_wildcard(helm: Helm) -> None:
     granted = single_permissions(rules(part(helm.objects(), HUB)))
     assert not [right for right in granted if "*" in right]
     more = {"roles", "rolebindings", "pods/exec", "serviceaccounts", "serviceaccounts/token", "nodes"}

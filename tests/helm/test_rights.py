@@ -27,7 +27,7 @@ def test_the_operator_has_no_access_to_secrets(granted: list[Object]) -> None:
 @pytest.mark.parametrize(
     "resource", ["roles", "rolebindings", "pods/exec", "serviceaccounts", "serviceaccounts/token", "nodes"]
 )
-def test_what_would_give_more_rights_is_out_of_reach(granted: list[Object], resource: str) -> None:
+def test_the_operator_cannot_escalate_its_permissions(granted: list[Object], resource: str) -> None:
     assert not [rule for rule in granted if resource in rule["resources"]]
 
 

@@ -202,7 +202,7 @@ def test_the_audit_log_outlives_the_release_or_is_deleted(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("silo", ["hospital-a", "hospital-b", "hospital-c", "hospital-d"])
-def test_the_examples_are_values(helm: Helm, silo: str) -> None:
+def test_the_examples_are_valid_values(helm: Helm, silo: str) -> None:
     config, file = config_map(rendered(helm, f"silo={silo}", files=(str(EXAMPLES / f"{silo}.yaml"),)))
     assert (config.silo, file.silo) == (silo, silo)
     assert set(file.datasets) == {"digits", "digits-test"}

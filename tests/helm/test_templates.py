@@ -70,7 +70,7 @@ def test_the_default_tag_is_the_charts_release(helm: Helm) -> None:
     assert pod(helm.objects())["containers"][0]["image"].endswith(f":{version}")
 
 
-def test_secrets_for_pulling_are_the_pod_s(helm: Helm) -> None:
+def test_the_pod_has_the_image_pull_secrets(helm: Helm) -> None:
     assert pod(helm.objects("imagePullSecrets[0].name=registry"))["imagePullSecrets"] == [{"name": "registry"}]
 
 

@@ -200,7 +200,7 @@ def test_a_pods_token_identifies_the_pod_and_its_account() -> None:
         a_review(user=a_review()["user"] | {"username": "system:serviceaccount:team"}),
     ],
 )
-def test_a_token_that_is_bound_to_no_pod_is_refused(review: dict[str, Any]) -> None:
+def test_a_token_that_is_not_bound_to_a_pod_is_refused(review: dict[str, Any]) -> None:
     with pytest.raises(FedjobsError) as refused:
         pods.judged(review)
     assert refused.value.code is ErrorCode.INVALID_TOKEN

@@ -205,7 +205,7 @@ def test_a_forged_certificate_is_not_renewed(federation: Federation, certificate
     assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_the_name_of_a_silo_is_not_enough_to_renew_its_certificate(federation: Federation) -> None:
+def test_a_silos_name_is_not_enough_to_renew_its_certificate(federation: Federation) -> None:
     federation.enrolled("forged")
     request = pb.RenewExpiredRequest(certificate=FORGED, csr=keys.signing_request(FORGED_KEY))
     assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE

@@ -27,7 +27,7 @@ def test_the_first_key_may_use_the_token_repeatedly_until_it_expires() -> None:
         enrolments.check_token(used, SECRET, KEY, NOW + DAY + HOUR)
 
 
-def test_another_key_may_not() -> None:
+def test_another_key_may_not_use_the_token() -> None:
     code, message = refusal(a_silo().invited().enrolled(OTHER_KEY).known())
     assert (code, message) == (ErrorCode.INVALID_TOKEN, "The token of silo hospital-a has been used with another key.")
 
@@ -71,7 +71,7 @@ def test_a_suspended_silo_cannot_enrol(silo: object) -> None:
         (a_silo().enrolled(KEY).deleted().known(), ErrorCode.SILO_SUSPENDED),
     ],
 )
-def test_a_certificate_alone_does_not_make_an_agent(silo: KnownSilo | None, code: ErrorCode) -> None:
+def test_a_certificate_alone_does_not_authorize_an_agent(silo: KnownSilo | None, code: ErrorCode) -> None:
     with pytest.raises(FedjobsError) as refused:
         enrolments.check_agent(silo, "hospital-a", KEY)
     assert refused.value.code is code
@@ -99,7 +99,7 @@ def test_an_expired_certificate_is_renewed_for_the_same_key_within_the_grace_per
         (a_silo().enrolled(KEY).suspended().known(), ErrorCode.SILO_SUSPENDED),
     ],
 )
-def test_an_expired_certificate_is_not_renewed_for_anybody_else(silo: KnownSilo | None, code: ErrorCode) -> None:
+def test_an_expired_certificate_is_not_renewed_for_others(silo: KnownSilo | None, code: ErrorCode) -> None:
     with pytest.raises(FedjobsError) as refused:
         enrolments.check_expired(silo, KEY, NOW, GRACE)
     assert refused.value.code is code

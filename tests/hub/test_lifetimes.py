@@ -73,7 +73,9 @@ def test_an_expired_token_is_invalid(api_server: ApiServer, tmp_path: Path) -> N
         assert "keyFingerprint" not in federation.status("late")["enrolment"]
 
 
-def test_an_authority_is_replaced_without_an_outage_for_those_who_renew(api_server: ApiServer, tmp_path: Path) -> None:
+def test_an_authority_is_replaced_without_an_outage_for_clients_that_renew(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
     lifetimes = (
         "--certificate-lifetime-seconds",
         "12",

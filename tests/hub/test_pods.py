@@ -74,7 +74,7 @@ def test_the_token_of_a_deleted_pod_is_refused(federation: Federation) -> None:
     assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
-def test_tokens_for_others_forged_ones_and_too_long_ones_are_refused(federation: Federation) -> None:
+def test_tokens_for_other_audiences_forged_ones_and_too_long_ones_are_refused(federation: Federation) -> None:
     federation.job([], "wanted-by-many")
     good = federation.coordinator_token("wanted-by-many")
     account = federation.server.kubectl(

@@ -70,7 +70,7 @@ def test_one_of_several_concurrent_keys_gets_a_workers_token(federation: Federat
     assert (len(winners), results.count(ErrorCode.INVALID_TOKEN)) == (1, 7)
 
 
-def test_one_hub_uses_at_once_what_the_other_has_received(federation: Federation) -> None:
+def test_one_hub_immediately_uses_what_the_other_has_received(federation: Federation) -> None:
     one, other = federation.hubs
     federation.silo("wandering")
     secret = federation.token("wandering").secret

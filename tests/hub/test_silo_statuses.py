@@ -55,7 +55,7 @@ def test_the_agent_of_an_earlier_silo_of_that_name_does_not_count() -> None:
     assert reasons(a_silo().enrolled().known(), a_lease(earlier.known()))["Connected"] == ("False", "NeverConnected")
 
 
-def test_a_message_says_where_the_token_is_and_what_to_do() -> None:
+def test_a_message_names_the_tokens_secret_and_the_next_step() -> None:
     messages = [each["message"] for each in change(a_silo().invited().known())["conditions"]]
     assert "the Secret fedjobs-invitation-hospital-a in namespace fedjobs-system" in messages[0]
     messages = [each["message"] for each in change(a_silo().invited(NOW - HOUR).known())["conditions"]]

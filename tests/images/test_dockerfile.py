@@ -30,7 +30,7 @@ def test_uv_is_the_one_that_make_installs() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 class TestEveryImage:
-    def test_starts_from_what_has_no_programs(self, name: str) -> None:
+    def test_starts_from_a_base_without_programs(self, name: str) -> None:
         assert STAGES[name].base == "runtime"
         assert STAGES["runtime"].base == "scratch"
         assert "-delete" in STAGES["stripped"].all("RUN")[-1]

@@ -73,7 +73,7 @@ def test_a_suspended_silo_is_not_available() -> None:
     assert refused(a_job(), a_silo("hospital-a"), a_silo("hospital-b", suspended=True))[0] is Reason.SILOS_NOT_FOUND
 
 
-def test_labels_choose_silos_that_are_not_suspended() -> None:
+def test_labels_select_silos_that_are_not_suspended() -> None:
     silos = [
         a_silo("a", network="north"),
         a_silo("b", network="north", country="fi"),

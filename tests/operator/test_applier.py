@@ -46,7 +46,7 @@ def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> Non
     assert api.called("apply", "NetworkPolicy") == [REF.service]
 
 
-def test_the_issuers_are_there_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
+def test_the_issuers_exist_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
     order = [(kind, name) for _, kind, name in api.calls]
     assert order.index(("ConfigMap", "digits-hub")) < order.index(("Job", "digits-coordinator-1"))
@@ -154,13 +154,13 @@ def test_a_job_that_waits_in_a_queue_holds_no_address(api: MemoryApi, applier: A
     assert not [name for kind, name in api.objects if kind in ("Service", "NetworkPolicy")]
 
 
-def test_a_job_that_is_over_holds_no_address(api: MemoryApi, applier: Applier) -> None:
+def test_a_job_that_has_ended_holds_no_address(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, running(a_job()))
     carry_out(applier, running(a_job()).with_attempts(an_attempt(1).complete()))
     assert not [name for kind, name in api.objects if kind in ("Service", "NetworkPolicy")]
 
 
-def test_a_route_stays_while_a_coordinator_is_started_again(api: MemoryApi) -> None:
+def test_a_route_stays_while_a_coordinator_restarts(api: MemoryApi) -> None:
     carry_out(Applier(api, "fedjobs-system"), running(a_job()))
     carry_out(Applier(api, "fedjobs-system"), running(a_job()).with_attempts(an_attempt(1).crashed()).at(100))
     assert ("Service", ROUTE) in api.objects
@@ -183,7 +183,7 @@ def test_created_children_are_reported(applier: Applier) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_the_status_of_a_job_that_is_gone_is_not_written(api: MemoryApi, applier: Applier, status: int) -> None:
+def test_the_status_of_a_deleted_job_is_not_written(api: MemoryApi, applier: Applier, status: int) -> None:
     api.refused["apply", "FederatedJob"] = ApiError(status, "gone")
     assert applier.write_status(REF, a_look_at(a_job()).plan().status) is None
     api.objects["FederatedJob", "digits"] = a_job().with_("metadata.uid", "new").body
@@ -203,7 +203,7 @@ def test_a_status_that_is_refused_is_an_error(api: MemoryApi, applier: Applier) 
         applier.write_status(REF, a_look_at(a_job()).plan().status)
 
 
-def test_a_finished_job_is_deleted_only_if_it_is_still_the_same(api: MemoryApi, applier: Applier) -> None:
+def test_a_finished_job_is_deleted_only_if_it_has_the_same_uid(api: MemoryApi, applier: Applier) -> None:
     plan = replace(a_look_at(a_job()).plan(), apply=(), delete_job=True)
     assert plan.resolved is not None
     applier.apply(REF, plan)

@@ -35,7 +35,7 @@ def test_an_attempt_whose_job_was_deleted_is_created_again_with_its_number(attem
     assert decision_for(*attempts, at_least=2) == Run(2)
 
 
-def test_the_first_crash_is_followed_at_once() -> None:
+def test_the_first_crash_is_followed_immediately_by_an_attempt() -> None:
     assert decision_for(*crashes(1)) == Run(2)
 
 

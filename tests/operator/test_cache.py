@@ -93,7 +93,7 @@ def test_a_child_without_the_label_belongs_to_no_job() -> None:
     assert objects.saw_child("Pod", body, deleted=False) is None
 
 
-def test_fields_that_nobody_reads_are_dropped() -> None:
+def test_unused_fields_are_dropped() -> None:
     body = a_job().with_("metadata.managedFields", [{"manager": "kubectl"}]).body
     found = a_cache_of(body).job(KEY)
     assert found is not None

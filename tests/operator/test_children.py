@@ -101,7 +101,7 @@ def test_a_claim_follows_the_jobs_storage_spec() -> None:
     ],
     ids=["no output", "s3", "another claim", "Delete", "Retain"],
 )
-def test_a_claim_has_no_owner_before_the_export_unless_the_job_asks_for_it(job: AJob, retained: bool) -> None:
+def test_a_claim_has_no_owner_before_the_export_unless_the_spec_says_so(job: AJob, retained: bool) -> None:
     metadata = storage.claim(REF, parsed(job))["metadata"]
     assert ("ownerReferences" not in metadata) is retained
     assert metadata["labels"]["fedjobs.dev/job-uid"] == UID

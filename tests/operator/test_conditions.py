@@ -64,7 +64,7 @@ def test_a_long_message_is_truncated() -> None:
     assert len(found.message) == 1024
 
 
-def test_a_condition_that_is_not_there_is_not_true_and_has_no_reason() -> None:
+def test_a_missing_condition_is_not_true_and_has_no_reason() -> None:
     status = FederatedJobStatus()
     assert not conditions.is_true(status, READY)
     assert conditions.reason(status, READY) == ""

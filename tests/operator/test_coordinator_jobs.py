@@ -31,7 +31,7 @@ def test_a_pod_has_no_token_and_a_numeric_user() -> None:
     assert {context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {65532}
 
 
-def test_a_job_makes_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
+def test_a_coordinator_job_creates_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
     spec = the_job()["spec"]
     assert (spec["backoffLimit"], spec["podReplacementPolicy"]) == (0, "Failed")
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
@@ -53,7 +53,7 @@ def test_an_attempt_is_a_label_of_job_and_pod() -> None:
         assert metadata["labels"]["fedjobs.dev/attempt"] == "3"
 
 
-def test_the_queues_label_is_the_jobs_only_where_the_federated_job_has_it() -> None:
+def test_the_coordinators_job_has_the_queues_label_only_if_the_federated_job_has_it() -> None:
     assert "kueue.x-k8s.io/queue-name" not in the_job()["metadata"]["labels"]
     assert the_job(a_job().in_a_queue())["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
 

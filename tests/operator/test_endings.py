@@ -143,7 +143,7 @@ def test_a_deadline_fails_the_job_and_ends_its_coordinator() -> None:
     assert (plan.delete, plan.withdraw) == (("digits-coordinator-1",), True)
 
 
-def test_a_deadline_is_waited_for() -> None:
+def test_a_deadline_schedules_the_next_look() -> None:
     assert running(a_job().with_deadline(60)).plan().look_again == at(60)
 
 

@@ -67,6 +67,6 @@ def test_an_event_is_about_the_job() -> None:
     assert told["metadata"]["namespace"] == "team"
 
 
-def test_two_events_have_two_names() -> None:
+def test_two_events_have_different_names() -> None:
     names = [event(REF, Announcement(False, "A", "a"), NOON, suffix)["metadata"]["name"] for suffix in ("a1", "b2")]
     assert names == ["digits.a1", "digits.b2"]

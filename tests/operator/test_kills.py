@@ -121,7 +121,7 @@ def test_the_next_operator_reports_a_job_that_ended_without_an_operator(team: Te
     assert team.routed_to(name) is None
 
 
-def test_two_operators_do_no_harm(team: Team, started: Started) -> None:
+def test_two_operators_at_the_same_time_do_no_harm(team: Team, started: Started) -> None:
     for operator in (started(), started()):
         operator.wait_until_it_lives()
     names = [team.apply(a_job(f"job-{number}")) for number in range(3)]
@@ -154,7 +154,7 @@ def test_deleting_a_job_without_an_operator_does_not_hang(team: Team, started: S
     wait_until("the operator deletes the route", lambda: team.route(ref) is None, seconds=90)
 
 
-def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, started: Started) -> None:
+def test_an_operator_works_in_its_namespaces_only(server: ApiServer, team: Team, started: Started) -> None:
     """It has the chart's permissions in its namespace, and none in others."""
     ours, theirs = team, Team(server, f"{team.namespace}-theirs")
     rights = granted(server, f"watchNamespaces={{{ours.namespace}}}", release="limited")
@@ -167,7 +167,9 @@ def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, star
     assert (theirs.status(not_ours), theirs.children(not_ours)) == ({}, {})
 
 
-def test_the_chart_gives_the_operator_every_right_that_it_uses(server: ApiServer, team: Team, started: Started) -> None:
+def test_the_chart_gives_the_operator_every_permission_that_it_uses(
+    server: ApiServer, team: Team, started: Started
+) -> None:
     operator = started()
     name = team.apply(a_job(coordinator={}, ttlSecondsAfterFinished=0))
     team.ready(name)

@@ -55,7 +55,7 @@ def test_planning_again_after_the_status_is_written_gives_the_same_plan(look: AL
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
-def test_a_plan_depends_on_nothing_but_what_it_is_given(look: ALook) -> None:
+def test_a_plan_depends_on_its_inputs_only(look: ALook) -> None:
     assert look.plan() == look.plan()
 
 
@@ -135,7 +135,7 @@ def test_a_job_that_is_not_accepted_gets_no_objects() -> None:
     assert said(plan.status, JobCondition.ACCEPTED) == ("False", Reason.SILOS_NOT_FOUND)
 
 
-def test_a_job_is_accepted_as_soon_as_its_silos_are_there() -> None:
+def test_a_job_is_accepted_as_soon_as_its_silos_exist() -> None:
     waiting = a_look_at(a_job()).with_silos(a_silo("hospital-a")).then()
     plan = waiting.with_silos(a_silo("hospital-a"), a_silo("hospital-b")).at(60).plan()
     assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
@@ -158,7 +158,7 @@ def test_a_job_that_is_being_deleted_is_left_to_the_cluster() -> None:
     assert plan.status == look.then().plan().status
 
 
-def test_a_coordinator_that_starts_is_looked_at_again() -> None:
+def test_a_starting_coordinator_is_checked_again() -> None:
     assert started(a_job()).plan().look_again == at(15)
     assert started(a_job().with_deadline(10)).plan().look_again == at(10)
 

@@ -35,7 +35,7 @@ def test_an_image_that_cannot_be_pulled(waiting: str) -> None:
     assert message.startswith(f"{waiting}: no such image. Correct the coordinator image")
 
 
-def test_a_container_that_lacks_something() -> None:
+def test_a_container_with_a_missing_secret_is_reported() -> None:
     found = verdict(an_attempt().waiting("CreateContainerConfigError", 'secret "credentials" not found'))
     assert found[1] == Reason.CREATE_CONTAINER_ERROR
     assert 'secret "credentials" not found' in found[2]

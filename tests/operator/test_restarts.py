@@ -15,7 +15,7 @@ from tests.operator.builders import a_job, a_report, condition, coordinator_jobs
 OOM = an_attempt(1).crashed(exit_code=137, reason="OOMKilled")
 
 
-def test_a_crash_is_followed_by_another_attempt_at_once() -> None:
+def test_a_crash_is_followed_by_another_attempt_immediately() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
     assert coordinator_jobs(plan) == ["digits-coordinator-2"]
     assert (plan.status.attempt, plan.status.restarts, plan.status.phase) == (2, 1, JobPhase.STARTING)
@@ -27,7 +27,7 @@ def test_no_invitation_is_withdrawn_while_the_coordinator_restarts() -> None:
     assert plan.withdraw is False
 
 
-def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:
+def test_a_crash_of_the_second_attempt_is_followed_by_a_delay() -> None:
     look = running(a_job()).with_attempts(an_attempt(1).crashed(after=50), an_attempt(2).crashed(exit_code=139))
     plan = look.at(101).plan()
     assert (coordinator_jobs(plan), plan.look_again) == ([], at(102))

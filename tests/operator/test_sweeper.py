@@ -50,7 +50,7 @@ def test_the_route_of_a_deleted_job_is_deleted() -> None:
     assert ("Service", ROUTE) not in api.objects
 
 
-def test_a_later_job_of_the_same_name_is_another_one() -> None:
+def test_a_later_job_of_the_same_name_is_another_job() -> None:
     earlier = replace(REF, uid="11111111-2222-3333-4444-555555555555")
     api = an_api(earlier)
     sweep(api)

@@ -122,7 +122,7 @@ class SessionContract(TrustContract, TransferContract):
             coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK)))
             assert waiting.result(10).work_id == WORK
 
-    def test_work_goes_to_its_silo_only(self, coordinator: Coordinator) -> None:
+    def test_work_is_assigned_to_its_silo_only(self, coordinator: Coordinator) -> None:
         coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK)))
         other = coordinator.client(OTHER_SILO)
         assert other.pull_work(other.join(JOIN).session_id).WhichOneof("next") is None

@@ -144,7 +144,7 @@ def test_another_caller_than_the_operator_is_refused_with_its_names(names):
     assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_a_lifetime_can_be_given(authority):
+def test_a_lifetime_can_be_set(authority):
     day = datetime.timedelta(days=1)
     for identity in (
         authority.issue_silo(JOB, "a", day),

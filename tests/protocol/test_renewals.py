@@ -71,7 +71,7 @@ def test_a_stored_certificate_is_renewed_by_its_dates() -> None:
     assert due(identity, identity.issued + 50 * MINUTE, fresh=False) == identity.issued + 40 * MINUTE
 
 
-def test_it_is_renewed_again_and_again(renewing: Made) -> None:
+def test_it_is_renewed_repeatedly(renewing: Made) -> None:
     holder = renewing(Hub(SECOND * 0.1))
     first = holder.first()
     second = holder.after(first, 20)

@@ -43,7 +43,7 @@ def test_each_decision_has_a_line_with_the_hash_of_the_previous_line(path: Path)
     assert second["previous"] == hash_of(lines[0])
 
 
-def test_an_untouched_log_verifies(path: Path) -> None:
+def test_an_unchanged_log_is_verified(path: Path) -> None:
     lines = _written(path, 5)
     assert verify(iter(lines)) == Verified(5, hash_of(lines[-1][:-1]))
     assert verify(iter([])) == Verified(0, NOTHING)

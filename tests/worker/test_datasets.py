@@ -92,5 +92,5 @@ def test_the_sample_of_a_round_is_fixed_by_its_seed() -> None:
 
 
 @pytest.mark.parametrize("per_round", [None, 3, 10])
-def test_all_clients_take_part_if_there_are_not_enough(per_round: int | None) -> None:
+def test_all_clients_take_part_if_there_are_fewer_than_requested(per_round: int | None) -> None:
     assert sample(3, per_round, seed=1).tolist() == [0, 1, 2]

@@ -123,7 +123,7 @@ def test_after_the_certificate_expired_the_token_can_be_used_again(
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_off_does_not_matter(link: MemoryLink, files: Path, minutes: int) -> None:
+def test_a_wrong_clock_does_not_matter(link: MemoryLink, files: Path, minutes: int) -> None:
     off = datetime.timedelta(minutes=minutes)
     worker = WorkerIdentity(
         link, files / "token", files / "ca.crt", files / "state", lambda: datetime.datetime.now(datetime.UTC) + off

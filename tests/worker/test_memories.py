@@ -62,7 +62,7 @@ def finished(work_id: str, size: int, works: FinishedWorks) -> Finished:
     return Finished(pb.Report(work_id=work_id), works.memory(), size)
 
 
-def test_the_last_works_are_remembered() -> None:
+def test_the_last_works_are_stored() -> None:
     works = FinishedWorks()
     for number in range(10):
         works.make_room()

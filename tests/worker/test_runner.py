@@ -98,7 +98,7 @@ def test_components_come_in_the_order_that_the_shard_asks_for(digits: RunnerClie
     assert total == 2 + 4 + 2 + 4
 
 
-def test_one_component_comes_without_a_tuple(digits: RunnerClient) -> None:
+def test_one_component_has_no_tuple(digits: RunnerClient) -> None:
     only_y = sequence(y=tensor("int32"))
     work = shard([], [only_y], lambda d: [tf.cast(d.reduce(0, lambda total, y: total + y), tf.float32)])
     (total,), _ = run(digits, work, selected=[0, 1, 2], components=(1,))
@@ -114,7 +114,7 @@ def test_a_broadcast_reaches_each_client(client: RunnerClient, size: int) -> Non
     assert ran.clients == 3
 
 
-def test_values_of_the_program_are_one_for_each_client(client: RunnerClient) -> None:
+def test_the_programs_arguments_have_one_value_per_client(client: RunnerClient) -> None:
     work = shard([], [tensor("float32"), tensor("string")], lambda x, s: [x + tf.strings.to_number(s)])
     values: list[list[Leaf]] = [
         [np.array(1, np.float32), np.array(2, np.float32)],

@@ -92,7 +92,7 @@ def test_a_machine_without_a_sandbox_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_the_filter_has_a_rule_for_each_refused_call(architecture: str) -> None:
+def test_the_filter_has_a_rule_for_each_refused_system_call(architecture: str) -> None:
     known = sandbox._ARCHITECTURES[architecture]
     assert len(set(known.refused)) == len(known.refused) == 27
     assert known.socket not in known.refused

@@ -21,7 +21,7 @@ def test_components_are_matched_by_name_in_the_order_of_the_shard() -> None:
     assert schema_check.positions("a", "digits", SCHEMA, wanted(y=("int32", []), x=("float32", [63]))) == [1, 0]
 
 
-def test_an_unknown_dimension_takes_any_size() -> None:
+def test_an_unknown_dimension_accepts_any_size() -> None:
     assert schema_check.positions("a", "digits", SCHEMA, wanted(x=("float32", [-1]))) == [0]
 
 

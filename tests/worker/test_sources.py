@@ -78,7 +78,7 @@ def test_a_malformed_csv_record_names_file_line_and_column(
     assert problem in error.message
 
 
-def test_a_malformed_csv_record_far_down_is_found(tmp_path: Path) -> None:
+def test_a_malformed_csv_record_near_the_end_is_found(tmp_path: Path) -> None:
     lines = ["a,b", *["1,2"] * 25_000, "1,z", *["1,2"] * 10]
     error = error_of(csv.read, written(tmp_path / "bad.csv", "\n".join(lines)), [FLOAT_A, INT_B])
     assert "row 25002, column 'b'" in error.message

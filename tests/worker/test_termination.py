@@ -24,7 +24,7 @@ def installed(grace_s: float) -> Stopping:
 
 
 @pytest.mark.parametrize("grace_s", [0, 1e6])
-def test_an_idle_process_ends_at_once(grace_s: float) -> None:
+def test_an_idle_process_ends_immediately(grace_s: float) -> None:
     installed(grace_s)
     with pytest.raises(StopAskedError):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -61,7 +61,7 @@ def test_a_path_on_this_machine_is_refused_for_a_cluster(admin: Person) -> None:
     assert "spec.program.source.path is a path on this machine" in shown.stderr
 
 
-def test_the_namespace_of_the_file_must_not_contradict_the_option(admin: Person) -> None:
+def test_a_namespace_in_the_file_that_contradicts_the_option_is_refused(admin: Person) -> None:
     document = a_job()
     document["metadata"]["namespace"] = "elsewhere"
     shown = admin.types("submit", admin.file(document))

@@ -101,6 +101,6 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
     assert refused(Target()).remedy == "Install it with: pip install 'fedjobs[cluster]'"
 
 
-def test_a_hint_repeats_the_options_that_were_given(tmp_path: Path) -> None:
+def test_a_hint_repeats_the_given_options(tmp_path: Path) -> None:
     assert Target(None, "eu", "trials").options() == " --context eu --namespace trials"
     assert not Target()

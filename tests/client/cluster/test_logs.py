@@ -49,7 +49,7 @@ def test_an_attempt_without_a_pod_is_refused_with_those_that_have_one(jobs: Fede
         list(logs.lines(jobs, "digits", Wanted(attempt=7)))
 
 
-def test_a_container_that_does_not_run_yet_has_no_log(jobs: FederatedJobs, cluster: FakeCluster) -> None:
+def test_a_container_that_has_not_started_has_no_log(jobs: FederatedJobs, cluster: FakeCluster) -> None:
     del cluster.logs["digits-coordinator-2-x"]
     with pytest.raises(FedjobsError, match=r"has no log yet.*--follow"):
         list(logs.lines(jobs, "digits", Wanted()))

@@ -44,7 +44,7 @@ def kill_part(cluster: LocalCluster, part: str) -> None:
             psutil.wait_procs([process], timeout=10)
 
 
-def test_a_second_cluster_is_another_one_and_each_ends_without_a_trace(cluster_name: str) -> None:
+def test_a_second_cluster_is_independent_and_each_is_deleted_without_a_trace(cluster_name: str) -> None:
     first = local.up(cluster_name)
     second = local.up(f"{cluster_name}-b")
     try:

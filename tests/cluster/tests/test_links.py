@@ -100,7 +100,7 @@ def test_a_pod_of_a_silo_reaches_the_front_door_by_any_of_its_names(clusters: Cl
     assert (after.let_in, after.turned_away - before.turned_away) == (0, 0)
 
 
-def test_a_silo_reaches_nothing_else_of_the_federation(clusters: Clusters) -> None:
+def test_a_silo_cannot_reach_other_ports_of_the_federation(clusters: Clusters) -> None:
     link, federation = clusters.direct, clusters.federation.network
     pod = clusters.federation.kubectl("get", "pod", "probe", "-o", "jsonpath={.status.podIP}")
     for address, port in ((federation.node, API_SERVER), (federation.node, KUBELET), (pod, 8443)):
@@ -145,7 +145,7 @@ def test_a_silo_behind_a_proxy_reaches_nothing_directly(clusters: Clusters) -> N
     assert not reaches_through(silo.inside, way, link.address, API_SERVER)
 
 
-def test_a_pod_behind_a_proxy_reaches_the_proxy_alone(clusters: Clusters) -> None:
+def test_a_pod_behind_a_proxy_reaches_the_proxy_only(clusters: Clusters) -> None:
     link = clusters.proxied
     assert link.proxy
     namespace = a_namespace(link.silo)

@@ -117,7 +117,7 @@ def test_a_claim_of_a_missing_class_stays_unbound(cluster: LocalCluster, namespa
     assert phase == "Pending"
 
 
-def test_this_machine_reaches_pods_by_their_service(cluster: LocalCluster, namespace: str) -> None:
+def test_this_machine_reaches_pods_through_their_service(cluster: LocalCluster, namespace: str) -> None:
     pod = a_pod(namespace, "listen", ":8080", "wait")
     ports = {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": "probe"}}
     metadata = {"name": "probe", "namespace": namespace}
