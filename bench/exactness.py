@@ -27,7 +27,7 @@ CLIENTS = 8
 Arrays = list[np.ndarray[Any, Any]]
 
 
-def process() -> Any:
+def build_process() -> Any:
     """Returns weighted federated averaging of a small network, with Adam at the server."""
     spec = OrderedDict(x=tf.TensorSpec((None, 64), tf.float32), y=tf.TensorSpec((None,), tf.int32))
 
@@ -46,7 +46,7 @@ def process() -> Any:
     )
 
 
-def clients() -> list[tf.data.Dataset]:
+def client_data() -> list[tf.data.Dataset]:
     """Returns scikit-learn's digits, distributed unevenly to clients."""
     digits = load_digits()
     x, y = (digits.data / 16).astype(np.float32), digits.target.astype(np.int32)
@@ -55,7 +55,7 @@ def clients() -> list[tf.data.Dataset]:
     return [tf.data.Dataset.from_tensor_slices(OrderedDict(x=a, y=b)).batch(20) for a, b in parts]
 
 
-def compared(result: Arrays, reference: Arrays) -> str:
+def compare(result: Arrays, reference: Arrays) -> str:
     """Returns whether the results are identical, or the largest difference relative to the tensor's largest value."""
     if all(a.tobytes() == b.tobytes() for a, b in zip(result, reference, strict=True)):
         return "identical"
@@ -68,7 +68,7 @@ def compared(result: Arrays, reference: Arrays) -> str:
 
 def main() -> None:
     """Prints the results as a table."""
-    learning, data = process(), clients()
+    learning, data = build_process(), client_data()
     state = Interpreter(learning.initialize)()
 
     def weights(run: Any) -> Arrays:
@@ -78,10 +78,10 @@ def main() -> None:
     table = Table("one round of federated averaging", "against the interpreter of the same plan")
     for silos in (1, 4):
         fedjobs.set_local_execution_context(num_silos=silos)
-        table.add_row(f"here, {silos} silo{'s' * (silos > 1)}", compared(weights(learning.next), reference))
+        table.add_row(f"here, {silos} silo{'s' * (silos > 1)}", compare(weights(learning.next), reference))
         fedjobs.local.close()
     tff.backends.native.set_sync_local_cpp_execution_context()
-    table.add_row("TFF's stock runtime", compared(weights(learning.next), reference))
+    table.add_row("TFF's stock runtime", compare(weights(learning.next), reference))
     Console().print(table)
     for child in psutil.Process().children(recursive=True):  # otherwise the stock runtime's worker outlives its parent
         child.kill()

@@ -62,11 +62,11 @@ class AgentFederation:
             gpu=InvitationGpu.model_validate({"mode": gpu}),
         )
         document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True))
-        self._say(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
+        self._set_status(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
         return uid
 
     def withdraw(self, job: str = "digits") -> None:
-        self._say(job, {"invitation": None, "silos": []})
+        self._set_status(job, {"invitation": None, "silos": []})
 
     def coordinator_identity(self, job: str = "digits") -> Identity:
         """Returns the identity of the job's coordinator, as its pod gets it."""
@@ -74,7 +74,7 @@ class AgentFederation:
         with self.federation.enrolment() as enrolment:
             return enrolment.issue_coordinator(token, keys.create())
 
-    def _say(self, job: str, status: object) -> None:
+    def _set_status(self, job: str, status: object) -> None:
         change = json.dumps({"status": status})
         self.federation.server.kubectl(
             "-n", self.namespace, "patch", "fj", job, "--subresource=status", "--type=merge", "-p", change
@@ -97,7 +97,7 @@ def running_agent_federation(server: ApiServer, folder: Path, *lifetimes: str) -
 @contextmanager
 def behind_a_door(federation: Federation) -> Iterator[AgentFederation]:
     """Does the same with a hub that may have served other tests. Deletes their Silos and jobs, and restarts the hub."""
-    _forget_everything(federation.server)
+    _delete_silos_and_jobs(federation.server)
     if federation.hub.process.poll() is not None:
         federation.start_hub(ports=federation.hub.ports)
     with FrontDoor() as door:
@@ -107,10 +107,10 @@ def behind_a_door(federation: Federation) -> Iterator[AgentFederation]:
         found.route()
         federation.silo(SILO)
         yield found
-        _forget_everything(federation.server)
+        _delete_silos_and_jobs(federation.server)
 
 
-def _forget_everything(server: ApiServer) -> None:
+def _delete_silos_and_jobs(server: ApiServer) -> None:
     """Deletes all Silos and jobs, because a hub serves all Silos and jobs of its API server."""
     server.kubectl.run("delete", "silos", "--all")
     server.kubectl.run("delete", "federatedjobs", "--all", "--all-namespaces")

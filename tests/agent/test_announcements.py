@@ -24,27 +24,27 @@ def a_silo(**fields: Any) -> SiloFile:
     return SiloFile.model_validate({"silo": "plant-2", "datasets": {"sensors": SENSORS, "digits": DIGITS}, **fields})
 
 
-def told(silo: SiloFile) -> dict[str, list[str]]:
+def announced_datasets(silo: SiloFile) -> dict[str, list[str]]:
     return {dataset.name: list(dataset.features) for dataset in announcement(silo, "agent").datasets}
 
 
 def test_names_are_announced_and_schemas_are_not() -> None:
-    assert told(a_silo()) == {"digits": [], "sensors": []}
+    assert announced_datasets(a_silo()) == {"digits": [], "sensors": []}
 
 
 def test_schemas_are_announced_if_the_silo_allows_it() -> None:
-    assert told(a_silo(policy={"shareDatasetSchemas": True})) == {
+    assert announced_datasets(a_silo(policy={"shareDatasetSchemas": True})) == {
         "digits": ["x: float32[2]"],
         "sensors": ["x/spectrum: float32[3]", "x/station: int32", "x/image: uint8[8,8]", "y: int32"],
     }
 
 
 def test_datasets_that_no_job_may_use_are_not_announced() -> None:
-    assert told(a_silo(policy={"datasets": ["digits"]})) == {"digits": []}
+    assert announced_datasets(a_silo(policy={"datasets": ["digits"]})) == {"digits": []}
 
 
 def test_a_silo_may_announce_nothing_about_its_data() -> None:
-    assert told(a_silo(policy={"shareDatasetNames": False, "shareDatasetSchemas": True})) == {}
+    assert announced_datasets(a_silo(policy={"shareDatasetNames": False, "shareDatasetSchemas": True})) == {}
 
 
 @pytest.mark.parametrize(("cpu", "cpus"), [("4", 4), ("2500m", 2), ("100m", 1)])

@@ -60,7 +60,7 @@ def a_pod(restarts: int = 0, state: str = "running") -> dict[str, Any]:
     return {"metadata": metadata, "status": {"containerStatuses": [status]}}
 
 
-def taken(folder: Path) -> list[int]:
+def collected_entries(folder: Path) -> list[int]:
     path = folder / "audit.jsonl"
     with path.open("rb") as log:
         assert isinstance(audit_chains.verify(log), audit_chains.Verified)
@@ -71,7 +71,7 @@ def test_entries_are_collected_while_the_worker_runs(logs: Logs, following: Audi
     logs.lines["worker-x", False] = [b"a line of the log", printed(1), printed(2)]
     for _ in range(3):
         following.follow([a_pod()])
-    until(lambda: taken(tmp_path) == [1, 2])
+    until(lambda: collected_entries(tmp_path) == [1, 2])
 
 
 def test_a_log_that_was_cut_is_read_again_without_duplicates(
@@ -83,7 +83,7 @@ def test_a_log_that_was_cut_is_read_again_without_duplicates(
     until(lambda: not any(reading.thread.is_alive() for reading in following._readings.values()))
     logs.lines["worker-x", False].append(printed(2))
     following.follow([a_pod()])
-    until(lambda: taken(tmp_path) == [1, 2])
+    until(lambda: collected_entries(tmp_path) == [1, 2])
 
 
 def test_what_a_container_printed_before_it_restarted_is_not_lost(
@@ -92,7 +92,7 @@ def test_what_a_container_printed_before_it_restarted_is_not_lost(
     logs.lines["worker-x", True] = [printed(1)]
     logs.lines["worker-x", False] = [printed(2)]
     following.follow([a_pod(restarts=1)])
-    until(lambda: sorted(taken(tmp_path)) == [1, 2])
+    until(lambda: sorted(collected_entries(tmp_path)) == [1, 2])
 
 
 def test_a_worker_is_settled_when_all_entries_are_collected(
@@ -103,7 +103,7 @@ def test_a_worker_is_settled_when_all_entries_are_collected(
     pods = [a_pod(state="terminated")]
     following.follow(pods)
     assert following.settled("job-1", pods)
-    assert len(taken(tmp_path)) == 20
+    assert len(collected_entries(tmp_path)) == 20
 
 
 def test_a_log_that_ends_regularly_while_the_container_runs_is_read_again(
@@ -114,13 +114,13 @@ def test_a_log_that_ends_regularly_while_the_container_runs_is_read_again(
     for number in (1, 2):
         logs.lines.setdefault(("worker-x", False), []).append(printed(number))
         following.follow([a_pod()])
-        until(lambda number=number: taken(tmp_path)[-1:] == [number])  # type: ignore[misc]
+        until(lambda number=number: collected_entries(tmp_path)[-1:] == [number])  # type: ignore[misc]
         following._readings["u", 0].thread.join(20)
     logs.lines["worker-x", False].append(printed(3))
     pods = [a_pod(state="terminated")]
     following.follow(pods)
     assert following.settled("job-1", pods)
-    assert taken(tmp_path) == [1, 2, 3]
+    assert collected_entries(tmp_path) == [1, 2, 3]
 
 
 def test_entries_after_an_early_end_are_collected_before_the_worker_is_settled(
@@ -129,13 +129,13 @@ def test_entries_after_an_early_end_are_collected_before_the_worker_is_settled(
     """The reading that began while the container ran still continues when the container has ended."""
     logs.lines["worker-x", False] = [printed(1)]
     following.follow([a_pod()])
-    until(lambda: taken(tmp_path) == [1])
+    until(lambda: collected_entries(tmp_path) == [1])
     logs.lines["worker-x", False] = [printed(1), printed(2)]
     pods = [a_pod(state="terminated")]
     following.follow(pods)
     logs.more.set()
     assert following.settled("job-1", pods)
-    assert taken(tmp_path) == [1, 2]
+    assert collected_entries(tmp_path) == [1, 2]
 
 
 def test_a_worker_is_not_settled_while_its_log_cannot_be_read(
@@ -149,5 +149,5 @@ def test_a_worker_is_not_settled_while_its_log_cannot_be_read(
     assert not following.settled("job-1", pods)
     following.follow(pods)
     assert following.settled("job-1", pods)
-    assert taken(tmp_path) == [1]
+    assert collected_entries(tmp_path) == [1]
     assert following.settled("another", pods)

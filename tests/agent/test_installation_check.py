@@ -35,7 +35,7 @@ TOKEN = SiloToken(
 )
 
 
-def installed(folder: Path, path: str, token: SiloToken | None = None) -> list[str]:
+def write_installation(folder: Path, path: str, token: SiloToken | None = None) -> list[str]:
     """Writes the files of an installation, and returns the arguments that name them."""
     dataset = {"source": {"csv": {"path": path}}, "features": {"columns": ["a"]}}
     (folder / "silo.yaml").write_text(yaml.safe_dump({"silo": SILO, "datasets": {"digits": dataset}}))
@@ -48,14 +48,14 @@ def installed(folder: Path, path: str, token: SiloToken | None = None) -> list[s
 
 def test_a_file_and_its_data_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n")
-    assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
+    assert installation_check.main(write_installation(tmp_path, str(tmp_path / "*.csv"))) == 0
     said = capsys.readouterr().out
     assert "The file of silo hospital-a is valid. Datasets: digits." in said
     assert "There is no token" in said
 
 
 def test_missing_data_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert installation_check.main(installed(tmp_path, "/data/*.csv")) == 1
+    assert installation_check.main(write_installation(tmp_path, "/data/*.csv")) == 1
     assert "FAILED: datasets.digits: there is no file /data/*.csv" in capsys.readouterr().out
 
 
@@ -114,6 +114,6 @@ def test_a_real_hub_can_be_reached_also_through_a_proxy(
     (tmp_path / "rows.csv").write_text("a\n1\n")
     with ConnectProxy(federation.door.address) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"), token)) == 0
+        assert installation_check.main(write_installation(tmp_path, str(tmp_path / "*.csv"), token)) == 0
         assert proxy.asked == ["nowhere.example.org:443"]
     assert f"The front door {FRONT_DOOR} answers at nowhere.example.org:443" in capsys.readouterr().out

@@ -97,11 +97,11 @@ def test_a_worker_that_is_killed_or_ends_is_restarted_until_the_job_is_over_for_
 
 def end_worker(folder: RunFolder, silo: str, number: signal.Signals) -> None:
     own = str(folder.silo(silo).state)
-    (pid,) = [int(p) for p in os.listdir("/proc") if p.isdigit() and has(int(p), own)]  # noqa: PTH208
+    (pid,) = [int(p) for p in os.listdir("/proc") if p.isdigit() and has_in_command(int(p), own)]  # noqa: PTH208
     os.kill(pid, number)
 
 
-def has(pid: int, word: str) -> bool:
+def has_in_command(pid: int, word: str) -> bool:
     try:
         return word in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:

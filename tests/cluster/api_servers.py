@@ -96,7 +96,7 @@ def running_api_server(folder: Path, *, with_controllers: bool = False) -> Itera
     for attempt in range(1, ATTEMPTS + 1):
         with ExitStack() as stack:
             try:
-                plane = _started(folder / str(attempt), programs, stack, with_controllers=with_controllers)
+                plane = _start(folder / str(attempt), programs, stack, with_controllers=with_controllers)
             except ClusterError:
                 if attempt == ATTEMPTS:
                     raise
@@ -105,14 +105,14 @@ def running_api_server(folder: Path, *, with_controllers: bool = False) -> Itera
             return
 
 
-def _started(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: bool) -> ControlPlane:
+def _start(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: bool) -> ControlPlane:
     port, etcd, peer = free_ports(3)
     plane = ControlPlane("fedjobs-test-api", folder, programs, "127.0.0.1", port, etcd, peer, SERVICES)
     plane.lay_out()
     disabled = [] if with_controllers else ["--disable-admission-plugins=ServiceAccount"]
     processes = [
-        stack.enter_context(_bound_to_us(plane.etcd(requirements.program("etcd")), folder / "etcd.log")),
-        stack.enter_context(_bound_to_us(plane.api_server(*disabled), folder / "kube-apiserver.log")),
+        stack.enter_context(_run_until_exit(plane.etcd(requirements.program("etcd")), folder / "etcd.log")),
+        stack.enter_context(_run_until_exit(plane.api_server(*disabled), folder / "kube-apiserver.log")),
     ]
 
     def wait_for(path: str) -> None:
@@ -123,7 +123,7 @@ def _started(folder: Path, programs: Path, stack: ExitStack, *, with_controllers
     wait_for("/api/v1/namespaces/default")
     if with_controllers:
         command = plane.controller_manager(f"--controllers={','.join(CONTROLLERS)}")
-        processes.append(stack.enter_context(_bound_to_us(command, folder / "kube-controller-manager.log")))
+        processes.append(stack.enter_context(_run_until_exit(command, folder / "kube-controller-manager.log")))
         wait_for("/api/v1/namespaces/default/serviceaccounts/default")
     mark(Kubectl(programs / "kubectl", plane.kubeconfig), plane.name, "api-server")
     return plane
@@ -136,7 +136,7 @@ class _Running:
 
 
 @contextmanager
-def _bound_to_us(command: Sequence[str], log: Path) -> Iterator[_Running]:
+def _run_until_exit(command: Sequence[str], log: Path) -> Iterator[_Running]:
     """Runs a process that the kernel kills when this process ends for any reason. Its data is not needed afterwards."""
     bound = [requirements.program("setpriv"), "--pdeathsig", "KILL", "--", *command]
     with log.open("wb") as file:

@@ -57,7 +57,7 @@ def build(targets: Iterable[Target] = DEFAULT, say: Callable[[str], None] = lamb
     """
     docker = has_docker()
     with locked(cache_folder() / ".lock"):
-        return [_built(target, docker=docker, say=say) for target in targets]
+        return [_build_target(target, docker=docker, say=say) for target in targets]
 
 
 def cache_folder() -> Path:
@@ -85,7 +85,7 @@ def digest(root: Path = ROOT, *, of: str = "") -> str:
     return seen.hexdigest()
 
 
-def _built(target: Target, *, docker: bool, say: Callable[[str], None]) -> Path:
+def _build_target(target: Target, *, docker: bool, say: Callable[[str], None]) -> Path:
     version = digest(of="docker" if docker else debian.tag())
     archive = cache_folder() / f"fedjobs-{target}-{version}.tar"
     if archive.exists():

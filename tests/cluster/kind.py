@@ -121,7 +121,7 @@ def up(name: str, say: Callable[[str], None] = lambda _: None) -> KindCluster:
             if there is not None and not there.problems():
                 return there
             _down(docker, name)
-            return _made(docker, name, say)
+            return _create(docker, name, say)
         except BaseException:
             _down(docker, name)
             _end_if_idle(docker)
@@ -207,7 +207,7 @@ def _audited() -> Mapping[str, Any]:
     return {"kind": "ClusterConfiguration", "apiServer": server}
 
 
-def _made(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
+def _create(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
     cluster = KindCluster(name, kubeconfig_of(name), _programs(), docker)
     binaries.ensured(Module.KIND, say=say)
     image = node_images.ensured(docker, say)

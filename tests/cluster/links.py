@@ -96,15 +96,15 @@ def join(
     _remove(silo)
     if through_proxy:
         make_namespace(near.proxy_namespace)
-        _cable(f"10.87.{near.index}", (far.namespace, f"silo-{near.index}"), (near.proxy_namespace, UPLINK))
-        _routes(near.proxy_namespace, [f"{far.node}/32"], f"10.87.{near.index}.1")
+        _lay_cable(f"10.87.{near.index}", (far.namespace, f"silo-{near.index}"), (near.proxy_namespace, UPLINK))
+        _add_routes(near.proxy_namespace, [f"{far.node}/32"], f"10.87.{near.index}.1")
     outer_device = "silo0" if through_proxy else f"silo-{near.index}"
-    _cable(f"10.88.{near.index}", (link.outside, outer_device), (near.namespace, UPLINK))
-    _set(
+    _lay_cable(f"10.88.{near.index}", (link.outside, outer_device), (near.namespace, UPLINK))
+    _set_sysctls(
         near.namespace, "net.ipv4.conf.all.rp_filter=0", f"net.ipv4.conf.{UPLINK}.rp_filter=0"
     )  # otherwise the kernel drops packets that the firewall does not count
-    _routes(link.outside, near.all, link.silo_end)
-    _routes(near.namespace, far.all, link.outer_end)
+    _add_routes(link.outside, near.all, link.silo_end)
+    _add_routes(near.namespace, far.all, link.outer_end)
     way_out = (link.outer_end, proxies.PORT) if through_proxy else (link.address, port)
     link.firewall.set_up(address=way_out[0], port=way_out[1], machine=by_link("machine0", near.machine))
     if link.proxy:
@@ -121,22 +121,23 @@ def _remove(silo: LocalCluster) -> None:
     subprocess.run(silo.network.inside(ip, "link", "delete", UPLINK), capture_output=True, check=False)
 
 
-def _cable(network: str, outer: tuple[str, str], inner: tuple[str, str]) -> None:
+def _lay_cable(network: str, outer: tuple[str, str], inner: tuple[str, str]) -> None:
     """Connects two devices in two namespaces. The outer one gets address 1 of the network, the inner one address 2."""
     ip = requirements.program("ip")
     (outer_namespace, outer_device), (inner_namespace, inner_device) = outer, inner
     peer = ("type", "veth", "peer", "name", outer_device, "netns", outer_namespace)
     run(*inside(inner_namespace, ip, "link", "add", inner_device, *peer))
     for number, (namespace, device) in enumerate((outer, inner), start=1):
-        _set(namespace, f"net.ipv6.conf.{device}.disable_ipv6=1")  # the firewall would count neighbor discovery, too
+        # The firewall would count neighbor discovery, too.
+        _set_sysctls(namespace, f"net.ipv6.conf.{device}.disable_ipv6=1")
         run(*inside(namespace, ip, "address", "add", f"{network}.{number}/30", "dev", device))
         run(*inside(namespace, ip, "link", "set", device, "up"))
 
 
-def _routes(namespace: str, networks: Sequence[str], gateway: str) -> None:
+def _add_routes(namespace: str, networks: Sequence[str], gateway: str) -> None:
     for network in networks:
         run(*inside(namespace, requirements.program("ip"), "route", "replace", network, "via", gateway))
 
 
-def _set(namespace: str, *switches: str) -> None:
+def _set_sysctls(namespace: str, *switches: str) -> None:
     run(*inside(namespace, requirements.program("sysctl"), "-qw", *switches))

@@ -158,7 +158,7 @@ def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda 
         if there is not None and index in {None, there.index} and there.bin == programs and not there.problems():
             return there
         _down(name)
-        cluster = _claimed(name, index, programs)
+        cluster = _claim_folder(name, index, programs)
         say(f"starting cluster {name} in {cluster.folder}")
         try:
             _start(cluster)
@@ -184,7 +184,7 @@ def _down(name: str) -> bool:
     return there
 
 
-def _claimed(name: str, index: int | None, programs: Path) -> LocalCluster:
+def _claim_folder(name: str, index: int | None, programs: Path) -> LocalCluster:
     """Creates the folder of a new cluster, with an index that no other cluster uses."""
     with locked(clusters_folder() / ".lock"):
         taken = {there.index: each for each in all_names() if (there := existing(each)) is not None}

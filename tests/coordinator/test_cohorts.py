@@ -89,7 +89,7 @@ def test_an_absent_silo_delays_one_round_only(site: Site, monkeypatch: pytest.Mo
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
     assert coordinator.cohort(SHARD, offer) == [BOB]
-    _stand_still(monkeypatch)
+    _stop_time(monkeypatch)
     assert coordinator.cohort(SHARD, offer) == [BOB]
     site.silo(coordinator, ALICE).join()
     assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
@@ -105,7 +105,7 @@ def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site, mon
     alice.pull()
     coordinator.wait_for_reports([assignment])
     coordinator.withdraw([assignment])
-    _stand_still(monkeypatch)
+    _stop_time(monkeypatch)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel
     assert coordinator.cohort(SHARD, offer) == [BOB]
     assert site.status().silos[0].reason == "RoundDeadline"
@@ -117,7 +117,7 @@ def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site, mon
 
 
 def test_an_approval_is_waited_for_while_the_silo_joins_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
     clock.passes(2000, waiting)
     alice.join(asked=True)
     until(lambda: waiting.done() or not _is_for_people(site))
@@ -131,7 +131,7 @@ def test_an_approval_is_waited_for_while_the_silo_joins_again(site: Site, monkey
 def test_the_approval_of_a_silo_that_does_not_come_back_is_not_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
     clock.passes(2000, waiting)
     alice.join(asked=True)
     until(lambda: waiting.done() or not _is_for_people(site))
@@ -159,7 +159,9 @@ class _Clock:
         until(lambda: waiting.done() or self.reads >= looked)
 
 
-def _waits_for_people(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
+def _start_round_that_waits_for_approval(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
     """Alice has joined, and a person must approve the shard. A round waits for Alice."""
     coordinator = site.start(a_job(least=1, deadline=1000))
     clock = _Clock()
@@ -176,7 +178,7 @@ def _is_for_people(site: Site) -> bool:
     return "alice must approve" in site.status().message
 
 
-def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def _stop_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stops the time, so that a thread never reaches a deadline."""
     now = time.monotonic()
     monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))

@@ -24,11 +24,11 @@ def awaiting(seconds: float = 100) -> pb.ShardConsent:
     return pb.ShardConsent(shard=RAW, awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds))
 
 
-async def _pulled(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
+async def _pull(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
     return await desk.sessions.pull_work(peer(silo), pb.PullWorkRequest(session_id=session_id))
 
 
-async def _said(desk: Desk, silo: SiloName, session_id: str, *consents: pb.ShardConsent) -> None:
+async def _answer(desk: Desk, silo: SiloName, session_id: str, *consents: pb.ShardConsent) -> None:
     await desk.sessions.consent(peer(silo), pb.ConsentRequest(session_id=session_id, consents=consents))
 
 
@@ -38,10 +38,10 @@ def test_an_offer_is_repeated_until_it_is_answered_and_comes_before_work(desk: D
         desk.sessions.offer(OFFERED)
         desk.assign(an_assignment(ALICE))
         for _ in range(2):
-            (offered,) = (await _pulled(desk, ALICE, session_id)).offer.shards
+            (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
             assert (offered.shard.digest, offered.label, list(offered.datasets)) == (RAW, "sum", ["digits"])
-        await _said(desk, ALICE, session_id, APPROVED)
-        assert (await _pulled(desk, ALICE, session_id)).work.work_id == WORK
+        await _answer(desk, ALICE, session_id, APPROVED)
+        assert (await _pull(desk, ALICE, session_id)).work.work_id == WORK
 
     asyncio.run(calls())
 
@@ -51,7 +51,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        waiting = asyncio.create_task(_pulled(desk, ALICE, session_id))
+        waiting = asyncio.create_task(_pull(desk, ALICE, session_id))
         await asyncio.sleep(0)
         desk.sessions.offer(OFFERED)
         assert (await asyncio.wait_for(waiting, 5)).WhichOneof("next") == "offer"
@@ -63,7 +63,7 @@ def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN)
         desk.sessions.offer(OFFERED)
-        assert (await _pulled(desk, ALICE, session_id)).WhichOneof("next") is None
+        assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
     asyncio.run(calls())
@@ -81,7 +81,7 @@ def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, consent)
+        await _answer(desk, ALICE, session_id, consent)
 
     asyncio.run(calls())
     row = desk.roster.rows()[0]
@@ -92,9 +92,9 @@ def test_a_silo_that_consents_after_an_approval_is_ready_without_a_reason(desk: 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, awaiting())
+        await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
-        await _said(desk, ALICE, session_id, APPROVED)
+        await _answer(desk, ALICE, session_id, APPROVED)
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
     asyncio.run(calls())
@@ -109,9 +109,9 @@ def test_a_new_session_gets_the_offers_again_that_were_not_approved(
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, consent)
+        await _answer(desk, ALICE, session_id, consent)
         session_id = await desk.join(ALICE, JOIN_2)
-        assert (await _pulled(desk, ALICE, session_id)).HasField("offer") is asked_again
+        assert (await _pull(desk, ALICE, session_id)).HasField("offer") is asked_again
 
     asyncio.run(calls())
 
@@ -133,10 +133,10 @@ def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardC
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, said)
+        await _answer(desk, ALICE, session_id, said)
         before = desk.consents.standing(SHARD)
         assert ALICE in before.consented | before.refused
-        await _said(desk, ALICE, session_id, awaiting())
+        await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD) == before
 
     asyncio.run(calls())
@@ -147,8 +147,8 @@ def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, REFUSED)
-        await _said(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
+        await _answer(desk, ALICE, session_id, REFUSED)
+        await _answer(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
 
     asyncio.run(calls())
@@ -157,7 +157,7 @@ def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) 
 def test_consent_to_a_shard_that_was_not_offered_is_ignored(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        await _said(desk, ALICE, session_id, REFUSED, pb.ShardConsent(), pb.ShardConsent(shard=b"short"))
+        await _answer(desk, ALICE, session_id, REFUSED, pb.ShardConsent(), pb.ShardConsent(shard=b"short"))
 
     asyncio.run(calls())
     assert desk.state(ALICE) is SiloState.READY

@@ -65,7 +65,7 @@ def test_a_restarted_coordinator_keeps_finished_work_until_it_is_durable(site: S
 def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
     coordinator.assign([assignment])
     silo.pull()
-    polling = threading.Thread(target=_quietly, args=(lambda: silo.pull(a_result()),), daemon=True)
+    polling = threading.Thread(target=_ignore_refusal, args=(lambda: silo.pull(a_result()),), daemon=True)
     polling.start()
     coordinator.wait_for_reports([assignment])
 
@@ -185,6 +185,6 @@ def _polls(coordinator: Coordinator, silo: SiloName) -> bool:
     return session is not None and session.waiting is not None
 
 
-def _quietly(call: Callable[[], object]) -> None:
+def _ignore_refusal(call: Callable[[], object]) -> None:
     with contextlib.suppress(FedjobsError):
         call()

@@ -51,7 +51,7 @@ def termination() -> Iterator[Termination]:
     signal.signal(signal.SIGTERM, before)
 
 
-def mounted(federation: Federation, folder: Path, job: str) -> Hub:
+def mount_credentials(federation: Federation, folder: Path, job: str) -> Hub:
     """Creates what is mounted into a coordinator's pod: the token of a job's pod and the trusted issuers."""
     folder.mkdir()
     (folder / "token").write_text(federation.coordinator_token(job))
@@ -91,7 +91,7 @@ def test_the_operator_watches_a_coordinator_that_renews_and_continues_without_th
     federation: Federation, termination: Termination, tmp_path: Path
 ) -> None:
     uid = federation.job([], "renewed")
-    hub, name = mounted(federation, tmp_path / "hub", "renewed"), server_name(uid, FRONT_DOOR)
+    hub, name = mount_credentials(federation, tmp_path / "hub", "renewed"), server_name(uid, FRONT_DOOR)
     (tmp_path / "state").mkdir()
 
     async def heard(coordinator: Coordinator) -> str:
@@ -116,7 +116,7 @@ def test_a_coordinator_that_waits_for_the_hub_is_healthy(
     federation: Federation, termination: Termination, tmp_path: Path
 ) -> None:
     uid = federation.job([], "waiting")
-    hub = mounted(federation, tmp_path / "hub", "waiting")
+    hub = mount_credentials(federation, tmp_path / "hub", "waiting")
     ports = federation.hub.ports
     federation.hub.kill()
     asked: list[int] = []
@@ -142,7 +142,7 @@ def test_a_coordinator_that_waits_for_the_hub_is_healthy(
 
 def test_a_coordinator_that_waits_for_the_hub_can_be_stopped(federation: Federation, tmp_path: Path) -> None:
     container = Container(tmp_path)
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "stopped"))
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "stopped"))
     before = signal.getsignal(signal.SIGTERM)
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
     try:
@@ -154,7 +154,7 @@ def test_a_coordinator_that_waits_for_the_hub_can_be_stopped(federation: Federat
 
 def test_a_token_of_another_jobs_pod_prevents_the_start(federation: Federation, tmp_path: Path) -> None:
     container = Container(tmp_path)  # the container of another job than that of the token's pod
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "another"))
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "another"))
     assert main(arguments(container, hub)) == 4
     assert container.final_word.code == "InvalidCertificate"
     (hub.credentials / "token").write_text("forged")
@@ -173,7 +173,7 @@ def test_incomplete_options_of_the_hub_are_an_error(
 
 
 def test_a_refused_identity_is_an_error(termination: Termination, federation: Federation, tmp_path: Path) -> None:
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "refused"))
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "refused"))
     (hub.credentials / "token").write_text("no token")
     with pytest.raises(FedjobsError) as raised, certified(hub, "uid", termination, None):
         pass

@@ -129,7 +129,7 @@ def test_calls_of_silos_and_the_operator_import_nothing(tmp_path: Path) -> None:
             bob.join()
             bob.client.heartbeat(bob.session_id)
             bob.join("not for you")
-            for mistake in _mistakes(bob):
+            for mistake in _invalid_calls(bob):
                 with pytest.raises(FedjobsError):
                     mistake()
             with pytest.raises(grpc.RpcError):
@@ -156,7 +156,7 @@ def test_sigterm_imports_nothing(tmp_path: Path) -> None:
     recorded.check()
 
 
-def _mistakes(silo: Silo) -> Iterator[Callable[[], object]]:
+def _invalid_calls(silo: Silo) -> Iterator[Callable[[], object]]:
     """Yields calls that a coordinator refuses."""
     digest, session = bytes(32), silo.session_id
     yield lambda: silo.client.heartbeat("of another time")
@@ -187,11 +187,11 @@ def _take_part(silo: Silo, answer: pb.PullWorkResponse) -> None:
             consents = [pb.ShardConsent(shard=shard, approved=pb.Approved()) for shard in shards]
             silo.client.consent(silo.session_id, consents)
         elif answer.HasField("work"):
-            report = _worked(silo, answer.work)
+            report = _do_work(silo, answer.work)
         answer = silo.pull(report)
 
 
-def _worked(silo: Silo, work: pb.Work) -> pb.Report:
+def _do_work(silo: Silo, work: pb.Work) -> pb.Report:
     (broadcast,) = work.broadcasts
     came = bytearray()
     silo.client.fetch_blob(silo.session_id, broadcast.digest, broadcast.size, came.extend)

@@ -36,15 +36,15 @@ def folder(tmp_path: Path) -> _Folder:
     return _Folder(tmp_path)
 
 
-def _uploaded(store: ReportStore, content: bytes = LARGE, work_id: WorkId = WORK, *, ended: bool = True) -> None:
+def _upload(store: ReportStore, content: bytes = LARGE, work_id: WorkId = WORK, *, ended: bool = True) -> None:
     upload = store.upload(work_id, len(content))
     upload.write(content)
     if ended:
         assert upload.finish(digests.raw(digests.digest(content)))
 
 
-def _taken_over(store: ReportStore, content: bytes = LARGE) -> Path:
-    _uploaded(store, content)
+def _accept_upload(store: ReportStore, content: bytes = LARGE) -> Path:
+    _upload(store, content)
     path = store.take_upload(WORK, digests.digest(content))
     assert path is not None
     store.add(WORK, Report(ALICE, 1, "cpu", 0.1, digests.digest(content), path))
@@ -52,7 +52,7 @@ def _taken_over(store: ReportStore, content: bytes = LARGE) -> Path:
 
 
 def test_a_complete_upload_becomes_a_report_after_a_restart_without_being_opened_again(folder: _Folder) -> None:
-    _uploaded(folder.store())
+    _upload(folder.store())
     path = folder.store().take_upload(WORK, DIGEST)
     assert path is not None
     assert path.read_bytes() == LARGE
@@ -67,10 +67,10 @@ def test_a_partial_upload_is_not_complete_and_stays(folder: _Folder) -> None:
 
 def test_an_upload_in_a_spare_file_has_its_own_length_even_if_it_was_not_finished(folder: _Folder) -> None:
     store = folder.store()
-    _taken_over(store, LARGE + b"of an earlier round")
+    _accept_upload(store, LARGE + b"of an earlier round")
     store.forget()
     assert len(list(folder.spares.iterdir())) == 1
-    _uploaded(store, ended=False)
+    _upload(store, ended=False)
     path = store.take_upload(WORK, DIGEST)
     assert path is not None
     assert path.read_bytes() == LARGE
@@ -83,7 +83,7 @@ def test_a_missing_upload_cannot_be_used(folder: _Folder) -> None:
 
 def test_an_upload_that_was_used_before_a_crash_can_be_used_again(folder: _Folder) -> None:
     store = folder.store()
-    _uploaded(store)
+    _upload(store)
     path = store.take_upload(WORK, DIGEST)
     again = folder.store()
     assert again.take_upload(WORK, digests.digest(b"another")) is None
@@ -92,8 +92,8 @@ def test_an_upload_that_was_used_before_a_crash_can_be_used_again(folder: _Folde
 
 def test_durable_reports_are_deleted_and_large_files_become_spare(folder: _Folder) -> None:
     store = folder.store()
-    _taken_over(store)
-    _uploaded(store, LARGE[:5000], OTHER_WORK)
+    _accept_upload(store)
+    _upload(store, LARGE[:5000], OTHER_WORK)
     store.forget()
     assert folder.names() == []
     assert store.find(WORK) is None
@@ -102,8 +102,8 @@ def test_durable_reports_are_deleted_and_large_files_become_spare(folder: _Folde
 
 def test_reports_that_are_still_needed_are_kept(folder: _Folder) -> None:
     store = folder.store()
-    path = _taken_over(store)
-    _uploaded(store, b"few", OTHER_WORK)
+    path = _accept_upload(store)
+    _upload(store, b"few", OTHER_WORK)
     store.forget(keep=frozenset({WORK}))
     assert store.find(WORK) is not None
     assert path.read_bytes() == LARGE
@@ -112,9 +112,9 @@ def test_reports_that_are_still_needed_are_kept(folder: _Folder) -> None:
 
 def test_unfinished_uploads_of_an_earlier_process_are_deleted_with_the_durable_state(folder: _Folder) -> None:
     store = folder.store()
-    _uploaded(store)
+    _upload(store)
     store.take_upload(WORK, DIGEST)  # and the process died before it added the report
-    _uploaded(store, LARGE[:1000], OTHER_WORK, ended=False)
+    _upload(store, LARGE[:1000], OTHER_WORK, ended=False)
     (folder.reports / f".{WORK}.json.12345678.tmp").write_bytes(b"half")
     again = folder.store()
     assert again.find(WORK) is None
@@ -124,17 +124,17 @@ def test_unfinished_uploads_of_an_earlier_process_are_deleted_with_the_durable_s
 
 @pytest.mark.parametrize("spoilt", [b"", b"{", b"[]", b'{"unknown": 1}', b"\xff"])
 def test_a_report_that_a_power_loss_corrupted_is_ignored(folder: _Folder, spoilt: bytes) -> None:
-    _taken_over(folder.store())
+    _accept_upload(folder.store())
     (folder.reports / f"{WORK}.json").write_bytes(spoilt)
     again = folder.store()
     assert again.find(WORK) is None
-    _taken_over(again)
+    _accept_upload(again)
     assert folder.store().find(WORK) is not None
 
 
 @pytest.mark.parametrize("spoilt", [None, b"", LARGE[:-1], LARGE[:-1] + b"x"], ids=["gone", "empty", "short", "other"])
 def test_a_report_whose_accumulators_a_power_loss_corrupted_is_ignored(folder: _Folder, spoilt: bytes | None) -> None:
-    value = _taken_over(folder.store())
+    value = _accept_upload(folder.store())
     value.unlink()
     if spoilt is not None:
         value.write_bytes(spoilt)

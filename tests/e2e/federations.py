@@ -164,7 +164,7 @@ class Federation:
         """Returns the finished rounds from the log of a running job's coordinator, in the order of the log."""
         script = "print(open('/state/progress.jsonl').read())"
         where = (self.coordinator_pod(name), "-c", "coordinator")
-        return _rounds(self.kubectl("exec", *where, "--", "python", "-c", script))
+        return _finished_rounds(self.kubectl("exec", *where, "--", "python", "-c", script))
 
     def fetch(self, name: str, out: Path) -> dict[str, Any]:
         """Downloads the result with the command line, and returns what the command prints."""
@@ -222,9 +222,9 @@ def _with_silos(silos: Sequence[str], job: dict[str, Any]) -> dict[str, Any]:
 
 def finished_rounds(out: Path) -> list[int]:
     """Returns the finished rounds from the log of a coordinator with all its restarts, in the order of the log."""
-    return _rounds((out / "coordinator" / "progress.jsonl").read_text())
+    return _finished_rounds((out / "coordinator" / "progress.jsonl").read_text())
 
 
-def _rounds(progress: str) -> list[int]:
+def _finished_rounds(progress: str) -> list[int]:
     events = [json.loads(line) for line in progress.splitlines() if line]
     return [event["round"] for event in events if event["event"] == "round"]

@@ -43,13 +43,13 @@ def test_every_silo_can_load_its_data_and_the_malformed_one_names_file_row_and_c
         for name in silo.datasets:
             if (silo.silo, name) == ("clinic-d", "tumours"):
                 with pytest.raises(FedjobsError, match=r"clinic-d/train\.csv, row 17, column 'mean_area'") as caught:
-                    rows(silo, name)
+                    count_rows(silo, name)
                 assert caught.value.code is ErrorCode.DATA_MALFORMED
             else:
-                assert rows(silo, name) > 0
+                assert count_rows(silo, name) > 0
 
 
-def rows(silo: SiloFile, name: str) -> int:
+def count_rows(silo: SiloFile, name: str) -> int:
     return int(datasets.load(silo.datasets[name]).offsets[-1])
 
 

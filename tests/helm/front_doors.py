@@ -144,7 +144,7 @@ class FrontDoor:
         context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
         with self.connect() as plain, context.wrap_socket(plain, server_hostname=name) as client:
-            yield client, _line(client)
+            yield client, _read_line(client)
 
     def turns_away(self, words: bytes) -> bool:
         """Returns whether it closes the connection of a client that sends this, without a response."""
@@ -177,15 +177,15 @@ def hello(*names: bytes, extensions: int = 1) -> bytes:
     at += 1 + message[at]  # session
     at += 2 + int.from_bytes(message[at : at + 2], "big")  # cipher suites
     at += 1 + message[at]  # compression
-    entries = b"".join(b"\0" + _sized(name, 2) for name in names)
-    asked = b"\0\0" + _sized(_sized(entries, 2), 2)
+    entries = b"".join(b"\0" + _with_length(name, 2) for name in names)
+    asked = b"\0\0" + _with_length(_with_length(entries, 2), 2)
     every = message[at + 2 :] + (asked * extensions if names else b"")
-    handshake_message = b"\x01" + _sized(message[:at] + _sized(every, 2), 3)
+    handshake_message = b"\x01" + _with_length(message[:at] + _with_length(every, 2), 3)
     pieces = (handshake_message[at : at + _RECORD] for at in range(0, len(handshake_message), _RECORD))
-    return b"".join(b"\x16\x03\x01" + _sized(piece, 2) for piece in pieces)
+    return b"".join(b"\x16\x03\x01" + _with_length(piece, 2) for piece in pieces)
 
 
-def _sized(content: bytes, width: int) -> bytes:
+def _with_length(content: bytes, width: int) -> bytes:
     return len(content).to_bytes(width, "big") + content
 
 
@@ -232,7 +232,7 @@ def job_name(job: str) -> str:
     return f"{job}.{HOST}"
 
 
-def _line(client: ssl.SSLSocket) -> str:
+def _read_line(client: ssl.SSLSocket) -> str:
     content = b""
     while not content.endswith(b"\n"):
         piece = client.recv(4096)

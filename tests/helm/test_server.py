@@ -118,7 +118,9 @@ def test_the_permissions_are_what_the_operator_needs(
             wait_until("the coordinator is suspended", lambda: _is_suspended(api_server, api_namespace), broken=ended)
     finally:
         kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all([*rights, *[_silo(name) for name in SILOS]]))
-    refused = [(e["verb"], e["requestURI"]) for e in _calls(api_server, user) if e["responseStatus"].get("code") == 403]
+    refused = [
+        (e["verb"], e["requestURI"]) for e in _api_calls(api_server, user) if e["responseStatus"].get("code") == 403
+    ]
     assert refused == []
 
 
@@ -132,7 +134,7 @@ def _is_suspended(server: ApiServer, namespace: str) -> bool:
     )
 
 
-def _calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
+def _api_calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
     events = map(json.loads, server.audit_log.read_text().splitlines())
     return [event for event in events if event["user"]["username"] == user and "responseStatus" in event]
 

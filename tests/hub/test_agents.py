@@ -23,7 +23,7 @@ from tests.hub.hubs import Federation
 from tests.hub.refusals import code, refusal
 
 
-def announced(federation: Federation, name: str) -> Identity:
+def enrol_and_announce(federation: Federation, name: str) -> Identity:
     """Enrols a silo and announces its agent, agent-1."""
     identity = federation.enrolled(name)
     with federation.hub_client(identity) as hub:
@@ -32,7 +32,7 @@ def announced(federation: Federation, name: str) -> Identity:
 
 
 def test_an_agents_announcement_is_in_the_silos_status(federation: Federation) -> None:
-    announced(federation, "talkative")
+    enrol_and_announce(federation, "talkative")
     federation.wait_for("talkative", "Connected", "True", "AgentConnected")
     status = federation.status("talkative")
     assert status["datasets"] == ["digits"]
@@ -57,7 +57,7 @@ def test_an_agent_announces_itself_before_it_polls(federation: Federation) -> No
 
 
 def test_a_newer_agent_replaces_the_older_whose_poll_fails_with_the_reason(federation: Federation) -> None:
-    identity = announced(federation, "twofold")
+    identity = enrol_and_announce(federation, "twofold")
     with (
         federation.hub_client(identity) as older,
         federation.hub_client(identity) as newer,
@@ -74,7 +74,7 @@ def test_a_newer_agent_replaces_the_older_whose_poll_fails_with_the_reason(feder
 
 
 def test_a_poll_ends_when_an_invitation_begins_or_ends(federation: Federation) -> None:
-    identity = announced(federation, "waiting")
+    identity = enrol_and_announce(federation, "waiting")
     with federation.hub_client(identity) as hub, ThreadPoolExecutor() as pool:
         none = hub.pull_invitations("agent-1", "")
         poll = pool.submit(hub.pull_invitations, "agent-1", none.tag)
@@ -89,7 +89,7 @@ def test_a_poll_ends_when_an_invitation_begins_or_ends(federation: Federation) -
 @pytest.mark.parametrize("how", ["suspended", "deleted"])
 def test_a_suspended_or_deleted_silo_is_refused_in_its_poll_and_from_then_on(federation: Federation, how: str) -> None:
     name = f"to-be-{how}"
-    identity = announced(federation, name)
+    identity = enrol_and_announce(federation, name)
     expected = {"suspended": ErrorCode.SILO_SUSPENDED, "deleted": ErrorCode.SILO_NOT_FOUND}[how]
     with federation.hub_client(identity) as hub, ThreadPoolExecutor() as pool:
         tag = hub.pull_invitations("agent-1", "").tag
@@ -110,7 +110,7 @@ def test_a_suspended_or_deleted_silo_is_refused_in_its_poll_and_from_then_on(fed
 
 
 def test_a_silo_has_a_limited_number_of_concurrent_polls(federation: Federation) -> None:
-    identity = announced(federation, "greedy")
+    identity = enrol_and_announce(federation, "greedy")
     with federation.hub_client(identity) as hub, ThreadPoolExecutor(8) as pool:
         tag = hub.pull_invitations("agent-1", "").tag
         polls = [pool.submit(hub.pull_invitations, "agent-1", tag) for _ in range(6)]
@@ -124,7 +124,7 @@ def test_a_silo_has_a_limited_number_of_concurrent_polls(federation: Federation)
 
 
 def test_a_renewal_is_for_the_same_key(federation: Federation) -> None:
-    identity = announced(federation, "constant")
+    identity = enrol_and_announce(federation, "constant")
     with open_channel(federation.hub.address, federation.front_door, identity) as channel:
         request = pb.RenewRequest(csr=keys.signing_request(keys.create()))
         assert code(lambda: call(channel, "/fedjobs.v1.Hub/Renew", request)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
@@ -133,7 +133,7 @@ def test_a_renewal_is_for_the_same_key(federation: Federation) -> None:
 def test_a_message_or_a_header_that_is_too_large_is_refused_and_the_next_call_is_answered(
     federation: Federation,
 ) -> None:
-    identity = announced(federation, "verbose")
+    identity = enrol_and_announce(federation, "verbose")
     with open_channel(federation.hub.address, federation.front_door, identity) as channel:
         renew = channel.unary_unary("/fedjobs.v1.Hub/Renew")
         request = pb.RenewRequest(csr=keys.signing_request(identity.key)).SerializeToString()
@@ -182,7 +182,7 @@ def test_certificates_of_operator_and_coordinators_are_not_accepted_as_a_silos(f
 
 def test_polls_of_many_silos_wait_concurrently(federation: Federation) -> None:
     names = [f"one-of-many-{number}" for number in range(6)]
-    identities_of = [announced(federation, name) for name in names]
+    identities_of = [enrol_and_announce(federation, name) for name in names]
     started = threading.Barrier(len(names) + 1)
 
     def poll(identity: Identity) -> int:

@@ -108,10 +108,10 @@ def test_an_authority_signed_by_cert_manager_certifies_silos(api_server: ApiServ
         issuer = x509.load_pem_x509_certificate(identity.trust).issuer.rfc4514_string()
         assert issuer == "CN=root of a company"
         with federation.hub_client(identity) as hub:
-            assert _renewed(hub, federation, identity)
+            assert _can_renew(hub, federation, identity)
 
 
-def _renewed(hub: HubClient, federation: Federation, identity: Any) -> bool:
+def _can_renew(hub: HubClient, federation: Federation, identity: Any) -> bool:
     return bool(hub.renew(identity).trust == federation.servers_trust)
 
 

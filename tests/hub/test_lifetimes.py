@@ -22,7 +22,7 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def renewed_after_expiry(federation: Federation, identity: Identity) -> Identity:
+def renew_after_expiry(federation: Federation, identity: Identity) -> Identity:
     with federation.enrolment() as client:
         return client.renew_expired(identity)
 
@@ -49,15 +49,15 @@ def test_an_expired_certificate_is_renewed_for_the_same_key_until_the_grace_peri
         assert code(lambda: call_enrolment(federation, "RenewExpired", thief)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
         federation.suspend("asleep")
         federation.wait_for("asleep", "Connected", "False", "Suspended")
-        assert code(lambda: renewed_after_expiry(federation, old)) is ErrorCode.SILO_SUSPENDED
+        assert code(lambda: renew_after_expiry(federation, old)) is ErrorCode.SILO_SUSPENDED
         federation.suspend("asleep", suspend=False)
         federation.wait_for("asleep", "Connected", "False", "NeverConnected")
 
-        new = renewed_after_expiry(federation, old)
+        new = renew_after_expiry(federation, old)
         assert (new.key, new.expires > old.expires) == (old.key, True)
         federation.wait_for("asleep", "Enrolled", "False", "GracePeriodExpired")
-        assert code(lambda: renewed_after_expiry(federation, new)) is ErrorCode.INVALID_CERTIFICATE
-        refused = refusal(lambda: renewed_after_expiry(federation, new))
+        assert code(lambda: renew_after_expiry(federation, new)) is ErrorCode.INVALID_CERTIFICATE
+        refused = refusal(lambda: renew_after_expiry(federation, new))
         assert "the grace period for renewal is over" in refused.message
 
 

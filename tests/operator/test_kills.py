@@ -86,7 +86,7 @@ def test_a_crash_without_an_operator_is_followed_by_one_attempt(team: Team, star
     team.ready(name)
     operator.kill()
     team.end(name, 137)
-    wait_until("the Job has failed", lambda: ended(team, "digits-coordinator-1"))
+    wait_until("the Job has failed", lambda: has_ended(team, "digits-coordinator-1"))
     started()
     team.ready(name, attempt=2)
     assert team.status(name)["restarts"] == 1
@@ -183,15 +183,15 @@ def test_the_chart_gives_the_operator_every_permission_that_it_uses(
     team.ready(name, attempt=2)
     team.end(name, 0, "Completed", attempt=2, word=COMPLETE)
     wait_until("the job is deleted", lambda: team.get("federatedjobs", name) is None)
-    assert refused(server) == []
+    assert refused_calls(server) == []
 
 
-def ended(team: Team, job: str) -> bool:
+def has_ended(team: Team, job: str) -> bool:
     conditions = (team.get("jobs", job) or {}).get("status", {}).get("conditions", ())
     return any(condition["type"] in ("Complete", "Failed") for condition in conditions)
 
 
-def refused(server: ApiServer) -> list[str]:
+def refused_calls(server: ApiServer) -> list[str]:
     """Returns the calls that the API server refused to the operator, by the audit log."""
     entries = [json.loads(line) for line in server.audit_log.read_text().splitlines() if line.endswith("}")]
     ours = [entry for entry in entries if entry["user"]["username"] == user()]

@@ -204,15 +204,15 @@ def test_tffs_train_model_runs_unchanged(federation: LocalFederation, tmp_path: 
             )
 
     asyncio.run(program())
-    rounds = [_flat(value)["num_examples"] for value in metrics.values().values()]
+    rounds = [_flatten(value)["num_examples"] for value in metrics.values().values()]
     assert rounds == [39, 39]
 
 
-def _flat(value: Any) -> dict[str, Any]:
+def _flatten(value: Any) -> dict[str, Any]:
     """Returns the leaves by their own names, at any depth."""
     if not isinstance(value, Mapping):
         return {}
-    inner = {k: v for part in value.values() for k, v in _flat(part).items()}
+    inner = {k: v for part in value.values() for k, v in _flatten(part).items()}
     return {**{k: v for k, v in value.items() if not isinstance(v, Mapping)}, **inner}
 
 

@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "audit.jsonl"
 
 
-def _written(path: Path, count: int) -> list[bytes]:
+def _write_entries(path: Path, count: int) -> list[bytes]:
     audit = Audit(path, SILO, "job-1", clock=lambda: 12.0)
     for number in range(count):
         audit.record("work", Allowed(), work=str(number))
@@ -44,19 +44,19 @@ def test_each_decision_has_a_line_with_the_hash_of_the_previous_line(path: Path)
 
 
 def test_an_unchanged_log_is_verified(path: Path) -> None:
-    lines = _written(path, 5)
+    lines = _write_entries(path, 5)
     assert verify(iter(lines)) == Verified(5, hash_of(lines[-1][:-1]))
     assert verify(iter([])) == Verified(0, NOTHING)
 
 
-def _changed(lines: list[bytes]) -> list[bytes]:
+def _with_changed_line(lines: list[bytes]) -> list[bytes]:
     return [lines[0], lines[1].replace(b"allowed", b"refused"), *lines[2:]]
 
 
 @pytest.mark.parametrize(
     ("meddled", "line", "message"),
     [
-        (_changed, 3, "line 2 was changed"),
+        (_with_changed_line, 3, "line 2 was changed"),
         (lambda lines: [lines[0], *lines[2:]], 2, "removed"),
         (lambda lines: lines[1:], 1, "not the first line"),
         (lambda lines: [*lines[:2], lines[1], *lines[2:]], 3, "inserted"),
@@ -69,14 +69,14 @@ def _changed(lines: list[bytes]) -> list[bytes]:
 def test_changes_of_the_log_are_detected(
     path: Path, meddled: Callable[[list[bytes]], list[bytes]], line: int, message: str
 ) -> None:
-    found = verify(iter(meddled(_written(path, 5))))
+    found = verify(iter(meddled(_write_entries(path, 5))))
     assert isinstance(found, Broken)
     assert found.line == line
     assert message in found.message
 
 
 def test_the_loss_of_the_last_lines_is_detected_with_the_last_hash(path: Path) -> None:
-    lines = _written(path, 5)
+    lines = _write_entries(path, 5)
     noted = verify(iter(lines))
     assert isinstance(noted, Verified)
     assert isinstance(verify(iter(lines[:3])), Verified)
@@ -85,11 +85,11 @@ def test_the_loss_of_the_last_lines_is_detected_with_the_last_hash(path: Path) -
 
 
 def test_an_incomplete_line_of_a_dead_process_is_dropped(path: Path) -> None:
-    _written(path, 2)
+    _write_entries(path, 2)
     with path.open("ab") as file:
         file.write(b'{"time": 1')
     assert isinstance(verify(raw_lines(path)), Broken)
-    _written(path, 1)
+    _write_entries(path, 1)
     assert verify(raw_lines(path)) == Verified(3, hash_of(path.read_bytes().splitlines()[-1]))
 
 

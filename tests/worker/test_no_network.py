@@ -89,7 +89,7 @@ def port_of(server: socket.socket) -> int:
     return int(server.getsockname()[1])
 
 
-def arrived(server: socket.socket) -> bool:
+def has_connection(server: socket.socket) -> bool:
     try:
         server.accept()[0].close()
     except BlockingIOError:
@@ -107,13 +107,13 @@ def run(script: str, port: int) -> list[str]:
 
 def test_the_same_code_connects_outside_the_sandbox(listening: socket.socket) -> None:
     assert run("say_all()", port_of(listening)) == ["connected"] * 6
-    assert arrived(listening)
+    assert has_connection(listening)
 
 
 @pytest.mark.parametrize("before", ["", "as_in_a_pod()"])
 def test_neither_python_nor_a_library_connects_in_any_thread_or_child(listening: socket.socket, before: str) -> None:
     assert run(f"{before}\nsandbox.enter()\nsay_all()", port_of(listening)) == ["refused"] * 6
-    assert not arrived(listening)
+    assert not has_connection(listening)
 
 
 def test_the_filter_adds_to_an_existing_one(listening: socket.socket) -> None:
@@ -132,7 +132,7 @@ def test_an_existing_socket_cannot_be_connected(listening: socket.socket) -> Non
         print("refused")
     """
     assert run(script, port_of(listening)) == ["refused"]
-    assert not arrived(listening)
+    assert not has_connection(listening)
 
 
 READS_FROM_THE_NETWORK = """
@@ -141,7 +141,7 @@ tf.io.read_file("gs://bucket/object")
 """
 
 
-def asking(server: socket.socket) -> dict[str, str]:
+def storage_environment(server: socket.socket) -> dict[str, str]:
     """Returns an environment in which TensorFlow's client for Google Cloud Storage contacts our server first."""
     return {**os.environ, "GCE_METADATA_HOST": f"127.0.0.1:{port_of(server)}", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -149,7 +149,7 @@ def asking(server: socket.socket) -> dict[str, str]:
 @pytest.mark.processes
 def test_tensorflow_has_an_operation_that_connects(listening: socket.socket) -> None:
     """Otherwise the next test would not prove anything."""
-    process = subprocess.Popen([sys.executable, "-c", READS_FROM_THE_NETWORK], env=asking(listening))
+    process = subprocess.Popen([sys.executable, "-c", READS_FROM_THE_NETWORK], env=storage_environment(listening))
     try:
         listening.settimeout(60)
         connection, _ = listening.accept()
@@ -170,7 +170,7 @@ def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="fj") as folder:
         path = f"{folder}/s"
         command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", path]
-        host = subprocess.Popen(command, env=asking(listening))
+        host = subprocess.Popen(command, env=storage_environment(listening))
         client = RunnerClient(path, "hospital-a", threads=1)
         try:
             operations = client.operations(Digest("network"), shard([], [], work))
@@ -183,5 +183,5 @@ def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
             host.terminate()
             host.wait(20)
     assert caught.value.code is ErrorCode.SHARD_FAILED
-    assert not arrived(listening)
+    assert not has_connection(listening)
     assert not Path(path).exists()

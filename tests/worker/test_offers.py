@@ -24,7 +24,7 @@ def _offered(work: pb.Work) -> pb.OfferedShard:
     return pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"])
 
 
-def _again(work: pb.Work, work_id: str) -> pb.Work:
+def _with_work_id(work: pb.Work, work_id: str) -> pb.Work:
     """The same shard, to be run once more."""
     again = pb.Work()
     again.CopyFrom(work)
@@ -85,7 +85,7 @@ def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Sil
     awaiting = _asked(silo, work).awaiting
     assert awaiting.rule == APPROVAL
     assert awaiting.seconds_left > 0
-    assert silo.ask(_again(work, "2")).refusal.rule == APPROVAL
+    assert silo.ask(_with_work_id(work, "2")).refusal.rule == APPROVAL
     (pending,) = PendingFolder(silo.folder / "pending").all()
     assert pending.digest == work.shard.digest.hex()
     assert "ReduceDataset" in pending.explanation
@@ -102,8 +102,8 @@ def test_limits_hold_after_a_restart_of_the_worker(silo: Silo) -> None:
     assert total(silo.ask(work)) == 21
     silo.stop()
     silo.start()
-    assert total(silo.ask(_again(work, "2"))) == 21
-    refusal = silo.ask(_again(work, "3")).refusal
+    assert total(silo.ask(_with_work_id(work, "2"))) == 21
+    refusal = silo.ask(_with_work_id(work, "3")).refusal
     assert refusal.rule == "policy.limits.roundsPerJob"
     assert "2 times" in refusal.message
 
@@ -116,7 +116,7 @@ def test_different_work_with_the_same_identity_is_not_a_repetition(silo: Silo) -
     silo.stop()
     silo.coordinator.do(lambda backend: backend._reports.clear())
     silo.start()  # the new process does not know the finished work
-    other = _again(work, "w")
+    other = _with_work_id(work, "w")
     other.client_inputs[0].selection.seed += 1
     assert silo.ask(other).refusal.rule == "policy.limits.roundsPerJob"
     silo.stop()

@@ -29,8 +29,8 @@ WORKER = {"app.kubernetes.io/managed-by": "fedjobs-agent", "app.kubernetes.io/co
 @pytest.fixture
 def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Creates a pod that runs, according to the API server, and fakes the output of a command in it."""
-    _a_pod(admin, "agent", AGENT)
-    _a_pod(admin, "worker", WORKER)
+    _create_pod(admin, "agent", AGENT)
+    _create_pod(admin, "worker", WORKER)
     waiting = Pending(
         digest=SHARD, silo="hospital-a", job_uid="1", job_name="digits", label="train", since=1, until=2e9,
         explanation="what it does\n",
@@ -44,7 +44,7 @@ def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_commands, "output", printed)
 
 
-def _a_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
+def _create_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
     core = admin.connection().core
     container = {"name": "session", "image": "none"}
     pod = {"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}}
@@ -52,7 +52,7 @@ def _a_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
     core.patch_namespaced_pod_status(name, admin.namespace, {"status": {"phase": "Running"}})
 
 
-def _said(admin: Person, tmp_path: Path) -> ApprovalFolder:
+def _mount_decisions(admin: Person, tmp_path: Path) -> ApprovalFolder:
     """Writes the ConfigMap to a folder as the kubelet does for a worker."""
     data = admin.connection().core.read_namespaced_config_map(CONFIG_MAP, admin.namespace).data
     for name, content in data.items():
@@ -67,7 +67,7 @@ def test_a_pending_computation_is_listed_shown_and_approved(admin: Person, tmp_p
     approved = admin.types("silo", "approve", SHARD[:8])
     assert approved.exit_code == 0, approved.output
     assert approved.output.endswith(f"approved {SHARD}\n")
-    said = _said(admin, tmp_path).of(SHARD)
+    said = _mount_decisions(admin, tmp_path).of(SHARD)
     assert said is not None
     assert said.decision == "approved"
     assert said.by
@@ -89,7 +89,7 @@ def test_a_later_decision_replaces_an_earlier_one_and_keeps_others(admin: Person
     for words in (("approve", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
         shown = admin.types("silo", *words)
         assert shown.exit_code == 0, shown.output
-    folder = _said(admin, tmp_path)
+    folder = _mount_decisions(admin, tmp_path)
     assert [(said.decision, said.message) for said in (folder.of(SHARD), folder.of(other)) if said] == [
         ("denied", "not now"), ("approved", "")
     ]  # fmt: skip
@@ -104,7 +104,7 @@ def test_an_invalid_digest_is_refused(admin: Person, written: str) -> None:
 
 
 def test_a_worker_that_ends_during_the_call_has_nothing_pending(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    _a_pod(admin, "worker", WORKER)
+    _create_pod(admin, "worker", WORKER)
     monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
 
     def ended(*_: object) -> Iterator[bytes]:
@@ -118,7 +118,7 @@ def test_a_worker_that_ends_during_the_call_has_nothing_pending(admin: Person, m
 
 
 def test_a_worker_that_does_not_respond_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    _a_pod(admin, "worker", WORKER)
+    _create_pod(admin, "worker", WORKER)
     monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
 
     def broken(*_: object) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def test_a_worker_that_does_not_respond_is_an_error(admin: Person, monkeypatch: 
 
 @pytest.mark.usefixtures("a_worker")
 def test_a_worker_that_restarts_repeatedly_does_not_block_decisions(admin: Person) -> None:
-    _a_pod(admin, "broken", WORKER)
+    _create_pod(admin, "broken", WORKER)
     session = {"name": "session", "ready": False, "restartCount": 5, "image": "", "imageID": ""}
     waiting = session | {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     change = {"status": {"containerStatuses": [waiting]}}
@@ -160,7 +160,7 @@ def test_the_log_that_the_agent_has_collected_is_shown_and_verified(
     for work in "12":
         audit.record("work", Allowed(), work=work, label="a label\x1b[2J")
     content = (tmp_path / "audit.jsonl").read_bytes()
-    _a_pod(admin, "agent", {"app.kubernetes.io/component": "agent"})
+    _create_pod(admin, "agent", {"app.kubernetes.io/component": "agent"})
 
     def printed(*_: object) -> Iterator[bytes]:
         yield content[:50]
