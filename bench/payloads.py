@@ -31,9 +31,8 @@ class Payload:
     def values(self) -> npt.NDArray[np.float32]:
         """Returns values that are not all equal, so that they cannot be compressed easily."""
         values = np.arange(self.elements, dtype=np.float32)
-        return np.remainder(
-            values, np.float32(1009), out=values
-        )  # in place, because a copy would count as the coordinator's memory
+        # In place, because a copy would count as the coordinator's memory.
+        return np.remainder(values, np.float32(1009), out=values)
 
 
 def parse(text: str) -> Payload:

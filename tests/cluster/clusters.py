@@ -100,10 +100,8 @@ class Cluster(ABC):
     def declare_gpus(self, count: int, resource: str = GPU) -> None:
         """Sets the node's number of GPUs. The scheduler does not check it. Zero removes them."""
         key = resource.replace("~", "~0").replace("/", "~1")
-        places = (
-            "capacity",
-            "allocatable",
-        )  # the kubelet keeps unknown resources, and copies capacity to allocatable later
+        # The kubelet keeps unknown resources, and copies capacity to allocatable later.
+        places = ("capacity", "allocatable")
         patch = [{"op": "add", "path": f"/status/{place}/{key}", "value": str(count)} for place in places]
         self.kubectl("patch", "node", self.node, "--subresource=status", "--type=json", "-p", json.dumps(patch))
 

@@ -100,9 +100,8 @@ def join(
         _add_routes(near.proxy_namespace, [f"{far.node}/32"], f"10.87.{near.index}.1")
     outer_device = "silo0" if through_proxy else f"silo-{near.index}"
     _lay_cable(f"10.88.{near.index}", (link.outside, outer_device), (near.namespace, UPLINK))
-    _set_sysctls(
-        near.namespace, "net.ipv4.conf.all.rp_filter=0", f"net.ipv4.conf.{UPLINK}.rp_filter=0"
-    )  # otherwise the kernel drops packets that the firewall does not count
+    # Otherwise the kernel drops packets before the firewall counts them.
+    _set_sysctls(near.namespace, "net.ipv4.conf.all.rp_filter=0", f"net.ipv4.conf.{UPLINK}.rp_filter=0")
     _add_routes(link.outside, near.all, link.silo_end)
     _add_routes(near.namespace, far.all, link.outer_end)
     way_out = (link.outer_end, proxies.PORT) if through_proxy else (link.address, port)

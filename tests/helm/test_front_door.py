@@ -89,9 +89,8 @@ def test_enrolment_has_its_own_port(helm: Helm, backends: dict[str, Backend], tm
 def test_a_jobs_name_routes_to_its_coordinator_which_terminates_tls(door: FrontDoor, tmp_path: Path) -> None:
     """The name is an alias of a Service in another namespace."""
     with door.visit(job_name(JOB), SILO, tmp_path) as (client, greeting):
-        assert (
-            greeting == f"{JOB} greets {worker_uri(UID, 'hospital-a')}"
-        )  # the coordinator received the silo's own certificate
+        # The coordinator received the silo's own certificate.
+        assert greeting == f"{JOB} greets {worker_uri(UID, 'hospital-a')}"
         client.sendall(b"a model" * 100_000)
         received = b""
         while len(received) < 700_000:

@@ -134,9 +134,8 @@ def test_the_rate_of_token_reviews_is_limited(federation: Federation) -> None:
         codes: set[ErrorCode] = set()
 
         def too_many() -> bool:
-            codes.update(
-                pool.map(ask, [channel] * 400)
-            )  # on a busy machine, the first calls may be too slow to reach the limit
+            # On a busy machine, the first calls may be too slow to reach the limit.
+            codes.update(pool.map(ask, [channel] * 400))
             return ErrorCode.TOO_MANY_REQUESTS in codes
 
         wait_until("the hub refuses further calls", too_many, seconds=120)

@@ -175,7 +175,6 @@ def test_a_route_connects_the_front_doors_namespace_to_the_jobs_service_only() -
     target = "j-0f8e7d6c5b4a4938.team.svc.cluster.local"
     assert route["spec"] == {"type": "ExternalName", "externalName": target}
     assert network.service(REF)["metadata"]["name"] == REF.service
-    assert (
-        "ownerReferences" not in route["metadata"]
-    )  # the garbage collector would delete it, because owners must be in the same namespace
+    # An owner must be in the same namespace. Otherwise the garbage collector deletes the object.
+    assert "ownerReferences" not in route["metadata"]
     assert route["metadata"]["labels"]["fedjobs.dev/job-namespace"] == "team"

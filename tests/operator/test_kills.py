@@ -69,9 +69,8 @@ def test_the_first_resolution_counts_even_if_the_job_was_edited_without_an_opera
     name = team.apply(a_job())
     wait_until("the operator has stored the resolved job", lambda: "configmaps/digits-resolved" in team.children(name))
     operator.kill()
-    team.call(
-        "PATCH", "federatedjobs", f"{name}/status", {"status": None}
-    )  # as if it had been killed before it wrote the status
+    # As if the operator had been killed before it wrote the status.
+    team.call("PATCH", "federatedjobs", f"{name}/status", {"status": None})
     team.edit(name, {"program": {"parameters": {"rounds": 99}}})
     started()
     found = team.wait_for(name, "SpecChanged")

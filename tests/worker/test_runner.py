@@ -130,9 +130,8 @@ def test_the_programs_arguments_have_one_value_per_client(client: RunnerClient) 
         (SequenceValue(components=(np.ones((3, 2), np.float32), np.array([1, 2, 3], np.int32))), 606),
         (
             SequenceValue(
-                elements=tuple(
-                    (np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1)
-                )  # the last batch is smaller
+                # The last batch is smaller.
+                elements=tuple((np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1))
             ),
             505,
         ),

@@ -94,9 +94,8 @@ def test_work_in_progress_is_delivered_before_the_worker_ends(silo: Silo) -> Non
 
     work = over_digits("slow", slow)
     silo.coordinator.do(lambda _: silo.backend.offer(SILO, work, work_size(work)))
-    wait_until(
-        lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60
-    )  # the work was allowed, and starts
+    # The work was allowed, and starts.
+    wait_until(lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60)
     assert silo.process is not None
     silo.process.terminate()
     assert silo.wait() == 75
