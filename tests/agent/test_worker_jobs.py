@@ -1,4 +1,4 @@
-"""Manifests of workers, and what a real API server says to them."""
+"""Manifests of workers, and that a real API server accepts them."""
 
 from __future__ import annotations
 

@@ -76,13 +76,10 @@ def as_in_a_pod():
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    """Where a connection would arrive."""
+    """A listening socket that receives connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield server
-
-
-"""A listening socket that receives connections."""
 
 
 def port_of(server: socket.socket) -> int:

@@ -25,7 +25,7 @@ def _offered(work: pb.Work) -> pb.OfferedShard:
 
 
 def _with_work_id(work: pb.Work, work_id: str) -> pb.Work:
-    """The same shard, to be run once more."""
+    """Returns work with the same shard and another identity."""
     again = pb.Work()
     again.CopyFrom(work)
     again.work_id = work_id
