@@ -147,13 +147,13 @@ def test_a_coordinator_that_cannot_be_heard_for_a_while_is_told_once_and_until_i
         followers.follow(KEY, REF)
         coordinators.say(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
         await asyncio.sleep(7)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [])
         await asyncio.sleep(4)
-        assert "No route to it." in followers.trouble(KEY)
+        assert "No route to it." in followers.connection_error(KEY)
         assert coordinators.heard == [KEY]
         coordinators.say(a_report(round=1))
         await asyncio.sleep(2)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [KEY, KEY])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [KEY, KEY])
 
     with_followers(test)
 
