@@ -126,7 +126,7 @@ class ALook:
     claim: str = ""
     trust: str = TRUST
     report: Status | None = None
-    not_heard: str = ""
+    connection_error: str = ""
     status: Body = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -142,7 +142,7 @@ class ALook:
             claimed_at=NOON if self.claim else None,
             trust=self.trust,
             report=self.report,
-            not_heard=self.not_heard,
+            connection_error=self.connection_error,
             status=self.status,
         )
 

@@ -147,13 +147,13 @@ def test_an_unreachable_coordinator_is_announced_once_and_reported_until_it_resp
         followers.follow(KEY, REF)
         coordinators.say(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
         await asyncio.sleep(7)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [])
         await asyncio.sleep(4)
-        assert "No route to it." in followers.trouble(KEY)
+        assert "No route to it." in followers.connection_error(KEY)
         assert coordinators.heard == [KEY]
         coordinators.say(a_report(round=1))
         await asyncio.sleep(2)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [KEY, KEY])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [KEY, KEY])
 
     with_watch(test)
 

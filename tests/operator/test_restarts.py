@@ -75,14 +75,14 @@ def test_exit_codes_that_are_no_crash_are_reported_and_not_counted(code: int, re
 
 
 def test_an_unreachable_coordinator_is_unknown_and_keeps_its_silos() -> None:
-    look = replace(running(a_job()).hearing(a_report(round=3)).then(), not_heard="No route to host.")
+    look = replace(running(a_job()).hearing(a_report(round=3)).then(), connection_error="No route to host.")
     plan = look.plan()
     found = condition(plan.status, JobCondition.COORDINATOR_READY)
     assert found is not None
     assert (found.status, found.reason) == ("Unknown", Reason.COORDINATOR_UNREACHABLE)
-    assert "No route to host." in found.message
+    assert "No route to host. Check whether a NetworkPolicy blocks" in found.message
     assert (plan.follow, is_invited(plan), plan.status.completed_rounds) == (True, True, 3)
-    heard = replace(look.then(), not_heard="")
+    heard = replace(look.then(), connection_error="")
     assert said(heard.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
 
 
