@@ -34,7 +34,7 @@ class Backend(MemoryCoordinator):
         return response
 
 
-class _OfHub:
+class _FixedAuthority:
     """An authority that issues one given identity."""
 
     def __init__(self, identity: Identity) -> None:
@@ -49,7 +49,7 @@ def coordinator_of(federation: AgentFederation, folder: Path, job: str = "digits
     """Runs the job's coordinator."""
     folder.mkdir()
     coordinator = Coordinator(folder, Backend)
-    coordinator.authority = _OfHub(federation.coordinator_identity(job))  # type: ignore[assignment]
+    coordinator.authority = _FixedAuthority(federation.coordinator_identity(job))  # type: ignore[assignment]
     with coordinator:
         name = server_name(federation.jobs[job], federation.federation.front_door)
         federation.door.routes[name] = coordinator.address

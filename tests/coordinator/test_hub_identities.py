@@ -79,7 +79,7 @@ def serial(coordinator: Coordinator, name: str, as_whom: Identity, folder: Path)
 
 
 @contextmanager
-def serving(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterator[Coordinator]:
+def running_coordinator(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterator[Coordinator]:
     coordinator = Coordinator(a_job().model_copy(update={"uid": uid}), identity, folder, "127.0.0.1:0")
     try:
         yield coordinator
@@ -98,7 +98,10 @@ def test_the_operator_watches_a_coordinator_that_renews_and_continues_without_th
         async with aclosing(watch(coordinator.address, name, operator(federation))) as statuses:  # type: ignore[type-var]
             return (await anext(statuses)).job_uid
 
-    with certified(hub, uid, termination, None) as identity, serving(identity, uid, tmp_path / "state") as coordinator:
+    with (
+        certified(hub, uid, termination, None) as identity,
+        running_coordinator(identity, uid, tmp_path / "state") as coordinator,
+    ):
         assert asyncio.run(heard(coordinator)) == uid
         as_whom = operator(federation)
         federation.hub.kill()
@@ -128,11 +131,11 @@ def test_a_coordinator_that_waits_for_the_hub_is_healthy(
             asked.append(answer.status)
         return bool(asked)
 
-    def bring_it_back() -> None:
+    def restart_hub() -> None:
         wait_until("the coordinator is healthy", answers)
         federation.start_hub(ports=ports)
 
-    helping = threading.Thread(target=bring_it_back)
+    helping = threading.Thread(target=restart_hub)
     helping.start()
     with certified(hub, uid, termination, health) as identity:
         helping.join()

@@ -183,7 +183,7 @@ def test_wrong_credentials_are_refused_and_not_shown(result: Path, tmp_path: Pat
 def test_an_unreachable_server_is_retried(result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_STEP_LONGEST_S", 0.001)
     waits: list[str] = []
-    output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, "http://127.0.0.1:1"))
+    output = Output(f"s3://{BUCKET}/digits", _options_without_retries(tmp_path, "http://127.0.0.1:1"))
     error = _error(lambda: output.export(_manifest(result), result, lambda e, _: waits.append(e.code.label)))
     assert error.code is ErrorCode.OUTPUT_UNAVAILABLE
     assert error.retryable
@@ -193,14 +193,14 @@ def test_an_unreachable_server_is_retried(result: Path, tmp_path: Path, monkeypa
 
 def test_a_server_that_recovers_gets_the_remaining_files(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     with Gate(s3.port) as gate:
-        output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, gate.url))
+        output = Output(f"s3://{BUCKET}/digits", _options_without_retries(tmp_path, gate.url))
         output.check("check")
         gate.shut.set()
         output.export(_manifest(result), result, lambda *_: gate.shut.clear())
     assert s3.contents() == {f"digits/{name}": content for name, content in _with_manifest(result).items()}
 
 
-def _impatient(folder: Path, url: str) -> Path:
+def _options_without_retries(folder: Path, url: str) -> Path:
     """Writes options with which a client does not retry."""
     path = options_file(folder, url)
     patience = {"config_kwargs": {"read_timeout": 1, "retries": {"max_attempts": 0}}}

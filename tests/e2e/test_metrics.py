@@ -38,7 +38,7 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
         "coordinator": coordinators[0],
     }
 
-    with proxy(federation.cluster) as address, scraping(address, pods, tmp_path) as query:
+    with proxy(federation.cluster) as address, running_prometheus(address, pods, tmp_path) as query:
         for promql in (
             'fedjobs_jobs{phase="Running"}',
             'fedjobs_operator_reconciles_total{result="success"}',
@@ -79,7 +79,7 @@ def proxy(cluster: Cluster) -> Iterator[str]:
 
 
 @contextmanager
-def scraping(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Iterator[Callable[[str], float]]:
+def running_prometheus(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Iterator[Callable[[str], float]]:
     """Starts a Prometheus and yields a function that runs a query and returns the sum of the values it found."""
     jobs = [
         {

@@ -26,7 +26,7 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
 @pytest.fixture
-def short_lives(federation: Federation) -> Iterator[None]:
+def short_lifetimes(federation: Federation) -> Iterator[None]:
     """Two silos whose certificates have a lifetime of one minute."""
     installations.note_new_authority(federation.cluster)
     installations.set_lifetimes(
@@ -40,7 +40,7 @@ def short_lives(federation: Federation) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("short_lives")
+@pytest.mark.usefixtures("short_lifetimes")
 def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation: Federation) -> None:
     name = federation.apply(a_job("renewed", silos=PAIR))
     federation.wait_for_round(name, 3)

@@ -105,7 +105,7 @@ def test_a_newer_agent_replaces_the_older_and_nothing_is_counted_twice(federatio
     site.kubectl("scale", f"deployment/{RELEASE}", "--replicas=2")
     try:
         wait_until(
-            "the older agent logs why it ends", lambda: says_that_it_is_superseded(site, older), seconds=PATIENCE
+            "the older agent logs why it ends", lambda: logs_that_it_is_superseded(site, older), seconds=PATIENCE
         )
         assert_it_continues(federation, job)
     finally:
@@ -113,7 +113,7 @@ def test_a_newer_agent_replaces_the_older_and_nothing_is_counted_twice(federatio
     federation.wait_for_silo(site.silo, "Connected")
 
 
-def says_that_it_is_superseded(site: Site, pod: str) -> bool:
+def logs_that_it_is_superseded(site: Site, pod: str) -> bool:
     now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
     return "another agent of the same silo has replaced it" in now.stdout + before.stdout
 

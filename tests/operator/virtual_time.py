@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 Answer = TypeVar("Answer")
 
 
-class _Jumping(selectors.DefaultSelector):
+class _VirtualTimeSelector(selectors.DefaultSelector):
     """Advances the virtual time to the next timer. Without a timer, it waits for other threads in real time."""
 
     now = 0.0
@@ -26,7 +26,7 @@ class _Jumping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._jumping = _Jumping()
+        self._jumping = _VirtualTimeSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:

@@ -37,7 +37,7 @@ class Backend(MemoryCoordinator):
         return await super().heartbeat(peer, request)
 
 
-class Issuing:
+class FakeHub:
     """The part of the hub that `Renewing` uses."""
 
     def __init__(self, coordinator: Coordinator) -> None:
@@ -53,12 +53,12 @@ class Issuing:
         return self.obtain()
 
 
-class Setting:
+class Scenario:
     """A client and its dependencies."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self.coordinator = coordinator
-        self.issuing = Issuing(coordinator)
+        self.issuing = FakeHub(coordinator)
         self.renewing = Renewing(self.issuing.obtain, self.issuing.renew)
         self.channels: list[grpc.Channel] = []
         self.renewing.start()
@@ -86,14 +86,14 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Setting]:
+def setting(tmp_path: Path) -> Iterator[Scenario]:
     with Coordinator(tmp_path, Backend) as coordinator:
-        setting = Setting(coordinator)
+        setting = Scenario(coordinator)
         yield setting
         setting.close()
 
 
-def test_a_renewed_certificate_is_used_for_the_next_call(setting: Setting) -> None:
+def test_a_renewed_certificate_is_used_for_the_next_call(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.client.heartbeat(joined.session_id)
     assert len(setting.channels) == 1
@@ -102,14 +102,14 @@ def test_a_renewed_certificate_is_used_for_the_next_call(setting: Setting) -> No
     assert len(setting.channels) == 2
 
 
-def test_a_call_that_is_refused_for_its_certificate_is_retried_with_a_new_one(setting: Setting) -> None:
+def test_a_call_that_is_refused_for_its_certificate_is_retried_with_a_new_one(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.refuse(1)
     setting.client.heartbeat(joined.session_id)
     assert len(setting.channels) == 2
 
 
-def test_a_second_refusal_is_an_unavailable_coordinator(setting: Setting) -> None:
+def test_a_second_refusal_is_an_unavailable_coordinator(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.refuse(2)
     with pytest.raises(FedjobsError) as caught:
@@ -117,7 +117,7 @@ def test_a_second_refusal_is_an_unavailable_coordinator(setting: Setting) -> Non
     assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
-def test_a_permanent_refusal_by_the_hub_ends_the_worker(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_refusal_by_the_hub_ends_the_worker(setting: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fedjobs_worker.sessions.renewed_sessions._RENEWAL_S", 2.0)
     joined = setting.client.join(REQUEST)
     setting.issuing.trouble = FedjobsError(ErrorCode.INVALID_TOKEN, "another pod's")
@@ -126,7 +126,7 @@ def test_a_permanent_refusal_by_the_hub_ends_the_worker(setting: Setting, monkey
         setting.client.heartbeat(joined.session_id)
 
 
-def test_a_pending_call_ends_on_the_old_connection(setting: Setting) -> None:
+def test_a_pending_call_ends_on_the_old_connection(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     waiting, answered = threading.Event(), threading.Event()
     call: Callable[..., pb.PullWorkResponse] = setting.client.pull_work

@@ -38,7 +38,7 @@ class Script:
             yield answer if isinstance(answer, tuple) else ("MODIFIED", answer.body)
 
 
-class Told(Quiet):
+class RecordingDisplay(Quiet):
     def __init__(self) -> None:
         self.events: list[ProgressEvent] = []
 
@@ -97,14 +97,14 @@ def test_watching_ends_with_the_jobs_outcome() -> None:
 
 
 def test_an_outage_and_its_end_are_reported_once() -> None:
-    view = Told()
+    view = RecordingDisplay()
     assert watch(Script([RUNNING, error(0)], [[error(0)], [], [COMPLETE]]), "digits", view)[0] == 0
     said = [event.message for event in view.events if isinstance(event, PhaseEvent)]
     assert said[1:3] == ["It does not answer. Retrying.", "The API server answers again."]
 
 
 def test_rounds_of_a_cluster_have_no_bytes_or_times() -> None:
-    view = Told()
+    view = RecordingDisplay()
     watch(Script([RUNNING], [[LATER, COMPLETE]]), "digits", view)
     shown = [tables.line(event, 20, transfers=False) for event in view.events]
     assert any(line.endswith("round 2/20") for line in shown)
