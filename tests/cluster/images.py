@@ -138,9 +138,9 @@ def _arguments(target: Target, version: str) -> list[str]:
 def _base() -> str:
     """Returns the base image for buildah: the Dockerfile's own if it can be pulled, or one of Debian's packages."""
     for known in (debian.tag(), own := _own_base()):
-        if _quietly("buildah", "inspect", "--type", "image", known):
+        if _succeeds("buildah", "inspect", "--type", "image", known):
             return known
-    if _quietly("buildah", "pull", "--quiet", own):
+    if _succeeds("buildah", "pull", "--quiet", own):
         return own
     debian.make(run)
     return debian.tag()
@@ -155,10 +155,10 @@ def _own_base() -> str:
 
 def has_docker() -> bool:
     """Returns whether a Docker daemon responds."""
-    return shutil.which("docker") is not None and _quietly("docker", "info")
+    return shutil.which("docker") is not None and _succeeds("docker", "info")
 
 
-def _quietly(*command: str) -> bool:
+def _succeeds(*command: str) -> bool:
     if shutil.which(command[0]) is None:
         return False
     try:
