@@ -32,6 +32,9 @@ Of = Annotated[
 ]
 
 
+OfAny = Annotated[Provider | None, typer.Option(help="local or kind. The default is the one that has the cluster.")]
+
+
 @app.command()
 def up(
     name: Name,
@@ -44,34 +47,41 @@ def up(
 
 
 @app.command()
-def down(name: Name, provider: Of = Provider.LOCAL) -> None:
+def down(name: Name, provider: OfAny = None) -> None:
     """Stop a cluster and delete everything that belongs to it, also after a crash."""
-    if not _of(provider).down(name):
+    found = [each.down(name) for each in _of_any(provider) if provider or name in each.all_names()]
+    if not any(found):
         _say(f"there is no cluster {name}")
 
 
 @app.command()
 def status(
     name: Annotated[str | None, typer.Argument(help="The cluster's name. The default is all clusters.")] = None,
-    provider: Of = Provider.LOCAL,
+    provider: OfAny = None,
 ) -> None:
     """Print the problems of a cluster. The exit status is 1 if there are any."""
-    ill = False
-    for each in [name] if name else _of(provider).all_names():
-        cluster: LocalCluster | KindCluster | None = _of(provider).existing(each)
-        problems = ["it does not exist"] if cluster is None else cluster.problems()
-        ill = ill or bool(problems)
+    found: list[tuple[str, list[str]]] = []
+    for module in _of_any(provider):
+        for each in [name] if name else module.all_names():
+            cluster: LocalCluster | KindCluster | None = module.existing(each)
+            if cluster is not None:
+                found.append((f"{each} ({module.PROVIDER})", cluster.problems()))
+    if name and not found:
+        found = [(name, ["it does not exist"])]
+    for each, problems in found:
         typer.echo(f"{each}: {'; '.join(problems) or 'well'}")
-    raise typer.Exit(ill)
+    raise typer.Exit(any(problems for _, problems in found))
 
 
 @app.command()
-def kubeconfig(name: Name, provider: Of = Provider.LOCAL) -> None:
+def kubeconfig(name: Name, provider: OfAny = None) -> None:
     """Print the path of an administrator's kubeconfig."""
-    path = _of(provider).kubeconfig_of(name)
-    if not path.exists():
+    paths = [path for each in _of_any(provider) if (path := each.kubeconfig_of(name)).exists()]
+    if not paths:
         raise ClusterError(f"there is no cluster {name}")
-    typer.echo(path)
+    if len(paths) > 1:
+        raise ClusterError(f"there are two clusters {name}: choose one with --provider")
+    typer.echo(paths[0])
 
 
 @app.command()
@@ -98,6 +108,10 @@ def check(provider: Of = Provider.LOCAL) -> None:
 
 def _of(provider: Provider) -> ModuleType:
     return kind if provider is Provider.KIND else local
+
+
+def _of_any(provider: Provider | None) -> list[ModuleType]:
+    return [kind, local] if provider is None else [_of(provider)]
 
 
 def _say(text: str) -> None:

@@ -195,9 +195,9 @@ def a_job(name: str, *, rounds: int = ENDLESS, silos: Sequence[str] = FEW, **spe
     """
     source = {"configMap": {"name": PROGRAM}}
     program = {"entrypoint": "rounds:main", "source": source, "parameters": {"rounds": rounds}}
-    return _with_silos(
-        silos, {**_digits(name), "spec": {"dataset": "digits", "backoffLimit": 3, "program": program} | spec}
-    )
+    resources = {"requests": {"cpu": "100m"}}  # so that two jobs fit on a node with two cores
+    common = {"dataset": "digits", "backoffLimit": 3, "program": program, "coordinator": {"resources": resources}}
+    return _with_silos(silos, {**_digits(name), "spec": common | spec})
 
 
 def a_training(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
