@@ -1,5 +1,5 @@
-"""What a round costs: this system, the bare gRPC limit and TFF's stock runtime, measured side by side."""
+"""Benchmarks: a round of this system compared with the gRPC limit and TFF's stock runtime, and other measurements."""
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported, or it is too late
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # must be set before TensorFlow is imported

@@ -1,4 +1,4 @@
-"""The computation that is measured: broadcast, add one in the silo, federated_sum."""
+"""The measured computation: broadcast, add one in the silo, federated_sum."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorflow_federated as tff
 
 
 def add_and_sum(elements: int) -> Any:
-    """A round over a float32 vector: the vector at the server, and for each client the one that it adds.
+    """Returns a round over a float32 vector. Its arguments are the vector at the server and each client's addend.
 
-    The client's own value is a small argument placed at CLIENTS: a runtime must be told how many clients there are.
+    The addend is placed at CLIENTS, because a runtime must know the number of clients.
     """
     vector = tff.TensorType(np.float32, [elements])
 
@@ -30,7 +30,7 @@ def add_and_sum(elements: int) -> Any:
 
 
 def made_in_silos(elements: int) -> Any:
-    """The first vector, made in the silos and summed: no program ever holds it as an array of its own."""
+    """Returns the sum of vectors that silos create, so that no program holds the first vector as its own array."""
 
     @tff.tensorflow.computation(np.float32)
     def make(one: Any) -> Any:
@@ -44,8 +44,8 @@ def made_in_silos(elements: int) -> Any:
 
 
 def check(result: Any, values: np.ndarray[Any, Any], silos: int) -> None:
-    """Compares a few values of a result with what they must be (all of them would cost as much as a small round)."""
+    """Compares a few values of a result with the expected ones. Comparing all would cost as much as a small round."""
     some = slice(None, None, max(1, len(values) // 64))
     expected = (values[some] + np.float32(1)) * np.float32(silos)
     if not np.array_equal(np.asarray(result)[some], expected):
-        raise ValueError("the measured round gave a wrong result, so its time means nothing")
+        raise ValueError("the measured round has a wrong result, so its time is invalid")

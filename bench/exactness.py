@@ -1,9 +1,9 @@
-"""One round of federated averaging, from the same state and data, in four ways: how far apart are the results?
+"""Compares the results of one round of federated averaging, from the same state and data, on four runtimes.
 
     python -m bench.exactness
 
-Here with one silo, here with four, in the sequential in-process interpreter of the same plan (the yardstick), and on
-TFF's stock runtime, whose worker carries TensorFlow kernels of its own.
+The runtimes are this system with one silo and with four silos, the sequential interpreter of the same plan (the
+reference), and TFF's stock runtime, whose worker has its own TensorFlow kernels.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ CLIENTS = 8
 Arrays = list[np.ndarray[Any, Any]]
 
 
-def process() -> Any:
-    """Weighted federated averaging of a small network, with Adam at the server."""
+def build_process() -> Any:
+    """Returns weighted federated averaging of a small network, with Adam at the server."""
     spec = OrderedDict(x=tf.TensorSpec((None, 64), tf.float32), y=tf.TensorSpec((None,), tf.int32))
 
     def model() -> Any:
@@ -46,8 +46,8 @@ def process() -> Any:
     )
 
 
-def clients() -> list[tf.data.Dataset]:
-    """Scikit-learn's digits, dealt unevenly to clients."""
+def client_data() -> list[tf.data.Dataset]:
+    """Returns scikit-learn's digits, distributed unevenly to clients."""
     digits = load_digits()
     x, y = (digits.data / 16).astype(np.float32), digits.target.astype(np.int32)
     ends = np.cumsum(np.arange(1, CLIENTS + 1)) * len(x) // sum(range(1, CLIENTS + 1))
@@ -55,35 +55,35 @@ def clients() -> list[tf.data.Dataset]:
     return [tf.data.Dataset.from_tensor_slices(OrderedDict(x=a, y=b)).batch(20) for a, b in parts]
 
 
-def compared(result: Arrays, yardstick: Arrays) -> str:
-    """Identical to the bit, or the largest difference relative to the largest value of its tensor."""
-    if all(a.tobytes() == b.tobytes() for a, b in zip(result, yardstick, strict=True)):
+def compare(result: Arrays, reference: Arrays) -> str:
+    """Returns whether the results are identical, or the largest difference relative to the tensor's largest value."""
+    if all(a.tobytes() == b.tobytes() for a, b in zip(result, reference, strict=True)):
         return "the same bits"
     worst = max(
         float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(b))), 1e-30))
-        for a, b in zip(result, yardstick, strict=True)
+        for a, b in zip(result, reference, strict=True)
     )
     return f"relative difference {worst:.1e}"
 
 
 def main() -> None:
-    """Prints a table."""
-    learning, data = process(), clients()
+    """Prints the results as a table."""
+    learning, data = build_process(), client_data()
     state = Interpreter(learning.initialize)()
 
     def weights(run: Any) -> Arrays:
         return [np.asarray(w) for w in run(state, data).state.global_model_weights.trainable]
 
-    yardstick = weights(Interpreter(learning.next))
+    reference = weights(Interpreter(learning.next))
     table = Table("one round of federated averaging", "against the interpreter of the same plan")
     for silos in (1, 4):
         fedjobs.set_local_execution_context(num_silos=silos)
-        table.add_row(f"here, {silos} silo{'s' * (silos > 1)}", compared(weights(learning.next), yardstick))
+        table.add_row(f"here, {silos} silo{'s' * (silos > 1)}", compare(weights(learning.next), reference))
         fedjobs.local.close()
     tff.backends.native.set_sync_local_cpp_execution_context()
-    table.add_row("TFF's stock runtime", compared(weights(learning.next), yardstick))
+    table.add_row("TFF's stock runtime", compare(weights(learning.next), reference))
     Console().print(table)
-    for child in psutil.Process().children(recursive=True):  # the stock runtime's worker outlives its parent otherwise
+    for child in psutil.Process().children(recursive=True):  # otherwise the stock runtime's worker outlives its parent
         child.kill()
 
 

@@ -1,9 +1,9 @@
-"""Measures what passes between `kubectl apply` and the first finished round, on a real cluster that is up.
+"""Measures the time from `kubectl apply` to the first finished round, on a running cluster.
 
     KUBECONFIG=$(python -m tests.cluster kubeconfig e2e) python -m bench.job_start --repeats 5 --json out.json
 
-The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). Times are read off one machine's
-clock: by this program, in the coordinator's log, and in its record of progress.
+The cluster must have the federation of the end-to-end tests (`make e2e E2E=--keep`). All times come from one machine's
+clock: from this program, from the coordinator's log, and from its progress file.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ console = Console()
 
 
 def main(
-    repeats: Annotated[int, typer.Option(help="Jobs, one after the other.")] = 5,
-    namespace: Annotated[str, typer.Option(help="Of the jobs.")] = "fedjobs",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+    repeats: Annotated[int, typer.Option(help="Number of jobs, which run one after the other.")] = 5,
+    namespace: Annotated[str, typer.Option(help="Namespace of the jobs.")] = "fedjobs",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the results as JSON.")] = None,
 ) -> None:
-    """Medians, in seconds since `kubectl apply` returned."""
+    """Prints medians, in seconds since `kubectl apply` returned."""
     federation = Federation(opening.opened(Path(os.environ["KUBECONFIG"])), namespace)
-    rows = [_measured(federation, f"start-{os.getpid()}-{number}") for number in range(repeats)]
+    rows = [_measure(federation, f"start-{os.getpid()}-{number}") for number in range(repeats)]
     figures = {what: round(statistics.median(row[what] for row in rows), 2) for what in rows[0]}
     console.print_json(data={"repeats": repeats, "silos": len(SILOS), "median_s": figures, "all": rows})
     if json_file is not None:
         json_file.write_text(json.dumps({"median_s": figures, "all": rows}, indent=2))
 
 
-def _measured(federation: Federation, name: str) -> dict[str, float]:
+def _measure(federation: Federation, name: str) -> dict[str, float]:
     federation.apply(a_training(name, rounds=3, silos=SILOS))
     began = time.time()
     _wait(lambda: bool(federation.kubectl("get", "job", f"{name}-coordinator-1", "--ignore-not-found", "-o", "name")))
@@ -52,7 +52,7 @@ def _measured(federation: Federation, name: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         federation.fetch(name, Path(folder))
         events = (Path(folder) / "coordinator" / "progress.jsonl").read_text().splitlines()
-    listening = _logged(log, "listening")
+    listening = _time_of_event(log, "listening")
     first_round = next(event["time"] for event in map(json.loads, events) if event["event"] == "round")
     imported = next(e["time"] for e in map(json.loads, events) if e.get("phase") in ("WaitingForSilos", "Running"))
     federation.delete(name)
@@ -70,7 +70,7 @@ def _wait(reached: Any) -> None:
         time.sleep(0.02)
 
 
-def _logged(log: str, event: str) -> float:
+def _time_of_event(log: str, event: str) -> float:
     lines = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
     stamp = next(line["timestamp"] for line in lines if line["event"] == event)
     return datetime.datetime.fromisoformat(stamp).timestamp()

@@ -1,9 +1,9 @@
-"""A measured part: the same bytes between as many processes over bare gRPC with mutual TLS, and nothing else.
+"""A measured part: transfers the same bytes between the same number of processes over gRPC with mutual TLS.
 
-One server process, one process a silo. A round streams the payload down to every silo at once, then each streams as
-many bytes up. No hash, no disk, no TensorFlow, no merge: nothing that is written in Python on gRPC can be faster, so
-this is the limit that a round is compared with. The options are stated here again, not taken from the protocol, so that
-a change there does not move the yardstick.
+There is one server process, and one process per silo. In a round, the payload is streamed to all silos at the same
+time, and then each silo streams as many bytes back. There are no hashes, no disk, no TensorFlow and no merge. No Python
+program on gRPC can be faster, so this is the limit for a round. The gRPC options are repeated here, so that a change of
+the protocol does not change the limit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
 
 
 def chunks(size: int, chunk: bytes) -> Iterator[bytes]:
-    """The same chunk again and again, `size` bytes in all."""
+    """Yields the same chunk repeatedly, `size` bytes in total."""
     for _ in range(size // len(chunk)):
         yield chunk
     if size % len(chunk):
@@ -43,7 +43,7 @@ def chunks(size: int, chunk: bytes) -> Iterator[bytes]:
 
 
 class Server:
-    """Streams down when a round starts, and counts what comes up. Lives on one event loop."""
+    """Streams down when a round starts, and counts the received bytes. It runs on one event loop."""
 
     def __init__(self, silos: int, size: int, identity: Identity) -> None:
         self._silos, self._size, self._identity = silos, size, identity
@@ -54,7 +54,7 @@ class Server:
         self._arrived = 0
 
     async def start(self) -> int:
-        """Listens on loopback; returns the port."""
+        """Listens on the loopback interface, and returns the port."""
         self._server = grpc.aio.server(options=OPTIONS)
         handlers = {
             "Down": grpc.unary_stream_rpc_method_handler(self._down),
@@ -68,7 +68,7 @@ class Server:
         return port
 
     async def round(self) -> float:
-        """Seconds from the first byte down to the last byte up; all silos wait in a call when it starts."""
+        """Returns the seconds from the first byte down to the last byte up. All silos wait in a call when it starts."""
         await self._all_wait.wait()
         self._all_wait.clear()
         self._all_done.clear()
@@ -94,7 +94,7 @@ class Server:
         async for chunk in stream:
             size += len(chunk)
         if size != self._size:
-            raise ValueError(f"{size} bytes arrived, {self._size} were expected")
+            raise ValueError(f"received {size} bytes, expected {self._size}")
         self._arrived += 1
         if self._arrived == self._silos:
             self._all_done.set()
@@ -102,7 +102,7 @@ class Server:
 
 
 class Limit:
-    """The server on a loop in a thread, and the silos' processes."""
+    """The server in a thread's event loop, and the silos' processes."""
 
     def __init__(self, silos: int, size: int, folder: Path) -> None:
         authority, uid = RunAuthority.create(), str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""One silo of the bare limit: down, then up, for ever; ends with the server."""
+"""One silo of the limit: receives and sends repeatedly, until the server ends."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def exchange(channel: grpc.Channel, size: int) -> None:
     while True:
         arrived = sum(map(len, down(b"")))
         if arrived != size:
-            raise ValueError(f"{arrived} bytes arrived, {size} were expected")
+            raise ValueError(f"received {arrived} bytes, expected {size}")
         up(chunks(size, chunk))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--name", required=True, help="in the server's certificate")
+    parser.add_argument("--name", required=True, help="name in the server's certificate")
     parser.add_argument("--tls", type=Path, required=True)
     parser.add_argument("--payload", type=int, required=True, help="bytes")
     arguments = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
-            sys.exit(0)  # the server has ended, and the bench with it
+            sys.exit(0)  # the server has ended, because the benchmark has ended
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a process holds, as Linux tells it."""
+"""The memory of a process, as Linux reports it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def resident(pid: int | str = "self") -> tuple[int, int]:
-    """Bytes that a process has in memory now, and the most since the last `forget_peak` (VmRSS, VmHWM)."""
+    """Returns the resident bytes of a process and their peak since the last `forget_peak` (VmRSS, VmHWM)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = {name: value for name, _, value in (line.partition(":") for line in lines)}
     now, most = (int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
@@ -14,5 +14,5 @@ def resident(pid: int | str = "self") -> tuple[int, int]:
 
 
 def forget_peak(pid: int | str = "self") -> None:
-    """Starts the peak anew from what is in memory now, so that importing libraries does not count."""
+    """Resets the peak to the current resident bytes, so that the import of libraries does not count."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")

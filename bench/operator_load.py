@@ -1,9 +1,9 @@
-"""Measures the operator alone, with a real API server and Kubernetes' own Job controller, but no nodes.
+"""Measures the operator with a real API server and Kubernetes' Job controller, but without nodes.
 
     python -m bench.operator_load --jobs 100 --finished 1000 --json out.json
 
-A pod's end is written by this program in a kubelet's place; all else is real. API calls are read off the API server's
-audit log, by the operator's own user name.
+This program acts as the kubelet and writes the status of pods. Everything else is real. The numbers of API calls come
+from the API server's audit log, for the operator's user name.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Bench:
         return self.seen
 
     def calls(self) -> Counter[str]:
-        """The operator's calls so far, watches and their lists excepted, by verb and resource."""
+        """Returns the operator's calls so far by verb and resource, without watches and their lists."""
         counts: Counter[str] = Counter()
         with self.server.audit_log.open() as log:
             for line in log:
@@ -75,7 +75,7 @@ class Bench:
         return counts
 
     def finish_pods(self) -> None:
-        """Says of every pod that its coordinator listens, and then that it is complete, as a kubelet would."""
+        """Sets all pods to ready and then to complete, as a kubelet does."""
         word = FinalWord(phase=Phase.COMPLETE, round=20, rounds=20).model_dump_json(by_alias=True)
         ended = {"exitCode": 0, "reason": "Completed", "message": word}
         running = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -85,22 +85,22 @@ class Bench:
             pods = self.core.list_namespaced_pod(NAMESPACE, field_selector=f"status.phase={phase}").items
             names = [pod.metadata.name for pod in pods if phase == "Pending" or self._invited(pod)]
             with ThreadPoolExecutor(8) as pool:
-                list(pool.map(lambda name, said=said: self._say(name, said), names))
+                list(pool.map(lambda name, said=said: self._set_status(name, said), names))
 
     def _invited(self, pod: Any) -> bool:
-        """Whether the operator has done all that a coordinator that listens makes it do.
+        """Returns whether the operator has invited the silos, which is its last action for a listening coordinator.
 
-        There is no coordinator to be heard, so after a while it is no more known to be ready.
+        The condition CoordinatorReady does not stay true, because there is no coordinator process.
         """
         return bool(self.seen.get(pod.metadata.labels["fedjobs.dev/job"], {}).get("invitation"))
 
-    def _say(self, name: str, status: dict[str, Any]) -> None:
+    def _set_status(self, name: str, status: dict[str, Any]) -> None:
         self.core.patch_namespaced_pod_status(name, NAMESPACE, {"status": status})
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Bench]:
-    """An API server with the operator."""
+    """Runs an API server with the operator."""
     with running_api_server(folder, with_controllers=True) as server:
         for crd in ("federatedjobs", "silos"):
             server.kubectl("apply", "-f", str(ROOT / f"crds/{crd}.yaml"))
@@ -133,7 +133,7 @@ def holds(status: dict[str, Any], kind: str = "Accepted") -> bool:
 
 
 def one_by_one(bench: Bench, prefix: str, count: int) -> float:
-    """Median seconds from a job's creation to its coordinator Job, by looking for it every 5 ms."""
+    """Returns the median seconds from a job's creation to its coordinator Job, by polling every 5 ms."""
     taken = []
     for number in range(count):
         name = f"{prefix}-{number}"
@@ -146,11 +146,11 @@ def one_by_one(bench: Bench, prefix: str, count: int) -> float:
 
 
 def burst(bench: Bench, prefix: str, count: int) -> float:
-    """Seconds from the first of so many jobs until all are accepted."""
+    """Returns the seconds from the first of these jobs until all are accepted."""
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bench.apply, [f"{prefix}-{number}" for number in range(count)]))
-    wait_until("all accepted", lambda: all(map(holds, bench.statuses().values())), seconds=600)
+    wait_until("all jobs are accepted", lambda: all(map(holds, bench.statuses().values())), seconds=600)
     return time.monotonic() - began
 
 
@@ -160,16 +160,18 @@ def all_complete(bench: Bench) -> None:
         bench.finish_pods()
         return all(status.get("phase") == "Complete" for status in found.values())
 
-    wait_until("all complete", complete, seconds=1800)
+    wait_until("all jobs are complete", complete, seconds=1800)
 
 
 def main(
-    jobs: Annotated[int, typer.Option(help="Jobs applied at once.")] = 100,
-    finished: Annotated[int, typer.Option(help="Finished jobs that are kept, which came as many at once.")] = 1000,
-    idle_s: Annotated[int, typer.Option(help="Seconds of idleness to look at.")] = 60,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+    jobs: Annotated[int, typer.Option(help="Number of jobs that are applied at the same time.")] = 100,
+    finished: Annotated[
+        int, typer.Option(help="Number of finished jobs that are kept, created at the same time.")
+    ] = 1000,
+    idle_s: Annotated[int, typer.Option(help="Seconds to measure while the operator is idle.")] = 60,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the results as JSON.")] = None,
 ) -> None:
-    """Measures what the operator adds, and what it needs."""
+    """Measures the operator's latency, CPU, memory and API calls."""
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as bench:
         one_by_one(bench, "first", 1)  # waits for the operator's start

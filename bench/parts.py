@@ -1,7 +1,7 @@
-"""Measured parts: each is a process of its own, so that no one's memory or threads are mixed with another's.
+"""Measured parts. Each part is a separate process, so that memory and threads of different parts do not mix.
 
-A part reads one request a line on its standard input and answers with one JSON line; at end of file it ends. Between
-requests it is idle, so that several parts can be measured in turn within one run.
+A part reads one request per line from its standard input, and responds with one line of JSON. It ends at end of file.
+Between requests it is idle, so that several parts can be measured in turn in one run.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ import psutil
 
 
 class PartEndedError(Exception):
-    """A part ended before it answered."""
+    """A part ended before it responded."""
 
 
 class Measured(Protocol):
-    """What a part offers inside its process."""
+    """The interface of a part inside its process."""
 
     def round(self) -> float:
-        """Runs one round; returns its seconds."""
+        """Runs one round, and returns its seconds."""
         ...
 
     def memory(self) -> dict[str, float]:
-        """Bytes, by name; empty where a part has nothing to say."""
+        """Returns bytes by name. It is empty if a part does not measure memory."""
         ...
 
 
 def serve(make: Callable[[int, int], AbstractContextManager[Measured]]) -> None:
-    """The main function of a part.
+    """Runs the main function of a part.
 
     Args:
-        make: Takes the number of silos and the payload's bytes; entering the context makes all that a round needs.
+        make: Takes the number of silos and the payload's bytes. Its context provides everything that a round needs.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--silos", type=int, required=True)
     parser.add_argument("--payload", type=int, required=True, help="bytes")
     arguments = parser.parse_args()
-    # Libraries print to standard output as they like; answers have a descriptor of their own.
+    # Libraries may print to standard output, so responses have a separate descriptor.
     with os.fdopen(os.dup(1), "w", buffering=1) as answers:
         os.dup2(2, 1)
         with make(arguments.silos, arguments.payload) as measured:
@@ -55,10 +55,10 @@ def serve(make: Callable[[int, int], AbstractContextManager[Measured]]) -> None:
 
 
 class Part:
-    """A part, seen from the process that measures.
+    """A part, for the process that measures.
 
     Attributes:
-        family: All processes that it was seen to have started.
+        family: All child processes that it is known to have started.
     """
 
     def __init__(self, name: str, silos: int, size: int) -> None:
@@ -75,7 +75,7 @@ class Part:
         self.end()
 
     def round(self) -> float:
-        """Runs one round; returns its seconds.
+        """Runs one round, and returns its seconds.
 
         Raises:
             PartEndedError: If the part has ended.
@@ -86,7 +86,7 @@ class Part:
         return self._ask("memory")
 
     def end(self) -> None:
-        """Ends the part, and by their ids the processes that it leaves behind (the stock runtime's worker stays)."""
+        """Ends the part and its remaining child processes by their ids, such as the stock runtime's worker."""
         self._remember_children()
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
@@ -97,14 +97,14 @@ class Part:
             self._process.kill()
             self._process.wait()
         for child in self.family:
-            if child.is_running():  # compares the time of creation too, so a reused id is safe
+            if child.is_running():  # also compares creation times, so a reused id is safe
                 child.terminate()
         _, stubborn = psutil.wait_procs(self.family, timeout=10)
         for child in stubborn:
             child.kill()
 
     def _remember_children(self) -> None:
-        """Children are found while their parent lives; afterwards nothing tells whose they were."""
+        """Records the children while their parent lives. Afterwards they cannot be found."""
         try:
             children = psutil.Process(self._process.pid).children(recursive=True)
         except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Sizes of payloads as people write them."""
+"""Sizes of payloads as users write them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class Payload:
         return self.size // _ELEMENT
 
     def values(self) -> npt.NDArray[np.float32]:
-        """Values that are not all equal, so that nothing on the way can be clever about them."""
+        """Returns values that are not all equal, so that they cannot be compressed easily."""
         values = np.arange(self.elements, dtype=np.float32)
-        return np.remainder(values, np.float32(1009), out=values)  # in place: a copy would count as the coordinator's
+        # In place, because a copy would count as the coordinator's memory.
+        return np.remainder(values, np.float32(1009), out=values)
 
 
 def parse(text: str) -> Payload:
-    """Reads `4KB`, `1MB`, `300B` (units are powers of 1024).
+    """Parses `4KB`, `1MB`, `300B` (units are powers of 1024).
 
     Raises:
         ValueError: If the text is not a size, or not a whole number of float32 values.

@@ -1,4 +1,4 @@
-"""What of TFF's own library is planned, how long that takes, and how large the shards are.
+"""Measures which computations of TFF's library can be planned, how long it takes, and how large the shards are.
 
 python -m bench.planning
 """
@@ -32,7 +32,7 @@ def _model() -> Any:
 
 
 def library() -> Iterator[tuple[str, Any]]:
-    """Computations of tff.learning and tff.analytics, by name."""
+    """Yields computations of tff.learning and tff.analytics with their names."""
     algorithms, sgd = tff.learning.algorithms, tff.learning.optimizers.build_sgdm(0.1)
 
     def averaging(aggregator: Any) -> Any:
@@ -83,7 +83,7 @@ def _variance() -> Any:
 
 
 def main() -> None:
-    """Print how TFF's own library is planned."""
+    """Prints how TFF's library is planned."""
     table = Table("computation", "planned in", "shard", "leaves down, up", "merged block by block")
     for name, computation in library():
         start = time.perf_counter()

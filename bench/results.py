@@ -1,4 +1,4 @@
-"""A row of the bench: what was measured for one payload and one number of silos, and what follows from it."""
+"""A row of the benchmark: the measurements for one payload and one number of silos, and derived values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Row = dict[str, str | int | float | None]
 
 
 def row(payload: Payload, silos: int, seconds: Mapping[str, Sequence[float]], memory: Mapping[str, float]) -> Row:
-    """A row of the JSON that the bench writes; null for what was not measured.
+    """Returns a row of the JSON that the benchmark writes. Values that were not measured are null.
 
     Args:
-        payload: What was broadcast, and summed over the silos.
-        silos: How many.
-        seconds: The times of all rounds, by part (`system`, `limit`, `stock`); medians are what is compared.
-        memory: `idle` and `peak` of the coordinator's process, bytes.
+        payload: The vector that was broadcast, and summed over the silos.
+        silos: The number of silos.
+        seconds: The times of all rounds, by part (`system`, `limit`, `stock`). The row compares medians.
+        memory: `idle` and `peak` of the coordinator's process, in bytes.
     """
     median = {part: statistics.median(times) if times else None for part, times in seconds.items()}
     this, limit, stock = (median.get(part) for part in ("system", "limit", "stock"))

@@ -1,9 +1,9 @@
-"""Starts a coordinator many times while a silo joins, and says whether any start hung.
+"""Starts a coordinator many times while a silo joins, and reports whether any start hung.
 
     python -m bench.starts --starts 200 --load 2
 
-All is real but TensorFlow Federated. In its place stands an import that is quick, and harder on other threads than the
-real one (`tests/coordinator/starts.py`); `--real` takes the real one.
+Everything but TensorFlow Federated is real. A fast import replaces it, which is harder on other threads than the real
+one (`tests/coordinator/starts.py`). `--real` uses the real one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ console = Console()
 
 
 def main(
-    starts: Annotated[int, typer.Option(help="How many.", min=1)] = 200,
-    at_once: Annotated[int, typer.Option(help="How many side by side.", min=1)] = 4,
-    load: Annotated[int, typer.Option(help="Busy loops beside them.", min=0)] = 2,
-    real: Annotated[bool, typer.Option("--real", help="With the real TensorFlow Federated.")] = False,
+    starts: Annotated[int, typer.Option(help="Number of starts.", min=1)] = 200,
+    at_once: Annotated[int, typer.Option(help="Number of concurrent starts.", min=1)] = 4,
+    load: Annotated[int, typer.Option(help="Number of busy loops in parallel.", min=0)] = 2,
+    real: Annotated[bool, typer.Option("--real", help="Use the real TensorFlow Federated.")] = False,
 ) -> None:
-    """Starts coordinators; fails where one hung, or ended otherwise than it should."""
+    """Starts coordinators, and fails if one hangs or ends unexpectedly."""
     with tempfile.TemporaryDirectory(prefix="fedjobs-starts-") as folder:
 
         def one(number: int) -> tuple[Start, float]:
@@ -44,12 +44,12 @@ def main(
         took = time.monotonic() - began
     bad = [each for each, _ in ended if not each.went_well]
     seconds = sorted(each for _, each in ended)
-    what = "the real TensorFlow Federated" if real else "a stand-in for TensorFlow Federated"
-    console.print(f"{starts} starts with {what}, {at_once} at once beside {load} busy loops, in {took:.0f} s")
-    console.print(f"hung: {sum(each.hung for each in bad)}; otherwise wrong: {sum(not each.hung for each in bad)}")
-    console.print(f"seconds of a start: median {statistics.median(seconds):.1f}, longest {seconds[-1]:.1f}")
+    what = "the real TensorFlow Federated" if real else "a replacement for TensorFlow Federated"
+    console.print(f"{starts} starts with {what}, {at_once} at the same time with {load} busy loops, in {took:.0f} s")
+    console.print(f"hung: {sum(each.hung for each in bad)}; other failures: {sum(not each.hung for each in bad)}")
+    console.print(f"seconds per start: median {statistics.median(seconds):.1f}, longest {seconds[-1]:.1f}")
     if bad:
-        console.print(bad[0].problem or "The log of the first that hung:", bad[0].log, markup=False)
+        console.print(bad[0].problem or "The log of the first start that hung:", bad[0].log, markup=False)
         raise typer.Exit(1)
 
 

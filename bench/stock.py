@@ -1,6 +1,6 @@
-"""A measured part: the same computation on TFF's stock local runtime, with as many clients as there are silos.
+"""A measured part: the same computation on TFF's stock local runtime, with one client per silo.
 
-The stock runtime starts a worker process that outlives its parent; whoever starts this part ends it (parts.Part.end).
+The stock runtime starts a worker process that outlives its parent. The caller of this part ends it (parts.Part.end).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A measured part: this system, with a coordinator and real silo processes over loopback and mutual TLS.
+"""A measured part: this system, with a coordinator and real silo processes on the loopback with mutual TLS.
 
-The coordinator is in this process, as it is in a notebook. A round starts from the result of the one before, as a
-training does; otherwise the silos would already hold the value, and nothing would be sent down. The first value is made
-in the silos, so that the memory is the coordinator's: an array of the program's own would count once more.
+The coordinator is in this process, as in a notebook. A round starts from the result of the previous round, as in a
+training. Otherwise the silos would already have the value, and nothing would be sent. Silos create the first value, so
+that the measured memory is the coordinator's. An array of the program would count in addition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class System:
     def __init__(self, silos: int, size: int) -> None:
         from bench.computation import add_and_sum, check, made_in_silos
 
-        # A round over one float first: imports, processes, connections and planning belong to the idle coordinator.
+        # The first round, over one float, does the imports, connections and planning, which belong to the idle state.
         self._ones = [np.float32(1)] * silos
         tiny = np.zeros(1, np.float32)
         check(add_and_sum(1)(tiny, self._ones), tiny, silos)

@@ -1,4 +1,4 @@
-"""The rows of the bench as a table for people."""
+"""Prints the rows of the benchmark as a table."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _COLUMNS = {
 
 
 _CAPTION = (
-    "Medians. limit: the same bytes over bare gRPC and mutual TLS; of limit: our speed as a part of it. "
-    "stock: TFF's local runtime; x stock: how many times as fast as it. "
-    "peak: the coordinator's memory; x payload: over idle, in payloads."
+    "Medians. limit: the same bytes over bare gRPC and mutual TLS; of limit: this system's speed as a fraction of it. "
+    "stock: TFF's local runtime; x stock: this system's speed as a multiple of it. "
+    "peak: the coordinator's memory; x payload: its increase over idle, in payloads."
 )
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that every folder of tests may ask for."""
+"""Fixtures for all folders of tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest_plugins = ["tests.cluster.fixtures", "tests.distribution"]
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """A command's `main` that a test calls sets up this process's log, on a stream that ends with the test."""
+    """Resets the process's log. A command's `main` sets it up on a stream that ends with the test."""
     handlers, level = list(logging.root.handlers), logging.root.level
     yield
     structlog.reset_defaults()

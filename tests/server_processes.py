@@ -1,4 +1,4 @@
-"""A server of the project as a process of its own, for tests."""
+"""Runs a server of the project as a separate process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.readiness import tail
 
 
 class ServerProcess:
-    """Runs until it is killed or stopped.
+    """A server process that runs until it is killed or stopped.
 
     Attributes:
         log: The file with its standard output and standard error.
@@ -22,20 +22,20 @@ class ServerProcess:
     process: subprocess.Popen[bytes]
 
     def kill(self) -> None:
-        """Ends it at once, as the kernel does, with no chance to say or finish anything."""
+        """Kills the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
-        """Ends it as a kubelet does, and returns its exit status."""
+        """Stops the process with SIGTERM, as a kubelet does, and returns its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
     def _start(self, command: list[str], kubeconfig: Path) -> None:
-        """Starts it with the rights of a kubeconfig."""
+        """Starts the process with the permissions of a kubeconfig."""
         with self.log.open("ab") as file:
             environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
 
     def _why_it_ended(self) -> str | None:
-        return None if self.process.poll() is None else f"it ended, saying: {tail(self.log)}"
+        return None if self.process.poll() is None else f"it ended with the log: {tail(self.log)}"

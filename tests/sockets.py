@@ -1,4 +1,4 @@
-"""What several servers of tests need of sockets."""
+"""Functions for sockets that several test servers use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on, all different."""
+    """Returns different free ports of the loopback interface."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -16,7 +16,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def forward(source: socket.socket, target: socket.socket) -> None:
-    """Hands on what comes, until either side ends; then says so to the target."""
+    """Forwards data until the source closes the connection or either side fails. Then shuts down the target."""
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             target.sendall(data)

@@ -56,16 +56,16 @@ def wait_before_restart(policy: RestartPolicy, exit_code: int, crashes: Crashes)
     return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(crashes.in_a_row - 1, 20))
 
 
-def over_for(silo: str, status: Status | None, earlier_epoch: int) -> bool:
+def over_for(silo: str, status: Status | None, earlier_generation: int) -> bool:
     """Returns whether the job is over for a silo, so that its worker is no longer needed.
 
     Args:
         silo: The silo's name.
         status: The coordinator's last status.
-        earlier_epoch: The epoch of the last coordinator before this start of the run, or 0 if there was none. The
-            status of that coordinator stays in the folder until the new one writes its own, and is ignored.
+        earlier_generation: The generation of the last coordinator before this start of the run, or 0 if there was none.
+            The status of that coordinator stays in the folder until the new one writes its own, and is ignored.
     """
-    if status is None or status.epoch <= earlier_epoch:
+    if status is None or status.generation <= earlier_generation:
         return False
     declined = any(row.name == silo and row.state is SiloState.DECLINED for row in status.silos)
     return declined or status.phase in _OVER

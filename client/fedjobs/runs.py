@@ -111,14 +111,14 @@ def _run(
 ) -> int | None:
     """Starts all processes, waits for the coordinator, and stops all processes. Returns the coordinator's exit code."""
     before = read_status(folder.coordinator)
-    earlier_epoch = before.epoch if before is not None else 0
+    earlier_generation = before.generation if before is not None else 0
     silos = LocalSilos(
         folder.root,
         job.silos,
         invitation_to(job, address=address, server_name=server_name(job.uid)),
         run_folder_layout.authority_of(folder),
         files=files,
-        is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_epoch),
+        is_over=lambda silo: over_for(silo, read_status(folder.coordinator), earlier_generation),
         debug=debug,
     )
     # The coordinator starts first because its imports take longest.

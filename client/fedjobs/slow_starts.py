@@ -19,7 +19,7 @@ class SlowStart:
 
     def __init__(self, log: Path, now: float) -> None:
         self._log = log
-        self._epoch = 0
+        self._generation = 0
         self._since = self._told = now
 
     def message(self, status: Status | None, now: float) -> str:
@@ -29,8 +29,8 @@ class SlowStart:
             status: The coordinator's last status, or None if it has written none yet.
             now: The time of the same clock.
         """
-        if status is not None and status.epoch != self._epoch:
-            self._epoch = status.epoch
+        if status is not None and status.generation != self._generation:
+            self._generation = status.generation
             self._since = self._told = now
         if (status is not None and status.phase is not Phase.STARTING) or now - self._told < TOLD_EVERY_S:
             return ""

@@ -162,8 +162,8 @@ def _headline(status: Status) -> RenderableType:
         cells.append(Text(f"round {status.round}"))
     if status.seconds_left is not None and status.phase is Phase.RUNNING:
         cells.append(Text(f"{amounts.duration(status.seconds_left)} left", style="dim"))
-    if status.epoch > 1:
-        cells.append(Text(f"start {status.epoch}", style="dim"))
+    if status.generation > 1:
+        cells.append(Text(f"start {status.generation}", style="dim"))
     headline.add_row(*cells)
     return Group(headline, Text(status.message, style="yellow", overflow="fold")) if status.message else headline
 

@@ -86,7 +86,7 @@ def resuming(position: Callable[[], int], *, on_wait: Report | None = None) -> t
     )
 
 
-def getting_on(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:
+def while_progressing(position: Callable[[], int], *, on_wait: Report | None = None) -> tenacity.Retrying:
     """Returns a policy that retries an operation of several steps while it makes progress.
 
     Without progress, it stops after about half a minute.

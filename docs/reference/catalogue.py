@@ -112,7 +112,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Run one worker for each job and silo.",
     ),
     ErrorCode.STALE_COORDINATOR: (
-        "The coordinator's epoch is lower than one that the silo has seen. It is an old process that should have "
+        "The coordinator's generation is lower than one that the silo has seen. It is an old process that should have "
         "exited.",
         "Stop the older coordinator. The worker continues with the newer one.",
     ),

@@ -114,9 +114,8 @@ class FederatedJobStatus(StatusModel):
     continues its attempt."""
     restarts: Count | None = None
     """The number of restarts after a crash. `spec.backoffLimit` limits it."""
-    epoch: Count | None = None
-    """The coordinator's epoch. Each start of a coordinator process increases it, so that silos can detect a stale
-    coordinator."""
+    coordinator_generation: Count | None = None
+    """The number of starts of the coordinator's process. Silos use it to detect a stale coordinator."""
     computation_digest: str | None = None
     """The digest of the shards that the silos run, in hex. Silo policies approve this digest."""
     resolved: Resolved | None = None

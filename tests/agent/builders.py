@@ -1,4 +1,4 @@
-"""What an agent sees, made up for tests: `an_invitation().requiring_gpu()`, `a_worker(of=invitation).ended(at=5)`."""
+"""Builds an agent's input: `an_invitation().requiring_gpu()`, `a_worker(of=invitation).ended(at=5)`."""
 
 from __future__ import annotations
 

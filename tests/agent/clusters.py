@@ -1,4 +1,4 @@
-"""A silo's namespace on a real API server with the Job controller (and no kubelet: tests say what becomes of pods)."""
+"""A silo's namespace on a real API server with the Job controller. Tests set the status of pods, as a kubelet does."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ GPU_FILE = {"silo": SILO, "datasets": {}, "runner": {"gpu": {"resourceName": "ex
 
 
 def until(look: Callable[[], Result], seconds: float = 60) -> Result:
-    """What another process does in its own time, once it is there."""
+    """Waits until the function returns a true value, and returns it."""
     deadline = time.monotonic() + seconds
     while not (result := look()):
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the expected state was not reached in time"
         time.sleep(0.1)
     return result
 
 
 class SiloNamespace:
-    """What the silo's chart makes, and what a test does there by hand."""
+    """The objects of the silo's chart, and the changes that a test makes to them."""
 
     def __init__(self, server: ApiServer, helm: Helm, namespace: str) -> None:
         self.server = server
@@ -52,7 +52,7 @@ class SiloNamespace:
         return self.server.kubectl("-n", self.namespace, *arguments, stdin=stdin)
 
     def secret(self, name: str) -> dict[str, bytes]:
-        """Its content; empty: there is none."""
+        """Returns the content of a Secret, or an empty dictionary if it does not exist."""
         found = self.server.kubectl.run("-n", self.namespace, "get", "secret", name, "-o", "json")
         data = json.loads(found.stdout).get("data") or {} if found.returncode == 0 else {}
         return {key: base64.b64decode(value) for key, value in data.items()}
@@ -64,13 +64,13 @@ class SiloNamespace:
         return self._items("pods", f"{names.workers_of(SILO)},{names.JOB}={job}")
 
     def worker(self, job: str = "digits") -> dict[str, Any]:
-        """The worker, once there is one that is not ending."""
+        """Waits for a worker that is not being deleted, and returns it."""
         standing = until(lambda: [w for w in self.workers(job) if "deletionTimestamp" not in w["metadata"]])
         (worker,) = standing
         return worker
 
     def pod(self, job: str = "digits") -> dict[str, Any]:
-        """The worker's pod, once its Job has made it."""
+        """Waits until the Job controller has created the worker's pod, and returns it."""
         uid = self.worker(job)["metadata"]["uid"]
 
         def of_worker() -> list[dict[str, Any]]:
@@ -80,13 +80,13 @@ class SiloNamespace:
         return pod
 
     def no_more_jobs(self) -> None:
-        """A quota is used up."""
+        """Creates a quota that permits no Jobs."""
         self.kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
         none = {"count/jobs.batch": "0"}
-        status = json.dumps({"status": {"hard": none, "used": none}})  # no controller does it here
+        status = json.dumps({"status": {"hard": none, "used": none}})  # no controller sets the status here
         self.kubectl("patch", "quota", "none", "--subresource=status", "--type=merge", "-p", status)
 
-        def refused() -> bool:  # the API server takes a moment to notice
+        def refused() -> bool:  # the API server applies the quota with a delay
             command = ["create", "job", "try", "--image=i", "--dry-run=server"]
             return "exceeded quota" in self.server.kubectl.run("-n", self.namespace, *command).stderr
 
@@ -96,7 +96,7 @@ class SiloNamespace:
         self.kubectl("delete", "quota", "none")
 
     def no_node_is_free(self, message: str) -> None:
-        """The scheduler has looked for a node for the pod for an hour."""
+        """Makes the pod unschedulable since one hour ago."""
         since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
         condition = {
             "type": "PodScheduled",
@@ -108,15 +108,15 @@ class SiloNamespace:
         self._patch_status({"conditions": [condition]})
 
     def the_session_runs(self) -> None:
-        """The kubelet has started it."""
+        """Sets the session's container to running."""
         self._patch_status({"phase": "Running", "containerStatuses": [{**_SESSION, "state": {"running": {}}}]})
 
     def the_session_waits(self, reason: str) -> None:
-        """The kubelet cannot start it."""
+        """Sets the session's container to waiting, with this reason."""
         self._patch_status({"containerStatuses": [{**_SESSION, "state": {"waiting": {"reason": reason}}}]})
 
     def kubelet_complains(self, reason: str) -> None:
-        """It has a warning about the pod."""
+        """Creates a warning event about the pod."""
         pod = self.pod()["metadata"]
         about = {"kind": "Pod", "namespace": self.namespace, "name": pod["name"], "uid": pod["uid"]}
         event = {"reason": reason, "type": "Warning", "involvedObject": about, "message": "/exports/records: denied"}
@@ -124,14 +124,14 @@ class SiloNamespace:
         self.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Event", **event}))
 
     def the_session_ends(self, outcome: str, job: str = "digits") -> None:
-        """The pod is done, and its session said how the job ended."""
+        """Completes the pod. The session's termination message has this outcome."""
         ended = {"exitCode": 0, "message": json.dumps({"outcome": outcome})}
         self._patch_status(
             {"phase": "Succeeded", "containerStatuses": [{**_SESSION, "state": {"terminated": ended}}]}, job
         )
 
     def the_session_starts_again(self, code: str) -> None:
-        """The kubelet has started the session again, which could not go on."""
+        """Reports that the session's container failed with this code and is being restarted."""
         long_ago = "2020-01-01T00:00:00Z"
         message = json.dumps({"outcome": "Error", "code": code})
         last = {"terminated": {"exitCode": 1, "message": message, "finishedAt": long_ago}}
@@ -148,7 +148,7 @@ class SiloNamespace:
 
 
 class AgentProcess(ServerProcess):
-    """The agent as a process, with the rights that the chart's Role gives it."""
+    """The agent as a separate process, with the permissions of the chart's Role."""
 
     def __init__(self, silo: SiloNamespace, folder: Path, silo_file: dict[str, Any], **config: Any) -> None:
         user = f"system:serviceaccount:{silo.namespace}:{RELEASE}"
@@ -174,7 +174,7 @@ class AgentProcess(ServerProcess):
         return words in self.log.read_text()
 
     def audit(self) -> list[dict[str, Any]]:
-        """The silo's audit log."""
+        """Returns the silo's audit log."""
         path = self.folder / "audit.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 

@@ -19,14 +19,14 @@ Started = Callable[..., AgentProcess]
 
 @pytest.fixture(scope="module")
 def hub(api_server_with_controllers: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    """One for a module's tests: it takes seconds to start."""
+    """One hub for the tests of a module, because it takes seconds to start."""
     with running_federation(api_server_with_controllers, tmp_path_factory.mktemp("hub")) as federation:
         yield federation
 
 
 @pytest.fixture
 def federation(hub: Federation) -> Iterator[AgentFederation]:
-    """A federation that knows nothing yet but an invited silo."""
+    """A new federation with one invited silo."""
     with behind_a_door(hub) as federation:
         yield federation
 
@@ -38,7 +38,7 @@ def silo(api_server_with_controllers: ApiServer, helm: Helm) -> SiloNamespace:  
 
 @pytest.fixture
 def started(silo: SiloNamespace, federation: AgentFederation, tmp_path: Path) -> Iterator[Started]:
-    """Starts an agent that has the silo's token, and dials the front door."""
+    """Starts agents that have the silo's token and connect to the front door."""
     agents: list[AgentProcess] = []
 
     def start(silo_file: dict[str, Any] | None = None, *, folder: str = "agent", **config: Any) -> AgentProcess:

@@ -1,4 +1,4 @@
-"""A coordinator that has its identity from the hub, behind the front door."""
+"""A coordinator behind the front door, with an identity from the hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.protocol.memory_coordinators import MemoryCoordinator
 
 
 class Backend(MemoryCoordinator):
-    """Remembers who joined, and can end the job."""
+    """Records who joined, and can end the job."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -34,8 +34,8 @@ class Backend(MemoryCoordinator):
         return response
 
 
-class _OfHub:
-    """An authority that has one identity to give."""
+class _FixedAuthority:
+    """An authority that issues one given identity."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
@@ -46,10 +46,10 @@ class _OfHub:
 
 @contextlib.contextmanager
 def coordinator_of(federation: AgentFederation, folder: Path, job: str = "digits") -> Iterator[Coordinator]:
-    """The job's coordinator."""
+    """Runs the job's coordinator."""
     folder.mkdir()
     coordinator = Coordinator(folder, Backend)
-    coordinator.authority = _OfHub(federation.coordinator_identity(job))  # type: ignore[assignment]
+    coordinator.authority = _FixedAuthority(federation.coordinator_identity(job))  # type: ignore[assignment]
     with coordinator:
         name = server_name(federation.jobs[job], federation.federation.front_door)
         federation.door.routes[name] = coordinator.address
@@ -57,7 +57,7 @@ def coordinator_of(federation: AgentFederation, folder: Path, job: str = "digits
 
 
 def the_decline(coordinator: Coordinator, job_uid: str) -> pb.Decline:
-    """The first one, once there is one."""
+    """Waits for the first decline of the job, and returns it."""
     backend = coordinator.backend
     assert isinstance(backend, Backend)
 
@@ -70,7 +70,7 @@ def the_decline(coordinator: Coordinator, job_uid: str) -> pb.Decline:
 
 
 def joins(coordinator: Coordinator) -> list[tuple[Peer, pb.JoinRequest]]:
-    """All that came so far."""
+    """Returns all joins so far."""
     backend = coordinator.backend
     assert isinstance(backend, Backend)
     return coordinator.do(lambda _: list(backend.joins))

@@ -1,4 +1,4 @@
-"""A federation as a silo sees it: a real hub behind a front door, and jobs that invite."""
+"""A federation as a silo sees it: a real hub behind a front door, and jobs that invite the silo."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ SILO = "hospital-a"
 
 @dataclass
 class AgentFederation:
-    """With one silo, hospital-a."""
+    """A federation with one silo, hospital-a."""
 
     federation: Federation
     door: FrontDoor
     namespace: str
-    """Of the jobs: of this test alone, so that nothing of another's is in the way."""
+    """The namespace of the jobs. Each test has its own, so that jobs of other tests do not interfere."""
     jobs: dict[str, str] = field(default_factory=dict)
-    """UIDs by name."""
+    """The UIDs of the jobs, by name."""
     _token: str = ""
 
     def route(self) -> None:
-        """Leads to the newest hub."""
+        """Routes the front door's names to the newest hub."""
         hub, name = self.federation.hub, self.federation.front_door
         self.door.routes |= {name: hub.address, enrolment_name(name): hub.enrolment_address}
 
     def token(self) -> str:
-        """The line that the silo's people got; once it was used, the hub does not have it any more."""
+        """The token from the silo's invitation. The hub deletes it after its first use."""
         self._token = self._token or self.federation.invitation(SILO)["token"]
         return self._token
 
     def invite(
         self, job: str = "digits", gpu: str = "Never", datasets: tuple[str, ...] = (), by: str | None = None
     ) -> str:
-        """Makes a job that invites the silo, as the operator says it; the job's UID."""
+        """Creates a job that invites the silo, sets its status as the operator does, and returns the job's UID."""
         if job not in self.jobs:
             self.jobs[job] = self.federation.job([], name=job, namespace=self.namespace)
         uid = self.jobs[job]
@@ -62,26 +62,26 @@ class AgentFederation:
             gpu=InvitationGpu.model_validate({"mode": gpu}),
         )
         document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True))
-        self._say(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
+        self._set_status(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
         return uid
 
     def withdraw(self, job: str = "digits") -> None:
-        self._say(job, {"invitation": None, "silos": []})
+        self._set_status(job, {"invitation": None, "silos": []})
 
     def coordinator_identity(self, job: str = "digits") -> Identity:
-        """That of the job's coordinator, as its pod gets it."""
+        """Returns the identity of the job's coordinator, as its pod gets it."""
         token = self.federation.coordinator_token(job, self.namespace)
         with self.federation.enrolment() as enrolment:
             return enrolment.issue_coordinator(token, keys.create())
 
-    def _say(self, job: str, status: object) -> None:
+    def _set_status(self, job: str, status: object) -> None:
         change = json.dumps({"status": status})
         self.federation.server.kubectl(
             "-n", self.namespace, "patch", "fj", job, "--subresource=status", "--type=merge", "-p", change
         )
 
     def worker_leases(self, job_uid: str) -> list[str]:
-        """Names of the hub's Leases for workers of a job, one for each token."""
+        """Returns the names of the hub's Leases for workers of a job. There is one for each token."""
         labels = f"{names.ROLE}={names.WORKER},{names.JOB_UID}={job_uid}"
         where = ("-n", self.federation.namespace, "-l", labels, "-o", "name")
         return self.federation.server.kubectl("get", "leases", *where).split()
@@ -89,15 +89,15 @@ class AgentFederation:
 
 @contextmanager
 def running_agent_federation(server: ApiServer, folder: Path, *lifetimes: str) -> Iterator[AgentFederation]:
-    """A hub behind a front door, and a Silo that is invited; nothing is left behind."""
+    """Runs a hub behind a front door with an invited Silo. Deletes all objects at the end."""
     with running_federation(server, folder, lifetimes=lifetimes) as federation, behind_a_door(federation) as found:
         yield found
 
 
 @contextmanager
 def behind_a_door(federation: Federation) -> Iterator[AgentFederation]:
-    """The same, with a hub that may have served others: they and their jobs are gone, and the hub is there."""
-    _forget_everything(federation.server)
+    """Does the same with a hub that may have served other tests. Deletes their Silos and jobs, and restarts the hub."""
+    _delete_silos_and_jobs(federation.server)
     if federation.hub.process.poll() is not None:
         federation.start_hub(ports=federation.hub.ports)
     with FrontDoor() as door:
@@ -107,10 +107,10 @@ def behind_a_door(federation: Federation) -> Iterator[AgentFederation]:
         found.route()
         federation.silo(SILO)
         yield found
-        _forget_everything(federation.server)
+        _delete_silos_and_jobs(federation.server)
 
 
-def _forget_everything(server: ApiServer) -> None:
-    """A hub speaks for all Silos and jobs of its API server."""
+def _delete_silos_and_jobs(server: ApiServer) -> None:
+    """Deletes all Silos and jobs, because a hub serves all Silos and jobs of its API server."""
     server.kubectl.run("delete", "silos", "--all")
     server.kubectl.run("delete", "federatedjobs", "--all", "--all-namespaces")

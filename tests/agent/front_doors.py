@@ -1,4 +1,4 @@
-"""A front door for tests: one port of this machine, from which connections go on by the name in their first packet."""
+"""A front door for tests. It routes connections by the server name in their first packet, on one local port."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HEADER = 5  # bytes of a TLS record's header; the last two are its length
 
 
 class FrontDoor:
-    """Forwards TCP connections by SNI, and reads nothing else of them."""
+    """Forwards TCP connections by SNI, and reads nothing else from them."""
 
     def __init__(self) -> None:
         self.routes: dict[str, str] = {}
-        """`host:port` by name."""
+        """`host:port`, by server name."""
         self.names: list[str] = []
-        """Of the connections that came."""
+        """The server names of all connections."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -35,7 +35,7 @@ class FrontDoor:
         self.cut()
 
     def cut(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         for each in list(self._open):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -50,9 +50,9 @@ class FrontDoor:
 
     def _connect(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError), near:
-            hello = _exactly(near, _HEADER)
-            hello += _exactly(near, int.from_bytes(hello[3:5], "big"))
-            # The longest first: one name may be the end of another.
+            hello = _read_exactly(near, _HEADER)
+            hello += _read_exactly(near, int.from_bytes(hello[3:5], "big"))
+            # The longest name comes first, because one name may be the suffix of another.
             name = next(
                 (name for name in sorted(self.routes, key=len, reverse=True) if name.encode() in hello), "unknown"
             )
@@ -69,7 +69,7 @@ class FrontDoor:
                 back.join()
 
 
-def _exactly(source: socket.socket, size: int) -> bytes:
+def _read_exactly(source: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         part = source.recv(size - len(data))

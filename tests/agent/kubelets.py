@@ -1,4 +1,4 @@
-"""As much of a kubelet as hands out logs: a node whose pods have no processes, but words."""
+"""The part of a kubelet that serves logs: a node whose pods have logs but no processes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.cluster.api_servers import ApiServer
 
 
 class LogKubelet:
-    """The kubelet of a node of its own, whom the API server asks for logs.
+    """The kubelet of a new node. The API server fetches logs from it.
 
     Args:
-        server: Where the node is.
-        folder: For its certificate.
+        server: The API server of the node.
+        folder: The folder for its certificate.
     """
 
     def __init__(self, server: ApiServer, folder: Path) -> None:
         self.node = f"node-{uuid.uuid4().hex[:8]}"
         self.printed: list[bytes] = []
-        """Lines of the session's container."""
+        """The log lines of the session's container."""
         self.ended = threading.Event()
-        """The container has ended: its log does, too."""
+        """Set when the container has ended. Then its log ends, too."""
         self.broken = False
-        """It cannot read the log."""
+        """Whether the kubelet fails to read the log."""
         self._server = server
         kubelet = self
 
@@ -54,7 +54,7 @@ class LogKubelet:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
-        self._http.socket = _secured(folder).wrap_socket(self._http.socket, server_side=True)
+        self._http.socket = _tls_context(folder).wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self) -> LogKubelet:
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
@@ -77,14 +77,14 @@ class LogKubelet:
         self._http.server_close()
 
     def takes(self, namespace: str, pod: str) -> None:
-        """A pod is scheduled to the node."""
+        """Assigns a pod to the node."""
         target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/binding"
         self._server.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(binding))
 
 
-def _secured(folder: Path) -> ssl.SSLContext:
+def _tls_context(folder: Path) -> ssl.SSLContext:
     folder.mkdir(parents=True)
     certificate, key = Issuer.create("kubelet", Purpose.SERVER).issue("localhost", uri="fedjobs:kubelet")
     (folder / "tls.crt").write_bytes(certificate)

@@ -21,11 +21,11 @@ def _command(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return []  # it ended meanwhile
+        return []  # the process has ended since
 
 
 class Machine:
-    """One that joins."""
+    """A machine that runs `fedjobs silo join`."""
 
     def __init__(self, folder: Path, federation: AgentFederation) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""An HTTP proxy that knows CONNECT and nothing else."""
+"""An HTTP proxy that supports only CONNECT."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.sockets import forward
 
 
 class ConnectProxy:
-    """Takes every name to one address, as one who resolves it would.
+    """Connects all clients to one address, whatever name they ask for.
 
     Args:
-        target: `host:port` that all connections are led to.
-        refuses: It lets nobody through.
+        target: `host:port` of the server to which all connections go.
+        refuses: Whether it refuses all connections.
     """
 
     def __init__(self, target: str, *, refuses: bool = False) -> None:
         self.asked: list[str] = []
-        """`host:port` of each CONNECT."""
+        """`host:port` of each CONNECT request."""
         host, port = target.rsplit(":", 1)
         proxy = self
 

@@ -1,4 +1,4 @@
-"""The agent as a process, with a real hub and a real API server with the Job controller."""
+"""The agent as a separate process, with a real hub, a real API server and the Job controller."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_silo_enrols_and_works_for_a_job_as_long_as_it_is_invited(
     worker = silo.worker()
     (owner,) = worker["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"]) == ("Deployment", RELEASE)
-    assert silo.pod()["spec"]["containers"][0]["image"] == "worker:1"  # the restricted standard let it in
+    assert silo.pod()["spec"]["containers"][0]["image"] == "worker:1"  # the restricted standard admits the pod
     secret = silo.secret(worker["metadata"]["name"])
     assert {"invitation.json", "token", "ca.crt"} <= set(secret)
     own_key = silo.secret("fedjobs-identity")["tls.key"]
@@ -64,7 +64,7 @@ def test_an_agent_that_is_killed_changes_nothing(
     worker = silo.worker("first")
     key = silo.secret("fedjobs-identity")["tls.key"]
     agent.kill()
-    (agent.folder / "token").unlink()  # it is not needed any more
+    (agent.folder / "token").unlink()  # the agent needs the token only once
     federation.invite("second")
     agent.start()
     silo.worker("second")
@@ -77,7 +77,7 @@ def test_an_agent_that_is_killed_changes_nothing(
     until(lambda: not silo.workers("first") and not silo.workers("second"))
 
 
-def test_while_the_hub_is_away_workers_go_on_also_without_the_agent(
+def test_without_a_hub_workers_continue_even_without_the_agent(
     federation: AgentFederation, silo: SiloNamespace, started: Started
 ) -> None:
     agent = started()
@@ -111,7 +111,7 @@ def test_a_silo_that_is_suspended_or_deleted_has_no_workers(
     assert agent.process.poll() is None
 
 
-def test_of_two_agents_the_newer_one_stays(federation: AgentFederation, silo: SiloNamespace, started: Started) -> None:
+def test_a_newer_agent_replaces_the_older(federation: AgentFederation, silo: SiloNamespace, started: Started) -> None:
     old = started()
     federation.invite()
     uid = silo.worker()["metadata"]["uid"]
@@ -124,7 +124,7 @@ def test_of_two_agents_the_newer_one_stays(federation: AgentFederation, silo: Si
     assert silo.worker()["metadata"]["uid"] == uid
 
 
-def test_a_job_that_is_over_is_over_while_its_invitation_is_the_same(
+def test_a_job_that_has_ended_gets_no_new_worker_for_the_same_invitation(
     federation: AgentFederation, silo: SiloNamespace, started: Started
 ) -> None:
     started()
@@ -133,13 +133,13 @@ def test_a_job_that_is_over_is_over_while_its_invitation_is_the_same(
     silo.the_session_ends("Complete")
     until(lambda: silo.worker().get("status", {}).get("succeeded"))
     federation.invite("other")
-    silo.worker("other")  # by now the agent has looked again
+    silo.worker("other")  # the agent has reconciled the first job again by now
     assert silo.worker()["metadata"]["uid"] == worker["metadata"]["uid"]
     federation.invite(by="bob@example.org")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
 
 
-def test_a_suspended_worker_is_made_again_where_its_invitation_stands(
+def test_a_suspended_worker_is_created_again_while_its_invitation_exists(
     federation: AgentFederation, silo: SiloNamespace, started: Started
 ) -> None:
     started()
@@ -149,7 +149,7 @@ def test_a_suspended_worker_is_made_again_where_its_invitation_stands(
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
 
 
-def test_a_worker_whose_token_was_used_by_another_pod_is_made_again_with_a_new_one(
+def test_a_worker_whose_token_was_used_by_another_pod_is_created_again_with_a_new_one(
     federation: AgentFederation, silo: SiloNamespace, started: Started
 ) -> None:
     started()
@@ -162,7 +162,7 @@ def test_a_worker_whose_token_was_used_by_another_pod_is_made_again_with_a_new_o
     assert silo.secret(name)["token"] not in (b"", token)
 
 
-def test_where_no_gpu_is_free_the_worker_is_made_again_on_cpu(
+def test_without_a_free_gpu_the_worker_is_created_again_on_cpu(
     federation: AgentFederation, silo: SiloNamespace, started: Started
 ) -> None:
     started(GPU_FILE)
@@ -176,7 +176,7 @@ def test_where_no_gpu_is_free_the_worker_is_made_again_on_cpu(
     assert arguments[arguments.index("--device-note") + 1] == "no GPU was free"
 
 
-def test_a_required_gpu_that_is_not_free_is_a_decline(
+def test_a_required_gpu_that_is_not_free_causes_a_decline(
     federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path
 ) -> None:
     started(GPU_FILE)
@@ -197,7 +197,7 @@ def test_a_required_gpu_that_is_not_free_is_a_decline(
         ({"silo": SILO, "policy": {"requesters": ["alice@example.org"]}}, "policy.requesters", "requested by nobody"),
     ],
 )
-def test_what_the_silo_will_not_do_is_declined_without_a_worker(
+def test_an_invitation_that_the_silo_refuses_is_declined_without_a_worker(
     federation: AgentFederation,
     silo: SiloNamespace,
     started: Started,
@@ -219,7 +219,7 @@ def test_what_the_silo_will_not_do_is_declined_without_a_worker(
         assert isinstance(audit_chains.verify(log), audit_chains.Verified)
 
 
-def test_a_file_that_is_wrong_ends_the_process_with_3(tmp_path: Path) -> None:
+def test_an_invalid_file_ends_the_process_with_3(tmp_path: Path) -> None:
     from fedjobs_agent.command_line import main
 
     (tmp_path / "agent.yaml").write_text("{silo: hospital-a}")

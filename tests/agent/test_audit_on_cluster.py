@@ -1,4 +1,4 @@
-"""The agent collects what its workers print, from the logs that a real API server fetches from a node."""
+"""The agent collects what its workers print. A real API server fetches the logs from a node."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kubelet(api_server_with_controllers: ApiServer, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Work:
-    """What a worker prints that allows a work item."""
+    """What a worker prints when it allows a work item."""
     audit = Audit(tmp_path / "of-worker.jsonl", SILO, "job-1", tell=True)
 
     def printed(number: int) -> list[bytes]:
@@ -40,13 +40,13 @@ def work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Work:
 
 
 def collected(agent: AgentProcess) -> list[str]:
-    """The work in the silo's one log, which is as it was written."""
+    """Returns the work items in the silo's log, in the order of the log."""
     with (agent.folder / "audit.jsonl").open("rb") as log:
         assert isinstance(audit_chains.verify(log), audit_chains.Verified)
     return [str(entry["work"]) for entry in agent.audit() if entry["subject"] == "work"]
 
 
-def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_gone(
+def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_deleted(
     federation: AgentFederation, silo: SiloNamespace, started: Started, kubelet: LogKubelet, work: Work
 ) -> None:
     agent = started()
@@ -56,7 +56,7 @@ def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_gone(
     silo.the_session_runs()
     until(lambda: (agent.folder / "audit.jsonl").exists() and collected(agent) == ["1"])
     kubelet.printed += work(2)
-    until(lambda: collected(agent) == ["1", "2"])  # while it runs
+    until(lambda: collected(agent) == ["1", "2"])  # while the worker runs
 
     agent.kill()
     kubelet.printed += work(3)

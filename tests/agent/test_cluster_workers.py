@@ -1,4 +1,4 @@
-"""What the agent tells the workers that it makes; the cluster is made up."""
+"""What the agent passes to the workers that it creates. The cluster is a fake."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CREDENTIALS = Credentials("token", b"ca", HubLink("fedjobs.example.org:443", "fe
 
 
 class Cluster:
-    """Keeps what is made."""
+    """Records the objects that are created."""
 
     namespace = "hospital"
 
     def __init__(self) -> None:
         self.made: list[dict[str, Any]] = []
         self.used: dict[str, Usage] = {}
-        """What each worker is told, by the uid of its job."""
+        """The usage that each worker gets, by the UID of its job."""
         self.refuses = False
 
     def jobs(self, selector: str) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-def an_agents(cluster: Cluster, folder: Path) -> ClusterWorkers:
+def workers_of_an_agent(cluster: Cluster, folder: Path) -> ClusterWorkers:
     config = AgentConfig.model_validate({"silo": SILO, "image": "i", "auditFile": str(folder / "audit.jsonl")})
     return ClusterWorkers(config, cluster, None)  # type: ignore[arg-type]
 
@@ -74,28 +74,24 @@ def start(workers: ClusterWorkers, uid: str) -> None:
     workers.start(Start(Received(f"{uid}.aaaa", invitation, SILO)), SiloFile(silo=SILO), CREDENTIALS)
 
 
-def test_of_jobs_that_come_together_no_more_begin_than_the_silo_allows_in_a_day(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    workers = an_agents(cluster, tmp_path)
+def test_concurrent_jobs_do_not_exceed_the_silos_jobs_per_day(cluster: Cluster, tmp_path: Path) -> None:
+    workers = workers_of_an_agent(cluster, tmp_path)
     for uid in "123":
         start(workers, uid)
     said = [limits.on_job(Limits(jobs_per_day=2), SILO, cluster.used[uid], uid, TODAY) for uid in "123"]
     assert [type(decision) for decision in said] == [Allowed, Allowed, Refused]
 
 
-def test_an_agent_that_is_started_anew_knows_of_workers_that_have_not_said_anything_yet(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    start(an_agents(cluster, tmp_path), "1")
-    workers = an_agents(cluster, tmp_path)
+def test_a_restarted_agent_counts_workers_that_have_printed_nothing_yet(cluster: Cluster, tmp_path: Path) -> None:
+    start(workers_of_an_agent(cluster, tmp_path), "1")
+    workers = workers_of_an_agent(cluster, tmp_path)
     workers.observed()
     start(workers, "2")
     assert cluster.used["2"].begun(TODAY) == {"1"}
 
 
-def test_a_worker_that_could_not_be_made_does_not_count(cluster: Cluster, tmp_path: Path) -> None:
-    workers = an_agents(cluster, tmp_path)
+def test_a_worker_that_could_not_be_created_does_not_count(cluster: Cluster, tmp_path: Path) -> None:
+    workers = workers_of_an_agent(cluster, tmp_path)
     cluster.refuses = True
     with pytest.raises(StartRefusedError):
         start(workers, "1")

@@ -1,4 +1,4 @@
-"""The one audit log of a silo, from what its workers print."""
+"""The silo's audit log, collected from what its workers print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 
-NOISE = [b'{"event": "joined", "epoch": 1}\n', b'Traceback "audit": true\n', b'{"audit": true}\n', b'["audit": true]\n']
+NOISE = [
+    b'{"event": "joined", "generation": 1}\n',
+    b'Traceback "audit": true\n',
+    b'{"audit": true}\n',
+    b'["audit": true]\n',
+]
 TODAY = day_of(0)
 
 Print = Callable[[str, int], list[bytes]]
@@ -21,7 +26,7 @@ Print = Callable[[str, int], list[bytes]]
 
 @pytest.fixture
 def print_(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Print:
-    """What a worker of a job prints that does so much work, as the cluster hands it out."""
+    """Returns what a worker of a job prints for this many work items, as the cluster returns it."""
 
     def printed(job: str, works: int) -> list[bytes]:
         path = tmp_path / f"{job}.jsonl"
@@ -38,7 +43,7 @@ def print_(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Print:
     return printed
 
 
-def test_entries_are_chained_whole_and_nothing_is_taken_twice(tmp_path: Path, print_: Print) -> None:
+def test_entries_are_complete_chained_and_without_duplicates(tmp_path: Path, print_: Print) -> None:
     log = print_("job-1", 2)
     collected = CollectedAudit(tmp_path / "all" / "audit.jsonl")
     assert collected.take(log[:6]) == 2
@@ -57,7 +62,7 @@ def test_entries_are_chained_whole_and_nothing_is_taken_twice(tmp_path: Path, pr
     assert "audit" not in first
 
 
-def test_an_agent_that_is_started_anew_goes_on(tmp_path: Path, print_: Print) -> None:
+def test_a_restarted_agent_continues_the_log(tmp_path: Path, print_: Print) -> None:
     log, path = print_("job-1", 2), tmp_path / "audit.jsonl"
     first = CollectedAudit(path)
     first.take(log[:7])
@@ -66,7 +71,7 @@ def test_an_agent_that_is_started_anew_goes_on(tmp_path: Path, print_: Print) ->
     assert isinstance(verify(raw_lines(path)), Verified)
 
 
-def test_a_line_that_was_cut_is_taken_once_it_is_whole(tmp_path: Path, print_: Print) -> None:
+def test_a_line_that_was_cut_is_collected_once_it_is_complete(tmp_path: Path, print_: Print) -> None:
     *log, last = print_("job-1", 1)
     collected = CollectedAudit(tmp_path / "audit.jsonl")
     assert collected.take([*log, last[:20]]) == 3
@@ -82,7 +87,7 @@ def test_the_agents_own_decisions_are_in_the_same_chain(tmp_path: Path, print_: 
     assert [entry["job"] for entry in entries(path)][:2] == ["job-0", "job-1"]
 
 
-def test_a_new_worker_is_told_what_was_used(tmp_path: Path, print_: Print) -> None:
+def test_a_new_worker_gets_the_usage(tmp_path: Path, print_: Print) -> None:
     collected = CollectedAudit(tmp_path / "audit.jsonl")
     collected.take(print_("job-1", 2))
     collected.take(print_("job-2", 3))
@@ -96,7 +101,7 @@ def test_a_new_worker_is_told_what_was_used(tmp_path: Path, print_: Print) -> No
     assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})) == Usage()
 
 
-def test_a_new_worker_is_told_of_those_that_may_begin_any_moment(tmp_path: Path, print_: Print) -> None:
+def test_a_new_worker_gets_the_jobs_that_may_start_any_moment(tmp_path: Path, print_: Print) -> None:
     collected = CollectedAudit(tmp_path / "audit.jsonl")
     collected.take(print_("began", 1))
     Audit(tmp_path / "audit.jsonl", "hospital-a", "refused", clock=lambda: 5.0).record("invitation", Refused("x", "y"))

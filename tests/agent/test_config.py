@@ -30,14 +30,14 @@ def test_silo_and_image_are_enough(tmp_path: Path) -> None:
         ("[", "is not valid YAML"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_value_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(FedjobsError) as caught:
         config.load(written(tmp_path, text))
     assert caught.value.code is ErrorCode.INVALID_SILO_FILE
     assert said in caught.value.public
 
 
-def test_another_silos_file_is_refused(tmp_path: Path) -> None:
+def test_the_file_of_another_silo_is_refused(tmp_path: Path) -> None:
     (tmp_path / "silo.yaml").write_text("{silo: hospital-b}")
     loaded = config.load(written(tmp_path, f"{{silo: hospital-a, image: x, siloFile: {tmp_path}/silo.yaml}}"))
     with pytest.raises(FedjobsError, match="is the file of silo hospital-b, not of hospital-a"):

@@ -1,4 +1,4 @@
-"""What a silo declines is in its audit log, whatever its disk says at first."""
+"""Each decline is in the silo's audit log, even if the disk was full at first."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from fedjobs_worker.consent.audits import Audit
 from tests.agent.builders import SILO, AnInvitation
 
 
-def nobody(_job_uid: str) -> Identity:
+def unavailable(_job_uid: str) -> Identity:
     raise FedjobsError(ErrorCode.UNAVAILABLE, "the hub is away")
 
 
-def test_a_decline_that_could_not_be_recorded_is_recorded_at_the_next_look(
+def test_a_decline_that_could_not_be_recorded_is_recorded_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "audit.jsonl"
-    declines = Declines(nobody, None, lambda: 0.0, log)
+    declines = Declines(unavailable, None, lambda: 0.0, log)
     what = Decline(received(AnInvitation().invitation, SILO), "policy.requesters", "not you")
 
     def full(*_: object, **__: object) -> None:

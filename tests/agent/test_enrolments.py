@@ -1,4 +1,4 @@
-"""How a silo comes by its identity, with a real hub."""
+"""How a silo gets its identity, with a real hub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.api_server, pytest.mark.processes]
 
 
 class ASilo:
-    """With a folder, and what somebody gave it as a token."""
+    """A silo with a folder and a token."""
 
     def __init__(self, folder: Path, federation: AgentFederation, name: str = SILO) -> None:
         self.store = FolderStore(folder)
@@ -27,7 +27,7 @@ class ASilo:
         self._dial = federation.door.address
 
     def enrolment(self, off: datetime.timedelta = datetime.timedelta()) -> Enrolment:
-        """As a process that has just started, whose clock is off."""
+        """Returns the enrolment of a new process whose clock is off by this much."""
         return Enrolment(self.name, self.store, lambda: self.token, self._dial, lambda: renewals.now() + off)
 
 
@@ -42,17 +42,17 @@ def code_of(enrolment: Enrolment) -> ErrorCode:
     return caught.value.code
 
 
-def test_the_key_is_made_here_and_serves_for_all_that_follows(silo: ASilo) -> None:
+def test_the_silo_creates_its_key_and_uses_it_for_all_certificates(silo: ASilo) -> None:
     identity = silo.enrolment().obtain()
     assert silo.enrolment().obtain() == identity
-    silo.token = None  # it is not needed any more
+    silo.token = None  # the silo needs the token only once
     enrolment = silo.enrolment()
     renewed = enrolment.renew(enrolment.obtain())
     assert (renewed.key, renewed.certificate == identity.certificate) == (identity.key, False)
     assert silo.enrolment().obtain() == renewed
 
 
-def test_an_answer_that_was_lost_costs_nothing(silo: ASilo) -> None:
+def test_a_lost_response_does_not_use_up_the_token(silo: ASilo) -> None:
     identity = silo.enrolment().obtain()
     silo.store._folder.joinpath("tls.crt").unlink()
     again = silo.enrolment().obtain()
@@ -64,7 +64,7 @@ def test_without_a_token_there_is_no_identity(silo: ASilo) -> None:
     assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
 
 
-def test_another_silos_token_is_refused_before_anybody_is_asked(silo: ASilo) -> None:
+def test_another_silos_token_is_refused_without_a_call(silo: ASilo) -> None:
     silo.name = "hospital-b"
     assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
     assert not silo.store.read()
@@ -81,13 +81,13 @@ def test_a_token_that_was_used_elsewhere_is_refused_and_the_first_one_stays(
 
 
 @pytest.mark.parametrize("change", ["cut", "nonsense"])
-def test_a_token_that_is_none_is_refused(silo: ASilo, federation: AgentFederation, change: str) -> None:
+def test_an_invalid_token_is_refused(silo: ASilo, federation: AgentFederation, change: str) -> None:
     silo.token = federation.token()[:-8] if change == "cut" else "fedjobs1.nonsense"
     assert code_of(silo.enrolment()) is ErrorCode.INVALID_TOKEN
     assert "tls.crt" not in silo.store.read()
 
 
-def test_who_only_looks_like_the_hub_gets_no_token(silo: ASilo, federation: AgentFederation) -> None:
+def test_a_server_that_impersonates_the_hub_gets_no_token(silo: ASilo, federation: AgentFederation) -> None:
     token = silo_tokens.decoded(federation.token())
     from fedjobs_protocol.identities.identities import RunAuthority
 
@@ -97,7 +97,7 @@ def test_who_only_looks_like_the_hub_gets_no_token(silo: ASilo, federation: Agen
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_off_does_not_matter(silo: ASilo, minutes: int) -> None:
+def test_a_wrong_clock_does_not_matter(silo: ASilo, minutes: int) -> None:
     off = datetime.timedelta(minutes=minutes)
     enrolment = silo.enrolment(off)
     identity = enrolment.obtain()
@@ -105,9 +105,7 @@ def test_a_clock_that_is_off_does_not_matter(silo: ASilo, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("token", ["refused", "another silo's", "damaged"])
-def test_a_token_that_is_refused_leaves_an_enrolled_silo_as_it_is(
-    silo: ASilo, federation: AgentFederation, token: str
-) -> None:
+def test_a_refused_token_does_not_change_an_enrolled_silo(silo: ASilo, federation: AgentFederation, token: str) -> None:
     identity = silo.enrolment().obtain()
     known = silo_tokens.decoded(federation.token())
     silo.token = {

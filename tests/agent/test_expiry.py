@@ -1,4 +1,4 @@
-"""Certificates of seconds: agents and workers renew them, also after they have expired."""
+"""Agents and workers renew certificates with a lifetime of seconds, also after they have expired."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helm.charts import Helm
 pytestmark = [pytest.mark.api_server, pytest.mark.processes]
 
 
-def test_an_agent_that_slept_longer_than_its_certificate_is_back(
+def test_an_agent_that_slept_longer_than_its_certificate_reconnects(
     api_server_with_controllers: ApiServer, helm: Helm, tmp_path: Path
 ) -> None:
     server = api_server_with_controllers
@@ -29,20 +29,20 @@ def test_an_agent_that_slept_longer_than_its_certificate_is_back(
         agent = AgentProcess(silo, tmp_path / "agent", {"silo": SILO}, dialAddress=federation.door.address)
         try:
             until(lambda: agent.says("connected to the hub"))
-            first = kept(silo)
-            until(lambda: kept(silo) != first)  # in time
+            first = stored_identity(silo)
+            until(lambda: stored_identity(silo) != first)  # renewed before it expires
             agent.kill()
-            last = kept(silo)
+            last = stored_identity(silo)
             until(lambda: time.time() > last.expires.timestamp())
             agent.start()
-            until(lambda: kept(silo) != last)
+            until(lambda: stored_identity(silo) != last)
             federation.invite()
             silo.worker()
         finally:
             agent.kill()
 
 
-def test_a_worker_renews_and_its_session_goes_on(api_server_with_controllers: ApiServer, tmp_path: Path) -> None:
+def test_a_worker_renews_and_its_session_continues(api_server_with_controllers: ApiServer, tmp_path: Path) -> None:
     server = api_server_with_controllers
     with running_agent_federation(
         server, tmp_path / "federation", "--worker-certificate-lifetime-seconds", "9"
@@ -66,6 +66,6 @@ def test_a_worker_renews_and_its_session_goes_on(api_server_with_controllers: Ap
             machine.kill()
 
 
-def kept(silo: SiloNamespace) -> Identity:
+def stored_identity(silo: SiloNamespace) -> Identity:
     files = silo.secret("fedjobs-identity")
     return Identity(files["tls.crt"], files["tls.key"], files["ca.crt"])

@@ -1,4 +1,4 @@
-"""What a silo's cluster does not let happen: told to the coordinator, and in nobody else's way."""
+"""A worker that its silo's cluster does not start: the coordinator gets a decline, and other workers continue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.agent.federations import AgentFederation
 pytestmark = [pytest.mark.api_server, pytest.mark.processes]
 
 
-def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being_done(
+def test_a_worker_that_may_not_be_created_is_declined_and_other_work_continues(
     federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path
 ) -> None:
     agent = started(startDeadlineSeconds=1)
@@ -30,11 +30,11 @@ def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being
     assert decline.rule == "cluster"
     assert decline.message.startswith("The worker of silo hospital-a cannot start: the cluster rejects its Job.")
     assert 'reconciles_total{outcome="error"} 0.0' not in agent.get("/metrics")
-    # No token lies around for a worker that there is not.
+    # The token's Secret is deleted, because there is no worker that uses it.
     assert silo.kubectl("get", "secrets", "-l", "fedjobs.dev/job=digits", "-o", "name") == ""
     silo.may_have_jobs()
     silo.worker()
-    # The hub gives a silo so many tokens a day: that of the refused worker served this one, the other is the decline's.
+    # The hub limits a silo's tokens per day. The refused worker's token serves this worker; the decline has its own.
     assert len(federation.worker_leases(uid)) == 2
 
 
@@ -46,7 +46,7 @@ def test_a_worker_that_may_not_be_made_is_told_and_keeps_nothing_else_from_being
         ("volume", "its containers have not started (FailedMount)"),
     ],
 )
-def test_why_a_worker_cannot_start_is_told_and_it_is_waited_for(
+def test_the_reason_why_a_worker_cannot_start_is_reported_and_the_worker_stays(
     federation: AgentFederation, silo: SiloNamespace, started: Started, tmp_path: Path, why: str, said: str
 ) -> None:
     agent = started(startDeadlineSeconds=1)

@@ -1,4 +1,4 @@
-"""When it is told that a worker cannot start, and why."""
+"""When and why the agent reports that a worker cannot start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGE = "ImagePullBackOff in its container session"
 
 
 class Known:
-    """What the surroundings know of a worker that does not start."""
+    """Further information about a worker that does not start."""
 
     words = "FailedMount"
 
@@ -32,7 +32,7 @@ class Known:
 
 
 class Looks:
-    """One after the other, at times that the test says."""
+    """A series of looks at times that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -67,16 +67,18 @@ def looks() -> Looks:
     ],
     ids=["cannot start", "runs", "ended", "ending", "pod goes", "no node for a GPU's worker", "waits for a GPU"],
 )
-def test_only_a_worker_that_should_run_is_hindered(worker: dict[str, object], pod: dict[str, object], why: str) -> None:
+def test_only_a_worker_that_should_run_has_a_hindrance(
+    worker: dict[str, object], pod: dict[str, object], why: str
+) -> None:
     of = a_worker(INVITATION, **worker)
     assert hindrance(of, [a_pod(of, **pod)], GPUS) == why
 
 
-def test_one_without_a_pod_is_hindered() -> None:
+def test_a_worker_without_a_pod_has_a_hindrance() -> None:
     assert hindrance(WORKER, [], GPUS) == NO_POD
 
 
-def test_it_is_told_when_it_has_lasted(looks: Looks) -> None:
+def test_a_hindrance_is_reported_after_it_has_lasted(looks: Looks) -> None:
     pod = a_pod(WORKER, unstarted=IMAGE)
     assert looks.at(0, pod) == ""
     assert looks.hindrances.again_in_s == PATIENCE
@@ -87,14 +89,14 @@ def test_it_is_told_when_it_has_lasted(looks: Looks) -> None:
     assert looks.at(PATIENCE + 1, a_pod(WORKER)) == ""
 
 
-def test_one_that_passes_is_nobodys_concern(looks: Looks) -> None:
+def test_a_hindrance_that_passes_is_not_reported(looks: Looks) -> None:
     pod = a_pod(WORKER, unstarted=IMAGE)
     looks.at(0, pod)
     looks.at(100, a_pod(WORKER))
     assert looks.at(PATIENCE + 1, pod) == ""
 
 
-def test_for_what_says_little_the_surroundings_are_asked(looks: Looks) -> None:
+def test_an_unspecific_hindrance_gets_further_information(looks: Looks) -> None:
     pod = a_pod(WORKER, unstarted=NOT_STARTED)
     looks.at(0, pod)
     assert f"{NOT_STARTED} (FailedMount)." in looks.at(PATIENCE, pod)
@@ -102,7 +104,7 @@ def test_for_what_says_little_the_surroundings_are_asked(looks: Looks) -> None:
     assert f"{NOT_STARTED}." in looks.at(PATIENCE, pod)
 
 
-def test_a_worker_that_may_not_be_made_is_tried_again_but_not_at_each_look(looks: Looks) -> None:
+def test_a_worker_that_may_not_be_created_is_retried_after_a_delay(looks: Looks) -> None:
     received = INVITATION.received
     assert looks.hindrances.may_start(received)
     looks.hindrances.refused(received)

@@ -1,4 +1,4 @@
-"""What is kept over restarts: one suite for folders and Secrets."""
+"""What an identity store keeps over restarts. One contract suite covers folders and Secrets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class StoreContract:
     def store(self) -> IdentityStore:
         raise NotImplementedError
 
-    def test_at_first_there_is_nothing(self, store: IdentityStore) -> None:
+    def test_a_new_store_is_empty(self, store: IdentityStore) -> None:
         assert dict(store.read()) == {}
 
-    def test_what_was_written_is_read(self, store: IdentityStore) -> None:
+    def test_a_stored_identity_is_read(self, store: IdentityStore) -> None:
         store.write(FILES)
         assert dict(store.read()) == FILES
 
-    def test_what_is_written_later_takes_the_place_of_the_first(self, store: IdentityStore) -> None:
+    def test_a_later_identity_replaces_the_first(self, store: IdentityStore) -> None:
         store.write({"tls.key": b"key"})
         store.write(FILES)
         store.write({**FILES, "tls.crt": b"next"})
@@ -38,13 +38,13 @@ class TestFolder(StoreContract):
     def store(self, tmp_path: Path) -> IdentityStore:
         return FolderStore(tmp_path / "identity")
 
-    def test_nobody_else_can_read_it(self, store: IdentityStore, tmp_path: Path) -> None:
+    def test_only_the_owner_can_read_the_files(self, store: IdentityStore, tmp_path: Path) -> None:
         store.write(FILES)
         modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "identity").iterdir()}
         assert modes == {0o600}
         assert stat.S_IMODE((tmp_path / "identity").stat().st_mode) == 0o700
 
-    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+    def test_a_folder_that_cannot_be_created_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(FedjobsError, match="cannot be used"):
             FolderStore(tmp_path / "file/identity").write(FILES)

@@ -1,4 +1,4 @@
-"""What `helm test` finds out, with a real hub and ways to it that are wrong."""
+"""What `helm test` checks, with a real hub and with connections that fail."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ TOKEN = SiloToken(
 )
 
 
-def installed(folder: Path, path: str, token: SiloToken | None = None) -> list[str]:
-    """The files of an installation; the arguments that name them."""
+def write_installation(folder: Path, path: str, token: SiloToken | None = None) -> list[str]:
+    """Writes the files of an installation, and returns the arguments that name them."""
     dataset = {"source": {"csv": {"path": path}}, "features": {"columns": ["a"]}}
     (folder / "silo.yaml").write_text(yaml.safe_dump({"silo": SILO, "datasets": {"digits": dataset}}))
     if token is not None:
@@ -46,27 +46,27 @@ def installed(folder: Path, path: str, token: SiloToken | None = None) -> list[s
     return ["--config", str(folder / "agent.yaml")]
 
 
-def test_a_file_and_its_data_are_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_and_its_data_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n")
-    assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"))) == 0
+    assert installation_check.main(write_installation(tmp_path, str(tmp_path / "*.csv"))) == 0
     said = capsys.readouterr().out
     assert "The file of silo hospital-a is valid. Datasets: digits." in said
     assert "There is no token" in said
 
 
-def test_data_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert installation_check.main(installed(tmp_path, "/data/*.csv")) == 1
+def test_missing_data_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert installation_check.main(write_installation(tmp_path, "/data/*.csv")) == 1
     assert "FAILED: datasets.digits: there is no file /data/*.csv" in capsys.readouterr().out
 
 
-def test_a_front_door_that_does_not_answer_is_named() -> None:
+def test_a_front_door_that_does_not_respond_is_named() -> None:
     with pytest.raises(FedjobsError, match=f"{FRONT_DOOR} did not answer at 127.0.0.1:1 within"):
         check_way(TOKEN, "127.0.0.1:1", timeout_s=0.5)
 
 
 @pytest.fixture
 def intercepting(tmp_path: Path) -> Iterator[str]:
-    """The address of somebody who shows a certificate for every name, of an issuer of his own."""
+    """Yields the address of a server that intercepts TLS. Its certificates come from its own issuer."""
     certificate, key = OTHER.issue(enrolment_name(FRONT_DOOR), uri="x:y")
     (tmp_path / "both.pem").write_bytes(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -89,31 +89,31 @@ def intercepting(tmp_path: Path) -> Iterator[str]:
     listener.close()
 
 
-def test_who_opens_tls_on_the_way_is_diagnosed_by_name(intercepting: str) -> None:
+def test_a_proxy_that_intercepts_tls_is_named(intercepting: str) -> None:
     with pytest.raises(FedjobsError, match="is issued by CN=Proxy of the hospital") as caught:
         check_way(TOKEN, intercepting, timeout_s=1)
     assert caught.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_also_behind_a_proxy(intercepting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interception_is_found_behind_a_proxy_too(intercepting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     other = OTHER.certificate
     with ConnectProxy(intercepting) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         address = "nowhere.example.org:443"
         assert tls_interception.stranger(address, FRONT_DOOR, AUTHORITY.coordinators.certificate) is not None
-        assert tls_interception.stranger(address, FRONT_DOOR, other) is None  # one that is trusted
+        assert tls_interception.stranger(address, FRONT_DOOR, other) is None  # a trusted certificate
         assert proxy.asked == [address, address]
 
 
 @pytest.mark.api_server
 @pytest.mark.processes
-def test_the_way_to_a_real_hub_is_open_also_through_a_proxy(
+def test_a_real_hub_can_be_reached_also_through_a_proxy(
     federation: AgentFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = silo_tokens.decoded(federation.token()).model_copy(update={"address": "nowhere.example.org:443"})
     (tmp_path / "rows.csv").write_text("a\n1\n")
     with ConnectProxy(federation.door.address) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert installation_check.main(installed(tmp_path, str(tmp_path / "*.csv"), token)) == 0
+        assert installation_check.main(write_installation(tmp_path, str(tmp_path / "*.csv"), token)) == 0
         assert proxy.asked == ["nowhere.example.org:443"]
     assert f"The front door {FRONT_DOOR} answers at nowhere.example.org:443" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The hub keeps each token for a day, and so many of a silo: none is wasted."""
+"""The hub keeps each token for a day and limits their number per silo, so the agent reuses tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDENTITY = RunAuthority.create().issue_silo(JobUid(JOB), SiloName("hospital-a"))
 
 
 class Hub:
-    """Both of the hub's names; the one for who has no certificate cannot be reached at first."""
+    """Both of the hub's services. At first, the one for callers without a certificate cannot be reached."""
 
     def __init__(self, *refusals: ErrorCode) -> None:
         self.refusals = list(refusals)
@@ -57,7 +57,7 @@ def ask(asked: JobIdentities, times: int) -> None:
             asked.identity(JOB)
 
 
-def test_a_token_that_got_no_certificate_serves_again_with_the_same_key() -> None:
+def test_a_token_without_a_certificate_is_reused_with_the_same_key() -> None:
     hub = Hub(*[ErrorCode.UNAVAILABLE] * 4)
     ask(identities(hub), 5)
     assert hub.tokens == 1
@@ -65,7 +65,7 @@ def test_a_token_that_got_no_certificate_serves_again_with_the_same_key() -> Non
     assert len(set(hub.used)) == 1
 
 
-def test_a_token_that_the_hub_refuses_is_not_shown_again() -> None:
+def test_a_token_that_the_hub_refuses_is_not_used_again() -> None:
     hub = Hub(ErrorCode.INVALID_TOKEN)
     asked = identities(hub)
     with pytest.raises(FedjobsError):

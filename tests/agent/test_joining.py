@@ -1,4 +1,4 @@
-"""`fedjobs silo join`: a silo as processes of one machine, with a real hub."""
+"""`fedjobs silo join`: a silo as processes on one machine, with a real hub."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def end_job(coordinator: Coordinator, outcome: str) -> None:
     coordinator.do(end)
 
 
-def test_a_machine_works_for_a_job_and_a_restart_goes_on(
+def test_a_machine_works_for_a_job_and_continues_after_a_restart(
     federation: AgentFederation, machine: Machine, tmp_path: Path
 ) -> None:
     machine.join()
@@ -54,7 +54,7 @@ def test_a_machine_works_for_a_job_and_a_restart_goes_on(
 
         before = machine.workers()
         assert machine.stop(signal.SIGKILL) == -signal.SIGKILL
-        until(lambda: not any(worker.is_running() for worker in before))  # nothing outlives its agent
+        until(lambda: not any(worker.is_running() for worker in before))  # all workers end with their agent
         (machine.own / "token").unlink()
         machine.join()
         known = len(joins(coordinator))
@@ -92,7 +92,7 @@ def test_agent_and_worker_go_through_a_proxy_that_knows_connect(
         assert machine.stop() == 0
 
 
-def test_a_proxy_that_lets_nobody_through_is_in_the_log(federation: AgentFederation, machine: Machine) -> None:
+def test_a_proxy_that_refuses_connections_is_in_the_log(federation: AgentFederation, machine: Machine) -> None:
     machine.dial = "nowhere.example.org:443"
     with ConnectProxy(federation.door.address, refuses=True) as proxy:
         machine.proxy = {"https_proxy": proxy.url}
@@ -101,7 +101,7 @@ def test_a_proxy_that_lets_nobody_through_is_in_the_log(federation: AgentFederat
         assert machine.stop() == 0
 
 
-def test_a_token_that_is_refused_is_said_and_ends_it(machine: Machine, federation: AgentFederation) -> None:
+def test_a_refused_token_is_reported_and_ends_the_command(machine: Machine, federation: AgentFederation) -> None:
     from fedjobs_protocol.hub import silo_tokens
 
     token = silo_tokens.decoded(federation.token()).model_copy(update={"secret": silo_tokens.new_secret()})
@@ -114,7 +114,7 @@ def test_a_token_that_is_refused_is_said_and_ends_it(machine: Machine, federatio
     assert token.secret not in machine.log.read_text()
 
 
-def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> None:
+def test_the_systemd_unit_in_the_docs_starts_and_stops_a_silo(machine: Machine) -> None:
     page = Path(__file__).parents[2] / "docs/silo.md"
     (unit,) = re.findall(r"```ini\n(.*?)```", page.read_text(), re.DOTALL)
     parser = configparser.ConfigParser(strict=True)
@@ -144,7 +144,7 @@ def test_the_unit_in_the_docs_starts_a_silo_and_ends_it(machine: Machine) -> Non
     ],
     ids=["no file", "no port", "no such port", "no folder", "no token", "not a token", "not a text"],
 )
-def test_what_a_person_gets_wrong_is_said_in_a_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:
+def test_a_users_mistake_is_reported_in_one_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:
     (tmp_path / "silo.yaml").write_text(f"silo: {SILO}\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     command = [FEDJOBS, "silo", "join", *words]

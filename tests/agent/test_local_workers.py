@@ -1,4 +1,4 @@
-"""The runner host of a machine's workers is started again, whatever the machine lacks for a moment."""
+"""The agent restarts the runner host of a machine's workers, even if the machine lacks resources for a while."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.agent.builders import SILO
 pytestmark = pytest.mark.processes
 
 
-def test_a_runner_host_that_cannot_be_started_again_is_started_later(
+def test_a_runner_host_that_cannot_be_restarted_is_restarted_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_workers, "_RUNNER_AGAIN_S", 0.001)

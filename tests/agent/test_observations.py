@@ -26,11 +26,11 @@ def a_pod(**status: Any) -> dict[str, Any]:
     return {"metadata": {"name": "p", "ownerReferences": owners}, "status": status}
 
 
-def test_a_worker_is_what_its_job_says() -> None:
+def test_a_worker_is_read_from_its_job() -> None:
     assert worker_of(JOB) == Worker("digits-hospital-a-worker", "u", "i", gpu=True)
 
 
-def test_a_job_that_completed_ended_when_it_did() -> None:
+def test_a_completed_job_has_its_completion_time() -> None:
     end = {"type": "Complete", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
     worker = worker_of({**JOB, "status": {"conditions": [end]}})
     assert (worker.finished_at, worker.succeeded) == (60.0, True)
@@ -42,7 +42,7 @@ def test_a_job_that_failed_did_not_succeed() -> None:
     assert (worker.finished_at, worker.succeeded) == (60.0, False)
 
 
-def test_a_pod_that_finds_no_node_says_since_when_and_why() -> None:
+def test_an_unschedulable_pod_has_the_time_and_the_message() -> None:
     condition = {
         "type": "PodScheduled",
         "status": "False",
@@ -55,7 +55,7 @@ def test_a_pod_that_finds_no_node_says_since_when_and_why() -> None:
     assert pod_of(a_pod(conditions=[{**condition, "status": "True", "reason": ""}])).unschedulable_since is None
 
 
-def test_the_last_word_is_that_of_the_session() -> None:
+def test_the_termination_message_is_the_sessions() -> None:
     def container(name: str, message: str) -> dict[str, Any]:
         return {"name": name, "state": {"terminated": {"exitCode": 0, "message": message}}}
 
@@ -95,11 +95,11 @@ def test_the_last_word_is_that_of_the_session() -> None:
     ],
     ids=["new", "runs", "done", "is made", "image", "runner", "no node"],
 )
-def test_why_a_session_does_not_run_is_said_without_the_silos_own_names(status: dict[str, Any], why: str) -> None:
+def test_the_reason_why_a_session_does_not_run_omits_the_silos_own_names(status: dict[str, Any], why: str) -> None:
     assert pod_of(a_pod(**status)).unstarted == why
 
 
-def test_a_session_that_was_started_again_has_said_something_before() -> None:
+def test_a_restarted_session_has_an_earlier_termination_message() -> None:
     message = '{"outcome":"Error","code":"InvalidToken","message":""}'
     last = {"terminated": {"exitCode": 1, "message": message, "finishedAt": "1970-01-01T00:00:07Z"}}
     waiting = {"name": "session", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}

@@ -51,12 +51,12 @@ def test_an_invitation_gets_a_worker() -> None:
     assert the_action(planned(invitation)) == Start(invitation.received)
 
 
-def test_a_worker_that_is_there_is_left_alone() -> None:
+def test_an_existing_worker_is_left_alone() -> None:
     invitation = an_invitation()
     assert planned(invitation, workers=[a_worker(invitation)]) == Plan([])
 
 
-def test_each_invitation_has_a_worker_of_its_own() -> None:
+def test_each_invitation_has_its_own_worker() -> None:
     digits, churn = an_invitation("digits"), an_invitation("churn")
     assert the_action(planned(digits, churn, workers=[a_worker(digits)])) == Start(churn.received)
 
@@ -66,14 +66,14 @@ def test_a_worker_ends_with_its_invitation() -> None:
     assert the_action(planned(workers=[worker])) == End(worker, "its invitation was withdrawn")
 
 
-def test_a_worker_that_is_ending_is_waited_for() -> None:
+def test_a_worker_that_is_ending_delays_its_successor() -> None:
     invitation = an_invitation()
     ending = a_worker(invitation, ending=True)
     assert planned(workers=[ending]).actions == []
     assert planned(invitation, workers=[ending]).actions == []
 
 
-def test_an_invitation_that_is_made_again_gets_a_new_worker() -> None:
+def test_an_invitation_that_changes_gets_a_new_worker() -> None:
     invitation = an_invitation()
     worker = a_worker(invitation)
     assert the_action(planned(invitation.made_again(), workers=[worker])) == End(worker, "its invitation changed")
@@ -83,13 +83,13 @@ def test_an_invitation_that_is_made_again_gets_a_new_worker() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.DECLINED, Outcome.FAILED])
-def test_a_worker_that_ended_for_good_is_not_made_again(outcome: Outcome) -> None:
+def test_a_worker_with_a_final_outcome_is_not_created_again(outcome: Outcome) -> None:
     invitation = an_invitation()
     worker = a_worker(invitation, finished_at=0.0, succeeded=True)
     assert planned(invitation, workers=[worker], pods=[a_pod_that_said(worker, outcome)]) == Plan([])
 
 
-def test_a_suspended_one_is_made_again_where_its_invitation_stands() -> None:
+def test_a_worker_that_ended_suspended_is_created_again_while_its_invitation_exists() -> None:
     invitation = an_invitation()
     worker = a_worker(invitation, finished_at=NOW, succeeded=True)
     pods = [a_pod_that_said(worker, Outcome.SUSPENDED)]
@@ -99,20 +99,20 @@ def test_a_suspended_one_is_made_again_where_its_invitation_stands() -> None:
 
 
 @pytest.mark.parametrize("succeeded", [True, False])
-def test_one_of_which_nobody_knows_how_it_ended_is_made_again(succeeded: bool) -> None:
+def test_a_worker_with_an_unknown_outcome_is_created_again(succeeded: bool) -> None:
     invitation = an_invitation()
     worker = a_worker(invitation, finished_at=0.0, succeeded=succeeded)
     assert isinstance(the_action(planned(invitation, workers=[worker])), End)
 
 
-def test_what_the_policy_refuses_is_declined_without_a_worker() -> None:
+def test_an_invitation_that_the_policy_refuses_is_declined_without_a_worker() -> None:
     invitation = an_invitation().refused_by("policy.requesters")
     assert the_action(planned(invitation)) == Decline(invitation.received, "policy.requesters", "no")
     worker = a_worker(invitation)
     assert the_action(planned(invitation, workers=[worker])) == End(worker, "no")
 
 
-def test_a_gpu_is_asked_for_where_the_job_wants_one_and_the_silo_has_some() -> None:
+def test_a_gpu_is_requested_if_the_job_wants_one_and_the_silo_has_some() -> None:
     invitation = an_invitation().preferring_gpu()
     assert the_action(planned(invitation, gpus=True)) == Start(invitation.received, gpu=True)
     assert the_action(planned(an_invitation(), gpus=True)) == Start(an_invitation().received)
@@ -127,7 +127,7 @@ def test_a_silo_without_gpus_says_so_or_declines() -> None:
 
 
 @pytest.mark.parametrize("invitation", [an_invitation().preferring_gpu(), an_invitation().requiring_gpu()])
-def test_a_gpu_is_waited_for_with_patience(invitation: AnInvitation) -> None:
+def test_the_agent_waits_a_limited_time_for_a_gpu(invitation: AnInvitation) -> None:
     worker = a_worker(invitation, gpu=True)
     pods = [a_pod(worker, unschedulable_since=NOW - 20, unschedulable_message=NONE_FREE)]
     assert planned(invitation, workers=[worker], pods=pods, gpus=True) == Plan([], PATIENCE - 20)
@@ -135,7 +135,7 @@ def test_a_gpu_is_waited_for_with_patience(invitation: AnInvitation) -> None:
     assert the_action(later) == GiveUpGpu(invitation.received, worker, NONE_FREE)
 
 
-def test_a_worker_that_finds_no_node_for_another_reason_does_not_wait_for_a_gpu() -> None:
+def test_a_worker_that_is_unschedulable_for_another_reason_does_not_wait_for_a_gpu() -> None:
     invitation = an_invitation().preferring_gpu()
     worker = a_worker(invitation, gpu=True)
     pods = [
@@ -157,11 +157,11 @@ OTHER_NODES = "1 node(s) didn't match Pod's node affinity/selector"
         (True, f"0/2 nodes are available: 1 Insufficient example.org/gpu, {OTHER_NODES}.", True),
     ],
 )
-def test_whether_it_is_a_gpu_that_is_wanting(labelled: bool, message: str, wanting: bool) -> None:
+def test_the_schedulers_message_tells_whether_a_gpu_is_missing(labelled: bool, message: str, wanting: bool) -> None:
     assert Gpus(True, PATIENCE, {}, "example.org/gpu", labelled).are_wanting(message) is wanting
 
 
-def test_what_keeps_a_worker_from_starting_is_told_beside_what_is_done() -> None:
+def test_hindrances_are_reported_along_with_actions() -> None:
     invitation = an_invitation()
     told = Decline(invitation.received, CLUSTER_RULE, "why")
     hindered = {invitation.id: "why", "another": "why"}
@@ -171,7 +171,7 @@ def test_what_keeps_a_worker_from_starting_is_told_beside_what_is_done() -> None
     assert the_action(planned(refused, hindered=hindered)) == Decline(refused.received, "policy.requesters", "no")
 
 
-def test_a_worker_without_gpu_may_wait_for_a_node_as_long_as_it_takes() -> None:
+def test_a_worker_without_gpu_waits_for_a_node_without_limit() -> None:
     invitation = an_invitation().preferring_gpu()
     worker = a_worker(invitation)
     given_up = {invitation.id: "0/1 nodes"}
@@ -179,7 +179,7 @@ def test_a_worker_without_gpu_may_wait_for_a_node_as_long_as_it_takes() -> None:
     assert planned(invitation, workers=[worker], pods=pods, gpus=True, given_up=given_up) == Plan([])
 
 
-def test_where_no_gpu_was_free_the_worker_is_made_without_or_declined() -> None:
+def test_without_a_free_gpu_the_worker_runs_on_cpu_or_is_declined() -> None:
     preferring, requiring = an_invitation().preferring_gpu(), an_invitation().requiring_gpu()
     given_up = {preferring.id: "0/1 nodes are available"}
     action = the_action(planned(preferring, gpus=True, given_up=given_up))
@@ -203,7 +203,7 @@ def test_a_worker_on_a_lost_node_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidToken", "InvalidCertificate"])
-def test_a_worker_whose_token_is_of_no_use_is_made_again_but_not_at_once(code: str) -> None:
+def test_a_worker_with_an_invalid_token_is_created_again_after_a_delay(code: str) -> None:
     invitation = an_invitation()
     worker = a_worker(invitation)
     refused = LastWord(outcome=Outcome.ERROR, code=code)
@@ -213,7 +213,7 @@ def test_a_worker_whose_token_is_of_no_use_is_made_again_but_not_at_once(code: s
     assert the_action(late) == End(worker, "its token is no longer valid")
 
 
-def test_another_error_of_a_session_is_the_kubelets_to_try_again() -> None:
+def test_the_kubelet_retries_other_errors_of_a_session() -> None:
     invitation = an_invitation()
     worker = a_worker(invitation)
     pods = [a_pod(worker, last_word=LastWord(outcome=Outcome.ERROR, code="Unavailable"), spoke_at=0.0)]

@@ -1,4 +1,4 @@
-"""Manifests of workers, and what a real API server says to them."""
+"""Manifests of workers, and that a real API server accepts them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pod_of(job: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
-def test_the_runner_has_a_socket_and_nothing_else() -> None:
+def test_the_runner_has_only_a_socket() -> None:
     pod = pod_of(manifest(STARTS["cpu"]))
     (runner,), (session,) = pod["initContainers"], pod["containers"]
     assert {mount["name"] for mount in runner["volumeMounts"]} == {"socket", "runner-tmp"}
@@ -91,7 +91,7 @@ def test_the_session_gets_its_certificate_from_the_hub() -> None:
     assert "--tls" not in arguments
 
 
-def test_the_proxy_is_the_sessions_way_out_alone() -> None:
+def test_only_the_session_uses_the_proxy() -> None:
     proxy = {"url": "http://proxy.example:3128", "noProxy": "minio.local"}
     pod = pod_of(manifest(STARTS["cpu"], AgentConfig.model_validate({"silo": SILO, "image": "i", "proxy": proxy})))
     session, runner = pod["containers"][0], pod["initContainers"][0]
@@ -100,14 +100,14 @@ def test_the_proxy_is_the_sessions_way_out_alone() -> None:
     assert "proxy" not in json.dumps(runner["env"])
 
 
-def test_what_people_of_the_silo_approve_is_mounted_and_need_not_be_there() -> None:
+def test_the_approvals_are_mounted_as_an_optional_volume() -> None:
     pod = pod_of(manifest(STARTS["cpu"]))
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "approvals"]
     assert volume["configMap"] == {"name": "fedjobs-approvals", "optional": True, "defaultMode": 0o444}
     assert "approvals" not in {mount["name"] for mount in pod["initContainers"][0]["volumeMounts"]}
 
 
-def test_a_gpu_is_the_runners_and_where_it_is_the_silos_to_say() -> None:
+def test_only_the_runner_has_the_gpu_and_the_silo_chooses_the_node() -> None:
     pod = pod_of(manifest(STARTS["gpu"]))
     runner, session = pod["initContainers"][0], pod["containers"][0]
     assert runner["resources"]["limits"] == {"memory": "8Gi", "example.org/gpu": "2"}
@@ -118,7 +118,7 @@ def test_a_gpu_is_the_runners_and_where_it_is_the_silos_to_say() -> None:
     assert (runner["image"], session["image"]) == ("worker-gpu:1", "worker:1")
 
 
-def test_without_a_gpu_nothing_of_it_is_left_but_a_note() -> None:
+def test_without_a_gpu_only_the_device_note_is_left() -> None:
     pod = pod_of(manifest(STARTS["no gpu was free"]))
     assert not {"nodeSelector", "tolerations"} & set(pod)
     assert "example.org/gpu" not in json.dumps(pod)
@@ -139,7 +139,7 @@ def test_a_worker_is_found_by_its_labels_and_knows_its_invitation() -> None:
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Deployment", "fedjobs-silo", "d")
 
 
-def test_limits_that_the_silo_sets_are_requests_too() -> None:
+def test_the_silos_limits_are_requests_too() -> None:
     session = pod_of(manifest(STARTS["cpu"]))["containers"][0]
     assert session["resources"] == {"limits": {"memory": "4Gi"}, "requests": {"cpu": "50m", "memory": "4Gi"}}
 

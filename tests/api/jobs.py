@@ -1,4 +1,4 @@
-"""Builds jobs as people write them."""
+"""Builds jobs as users write them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _JOB: dict[str, Any] = {
 
 
 def a_job(**changes: Any) -> dict[str, Any]:
-    """A valid job, with some fields of its spec replaced."""
+    """Returns a valid job with some fields of its spec replaced."""
     job = copy.deepcopy(_JOB)
     job["spec"].update(changes)
     return job
 
 
 def a_job_with(path: str, value: Any) -> dict[str, Any]:
-    """A valid job with one field set: `spec.cohort.minSilos`."""
+    """Returns a valid job with one field set: `spec.cohort.minSilos`."""
     job = copy.deepcopy(_JOB)
     *parents, last = path.split(".")
     place = job

@@ -64,7 +64,7 @@ def test_a_wrong_value_is_named_with_its_path_and_a_remedy(path: str, value: Any
         ("spec.program.nam", "name"),
     ],
 )
-def test_an_unknown_field_is_named_with_the_one_that_was_meant(path: str, meant: str) -> None:
+def test_an_unknown_field_is_named_with_a_suggestion(path: str, meant: str) -> None:
     error = refused(a_job_with(path, 1))
     assert f"{path} is not a known field" in error.public
     assert f"Did you mean {meant!r}?" in error.public
@@ -77,13 +77,13 @@ def test_an_unknown_field_is_named_with_the_one_that_was_meant(path: str, meant:
         ("spec.coordinator.tolerations", [{"toleration_seconds": 5}], "tolerationSeconds"),
     ],
 )
-def test_an_unknown_field_of_a_part_of_a_pod_is_named_too(path: str, value: Any, meant: str) -> None:
+def test_an_unknown_field_of_a_pod_template_is_named_too(path: str, value: Any, meant: str) -> None:
     error = refused(a_job_with(path, value))
     assert error.message.startswith(path)
     assert f"Did you mean {meant!r}?" in error.remedy
 
 
-def test_parts_of_a_pod_stay_as_they_were_written() -> None:
+def test_fields_of_a_pod_template_are_unchanged() -> None:
     tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     coordinator = {"resources": {"limits": {"memory": "8Gi", "cpu": 2}}, "tolerations": tolerations}
     found = api.parse(a_job(coordinator=coordinator)).spec.coordinator
@@ -117,19 +117,19 @@ def test_fields_that_contradict_each_other_are_refused(path: str, value: Any, sa
     assert error.remedy
 
 
-def test_parameters_are_checked_against_the_programs_model() -> None:
+def test_parameters_are_validated_by_the_programs_model() -> None:
     error = refused(a_job_with("spec.program.parameters.client.learningRate", "fast"))
     assert error.code is ErrorCode.INVALID_PROGRAM_PARAMETER
     assert "spec.program.parameters.client.learningRate is 'fast'" in error.message
 
 
-def test_an_unknown_program_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_program_is_refused_with_a_suggestion() -> None:
     error = refused(a_job_with("spec.program.name", "fedavgg"))
     assert error.code is ErrorCode.UNKNOWN_PROGRAM
     assert "Did you mean 'fedavg'?" in error.remedy
 
 
-def test_a_job_that_was_read_back_from_a_cluster_is_valid() -> None:
+def test_a_job_that_was_read_from_a_cluster_is_valid() -> None:
     job = a_job()
     job["metadata"] |= {"uid": "1", "resourceVersion": "7", "managedFields": []}
     assert api.parse(job | {"status": {"phase": "Running"}}).metadata.name == "digits"
@@ -146,7 +146,7 @@ def test_a_job_that_was_read_back_from_a_cluster_is_valid() -> None:
         (b"\xff\xfe", "not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_no_job_is_refused_by_name(tmp_path: Path, content: str | bytes, said: str) -> None:
+def test_an_invalid_job_file_is_refused_by_name(tmp_path: Path, content: str | bytes, said: str) -> None:
     file = tmp_path / "job.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(FedjobsError, match=said) as caught:
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_job_is_refused_by_name(tmp_path: Path, content: str |
     assert str(file) in caught.value.message
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_job_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError, match=r"job.yaml cannot be read: No such file"):
         api.load(tmp_path / "job.yaml")
 

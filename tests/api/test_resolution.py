@@ -22,11 +22,11 @@ def test_named_silos_are_invited_in_the_order_of_their_names() -> None:
     assert resolved(a_job(silos={"names": ["hospital-c", "hospital-a"]})).silos == ["hospital-a", "hospital-c"]
 
 
-def test_labels_invite_every_silo_that_was_found() -> None:
+def test_labels_invite_every_silo_that_matches() -> None:
     assert resolved(a_job(silos={"selector": {"matchLabels": {"network": "eu"}}})).silos == sorted(THERE)
 
 
-def test_a_silo_that_is_not_there_is_named_with_the_closest() -> None:
+def test_an_unknown_silo_is_named_with_the_closest() -> None:
     with pytest.raises(FedjobsError, match=r"spec.silos.names\[0\] is 'hospital-d'.*Known: hospital-a, ") as caught:
         resolved(a_job(silos={"names": ["hospital-d"]}))
     assert caught.value.code is ErrorCode.INVALID_JOB
@@ -41,17 +41,17 @@ def test_a_silo_that_is_not_there_is_named_with_the_closest() -> None:
         ({"minSilos": 2, "goalSilos": 9}, 2, 2),
     ],
 )
-def test_the_cohort_is_by_default_all_that_are_invited(cohort: dict[str, int], minimum: int, goal: int) -> None:
+def test_the_default_cohort_is_all_invited_silos(cohort: dict[str, int], minimum: int, goal: int) -> None:
     found = resolved(a_job(cohort=cohort)).cohort
     assert (found.min_silos, found.goal_silos, found.round_deadline_seconds) == (minimum, goal, 600)
 
 
-def test_more_silos_than_are_invited_cannot_be_needed() -> None:
+def test_more_silos_than_are_invited_cannot_be_required() -> None:
     with pytest.raises(FedjobsError, match=r"spec.cohort.minSilos is 3: only 2 silos are invited. Lower it to 2"):
         resolved(a_job(cohort={"minSilos": 3}))
 
 
-def test_parameters_have_all_defaults_and_mean_the_same() -> None:
+def test_parameters_have_all_defaults_and_the_same_meaning() -> None:
     job = a_job()
     job["spec"]["program"]["parameters"]["model"]["keras"]["layers"].insert(1, "Flatten")
     written, complete = job["spec"]["program"]["parameters"], resolved(job).program.parameters
@@ -59,12 +59,12 @@ def test_parameters_have_all_defaults_and_mean_the_same() -> None:
     assert parse_parameters("fedavg", complete).model_dump() == parse_parameters("fedavg", written).model_dump()
 
 
-def test_a_resolved_job_is_the_same_after_it_was_written_and_read() -> None:
+def test_a_resolved_job_survives_a_round_trip() -> None:
     job = resolved(a_job(requestedBy="alice@example.org", output={"formats": ["keras"]}))
     assert ResolvedJob.model_validate_json(job.model_dump_json(by_alias=True)) == job
 
 
-def test_each_new_job_has_a_uid_of_its_own() -> None:
+def test_each_new_job_has_its_own_uid() -> None:
     job = api.parse(a_job())
     assert api.resolve(job, THERE).uid != api.resolve(job, THERE).uid
 
@@ -84,7 +84,7 @@ def test_relative_paths_are_relative_to_the_folder_of_the_job(tmp_path: Path) ->
     assert job.program.source == str(tmp_path / "src")
 
 
-def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError, match=r"spec.program.source.path is 'src': /.*/src does not exist"):
         resolved(a_job(program={"entrypoint": "churn:main", "source": {"path": "src"}}), tmp_path)
 
@@ -96,7 +96,7 @@ def test_a_serialized_computation_is_not_accepted_yet(place: dict[str, Any]) -> 
     assert "spec.program.entrypoint" in caught.value.remedy
 
 
-def test_weights_that_are_not_there_are_a_wrong_parameter(tmp_path: Path) -> None:
+def test_missing_weights_are_an_invalid_parameter(tmp_path: Path) -> None:
     model = a_job()["spec"]["program"]["parameters"]["model"]
     job = a_job(program={"name": "evaluate", "parameters": {"model": model, "weights": "w.safetensors"}})
     with pytest.raises(FedjobsError, match=r"spec.program.parameters.weights is 'w.safetensors'") as caught:
@@ -112,7 +112,7 @@ def test_a_config_map_needs_a_cluster(tmp_path: Path) -> None:
         resolved(job, tmp_path)
 
 
-def test_datasets_are_the_jobs_and_the_evaluations() -> None:
+def test_datasets_are_those_of_the_job_and_the_evaluation() -> None:
     job = a_job_with("spec.program.parameters.evaluation", {"dataset": "digits-test"})
     assert api.datasets(api.parse(job)) == ["digits", "digits-test"]
 
@@ -146,7 +146,7 @@ def test_on_a_cluster_a_path_of_one_machine_is_refused_with_the_remedy(
     assert remedy in caught.value.remedy
 
 
-def test_labels_that_no_silo_has_are_named() -> None:
+def test_labels_without_a_silo_are_named() -> None:
     with pytest.raises(
         FedjobsError, match=r"spec.silos.selector.matchLabels is {'network': 'eu'}: no silo has these labels"
     ):

@@ -8,12 +8,12 @@ def test_a_size_is_read_in_powers_of_1024(text: str, size: int) -> None:
     assert parse(text).size == size
 
 
-def test_the_label_stays_as_it_was_given() -> None:
+def test_the_label_is_unchanged() -> None:
     assert parse("4KB").label == "4KB"
 
 
 @pytest.mark.parametrize("text", ["", "4", "KB", "4TB", "1.5MB", "0B", "3B"])
-def test_what_is_not_a_size_of_float32_values_is_refused_by_name(text: str) -> None:
+def test_an_invalid_size_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=f"payload '{text}'"):
         parse(text)
 

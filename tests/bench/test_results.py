@@ -17,11 +17,11 @@ def test_a_row_compares_medians() -> None:
     assert made["ratio_to_stock"] == 5.0
 
 
-def test_memory_is_counted_in_payloads_over_idle() -> None:
+def test_memory_is_the_increase_over_idle_in_payloads() -> None:
     assert a_row()["peak_over_idle_x_payload"] == 1.0
 
 
-def test_what_was_not_measured_is_null() -> None:
+def test_missing_measurements_are_null() -> None:
     made = row(parse("4KB"), 2, {"limit": [0.01], "system": []}, {})
     assert made["limit_s"] == 0.01
     assert made["round_s"] is None

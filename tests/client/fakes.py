@@ -1,7 +1,7 @@
-"""Stand-ins for the processes of a run: the same command lines and exit codes, and nothing behind them.
+"""Fakes for the processes of a run: they have the same command lines and exit codes, and do nothing else.
 
-They are packages of the same names, put before the real ones by PYTHONPATH. What the coordinator does at each start is
-told by a file in its folder's parent, `script.json`: a list of exit codes, or "wait" for one that works until SIGTERM.
+The fakes are packages with the same names, and PYTHONPATH puts them before the real ones. The file `script.json` next
+to the coordinator's folder says what each of its starts does: a list of exit codes, or "wait" to run until SIGTERM.
 """
 
 import json
@@ -28,8 +28,8 @@ _COORDINATOR = """
 
 
     def say(phase, message="", code=""):
-        status = {"jobUid": job["uid"], "jobName": job["name"], "phase": phase, "epoch": number + 1, "round": number,
-                  "message": message, "code": code}
+        status = {"jobUid": job["uid"], "jobName": job["name"], "phase": phase, "generation": number + 1,
+                  "round": number, "message": message, "code": code}
         (folder / "status.new").write_text(json.dumps(status))
         (folder / "status.new").rename(folder / "status.json")
         with (folder / "progress.jsonl").open("a") as log:
@@ -90,7 +90,7 @@ _RUNNER = """
 
 
 def write(folder: Path) -> None:
-    """Writes the fake packages, to be put on PYTHONPATH."""
+    """Writes the fake packages, for PYTHONPATH."""
     sources = {
         "fedjobs_coordinator/__init__.py": "",
         "fedjobs_coordinator/__main__.py": _COORDINATOR,
@@ -105,6 +105,6 @@ def write(folder: Path) -> None:
 
 
 def script(run: Path, *actions: int | str) -> None:
-    """What the coordinator of a run does at its first start, its second, ..."""
+    """Sets what the coordinator of a run does at its first start, its second, and so on."""
     run.mkdir(parents=True, exist_ok=True)
     (run / "script.json").write_text(json.dumps(actions))

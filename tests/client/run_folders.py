@@ -1,4 +1,4 @@
-"""Builds the folder of a run, without running anything."""
+"""Builds a run's folder without a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIGEST = "ab" * 32
 
 
 class ARun:
-    """A run's folder that reads like a sentence: `ARun(path).with_rounds(2).complete()`."""
+    """Builds a run's folder: `ARun(path).with_rounds(2).complete()`."""
 
     def __init__(self, root: Path) -> None:
         self.folder = RunFolder(root)
@@ -63,5 +63,5 @@ def a_status(**fields: Any) -> Status:
         ),
         SiloStatus(name="hospital-b", state=SiloState.REFUSED, reason="policy.minClients"),
     ]
-    about = {"job_uid": "1", "job_name": "digits", "phase": Phase.RUNNING, "epoch": 1, "silos": silos}
+    about = {"job_uid": "1", "job_name": "digits", "phase": Phase.RUNNING, "generation": 1, "silos": silos}
     return Status(**{**about, **fields})  # type: ignore[arg-type]

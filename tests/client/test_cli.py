@@ -111,7 +111,7 @@ def test_validate_reads_the_data_only_when_asked_to(job: Path, tmp_path: Path) -
 
 
 def ending(monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome | BaseException) -> dict[str, Any]:
-    """Makes runs end so, after one round; returns what they are called with."""
+    """Replaces runs by a fake that ends like this after one round. Returns the arguments of its call."""
     called: dict[str, Any] = {}
 
     def run(job: Path, silos: Path, out: Path | None, **options: Any) -> RunOutcome:
@@ -126,7 +126,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome | BaseException)
     return called
 
 
-def test_a_run_shows_its_rounds_and_where_its_result_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_shows_its_rounds_and_the_location_of_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
     called = ending(monkeypatch, RunOutcome(0, "The run is complete.", Path("runs/mine")))
     shown = fedjobs("run", "job.yaml", "--silos", "silos.yaml", "--out", "runs/mine", "--port", 4000)
     assert shown.exit_code == Exit.DONE
@@ -156,7 +156,7 @@ def test_a_run_ends_with_the_code_and_message_of_its_outcome(monkeypatch: pytest
         (ZeroDivisionError("oops"), Exit.FAILED, "error Internal: ZeroDivisionError: oops"),
     ],
 )
-def test_what_ends_a_run_is_shown_without_a_stack_trace(
+def test_an_error_of_a_run_is_shown_without_a_stack_trace(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, code: Exit, said: str
 ) -> None:
     ending(monkeypatch, error)
@@ -166,7 +166,7 @@ def test_what_ends_a_run_is_shown_without_a_stack_trace(
     assert "Traceback" not in shown.output
 
 
-def test_error_codes_that_decide_the_exit_code_are_in_the_catalogue() -> None:
+def test_error_codes_that_determine_the_exit_code_are_in_the_catalogue() -> None:
     assert {code.label for code in ErrorCode} >= _INVALID_FILE | _ENVIRONMENT
     assert exit_code(ErrorCode.PROGRAM_FAILED) is Exit.FAILED
 
@@ -179,7 +179,7 @@ def test_result_shows_metrics_model_and_curves(run: ARun) -> None:
     assert (run.folder.result / "learning-curves.png").exists()
 
 
-def test_result_as_json_is_for_scripts(run: ARun) -> None:
+def test_result_can_be_printed_as_json(run: ARun) -> None:
     shown = fedjobs("result", run.with_rounds(2).complete().folder.root, "--json")
     found = json.loads(shown.stdout)
     assert found["model"]["digest"] == DIGEST
@@ -188,7 +188,7 @@ def test_result_as_json_is_for_scripts(run: ARun) -> None:
     assert not (run.folder.result / "learning-curves.png").exists()
 
 
-def test_result_of_a_failed_job_says_why_and_ends_with_1(run: ARun) -> None:
+def test_result_of_a_failed_job_gives_the_reason_and_ends_with_1(run: ARun) -> None:
     run.with_rounds(1).with_status(phase=Phase.FAILED, code="CohortTooSmall", message="Two silos left.", round=1)
     shown = fedjobs("result", run.folder.root)
     assert shown.exit_code == Exit.FAILED
@@ -200,7 +200,7 @@ def test_result_and_ps_of_a_folder_that_is_no_run_end_with_3(tmp_path: Path) -> 
         assert fedjobs(command, tmp_path / "nowhere").exit_code == Exit.INVALID_FILE
 
 
-def test_ps_lists_what_lives(run: ARun) -> None:
+def test_ps_lists_running_processes(run: ARun) -> None:
     processes.register(run.folder.processes, "coordinator")
     processes.register(run.folder.processes, "worker", "hospital-a")
     gone = {"role": "worker", "silo": "hospital-b", "pid": 2**22, "started": 1.0}
@@ -215,7 +215,7 @@ def test_ps_lists_what_lives(run: ARun) -> None:
     assert json.loads(fedjobs("ps", run.folder.root, "--json", "--all").stdout)[-1]["state"] == "gone"
 
 
-def test_ps_of_a_run_that_is_over_lists_nothing(run: ARun) -> None:
+def test_ps_of_an_ended_run_lists_nothing(run: ARun) -> None:
     assert json.loads(fedjobs("ps", run.folder.root, "--json").stdout) == []
     assert "No processes of" in fedjobs("ps", run.folder.root).output
 

@@ -12,19 +12,19 @@ ROLES = ["coordinator", "worker", "runner-host"]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_what_was_not_named_is_not_inherited(role: str) -> None:
+def test_other_variables_are_not_inherited(role: str) -> None:
     found = environment(CALLER, role)
     assert "SOME_TOKEN" not in found
     assert (found["PATH"], found["LC_ALL"]) == ("/bin", "C.UTF-8")
 
 
-def test_credentials_for_data_go_to_the_silos_workers_alone() -> None:
+def test_credentials_for_data_go_to_the_silos_workers_only() -> None:
     having = [role for role in ROLES if "AWS_SECRET_ACCESS_KEY" in environment(CALLER, role)]
     assert having == ["worker"]
     assert environment(CALLER, "worker")["HTTPS_PROXY"] == "http://proxy:3128"
 
 
-def test_only_runners_see_a_gpu_and_only_one_that_was_asked_for() -> None:
+def test_only_runners_see_a_gpu_and_only_if_it_was_requested() -> None:
     assert {environment(CALLER, role)["CUDA_VISIBLE_DEVICES"] for role in ROLES} == {"-1"}
     asked = CALLER | {"CUDA_VISIBLE_DEVICES": "0"}
     assert [environment(asked, role)["CUDA_VISIBLE_DEVICES"] for role in ROLES] == ["-1", "-1", "0"]

@@ -1,4 +1,4 @@
-"""`fedjobs explain`, as people run it."""
+"""`fedjobs explain` as a separate process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
     return Explained(done.stdout.splitlines(), silos, sorted((folder / "shards").iterdir()))
 
 
-def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explained) -> None:
+def test_it_names_the_requester_and_the_silos_that_take_part(explained: Explained) -> None:
     assert explained.lines[:3] == [
         "job digits",
         "  requested by alice@example.org",
@@ -69,14 +69,14 @@ def test_it_says_who_asks_for_what_and_which_silos_take_part(explained: Explaine
     )
 
 
-def test_each_half_of_a_policy_is_said_once(explained: Explained) -> None:
+def test_each_part_of_a_policy_is_printed_once(explained: Explained) -> None:
     assert explained.lines.count("    enforced by the silo:") == len(SILOS)
     assert "      requested by bob@example.org" in explained.lines
     assert "      at least 5 local clients in each accumulator" in explained.lines
     assert "      at least 2 silos in a round" in explained.lines
 
 
-def test_it_says_what_comes_down_what_is_run_what_goes_up_and_what_silos_say_to_it(explained: Explained) -> None:
+def test_it_describes_inputs_operations_outputs_and_the_silos_decisions(explained: Explained) -> None:
     (saved,) = explained.saved
     digest = digests.digest(saved.read_bytes())
     assert saved.name == f"{digest}.shard"
@@ -91,7 +91,7 @@ def test_it_says_what_comes_down_what_is_run_what_goes_up_and_what_silos_say_to_
     assert explained.about("hospital-d")[1] == "  silo hospital-d requires approval first"
 
 
-def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explained) -> None:
+def test_a_saved_shard_has_the_same_explanation(explained: Explained) -> None:
     (saved,) = explained.saved
     done = explain(saved, "--silos", explained.silos)
     assert (done.returncode, done.stderr) == (Exit.DONE, "")
@@ -115,7 +115,7 @@ def test_a_shard_that_was_saved_is_explained_in_the_same_words(explained: Explai
     ],
     ids=["no job", "no shard", "not a shard", "not a job"],
 )
-def test_what_cannot_be_explained_is_said_in_a_sentence(
+def test_an_invalid_input_is_reported_in_one_sentence(
     tmp_path: Path, name: str, content: str | None, said: str
 ) -> None:
     if content is not None:

@@ -64,7 +64,7 @@ def test_each_silo_gets_its_invitation_its_certificate_and_its_file(tmp_path: Pa
         assert silo_files.load(folder.silo("b").silo_file) == SiloFile(silo="b")
 
 
-def test_all_processes_start_and_none_is_left(tmp_path: Path) -> None:
+def test_all_processes_start_and_end(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with the_silos(folder.root, "a", "b"):
         wait_until(lambda: starts(folder, "a") == starts(folder, "b") == 1)
@@ -74,14 +74,14 @@ def test_all_processes_start_and_none_is_left(tmp_path: Path) -> None:
 
 
 def names(pid: int, folder: RunFolder) -> bool:
-    """Whether the command line of a process names the folder."""
+    """Returns whether the command line of a process contains the folder."""
     try:
         return str(folder.root).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
 
-def test_a_worker_that_is_killed_or_ends_is_started_again_until_the_job_is_over_for_it(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_or_ends_is_restarted_until_the_job_is_over_for_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     over: set[str] = set()
     with the_silos(folder.root, "a", "b", is_over=over.__contains__):
@@ -97,18 +97,18 @@ def test_a_worker_that_is_killed_or_ends_is_started_again_until_the_job_is_over_
 
 def end_worker(folder: RunFolder, silo: str, number: signal.Signals) -> None:
     own = str(folder.silo(silo).state)
-    (pid,) = [int(p) for p in os.listdir("/proc") if p.isdigit() and has(int(p), own)]  # noqa: PTH208
+    (pid,) = [int(p) for p in os.listdir("/proc") if p.isdigit() and has_in_command(int(p), own)]  # noqa: PTH208
     os.kill(pid, number)
 
 
-def has(pid: int, word: str) -> bool:
+def has_in_command(pid: int, word: str) -> bool:
     try:
         return word in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
         return False
 
 
-def test_a_socket_in_a_folder_with_a_long_name_is_elsewhere_and_is_removed(tmp_path: Path) -> None:
+def test_for_a_long_path_the_socket_is_in_another_folder_which_is_deleted(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / ("long" * 25))
     with the_silos(folder.root, "a"):
         wait_until(lambda: starts(folder, "a") == 1)
@@ -135,7 +135,7 @@ def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
     silos.stop()
 
 
-def test_a_restart_writes_the_invitation_anew(tmp_path: Path) -> None:
+def test_a_restart_writes_the_invitation_again(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.silo("a").root.mkdir(parents=True)
     folder.silo("a").invitation.write_text(json.dumps({"address": "127.0.0.1:1"}))

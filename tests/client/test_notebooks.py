@@ -30,7 +30,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome) -> list[Any]:
     return called
 
 
-def test_a_job_from_python_gives_its_result(monkeypatch: pytest.MonkeyPatch, a_run: ARun) -> None:
+def test_a_job_from_python_returns_its_result(monkeypatch: pytest.MonkeyPatch, a_run: ARun) -> None:
     called = ending(monkeypatch, RunOutcome(0, "done", a_run.with_rounds(2).complete().folder.root))
     result = fedjobs.run(a_job(), silos="silos.yaml", out="runs/mine", show=False)
     assert called == [a_job(), Path("silos.yaml"), Path("runs/mine")]
@@ -59,6 +59,6 @@ def test_an_interrupted_run_interrupts_the_caller(monkeypatch: pytest.MonkeyPatc
         fedjobs.run("job.yaml", "silos.yaml", show=False)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         fedjobs.runn  # noqa: B018

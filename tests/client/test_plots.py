@@ -11,7 +11,7 @@ PNG = b"\x89PNG"
 TWO_ROUNDS = [{"round": float(number), **a_round(number).metrics} for number in (1, 2)]
 
 
-def test_learning_curves_are_a_picture(tmp_path: Path) -> None:
+def test_learning_curves_are_drawn(tmp_path: Path) -> None:
     assert learning_curves(TWO_ROUNDS, tmp_path / "curves.png", title="digits")
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
 

@@ -25,11 +25,11 @@ def test_a_crash_is_followed_by_restarts_up_to_the_limit() -> None:
     assert wait_before_restart(TWICE, -9, crashes(1, 1, 1)) is None
 
 
-def test_a_long_run_between_does_not_raise_the_limit() -> None:
+def test_a_long_run_between_crashes_does_not_raise_the_limit() -> None:
     assert wait_before_restart(TWICE, -9, crashes(SETTLED_S, SETTLED_S, SETTLED_S)) is None
 
 
-def test_without_a_limit_it_is_always_started_again_with_growing_waits_up_to_the_longest() -> None:
+def test_without_a_limit_it_is_always_restarted_with_growing_waits_up_to_a_maximum() -> None:
     waits = [wait_before_restart(ALWAYS, -11, crashes(*[1.0] * number)) for number in (1, 2, 3, 100, 5000)]
     assert waits == sorted(waits, key=lambda wait: wait or 0)
     assert waits[-1] == LONGEST_WAIT_S
@@ -42,16 +42,16 @@ def test_after_a_long_run_the_wait_is_short_again() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED])
 def test_a_job_that_ended_is_over_for_every_silo(phase: Phase) -> None:
-    assert over_for("hospital-a", a_status(phase=phase, epoch=2), earlier_epoch=1)
+    assert over_for("hospital-a", a_status(phase=phase, generation=2), earlier_generation=1)
 
 
-def test_what_an_earlier_start_said_does_not_keep_a_worker_from_being_started_again() -> None:
-    assert not over_for("hospital-a", a_status(phase=Phase.SUSPENDED, epoch=1), earlier_epoch=1)
-    assert not over_for("hospital-a", None, earlier_epoch=0)
+def test_the_status_of_an_earlier_start_does_not_prevent_a_workers_restart() -> None:
+    assert not over_for("hospital-a", a_status(phase=Phase.SUSPENDED, generation=1), earlier_generation=1)
+    assert not over_for("hospital-a", None, earlier_generation=0)
 
 
 def test_a_running_job_is_over_only_for_a_silo_that_declined() -> None:
     declined = SiloStatus(name="hospital-b", state=SiloState.DECLINED)
-    status = a_status(epoch=1, silos=[declined])
-    assert over_for("hospital-b", status, earlier_epoch=0)
-    assert not over_for("hospital-a", status, earlier_epoch=0)
+    status = a_status(generation=1, silos=[declined])
+    assert over_for("hospital-b", status, earlier_generation=0)
+    assert not over_for("hospital-a", status, earlier_generation=0)

@@ -17,14 +17,14 @@ def run(tmp_path: Path) -> ARun:
     return ARun(tmp_path / "run")
 
 
-def test_a_result_has_the_models_digest_and_where_the_model_is(run: ARun) -> None:
+def test_a_result_has_the_models_digest_and_location(run: ARun) -> None:
     found = results.read(run.complete().folder.root)
     assert found.complete
     assert found.digest == DIGEST
     assert found.files["keras"] == run.folder.result / "model" / "model.keras"
 
 
-def test_metrics_are_what_the_program_wrote_round_by_round(run: ARun) -> None:
+def test_metrics_are_those_that_the_program_wrote_per_round(run: ARun) -> None:
     lines = [{"round": 2, "train/loss": 0.5}, {"round": 1, "train/loss": 1.0}]
     (run.folder.result / "metrics.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in lines) + '{"round": 3, "tr'
@@ -34,7 +34,7 @@ def test_metrics_are_what_the_program_wrote_round_by_round(run: ARun) -> None:
     assert found.final == {"train/loss": 0.5}
 
 
-def test_without_written_metrics_the_reported_ones_count_the_later_of_a_round(run: ARun) -> None:
+def test_without_written_metrics_the_last_reported_ones_of_a_round_count(run: ARun) -> None:
     run.with_events(a_round(1, metrics={"a": 1.0}), a_round(2, metrics={"a": 2.0}), a_round(2, metrics={"a": 3.0}))
     assert results.read(run.folder.root).metrics == [{"round": 1, "a": 1.0}, {"round": 2, "a": 3.0}]
 
@@ -46,19 +46,19 @@ def test_a_run_that_is_not_complete_has_no_model(run: ARun) -> None:
     assert found.as_json()["metrics"][0]["round"] == 1
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError, match="is not the folder of a run") as caught:
         results.read(tmp_path)
     assert caught.value.code is ErrorCode.INVALID_JOB
 
 
-def test_a_model_that_is_not_there_cannot_be_loaded_and_says_why(run: ARun) -> None:
+def test_loading_a_missing_model_gives_the_reason(run: ARun) -> None:
     with pytest.raises(FedjobsError, match="has no model in the format 'keras'"):
         results.read(run.with_rounds(1).folder.root).load_model()
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_result_that_cannot_be_read_is_refused_by_name(run: ARun, content: str) -> None:
+def test_an_unreadable_result_is_refused_by_name(run: ARun, content: str) -> None:
     run.folder.result_file.write_text(content)
     with pytest.raises(FedjobsError, match=r"result.json is not a result"):
         results.read(run.folder.root)

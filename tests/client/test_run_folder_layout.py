@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path)
 
 
-def test_the_uid_is_made_once_and_kept(folder: RunFolder) -> None:
+def test_the_uid_is_created_once_and_stored(folder: RunFolder) -> None:
     first = run_folder_layout.lay_out(folder, a_job(uid="11111111-0000-0000-0000-000000000000"))
     content = folder.job.read_bytes()
     second = run_folder_layout.lay_out(folder, a_job(uid="22222222-0000-0000-0000-000000000000"))
@@ -40,7 +40,7 @@ def test_the_coordinators_certificate_is_for_this_job_and_trusts_the_runs_silos(
     assert identity.trust == run_folder_layout.authority_of(folder).silos.certificate
 
 
-def test_trust_is_the_same_at_the_next_start_and_nobody_elses_to_read(folder: RunFolder) -> None:
+def test_the_issuers_are_stored_and_readable_by_the_owner_only(folder: RunFolder) -> None:
     run_folder_layout.lay_out(folder, a_job())
     first = run_folder_layout.authority_of(folder)
     run_folder_layout.lay_out(folder, a_job())
@@ -48,7 +48,7 @@ def test_trust_is_the_same_at_the_next_start_and_nobody_elses_to_read(folder: Ru
     assert folder.trust.stat().st_mode & 0o077 == 0
 
 
-def test_another_job_in_the_folder_is_refused_by_what_differs(folder: RunFolder) -> None:
+def test_another_job_in_the_folder_is_refused_with_its_differences(folder: RunFolder) -> None:
     run_folder_layout.lay_out(folder, a_job(rounds=20))
     with pytest.raises(FedjobsError) as caught:
         run_folder_layout.lay_out(folder, a_job(rounds=30))
@@ -64,7 +64,7 @@ def test_only_the_first_differences_are_listed(folder: RunFolder) -> None:
         run_folder_layout.lay_out(folder, other)
 
 
-def test_a_job_file_that_cannot_be_read_is_named(folder: RunFolder) -> None:
+def test_an_unreadable_job_file_is_named(folder: RunFolder) -> None:
     folder.job.write_text("{}")
     with pytest.raises(FedjobsError, match=r"job\.json"):
         run_folder_layout.lay_out(folder, a_job())
@@ -74,7 +74,7 @@ def test_a_restart_uses_the_same_port(folder: RunFolder) -> None:
     assert run_folder_layout.choose_port(folder) == run_folder_layout.choose_port(folder)
 
 
-def test_a_port_that_was_taken_meanwhile_is_replaced(folder: RunFolder) -> None:
+def test_a_port_that_is_in_use_since_is_replaced(folder: RunFolder) -> None:
     before = run_folder_layout.choose_port(folder)
     with socket.socket() as taken:
         taken.bind((run_folder_layout.HOST, before))
@@ -82,7 +82,7 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(folder: RunFolder) -> None:
         assert run_folder_layout.choose_port(folder) != before
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(folder: RunFolder) -> None:
+def test_a_requested_port_that_is_in_use_is_an_error(folder: RunFolder) -> None:
     with socket.socket() as taken:
         taken.bind((run_folder_layout.HOST, 0))
         taken.listen()

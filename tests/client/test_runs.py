@@ -55,7 +55,7 @@ def silos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def out(tmp_path: Path) -> Iterator[Path]:
     out = tmp_path / "run"
     yield out
-    assert not [pid for pid in psutil.pids() if _works_in(pid, out)], "a process was left behind"
+    assert not [pid for pid in psutil.pids() if _works_in(pid, out)], "all processes of the run must have ended"
 
 
 def _works_in(pid: int, folder: Path) -> bool:
@@ -77,34 +77,32 @@ def test_a_run_that_completes(silos: Path, out: Path) -> None:
     assert registered(out / "processes") == []
 
 
-def test_a_complete_run_returns_at_once(silos: Path, out: Path) -> None:
+def test_a_complete_run_returns_immediately(silos: Path, out: Path) -> None:
     fakes.script(out, 0)
     runs.run(a_manifest(), silos, out)
     assert runs.run(a_manifest(), silos, out).exit_code == 0
     assert (out / "coordinator/starts").read_text() == "1"
 
 
-def test_a_run_is_under_runs_by_the_name_of_its_job(
-    silos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_folder_has_the_jobs_name(silos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     fakes.script(tmp_path / "runs/mine", 0)
     assert runs.run(a_manifest(name="mine"), silos).directory == tmp_path / "runs/mine"
 
 
-def test_a_job_that_fails_says_why(silos: Path, out: Path) -> None:
+def test_a_failed_job_gives_the_reason(silos: Path, out: Path) -> None:
     fakes.script(out, 1)
     outcome = runs.run(a_manifest(), silos, out)
     assert (outcome.exit_code, outcome.message) == (1, "SchemaMismatch: the model does not fit")
 
 
-def test_a_coordinator_that_crashes_is_started_again_on_the_same_port(silos: Path, out: Path) -> None:
+def test_a_coordinator_that_crashes_is_restarted_on_the_same_port(silos: Path, out: Path) -> None:
     fakes.script(out, 9, 9, 0)
     assert runs.run(a_manifest(backoff_limit=2), silos, out).exit_code == 0
     assert (out / "coordinator/listen").read_text() == f"127.0.0.1:{(out / 'port').read_text()}"
 
 
-def test_a_coordinator_that_crashes_too_often_is_given_up(silos: Path, out: Path) -> None:
+def test_a_coordinator_that_crashes_too_often_is_not_restarted(silos: Path, out: Path) -> None:
     fakes.script(out, 9, 9, 0)
     outcome = runs.run(a_manifest(backoff_limit=1), silos, out)
     assert outcome.exit_code == 1
@@ -112,13 +110,13 @@ def test_a_coordinator_that_crashes_too_often_is_given_up(silos: Path, out: Path
     assert "coordinator.log" in outcome.message
 
 
-def test_what_keeps_a_coordinator_from_starting_is_said(silos: Path, out: Path) -> None:
+def test_the_reason_why_a_coordinator_cannot_start_is_reported(silos: Path, out: Path) -> None:
     fakes.script(out, 4)
     outcome = runs.run(a_manifest(), silos, out)
     assert (outcome.exit_code, outcome.message) == (4, "Port 7 of 127.0.0.1 is in use.")
 
 
-def test_ctrl_c_ends_a_run_and_the_same_call_goes_on(silos: Path, out: Path) -> None:
+def test_ctrl_c_ends_a_run_and_the_same_call_continues_it(silos: Path, out: Path) -> None:
     fakes.script(out, "wait", 0)
     before = signal.getsignal(signal.SIGINT)
 
@@ -137,11 +135,11 @@ def test_ctrl_c_ends_a_run_and_the_same_call_goes_on(silos: Path, out: Path) -> 
 
     phases: list[Phase] = []
     assert runs.run(a_manifest(), silos, out, on_status=lambda s: phases.append(s.phase)).exit_code == 0
-    assert Phase.SUSPENDED not in phases  # that was said at the first start
+    assert Phase.SUSPENDED not in phases  # the first start reported it
     assert ResolvedJob.model_validate_json((out / "job.json").read_bytes()).uid == uid
 
 
-def test_nothing_is_left_when_the_one_who_runs_it_is_killed(silos: Path, out: Path) -> None:
+def test_all_processes_end_when_the_caller_is_killed(silos: Path, out: Path) -> None:
     fakes.script(out, "wait", 0)
     code = (
         "import json, os, sys; from pathlib import Path; from fedjobs import runs;"
@@ -164,7 +162,7 @@ def test_another_job_in_the_folder_is_refused(silos: Path, out: Path) -> None:
         runs.run(a_manifest(rounds=3), silos, out)
 
 
-def test_what_is_wrong_with_an_input_is_found_before_anything_is_written(silos: Path, out: Path) -> None:
+def test_an_invalid_input_is_found_before_anything_is_written(silos: Path, out: Path) -> None:
     with pytest.raises(FedjobsError) as caught:
         runs.run(a_manifest() | {"kind": "Job"}, silos, out)
     assert caught.value.code is ErrorCode.INVALID_JOB

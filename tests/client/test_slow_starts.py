@@ -1,4 +1,4 @@
-"""A person is not left without a word while a coordinator takes long to start."""
+"""The user gets a message if a coordinator takes long to start."""
 
 from pathlib import Path
 
@@ -8,22 +8,22 @@ from fedjobs_common.jobs.statuses import Phase, Status
 LOG = Path("runs/digits/logs/coordinator.log")
 
 
-def a_status(phase: Phase = Phase.STARTING, epoch: int = 1) -> Status:
-    return Status(job_uid="0", job_name="digits", phase=phase, epoch=epoch)
+def a_status(phase: Phase = Phase.STARTING, generation: int = 1) -> Status:
+    return Status(job_uid="0", job_name="digits", phase=phase, generation=generation)
 
 
 def said(start: SlowStart, status: Status | None, *times: float) -> list[str]:
     return [start.message(status, time) for time in times]
 
 
-def test_an_ordinary_start_needs_no_word() -> None:
+def test_a_normal_start_has_no_message() -> None:
     start = SlowStart(LOG, 100)
     assert said(start, None, 100.1, 101) == ["", ""]
     assert said(start, a_status(), 102, 125) == ["", ""]
     assert said(start, a_status(Phase.WAITING_FOR_SILOS), 126, 1000) == ["", ""]
 
 
-def test_a_slow_one_is_told_of_every_thirty_seconds_with_the_log_to_look_at() -> None:
+def test_a_slow_start_is_reported_every_thirty_seconds_with_the_log() -> None:
     start = SlowStart(LOG, 100)
     start.message(a_status(), 101)
     first, between, second = said(start, a_status(), 131, 160.9, 161)
@@ -35,13 +35,13 @@ def test_a_slow_one_is_told_of_every_thirty_seconds_with_the_log_to_look_at() ->
     assert "after 60 s" in second
 
 
-def test_one_that_does_not_even_come_up_is_told_of() -> None:
+def test_a_coordinator_without_a_status_is_reported() -> None:
     assert "has not started yet after 30 s" in SlowStart(LOG, 100).message(None, 130)
 
 
-def test_each_start_is_timed_anew() -> None:
+def test_each_start_is_timed_separately() -> None:
     start = SlowStart(LOG, 100)
     assert start.message(a_status(), 131) == ""
     assert start.message(a_status(), 161)
-    assert said(start, a_status(epoch=2), 170, 199.9) == ["", ""]
-    assert "after 30 s" in start.message(a_status(epoch=2), 200)
+    assert said(start, a_status(generation=2), 170, 199.9) == ["", ""]
+    assert "after 30 s" in start.message(a_status(generation=2), 200)

@@ -18,7 +18,7 @@ def numbers(follower: Follower) -> list[int]:
     return [event.round for event in follower.events() if isinstance(event, RoundEvent)]
 
 
-def test_a_coordinator_that_has_not_begun_says_nothing(tmp_path: Path) -> None:
+def test_a_coordinator_that_has_not_started_has_no_status(tmp_path: Path) -> None:
     follower = Follower(tmp_path / "nowhere", from_now=True)
     assert follower.status() is None
     assert follower.events() == []
@@ -44,7 +44,7 @@ def test_each_event_is_seen_once_and_in_order(run: ARun) -> None:
     assert numbers(follower) == [3]
 
 
-def test_a_line_that_is_being_written_is_seen_when_it_is_whole(run: ARun) -> None:
+def test_an_incomplete_line_is_seen_when_it_is_complete(run: ARun) -> None:
     follower = Follower(run.folder.coordinator)
     line = a_round(1).model_dump_json(by_alias=True).encode() + b"\n"
     run.folder.progress.write_bytes(line[:20])
@@ -54,13 +54,13 @@ def test_a_line_that_is_being_written_is_seen_when_it_is_whole(run: ARun) -> Non
     assert numbers(follower) == [1]
 
 
-def test_half_a_line_of_a_crash_and_events_of_later_versions_are_passed_over(run: ARun) -> None:
+def test_truncated_lines_and_events_of_later_versions_are_skipped(run: ARun) -> None:
     run.folder.progress.write_text('{"event": "rou\n{"event": "moon", "time": 1}\n')
     run.with_events(a_round(1))
     assert numbers(Follower(run.folder.coordinator)) == [1]
 
 
-def test_from_now_leaves_out_what_an_earlier_start_said(run: ARun) -> None:
+def test_from_now_skips_events_of_an_earlier_start(run: ARun) -> None:
     run.with_status().with_rounds(2)
     follower = Follower(run.folder.coordinator, from_now=True)
     assert follower.status() is None
@@ -68,7 +68,7 @@ def test_from_now_leaves_out_what_an_earlier_start_said(run: ARun) -> None:
     assert numbers(follower) == [3]
 
 
-def test_a_log_that_was_made_anew_is_read_from_its_beginning(run: ARun) -> None:
+def test_a_new_log_is_read_from_its_beginning(run: ARun) -> None:
     run.with_rounds(3)
     follower = Follower(run.folder.coordinator, from_now=True)
     run.folder.progress.unlink()
@@ -76,7 +76,7 @@ def test_a_log_that_was_made_anew_is_read_from_its_beginning(run: ARun) -> None:
     assert numbers(follower) == [1]
 
 
-def test_a_status_that_cannot_be_read_is_none(run: ARun) -> None:
+def test_an_unreadable_status_is_none(run: ARun) -> None:
     run.folder.status.write_text('{"phase": "Dreaming"}')
     assert read_status(run.folder.coordinator) is None
 

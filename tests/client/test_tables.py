@@ -23,11 +23,11 @@ def row(shown: str, begin: str) -> list[str]:
     return re.split(r"\s{2,}", found.strip())
 
 
-def test_before_the_first_status_the_table_says_that_it_starts() -> None:
+def test_before_the_first_status_the_table_says_that_the_run_starts() -> None:
     assert "Starting" in text(None)
 
 
-def test_the_headline_says_job_phase_rounds_and_time_left() -> None:
+def test_the_headline_has_job_phase_rounds_and_remaining_time() -> None:
     headline = text(a_status(round=7, rounds=20, seconds_left=65.0)).splitlines()[0]
     for part in ("digits", "Running", "round 7/20", "1 min 05 s left"):
         assert part in headline
@@ -46,10 +46,10 @@ def test_each_silo_has_state_activity_device_clients_and_bytes() -> None:
 def test_rounds_are_shown_with_metrics_over_all_silos_evaluation_first() -> None:
     shown = text(a_status(), [a_round(1), a_round(2)])
     assert row(shown, "2") == ["2", "250 ms", "2", "4.0 kB", "2.5 MB", "0.2500", "0.5200"]
-    assert shown.count("hospital-a") == 1  # in the table of silos
+    assert shown.count("hospital-a") == 1  # only in the table of silos
 
 
-def test_names_are_not_taken_for_markup() -> None:
+def test_names_are_not_interpreted_as_markup() -> None:
     assert "job [red]" in text(a_status(job_name="job [red]"))
 
 
@@ -81,7 +81,7 @@ def test_an_event_is_one_line_after_the_time_of_day(event: PhaseEvent | SiloEven
     assert rest == said
 
 
-def test_away_from_a_terminal_there_are_plain_lines() -> None:
+def test_without_a_terminal_there_are_plain_lines() -> None:
     console = Console(file=io.StringIO(), width=40)
     with view(console) as shown:
         assert isinstance(shown, Lines)
@@ -123,5 +123,5 @@ def test_on_a_terminal_there_is_a_live_table_that_stays_when_it_ends() -> None:
         (amounts.number(0.000012345), "1.234e-05"),
     ],
 )
-def test_amounts_are_short(shown: str, wanted: str) -> None:
+def test_amounts_are_abbreviated(shown: str, wanted: str) -> None:
     assert shown == wanted

@@ -27,7 +27,7 @@ def written(folder: Path, *silos: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_job_and_silos_that_fit_are_resolved(silos: Path) -> None:
+def test_a_job_with_matching_silos_is_resolved(silos: Path) -> None:
     checked = validation.check(a_job(), silos)
     assert checked.resolved.silos == ["hospital-a", "hospital-b"]
     assert checked.warnings == []
@@ -56,7 +56,7 @@ def test_a_wrong_silos_file_is_refused(tmp_path: Path) -> None:
     assert caught.value.code is ErrorCode.INVALID_SILO_FILE
 
 
-def test_reading_the_data_tells_how_much_there_is_and_what_is_wrong(tmp_path: Path) -> None:
+def test_reading_the_data_reports_sizes_and_errors(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("p0\n1\n2\n")
     (tmp_path / "b.csv").write_text("p0\n1\nlow\n")
     bad = a_silo("hospital-b")

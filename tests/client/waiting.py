@@ -1,4 +1,4 @@
-"""For what another process does in its own time."""
+"""Waits for conditions that depend on another process."""
 
 import time
 from collections.abc import Callable
@@ -7,5 +7,5 @@ from collections.abc import Callable
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Kubernetes for tests: an API server alone, in seconds (`api_servers`, `fixtures`); whole clusters (`local`, `kind`).
+"""Kubernetes for tests: API servers without nodes (`api_servers`, `fixtures`), and clusters (`local`, `kind`).
 
-`python -m tests.cluster --help` lists what a person can do with clusters.
+`python -m tests.cluster --help` lists the commands.
 """

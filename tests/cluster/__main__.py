@@ -1,4 +1,4 @@
-"""The command that makes, shows and ends test clusters."""
+"""The command that starts, lists and deletes test clusters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="The cluster's name.")]
 
 
 class Provider(StrEnum):
-    """Who runs the cluster's parts."""
+    """What runs the parts of the cluster."""
 
     LOCAL = local.PROVIDER
     KIND = kind.PROVIDER
@@ -26,55 +26,67 @@ class Provider(StrEnum):
 
 Of = Annotated[
     Provider,
-    typer.Option(help="Real parts on this machine, or kind; both need root, kind only where no Docker daemon answers."),
+    typer.Option(
+        help="local: processes on this machine. kind: containers. local needs root, kind only without Docker."
+    ),
 ]
+
+
+OfAny = Annotated[Provider | None, typer.Option(help="local or kind. The default is the one that has the cluster.")]
 
 
 @app.command()
 def up(
     name: Name,
-    index: Annotated[int | None, typer.Option(help="Which networks it has: 10.90.INDEX.0/24 and others.")] = None,
+    index: Annotated[int | None, typer.Option(help="The networks of the cluster: 10.90.INDEX.0/24 and others.")] = None,
     provider: Of = Provider.LOCAL,
 ) -> None:
-    """Start a cluster, or see that it is well; prints its kubeconfig's path."""
+    """Start a cluster, or check that it runs, and print the path of its kubeconfig."""
     cluster = kind.up(name, _say) if provider is Provider.KIND else local.up(name, index, _say)
     typer.echo(cluster.kubeconfig)
 
 
 @app.command()
-def down(name: Name, provider: Of = Provider.LOCAL) -> None:
-    """End a cluster and everything that was started for it, also after a crash."""
-    if not _of(provider).down(name):
+def down(name: Name, provider: OfAny = None) -> None:
+    """Stop a cluster and delete everything that belongs to it, also after a crash."""
+    found = [each.down(name) for each in _of_any(provider) if provider or name in each.all_names()]
+    if not any(found):
         _say(f"there is no cluster {name}")
 
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(help="The cluster's name; all, if left out.")] = None,
-    provider: Of = Provider.LOCAL,
+    name: Annotated[str | None, typer.Argument(help="The cluster's name. The default is all clusters.")] = None,
+    provider: OfAny = None,
 ) -> None:
-    """Say what is wrong with a cluster; the exit status is 1 if anything is."""
-    ill = False
-    for each in [name] if name else _of(provider).all_names():
-        cluster: LocalCluster | KindCluster | None = _of(provider).existing(each)
-        problems = ["it is not there"] if cluster is None else cluster.problems()
-        ill = ill or bool(problems)
+    """Print the problems of a cluster. The exit status is 1 if there are any."""
+    found: list[tuple[str, list[str]]] = []
+    for module in _of_any(provider):
+        for each in [name] if name else module.all_names():
+            cluster: LocalCluster | KindCluster | None = module.existing(each)
+            if cluster is not None:
+                found.append((f"{each} ({module.PROVIDER})", cluster.problems()))
+    if name and not found:
+        found = [(name, ["it does not exist"])]
+    for each, problems in found:
         typer.echo(f"{each}: {'; '.join(problems) or 'well'}")
-    raise typer.Exit(ill)
+    raise typer.Exit(any(problems for _, problems in found))
 
 
 @app.command()
-def kubeconfig(name: Name, provider: Of = Provider.LOCAL) -> None:
+def kubeconfig(name: Name, provider: OfAny = None) -> None:
     """Print the path of an administrator's kubeconfig."""
-    path = _of(provider).kubeconfig_of(name)
-    if not path.exists():
+    paths = [path for each in _of_any(provider) if (path := each.kubeconfig_of(name)).exists()]
+    if not paths:
         raise ClusterError(f"there is no cluster {name}")
-    typer.echo(path)
+    if len(paths) > 1:
+        raise ClusterError(f"there are two clusters {name}: choose one with --provider")
+    typer.echo(paths[0])
 
 
 @app.command()
 def build(provider: Of = Provider.LOCAL) -> None:
-    """Build the parts, if they are not there yet; prints the folders they are in."""
+    """Build missing programs, and print the folders of the programs."""
     typer.echo(binaries.ensured(*binaries.CLUSTER, say=_say))
     for module in binaries.FOR_KIND if provider is Provider.KIND else ():
         typer.echo(binaries.ensured(module, say=_say))
@@ -89,7 +101,7 @@ def packages(provider: Of = Provider.LOCAL) -> None:
 
 @app.command()
 def check(provider: Of = Provider.LOCAL) -> None:
-    """Say what this machine lacks for a cluster; the exit status is 1 if anything is missing."""
+    """Print what this machine lacks for a cluster. The exit status is 1 if anything is missing."""
     of_local = requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER))
     requirements.require(kind.lacks() if provider is Provider.KIND else of_local)
 
@@ -98,12 +110,16 @@ def _of(provider: Provider) -> ModuleType:
     return kind if provider is Provider.KIND else local
 
 
+def _of_any(provider: Provider | None) -> list[ModuleType]:
+    return [kind, local] if provider is None else [_of(provider)]
+
+
 def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
 def main() -> None:
-    """Run the command; a person's problem is a sentence, not a stack trace."""
+    """Runs the command. Prints a ClusterError as one line without a stack trace."""
     try:
         app()
     except ClusterError as problem:

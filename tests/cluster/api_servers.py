@@ -1,4 +1,4 @@
-"""A real API server with etcd and nothing else: there in seconds, without root, gone with the process that asked."""
+"""A real API server with etcd. It starts in seconds, needs no root, and ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CONTROLLERS = (
     "serviceaccount-controller",
     "validatingadmissionpolicy-status-controller",
 )
-ATTEMPTS = 3  # a port that was free may be taken by the time it is asked for
+ATTEMPTS = 3  # another process may take a free port before the server binds it
 
 
 @dataclass(frozen=True)
 class ApiServer:
-    """One that runs, and ways to speak to it."""
+    """A running API server, and clients for it."""
 
     plane: ControlPlane
 
@@ -47,55 +47,56 @@ class ApiServer:
 
     @property
     def kubeconfig(self) -> Path:
-        """An administrator's."""
+        """The path of an administrator's kubeconfig."""
         return self.plane.kubeconfig
 
     @property
     def audit_log(self) -> Path:
-        """One JSON line for each request that was answered."""
+        """The path of the audit log, with one JSON line for each request."""
         return self.plane.audit_log
 
     @property
     def kubectl(self) -> Kubectl:
-        """As an administrator."""
+        """kubectl as an administrator."""
         return Kubectl(self.plane.binaries / "kubectl", self.kubeconfig)
 
     def client(self) -> ApiClient:
-        """As an administrator; every call makes a client of its own."""
+        """Returns a new client for an administrator."""
         return _client(self.kubeconfig)
 
     def client_as(self, user: str, groups: Sequence[str] = ()) -> ApiClient:
-        """As any user, such as system:serviceaccount:NAMESPACE:NAME, who may do what roles allow."""
+        """Returns a client for any user, such as system:serviceaccount:NAMESPACE:NAME. Roles define its permissions."""
         return _client(self.kubeconfig_as(user, groups))
 
     def kubeconfig_as(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig of any user, for a process of its own."""
+        """Returns a kubeconfig for any user, for a separate process."""
         name = re.sub(r"\W+", "-", "-".join([user, *groups]))
         return self.plane.write_kubeconfig(self.plane.folder / f"{name}.kubeconfig", user, groups)
 
     def kubectl_as(self, user: str, groups: Sequence[str] = ()) -> Kubectl:
-        """kubectl as any user."""
+        """Returns kubectl as any user."""
         return Kubectl(self.plane.binaries / "kubectl", self.kubeconfig_as(user, groups))
 
 
 @contextmanager
 def running_api_server(folder: Path, *, with_controllers: bool = False) -> Iterator[ApiServer]:
-    """An API server on free ports of 127.0.0.1, its files in the folder, that ends with the block or with this process.
+    """Runs an API server on free ports of 127.0.0.1. It ends with the block, or with this process.
 
     Args:
-        folder: an empty one, or one that is not there.
-        with_controllers: Jobs make pods (which stay Pending), owners' deletion and namespaces' deletion are completed,
-            namespaces get their service account. Without them pods need no service account.
+        folder: The folder for its files. It must be empty or not exist.
+        with_controllers: Whether to run the controllers. With them, Jobs create pods (which stay Pending), deletions
+            of owners and namespaces are completed, and namespaces get a service account. Without them, pods need no
+            service account.
 
     Raises:
-        ClusterError: something that is needed is missing, or it did not start; with the end of what it said.
+        ClusterError: A requirement is missing, or the server did not start. The message has the end of its log.
     """
     requirements.require(requirements.missing_for_api_server(binaries.built(Module.KUBERNETES)))
     programs = binaries.ensured(Module.KUBERNETES)
     for attempt in range(1, ATTEMPTS + 1):
         with ExitStack() as stack:
             try:
-                plane = _started(folder / str(attempt), programs, stack, with_controllers=with_controllers)
+                plane = _start(folder / str(attempt), programs, stack, with_controllers=with_controllers)
             except ClusterError:
                 if attempt == ATTEMPTS:
                     raise
@@ -104,14 +105,14 @@ def running_api_server(folder: Path, *, with_controllers: bool = False) -> Itera
             return
 
 
-def _started(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: bool) -> ControlPlane:
+def _start(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: bool) -> ControlPlane:
     port, etcd, peer = free_ports(3)
     plane = ControlPlane("fedjobs-test-api", folder, programs, "127.0.0.1", port, etcd, peer, SERVICES)
     plane.lay_out()
     disabled = [] if with_controllers else ["--disable-admission-plugins=ServiceAccount"]
     processes = [
-        stack.enter_context(_bound_to_us(plane.etcd(requirements.program("etcd")), folder / "etcd.log")),
-        stack.enter_context(_bound_to_us(plane.api_server(*disabled), folder / "kube-apiserver.log")),
+        stack.enter_context(_run_until_exit(plane.etcd(requirements.program("etcd")), folder / "etcd.log")),
+        stack.enter_context(_run_until_exit(plane.api_server(*disabled), folder / "kube-apiserver.log")),
     ]
 
     def wait_for(path: str) -> None:
@@ -122,7 +123,7 @@ def _started(folder: Path, programs: Path, stack: ExitStack, *, with_controllers
     wait_for("/api/v1/namespaces/default")
     if with_controllers:
         command = plane.controller_manager(f"--controllers={','.join(CONTROLLERS)}")
-        processes.append(stack.enter_context(_bound_to_us(command, folder / "kube-controller-manager.log")))
+        processes.append(stack.enter_context(_run_until_exit(command, folder / "kube-controller-manager.log")))
         wait_for("/api/v1/namespaces/default/serviceaccounts/default")
     mark(Kubectl(programs / "kubectl", plane.kubeconfig), plane.name, "api-server")
     return plane
@@ -135,8 +136,8 @@ class _Running:
 
 
 @contextmanager
-def _bound_to_us(command: Sequence[str], log: Path) -> Iterator[_Running]:
-    """A process that the kernel ends when we end, however that comes about; what it kept is of no use to anyone."""
+def _run_until_exit(command: Sequence[str], log: Path) -> Iterator[_Running]:
+    """Runs a process that the kernel kills when this process ends for any reason. Its data is not needed afterwards."""
     bound = [requirements.program("setpriv"), "--pdeathsig", "KILL", "--", *command]
     with log.open("wb") as file:
         process = subprocess.Popen(bound, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)

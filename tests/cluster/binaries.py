@@ -1,8 +1,8 @@
-"""The parts of Kubernetes as programs, built from their Go modules once and kept outside the checkout.
+"""Builds the programs of Kubernetes from their Go modules, once, and stores them outside the checkout.
 
-No registry of packages has them ready: each folder in go/ is a Go module that names them as tools, and go.sum pins
-every source file. They are kept in $XDG_CACHE_HOME/fedjobs/cluster/<hash of what they are built from>/bin. What a
-cluster runs is in one such folder; what only kind needs is in a folder for each module, and is built only for kind.
+No package registry provides these programs. Each folder in go/ is a Go module that names them as tools, and go.sum pins
+every source file. The programs are in $XDG_CACHE_HOME/fedjobs/cluster/<hash of the sources>/bin. The programs of a
+cluster share one folder. Those that only kind needs have a folder for each module, and are built only for kind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Module(StrEnum):
     KUBERNETES = "kubernetes"
     HELM = "helm"
     COREDNS = "coredns"
-    CONTAINERS = "containers"  # what small images run
+    CONTAINERS = "containers"  # the programs of small images
     KIND = "kind"
     KUBEADM = "kubeadm"
     ETCD = "etcd"
@@ -38,18 +38,18 @@ class Module(StrEnum):
 
 
 CLUSTER = (Module.KUBERNETES, Module.HELM, Module.COREDNS, Module.CONTAINERS)
-"""What every cluster needs; one folder has all of it."""
+"""The modules that every cluster needs. They share one folder of programs."""
 FOR_KIND = (Module.KIND, Module.KUBEADM, Module.ETCD, Module.CRICTL, Module.LOCAL_PATH)
-"""What kind and its node image need beside them; each has a folder of its own."""
+"""The further modules that kind and its node image need. Each has its own folder of programs."""
 
 
 def ensured(*modules: Module, say: Callable[[str], None] = lambda _: None) -> Path:
-    """The folder that has the programs of these modules; what is not there yet is built (minutes, the first time).
+    """Returns the folder with the programs of these modules. Builds them if they are missing, which takes minutes.
 
-    Safe to call from several processes at once: one builds, the others wait for it.
+    Several processes can call it at the same time: one builds, and the others wait for it.
 
     Raises:
-        ClusterError: Go is missing, or a build failed; with the end of what it said.
+        ClusterError: Go is missing, or a build failed. The message has the end of the build's output.
     """
     place = home(*modules)
     for module in modules:
@@ -58,25 +58,25 @@ def ensured(*modules: Module, say: Callable[[str], None] = lambda _: None) -> Pa
             continue
         with locked(place / f"{module}.lock"):
             if not done.exists():
-                say(f"building {module} (kept in {place})")
+                say(f"building {module} (stored in {place})")
                 _build(module, place / "bin")
                 done.touch()
     return place / "bin"
 
 
 def built(*modules: Module) -> bool:
-    """Whether all of them are there already."""
+    """Returns whether all of them are built."""
     return all((home(module) / f"{module}.built").exists() for module in modules)
 
 
 def cache_folder() -> Path:
-    """Where every version of the programs is kept."""
+    """Returns the folder of all versions of the programs."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "fedjobs" / "cluster"
 
 
 def home(*modules: Module) -> Path:
-    """Where the programs of these modules, which share one folder, are kept."""
+    """Returns the folder of the programs of these modules, which share one folder."""
     [together] = {CLUSTER if module in CLUSTER else (module,) for module in modules}
     return cache_folder() / _digest(together)
 
@@ -93,9 +93,7 @@ def _digest(modules: Sequence[Module]) -> str:
 def _build(module: Module, into: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        raise ClusterError(
-            "Go 1.24 or later is needed to build the parts of a test cluster, and there is no `go` in PATH"
-        )
+        raise ClusterError("Go 1.24 or later is needed to build the parts of a test cluster, but `go` is not in PATH")
     into.mkdir(parents=True, exist_ok=True)
     what = "./..." if module is Module.CONTAINERS else "tool"
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f"{module}-") as scratch:
@@ -115,7 +113,7 @@ def _build(module: Module, into: Path) -> None:
 
 
 def _ldflags(module: Module) -> str:
-    """Programs are told their versions by the linker."""
+    """Returns the linker flags that set the programs' versions."""
     required = (SOURCES / module / "go.mod").read_text()
     if module is Module.CRICTL:
         return f"-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version={_version(required, 'sigs.k8s.io/cri-tools')}"

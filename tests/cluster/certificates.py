@@ -1,4 +1,4 @@
-"""The certificates of one test cluster: an authority, and who it vouches for (CN is the user, O its groups)."""
+"""The certificates of one test cluster. CN is the user, and O is the user's groups."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class Identity:
     key: bytes
 
     def write(self, folder: Path, name: str) -> None:
-        """As NAME.crt and NAME.key."""
+        """Writes NAME.crt and NAME.key."""
         write(folder / f"{name}.crt", self.certificate)
         write(folder / f"{name}.key", self.key)
 
 
 @dataclass(frozen=True)
 class Authority:
-    """Signs the certificates of one cluster."""
+    """The certificate authority of one cluster."""
 
     identity: Identity
 
     @classmethod
     def new(cls, name: str) -> Authority:
-        """One that never signed anything."""
+        """Creates a new authority."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # signs certificates, CRLs
@@ -61,15 +61,15 @@ class Authority:
 
     @classmethod
     def read(cls, folder: Path) -> Authority:
-        """The one that was written there as ca.crt and ca.key."""
+        """Reads the authority from ca.crt and ca.key."""
         return cls(Identity((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes()))
 
     def write(self, folder: Path) -> None:
-        """As ca.crt and ca.key."""
+        """Writes ca.crt and ca.key."""
         self.identity.write(folder, "ca")
 
     def issue(self, user: str, groups: Sequence[str] = (), hosts: Sequence[str] = ()) -> Identity:
-        """A certificate for a client, and for a server where it has hosts (names or addresses)."""
+        """Issues a client certificate. If there are hosts (names or addresses), it is a server certificate, too."""
         ca_key = load_pem_private_key(self.identity.key, None)
         assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
         ca = x509.load_pem_x509_certificate(self.identity.certificate)
@@ -89,7 +89,7 @@ class Authority:
 
 
 def write_token_keys(folder: Path) -> None:
-    """The key pair that service accounts' tokens are signed with, as tokens.key and tokens.pub."""
+    """Writes the key pair that signs service accounts' tokens, as tokens.key and tokens.pub."""
     key = ec.generate_private_key(ec.SECP256R1())
     write(folder / "tokens.key", _pem(key))
     write(folder / "tokens.pub", key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

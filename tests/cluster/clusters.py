@@ -1,4 +1,4 @@
-"""What tests ask of a whole cluster, whoever provides it."""
+"""The interface of test clusters, for all providers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GPU = "nvidia.com/gpu"
 
 @dataclass(frozen=True)
 class Cluster(ABC):
-    """A test cluster of one node.
+    """A test cluster with one node.
 
     Attributes:
-        name: as it was given to `up`.
-        kubeconfig: an administrator's; usable from this machine's own network.
-        bin: a folder with kubectl and helm.
+        name: The name that `up` got.
+        kubeconfig: An administrator's kubeconfig. It works in this machine's own network.
+        bin: A folder with kubectl and helm.
     """
 
     name: str
@@ -33,82 +33,83 @@ class Cluster(ABC):
     @property
     @abstractmethod
     def node(self) -> str:
-        """The name of its one node."""
+        """The name of the node."""
 
     @property
     @abstractmethod
     def machine_address(self) -> str | None:
-        """How pods reach servers on this machine, or None where they cannot."""
+        """The address of this machine for pods, or None if pods cannot reach it."""
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """The node's, where other clusters reach load balancers and the API server."""
+        """The node's address, at which other clusters reach load balancers and the API server."""
 
     @property
     @abstractmethod
     def audit_log(self) -> Path | None:
-        """One JSON line for each request that the API server answered, or None where there is no such file."""
+        """The audit log, with one JSON line for each request, or None if there is no such file."""
 
     @abstractmethod
     def load_images(self, archives: Sequence[Path]) -> None:
-        """Put the images of OCI archives on the node; pods use them with imagePullPolicy Never or IfNotPresent.
+        """Loads the images of OCI archives onto the node. Pods use them with imagePullPolicy Never or IfNotPresent.
 
         Raises:
-            ClusterError: an archive is not one.
+            ClusterError: A file is not an OCI archive.
         """
 
     @abstractmethod
     def kill_container(self, namespace: str, pod: str, container: str) -> None:
-        """Send SIGKILL to the first process of a running container, as the kernel would.
+        """Sends SIGKILL to the first process of a running container, like the kernel's OOM killer.
 
         Raises:
-            ClusterError: it does not run.
+            ClusterError: The container does not run.
         """
 
     @abstractmethod
     def inside(self, *command: str) -> list[str]:
-        """The command, run by this machine in the node's network namespace; needs root."""
+        """Returns a command that runs the given command in the node's network namespace. It needs root."""
 
     @abstractmethod
     def answer_for(self, zones: Mapping[str, str]) -> None:
-        """Let names of the world outside be known in it: these zones, with all names below, and their addresses.
+        """Lets the cluster resolve these external zones, including all names below them, to their addresses.
 
-        Every other name of the world outside does not exist from then on.
+        All other external names do not exist afterwards.
 
         Raises:
-            ClusterError: its CoreDNS does not take them.
+            ClusterError: The cluster's CoreDNS does not accept the zones.
         """
 
     @abstractmethod
     def prepare(self) -> None:
-        """Have what every run of the tests uses up: free volumes."""
+        """Provides what each run of the tests uses up: unused volumes."""
 
     @property
     def kubectl(self) -> Kubectl:
-        """As an administrator."""
+        """Returns kubectl as an administrator."""
         return Kubectl(self.bin / "kubectl", self.kubeconfig)
 
     def helm(self, *arguments: str) -> str:
-        """What helm prints.
+        """Runs helm and returns its output.
 
         Raises:
-            ClusterError: it ended with another code than 0.
+            ClusterError: helm failed.
         """
         return run([str(self.bin / "helm"), f"--kubeconfig={self.kubeconfig}", *arguments])
 
     def declare_gpus(self, count: int, resource: str = GPU) -> None:
-        """Let the node say that it has so many GPUs; the scheduler believes it. Zero takes them away."""
+        """Sets the node's number of GPUs. The scheduler does not check it. Zero removes them."""
         key = resource.replace("~", "~0").replace("/", "~1")
-        places = ("capacity", "allocatable")  # the kubelet keeps what it does not know of, and would copy it later
+        # The kubelet keeps unknown resources, and copies capacity to allocatable later.
+        places = ("capacity", "allocatable")
         patch = [{"op": "add", "path": f"/status/{place}/{key}", "value": str(count)} for place in places]
         self.kubectl("patch", "node", self.node, "--subresource=status", "--type=json", "-p", json.dumps(patch))
 
     def container_id(self, namespace: str, pod: str, container: str) -> str:
-        """The id of a running container, of whatever kind: main, init or sidecar.
+        """Returns the id of a running container of any kind: main, init or sidecar.
 
         Raises:
-            ClusterError: it does not run.
+            ClusterError: The container does not run.
         """
         status = json.loads(self.kubectl("get", "pod", pod, f"--namespace={namespace}", "-o", "json"))["status"]
         for each in status.get("containerStatuses", []) + status.get("initContainerStatuses", []):
@@ -118,10 +119,10 @@ class Cluster(ABC):
 
 
 def run(command: Sequence[str]) -> str:
-    """What a command prints.
+    """Runs a command and returns its output.
 
     Raises:
-        ClusterError: it ended with another code than 0; with what it said.
+        ClusterError: The command failed. The message has its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, env=without_proxies())
     if done.returncode:

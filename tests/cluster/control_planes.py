@@ -1,4 +1,4 @@
-"""How etcd, the API server, the controllers and the scheduler are started: command lines, and the files these name."""
+"""The command lines of etcd, the API server, the controllers and the scheduler, and the files that they need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cluster.certificates import Authority, write_token_keys
 from tests.cluster.files import write
 from tests.cluster.kubeconfigs import write_kubeconfig
 
-ADMINS = "system:masters"  # the group that may do everything, whatever the roles say
+ADMINS = "system:masters"  # members may do everything, independent of roles
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -24,7 +24,7 @@ AUDIT_POLICY = {
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """One cluster's API server and what stands beside it; all their files are in one folder."""
+    """The control plane of one cluster. All its files are in one folder."""
 
     name: str
     folder: Path
@@ -45,16 +45,16 @@ class ControlPlane:
 
     @property
     def kubeconfig(self) -> Path:
-        """An administrator's."""
+        """The path of an administrator's kubeconfig."""
         return self.folder / "admin.kubeconfig"
 
     @property
     def audit_log(self) -> Path:
-        """One JSON line for each request that was answered."""
+        """The path of the audit log, with one JSON line for each request."""
         return self.folder / "audit.log"
 
     def lay_out(self, hosts: Sequence[str] = ()) -> None:
-        """Write keys, certificates, the administrator's kubeconfig and the audit policy."""
+        """Writes keys, certificates, the administrator's kubeconfig and the audit policy."""
         authority = Authority.new(f"{self.name}-ca")
         authority.write(self.keys)
         write_token_keys(self.keys)
@@ -71,14 +71,14 @@ class ControlPlane:
         write(self.folder / "audit-policy.yaml", yaml.safe_dump(AUDIT_POLICY))
 
     def write_kubeconfig(self, path: Path, user: str, groups: Sequence[str] = ()) -> Path:
-        """The path, now a kubeconfig of that user."""
+        """Writes a kubeconfig for this user, and returns its path."""
         authority = Authority.read(self.keys)
         return write_kubeconfig(
             path, cluster=self.name, server=self.url, authority=authority, identity=authority.issue(user, groups)
         )
 
     def etcd(self, program: str) -> list[str]:
-        """The command that starts etcd; nothing survives a crash of the machine, which makes it fast."""
+        """Returns the command that starts etcd. For speed, it does not sync its data to disk."""
         client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.etcd_peer_port}"
         return [
             program,
@@ -92,7 +92,7 @@ class ControlPlane:
         ]
 
     def api_server(self, *more: str) -> list[str]:
-        """The command that starts the API server: RBAC, node authorization, Pod Security, audit."""
+        """Returns the command that starts the API server: RBAC, node authorization, Pod Security, audit."""
         return [
             str(self.binaries / "kube-apiserver"),
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
@@ -114,12 +114,12 @@ class ControlPlane:
             "--allow-privileged=true",
             f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
             f"--audit-log-path={self.audit_log}",
-            "--audit-log-maxsize=1000",  # megabytes; a comparison with what was called reads one file
+            "--audit-log-maxsize=1000",  # megabytes; tests read the whole log from one file
             *more,
         ]
 
     def controller_manager(self, *more: str) -> list[str]:
-        """The command that starts the controllers."""
+        """Returns the command that starts the controllers."""
         return [
             str(self.binaries / "kube-controller-manager"),
             f"--kubeconfig={self.folder / 'kube-controller-manager.kubeconfig'}",
@@ -135,7 +135,7 @@ class ControlPlane:
         ]
 
     def scheduler(self) -> list[str]:
-        """The command that starts the scheduler."""
+        """Returns the command that starts the scheduler."""
         kubeconfig = self.folder / "kube-scheduler.kubeconfig"
         program = str(self.binaries / "kube-scheduler")
         return [program, f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"]

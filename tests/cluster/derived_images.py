@@ -1,4 +1,4 @@
-"""An image like another one, but for a few files: another layer on top, put there without any tool for images."""
+"""Adds a layer with a few files to an image, without any tool for images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def derive(archive: Path, image: str, into: Path, *, files: Mapping[str, bytes], without: Sequence[str] = ()) -> Path:
-    """The archive `into`, now the OCI image of that name.
+    """Writes an OCI image that is derived from another one, and returns the path of its archive.
 
     Args:
-        archive: of the image to start from, an OCI archive of one image.
-        image: the name of the new one.
-        into: to be written.
-        files: what is put in place, by paths without a slash at their beginning.
-        without: paths of files that the new one does not have.
+        archive: The OCI archive of the original image. It contains one image.
+        image: The name of the new image.
+        into: The archive to write.
+        files: The new content of files, by paths without a leading slash.
+        without: Paths of files to remove.
     """
     layer = packed(
         {**files, **{str(PurePosixPath(path).with_name(f".wh.{PurePosixPath(path).name}")): b"" for path in without}}
@@ -66,5 +66,5 @@ def _json(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
     except KeyError:
         file = None
     if file is None:
-        raise ClusterError(f"this is no OCI archive: it has no {name}")
+        raise ClusterError(f"this is not an OCI archive: it has no {name}")
     return dict(json.load(file))

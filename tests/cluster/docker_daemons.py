@@ -1,7 +1,8 @@
-"""A Docker daemon for kind where none answers: Debian's, in a network namespace of its own, its data in a cache.
+"""Starts a Docker daemon for kind if none responds: Debian's, in a separate network namespace, with cached data.
 
-What it does to iptables and routes stays in the namespace. It listens on a unix socket alone. One link, 10.86.0.0/30,
-leads to this machine: containers' ports are published at one end of it, and servers of this machine are at the other.
+Its changes to iptables and routes stay in the namespace. It listens on a unix socket only. The link 10.86.0.0/30
+connects the namespace to this machine. Containers' ports are published at one end, and servers of this machine are at
+the other end.
 """
 
 from __future__ import annotations
@@ -23,39 +24,39 @@ MACHINE, ADDRESS = "10.86.0.1", "10.86.0.2"
 PART = "dockerd"
 RUNTIME = Path(__file__).with_name("runc-without-sys-resource")
 _SYS_RESOURCE = 24  # the number of the capability
-_LONGEST = 80  # characters; a socket's path has at most 107
+_LONGEST = 80  # characters; the limit for a socket's path is 107
 
 
 def folder() -> Path:
-    """Where its data is: images stay from one start to the next."""
+    """Returns the folder of the daemon's data. It keeps images from one start to the next."""
     return binaries.cache_folder().with_name("docker")
 
 
 def existing() -> Docker | None:
-    """The daemon, if it runs and answers."""
+    """Returns the daemon if it responds."""
     docker = Docker(folder() / "docker.sock", ADDRESS, MACHINE, NAMESPACE)
     return docker if docker.socket and docker.socket.exists() and docker.succeeds("version") else None
 
 
 def ensured() -> Docker:
-    """The daemon, started if it does not run.
+    """Returns the daemon. Starts it if it does not run.
 
     Raises:
-        ClusterError: something is missing on this machine, or it did not start; then nothing of it stays.
+        ClusterError: A requirement is missing, or the daemon did not start. Then nothing of it is left.
     """
     there = existing()
     if there is not None:
         return there
     requirements.require(requirements.missing_for_docker())
     if len(str(folder())) > _LONGEST:
-        raise ClusterError(f"{folder()} is too long a path for sockets: set XDG_CACHE_HOME to a shorter one")
+        raise ClusterError(f"{folder()} is too long for a socket's path. Set XDG_CACHE_HOME to a shorter path")
     end()
     try:
         _lay_link()
         lacks = lacks_sys_resource(Path("/proc/self/status").read_text())
         process = processes.start(folder(), PART, networks.inside(NAMESPACE, *command(folder(), lacks=lacks)))
         ended = functools.partial(readiness.ending, process, processes.log_of(folder(), PART))
-        readiness.wait_until("Docker's daemon answers", lambda: existing() is not None, broken=ended)
+        readiness.wait_until("the Docker daemon responds", lambda: existing() is not None, broken=ended)
     except BaseException:
         end()
         raise
@@ -63,11 +64,11 @@ def ensured() -> Docker:
 
 
 def end() -> None:
-    """End the daemon and what it started, if it runs; its data stays."""
+    """Stops the daemon and its child processes. Its data stays."""
     for process in list(processes.running(folder())):
-        with contextlib.suppress(psutil.NoSuchProcess):  # another one of them, that ended meanwhile
+        with contextlib.suppress(psutil.NoSuchProcess):  # the process has ended since
             if process.name() == PART:
-                process.terminate()  # it unmounts what it has mounted
+                process.terminate()  # the daemon unmounts its mounts
                 psutil.wait_procs([process], timeout=60)
 
     def ended() -> bool:
@@ -76,18 +77,18 @@ def end() -> None:
             processes.kill(process.pid)
         return not alive
 
-    readiness.wait_until("Docker's daemon has ended", ended, seconds=60)
+    readiness.wait_until("the Docker daemon ends", ended, seconds=60)
     networks.remove_namespace(NAMESPACE)
     for name in ("docker.sock", "docker.pid"):
         (folder() / name).unlink(missing_ok=True)
 
 
 def command(place: Path, *, lacks: bool) -> list[str]:
-    """What starts it.
+    """Returns the command that starts the daemon.
 
     Args:
-        place: its folder.
-        lacks: whether this machine's processes lack CAP_SYS_RESOURCE.
+        place: The folder of its data.
+        lacks: Whether this machine's processes lack CAP_SYS_RESOURCE.
     """
     places = {"data-root": "data", "exec-root": "exec", "pidfile": "docker.pid"}
     options = [f"--{option}={place / name}" for option, name in places.items()]
@@ -97,7 +98,7 @@ def command(place: Path, *, lacks: bool) -> list[str]:
 
 
 def lacks_sys_resource(status: str) -> bool:
-    """Whether a process with this /proc/PID/status, and all that it starts, lack CAP_SYS_RESOURCE."""
+    """Returns whether a process with this /proc/PID/status, and its children, lack CAP_SYS_RESOURCE."""
     found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
     return found is not None and not int(found[1], 16) >> _SYS_RESOURCE & 1
 

@@ -1,4 +1,4 @@
-"""The Docker daemon that has kind's nodes: the one that answers here, else one that is started for them."""
+"""The Docker daemon of kind's nodes: an existing one if it responds, or one that the project starts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.cluster import networks, requirements
 from tests.cluster.environments import without_proxies
 from tests.cluster.errors import ClusterError
 
-PATIENCE = 600  # seconds that one command may take
+PATIENCE = 600  # seconds, the timeout of one command
 
 
 @dataclass(frozen=True)
 class Docker:
-    """A daemon that answers.
+    """A Docker daemon that responds.
 
     Attributes:
-        socket: of a daemon that the project started; None means the one that `docker` finds by itself.
-        address: where such a daemon publishes containers' ports, to be reached from this machine.
-        machine: this machine, as containers of such a daemon see it.
-        namespace: the network namespace of such a daemon.
+        socket: The socket of a daemon that the project started. None means the daemon that `docker` finds by default.
+        address: The address at which a daemon of the project publishes containers' ports on this machine.
+        machine: The address of this machine for containers of a daemon of the project.
+        namespace: The network namespace of a daemon of the project.
     """
 
     socket: Path | None = None
@@ -32,23 +32,23 @@ class Docker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of programs that speak to it."""
+        """The environment of programs that use the daemon."""
         host = {} if self.socket is None else {"DOCKER_HOST": f"unix://{self.socket}"}
         return {**without_proxies(), **host, "PATH": requirements.search_path()}
 
     def __call__(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
-        """What `docker` with these arguments prints.
+        """Runs `docker` with these arguments and returns its output.
 
         Raises:
-            ClusterError: it ended with another code than 0; with what it said.
+            ClusterError: The command failed. The message has its output.
         """
         return self.run("docker", *arguments, stdin=stdin)
 
     def run(self, *command: str, stdin: IO[bytes] | None = None) -> str:
-        """What a program prints that speaks to the daemon.
+        """Runs a program that uses the daemon, and returns its output.
 
         Raises:
-            ClusterError: it ended with another code than 0; with what it said.
+            ClusterError: The program failed. The message has its output.
         """
         done = subprocess.run(
             command,
@@ -65,7 +65,7 @@ class Docker:
         return done.stdout
 
     def succeeds(self, *arguments: str) -> bool:
-        """Whether `docker` with these arguments ends well."""
+        """Returns whether `docker` with these arguments succeeds."""
         try:
             self(*arguments)
         except (ClusterError, OSError):
@@ -73,16 +73,16 @@ class Docker:
         return True
 
     def beside(self, *command: str) -> list[str]:
-        """The command, run where the daemon has its networks."""
+        """Returns a command that runs the given command in the daemon's network namespace."""
         return list(command) if self.namespace is None else networks.inside(self.namespace, *command)
 
     def inside(self, container: str, *command: str) -> list[str]:
-        """The command, run on this machine in the network namespace of a container; needs root."""
+        """Returns a command that runs the given command in a container's network namespace. It needs root."""
         pid = self("inspect", "--format", "{{.State.Pid}}", container).strip()
         return [requirements.program("nsenter"), f"--net=/proc/{pid}/ns/net", "--", *command]
 
 
 def of_machine() -> Docker | None:
-    """The daemon of $DOCKER_HOST, of docker's current context, or of /var/run/docker.sock, if it answers."""
+    """Returns the daemon of $DOCKER_HOST, of docker's current context, or of /var/run/docker.sock, if it responds."""
     docker = Docker()
     return docker if docker.succeeds("version", "--format", "{{.Server.Version}}") else None

@@ -1,4 +1,4 @@
-"""The environment of programs that speak to a cluster on this machine: no proxy for the internet stands between."""
+"""The environment of programs that connect to a cluster on this machine. It has no proxy settings."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
 def without_proxies() -> dict[str, str]:
-    """This process's environment, but for proxies."""
+    """Returns this process's environment without proxy settings."""
     return {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}

@@ -1,7 +1,7 @@
-"""What a person is told when a test cluster cannot be had."""
+"""The error of test clusters."""
 
 from __future__ import annotations
 
 
 class ClusterError(Exception):
-    """Says what is missing or went wrong, and what to do about it."""
+    """The message says what is missing or failed, and what to do about it."""

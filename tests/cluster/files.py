@@ -1,4 +1,4 @@
-"""Files that only their owner may read, written at once or not at all; and a lock between processes."""
+"""Atomic writes of files that only their owner can read, and a lock between processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes | str) -> Path:
-    """The path, its content replaced at once or not at all."""
+    """Replaces the content of the file atomically, and returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     scratch.touch(mode=0o600)
@@ -20,13 +20,13 @@ def write(path: Path, content: bytes | str) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that this file is, until the block or the process ends; waits for whoever has it."""
+    """Waits for the lock of this file, and holds it until the block or the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is(path, file.fileno()):
-                continue  # who had it removed it: those who came later have another file
+            if not _is_same_file(path, file.fileno()):
+                continue  # its last holder removed the file, and later processes lock another file
             try:
                 yield
             finally:
@@ -34,7 +34,7 @@ def locked(path: Path) -> Iterator[None]:
             return
 
 
-def _is(path: Path, descriptor: int) -> bool:
+def _is_same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

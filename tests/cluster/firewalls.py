@@ -1,8 +1,8 @@
-"""The firewall of a cluster that lets nothing in: what answers the cluster may come, every other packet is dropped.
+"""The firewall of a cluster. It accepts responses to the cluster's connections, and drops all other inbound packets.
 
-It stands at the uplink, for the node itself (INPUT) and for what is behind it (FORWARD), and counts. What is inside
-gets out to one address and port, and nowhere else. On the way to this machine, by which tests hold the cluster in
-their hands, only this machine may begin anything, and nothing is counted but what is dropped.
+It filters and counts the packets at the uplink, for the node itself (INPUT) and for the networks behind it (FORWARD).
+The cluster can connect to one address and port only. On the link to this machine, which tests use to control the
+cluster, only this machine can open connections, and only dropped packets are counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.cluster.errors import ClusterError
 
 TABLE = "fedjobs_uplink"
 
-# What one chain accepts still goes through those of a later priority: `let_in` counts what got past the filter.
+# A packet that one chain accepts still traverses chains of later priorities. `let_in` counts what passed the filter.
 _RULES = Template("""
 table inet $table {}
 delete table inet $table
@@ -89,11 +89,11 @@ class Counted:
     """Packets since the firewall was set up.
 
     Attributes:
-        answers: came in, as answers to what was begun inside.
-        turned_away: would have begun something from outside, and were dropped.
-        let_in: would have begun something from outside, and got past the filter: none, or the firewall is broken.
-        sent: went out to the one place.
-        held_back: would have gone anywhere else, and were dropped.
+        answers: Inbound packets of connections from inside. They were accepted.
+        turned_away: Inbound packets that tried to open a connection. They were dropped.
+        let_in: Inbound packets that tried to open a connection and passed the filter. There are none if it works.
+        sent: Outbound packets to the permitted address.
+        held_back: Outbound packets to other addresses. They were dropped.
     """
 
     answers: int
@@ -105,12 +105,12 @@ class Counted:
 
 @dataclass(frozen=True)
 class Machine:
-    """This machine's way to the cluster.
+    """How this machine reaches the cluster.
 
     Attributes:
-        addresses: those that it calls from.
-        arriving: what matches packets from it, in the words of nft.
-        leaving: what matches packets to it.
+        addresses: The source addresses of its connections.
+        arriving: The nft expression that matches packets from this machine.
+        leaving: The nft expression that matches packets to this machine.
     """
 
     addresses: Sequence[str]
@@ -119,12 +119,12 @@ class Machine:
 
 
 def by_link(device: str, address: str) -> Machine:
-    """This machine, where it has a link of its own to the cluster."""
+    """Returns a Machine with a separate link to the cluster."""
     return Machine([address], f'iifname "{device}"', f'oifname "{device}"')
 
 
 def by_port(uplink: str, addresses: Sequence[str], port: int) -> Machine:
-    """This machine, where it calls one port over the uplink, as everybody else would."""
+    """Returns a Machine that connects to one port over the uplink, as any other client does."""
     listed = ", ".join(addresses)
     return Machine(
         addresses,
@@ -135,37 +135,37 @@ def by_port(uplink: str, addresses: Sequence[str], port: int) -> Machine:
 
 @dataclass(frozen=True)
 class Firewall:
-    """Of one network namespace.
+    """The firewall of one network namespace.
 
     Attributes:
-        inside: makes a command one that runs in the namespace.
-        uplink: the device by which packets come and go.
+        inside: Returns a command that runs the given command in the namespace.
+        uplink: The device for inbound and outbound packets.
     """
 
     inside: Callable[..., list[str]]
     uplink: str
 
     def set_up(self, *, address: str, port: int, machine: Machine) -> None:
-        """Begin, or begin anew with all counters at zero.
+        """Sets up the firewall, or sets it up again with all counters at zero.
 
         Args:
-            address: the one place that may be reached.
-            port: the one port there.
-            machine: how this machine reaches the cluster.
+            address: The only address to which the cluster can connect.
+            port: The only port at this address.
+            machine: How this machine reaches the cluster.
 
         Raises:
-            ClusterError: the kernel refused.
+            ClusterError: The kernel refused the rules.
         """
         values = {"table": TABLE, "uplink": self.uplink, "address": address, "port": port}
         ways = {"from_machine": machine.arriving, "to_machine": machine.leaving}
         self._nft("-f", "-", stdin=_RULES.substitute(values, machine=", ".join(machine.addresses), **ways))
 
     def counted(self) -> Counted:
-        """The packets that it has counted."""
+        """Returns the counted packets."""
         return Counted(**{counter["name"]: counter["packets"] for counter in self._counters()})
 
     def bytes_seen(self) -> int:
-        """Of all packets that came or went, or would have."""
+        """Returns the size of all counted packets, including dropped ones."""
         return sum(counter["bytes"] for counter in self._counters())
 
     def _counters(self) -> list[dict[str, Any]]:

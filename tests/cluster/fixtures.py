@@ -1,4 +1,4 @@
-"""The API servers that tests speak to, as fixtures; tests/conftest.py makes them known everywhere."""
+"""Fixtures with API servers. tests/conftest.py registers them for all tests."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from tests.cluster.api_servers import ApiServer, running_api_server
 from tests.cluster.binaries import Module
 from tests.cluster.errors import ClusterError
 
-API_SERVERS = {"api_server", "api_server_with_controllers"}  # fixtures that start no more than these
-WHOLE = {"cluster", "cluster_name", "clusters"}  # fixtures by which tests ask for whole clusters
+API_SERVERS = {"api_server", "api_server_with_controllers"}  # fixtures that start an API server only
+WHOLE = {"cluster", "cluster_name", "clusters"}  # fixtures that start whole clusters
 
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server and etcd, without controllers: nothing happens there but what the test does."""
+    """An API server with etcd and without controllers. Objects change only if the test changes them."""
     yield from _running(tmp_path_factory, with_controllers=False)
 
 
 @pytest.fixture(scope="session")
 def api_server_with_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """As api_server, and Jobs make pods (which stay Pending), what is deleted takes along what it owns."""
+    """An API server with controllers: Jobs create pods (which stay Pending), and the garbage collector runs."""
     yield from _running(tmp_path_factory, with_controllers=True)
 
 
 @pytest.fixture
 def api_namespace(api_server: ApiServer) -> str:
-    """A namespace of api_server for one test; it goes with the server."""
+    """A new namespace of api_server for one test. It is deleted with the server."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     api_server.kubectl("create", "namespace", name)
     return name
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the chosen tests need before the first of them: it takes minutes once, and a test has a time limit."""
+    """Builds what the selected tests need before the first test, because it takes minutes and tests have a timeout."""
     wanted = {fixture for item in session.items for fixture in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly:
         return
@@ -50,8 +50,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     elif wanted & (WHOLE | API_SERVERS) and not requirements.missing_for_api_server(programs_built=False):
         modules = (Module.KUBERNETES,)
     else:
-        return  # nothing to do, or the fixture will say what is missing
-    with contextlib.suppress(ClusterError):  # likewise
+        return  # nothing to build, or the fixture reports what is missing
+    with contextlib.suppress(ClusterError):  # the fixture reports it
         binaries.ensured(*modules, say=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
 
 
@@ -68,14 +68,14 @@ def _running(folders: pytest.TempPathFactory, *, with_controllers: bool) -> Iter
 
 
 def require_local_clusters() -> None:
-    """Give up where a whole cluster cannot run."""
+    """Skips the test if a whole cluster cannot run."""
     lacks = requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER))
     if lacks:
         give_up(f"no cluster: {'; '.join(lacks)}")
 
 
 def give_up(reason: str) -> NoReturn:
-    """Skip the test, loudly; where continuous integration runs, it must not go unseen, and fails."""
+    """Skips the test with a reason. In continuous integration, it fails the test, so that nobody overlooks it."""
     if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
         pytest.fail(f"{reason} (a failure and not a skip, because CI is set)", pytrace=False)
     pytest.skip(reason)

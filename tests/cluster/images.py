@@ -1,8 +1,8 @@
 """The project's images as archives that a cluster's nodes can load: python -m tests.cluster.images [TARGET ...]
 
-Docker builds them where its daemon runs, else buildah, on a base made of Debian's packages where no registry has the
-Dockerfile's own. An archive is kept in $XDG_CACHE_HOME/fedjobs/images under the digest of everything it is made from:
-what did not change is not built again, and after a change of the project's own code only the last small layer is.
+Docker builds them if its daemon runs, and buildah otherwise. If the Dockerfile's base cannot be pulled, the base is
+made of Debian's packages. An archive is stored in $XDG_CACHE_HOME/fedjobs/images under the hash of its inputs.
+Unchanged images are not built again, and a change of the project's code rebuilds only the last small layer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked
 
 ROOT = Path(__file__).parents[2]
-KEPT = 2  # archives of a target; older ones are removed
+KEPT = 2  # the number of stored archives of a target; older ones are deleted
 _CA_IN_BUILD = "/run/secrets/ca-bundle"
 
 
@@ -40,7 +40,7 @@ class Target(StrEnum):
 
     @property
     def tag(self) -> str:
-        """The image's name on a test cluster; never to be pulled."""
+        """The image's name on a test cluster. It is never pulled."""
         return f"localhost/fedjobs-{self}:dev"
 
 
@@ -48,25 +48,25 @@ DEFAULT = (Target.OPERATOR, Target.COORDINATOR, Target.WORKER)  # worker-gpu, wi
 
 
 def build(targets: Iterable[Target] = DEFAULT, say: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """The archives of these targets, in their order; what is not kept already is built.
+    """Returns the archives of these targets, in their order. Builds those that are not stored already.
 
-    Safe to call from several processes at once: one builds, the others wait for it.
+    Several processes can call it at the same time: one builds, and the others wait for it.
 
     Raises:
-        ClusterError: nothing here can build images, or a build failed; with the end of what it said.
+        ClusterError: This machine cannot build images, or a build failed. The message has the end of its output.
     """
     docker = has_docker()
     with locked(cache_folder() / ".lock"):
-        return [_built(target, docker=docker, say=say) for target in targets]
+        return [_build_target(target, docker=docker, say=say) for target in targets]
 
 
 def cache_folder() -> Path:
-    """Where archives are kept, beside the parts of a cluster."""
+    """Returns the folder of the archives, next to the programs of clusters."""
     return binaries.cache_folder().with_name("images")
 
 
 def inputs(root: Path = ROOT) -> list[Path]:
-    """The files that images are made from: the Dockerfile, and what .dockerignore lets through."""
+    """Returns the input files of images: the Dockerfile, and the files that .dockerignore does not exclude."""
     rules = [line for line in (root / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     found = [root / "Dockerfile", root / ".dockerignore"]
     for rule in rules:
@@ -77,7 +77,7 @@ def inputs(root: Path = ROOT) -> list[Path]:
 
 
 def digest(root: Path = ROOT, *, of: str = "") -> str:
-    """What tells one version of the inputs from another."""
+    """Returns a hash of the inputs."""
     seen = hashlib.blake2b(of.encode(), digest_size=8)
     for path in inputs(root):
         seen.update(f"\0{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
@@ -85,13 +85,13 @@ def digest(root: Path = ROOT, *, of: str = "") -> str:
     return seen.hexdigest()
 
 
-def _built(target: Target, *, docker: bool, say: Callable[[str], None]) -> Path:
+def _build_target(target: Target, *, docker: bool, say: Callable[[str], None]) -> Path:
     version = digest(of="docker" if docker else debian.tag())
     archive = cache_folder() / f"fedjobs-{target}-{version}.tar"
     if archive.exists():
         archive.touch()
         return archive
-    say(f"building the image {target} ({'docker' if docker else 'buildah'}; kept in {archive.parent})")
+    say(f"building the image {target} ({'docker' if docker else 'buildah'}; stored in {archive.parent})")
     scratch = archive.with_suffix(f".{os.getpid()}")
     try:
         (_with_docker if docker else _with_buildah)(target, version, scratch)
@@ -115,14 +115,19 @@ def _with_docker(target: Target, version: str, archive: Path) -> None:
 def _with_buildah(target: Target, version: str, archive: Path) -> None:
     arguments = ["--isolation", "chroot", "--layers", "--build-arg", f"BASE={_base()}", *_arguments(target, version)]
     run("buildah", "bud", *arguments, "--tag", target.tag, str(ROOT))
-    compression = ["--compression-format", "zstd", "--compression-level", "1"]  # half of gzip's time, and smaller
+    compression = [
+        "--compression-format",
+        "zstd",
+        "--compression-level",
+        "1",
+    ]  # takes half of gzip's time, and gives smaller archives
     run("buildah", "push", *compression, target.tag, f"oci-archive:{archive}:{target.tag}")
 
 
 def _arguments(target: Target, version: str) -> list[str]:
     arguments = ["--target", target.value, "--build-arg", "VERSION=dev", "--build-arg", f"REVISION={version}"]
     bundle = os.environ.get("SSL_CERT_FILE", "")
-    if bundle and Path(bundle).is_file():  # this machine has authorities of its own
+    if bundle and Path(bundle).is_file():  # this machine trusts additional certificate authorities
         arguments += ["--secret", f"id=ca-bundle,src={bundle}"]
         for name in ("SSL_CERT_FILE", "PIP_CERT"):
             arguments += ["--build-arg", f"{name}={_CA_IN_BUILD}"]
@@ -131,11 +136,11 @@ def _arguments(target: Target, version: str) -> list[str]:
 
 @functools.cache
 def _base() -> str:
-    """An image with Python to stand on, for buildah: the Dockerfile's own if it can be had, else Debian's packages."""
+    """Returns the base image for buildah: the Dockerfile's own if it can be pulled, or one of Debian's packages."""
     for known in (debian.tag(), own := _own_base()):
-        if _quietly("buildah", "inspect", "--type", "image", known):
+        if _succeeds("buildah", "inspect", "--type", "image", known):
             return known
-    if _quietly("buildah", "pull", "--quiet", own):
+    if _succeeds("buildah", "pull", "--quiet", own):
         return own
     debian.make(run)
     return debian.tag()
@@ -149,11 +154,11 @@ def _own_base() -> str:
 
 
 def has_docker() -> bool:
-    """Whether a Docker daemon answers."""
-    return shutil.which("docker") is not None and _quietly("docker", "info")
+    """Returns whether a Docker daemon responds."""
+    return shutil.which("docker") is not None and _succeeds("docker", "info")
 
 
-def _quietly(*command: str) -> bool:
+def _succeeds(*command: str) -> bool:
     if shutil.which(command[0]) is None:
         return False
     try:
@@ -163,13 +168,13 @@ def _quietly(*command: str) -> bool:
 
 
 def run(*command: str) -> None:
-    """Run a program.
+    """Runs a program.
 
     Raises:
-        ClusterError: it is missing, or failed; with the end of what it said.
+        ClusterError: The program is missing or failed. The message has the end of its output.
     """
     if shutil.which(command[0]) is None:
-        raise ClusterError(f"{command[0]} is missing; without Docker, images need: apt-get install buildah mmdebstrap")
+        raise ClusterError(f"{command[0]} is missing. Without Docker, install: apt-get install buildah mmdebstrap")
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
     )
@@ -178,7 +183,7 @@ def run(*command: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the targets named, or all but worker-gpu, and print the archives."""
+    """Builds the named targets, or all but worker-gpu, and prints the archives."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.images", description=build.__doc__)
     parser.add_argument("targets", nargs="*", type=Target, metavar="TARGET", help=", ".join(Target))
     chosen = parser.parse_args(arguments).targets or list(DEFAULT)

@@ -1,4 +1,4 @@
-"""A cluster of kind's, the same to tests. It needs no registry, and no Docker daemon that is running already."""
+"""Test clusters that kind runs. They need neither a registry nor a running Docker daemon."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from tests.cluster.local import clusters_folder
 from tests.cluster.node_roots import FILES
 
 PROVIDER = "kind"
-API_SERVER = 6443  # its port at the node's address
+API_SERVER = 6443  # the API server's port at the node's address
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_AUDIT = "/var/log/fedjobs-audit"  # in the node
+_AUDIT = "/var/log/fedjobs-audit"  # the folder of the audit log in the node
 
 
 @dataclass(frozen=True)
 class KindCluster(Cluster):
-    """One that `up` made with kind."""
+    """A cluster that `up` started with kind."""
 
     docker: Docker
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of the cluster's files."""
         return _folder(self.name)
 
     @property
@@ -58,7 +58,7 @@ class KindCluster(Cluster):
 
     @property
     def gateway(self) -> str:
-        """The node's, and what calls come from that were made to a port that Docker publishes."""
+        """The node's gateway. Connections to ports that Docker publishes come from this address."""
         return self._of_network("Gateway")
 
     @property
@@ -84,21 +84,21 @@ class KindCluster(Cluster):
         self.docker("exec", self.node, "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", found)
 
     def prepare(self) -> None:
-        """Nothing: kind makes a volume for each claim."""
+        """Does nothing, because kind creates a volume for each claim."""
 
     def problems(self) -> list[str]:
-        """What is wrong with it now; empty when it is well and was started to the end."""
+        """Returns the cluster's current problems. The list is empty if it runs and its start was complete."""
         if self.docker("inspect", "--format", "{{.State.Running}}", self.node).strip() != "true":
             return [f"container {self.node} does not run"]
         ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
         asked = self.kubectl.run("get", "node", self.node, "--request-timeout=20s", "-o", ready)
         if asked.returncode:
-            return ["the API server does not answer"]
+            return ["the API server does not respond"]
         ill = [] if asked.stdout == "True" else [f"node {self.node} is not ready"]
         try:
             recognized.require_recognized(self.kubectl)
         except ClusterError:
-            ill.append("its start was not finished")
+            ill.append("its start was not complete")
         return ill
 
     def _of_network(self, what: str) -> str:
@@ -107,10 +107,10 @@ class KindCluster(Cluster):
 
 
 def up(name: str, say: Callable[[str], None] = lambda _: None) -> KindCluster:
-    """The cluster of that name, well and ready; one that is there already is kept, half of one is made anew.
+    """Returns the running cluster with this name. Keeps an existing cluster, and recreates an incomplete one.
 
     Raises:
-        ClusterError: something is missing on this machine, or kind could not do it; then nothing of it stays behind.
+        ClusterError: This machine lacks something, or kind failed. Then nothing of the cluster is left.
     """
     _require_name(name)
     requirements.require(lacks())
@@ -121,7 +121,7 @@ def up(name: str, say: Callable[[str], None] = lambda _: None) -> KindCluster:
             if there is not None and not there.problems():
                 return there
             _down(docker, name)
-            return _made(docker, name, say)
+            return _create(docker, name, say)
         except BaseException:
             _down(docker, name)
             _end_if_idle(docker)
@@ -129,13 +129,13 @@ def up(name: str, say: Callable[[str], None] = lambda _: None) -> KindCluster:
 
 
 def down(name: str) -> bool:
-    """End the cluster of that name, and the project's daemon if it was the last one; False if there was nothing."""
+    """Deletes the cluster, and stops the project's daemon after the last one. Returns False if there was nothing."""
     _require_name(name)
     with _locked():
         docker = _daemon()
         there = docker is not None and name in _names(docker)
         if docker is None:
-            docker_daemons.end()  # of which a crash may have left something
+            docker_daemons.end()  # a crash may have left something of the daemon
         else:
             _down(docker, name)
             _end_if_idle(docker)
@@ -144,49 +144,49 @@ def down(name: str) -> bool:
 
 
 def existing(name: str) -> KindCluster | None:
-    """The cluster of that name, well or not, or None."""
+    """Returns the cluster with this name, even if it has problems, or None."""
     docker = _daemon()
     there = docker is not None and name in _names(docker)
     return KindCluster(name, kubeconfig_of(name), _programs(), docker) if docker and there else None
 
 
 def opened(name: str, kubeconfig: Path) -> KindCluster:
-    """The cluster that is there already.
+    """Returns the existing cluster.
 
     Raises:
-        ClusterError: no Docker daemon here has it.
+        ClusterError: No Docker daemon of this machine has the cluster.
     """
     cluster = existing(name)
     if cluster is None:
         raise ClusterError(
-            f"no Docker daemon of this machine has the cluster {name} of kind, to which {kubeconfig} leads"
+            f"no Docker daemon of this machine has the cluster {name} of kind, to which {kubeconfig} refers"
         )
     return KindCluster(name, kubeconfig, cluster.bin, cluster.docker)
 
 
 def all_names() -> list[str]:
-    """Every cluster of kind's that Docker has."""
+    """Returns the names of all clusters of kind that Docker has."""
     docker = _daemon()
     return [] if docker is None else _names(docker)
 
 
 def kubeconfig_of(name: str) -> Path:
-    """Where `up` writes it."""
+    """Returns the path of the kubeconfig that `up` writes."""
     return _folder(name) / "admin.kubeconfig"
 
 
 def lacks() -> list[str]:
-    """What this machine lacks for such a cluster, each with what to do."""
+    """Returns what this machine lacks for a cluster of kind, with remedies."""
     built = binaries.built(*binaries.CLUSTER) and all(binaries.built(each) for each in binaries.FOR_KIND)
     return requirements.missing_for_kind(docker_answers=_daemon() is not None, programs_built=built)
 
 
 def config(docker: Docker, folder: Path) -> dict[str, Any]:
-    """What kind is asked for.
+    """Returns the configuration for kind.
 
     Args:
-        docker: where the node will run.
-        folder: of the cluster.
+        docker: The daemon that runs the node.
+        folder: The folder of the cluster.
     """
     found: dict[str, Any] = yaml.safe_load((FILES / "cluster.yaml").read_text())
     [node] = found["nodes"]
@@ -207,23 +207,23 @@ def _audited() -> Mapping[str, Any]:
     return {"kind": "ClusterConfiguration", "apiServer": server}
 
 
-def _made(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
+def _create(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
     cluster = KindCluster(name, kubeconfig_of(name), _programs(), docker)
     binaries.ensured(Module.KIND, say=say)
     image = node_images.ensured(docker, say)
-    say(f"kind makes cluster {name} of {image}")
+    say(f"kind creates cluster {name} from {image}")
     write(cluster.folder / "audit" / "policy.yaml", yaml.safe_dump(AUDIT_POLICY))
     file = write(cluster.folder / "kind.yaml", yaml.safe_dump(config(docker, cluster.folder)))
     options = (f"--config={file}", f"--image={image}", f"--kubeconfig={cluster.kubeconfig}", "--wait=300s")
     _kind(docker, "create", "cluster", f"--name={name}", *options)
     waiting = ("wait", "--for=condition=Available", "deployment", "--all", "--all-namespaces", "--timeout=240s")
-    cluster.kubectl(*waiting)  # names, and volumes
+    cluster.kubectl(*waiting)  # DNS and storage
     recognized.mark(cluster.kubectl, name, PROVIDER)
     return cluster
 
 
 def _down(docker: Docker, name: str) -> None:
-    for process in processes.running(_folder(name)):  # a proxy's
+    for process in processes.running(_folder(name)):  # processes of a proxy
         processes.kill(process.pid)
     if name in _names(docker):
         _kind(docker, "delete", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig_of(name)}")
@@ -262,4 +262,6 @@ def _locked() -> AbstractContextManager[None]:
 
 def _require_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ClusterError(f"{name!r} cannot be a cluster's name: at most 40 of a-z, 0-9 and -, no - at its ends")
+        raise ClusterError(
+            f"{name!r} cannot be a cluster's name: use at most 40 characters of a-z, 0-9 and -, without - at the ends"
+        )

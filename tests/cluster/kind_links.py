@@ -1,7 +1,7 @@
-"""A link between two clusters of kind's on Docker's network: a firewall in the silo's node lets nothing in.
+"""A link between two clusters of kind on Docker's network. A firewall in the silo's node blocks inbound connections.
 
-What is inside the silo's cluster gets out to the federation's front door alone. Or an HTTP proxy is the only way: it
-listens at the gateway of Docker's network. This machine reaches the silo's API server as before.
+The silo's cluster can connect only to the federation's front door, or only to an HTTP proxy. The proxy listens at the
+gateway of Docker's network. This machine can still reach the silo's API server.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ UPLINK = "eth0"
 
 @dataclass(frozen=True)
 class KindLink:
-    """One that `join` made.
+    """A link that `join` created.
 
     Attributes:
-        silo: the cluster that lets nothing in.
-        federation: the one that it may reach.
-        port: the one port that it may reach there.
-        proxied: whether a proxy is the only way.
+        silo: The cluster that blocks inbound connections.
+        federation: The cluster to which the silo can connect.
+        port: The only port to which the silo can connect.
+        proxied: Whether the silo must use a proxy.
     """
 
     silo: KindCluster
@@ -36,7 +36,7 @@ class KindLink:
 
     @property
     def address(self) -> str:
-        """The federation's, whether it is dialled by the silo or by its proxy."""
+        """The federation's address, for the silo or its proxy."""
         return self.federation.address
 
     @property
@@ -45,34 +45,34 @@ class KindLink:
 
     @property
     def proxy(self) -> Proxy | None:
-        """The only way out, where there is one."""
+        """The proxy that the silo must use, or None."""
         return Proxy(self.silo.folder, self.silo.gateway, self.silo.docker.beside) if self.proxied else None
 
     def counted(self) -> Counted:
-        """What came to the firewall since the link was made."""
+        """Returns the packets that the firewall has counted since the link was created."""
         return self.firewall.counted()
 
 
 def join(
     silo: KindCluster, federation: KindCluster, *, port: int = FRONT_DOOR_PORT, through_proxy: bool = False
 ) -> KindLink:
-    """Lay a link, in place of the one that the silo's cluster may have; it goes with the silo's cluster.
+    """Creates a link, and replaces the silo's earlier one. It is deleted with the silo's cluster.
 
-    Names of the world outside do not exist in the silo's cluster any more, but for those of `answer_for`.
+    External names do not exist in the silo's cluster afterwards, except those of `answer_for`.
 
     Args:
-        silo: the cluster that may begin.
-        federation: the cluster that may answer.
-        port: where it may, at its node's address.
-        through_proxy: whether an HTTP proxy is the only way; one silo at a time can have it.
+        silo: The cluster that opens connections.
+        federation: The cluster that accepts connections.
+        port: The port at the federation's address.
+        through_proxy: Whether the silo must use an HTTP proxy. Only one silo at a time can have a proxy.
 
     Raises:
-        ClusterError: something is missing on this machine, or the kernel refused.
+        ClusterError: This machine lacks something, or the kernel refused a change.
     """
     requirements.require(requirements.missing_for_links())
     link = KindLink(silo, federation, port, through_proxy)
-    silo.answer_for({})  # or CoreDNS would ask the world, and be counted
-    # neighbours' discovery would be counted as well
+    silo.answer_for({})  # otherwise CoreDNS would query external servers, which the firewall counts
+    # The firewall would count IPv6 neighbor discovery, too.
     networks.run(*silo.inside(requirements.program("sysctl"), "-qw", f"net.ipv6.conf.{UPLINK}.disable_ipv6=1"))
     callers = sorted({silo.gateway, silo.machine_address or silo.gateway})
     way_out = (silo.gateway, proxies.PORT) if through_proxy else (link.address, port)

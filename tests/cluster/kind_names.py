@@ -1,4 +1,4 @@
-"""Names of the world outside in a cluster of kind's: its CoreDNS is told them, and no longer asks anybody else."""
+"""External names in a cluster of kind. The cluster's CoreDNS answers for them, and forwards no queries."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _PODS = ("--selector=k8s-app=kube-dns", "--namespace=kube-system")
 
 
 def answer(kubectl: Kubectl, zones: Mapping[str, str]) -> None:
-    """Let the cluster's CoreDNS answer for these zones, and no others: a name, all names below it, and their address.
+    """Lets the cluster's CoreDNS answer for these external zones only: a name, the names below it, and their address.
 
     Raises:
-        ClusterError: it does not take them.
+        ClusterError: CoreDNS does not accept the zones.
     """
     patch = json.dumps({"data": {"Corefile": corefile(zones)}})
     kubectl("patch", "configmap", "coredns", "--namespace=kube-system", "--type=merge", "-p", patch)
     before = kubectl("get", "pods", *_PODS, "-o", "name").split()
     kubectl("rollout", "restart", *_DEPLOYMENT)
     kubectl("rollout", "status", *_DEPLOYMENT, "--timeout=120s")
-    # Until its end, a pod that terminates may still get queries, and pass them on to somebody outside.
+    # A terminating pod may still receive queries until it ends, and forward them to external servers.
     kubectl("wait", "--for=delete", *before, "--namespace=kube-system", "--timeout=120s")
 
 
 def corefile(zones: Mapping[str, str]) -> str:
-    """What CoreDNS reads: the cluster's names, those of the zones, and that no other name exists."""
+    """Returns the configuration of CoreDNS: the cluster's names and those of the zones exist, and no others."""
     cluster = """cluster.local in-addr.arpa ip6.arpa {
     errors
     kubernetes cluster.local in-addr.arpa ip6.arpa {

@@ -1,4 +1,4 @@
-"""Kubeconfigs that carry everything they need, so that they may be copied anywhere."""
+"""Kubeconfigs that contain their certificates and keys, so that they can be copied anywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cluster.files import write
 
 
 def write_kubeconfig(path: Path, *, cluster: str, server: str, authority: Authority, identity: Identity) -> Path:
-    """The path, now a kubeconfig whose one context (named like the cluster) is this identity at this server."""
+    """Writes a kubeconfig with this identity and server, and returns its path. Its context has the cluster's name."""
     place = {"server": server, "certificate-authority-data": _text(authority.identity.certificate)}
     user = {"client-certificate-data": _text(identity.certificate), "client-key-data": _text(identity.key)}
     config = {

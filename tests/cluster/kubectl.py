@@ -1,4 +1,4 @@
-"""kubectl as a function."""
+"""Runs kubectl."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 from tests.cluster.environments import without_proxies
 from tests.cluster.errors import ClusterError
 
-PATIENCE = 300  # seconds that one command may take
+PATIENCE = 300  # seconds, the timeout of one command
 
 
 class KubectlError(ClusterError):
-    """kubectl said no; its words are the message."""
+    """kubectl failed. The message is its error output."""
 
 
 @dataclass(frozen=True)
 class Kubectl:
-    """Speaks to one cluster as one user: `kubectl("get", "pods", "-o", "name")` is what it prints."""
+    """Runs kubectl for one cluster and one user: `kubectl("get", "pods", "-o", "name")` returns the output."""
 
     program: Path
     kubeconfig: Path
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:
-        """What it prints.
+        """Runs kubectl and returns its output.
 
         Raises:
-            KubectlError: it ended with another code than 0.
+            KubectlError: kubectl failed.
         """
         done = self.run(*arguments, stdin=stdin)
         if done.returncode:
@@ -35,7 +35,7 @@ class Kubectl:
         return done.stdout
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """How it ended, well or not."""
+        """Runs kubectl and returns the finished process, whatever its exit status."""
         command = [str(self.program), f"--kubeconfig={self.kubeconfig}", *arguments]
         return subprocess.run(
             command,
@@ -48,5 +48,5 @@ class Kubectl:
         )
 
     def apply(self, manifest: str) -> str:
-        """Apply the manifest on the server's side."""
+        """Applies the manifest with server-side apply."""
         return self("apply", "--server-side", "-f", "-", stdin=manifest)

@@ -1,4 +1,4 @@
-"""What a cloud does for a Service of type LoadBalancer: its port is reachable at an address outside of the cluster."""
+"""Load balancers for Services: a Service's port becomes reachable at an address outside the cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.cluster.clusters import Cluster
 
 
 def balance(cluster: Cluster, namespace: str, service: str) -> str:
-    """The address, which is the node's; packets to it and one of the Service's ports now go to the Service."""
+    """Routes the node's address and the Service's ports to the Service, and returns the address."""
     address = cluster.address
     status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
     patch = ("patch", "service", service, "--namespace", namespace, "--subresource=status")

@@ -1,4 +1,4 @@
-"""A cluster of real parts on this machine, in a network of its own; needs root, but neither Docker nor a registry."""
+"""Test clusters of processes on this machine, in separate networks. They need root, but no Docker and no registry."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ PARTS = (
     "kube-proxy",
     "coredns",
 )
-_LONGEST = 50  # characters; a socket's path has at most 107, a cluster's name 20, and the kubelet adds its own
+_LONGEST = 50  # characters; a socket's path has at most 107, a cluster's name 20, and the kubelet appends to it
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class LocalCluster(Cluster):
-    """One that `up` made."""
+    """A cluster that `up` started."""
 
     index: int
 
     @property
     def folder(self) -> Path:
-        """Where its files are, and its logs in log/."""
+        """The folder of the cluster's files. The logs are in log/."""
         return self.kubeconfig.parent
 
     @property
@@ -67,7 +67,7 @@ class LocalCluster(Cluster):
 
     @property
     def network(self) -> Network:
-        """Its addresses; the node's is where NodePorts are."""
+        """The addresses of the cluster. NodePorts are at the node's address."""
         return Network(self.name, self.index)
 
     @property
@@ -92,21 +92,21 @@ class LocalCluster(Cluster):
         names.answer(self._node, zones)
 
     def problems(self) -> list[str]:
-        """What is wrong with it now; empty when it is well and was started to the end."""
+        """Returns the cluster's current problems. The list is empty if it runs and its start was complete."""
         ill = self.ill_parts()
         if not ill:
             try:
                 recognized.require_recognized(self.kubectl)
             except ClusterError:
-                ill.append("its start was not finished")
+                ill.append("its start was not complete")
         return ill
 
     def ill_parts(self) -> list[str]:
-        """What does not run or is not ready."""
+        """Returns the parts that do not run or are not ready."""
         there = processes.parts(self.folder)
         ended = [f"{part} does not run: {processes.log_of(self.folder, part)}" for part in PARTS if part not in there]
         if "kube-apiserver" not in there or not readiness.answers(self._node.plane, "/readyz"):
-            return [*ended, "the API server does not answer"]
+            return [*ended, "the API server does not respond"]
         ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
         if self.kubectl.run("get", "node", self.node, "-o", ready).stdout != "True":
             ended.append(f"node {self.node} is not ready")
@@ -114,18 +114,18 @@ class LocalCluster(Cluster):
 
 
 def clusters_folder() -> Path:
-    """Where every cluster has its folder, outside any checkout."""
+    """Returns the folder of all clusters' folders, outside any checkout."""
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "fedjobs" / "clusters"
 
 
 def kubeconfig_of(name: str) -> Path:
-    """Where `up` writes it."""
+    """Returns the path of the kubeconfig that `up` writes."""
     return clusters_folder() / name / "admin.kubeconfig"
 
 
 def existing(name: str) -> LocalCluster | None:
-    """The cluster of that name, well or not, or None."""
+    """Returns the cluster with this name, even if it has problems, or None."""
     try:
         record = json.loads((clusters_folder() / name / "cluster.json").read_text())
     except FileNotFoundError:
@@ -134,21 +134,23 @@ def existing(name: str) -> LocalCluster | None:
 
 
 def all_names() -> list[str]:
-    """Every cluster that has a folder, also half of one."""
+    """Returns the names of all clusters that have a folder, including incomplete ones."""
     folder = clusters_folder()
     return sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
 
 
 def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda _: None) -> LocalCluster:
-    """The cluster of that name, well and ready; one that is there already is kept, half of one is made anew.
+    """Returns the running cluster with this name. Keeps an existing cluster, and recreates an incomplete one.
 
     Raises:
-        ClusterError: something is missing on this machine, or a part did not start; then nothing stays behind.
+        ClusterError: This machine lacks something, or a part did not start. Then nothing of the cluster is left.
     """
     if not _NAME.fullmatch(name):
-        raise ClusterError(f"{name!r} cannot be a cluster's name: at most 20 of a-z, 0-9 and -, a letter first")
+        raise ClusterError(
+            f"{name!r} cannot be a cluster's name: use at most 20 characters of a-z, 0-9 and -, and a letter first"
+        )
     if len(str(clusters_folder())) > _LONGEST:
-        raise ClusterError(f"{clusters_folder()} is too long a path for sockets: set XDG_STATE_HOME to a shorter one")
+        raise ClusterError(f"{clusters_folder()} is too long for a socket's path. Set XDG_STATE_HOME to a shorter path")
     requirements.require(requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER)))
     programs = binaries.ensured(*binaries.CLUSTER, say=say)
     with locked(clusters_folder() / f".{name}.lock"):
@@ -156,7 +158,7 @@ def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda 
         if there is not None and index in {None, there.index} and there.bin == programs and not there.problems():
             return there
         _down(name)
-        cluster = _claimed(name, index, programs)
+        cluster = _claim_folder(name, index, programs)
         say(f"starting cluster {name} in {cluster.folder}")
         try:
             _start(cluster)
@@ -167,9 +169,9 @@ def up(name: str, index: int | None = None, say: Callable[[str], None] = lambda 
 
 
 def down(name: str) -> bool:
-    """End and remove everything of a cluster, in whatever state it is; False if there was nothing."""
+    """Stops a cluster in any state and deletes everything of it. Returns False if there was nothing."""
     if not _NAME.fullmatch(name):
-        raise ClusterError(f"{name!r} is no cluster's name")
+        raise ClusterError(f"{name!r} cannot be a cluster's name")
     with locked(clusters_folder() / f".{name}.lock"):
         return _down(name)
 
@@ -177,21 +179,21 @@ def down(name: str) -> bool:
 def _down(name: str) -> bool:
     folder = clusters_folder() / name
     there = folder.is_dir()
-    network = Network(name, 0)  # what is removed has the cluster's name, not its index
+    network = Network(name, 0)  # the devices to remove have the cluster's name, not its index
     remove(folder, cgroup=network.namespace, network=network)
     return there
 
 
-def _claimed(name: str, index: int | None, programs: Path) -> LocalCluster:
-    """The folder of a new cluster, with an index that no other cluster has."""
+def _claim_folder(name: str, index: int | None, programs: Path) -> LocalCluster:
+    """Creates the folder of a new cluster, with an index that no other cluster uses."""
     with locked(clusters_folder() / ".lock"):
         taken = {there.index: each for each in all_names() if (there := existing(each)) is not None}
         if index is None:
             index = next(each for each in INDICES if each not in taken and not Network(name, each).taken)
         if index in taken:
-            raise ClusterError(f"index {index} is cluster {taken[index]}'s")
+            raise ClusterError(f"index {index} is in use by cluster {taken[index]}")
         if index not in INDICES:
-            raise ClusterError(f"an index is between {INDICES[0]} and {INDICES[-1]}")
+            raise ClusterError(f"the index must be between {INDICES[0]} and {INDICES[-1]}")
         folder = clusters_folder() / name
         folder.mkdir(parents=True, mode=0o755)
         write(folder / "cluster.json", json.dumps({"index": index, "bin": str(programs)}))
@@ -223,7 +225,7 @@ def _start(cluster: LocalCluster) -> None:
     start("etcd", plane.etcd(requirements.program("etcd")))
     start("kube-apiserver", plane.api_server("--enable-admission-plugins=NodeRestriction"))
     start("containerd", node.containerd())
-    wait_for("the API server answers", functools.partial(readiness.answers, plane, "/readyz"))
+    wait_for("the API server responds", functools.partial(readiness.answers, plane, "/readyz"))
     start("kube-controller-manager", plane.controller_manager())
     start("kube-scheduler", plane.scheduler())
     cluster.kubectl.apply(names.ROLES)
@@ -233,10 +235,10 @@ def _start(cluster: LocalCluster) -> None:
     start("kubelet", node.kubelet())
     start("kube-proxy", node.proxy())
     cluster.prepare()
-    wait_for("names are answered", functools.partial(_accepts, network.node, 53))
+    wait_for("CoreDNS accepts connections", functools.partial(_accepts, network.node, 53))
     default = "/api/v1/namespaces/default/serviceaccounts/default"
-    wait_for("the default service account is there", functools.partial(readiness.answers, plane, default))
-    wait_for("all is well", lambda: not cluster.ill_parts())
+    wait_for("the default service account exists", functools.partial(readiness.answers, plane, default))
+    wait_for("all parts of the cluster are ready", lambda: not cluster.ill_parts())
     recognized.mark(cluster.kubectl, cluster.name, PROVIDER)
 
 

@@ -1,5 +1,6 @@
-"""Names of services: CoreDNS as a process of the node, at the node's address. Every other name does not exist, but for
-those that a test gives the cluster.
+"""DNS for a cluster: CoreDNS as a process at the node's address.
+
+Names of Services and of the zones that a test adds exist, and no others.
 """
 
 from __future__ import annotations
@@ -31,30 +32,32 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: "{USER}"}}]
 
 
 def lay_out(node: Node) -> None:
-    """Write what CoreDNS is started with."""
+    """Writes the files with which CoreDNS starts."""
     _write(node, {})
 
 
 def answer(node: Node, zones: Mapping[str, str]) -> None:
-    """Let the running CoreDNS answer for these zones, and no others: a name, all names below it, and their address.
+    """Lets the running CoreDNS answer for these external zones only: a name, the names below it, and their address.
 
     Raises:
-        ClusterError: it does not take them.
+        ClusterError: CoreDNS does not accept the zones.
     """
-    before = _said(node).count(_READ_AGAIN)
+    before = _log(node).count(_READ_AGAIN)
     _write(node, zones)
     for process in processes.running(node.folder):
         if process.environ().get(processes.PART) == PART:
             process.send_signal(signal.SIGUSR1)
-    readiness.wait_until("CoreDNS has read its file again", lambda: _said(node).count(_READ_AGAIN) > before, seconds=60)
+    readiness.wait_until(
+        "CoreDNS reloads its configuration", lambda: _log(node).count(_READ_AGAIN) > before, seconds=60
+    )
 
 
 def command(node: Node) -> list[str]:
-    """The command that starts CoreDNS."""
+    """Returns the command that starts CoreDNS."""
     return [str(node.plane.binaries / "coredns"), "-conf", str(node.folder / "Corefile")]
 
 
-def _said(node: Node) -> str:
+def _log(node: Node) -> str:
     return readiness.tail(processes.log_of(node.folder, PART), characters=1_000_000)
 
 

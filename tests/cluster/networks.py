@@ -1,8 +1,8 @@
-"""A network of its own for each cluster: a namespace, where the node has its address, and one link to this machine.
+"""A separate network for each cluster: a namespace with the node's address, and a link to this machine.
 
 Cluster number I has node 10.90.I.1, services 10.91.I.0/24 and pods 10.92.I.0/24. This machine reaches all of them over
-the link 10.89.I.0/30; pods reach this machine as 10.89.I.1, and nothing beyond it. Links between clusters: see
-`links`.
+the link 10.89.I.0/30. Pods reach this machine as 10.89.I.1, and nothing beyond it. See `links` for links between
+clusters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Network:
 
     @property
     def proxy_namespace(self) -> str:
-        """Of a host between this cluster and another one, where there is one."""
+        """The namespace of the host between this cluster and another one, if there is such a host."""
         return f"{self.namespace}-proxy"
 
     @property
@@ -48,7 +48,7 @@ class Network:
 
     @property
     def machine(self) -> str:
-        """This machine, as pods see it."""
+        """This machine's address for pods."""
         return f"10.89.{self.index}.1"
 
     @property
@@ -61,38 +61,38 @@ class Network:
 
     @property
     def all(self) -> list[str]:
-        """Of node, services and pods."""
+        """The networks of node, services and pods."""
         return [f"10.90.{self.index}.0/24", str(self.services), str(self.pods)]
 
     def inside(self, *command: str) -> list[str]:
-        """The command, run in the namespace."""
+        """Returns a command that runs the given command in the namespace."""
         return inside(self.namespace, *command)
 
     @property
     def taken(self) -> bool:
-        """Whether this machine has such a link, whosever it is."""
+        """Returns whether this machine has a link with this name, of any owner."""
         return self.link in {name for _, name in socket.if_nameindex()}
 
     def make(self) -> None:
-        """Make namespace, node address and link.
+        """Creates namespace, node address and link.
 
         Raises:
-            ClusterError: the kernel refused, for example because the index is taken.
+            ClusterError: The kernel refused a change, for example because the index is in use.
         """
         ip = requirements.program("ip")
         inner = f"10.89.{self.index}.2"
         make_namespace(self.namespace)
         for line in (
-            "link add node0 type bridge",  # carries the node's address; not every kernel has dummy links
+            "link add node0 type bridge",  # has the node's address, because not every kernel has dummy links
             f"addr add {self.node}/24 dev node0",
             "link set node0 up",
-            "route add default dev node0",  # services' addresses must have some way to go, to be translated on it
+            "route add default dev node0",  # service addresses need a route to be translated on
         ):
             run(*self.inside(ip, *line.split()))
         switches = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
         run(*self.inside(requirements.program("sysctl"), "-qw", *(f"{each}=1" for each in switches)))
         run(ip, *f"link add {self.link} type veth peer name machine0 netns {self.namespace}".split())
-        # It would ask for routers of IPv6, again and again, which a firewall would count.
+        # The kernel would repeatedly ask for IPv6 routers, which a firewall would count.
         run(*self.inside(requirements.program("sysctl"), "-qw", "net.ipv6.conf.machine0.disable_ipv6=1"))
         run(*self.inside(ip, *f"addr add {inner}/30 dev machine0".split()))
         run(*self.inside(ip, "link", "set", "machine0", "up"))
@@ -102,21 +102,21 @@ class Network:
             run(ip, *f"route add {network} via {inner} dev {self.link}".split())
 
     def remove(self) -> None:
-        """Remove what is there of it."""
+        """Removes the namespace and the link, if they exist."""
         for namespace in (self.namespace, self.proxy_namespace):
             remove_namespace(namespace)
 
 
 def inside(namespace: str, *command: str) -> list[str]:
-    """The command, run in a network namespace (not `ip netns exec`, which hides the cgroups from the kubelet)."""
+    """Returns a command in a network namespace. `ip netns exec` would hide the cgroups from the kubelet."""
     return [requirements.program("nsenter"), f"--net={_NAMESPACES / namespace}", "--", *command]
 
 
 def make_namespace(name: str) -> None:
-    """Make a network namespace with nothing but itself.
+    """Creates a network namespace that has only a loopback device.
 
     Raises:
-        ClusterError: the kernel refused.
+        ClusterError: The kernel refused it.
     """
     ip = requirements.program("ip")
     run(ip, "netns", "add", name)
@@ -124,21 +124,21 @@ def make_namespace(name: str) -> None:
 
 
 def remove_namespace(name: str) -> None:
-    """Remove a network namespace and its links, if it is there."""
+    """Removes a network namespace and its links, if it exists."""
     if not (_NAMESPACES / name).exists():
         return
     ip = requirements.program("ip")
-    # The kernel removes them only some time after the namespace, and the next cluster may want their names at once.
+    # The kernel removes the links only some time after the namespace, and the next cluster may use their names at once.
     for link in json.loads(run(*inside(name, ip, "-json", "link", "show", "type", "veth"))):
         subprocess.run(inside(name, ip, "link", "delete", link["ifname"]), capture_output=True, check=False)
     run(ip, "netns", "delete", name)
 
 
 def run(*command: str) -> str:
-    """Run a command; what it printed.
+    """Runs a command and returns its output.
 
     Raises:
-        ClusterError: it failed; with what it said.
+        ClusterError: The command failed. The message has its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,6 +1,6 @@
-"""Stock nginx with its stream module, as an archive that a cluster's nodes can load: the front door of a federation.
+"""Standard nginx with its stream module, as an archive that a cluster's nodes can load. It runs the front door.
 
-Made of Debian's packages where Docker cannot pull the ordinary image, and kept where the project's own images are.
+It is made of Debian's packages if Docker cannot pull the standard image. The archive is next to the project's images.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _SETTINGS = {
 
 
 def build(say: Callable[[str], None] = lambda _: None) -> Path:
-    """The archive; what is not kept already is made (half a minute).
+    """Returns the archive. Makes it if it is not stored already, which takes half a minute.
 
     Raises:
-        ClusterError: neither Docker nor mmdebstrap can make it; with the end of what was said.
+        ClusterError: Neither Docker nor mmdebstrap can make it. The message has the end of the output.
     """
     docker = images.has_docker()
     made_of = [PULLED] if docker else [RELEASE, *PACKAGES, _UNUSED, str(_SETTINGS)]
@@ -38,7 +38,7 @@ def build(say: Callable[[str], None] = lambda _: None) -> Path:
     archive = images.cache_folder() / f"nginx-{version}.tar"
     with locked(images.cache_folder() / ".nginx.lock"):
         if not archive.exists():
-            say(f"making the image of nginx ({'docker' if docker else 'mmdebstrap'}; kept in {archive.parent})")
+            say(f"making the image of nginx ({'docker' if docker else 'mmdebstrap'}; stored in {archive.parent})")
             (_with_docker if docker else _with_debian)(archive)
     return archive
 

@@ -1,7 +1,7 @@
-"""The image of kind's nodes: the published one where Docker can pull it, else one that is made here.
+"""The image of kind's nodes: the published one if Docker can pull it, or one that is made here.
 
-What is made is kept as an archive in $XDG_CACHE_HOME/fedjobs/images, by a hash of what it is made from, so that another
-daemon loads it. It has the version of Kubernetes of the other test clusters, and every image that kubeadm starts.
+The new image is stored as an archive in $XDG_CACHE_HOME/fedjobs/images, under a hash of its inputs, so that another
+daemon can load it. It has the version of Kubernetes of the other test clusters, and all images that kubeadm starts.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from tests.cluster.scratch_images import architecture, pack, packed
 
 PULLED = "kindest/node:v1.34.0"
 NAME = "localhost/fedjobs-kind-node"
-_IN_PODS = ("busybox-static", "conntrack", "iptables", "nftables")  # packages, unpacked and not set up
+_IN_PODS = ("busybox-static", "conntrack", "iptables", "nftables")  # packages that are only unpacked
 _APPLETS = ("sh", "mkdir", "rm", "cp", "mv", "sleep", "wget")
 _TABLES = [f"{family}{verb}" for family in ("iptables", "ip6tables") for verb in ("", "-save", "-restore")]
 _INIT = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
 
 
 def ensured(docker: Docker, say: Callable[[str], None] = lambda _: None) -> str:
-    """The name of an image that this daemon has; pulled, loaded or made (minutes, the first time).
+    """Returns the name of an image that this daemon has. Pulls, loads or makes it, which may take minutes.
 
     Raises:
-        ClusterError: it can be had in no way.
+        ClusterError: The image can neither be pulled nor made.
     """
     made = f"{NAME}:{digest()}"
     for known in (PULLED, made):
         if docker.succeeds("image", "inspect", known):
             return known
     archive = images.cache_folder() / f"kind-node-{digest()}.tar"
-    if docker.socket is None and not archive.exists():  # a daemon that was started here reaches no registry
+    if docker.socket is None and not archive.exists():  # a daemon that the project started has no registry
         say(f"pulling {PULLED}")
         if docker.succeeds("pull", PULLED):
             return PULLED
     with locked(images.cache_folder() / ".kind-node.lock"):
         if not archive.exists():
-            say(f"making the node image of kind (kept in {archive.parent})")
+            say(f"making the node image of kind (stored in {archive.parent})")
             _make(docker, made, say)
             scratch = archive.with_suffix(f".{os.getpid()}")
             docker("save", "--output", str(scratch), made)
@@ -62,7 +62,7 @@ def ensured(docker: Docker, say: Callable[[str], None] = lambda _: None) -> str:
 
 
 def digest() -> str:
-    """Of everything that it is made from."""
+    """Returns a hash of the inputs of the image."""
     seen = hashlib.blake2b("\0".join([RELEASE, *node_roots.PACKAGES, *_IN_PODS]).encode(), digest_size=8)
     for module in (Module.KUBERNETES, *binaries.FOR_KIND):
         seen.update(binaries.home(module).name.encode())
@@ -72,7 +72,7 @@ def digest() -> str:
 
 
 def _forget_others(docker: Docker, archive: Path) -> None:
-    """Remove images of other versions, but for those that clusters run."""
+    """Deletes images of other versions, unless clusters use them."""
     for old in archive.parent.glob("kind-node-*.tar"):
         if old != archive:
             old.unlink(missing_ok=True)
@@ -83,7 +83,7 @@ def _forget_others(docker: Docker, archive: Path) -> None:
 
 @dataclass(frozen=True)
 class Small:
-    """An image that is loaded into the node's: one layer, as a tar."""
+    """An image that is loaded into the node's image: one layer, as a tar."""
 
     name: str
     layer: bytes
@@ -110,17 +110,17 @@ def _make(docker: Docker, name: str, say: Callable[[str], None]) -> None:
 
 
 def _programs(say: Callable[[str], None]) -> dict[str, Path]:
-    """All that were built, by their names."""
+    """Returns all built programs, by name."""
     folders = [
         binaries.ensured(*binaries.CLUSTER, say=say),
         *(binaries.ensured(each, say=say) for each in binaries.FOR_KIND),
     ]
     found = {file.name: file for folder in folders for file in folder.iterdir()}
-    return {**found, "etcd": found["server"]}  # Go names it after its package's folder
+    return {**found, "etcd": found["server"]}  # Go uses the name of the package's folder
 
 
 def _sources_of_kind() -> Path:
-    """Go's copy of the module that the program is built from."""
+    """Returns Go's copy of the module from which the program is built."""
     where = binaries.SOURCES / Module.KIND
     _run("go", "mod", "download", "sigs.k8s.io/kind", cwd=where)
     return Path(_run("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind", cwd=where).strip())
@@ -132,7 +132,7 @@ def _debian(into: Path, variant: str, *packages: str) -> None:
 
 
 def _images(root: Path, in_pods: Path, programs: Mapping[str, Path], version: str) -> Iterator[Small]:
-    """Those that kubeadm starts, and those of pods' storage and network."""
+    """Yields the images that kubeadm starts, and those for the pods' storage and network."""
     storage = (root / "kind/manifests/default-storage.yaml").read_text()
     wanted = _run(str(programs["kubeadm"]), "config", "images", "list", "--kubernetes-version", version).split()
     names = {re.split(r"[/:]", each)[-2]: each for each in wanted}
@@ -180,12 +180,12 @@ def _import(docker: Docker, root: Path, name: str) -> None:
 
 
 def _preload(docker: Docker, image: str, name: str, small: Iterator[Small], scratch: Path) -> None:
-    """Give the node's containerd these images, as kind does when it makes a node image."""
+    """Loads these images into the node's containerd, as kind does when it builds a node image."""
     options = ("--detach", "--entrypoint=sleep", "--security-opt=seccomp=unconfined")
     with _ending(docker, docker("run", *options, image, "infinity").strip()) as container:
         docker("exec", "--detach", container, "containerd")
         inside = ("exec", container, "ctr", "--namespace=k8s.io")
-        readiness.wait_until("containerd answers", lambda: docker.succeeds(*inside, "version"))
+        readiness.wait_until("containerd responds", lambda: docker.succeeds(*inside, "version"))
         for each in small:
             file = pack(each.name, each.layer, each.settings, _machine(), scratch / "image.tar")
             importing = ("images", "import", "--label=io.cri-containerd.pinned=pinned", "--no-unpack", "--digests", "-")

@@ -1,4 +1,4 @@
-"""The file system of a node of kind's, from Debian's packages, kind's own files for node images, and our programs."""
+"""The file system of a node of kind: Debian's packages, kind's files for node images, and the built programs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PACKAGES = (
     *("iptables", "jq", "kmod", "mount", "nftables", "procps", "runc", "systemd", "util-linux"),
 )
 PROGRAMS = {"kubeadm": "usr/bin", "kubelet": "usr/bin", "kubectl": "usr/bin", "crictl": "usr/local/bin"}
-"""What is built, and where kind expects it."""
+"""The built programs, and the folders where kind expects them."""
 _STORAGE = "pkg/build/nodeimage/const_storage.go"
 _NOWHERE = "http://127.0.0.1:9"
 _SERVICES = "10.96.0.0/16"
 
 
 def finish(root: Path, kind: Path, programs: Mapping[str, Path], version: str) -> None:
-    """Make Debian's file system one that kind can start as a node.
+    """Turns Debian's file system into one that kind can start as a node.
 
     Args:
-        root: it, with PACKAGES; everything below belongs to root.
-        kind: the sources of kind's Go module.
-        programs: those of PROGRAMS.
-        version: of Kubernetes.
+        root: The file system, with PACKAGES. All files must belong to root.
+        kind: The sources of kind's Go module.
+        programs: The programs of PROGRAMS.
+        version: The version of Kubernetes.
     """
     _install(root, kind / "images/base/files", programs)
     storage = storage_manifest((kind / _STORAGE).read_text())
@@ -46,13 +46,13 @@ def finish(root: Path, kind: Path, programs: Mapping[str, Path], version: str) -
 
 
 def storage_manifest(source: str) -> str:
-    """kind's manifest of its storage provisioner, which is a constant in pieces, with images' names between them.
+    """Returns kind's manifest of its storage provisioner. In the source, it is a constant in parts with images' names.
 
     Args:
-        source: the Go file.
+        source: The Go file.
 
     Raises:
-        ClusterError: it has another form than that of kind 0.30.
+        ClusterError: The constant has another form than in kind 0.30.
     """
     names = dict(re.findall(r'^const (\w+) = "(.*)"$', source, re.MULTILINE))
     _, found, whole = source.partition("const defaultStorageManifest = ")
@@ -63,17 +63,17 @@ def storage_manifest(source: str) -> str:
 
 
 def provisioner_image(storage: str) -> str:
-    """The name of the image that makes volumes, in that manifest."""
+    """Returns the name of the image that creates volumes, from this manifest."""
     return _image(storage, "provisioner")
 
 
 def helper_image(storage: str) -> str:
-    """The name of the image with a shell, in that manifest."""
+    """Returns the name of the image with a shell, from this manifest."""
     return _image(storage, "helper")
 
 
 def pause_image(root: Path) -> str:
-    """The image that holds a pod's namespaces, as kind's settings of containerd name it."""
+    """Returns the image that keeps a pod's namespaces, from kind's settings of containerd."""
     found = re.search(r'^ *sandbox_image = "(.*)"$', (root / "etc/containerd/config.toml").read_text(), re.MULTILINE)
     if found is None:
         raise ClusterError("config.toml of kind's Go module names no sandbox_image")
@@ -94,7 +94,7 @@ def _install(root: Path, files: Path, programs: Mapping[str, Path]) -> None:
         _write(root / name, file.read_bytes(), mode=0o755 if executable else 0o644)
     for program, place in PROGRAMS.items():
         _write(root / place / program, programs[program].read_bytes(), mode=0o755)
-    # where kind's units expect them
+    # kind's units expect the programs here.
     for program in ("containerd", "ctr", "containerd-shim-runc-v2"):
         (root / "usr/local/bin" / program).symlink_to(f"/usr/bin/{program}")
     (root / "opt/cni").mkdir(parents=True, exist_ok=True)
@@ -104,9 +104,9 @@ def _install(root: Path, files: Path, programs: Mapping[str, Path]) -> None:
 def _set_up_containerd(root: Path) -> None:
     settings = root / "etc/containerd/config.toml"
     text = settings.read_text()
-    # a process that lacks CAP_SYS_RESOURCE cannot lower a container's oom_score_adj
+    # A process that lacks CAP_SYS_RESOURCE cannot lower a container's oom_score_adj.
     text = text.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
-    # every registry is one that refuses at once
+    # Every registry refuses immediately.
     text += '\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
     _write(settings, text)
     _write(root / "etc/containerd/certs.d/_default/hosts.toml", f'server = "{_NOWHERE}"\n[host."{_NOWHERE}"]\n')
@@ -114,14 +114,14 @@ def _set_up_containerd(root: Path) -> None:
     spec.setdefault("hooks", {}).setdefault("createContainer", []).append({"path": "/kind/bin/mount-product-files.sh"})
     spec["process"].pop("rlimits", None)
     _write(root / "etc/containerd/cri-base.json", json.dumps(spec))
-    # While kube-proxy writes a Service's rules, a packet can pass without translation, and conntrack remembers that:
-    # the connection is then never made. conntrack does not remember a packet that is refused.
+    # While kube-proxy writes a Service's rules, a packet can pass without translation, and conntrack stores that. Then
+    # the connection is never established. conntrack does not store a packet that is refused.
     rule = f"[Service]\nExecStartPost=/usr/sbin/iptables -w -A FORWARD -d {_SERVICES} -j REJECT\n"
     _write(root / "etc/systemd/system/containerd.service.d/20-services.conf", rule)
 
 
 def _set_up_systemd(root: Path) -> None:
-    """Of Debian's units only those start that a container can have."""
+    """Enables only those of Debian's units that a container can start."""
     units, ours = root / "lib/systemd/system", root / "etc/systemd/system"
     unwanted = [
         each for target in ("multi-user", "local-fs", "basic") for each in units.glob(f"{target}.target.wants/*")
@@ -137,7 +137,7 @@ def _set_up_systemd(root: Path) -> None:
     init.unlink(missing_ok=True)
     init.symlink_to("/lib/systemd/systemd")
     _chroot(root, "systemctl", "--quiet", "enable", "kubelet.service", "containerd.service", "undo-mount-hacks.service")
-    _chroot(root, "systemctl", "--quiet", "mask", "systemd-binfmt.service")  # it registers things for the whole kernel
+    _chroot(root, "systemctl", "--quiet", "mask", "systemd-binfmt.service")  # it changes settings of the whole kernel
 
 
 def _chroot(root: Path, *command: str) -> str:

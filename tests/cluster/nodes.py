@@ -1,4 +1,4 @@
-"""The one node of a cluster: containerd, the pods' network, kubelet and kube-proxy; their files and command lines."""
+"""The node of a cluster: containerd, the pod network, kubelet and kube-proxy, with their files and command lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOMAIN = "cluster.local"
 
 @dataclass(frozen=True)
 class Node:
-    """The node of the cluster whose API server is `plane`; it has the cluster's name."""
+    """The node of the cluster with the API server `plane`. It has the cluster's name."""
 
     plane: ControlPlane
     network: Network
@@ -30,27 +30,27 @@ class Node:
 
     @property
     def cgroup(self) -> str:
-        """All containers are below it."""
+        """The parent cgroup of all containers."""
         return self.network.namespace
 
     @property
     def socket(self) -> Path:
-        """Where containerd listens."""
+        """The socket of containerd."""
         return self.folder / "containerd.sock"
 
     @property
     def volumes(self) -> Path:
-        """Where the volumes' folders are."""
+        """The folder of the volumes' folders."""
         return self.folder / "volumes"
 
     def lay_out(self) -> None:
-        """Write the files that the parts of the node are started with."""
+        """Writes the files with which the parts of the node start."""
         name = self.plane.name
         self.plane.write_kubeconfig(self.folder / "kubelet.kubeconfig", f"system:node:{name}", ["system:nodes"])
         self.plane.write_kubeconfig(self.folder / "kube-proxy.kubeconfig", "system:kube-proxy")
         write(self.folder / "resolv.conf", f"nameserver {self.network.node}\n")
         write(self.folder / "cni" / "10-pods.conflist", json.dumps(self._pod_network()))
-        # every registry is one that refuses at once; the way to a real one would be found missing only after a timeout
+        # Every registry refuses immediately. Without this, pulls would fail only after a timeout.
         nowhere = "http://127.0.0.1:9"
         write(self.folder / "registries" / "_default" / "hosts.toml", f'server = "{nowhere}"\n[host."{nowhere}"]\n')
         write(self.folder / "containerd.toml", self._containerd_settings())
@@ -58,11 +58,11 @@ class Node:
         write(self.folder / "kube-proxy.yaml", yaml.safe_dump(self._proxy_settings()))
 
     def containerd(self) -> list[str]:
-        """The command that starts containerd."""
+        """Returns the command that starts containerd."""
         return [requirements.program("containerd"), "--config", str(self.folder / "containerd.toml")]
 
     def kubelet(self) -> list[str]:
-        """The command that starts the kubelet."""
+        """Returns the command that starts the kubelet."""
         return [
             str(self.plane.binaries / "kubelet"),
             f"--config={self.folder / 'kubelet.yaml'}",
@@ -74,11 +74,11 @@ class Node:
         ]
 
     def proxy(self) -> list[str]:
-        """The command that starts kube-proxy."""
+        """Returns the command that starts kube-proxy."""
         return [str(self.plane.binaries / "kube-proxy"), f"--config={self.folder / 'kube-proxy.yaml'}"]
 
     def ctr(self, *arguments: str) -> list[str]:
-        """A command that speaks to containerd about the pods' containers and images."""
+        """Returns a command that manages the pods' containers and images in containerd."""
         return [requirements.program("ctr"), "--address", str(self.socket), "--namespace", "k8s.io", *arguments]
 
     def _pod_network(self) -> dict[str, object]:
@@ -99,7 +99,7 @@ class Node:
         return {"cniVersion": "1.0.0", "name": self.network.namespace, "plugins": [bridge, ports]}
 
     def _containerd_settings(self) -> str:
-        # restrict_oom_score_adj: without CAP_SYS_RESOURCE every sandbox fails, "can't get final child's PID from pipe"
+        # restrict_oom_score_adj: without CAP_SYS_RESOURCE, every sandbox fails: "can't get final child's PID from pipe"
         return f"""version = 2
 root = "{self.folder}/containerd/root"
 state = "{self.folder}/containerd/state"
@@ -143,7 +143,7 @@ state = "{self.folder}/containerd/state"
             "containerRuntimeEndpoint": f"unix://{self.socket}",
             "enforceNodeAllocatable": ["pods"],
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-            "imageGCHighThresholdPercent": 100,  # no registry would bring an image back
+            "imageGCHighThresholdPercent": 100,  # no registry has the images, so the kubelet must not delete them
             "imageGCLowThresholdPercent": 99,
             "podLogsDir": str(self.folder / "pod-logs"),
             "registerNode": True,
@@ -156,7 +156,7 @@ state = "{self.folder}/containerd/state"
             "kind": "KubeProxyConfiguration",
             "clientConnection": {"kubeconfig": str(self.folder / "kube-proxy.kubeconfig")},
             "clusterCIDR": str(self.network.pods),
-            "conntrack": {"maxPerCore": 0, "min": 0},  # those limits are the whole machine's
+            "conntrack": {"maxPerCore": 0, "min": 0},  # these limits are global to the machine
             "healthzBindAddress": f"{self.network.node}:10256",
             "metricsBindAddress": "127.0.0.1:10249",
             "hostnameOverride": self.plane.name,

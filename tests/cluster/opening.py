@@ -1,4 +1,4 @@
-"""From what a person names to the test cluster that it means, whoever provides it."""
+"""Finds the test cluster that a user names, for all providers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.cluster.kubectl import Kubectl
 
 
 def chosen(choice: str, name: str = "e2e", say: Callable[[str], None] = lambda _: None) -> Cluster:
-    """A test cluster to run a suite on.
+    """Returns a test cluster to run a suite on.
 
     Args:
-        choice: local or kind, for a cluster of that name which is started if it is not there; or a kubeconfig's path.
-        name: the name of the cluster that is started.
-        say: told what takes long.
+        choice: `local` or `kind` for a cluster of this provider, started if necessary, or the path of a kubeconfig.
+        name: The name of the cluster that is started.
+        say: Receives messages about slow steps.
 
     Raises:
-        ClusterError: there is none to be had, or the kubeconfig leads to something else.
+        ClusterError: No cluster can be started, or the kubeconfig does not refer to a test cluster.
     """
     if choice == local.PROVIDER:
         cluster: Cluster = local.up(name, say=say)
@@ -34,10 +34,10 @@ def chosen(choice: str, name: str = "e2e", say: Callable[[str], None] = lambda _
 
 
 def opened(kubeconfig: Path) -> Cluster:
-    """The test cluster of the kubeconfig's current context.
+    """Returns the test cluster of the kubeconfig's current context.
 
     Raises:
-        ClusterError: it is not a test cluster, does not answer, or can only be used where it was made.
+        ClusterError: It is not a test cluster, does not respond, or belongs to another machine.
     """
     programs = binaries.ensured(Module.KUBERNETES, Module.HELM)
     mark = recognized.require_recognized(Kubectl(programs / "kubectl", kubeconfig))
@@ -46,6 +46,6 @@ def opened(kubeconfig: Path) -> Cluster:
     cluster = local.existing(mark.cluster) if mark.provider == local.PROVIDER else None
     if cluster is None:
         raise ClusterError(
-            f"{kubeconfig} leads to cluster {mark.cluster} ({mark.provider}), which is not on this machine"
+            f"{kubeconfig} refers to cluster {mark.cluster} ({mark.provider}), which is not on this machine"
         )
     return cluster

@@ -1,7 +1,7 @@
-"""The processes of a cluster, which outlive the command that started them and are found again however that one ended.
+"""The processes of a cluster. They outlive the command that started them, and later commands find them again.
 
-Each has two variables in its environment: the folder of its cluster, and the part that it is. What it starts inherits
-them (containerd's shims), so that all can be found, without files that may be missing or old.
+Each process has two environment variables: the folder of its cluster, and the name of the part. Child processes inherit
+them (containerd's shims, for example). So all processes are found without files that may be missing or outdated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PART = "FEDJOBS_TEST_CLUSTER_PART"
 
 
 def start(folder: Path, part: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a part of the cluster of that folder, in a session of its own; what it says goes to log_of."""
+    """Starts a part of a cluster in a new session. Its output goes to log_of."""
     log = log_of(folder, part)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
@@ -36,17 +36,17 @@ def start(folder: Path, part: str, command: Sequence[str]) -> subprocess.Popen[b
 
 
 def log_of(folder: Path, part: str) -> Path:
-    """What a part said."""
+    """Returns the path of a part's log."""
     return folder / "log" / f"{part}.log"
 
 
 def parts(folder: Path) -> set[str]:
-    """The parts of the cluster of that folder that run."""
+    """Returns the running parts of a cluster."""
     return {process.environ()[PART] for process in running(folder)}
 
 
 def running(folder: Path) -> Iterator[psutil.Process]:
-    """Every process that was started for the cluster of that folder, and what those started."""
+    """Yields all processes of a cluster, including child processes."""
     for process in psutil.process_iter():
         try:
             environment = process.environ()
@@ -57,7 +57,7 @@ def running(folder: Path) -> Iterator[psutil.Process]:
 
 
 def kill(pid: int) -> None:
-    """End a process now, if it is still there."""
+    """Kills a process, if it still exists."""
     try:
         psutil.Process(pid).kill()
     except psutil.NoSuchProcess:

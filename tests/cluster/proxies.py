@@ -1,4 +1,4 @@
-"""A real HTTP proxy (tinyproxy) that lets CONNECT through to one port, as hospitals have them."""
+"""A real HTTP proxy (tinyproxy) that permits CONNECT to one port, as in hospitals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PART = "tinyproxy"
 
 @dataclass(frozen=True)
 class Proxy:
-    """One that belongs to the cluster of that folder, and ends with it.
+    """A proxy that belongs to the cluster with this folder, and ends with it.
 
     Attributes:
-        folder: of the cluster, for its files and its log.
-        address: where it listens.
-        inside: makes a command one that runs in the proxy's network namespace.
+        folder: The folder of the cluster, for the proxy's files and log.
+        address: The address at which it listens.
+        inside: Returns a command that runs the given command in the proxy's network namespace.
     """
 
     folder: Path
@@ -31,19 +31,19 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """As `https_proxy` has it."""
+        """The URL for `https_proxy`."""
         return f"http://{self.address}:{PORT}"
 
     def start(self, *, client: str, port: int, reachable: Callable[[str, int], bool]) -> None:
-        """Start it, or start it anew.
+        """Starts or restarts the proxy.
 
         Args:
-            client: the one address that may use it.
-            port: the one port that CONNECT may go to.
-            reachable: whether something listens at an address and port, seen from where the client is.
+            client: The only address that can use it.
+            port: The only port to which CONNECT is permitted.
+            reachable: Returns whether the client can connect to an address and port.
 
         Raises:
-            ClusterError: it did not start.
+            ClusterError: The proxy did not start.
         """
         settings = {
             "Port": PORT,
@@ -63,13 +63,13 @@ class Proxy:
         readiness.wait_until("the proxy listens", functools.partial(reachable, self.address, PORT), broken=ended)
 
     def end(self) -> None:
-        """End it, if it runs; connections through it are cut."""
+        """Stops the proxy, if it runs, and closes the connections through it."""
         ours = [each for each in processes.running(self.folder) if each.environ().get(processes.PART) == PART]
         for process in ours:
             processes.kill(process.pid)
-        readiness.wait_until("the proxy has ended", lambda: PART not in processes.parts(self.folder))
+        readiness.wait_until("the proxy ends", lambda: PART not in processes.parts(self.folder))
 
     def asked_for(self) -> list[str]:
-        """Each place that a CONNECT asked for, in their order."""
+        """Returns the destination of each CONNECT request, in order."""
         said = readiness.tail(processes.log_of(self.folder, PART), characters=10_000_000)
         return re.findall(r"Request \(file descriptor \d+\): CONNECT (\S+)", said)

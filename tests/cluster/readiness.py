@@ -1,4 +1,4 @@
-"""Waiting for what was started, and saying what it said when it does not come."""
+"""Waits for started processes, and reports their logs if they fail."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def wait_until(
     seconds: float = 120,
     broken: Callable[[], str | None] = lambda: None,
 ) -> None:
-    """Return when it is reached.
+    """Waits until a condition holds.
 
     Args:
-        what: named when it is not.
-        reached: asked again and again.
-        seconds: how long it may take.
-        broken: says why it can no longer be reached, or None.
+        what: Describes the condition in the error message.
+        reached: Returns whether the condition holds. It is called repeatedly.
+        seconds: The timeout.
+        broken: Returns why the condition can no longer hold, or None.
 
     Raises:
-        ClusterError: it is broken, or was not reached in time.
+        ClusterError: The condition can no longer hold, or did not hold in time.
     """
     end = time.monotonic() + seconds
     while not reached():
@@ -43,7 +43,7 @@ def wait_until(
 
 
 def answers(plane: ControlPlane, path: str) -> bool:
-    """Whether the API server answers an administrator's GET with 200."""
+    """Returns whether the API server responds with 200 to an administrator's GET request."""
     context = ssl.create_default_context(cafile=str(plane.keys / "ca.crt"))
     context.load_cert_chain(plane.keys / "admin.crt", plane.keys / "admin.key")
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -55,13 +55,13 @@ def answers(plane: ControlPlane, path: str) -> bool:
 
 
 def ending(process: subprocess.Popen[bytes], log: Path) -> str | None:
-    """How a process ended that was started here, and what it said to its log; None while it runs."""
+    """Returns how a process ended and the end of its log, or None while it runs."""
     status = process.poll()
-    return None if status is None else f"{log.stem} ended with exit status {status}, saying: {tail(log)}"
+    return None if status is None else f"{log.stem} ended with exit status {status}, with the log: {tail(log)}"
 
 
 def tail(path: Path, characters: int = 2000) -> str:
-    """The end of a log, or nothing."""
+    """Returns the end of a log, or an empty string if there is none."""
     try:
         return path.read_text(errors="replace")[-characters:]
     except OSError:

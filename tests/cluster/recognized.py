@@ -1,4 +1,4 @@
-"""A cluster is tested on only if it says of itself that it was made for that: tests delete what they find."""
+"""Marks test clusters, and recognizes them. Tests run only on marked clusters, because they delete objects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = "fedjobs-test-cluster"
 
 @dataclass(frozen=True)
 class Mark:
-    """What a test cluster says of itself."""
+    """The mark of a test cluster."""
 
     cluster: str
     provider: str
 
 
 def mark(kubectl: Kubectl, cluster: str, provider: str) -> None:
-    """Make the cluster one that tests may use."""
+    """Marks the cluster as a test cluster."""
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -35,10 +35,10 @@ def mark(kubectl: Kubectl, cluster: str, provider: str) -> None:
 
 
 def require_recognized(kubectl: Kubectl) -> Mark:
-    """Refuse a cluster that nobody marked, before anything is written to it.
+    """Refuses a cluster without a mark, before anything is written to it.
 
     Raises:
-        ClusterError: it has no mark, or does not answer.
+        ClusterError: The cluster has no mark, or does not respond.
     """
     asked = kubectl.run("get", "configmap", NAME, f"--namespace={NAMESPACE}", "--request-timeout=20s", "-o", "json")
     if asked.returncode == 0:
@@ -47,8 +47,8 @@ def require_recognized(kubectl: Kubectl) -> Mark:
     place = _place(kubectl.kubeconfig)
     if "(NotFound)" in asked.stderr:
         raise ClusterError(
-            f"{place} is not a test cluster: it has no ConfigMap {NAMESPACE}/{NAME}. Tests create and delete at will, "
-            "so they run only on a cluster that `python -m tests.cluster up NAME` made"
+            f"{place} is not a test cluster: it has no ConfigMap {NAMESPACE}/{NAME}. Tests create and delete objects, "
+            "so they run only on clusters that `python -m tests.cluster up NAME` started"
         )
     raise ClusterError(f"cannot tell whether {place} is a test cluster: {asked.stderr.strip()}")
 

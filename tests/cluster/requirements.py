@@ -1,4 +1,4 @@
-"""What a machine must have for a test cluster, and what to install where it does not."""
+"""The requirements of test clusters, and the packages to install if they are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cluster.errors import ClusterError
 CNI_PLUGINS = Path("/usr/lib/cni")
 GO = (1, 24)
 
-# Program (or file) and the Debian package that has it.
+# Maps a program (or file) to its Debian package.
 API_SERVER: Mapping[str, str] = {"etcd": "etcd-server", "setpriv": "util-linux"}
 CLUSTER: Mapping[str, str] = {
     **API_SERVER,
@@ -45,60 +45,60 @@ _PACKAGES: Mapping[str, str] = {**CLUSTER, **LINKS, **DOCKER}
 
 
 def packages() -> list[str]:
-    """The Debian packages that clusters and links between them need; Go is not among them, for Debian's is too old."""
+    """Returns the Debian packages for clusters and links. Go is not included, because Debian's version is too old."""
     return sorted({*CLUSTER.values(), *LINKS.values()})
 
 
 def missing_for_api_server(programs_built: bool) -> list[str]:
-    """What an API server of its own lacks here, each with what to do; empty when it can be started."""
+    """Returns what this machine lacks for an API server, with remedies."""
     return [*_missing_programs(API_SERVER), *([] if programs_built else _missing_go())]
 
 
 def missing_for_cluster(programs_built: bool) -> list[str]:
-    """What a whole cluster lacks here, each with what to do; empty when it can be started."""
+    """Returns what this machine lacks for a whole cluster, with remedies."""
     lacks = [*_missing_programs(CLUSTER), *([] if programs_built else _missing_go())]
     if platform.system() != "Linux":
         lacks.append("Linux")
     elif os.geteuid() != 0:
-        lacks.append("root: network namespaces, mounts and cgroups are made")
+        lacks.append("root, to create network namespaces, mounts and cgroups")
     return lacks
 
 
 def packages_of_kind() -> list[str]:
-    """The Debian packages that a cluster of kind's needs where no Docker daemon answers."""
+    """Returns the Debian packages that a cluster of kind needs if no Docker daemon responds."""
     return sorted({*DOCKER.values(), *LINKS.values()})
 
 
 def missing_for_docker() -> list[str]:
-    """What a Docker daemon of the project's own lacks here, each with what to do; empty when it can be started."""
+    """Returns what this machine lacks for a Docker daemon of the project, with remedies."""
     lacks = list(_missing_programs(DOCKER))
     if platform.system() != "Linux" or os.geteuid() != 0:
-        lacks.append("root on Linux, to start a Docker daemon; or one that answers at $DOCKER_HOST")
+        lacks.append("root on Linux to start a Docker daemon, or a Docker daemon that responds at $DOCKER_HOST")
     return lacks
 
 
 def missing_for_kind(*, docker_answers: bool, programs_built: bool) -> list[str]:
-    """What a cluster of kind's lacks here, each with what to do; empty when it can be started."""
+    """Returns what this machine lacks for a cluster of kind, with remedies."""
     return [*([] if docker_answers else missing_for_docker()), *([] if programs_built else _missing_go())]
 
 
 def missing_for_links() -> list[str]:
-    """What links between clusters lack here, beside what the clusters need."""
+    """Returns what this machine lacks for links between clusters, in addition to the clusters' requirements."""
     return list(_missing_programs(LINKS))
 
 
 def require(lacks: list[str]) -> None:
-    """Raise with the whole list, unless it is empty.
+    """Raises an error with all missing requirements, if there are any.
 
     Raises:
-        ClusterError: something is missing.
+        ClusterError: A requirement is missing.
     """
     if lacks:
         raise ClusterError("this machine lacks what is needed:\n" + "\n".join(f"  - {each}" for each in lacks))
 
 
 def program(name: str) -> str:
-    """The path of a program of the lists above; /sbin is looked into though a user's PATH may lack it."""
+    """Returns the path of a program in the lists above. It also searches /sbin, which a user's PATH may lack."""
     found = which(name)
     if found is None:
         raise ClusterError(f"{name} is missing: apt-get install {_PACKAGES.get(name, name)}")
@@ -106,12 +106,12 @@ def program(name: str) -> str:
 
 
 def which(name: str) -> str | None:
-    """Where it is, or None."""
+    """Returns the path of a program, or None."""
     return shutil.which(name, path=search_path())
 
 
 def search_path() -> str:
-    """PATH, and where programs of root are."""
+    """Returns PATH and the folders of root's programs."""
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -120,7 +120,7 @@ def _missing_programs(programs: Mapping[str, str]) -> Iterable[str]:
 
 
 def _missing_go(which_go: Callable[[str], str | None] = shutil.which) -> list[str]:
-    advice = f"Go {GO[0]}.{GO[1]} or later, to build Kubernetes from its sources (once): https://go.dev/dl"
+    advice = f"Go {GO[0]}.{GO[1]} or later, to build Kubernetes from source once: https://go.dev/dl"
     go = which_go("go")
     if go is None:
         return [advice]

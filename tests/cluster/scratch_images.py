@@ -1,4 +1,4 @@
-"""Images of one layer, such as one static program and nothing else, packed without any tool for images."""
+"""Images of one layer, such as one static program, packed without any tool for images."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-PAUSE = "localhost/fedjobs-test-pause:1"  # holds a pod's namespaces
-PROBE = "localhost/fedjobs-test-probe:1"  # tries what a pod can do
+PAUSE = "localhost/fedjobs-test-pause:1"  # keeps a pod's namespaces
+PROBE = "localhost/fedjobs-test-probe:1"  # tests what a pod can do
 
 
 def write_archive(image: str, program: Path, archive: Path) -> Path:
-    """The archive, now an OCI image of that name that runs the program."""
+    """Writes an OCI image that runs the program, and returns the path of its archive."""
     layer = packed({program.name: program.read_bytes()}, mode=0o755)
     settings: dict[str, object] = {"Entrypoint": [f"/{program.name}"], "User": "65535:65535"}
     return pack(image, layer, settings, architecture(program), archive)
 
 
 def pack(image: str, layer: bytes, settings: Mapping[str, object], machine: str, archive: Path) -> Path:
-    """The archive, now an OCI image of one layer.
+    """Writes an OCI image with one layer, and returns the path of its archive.
 
     Args:
-        image: its name.
-        layer: a tar, not compressed.
-        settings: what is run in it, and as whom.
-        machine: as `architecture` says it.
-        archive: to be written.
+        image: The name of the image.
+        layer: An uncompressed tar.
+        settings: The command, the user and further settings of the image.
+        machine: The architecture, as `architecture` returns it.
+        archive: The archive to write.
     """
     rootfs = {"type": "layers", "diff_ids": [digest(layer)]}
     config = encoded({"architecture": machine, "os": "linux", "config": settings, "rootfs": rootfs})
@@ -50,14 +50,14 @@ def pack(image: str, layer: bytes, settings: Mapping[str, object], machine: str,
 
 
 def architecture(program: Path) -> str:
-    """Which machines a program is for."""
+    """Returns the architecture of a program."""
     with program.open("rb") as file:
         machine = file.read(19)[18]  # e_machine of an ELF file
     return {0x3E: "amd64", 0xB7: "arm64"}[machine]
 
 
 def packed(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
-    """A tar of files."""
+    """Returns a tar of files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in files.items():
@@ -68,15 +68,15 @@ def packed(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
 
 
 def encoded(value: object) -> bytes:
-    """As JSON that is always the same."""
+    """Returns deterministic JSON."""
     return json.dumps(value, sort_keys=True).encode()
 
 
 def digest(blob: bytes) -> str:
-    """The name of a blob."""
+    """Returns the digest of a blob."""
     return f"sha256:{hashlib.sha256(blob).hexdigest()}"
 
 
 def descriptor(media_type: str, blob: bytes) -> dict[str, object]:
-    """How one part of an image names another."""
+    """Returns the descriptor of a blob, with which one part of an image refers to another."""
     return {"mediaType": media_type, "digest": digest(blob), "size": len(blob)}

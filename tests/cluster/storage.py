@@ -1,6 +1,6 @@
-"""Storage that claims bind to at once: folders of this machine, which everyone may write to, as volumes made before.
+"""Volumes that claims bind to immediately. They are folders of this machine that any user can write to.
 
-A volume is used once: what a claim left behind is cleared when the supply is filled up again.
+A volume is used once. `fill_up` clears what a deleted claim left, and makes the volume available again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.cluster.kubectl import Kubectl
 
 CLASS = "standard"
 SIZE = "10Gi"
-# Enough for all end-to-end tests in one run; ReadWriteOncePod must stand alone in a volume's list of modes.
+# Enough for all end-to-end tests in one run. ReadWriteOncePod must be the only access mode of a volume.
 SUPPLY = {("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"): 100, ("ReadWriteOncePod",): 10}
 _STORAGE_CLASS = {
     "apiVersion": "storage.k8s.io/v1",
@@ -29,7 +29,7 @@ _STORAGE_CLASS = {
 
 
 def fill_up(kubectl: Kubectl, folder: Path) -> None:
-    """Have as many unused volumes as SUPPLY says, and none that a deleted claim has used."""
+    """Provides the number of unused volumes that SUPPLY specifies, and clears those of deleted claims."""
     volumes = json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]
     for each in volumes:
         if each["status"].get("phase") == "Released":
@@ -48,7 +48,7 @@ def _volume(folder: Path, modes: tuple[str, ...]) -> dict[str, Any]:
     name = f"folder-{uuid.uuid4().hex[:12]}"
     place = folder / name
     place.mkdir(parents=True)
-    place.chmod(0o777)  # pods are of any user
+    place.chmod(0o777)  # pods run as any user
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

@@ -1,4 +1,4 @@
-"""The end of a cluster, whole or half, well or crashed: processes, mounts, network, cgroups, files, in this order."""
+"""Deletes a cluster in any state: processes, mounts, network, cgroups and files, in this order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cluster.networks import Network
 
 
 def remove(folder: Path, *, cgroup: str, network: Network) -> None:
-    """Leave nothing of the cluster of that folder. Its data is thrown away, so that nothing is asked to end gently."""
+    """Deletes everything of a cluster. Processes are killed, because the data is deleted, too."""
 
     def ended() -> bool:
         alive = {each.pid for each in processes.running(folder)} | cgroups.processes(cgroup)
@@ -20,7 +20,7 @@ def remove(folder: Path, *, cgroup: str, network: Network) -> None:
             processes.kill(pid)
         return not alive
 
-    readiness.wait_until("the cluster's processes have ended", ended, seconds=60)
+    readiness.wait_until("the cluster's processes end", ended, seconds=60)
     for mount in sorted(_mounts_below(folder), reverse=True):
         subprocess.run([requirements.program("umount"), "--lazy", mount], capture_output=True, check=False)
     network.remove()
@@ -31,7 +31,7 @@ def remove(folder: Path, *, cgroup: str, network: Network) -> None:
 
 
 def _outside(folder: Path, network: Network) -> Iterator[Path]:
-    """What kubelet, containerd and the pods' network leave in places of their own, whatever they are told."""
+    """Yields files that kubelet, containerd and the pod network write outside the cluster's folder."""
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and str(link.readlink()).startswith(f"{folder}/"):
             yield link

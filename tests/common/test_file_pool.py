@@ -14,7 +14,7 @@ def old(tmp_path):
     return made
 
 
-def test_a_file_that_was_given_is_taken_once(tmp_path, old):
+def test_a_file_in_the_pool_is_used_once(tmp_path, old):
     spares = FilePool(tmp_path / "spares", most=2)
     spares.give(old())
     target = tmp_path / "new"
@@ -23,7 +23,7 @@ def test_a_file_that_was_given_is_taken_once(tmp_path, old):
     assert not spares.take(tmp_path / "other")
 
 
-def test_more_files_than_are_wanted_are_removed(tmp_path, old):
+def test_excess_files_are_deleted(tmp_path, old):
     spares = FilePool(tmp_path / "spares", most=1)
     for name in ("one", "two"):
         spares.give(old(name))
@@ -31,7 +31,7 @@ def test_more_files_than_are_wanted_are_removed(tmp_path, old):
     assert not (tmp_path / "two").exists()
 
 
-def test_files_of_an_earlier_process_are_taken_over(tmp_path, old):
+def test_files_of_an_earlier_process_are_reused(tmp_path, old):
     FilePool(tmp_path / "spares", most=2).give(old("one"))
     spares = FilePool(tmp_path / "spares", most=2)
     spares.give(old("two"))

@@ -10,7 +10,7 @@ from fedjobs_common.files import write_all_at, write_atomically
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path, durable):
+def test_a_file_is_replaced_atomically_and_no_other_file_is_left(tmp_path, durable):
     path = tmp_path / "status.json"
     write_atomically(path, b"one", durable=durable)
     write_atomically(path, b"two", durable=durable)
@@ -18,14 +18,14 @@ def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path, d
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_readable_by_its_owner_alone_unless_said_otherwise(tmp_path):
+def test_a_file_is_readable_by_its_owner_only_by_default(tmp_path):
     write_atomically(tmp_path / "key", b"")
     write_atomically(tmp_path / "open", b"", mode=0o644)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("key", "open")]
     assert modes == [0o600, 0o644]
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "status.json"
     write_atomically(path, b"old")
 
@@ -40,12 +40,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_other_failures_are_not_taken_for_a_full_disk(tmp_path):
+def test_other_errors_are_not_reported_as_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "nowhere" / "file", b"")
 
 
-def test_writing_at_an_offset_goes_on_after_a_short_write(tmp_path, monkeypatch):
+def test_writing_at_an_offset_continues_after_a_short_write(tmp_path, monkeypatch):
     pwrite = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: pwrite(fd, data[:3], offset))
     path = tmp_path / "file"

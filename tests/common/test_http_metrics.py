@@ -1,4 +1,4 @@
-"""Metrics and health over plain HTTP, as Prometheus and a kubelet ask for them."""
+"""Metrics and health over plain HTTP, for Prometheus and kubelets."""
 
 from __future__ import annotations
 
@@ -43,28 +43,28 @@ def test_prometheus_gets_the_metrics(process: _Process) -> None:
     assert "rounds_total 3.0" in body
 
 
-def test_who_asks_for_openmetrics_gets_it(process: _Process) -> None:
+def test_openmetrics_is_served_on_request(process: _Process) -> None:
     _, kind, body = process.get("/metrics", "application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     assert body.endswith("# EOF\n")
 
 
-def test_health_is_what_the_process_says(process: _Process) -> None:
+def test_health_is_what_the_process_reports(process: _Process) -> None:
     assert process.get("/healthz")[0] == 200
     process.well = False
     assert process.get("/healthz")[0] == 503
 
 
-def test_there_is_nothing_else(process: _Process) -> None:
+def test_other_paths_are_not_found(process: _Process) -> None:
     assert process.get("/")[0] == 404
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(process: _Process) -> None:
+def test_an_idle_client_does_not_block_others(process: _Process) -> None:
     with socket.create_connection(("127.0.0.1", process.server.port)):
         assert process.get("/healthz")[0] == 200
 
 
-def test_a_taken_port_is_an_error_that_names_it(process: _Process) -> None:
+def test_a_port_in_use_is_an_error_that_names_it(process: _Process) -> None:
     address = f"127.0.0.1:{process.server.port}"
     with pytest.raises(FedjobsError, match=address) as raised:
         MetricsServer(address, CollectorRegistry())

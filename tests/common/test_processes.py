@@ -9,7 +9,7 @@ import sys
 import pytest
 from fedjobs_common.processes import register, registered
 
-# A child that tells when it is ready, and stays.
+# A child process that prints when it is ready, and keeps running.
 CHILD = "import sys, pathlib, signal; from fedjobs_common.processes import *; {} ; print('ready', flush=True); {}"
 
 
@@ -28,7 +28,7 @@ def test_this_process_registers_and_is_alive(tmp_path):
     assert (info.role, info.silo, info.pid, info.alive) == ("worker", "hospital-a", os.getpid(), True)
 
 
-def test_a_pid_that_was_used_again_is_another_process(tmp_path):
+def test_a_reused_pid_is_another_process(tmp_path):
     register(tmp_path, "worker")
     (path,) = tmp_path.glob("*.json")
     content = json.loads(path.read_text())
@@ -37,7 +37,7 @@ def test_a_pid_that_was_used_again_is_another_process(tmp_path):
     assert not info.alive
 
 
-def test_files_that_are_not_ours_and_folders_that_are_not_there_are_passed_over(tmp_path):
+def test_foreign_files_and_missing_folders_are_ignored(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
     assert registered(tmp_path) == []
@@ -45,7 +45,7 @@ def test_files_that_are_not_ours_and_folders_that_are_not_there_are_passed_over(
 
 
 @pytest.mark.processes
-def test_a_process_that_exits_is_forgotten_and_one_that_is_killed_is_gone(tmp_path):
+def test_a_process_that_exits_is_removed_and_a_killed_process_is_not_alive(tmp_path):
     setup = f"register(pathlib.Path({str(tmp_path)!r}), 'runner')"
     exits, killed = child(setup, "sys.stdin.read()"), child(setup, "sys.stdin.read()")
     assert [info.pid for info in registered(tmp_path) if info.alive] == sorted([exits.pid, killed.pid])
@@ -65,7 +65,7 @@ def test_a_parent_may_register_its_child(tmp_path):
 
 
 @pytest.mark.processes
-def test_a_process_ends_when_its_parent_lets_go_of_its_input():
+def test_a_process_ends_when_its_parent_closes_its_input():
     process = child("end_with_parent()", "signal.pause()")
     process.communicate(timeout=20)
     assert process.returncode == -signal.SIGTERM

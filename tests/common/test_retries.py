@@ -11,7 +11,7 @@ WRONG = FedjobsError(ErrorCode.INVALID_CERTIFICATE, "Not yours.")
 
 
 class Failing:
-    """Fails with each of the errors in turn, then works."""
+    """Raises each of the errors in turn, and then succeeds."""
 
     def __init__(self, *errors):
         self.errors = list(errors)
@@ -25,18 +25,18 @@ class Failing:
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_only_errors_of_the_catalogue_that_say_so_are_retried(code):
+def test_only_errors_that_are_retryable_by_the_catalogue_are_retried(code):
     assert is_retryable(FedjobsError(code, "")) == code.retryable
     assert not is_retryable(ValueError())
 
 
-def test_it_tries_until_it_works():
+def test_calls_are_retried_until_they_succeed():
     call = Failing(*[CUT] * 10)
     assert forever(first_s=0, longest_s=0)(call) == "done"
     assert call.calls == 11
 
 
-def test_what_a_retry_does_not_help_is_raised_at_once():
+def test_a_permanent_error_is_raised_immediately():
     call = Failing(CUT, WRONG, CUT)
     with pytest.raises(FedjobsError) as raised:
         forever(first_s=0, longest_s=0)(call)
@@ -44,7 +44,7 @@ def test_what_a_retry_does_not_help_is_raised_at_once():
     assert call.calls == 2
 
 
-def test_stopping_ends_a_wait_at_once_and_raises_the_last_error():
+def test_stopping_ends_a_wait_immediately_and_raises_the_last_error():
     stopping = threading.Event()
     call = Failing(*[CUT] * 10)
     with pytest.raises(FedjobsError) as raised:
@@ -53,7 +53,7 @@ def test_stopping_ends_a_wait_at_once_and_raises_the_last_error():
     assert call.calls <= 2
 
 
-def test_waits_have_full_jitter_grow_and_stay_below_the_longest():
+def test_waits_have_full_jitter_and_grow_up_to_a_maximum():
     def waits():
         seen = []
         forever(first_s=0.0001, longest_s=0.002, on_wait=lambda _, seconds: seen.append(seconds))(Failing(*[CUT] * 12))
@@ -64,13 +64,13 @@ def test_waits_have_full_jitter_grow_and_stay_below_the_longest():
     assert all(0 <= wait <= min(0.002, 0.0001 * 2**number) for number, wait in enumerate(one))
 
 
-def test_a_transfer_that_gets_on_is_resumed_however_often_it_is_cut(monkeypatch):
+def test_a_transfer_that_makes_progress_is_resumed_any_number_of_times(monkeypatch):
     monkeypatch.setattr("fedjobs_common.retries._TRANSFER_LONGEST_S", 0)
     call = Failing(*[CUT] * 30)
     assert resuming(lambda: call.calls)(call) == "done"
 
 
-def test_a_transfer_that_does_not_get_on_is_given_up(monkeypatch):
+def test_a_transfer_without_progress_is_aborted(monkeypatch):
     monkeypatch.setattr("fedjobs_common.retries._TRANSFER_LONGEST_S", 0)
     call = Failing(*[CUT] * 30)
     with pytest.raises(FedjobsError):
@@ -78,7 +78,7 @@ def test_a_transfer_that_does_not_get_on_is_given_up(monkeypatch):
     assert 3 < call.calls < 10
 
 
-def test_a_transfer_of_a_session_that_ended_is_not_resumed():
+def test_a_transfer_of_an_ended_session_is_not_resumed():
     ended = FedjobsError(ErrorCode.SESSION_NOT_FOUND, "Join again.")
     call = Failing(ended)
     with pytest.raises(FedjobsError) as raised:

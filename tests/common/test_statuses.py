@@ -17,7 +17,7 @@ STATUS = Status(
     job_uid="1",
     job_name="digits",
     phase=Phase.COMPLETE,
-    epoch=3,
+    generation=3,
     round=20,
     rounds=20,
     metrics={"loss": math.nan, "other": math.inf},
@@ -26,20 +26,20 @@ STATUS = Status(
 )
 
 
-def test_a_status_is_read_again_with_all_its_numbers() -> None:
+def test_a_status_survives_a_round_trip_with_all_numbers() -> None:
     again = Status.model_validate_json(STATUS.to_json())
     assert math.isnan(again.metrics["loss"])
     assert again.metrics["other"] == math.inf
     assert (again.result, again.computation) == (STATUS.result, STATUS.computation)
 
 
-def test_the_final_word_is_that_of_the_last_status() -> None:
+def test_the_termination_message_is_that_of_the_last_status() -> None:
     word = FinalWord.model_validate_json(FinalWord.of(STATUS).to_json())
     assert (word.phase, word.round, word.rounds, word.code) == (Phase.COMPLETE, 20, 20, "")
     assert (word.computation, word.result) == (STATUS.computation, STATUS.result)
 
 
-def test_a_final_word_fits_a_termination_message_whatever_there_is_to_say() -> None:
+def test_a_long_final_word_fits_into_a_termination_message() -> None:
     long = "€\n" * 5000
     content = FinalWord.of(STATUS.model_copy(update={"message": long, "code": "ProgramFailed"})).to_json()
     assert LONGEST_FINAL_WORD // 2 < len(content) <= LONGEST_FINAL_WORD
@@ -58,7 +58,7 @@ def test_a_final_word_has_silos_and_metrics() -> None:
 
 
 @pytest.mark.parametrize(("silos", "kept", "messages"), [(2, 2, True), (30, 30, False), (500, 0, False)])
-def test_a_final_word_has_as_much_of_the_silos_as_fits(silos: int, kept: int, messages: bool) -> None:
+def test_a_final_word_has_as_many_silos_as_fit(silos: int, kept: int, messages: bool) -> None:
     rows = [SiloStatus(name=f"silo-{n}", state=SiloState.REFUSED, message="x" * 300) for n in range(silos)]
     content = FinalWord.of(STATUS.model_copy(update={"silos": rows, "message": "It failed."})).to_json()
     assert len(content) <= LONGEST_FINAL_WORD

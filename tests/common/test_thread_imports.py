@@ -1,4 +1,4 @@
-"""What threads do in all processes loads no module on demand, after `import_what_threads_need`."""
+"""After `import_what_threads_need`, the common work of threads imports no further modules."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ thread.join()
 """
 
 
-def test_a_thread_finds_all_that_it_needs() -> None:
+def test_a_thread_imports_nothing() -> None:
     ended = subprocess.run([sys.executable, "-c", _PROCESS], capture_output=True, text=True, check=True, timeout=120)
     assert ended.stdout.split() == []

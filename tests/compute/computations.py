@@ -1,4 +1,4 @@
-"""TFF computations that the planner's tests plan and run."""
+"""TFF computations for the tests of the planner."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def literals_in_the_result(values: Any) -> Any:
 
 @tff.federated_computation(FLOAT_AT_CLIENTS)
 def variance(values: Any) -> Any:
-    """Two exchanges: the second aggregation depends on the first."""
+    """Has two rounds of communication: the second aggregation depends on the first."""
 
     @tff.tensorflow.computation(np.float32, np.float32)
     def squared_difference(value: Any, mean: Any) -> Any:
@@ -112,7 +112,7 @@ def secure_sum(values: Any) -> Any:
 
 @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS), tff.FederatedType(np.float32, tff.SERVER))
 def selected(keys_at_clients: Any, table: Any) -> Any:
-    """federated_select: the keys stay in the silo."""
+    """Uses federated_select. The keys stay in the silo."""
 
     @tff.tensorflow.computation(np.int32)
     def as_keys(key: Any) -> Any:

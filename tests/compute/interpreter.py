@@ -1,6 +1,6 @@
-"""The yardstick for exactness: a plan, run sequentially in this process with plain TensorFlow.
+"""The reference for exactness: runs a plan sequentially in this process with plain TensorFlow.
 
-No silos, no wire, no files: zero, then every client in order, then the report.
+It uses no silos, no network and no files: it computes zero, then every client in order, then the report.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fedjobs_compute.tensors import to_array, to_tensor
 
 
 class Interpreter:
-    """Runs one computation; CLIENTS-placed arguments are lists with one value for each client."""
+    """Runs one computation. CLIENTS-placed arguments are lists with one value per client."""
 
     def __init__(self, computation: tff.Computation) -> None:
         self.plan: Plan[tff.Type] = plan(computation)
@@ -67,5 +67,5 @@ class Interpreter:
 
 
 def leaves(value: Any, type_: tff.Type) -> list[npt.NDArray[Any]]:
-    """A result, flat, for comparisons."""
+    """Flattens a result for comparisons."""
     return [np.asarray(x) for x in to_leaves(value, type_)]

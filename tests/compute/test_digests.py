@@ -1,4 +1,4 @@
-"""The same Python program, planned in other processes, has the same shards: who approved one approved them all."""
+"""The same Python program has the same shards in each process, so an approval holds for all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np, tensorflow as tf, tensorflow_federated as tff
 from fedjobs_compute.planner.planning import plan
 from tests.compute import computations as c
 
-for _ in range(random.SystemRandom().randrange(5)):  # counters of names differ from process to process
+for _ in range(random.SystemRandom().randrange(5)):  # the counters of names differ between processes
     tf.keras.layers.Dense(1)(tf.zeros([1, 1]))
     tf.function(lambda x: x + 1)(1)
 
@@ -51,7 +51,7 @@ def _digests(hash_seed: str) -> list[str]:
 
 
 @pytest.mark.processes
-def test_shards_have_the_same_digests_in_processes_with_other_hash_seeds() -> None:
+def test_shards_have_the_same_digests_with_different_hash_seeds() -> None:
     first, second = _digests("1"), _digests("4242")
     assert len(first) == 6
     assert first == second

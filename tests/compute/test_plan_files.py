@@ -1,4 +1,4 @@
-"""Plans in files: what was written is read, in a process that has no TensorFlow."""
+"""Plan files: a process without TensorFlow reads the same plan that was written."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ print(load(pathlib.Path(sys.argv[1])).label, *{"tensorflow", "tensorflow_federat
 @pytest.mark.parametrize(
     "computation", [c.sum_of_shifted, c.weighted_mean, c.extremes, c.count_known_words, c.concatenated, c.selected]
 )
-def test_what_is_read_is_what_was_planned(computation: Any) -> None:
+def test_a_plan_is_read_as_it_was_written(computation: Any) -> None:
     saved = saved_plan(computation, "asked")
     assert parse(serialize(saved)) == saved
 
 
-def test_a_file_has_the_label_of_its_name_and_the_shards_that_are_planned_otherwise_too(tmp_path: Path) -> None:
+def test_a_file_has_its_name_as_label_and_the_same_shards_as_without_a_file(tmp_path: Path) -> None:
     digests = fedjobs.save_plan(c.extremes, tmp_path / "asked.plan")
     saved = load(tmp_path / "asked.plan")
     assert saved.label == "asked"
@@ -63,7 +63,7 @@ def test_reading_needs_no_tensorflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xff no plan"])
-def test_what_is_no_plan_is_refused(content: bytes | None, tmp_path: Path) -> None:
+def test_an_invalid_plan_is_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "other.plan"
     if content is not None:
         path.write_bytes(content)
@@ -72,7 +72,7 @@ def test_what_is_no_plan_is_refused(content: bytes | None, tmp_path: Path) -> No
     assert raised.value.code is ErrorCode.PROGRAM_FAILED
 
 
-def test_a_format_of_another_release_is_refused_by_number() -> None:
+def test_a_format_of_another_release_is_refused_with_its_number() -> None:
     with pytest.raises(FedjobsError, match="format 7") as raised:
         parse(plan_pb2.Plan(format=7).SerializeToString())
     assert raised.value.code is ErrorCode.VERSION_MISMATCH

@@ -31,7 +31,9 @@ F = np.float32
         (c.selected, ([2, 3], F(5)), 25),
     ],
 )
-def test_a_planned_computation_gives_what_it_says(computation: Any, arguments: tuple[Any, ...], expected: Any) -> None:
+def test_a_planned_computation_has_the_expected_result(
+    computation: Any, arguments: tuple[Any, ...], expected: Any
+) -> None:
     assert Interpreter(computation)(*arguments) == expected
 
 
@@ -47,13 +49,13 @@ def test_a_computation_without_clients_reports_its_zero() -> None:
         (c.secure_sum, "federated_secure_sum_bitwidth"),
     ],
 )
-def test_what_is_not_planned_is_refused_by_name(computation: Any, named: str) -> None:
+def test_unsupported_computations_are_refused_by_name(computation: Any, named: str) -> None:
     with pytest.raises(FedjobsError, match=named) as raised:
         plan(computation)
     assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
 
 
-def test_only_leaves_that_the_silos_need_go_down() -> None:
+def test_only_leaves_that_the_silos_need_are_sent() -> None:
     stage = plan(c.sum_of_shifted).stages[0]
     assert stage.broadcasts == ("parameter_0/0",)
     assert plan(c.weighted_mean).stages[0].broadcasts == ()
@@ -73,11 +75,11 @@ def test_constants_are_part_of_the_shard_and_are_not_sent() -> None:
         (c.concatenated, (None,)),
     ],
 )
-def test_the_merge_of_a_leaf_is_read_off_its_graph(computation: Any, kinds: tuple[MergeKind | None, ...]) -> None:
+def test_the_merge_kind_of_a_leaf_is_read_from_its_graph(computation: Any, kinds: tuple[MergeKind | None, ...]) -> None:
     assert plan(computation).stages[0].merge_kinds == kinds
 
 
-def test_operations_of_a_shard_are_listed_with_those_in_its_functions() -> None:
+def test_the_operations_of_a_shard_include_those_of_its_functions() -> None:
     found = verify(plan(c.sum_of_doubled_elements).stages[0].shard).operations
     assert {"MapDataset", "ReduceDataset", "AddV2"} <= found
     assert not any(name.startswith("f_") for name in found)
@@ -89,7 +91,7 @@ def test_bytes_that_are_not_a_shard_are_refused() -> None:
     assert raised.value.code is ErrorCode.SHARD_FAILED
 
 
-def test_a_shard_of_another_format_is_refused_and_both_are_named() -> None:
+def test_a_shard_of_another_format_is_refused_with_both_formats() -> None:
     with pytest.raises(FedjobsError, match=r"format 9.*\[1\]") as raised:
         parse(shard_pb2.Shard(format=9).SerializeToString())
     assert raised.value.code is ErrorCode.VERSION_MISMATCH
@@ -103,7 +105,7 @@ def test_a_shard_with_a_graph_that_tensorflow_cannot_load_is_refused() -> None:
     assert raised.value.code is ErrorCode.SHARD_FAILED
 
 
-def test_an_argument_that_is_not_of_the_type_is_named() -> None:
+def test_an_argument_of_the_wrong_type_is_named() -> None:
     with pytest.raises(FedjobsError, match=r"'a'.*float32") as raised:
         Interpreter(c.extremes)(["a"])
     assert raised.value.code is ErrorCode.PROGRAM_FAILED

@@ -25,7 +25,7 @@ from fedjobs_protocol.transfers.values import SequenceValue, frame, unframe
         ([[1, 2]], np.str_, [1, 2]),
     ],
 )
-def test_a_value_that_would_become_another_is_refused(value: Any, dtype: Any, shape: list[int]) -> None:
+def test_a_value_that_would_change_is_refused(value: Any, dtype: Any, shape: list[int]) -> None:
     with pytest.raises(FedjobsError, match="is not a value of type") as raised:
         to_leaves(value, tff.TensorType(dtype, shape))
     assert raised.value.code is ErrorCode.PROGRAM_FAILED
@@ -35,20 +35,20 @@ def test_a_value_that_would_become_another_is_refused(value: Any, dtype: Any, sh
     ("value", "dtype"),
     [(7, np.int32), (7, np.float32), (0.5, np.float32), (0.5, ml_dtypes.bfloat16), (True, np.int32)],
 )
-def test_a_number_of_pythons_takes_the_dtype_of_the_type(value: Any, dtype: Any) -> None:
+def test_a_python_number_gets_the_dtype_of_the_type(value: Any, dtype: Any) -> None:
     (leaf,) = to_leaves(value, tff.TensorType(dtype))
     assert isinstance(leaf, np.ndarray)
     assert (leaf.dtype, leaf.item()) == (np.dtype(dtype), value)
 
 
-def test_a_string_keeps_the_zero_bytes_at_its_end() -> None:
+def test_a_string_keeps_trailing_zero_bytes() -> None:
     (sent,) = unframe(frame([to_array(tf.constant(b"ab\0"))]).tobytes())
     assert isinstance(sent, np.ndarray)
     assert sent.item() == b"ab\0"
     assert to_tensor(sent).numpy() == b"ab\0"
 
 
-def test_strings_of_a_dataset_keep_the_zero_bytes_at_their_ends() -> None:
+def test_strings_in_a_dataset_keep_trailing_zero_bytes() -> None:
     dataset = tf.data.Dataset.from_tensor_slices([b"ab\0", b"c"])
     (leaf,) = to_leaves(dataset, tff.SequenceType(np.str_))
     for sequence in (leaf, to_array(dataset)):

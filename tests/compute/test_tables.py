@@ -1,4 +1,4 @@
-"""Tables of a graph live as long as one call: what a client or a round put there is not there for the next one."""
+"""Tables of a graph exist for one call only. Entries of a client or a round are not visible to the next one."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def looked_up_at_the_server(keys: Any, key: Any) -> Any:
     return tff.federated_map(tenfold, (keys, key))
 
 
-def test_each_client_looks_up_in_a_table_of_its_own_keys() -> None:
+def test_each_client_has_its_own_table() -> None:
     assert Interpreter(sum_of_looked_up)([FIRST, SECOND], [1, 3]) == 10 + 30
 
 
-def test_each_call_at_the_server_looks_up_in_a_table_of_its_own_keys() -> None:
+def test_each_call_at_the_server_has_its_own_table() -> None:
     interpreter = Interpreter(looked_up_at_the_server)
     assert [interpreter(FIRST, 1), interpreter(SECOND, 3)] == [10, 30]
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_client_finds_nothing_in_a_table_of_the_client_before(named: bool) -> None:
+def test_a_client_does_not_see_the_table_of_the_previous_client(named: bool) -> None:
     @tff.tensorflow.computation(np.int32)
     def count_of_inserted(key: Any) -> Any:
         table = tf.lookup.experimental.MutableHashTable(tf.int32, tf.int32, -1, checkpoint=named)

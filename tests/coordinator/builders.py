@@ -1,4 +1,4 @@
-"""A coordinator's parts, as tests want them."""
+"""Builds parts of a coordinator for tests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def an_assignment(
 
 
 class Desk:
-    """A coordinator's sessions without a server: the silos' calls are made one after the other, in an event loop."""
+    """A coordinator's sessions without a server. The silos' calls run one after the other in an event loop."""
 
     def __init__(self, folder: Path) -> None:
         self.time = 0.0
@@ -75,7 +75,7 @@ class Desk:
         self.sessions = Sessions(JobUid(JOB), Generation(3), self.roster, self.reports, self.consents, poll_s=0.05)
 
     def files(self) -> list[str]:
-        """Of reports, finished or not."""
+        """The files of finished and unfinished reports."""
         return sorted(path.name for path in (self.folder / "reports").iterdir())
 
     def assign(self, assignment: Assignment) -> Assignment:
@@ -86,12 +86,12 @@ class Desk:
         return (await self.sessions.join(peer(silo), request)).session_id
 
     async def report(self, silo: SiloName, report: pb.Report) -> pb.PullWorkResponse:
-        """Joins, and brings a report along."""
+        """Joins with a report, and returns the response."""
         request = pb.PullWorkRequest(session_id=await self.join(silo), report=report)
         return await self.sessions.pull_work(peer(silo), request)
 
     async def upload(self, silo: SiloName, content: bytes = FRAMED, work_id: str = WORK, size: int = -1) -> Upload:
-        """Joins, and sends all but the digest."""
+        """Joins, and uploads everything except the digest."""
         size = len(content) if size < 0 else size
         header = pb.PutBlobHeader(session_id=await self.join(silo), work_id=work_id, size=size)
         upload = await self.sessions.open_upload(peer(silo), header)
@@ -107,7 +107,7 @@ def peer(silo: str) -> Peer:
 
 
 def a_result(content: bytes | None = FRAMED, work_id: str = WORK, digest: bytes | None = None) -> pb.Report:
-    """A report with accumulators inline, or with those that were uploaded and have this digest."""
+    """Returns a report with inline accumulators, or one that refers to uploaded accumulators with this digest."""
     blob = pb.Blob(digest=digests.raw(digests.digest(content or b"")) if digest is None else digest)
     if digest is None:
         blob.inline = content or b""
@@ -131,7 +131,7 @@ def taken(assignment: Assignment) -> Report:
 
 
 def a_decline(message: str = "not for you") -> pb.JoinRequest:
-    """A Join that says no, by a rule of the silo."""
+    """Returns a Join that declines the job by a rule of the silo."""
     return pb.JoinRequest(
         protocol_versions=[1], shard_formats=[1], decline=pb.Decline(rule="requesters", message=message)
     )

@@ -28,7 +28,7 @@ def s3_server() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def s3(s3_server: ObjectStore) -> ObjectStore:
-    """With one empty bucket, `models`."""
+    """An S3 server with one empty bucket, `models`."""
     s3_server.reset()
     return s3_server
 

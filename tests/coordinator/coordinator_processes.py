@@ -1,4 +1,4 @@
-"""A coordinator's folder, and the process that a container would run on it."""
+"""Runs a coordinator as a container does: its folder and its process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULT = {"result.json": b"{}\n", "model/weights.safetensors": bytes(3_000_000)}
 
 
 class Container:
-    """What is mounted into a coordinator's container."""
+    """The files that are mounted into a coordinator's container."""
 
     def __init__(self, root: Path, program: str = "nothing:at_all") -> None:
         self.root = root
@@ -40,7 +40,7 @@ class Container:
         (root / "job.json").write_text(self.job.model_dump_json(by_alias=True))
 
     def with_finished_program(self) -> Container:
-        """The program ran in an earlier process; only its result's export is left to do."""
+        """Prepares the state of a finished program. Only the export of its result is left to do."""
         for name, content in RESULT.items():
             (self.result / name).parent.mkdir(parents=True, exist_ok=True)
             (self.result / name).write_bytes(content)
@@ -59,7 +59,7 @@ class Container:
         python: Sequence[str] = ("-m", "fedjobs_coordinator"),
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[Process]:
-        """Starts it; `python`: what the interpreter runs instead, with the same arguments."""
+        """Starts the coordinator. `python` replaces the interpreter's options, for example by another module."""
         with (self.root / "log").open("ab") as log:
             command = [sys.executable, *python, *self.arguments(*further)]
             variables = {**os.environ, **(environment or {})}
@@ -93,16 +93,16 @@ class Process:
         self._popen = popen
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Waits for something that happens while it runs."""
+        """Waits until a condition holds, while the process runs."""
         deadline = time.monotonic() + _PATIENCE_S
         while not condition():
             log = (self._container.root / "log").read_text()
-            assert self._popen.poll() is None, f"it ended before {what}:\n{log}"
-            assert time.monotonic() < deadline, f"waited in vain for {what}:\n{log}"
+            assert self._popen.poll() is None, f"the process ended before {what}:\n{log}"
+            assert time.monotonic() < deadline, f"timeout while waiting until {what}:\n{log}"
             time.sleep(0.01)
 
     def until_it_listens(self) -> None:
-        self.until((self._container.state / "address.json").exists, "it listens")
+        self.until((self._container.state / "address.json").exists, "the coordinator listens")
 
     def until_it_catches_sigterm(self) -> None:
         def catches() -> bool:
@@ -110,11 +110,11 @@ class Process:
             caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:"))
             return bool(caught & (1 << (signal.SIGTERM - 1)))
 
-        self.until(catches, "it catches SIGTERM")
+        self.until(catches, "the coordinator handles SIGTERM")
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self._popen.pid, number)
 
     def ended(self, patience_s: float = _PATIENCE_S) -> int:
-        """Waits for its end; the exit status."""
+        """Waits for the end of the process, and returns its exit status."""
         return self._popen.wait(patience_s)

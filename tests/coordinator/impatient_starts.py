@@ -1,4 +1,4 @@
-"""Runs a coordinator that looks every second whether its start gets on. Its arguments are the coordinator's."""
+"""Runs a coordinator that checks the progress of its start every second. The arguments are the coordinator's."""
 
 from __future__ import annotations
 

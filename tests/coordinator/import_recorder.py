@@ -1,10 +1,10 @@
-"""Runs a coordinator, and writes down who imports what: one line for each module that is looked for.
+"""Runs a coordinator and records its imports, with one line for each module that Python searches for.
 
     python -m tests.coordinator.import_recorder FILE ARGUMENTS
 
-A line has the thread's name, the module's, and where the import stands, with tabs between them. A module that is there
-already is not looked for, so it has no line; but a thread that names one which the main thread is still importing
-waits for the main thread, and has a line that says so.
+A line has the names of the thread and the module, and the location of the import, separated by tabs. A module that is
+imported already has no line. But if another thread imports a module that the main thread is still importing, it waits
+for the main thread, and the line says so.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from types import FrameType, ModuleType
 from typing import Any
 
 MAIN = "MainThread"
-_LONGEST_TRACE = 12  # functions
+_LONGEST_TRACE = 12  # the number of stack frames
 _MAIN_ID = threading.main_thread().ident
 _original_import = builtins.__import__
 
 
 class _Recorder:
-    """What it calls imports nothing: it is called in the middle of imports."""
+    """Its methods must not import anything, because Python calls them during imports."""
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Python calls it for each module that is not there yet."""
+        """Python calls it for each module that is not imported yet."""
         if event == "import":
             self._note(str(arguments[0]), sys._getframe(1))
 
@@ -42,7 +42,7 @@ class _Recorder:
         fromlist: Sequence[str] = (),
         level: int = 0,
     ) -> ModuleType:
-        """Stands in for the import statement."""
+        """Replaces the import statement."""
         if threading.get_ident() != _MAIN_ID and level == 0:
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if getattr(spec, "_initializing", False):
@@ -62,7 +62,7 @@ class _Recorder:
 
 
 def record(path: str) -> None:
-    """From now on, to the end of the process."""
+    """Records imports from now on until the process ends."""
     recorder = _Recorder(path)
     sys.addaudithook(recorder.audit)
     builtins.__import__ = recorder.imported

@@ -1,4 +1,4 @@
-"""An S3 server as a process on loopback, and a way to it that can be held up."""
+"""An S3 server as a local process, and a proxy that can block its connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATIENCE_S = 60.0
 
 
 class ObjectStore:
-    """moto's server; all is kept in its memory."""
+    """moto's server. It stores everything in memory."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -41,17 +41,17 @@ class ObjectStore:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             assert self._process.poll() is None, "moto's server ended"
-            assert time.monotonic() < deadline, "moto's server does not listen"
+            assert time.monotonic() < deadline, "moto's server does not listen in time"
             time.sleep(0.05)
 
     def reset(self) -> None:
-        """As new, with one empty bucket."""
+        """Deletes everything, and creates one empty bucket."""
         self._post("/moto-api/reset")
         self.client("s3").create_bucket(Bucket=BUCKET)
 
     @contextlib.contextmanager
     def asking_for_credentials(self) -> Iterator[None]:
-        """Within it, only who it knows may do anything."""
+        """Requires valid credentials within the block."""
         self._post("/moto-api/reset-auth", b"0")
         try:
             yield
@@ -68,7 +68,7 @@ class ObjectStore:
         )
 
     def contents(self, prefix: str = "") -> dict[str, bytes]:
-        """All objects by key."""
+        """Returns all objects by their keys."""
         s3 = self.client("s3")
         listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}
@@ -78,27 +78,27 @@ class ObjectStore:
         self._process.wait()
 
     def _post(self, path: str, body: bytes = b"") -> None:
-        plain = {"Content-Type": "text/plain"}  # a form would be taken apart
+        plain = {"Content-Type": "text/plain"}  # moto would parse a form
         request = urllib.request.Request(f"{self.url}{path}", body, plain, method="POST")  # noqa: S310
         urllib.request.urlopen(request, timeout=_PATIENCE_S).close()  # noqa: S310
 
 
 def options_file(folder: Path, url: str, key: str = KEY, secret: str = SECRET) -> Path:
-    """The options with which a coordinator reaches it."""
+    """Writes the options with which a coordinator reaches the server."""
     path = folder / "options.json"
     path.write_text(json.dumps({"key": key, "secret": secret, "endpoint_url": url}))
     return path
 
 
 class Gate:
-    """Forwards connections, until it is shut: from then on nothing passes, and nobody is told."""
+    """Forwards connections until it is shut. Then no more data passes, and the connections stay open."""
 
     def __init__(self, port: int, shut_after: int | None = None) -> None:
-        """Opens it.
+        """Opens the gate.
 
         Args:
-            port: Where it leads to, on loopback.
-            shut_after: So many bytes towards the port, all connections together; None: never.
+            port: The local port to which it forwards.
+            shut_after: The number of bytes towards the port, over all connections, after which it shuts. None: never.
         """
         self._target = ("127.0.0.1", port)
         self._left = shut_after
@@ -133,6 +133,6 @@ class Gate:
                     if self._left < 0:
                         self.shut.set()
                 if self.shut.is_set():
-                    threading.Event().wait()  # for ever: the connection stays open, and is silent
+                    threading.Event().wait()  # waits forever: the connection stays open without data
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

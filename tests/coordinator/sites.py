@@ -1,4 +1,4 @@
-"""A folder for whole coordinators, and silos that come over loopback with mutual TLS."""
+"""Runs coordinators in a folder, and silos that connect by mutual TLS on the loopback interface."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Result = TypeVar("Result")
 
 
 class Silo:
-    """Joins, and answers as it is told."""
+    """A silo that joins and responds as the test says."""
 
     def __init__(self, client: SessionClient) -> None:
         self.client = client
         self.session_id = ""
 
     def join(self, decline: str = "", *, asked: bool = False) -> Silo:
-        """A new session; `asked`: of a silo that says to each shard that is offered whether it will run it."""
+        """Opens a new session. With `asked`, the silo answers offers of shards."""
         request = pb.JoinRequest()
         request.CopyFrom(JOIN_2 if asked else JOIN)
         if decline:
@@ -52,13 +52,13 @@ class Silo:
 
     def approve(self) -> None:
         """Consents to SHARD."""
-        self._say(pb.ShardConsent(approved=pb.Approved()))
+        self._answer(pb.ShardConsent(approved=pb.Approved()))
 
     def await_people(self) -> None:
-        """Says of SHARD that a person has to look at it first."""
-        self._say(pb.ShardConsent(awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=1e6)))
+        """Answers that a person must approve SHARD first."""
+        self._answer(pb.ShardConsent(awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=1e6)))
 
-    def _say(self, consent: pb.ShardConsent) -> None:
+    def _answer(self, consent: pb.ShardConsent) -> None:
         consent.shard = digests.raw(SHARD)
         self.client.consent(self.session_id, [consent])
 
@@ -68,7 +68,7 @@ def offer() -> Offered:
 
 
 class Site:
-    """A folder for coordinators, and silos that can reach them."""
+    """A folder for coordinators, and silos that can connect to them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,7 +85,7 @@ class Site:
 
     def close(self, coordinator: Coordinator, outcome: str = "Suspended") -> None:
         self._open.remove(coordinator)
-        coordinator.stop()  # also who still waits in a test that failed
+        coordinator.stop()  # ends threads that still wait after a failed test
         coordinator.close(outcome)
 
     def close_all(self) -> None:
@@ -116,5 +116,5 @@ def raised_by(call: Callable[[], object]) -> FedjobsError:
 def until(condition: Callable[[], object], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.01)

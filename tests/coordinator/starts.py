@@ -1,8 +1,8 @@
-"""Starts of a coordinator's process, while a silo joins: with TensorFlow Federated, or with an import like its own.
+"""Starts coordinators while a silo joins, with TensorFlow Federated or with a replacement that imports similarly.
 
-Whoever imports at the same time as the main thread may wait for ever. The import that stands in for TensorFlow
-Federated's makes that likely: it goes through many modules of the standard library, those of thread pools first, and
-holds a lock of its own at each, as lazy loaders do, which every other import needs.
+A thread that imports at the same time as the main thread may wait forever. The replacement makes that likely: it
+imports many modules of the standard library, those of thread pools first. During each import it holds a lock that every
+other import needs, as lazy loaders do.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .builders import ALICE, JOB
 from .coordinator_processes import Container
 from .sites import Silo
 
-ENDED = "the import that stands in for TensorFlow Federated's has ended"
-_STAND_IN = f"""
+ENDED = "the import of the replacement for TensorFlow Federated has ended"
+_REPLACEMENT = f"""
 import importlib
 import sys
 import threading
@@ -39,7 +39,7 @@ class _Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
         with _lock:
-            return None  # the next finder's
+            return None  # leaves the module to the next finder
 
 
 sys.meta_path.insert(0, _Finder)
@@ -50,7 +50,7 @@ for name in (
     "configparser", "getpass", "shlex", "runpy", "pprint", "difflib", "email.headerregistry", "setuptools",
 ):
     with _lock:
-        time.sleep(0.002)  # a file is read; other threads run
+        time.sleep(0.002)  # like reading a file: other threads run
         importlib.import_module(name)
 raise RuntimeError({ENDED!r})
 """
@@ -68,9 +68,9 @@ class Start:
     """How one start ended.
 
     Attributes:
-        hung: It did not come to an end.
-        problem: What else was not as it should be; empty: nothing.
-        log: The coordinator's.
+        hung: Whether the start did not end in time.
+        problem: Another problem, or an empty string.
+        log: The coordinator's log.
     """
 
     hung: bool
@@ -83,11 +83,11 @@ class Start:
 
 
 def start(folder: Path, *, real: bool) -> Start:
-    """Starts a coordinator, joins as a silo at once, and waits for the end of both.
+    """Starts a coordinator, joins as a silo immediately, and waits for the end of both.
 
     Args:
-        folder: An empty one.
-        real: With the real TensorFlow Federated, and a program that ends at once.
+        folder: An empty folder.
+        real: Whether to use the real TensorFlow Federated, with a program that ends immediately.
     """
     container = Container(folder, "own_program:main")
     (folder / "program").mkdir()
@@ -95,7 +95,7 @@ def start(folder: Path, *, real: bool) -> Start:
     environment = {"PYTHONFAULTHANDLER": "1"}
     if not real:
         (folder / "stand_in").mkdir()
-        (folder / "stand_in/tensorflow_federated.py").write_text(_STAND_IN)
+        (folder / "stand_in/tensorflow_federated.py").write_text(_REPLACEMENT)
         paths = [str(folder / "stand_in"), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with container.started(environment=environment) as process:
@@ -104,20 +104,20 @@ def start(folder: Path, *, real: bool) -> Start:
         try:
             code = process.ended(_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            process.send(signal.SIGABRT)  # the stacks of all threads go into the log
+            process.send(signal.SIGABRT)  # writes the stacks of all threads to the log
             process.ended()
             return Start(True, "", (folder / "log").read_text())
     return Start(False, _problem(container, code, told, real=real), (folder / "log").read_text())
 
 
 def _silo(container: Container) -> str:
-    """Joins, and waits until it is told how the job ended; or what came in the way of that."""
+    """Joins, and returns the outcome of the job, or the error that occurred before."""
     identity = container.authority.issue_silo(JOB, ALICE)
     with open_channel(container.address, server_name(JOB), identity) as channel:
         silo = Silo(SessionClient(channel))
         try:
             answer = silo.join().pull()
-            while not answer.HasField("over"):  # a slow start outlasts one call
+            while not answer.HasField("over"):  # a slow start takes longer than one call
                 answer = silo.pull()
         except FedjobsError as error:
             return error.code.label
@@ -127,15 +127,15 @@ def _silo(container: Container) -> str:
 def _problem(container: Container, code: int, told: str, *, real: bool) -> str:
     expected = (0, "Complete") if real else (1, "Failed")
     if (code, told) != expected:
-        return f"it ended with {code}, and the silo was told {told!r}"
+        return f"the coordinator ended with {code}, and the silo received {told!r}"
     if not real and ENDED not in container.status.message:
-        return f"it failed of something else: {container.status.message}"
+        return f"the coordinator failed for another reason: {container.status.message}"
     return ""
 
 
 @contextmanager
 def busy(loops: int) -> Iterator[None]:
-    """Keeps so many cores busy meanwhile."""
+    """Keeps this many cores busy within the block."""
     with ExitStack() as stack:
         for _ in range(loops):
             loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -16,7 +16,7 @@ EXPECTED = [Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[2])), Leaf(na
 GOOD: list[Any] = [np.array([1, 2], np.float32), np.int64(3)]
 
 
-def test_accumulators_as_the_plan_says_are_taken_from_memory_and_from_files(tmp_path: Any) -> None:
+def test_accumulators_that_match_the_plan_are_accepted_from_memory_and_from_files(tmp_path: Any) -> None:
     value = frame(GOOD).tobytes()
     check_accumulators(SILO, EXPECTED, value)
     path = tmp_path / "value"
@@ -37,7 +37,7 @@ def test_accumulators_as_the_plan_says_are_taken_from_memory_and_from_files(tmp_
         ([SequenceValue((np.array([1], np.float32),)), np.int64(3)], "sequence"),
     ],
 )
-def test_what_the_plan_does_not_say_is_refused_with_the_silos_name(leaves: list[Any], named: str) -> None:
+def test_accumulators_that_do_not_match_the_plan_are_refused_with_the_silos_name(leaves: list[Any], named: str) -> None:
     with pytest.raises(FedjobsError, match=named) as raised:
         check_accumulators(SILO, EXPECTED, frame(leaves).tobytes())
     assert raised.value.code is ErrorCode.REPORT_MALFORMED
@@ -45,13 +45,13 @@ def test_what_the_plan_does_not_say_is_refused_with_the_silos_name(leaves: list[
 
 
 @pytest.mark.parametrize("garbage", [b"", b"short", b"\xff" * 100, frame(GOOD).tobytes()[:-1]])
-def test_bytes_that_are_no_value_are_refused(garbage: bytes) -> None:
+def test_invalid_bytes_are_refused(garbage: bytes) -> None:
     with pytest.raises(FedjobsError) as raised:
         check_accumulators(SILO, EXPECTED, garbage)
     assert raised.value.code is ErrorCode.REPORT_MALFORMED
 
 
-def test_dimensions_that_are_not_known_before_the_run_may_be_any() -> None:
+def test_unknown_dimensions_may_have_any_size() -> None:
     open_ended = [Leaf(name="x", tensor=Tensor(dtype="float32", shape=[-1, 2]))]
     check_accumulators(SILO, open_ended, frame([np.zeros((7, 2), np.float32)]).tobytes())
     with pytest.raises(FedjobsError):
@@ -72,17 +72,17 @@ def test_the_size_of_every_dtype_is_known(dtype: str) -> None:
 @pytest.mark.parametrize(
     "tensor", [Tensor(dtype="string"), Tensor(dtype="float32", shape=[-1]), Tensor(unknown_rank=True)]
 )
-def test_where_the_size_is_not_known_there_is_still_a_bound(tensor: Tensor) -> None:
+def test_an_unknown_size_has_a_bound(tensor: Tensor) -> None:
     assert largest_frame([Leaf(tensor=tensor)]) == LARGEST_UNKNOWN
 
 
-def test_what_is_known_counts_beside_what_is_not() -> None:
+def test_known_and_unknown_sizes_are_added() -> None:
     large, text = Leaf(tensor=Tensor(dtype="float32", shape=[1 << 29])), Leaf(tensor=Tensor(dtype="string"))
     assert largest_frame([large, text]) == (2 << 30) + LARGEST_UNKNOWN
     assert known_bytes([large, text]) == 2 << 30
 
 
-def test_more_strings_than_the_plan_says_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_strings_than_the_plan_expects_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     value = frame([np.full(1000, b"", dtype=object)]).tobytes()
     monkeypatch.setattr("fedjobs_coordinator.aggregation.accumulators.read_value", pytest.fail)
     with pytest.raises(FedjobsError, match="1000 strings, but the plan expects 1") as raised:
@@ -90,7 +90,7 @@ def test_more_strings_than_the_plan_says_are_refused_before_they_are_made(monkey
     assert raised.value.code is ErrorCode.REPORT_MALFORMED
 
 
-def test_strings_are_taken_as_the_plan_says() -> None:
+def test_strings_that_match_the_plan_are_accepted() -> None:
     value = frame([np.full(1000, b"word", dtype=object)]).tobytes()
     for shape in ([1000], [-1]):
         check_accumulators(SILO, [Leaf(name="words", tensor=Tensor(dtype="string", shape=shape))], value)

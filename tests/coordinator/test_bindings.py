@@ -1,4 +1,4 @@
-"""Arguments of a plan from a file: arrays and references, checked against the plan's types."""
+"""Arguments of a plan from a file: arrays and references are checked against the plan's types."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def at_the_coordinator(*leaves: Leaf) -> Parameter[Any]:
 AT_CLIENTS: Parameter[Any] = Parameter((SCALE,), at_clients=True, leaves=(), path=())
 
 
-def test_one_tensor_is_an_array_and_a_structure_a_mapping() -> None:
+def test_one_tensor_is_an_array_and_a_structure_is_a_mapping() -> None:
     environment, _ = a_binding(at_the_coordinator(SCALE), AT_CLIENTS).bind((2, DATA))
     assert (environment["p/0"].dtype, float(environment["p/0"])) == (np.float32, 2.0)
     environment, _ = a_binding(at_the_coordinator(SCALE, WORDS)).bind(({"words": [b"a"], "scale": 0.5},))
@@ -48,13 +48,13 @@ def test_one_tensor_is_an_array_and_a_structure_a_mapping() -> None:
         ([at_the_coordinator(Leaf(name="s", sequence=Sequence()))], ([],), "is a sequence"),
     ],
 )
-def test_what_does_not_fit_is_named(parameters: list[Parameter[Any]], arguments: tuple[Any, ...], named: str) -> None:
+def test_a_mismatch_is_named(parameters: list[Parameter[Any]], arguments: tuple[Any, ...], named: str) -> None:
     with pytest.raises(FedjobsError, match=named) as raised:
         a_binding(*parameters).bind(arguments)
     assert raised.value.code is ErrorCode.PROGRAM_FAILED
     assert "'counts'" in raised.value.message
 
 
-def test_a_result_is_known_by_its_paths() -> None:
+def test_a_result_is_identified_by_its_paths() -> None:
     binding = a_binding(result=("x/1", "x/0"), types=(SCALE, WORDS))
     assert binding.result({"x/0": "of words", "x/1": 7}) == {"scale": 7, "words": "of words"}

@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "values", FilePool(tmp_path / "spares", most=2))
 
 
-def _stored(store: BlobStore) -> StoredArray:
+def _store_values(store: BlobStore) -> StoredArray:
     header = encode([("0", VALUES.dtype, VALUES.shape, VALUES.nbytes)], {})
     writer = store.writer()
     writer.write(header)
@@ -34,8 +34,8 @@ def test_a_blob_has_the_digest_and_the_bytes_of_its_content(store: BlobStore) ->
     assert blob.digest == digests.digest(framed.tobytes())
 
 
-def test_a_stored_array_is_an_array_and_its_file_is_its_framed_value(store: BlobStore, tmp_path: Path) -> None:
-    array = _stored(store)
+def test_a_stored_array_is_an_array_whose_file_is_its_framed_value(store: BlobStore, tmp_path: Path) -> None:
+    array = _store_values(store)
     assert np.array_equal(array, VALUES)
     (file,) = (tmp_path / "values").iterdir()
     (leaf,) = unframe(file.read_bytes())
@@ -43,37 +43,37 @@ def test_a_stored_array_is_an_array_and_its_file_is_its_framed_value(store: Blob
     assert blob_of(array) is not None
 
 
-def test_what_is_made_of_a_stored_array_is_not_taken_for_its_file(store: BlobStore) -> None:
-    array = _stored(store)
+def test_arrays_derived_from_a_stored_array_have_no_file(store: BlobStore) -> None:
+    array = _store_values(store)
     for derived in (array + 1, array[1:], array.reshape(2, -1), array.copy()):
         assert blob_of(derived) is None
 
 
-def test_a_stored_array_cannot_be_written_to(store: BlobStore) -> None:
+def test_a_stored_array_is_read_only(store: BlobStore) -> None:
     with pytest.raises(ValueError, match="read-only"):
-        _stored(store)[0] = 1
+        _store_values(store)[0] = 1
 
 
-def test_the_file_of_a_blob_that_is_not_needed_is_written_over_by_the_next(store: BlobStore, tmp_path: Path) -> None:
-    array = _stored(store)
+def test_the_file_of_an_unneeded_blob_is_reused_by_the_next(store: BlobStore, tmp_path: Path) -> None:
+    array = _store_values(store)
     del array
     gc.collect()
     assert not list((tmp_path / "values").iterdir())
     assert len(list((tmp_path / "spares").iterdir())) == 1
-    again = _stored(store)
+    again = _store_values(store)
     assert not list((tmp_path / "spares").iterdir())
     assert np.array_equal(again, VALUES)
 
 
-def test_a_view_keeps_the_file_from_being_written_over(store: BlobStore) -> None:
-    view = _stored(store)[10:20]
+def test_a_view_prevents_the_reuse_of_its_file(store: BlobStore) -> None:
+    view = _store_values(store)[10:20]
     gc.collect()
     store.put(frame([np.zeros_like(VALUES)]))
     assert np.array_equal(view, VALUES[10:20])
 
 
-def test_a_shorter_blob_in_a_longer_spare_file_is_as_long_as_it_is(store: BlobStore) -> None:
-    _stored(store)
+def test_a_blob_in_a_longer_spare_file_has_its_own_length(store: BlobStore) -> None:
+    _store_values(store)
     gc.collect()
     blob = store.put(frame([VALUES[:10]]))
     assert blob.digest == digests.digest(frame([VALUES[:10]]).tobytes())

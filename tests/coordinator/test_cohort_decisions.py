@@ -1,4 +1,4 @@
-"""With which silos an invocation begins, as plain values."""
+"""The decision with which silos an invocation begins, on plain values."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def of(least: int = 2, goal: int = 3) -> ResolvedCohort:
         ),
     ],
     ids=[
-        "all consented",
-        "nobody has answered",
-        "one has not answered",
-        "one has not answered in time",
-        "who refuses is not waited for",
-        "who was passed over is not waited for",
+        "all silos have consented",
+        "no silo has answered",
+        "one silo has not answered",
+        "one silo has not answered in time",
+        "a silo that refuses is not waited for",
+        "a silo that was skipped is not waited for",
         "too many refuse",
-        "too few answered in time",
-        "people are waited for where they are needed",
+        "too few have answered in time",
+        "required approvals are waited for",
     ],
 )
-def test_the_cohort_is_those_who_consent(standing: Standing, late: bool, expected: object) -> None:
+def test_the_cohort_is_the_silos_that_consent(standing: Standing, late: bool, expected: object) -> None:
     assert decide(THERE, standing, of(), late=late) == expected
 
 
-def test_people_of_a_silo_that_is_gone_are_not_waited_for() -> None:
+def test_approvals_of_an_absent_silo_are_not_waited_for() -> None:
     standing = Standing(consented=frozenset({A}), awaiting=frozenset({B}))
     presence = Presence(invited=3, ready=[A], awaited=[A, B, C])
     assert decide(presence, standing, of(), late=True) == TooFew([A])
@@ -62,25 +62,25 @@ def test_people_of_a_silo_that_is_gone_are_not_waited_for() -> None:
         ([A], Standing(consented=frozenset({A}), awaiting=frozenset({B}))),
         ([A, B], Standing(consented=frozenset({A}))),
     ],
-    ids=["it is not heard of", "it has joined again and not answered yet"],
+    ids=["the silo is silent", "the silo has joined again and not answered yet"],
 )
-def test_a_silo_whose_people_were_waited_for_may_come_back(ready: list[SiloName], standing: Standing) -> None:
+def test_a_silo_whose_approval_was_waited_for_may_come_back(ready: list[SiloName], standing: Standing) -> None:
     presence = Presence(invited=3, ready=ready, awaited=[A, B, C])
     assert decide(presence, standing, of(), late=True, patient=True) == Wait("1 of 3 silos are ready")
 
 
-def test_patience_does_not_wait_for_those_who_refuse() -> None:
+def test_patience_does_not_wait_for_silos_that_refuse() -> None:
     standing = Standing(consented=frozenset({A}), refused=frozenset({B, C}))
     assert decide(THERE, standing, of(), late=True, patient=True) == TooFew([A])
 
 
-def test_people_who_are_not_needed_are_no_reason_for_patience() -> None:
+def test_approvals_that_are_not_needed_cause_no_patience() -> None:
     standing = Standing(consented=frozenset({A, B}), awaiting=frozenset({C}))
     waiting = decide(THERE, standing, of(), late=False)
     assert isinstance(waiting, Wait)
     assert not waiting.for_people
 
 
-def test_who_refused_work_has_not_consented_after_all() -> None:
+def test_a_silo_that_refused_work_has_not_consented() -> None:
     presence = Presence(invited=3, ready=[A, B, C], awaited=[A, B, C], refused={C})
     assert decide(presence, Standing(consented=ALL), of(), late=False) == Begin([A, B])

@@ -1,4 +1,4 @@
-"""Which silos a round begins with, and how long it waits for the others."""
+"""With which silos a round begins, and how long it waits for the others."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def test_the_cohort_waits_for_all_silos(site: Site) -> None:
     assert site.status().phase is Phase.RUNNING
 
 
-def test_after_the_deadline_the_cohort_is_those_who_are_there(site: Site) -> None:
+def test_after_the_deadline_the_cohort_is_the_silos_that_are_ready(site: Site) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
     assert coordinator.cohort(SHARD, offer) == [BOB]
 
 
-def test_a_goal_below_all_is_enough(site: Site) -> None:
+def test_a_goal_below_the_number_of_silos_is_enough(site: Site) -> None:
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=1, goal=2))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
     assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
-def test_silos_that_are_ready_beyond_the_goal_take_part_too(site: Site) -> None:
+def test_ready_silos_beyond_the_goal_take_part_too(site: Site) -> None:
     coordinator = site.start(a_job(least=1, goal=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
     assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
-def test_too_few_silos_after_the_deadline_are_an_error_that_names_who_and_why(site: Site) -> None:
+def test_too_few_silos_after_the_deadline_are_an_error_that_names_silos_and_reasons(site: Site) -> None:
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=3, deadline=0.3))
     site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join(decline="not for you")
@@ -67,7 +67,7 @@ def test_silos_that_decline_are_not_waited_for(site: Site) -> None:
     assert coordinator.cohort(SHARD, offer) == [BOB]
 
 
-def test_when_too_many_decline_the_deadline_is_not_waited_for(site: Site) -> None:
+def test_if_too_many_decline_the_job_fails_before_the_deadline(site: Site) -> None:
     coordinator = site.start(a_job(least=2, deadline=1000))
     waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
     site.silo(coordinator, ALICE).join(decline="not for you")
@@ -76,7 +76,7 @@ def test_when_too_many_decline_the_deadline_is_not_waited_for(site: Site) -> Non
     assert "alice is Declined" in error.public
 
 
-def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
+def test_a_silo_that_refused_a_shard_gets_other_offers(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
@@ -85,17 +85,17 @@ def test_a_silo_that_refused_a_shard_is_asked_for_others(site: Site) -> None:
     assert coordinator.cohort(Digest("00" * 32), offer) == [ALICE, BOB]
 
 
-def test_who_was_waited_for_in_vain_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_silo_delays_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
     assert coordinator.cohort(SHARD, offer) == [BOB]
-    _stand_still(monkeypatch)
+    _stop_time(monkeypatch)
     assert coordinator.cohort(SHARD, offer) == [BOB]
     site.silo(coordinator, ALICE).join()
     assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
 
 
-def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     alice = site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join()
@@ -105,7 +105,7 @@ def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, m
     alice.pull()
     coordinator.wait_for_reports([assignment])
     coordinator.withdraw([assignment])
-    _stand_still(monkeypatch)
+    _stop_time(monkeypatch)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel
     assert coordinator.cohort(SHARD, offer) == [BOB]
     assert site.status().silos[0].reason == "RoundDeadline"
@@ -116,8 +116,8 @@ def test_a_silo_that_only_sends_heartbeats_holds_up_one_round_only(site: Site, m
     assert asking.result(10).HasField("over")
 
 
-def test_people_are_waited_for_while_their_silo_joins_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+def test_an_approval_is_waited_for_while_the_silo_joins_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
     clock.passes(2000, waiting)
     alice.join(asked=True)
     until(lambda: waiting.done() or not _is_for_people(site))
@@ -128,10 +128,10 @@ def test_people_are_waited_for_while_their_silo_joins_again(site: Site, monkeypa
     assert waiting.result(10) == [ALICE]
 
 
-def test_people_of_a_silo_that_does_not_come_back_are_not_waited_for(
+def test_the_approval_of_a_silo_that_does_not_come_back_is_not_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice, clock, waiting = _waits_for_people(site, monkeypatch)
+    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
     clock.passes(2000, waiting)
     alice.join(asked=True)
     until(lambda: waiting.done() or not _is_for_people(site))
@@ -142,7 +142,7 @@ def test_people_of_a_silo_that_does_not_come_back_are_not_waited_for(
 
 
 class _Clock:
-    """Of the one who waits for silos: it stands still until it is moved."""
+    """The clock of a thread that waits for silos. It advances only when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -153,14 +153,16 @@ class _Clock:
         return self.now
 
     def passes(self, seconds: float, waiting: Future[list[SiloName]]) -> None:
-        """Time goes by; whoever waits has looked twice since, so the first look has been acted on, or waits no more."""
+        """Advances the time, and waits until the thread has checked it twice or has finished."""
         self.now += seconds
         looked = self.reads + 2
         until(lambda: waiting.done() or self.reads >= looked)
 
 
-def _waits_for_people(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
-    """Alice has joined, and has a person look at the shard; a round waits for her."""
+def _start_round_that_waits_for_approval(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
+    """Alice has joined, and a person must approve the shard. A round waits for Alice."""
     coordinator = site.start(a_job(least=1, deadline=1000))
     clock = _Clock()
     monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=time.sleep))
@@ -176,7 +178,7 @@ def _is_for_people(site: Site) -> bool:
     return "alice must approve" in site.status().message
 
 
-def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No deadline is reached from here on: who waits for one, waits for ever."""
+def _stop_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stops the time, so that a thread never reaches a deadline."""
     now = time.monotonic()
     monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))

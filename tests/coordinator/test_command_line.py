@@ -1,4 +1,4 @@
-"""How a coordinator ends when there is nothing to run: exit status, final word, status."""
+"""How a coordinator ends if there is nothing to run: exit status, termination message and status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def container(tmp_path: Path) -> Iterator[Container]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_without_an_output_the_result_stays_where_it_is(container: Container) -> None:
+def test_without_an_output_the_result_stays_in_place(container: Container) -> None:
     assert main(container.with_finished_program().arguments()) == 0
     word = container.final_word
     assert word == FinalWord.of(container.status)
@@ -41,7 +41,7 @@ def test_without_an_output_the_result_stays_where_it_is(container: Container) ->
     } == set(RESULT)
 
 
-def test_a_result_is_brought_to_a_mounted_claim(container: Container) -> None:
+def test_a_result_is_exported_to_a_mounted_claim(container: Container) -> None:
     assert (
         main(container.with_finished_program().arguments("--output-uri", f"file://{container.root}/output/digits")) == 0
     )
@@ -52,13 +52,13 @@ def test_a_result_is_brought_to_a_mounted_claim(container: Container) -> None:
     assert container.final_word.result.uri == f"file://{container.root}/output/digits"
 
 
-def test_silos_that_come_during_the_export_are_told_that_the_job_is_over(container: Container) -> None:
+def test_silos_that_join_during_the_export_learn_that_the_job_is_over(container: Container) -> None:
     main(container.with_finished_program().arguments("--output-uri", f"file://{container.root}/output"))
     events = [json.loads(line) for line in (container.state / "progress.jsonl").read_bytes().splitlines()]
     assert [event["phase"] for event in events] == ["Exporting", "Complete"]
 
 
-def test_a_wrong_bucket_fails_for_good_and_before_anything_is_computed(container: Container, s3: ObjectStore) -> None:
+def test_a_wrong_bucket_fails_permanently_and_before_the_computation(container: Container, s3: ObjectStore) -> None:
     output = ["--output-uri", "s3://elsewhere/x", "--output-options", options_file(container.root, s3.url)]
     assert main(container.arguments(*output)) == 1
     word = container.final_word
@@ -67,7 +67,7 @@ def test_a_wrong_bucket_fails_for_good_and_before_anything_is_computed(container
     assert (container.status.phase, container.status.code) == (Phase.FAILED, "InvalidOutput")
 
 
-def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
+def test_an_unreachable_storage_is_retried_by_the_next_attempt(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "_STEP_LONGEST_S", 0.001)
@@ -81,7 +81,7 @@ def test_a_storage_that_cannot_be_reached_is_for_another_attempt(
     assert main(container.arguments()) == 0
 
 
-def test_a_full_disk_is_for_another_attempt(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_retried_by_the_next_attempt(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: JobRun) -> None:
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.", "Give the coordinator more storage.")
 
@@ -91,28 +91,28 @@ def test_a_full_disk_is_for_another_attempt(container: Container, monkeypatch: p
     assert container.status.message == "The disk is full. Give the coordinator more storage."
 
 
-def test_a_result_that_was_spoilt_is_not_taken_for_complete(container: Container) -> None:
+def test_a_corrupt_result_is_not_complete(container: Container) -> None:
     container.with_finished_program()
     (container.result / "result.json").write_bytes(b"[]\n")
-    assert main(container.arguments()) == 1  # it looks for the program, which is not there
+    assert main(container.arguments()) == 1  # the coordinator looks for the program, which does not exist
     assert container.final_word.code == "InvalidProgramParameter"
 
 
-def test_a_job_that_cannot_be_read_fails_for_good(container: Container) -> None:
+def test_an_unreadable_job_fails_permanently(container: Container) -> None:
     (container.root / "job.json").write_text("{}")
     assert main(container.arguments()) == 1
     assert (container.final_word.phase, container.final_word.code) == (Phase.FAILED, "InvalidJob")
     assert len(container.message.read_bytes()) <= 4096
 
 
-def test_a_certificate_that_is_not_there_is_no_start(container: Container) -> None:
+def test_a_missing_certificate_prevents_the_start(container: Container) -> None:
     (container.tls / "tls.crt").unlink()
     assert main(container.arguments()) == 4
     assert (container.final_word.phase, container.final_word.code) == (Phase.STARTING, "InvalidCertificate")
 
 
 @pytest.mark.parametrize("option", ["--listen", "--metrics"])
-def test_a_taken_port_is_no_start_and_leaves_the_folder_free(container: Container, option: str) -> None:
+def test_a_port_in_use_prevents_the_start_and_leaves_the_folder_unlocked(container: Container, option: str) -> None:
     container.with_finished_program()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -122,7 +122,7 @@ def test_a_taken_port_is_no_start_and_leaves_the_folder_free(container: Containe
     assert main(container.arguments()) == 0
 
 
-def test_a_defect_is_a_crash_without_a_final_word(container: Container) -> None:
+def test_a_bug_is_a_crash_without_a_termination_message(container: Container) -> None:
     container.state.rename(container.root / "elsewhere")
     assert main(container.arguments()) == 70
     assert container.message.read_bytes() == b""

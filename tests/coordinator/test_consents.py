@@ -1,4 +1,4 @@
-"""What silos are asked before they are given work, and what comes of their answers."""
+"""Consent of silos: they are asked before they get work."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def awaiting(seconds: float = 100) -> pb.ShardConsent:
     return pb.ShardConsent(shard=RAW, awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds))
 
 
-async def _pulled(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
+async def _pull(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
     return await desk.sessions.pull_work(peer(silo), pb.PullWorkRequest(session_id=session_id))
 
 
-async def _said(desk: Desk, silo: SiloName, session_id: str, *consents: pb.ShardConsent) -> None:
+async def _answer(desk: Desk, silo: SiloName, session_id: str, *consents: pb.ShardConsent) -> None:
     await desk.sessions.consent(peer(silo), pb.ConsentRequest(session_id=session_id, consents=consents))
 
 
-def test_an_offer_comes_until_it_is_answered_and_before_work(desk: Desk) -> None:
+def test_an_offer_is_repeated_until_it_is_answered_and_comes_before_work(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
         desk.assign(an_assignment(ALICE))
         for _ in range(2):
-            (offered,) = (await _pulled(desk, ALICE, session_id)).offer.shards
+            (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
             assert (offered.shard.digest, offered.label, list(offered.datasets)) == (RAW, "sum", ["digits"])
-        await _said(desk, ALICE, session_id, APPROVED)
-        assert (await _pulled(desk, ALICE, session_id)).work.work_id == WORK
+        await _answer(desk, ALICE, session_id, APPROVED)
+        assert (await _pull(desk, ALICE, session_id)).work.work_id == WORK
 
     asyncio.run(calls())
 
@@ -51,7 +51,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        waiting = asyncio.create_task(_pulled(desk, ALICE, session_id))
+        waiting = asyncio.create_task(_pull(desk, ALICE, session_id))
         await asyncio.sleep(0)
         desk.sessions.offer(OFFERED)
         assert (await asyncio.wait_for(waiting, 5)).WhichOneof("next") == "offer"
@@ -59,11 +59,11 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
     asyncio.run(calls())
 
 
-def test_a_silo_of_version_1_is_asked_nothing_and_consents_by_doing(desk: Desk) -> None:
+def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN)
         desk.sessions.offer(OFFERED)
-        assert (await _pulled(desk, ALICE, session_id)).WhichOneof("next") is None
+        assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
     asyncio.run(calls())
@@ -77,24 +77,24 @@ def test_a_silo_of_version_1_is_asked_nothing_and_consents_by_doing(desk: Desk) 
         (REFUSED, SiloState.REFUSED, "policy.computations.digests"),
     ],
 )
-def test_an_answer_shows_in_the_silos_row(desk: Desk, consent: pb.ShardConsent, state: SiloState, reason: str) -> None:
+def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, state: SiloState, reason: str) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, consent)
+        await _answer(desk, ALICE, session_id, consent)
 
     asyncio.run(calls())
     row = desk.roster.rows()[0]
     assert (row.state, row.reason) == (state, reason)
 
 
-def test_who_waited_for_a_person_and_consents_is_ready_without_a_reason(desk: Desk) -> None:
+def test_a_silo_that_consents_after_an_approval_is_ready_without_a_reason(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, awaiting())
+        await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
-        await _said(desk, ALICE, session_id, APPROVED)
+        await _answer(desk, ALICE, session_id, APPROVED)
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
     asyncio.run(calls())
@@ -103,21 +103,21 @@ def test_who_waited_for_a_person_and_consents_is_ready_without_a_reason(desk: De
 
 
 @pytest.mark.parametrize(("consent", "asked_again"), [(APPROVED, False), (awaiting(), True), (REFUSED, True)])
-def test_a_new_session_is_asked_anew_about_what_was_not_approved(
+def test_a_new_session_gets_the_offers_again_that_were_not_approved(
     desk: Desk, consent: pb.ShardConsent, asked_again: bool
 ) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, consent)
+        await _answer(desk, ALICE, session_id, consent)
         session_id = await desk.join(ALICE, JOIN_2)
-        assert (await _pulled(desk, ALICE, session_id)).HasField("offer") is asked_again
+        assert (await _pull(desk, ALICE, session_id)).HasField("offer") is asked_again
 
     asyncio.run(calls())
 
 
 @pytest.mark.parametrize(("seconds", "elapsed", "waits"), [(100, 99, True), (100, 101, False), (float("nan"), 1, True)])
-def test_who_waits_longer_than_it_said_counts_as_refused(seconds: float, elapsed: float, waits: bool) -> None:
+def test_a_silo_that_waits_longer_than_announced_counts_as_refused(seconds: float, elapsed: float, waits: bool) -> None:
     now = 0.0
     consents = Consents(lambda: now)
     consents.joined(ALICE, asked=True)
@@ -129,43 +129,41 @@ def test_who_waits_longer_than_it_said_counts_as_refused(seconds: float, elapsed
 
 
 @pytest.mark.parametrize(("said", "state"), [(APPROVED, SiloState.READY), (REFUSED, SiloState.REFUSED)])
-def test_an_answer_that_was_overtaken_by_a_persons_word_does_not_undo_it(
-    desk: Desk, said: pb.ShardConsent, state: SiloState
-) -> None:
+def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardConsent, state: SiloState) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, said)
+        await _answer(desk, ALICE, session_id, said)
         before = desk.consents.standing(SHARD)
         assert ALICE in before.consented | before.refused
-        await _said(desk, ALICE, session_id, awaiting())
+        await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD) == before
 
     asyncio.run(calls())
     assert desk.state(ALICE) is state
 
 
-def test_who_refused_may_wait_for_a_person_in_a_new_session(desk: Desk) -> None:
+def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         desk.sessions.offer(OFFERED)
-        await _said(desk, ALICE, session_id, REFUSED)
-        await _said(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
+        await _answer(desk, ALICE, session_id, REFUSED)
+        await _answer(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
 
     asyncio.run(calls())
 
 
-def test_a_shard_that_was_not_offered_cannot_be_answered(desk: Desk) -> None:
+def test_consent_to_a_shard_that_was_not_offered_is_ignored(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        await _said(desk, ALICE, session_id, REFUSED, pb.ShardConsent(), pb.ShardConsent(shard=b"short"))
+        await _answer(desk, ALICE, session_id, REFUSED, pb.ShardConsent(), pb.ShardConsent(shard=b"short"))
 
     asyncio.run(calls())
     assert desk.state(ALICE) is SiloState.READY
 
 
-def test_a_large_shard_is_read_by_those_who_were_offered_it(desk: Desk, tmp_path: Path) -> None:
+def test_a_large_shard_is_readable_by_the_silos_that_got_the_offer(desk: Desk, tmp_path: Path) -> None:
     writer = desk.store.writer()
     writer.write(b"x" * 100_000)
     blob = writer.finish()
@@ -183,7 +181,7 @@ def test_a_large_shard_is_read_by_those_who_were_offered_it(desk: Desk, tmp_path
     asyncio.run(calls())
 
 
-def test_a_program_without_end_of_new_computations_is_not_remembered_without_end() -> None:
+def test_the_number_of_stored_offers_is_limited() -> None:
     consents = Consents(lambda: 0.0)
     consents.joined(ALICE, asked=True)
     for number in range(1000):

@@ -1,4 +1,4 @@
-"""The coordinator's own sessions keep the contract that every coordinator must keep."""
+"""The coordinator's sessions pass the contract suite of all coordinators."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tests.protocol.session_contract import OTHER_SILO, SessionContract
 
 
 class _Observed(Sessions):
-    """Sessions that remember what came, for the suite to look at."""
+    """Sessions that record calls for the suite."""
 
-    def __init__(self, epoch: Generation, roster: Roster, reports: ReportStore) -> None:
-        super().__init__(JobUid(JOB), epoch, roster, reports, Consents(time.monotonic), poll_s=0.2)
+    def __init__(self, generation: Generation, roster: Roster, reports: ReportStore) -> None:
+        super().__init__(JobUid(JOB), generation, roster, reports, Consents(time.monotonic), poll_s=0.2)
         self.uploaded: dict[tuple[str, str], bytes] = {}
         self.bytes: Counter[tuple[str, str]] = Counter()
 
@@ -48,19 +48,19 @@ class _Backend:
 
     def __init__(self, directory: Path) -> None:
         starts = directory / "starts"
-        epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
-        starts.write_bytes(bytes(epoch))
+        generation = len(starts.read_bytes()) + 1 if starts.exists() else 1
+        starts.write_bytes(bytes(generation))
         spares = FilePool(directory / "spares", most=4)
         self._store = BlobStore(directory / "values", spares)
         roster = Roster([SILO, OTHER_SILO], time.monotonic, lambda *_: None)
-        self.handler = _Observed(Generation(epoch), roster, ReportStore(directory / "reports", spares))
+        self.handler = _Observed(Generation(generation), roster, ReportStore(directory / "reports", spares))
         self._offered: dict[str, RoundOutcomes] = {}
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._assign(silo, work, {}, accumulator_bytes)
 
     def propose(self, silo: str, shard: pb.OfferedShard) -> None:
-        del silo  # all are asked
+        del silo  # all silos get the offer
         self.handler.offer(Offered(shard))
 
     def publish(self, silo: str, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The whole coordinator without a program: cohorts, collecting, stopping; silos come over loopback with mutual TLS."""
+"""A coordinator without a program: cohorts, reports and stopping. Silos connect by mutual TLS on the loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, take
 from .sites import SHARD, Silo, Site, offer, raised_by, until
 
 
-def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
+def test_work_is_assigned_to_its_silo_which_reports(site: Site) -> None:
     coordinator = site.start()
     silo = site.silo(coordinator, ALICE).join()
     assignment = an_assignment(ALICE)
@@ -32,7 +32,7 @@ def test_work_goes_to_its_silo_and_its_report_comes_back(site: Site) -> None:
     assert site.status().silos[0].state in (SiloState.READY, SiloState.WORKING)
 
 
-def test_collecting_ends_at_the_deadline_with_what_is_there(site: Site) -> None:
+def test_collecting_ends_at_the_deadline_with_the_available_reports(site: Site) -> None:
     coordinator = site.start(a_job(deadline=0.2))
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
@@ -40,7 +40,7 @@ def test_collecting_ends_at_the_deadline_with_what_is_there(site: Site) -> None:
     assert outcome(assignment) is None
 
 
-def test_a_coordinator_that_starts_again_takes_finished_work_over_until_it_is_durable(site: Site) -> None:
+def test_a_restarted_coordinator_keeps_finished_work_until_it_is_durable(site: Site) -> None:
     coordinator = site.start()
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
@@ -65,12 +65,12 @@ def test_a_coordinator_that_starts_again_takes_finished_work_over_until_it_is_du
 def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
     coordinator.assign([assignment])
     silo.pull()
-    polling = threading.Thread(target=_quietly, args=(lambda: silo.pull(a_result()),), daemon=True)
+    polling = threading.Thread(target=_ignore_refusal, args=(lambda: silo.pull(a_result()),), daemon=True)
     polling.start()
     coordinator.wait_for_reports([assignment])
 
 
-def test_a_silos_part_that_was_left_out_is_in_the_status(site: Site) -> None:
+def test_a_silos_excluded_report_is_in_the_status(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
     coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
@@ -78,7 +78,7 @@ def test_a_silos_part_that_was_left_out_is_in_the_status(site: Site) -> None:
     assert (row.state, row.reason, row.message) == (SiloState.READY, "ReportNotFinite", "it sent NaN")
 
 
-def test_the_disk_is_looked_at_before_silos_work(site: Site) -> None:
+def test_the_disk_is_checked_before_silos_work(site: Site) -> None:
     coordinator = site.start()
     coordinator.check_disk(1000, silos=2)
     error = raised_by(lambda: coordinator.check_disk(1 << 60, silos=2))
@@ -86,7 +86,7 @@ def test_the_disk_is_looked_at_before_silos_work(site: Site) -> None:
     assert str(4 << 60) in error.public
 
 
-def test_files_that_will_be_written_over_count_as_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_will_be_reused_count_as_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start()
     (site.folder / "spool" / "spares" / "0.spare").write_bytes(bytes(4000))
     monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage)
@@ -101,7 +101,7 @@ class _Usage:
 # --- the end
 
 
-def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
+def test_stopping_suspends_a_program_that_waits_for_silos(site: Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
     waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
     collecting = site.meanwhile(coordinator.wait_for_reports, [an_assignment(ALICE)])
@@ -114,7 +114,7 @@ def test_stopping_suspends_who_waits_for_silos(site: Site) -> None:
         coordinator.cohort(SHARD, offer)
 
 
-def test_closing_tells_the_silos_and_frees_port_and_folder(site: Site) -> None:
+def test_closing_informs_the_silos_and_releases_port_and_folder(site: Site) -> None:
     coordinator = site.start()
     silo = site.silo(coordinator, ALICE).join()
     waiting = site.meanwhile(silo.pull)
@@ -125,7 +125,7 @@ def test_closing_tells_the_silos_and_frees_port_and_folder(site: Site) -> None:
     assert again.address == coordinator.address
 
 
-def test_a_taken_port_is_said_and_leaves_the_folder_free(site: Site) -> None:
+def test_a_port_in_use_is_reported_and_leaves_the_folder_unlocked(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken_port:
         address = f"127.0.0.1:{taken_port.getsockname()[1]}"
         error = raised_by(lambda: site.start(listen=address))
@@ -139,17 +139,17 @@ def test_a_second_coordinator_in_the_folder_is_refused(site: Site) -> None:
     assert raised_by(site.start).code is ErrorCode.ALREADY_RUNNING
 
 
-# --- looking after the silos
+# --- watching the silos
 
 
-def test_a_silo_that_fell_silent_is_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_silo_is_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
     monkeypatch.setattr("fedjobs_coordinator.sessions.roster.LOST_AFTER_S", 0.1)
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
-def test_a_full_disk_does_not_end_the_looking_after_silos(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_stop_the_watching_of_silos(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
     failed = threading.Event()
@@ -166,9 +166,7 @@ def test_a_full_disk_does_not_end_the_looking_after_silos(site: Site, monkeypatc
     until(lambda: site.status().silos[0].state is SiloState.LOST)
 
 
-def test_a_full_disk_keeps_no_silo_from_its_work_and_the_end_from_being_the_end(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_neither_work_nor_the_end_of_the_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
 
@@ -187,6 +185,6 @@ def _polls(coordinator: Coordinator, silo: SiloName) -> bool:
     return session is not None and session.waiting is not None
 
 
-def _quietly(call: Callable[[], object]) -> None:
+def _ignore_refusal(call: Callable[[], object]) -> None:
     with contextlib.suppress(FedjobsError):
         call()

@@ -1,4 +1,4 @@
-"""What a coordinator that starts again finds: its generation, reports, checkpoints."""
+"""What a restarted coordinator finds: its generation, reports and checkpoints."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class _State:
 # --- generations
 
 
-def test_each_start_counts_one_up(tmp_path: Path) -> None:
+def test_each_start_increments_the_generation(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
         lock = GenerationLock(tmp_path)
         assert lock.generation == expected
         lock.release()
 
 
-def test_a_folder_has_one_coordinator_at_a_time_and_is_free_when_its_process_dies(tmp_path: Path) -> None:
+def test_a_folder_has_one_coordinator_at_a_time_and_is_unlocked_when_it_dies(tmp_path: Path) -> None:
     program = "import sys, pathlib, fedjobs_coordinator.state.generation as e"
     program += "; l = e.GenerationLock(pathlib.Path(sys.argv[1])); print(l.generation, flush=True); sys.stdin.read()"
     with subprocess.Popen(
@@ -85,7 +85,7 @@ def test_every_part_of_the_work_is_in_its_identity(other: dict[str, Any]) -> Non
     assert _work_id(**other) != _work_id()
 
 
-def test_occurrences_count_from_the_last_durable_state() -> None:
+def test_occurrences_are_counted_from_the_last_durable_state() -> None:
     identities = WorkIdentities(JobUid("job"))
     arguments = (Digest("shard"), [Digest("b")], "selections")
     assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]
@@ -112,7 +112,7 @@ def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: 
     assert _store(tmp_path).find(WORK) is None
 
 
-def test_a_report_of_no_clients_has_no_accumulators(tmp_path: Path) -> None:
+def test_a_report_without_clients_has_no_accumulators(tmp_path: Path) -> None:
     store = _store(tmp_path)
     store.add(WORK, Report(SiloName("a"), 0, "none", 0.0, "", None))
     found = _store(tmp_path).find(WORK)
@@ -120,7 +120,7 @@ def test_a_report_of_no_clients_has_no_accumulators(tmp_path: Path) -> None:
     assert found.path is None
 
 
-def test_an_upload_goes_on_after_a_restart_and_becomes_a_report(tmp_path: Path) -> None:
+def test_an_upload_continues_after_a_restart_and_becomes_a_report(tmp_path: Path) -> None:
     content = bytes(range(256)) * 10_000
     store = _store(tmp_path)
     store.upload(WORK, len(content)).write(content[:1_000_000])
@@ -144,7 +144,7 @@ def test_an_upload_of_another_size_starts_over(tmp_path: Path) -> None:
 # --- structures and checkpoints
 
 
-def test_a_structure_comes_back_with_its_names_order_and_bits() -> None:
+def test_a_structure_is_restored_with_its_names_order_and_bits() -> None:
     state = _State(
         _Pair([np.array([1, 2], np.float32), np.float64(0.1)], OrderedDict(b=np.int64(3), a="text")), np.bool_(True)
     )
@@ -157,7 +157,7 @@ def test_a_structure_comes_back_with_its_names_order_and_bits() -> None:
     assert restored["counter"].dtype == np.bool_
 
 
-def test_what_cannot_be_saved_is_said() -> None:
+def test_an_unsupported_value_is_an_error() -> None:
     with pytest.raises(TypeError, match="object"):
         pack({"x": object()})
 
@@ -171,16 +171,16 @@ def test_the_latest_state_is_loaded_and_one_before_it_is_kept(tmp_path: Path) ->
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_a_state_takes_the_place_of_one_of_the_same_version(tmp_path: Path) -> None:
+def test_a_state_replaces_one_of_the_same_version(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, (np.int64(0),))
-    for value in range(20):  # in the order of their digests one of them would be the last
+    for value in range(20):  # sorted by digests, another one of them would be the last
         checkpoints.save(2, (np.int64(value),))
         assert checkpoints.load() == (2, (value,))
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_a_state_whose_content_is_not_what_was_written_is_passed_over(tmp_path: Path) -> None:
+def test_a_corrupt_state_is_skipped(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for version in (1, 2):
         checkpoints.save(version, (np.int64(version),))
@@ -191,7 +191,7 @@ def test_a_state_whose_content_is_not_what_was_written_is_passed_over(tmp_path: 
     assert checkpoints.load() == (1, (1,))
 
 
-def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 

@@ -1,4 +1,4 @@
-"""Silos that the federation suspends or drops while a job runs."""
+"""Silos that the federation suspends or deletes while a job runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exclude(desk: Desk, exclusions: Sequence[Exclusion] = (SUSPENDED,)) -> None:
     desk.sessions.exclude(exclusions)
 
 
-def test_an_excluded_silo_can_do_nothing_any_more(desk: Desk) -> None:
+def test_an_excluded_silo_cannot_make_calls(desk: Desk) -> None:
     session = asyncio.run(desk.join(ALICE))
     desk.assign(an_assignment(ALICE))
     exclude(desk)
@@ -44,7 +44,7 @@ def test_an_excluded_silo_can_do_nothing_any_more(desk: Desk) -> None:
     assert desk.state(ALICE) is SiloState.DECLINED
 
 
-def test_a_poll_that_waits_ends_at_once(desk: Desk) -> None:
+def test_a_waiting_poll_ends_immediately(desk: Desk) -> None:
     async def polled() -> None:
         session = await desk.join(ALICE)
         poll = asyncio.create_task(desk.sessions.pull_work(peer(ALICE), pb.PullWorkRequest(session_id=session)))
@@ -55,7 +55,7 @@ def test_a_poll_that_waits_ends_at_once(desk: Desk) -> None:
     assert refusal(polled()) is ErrorCode.SILO_SUSPENDED
 
 
-def test_a_transfer_that_is_on_its_way_ends(desk: Desk) -> None:
+def test_a_running_transfer_ends(desk: Desk) -> None:
     asyncio.run(desk.join(ALICE))
     exclude(desk)
     with pytest.raises(FedjobsError):
@@ -63,18 +63,18 @@ def test_a_transfer_that_is_on_its_way_ends(desk: Desk) -> None:
     desk.sessions.transferred(peer(BOB), up=1)
 
 
-def test_its_work_is_not_waited_for_and_what_it_sends_is_not_used(desk: Desk) -> None:
+def test_its_work_is_not_waited_for_and_its_reports_are_not_used(desk: Desk) -> None:
     asyncio.run(desk.join(ALICE))
     assignment = desk.assign(an_assignment(ALICE))
     exclude(desk)
     failure = Failure("SiloSuspended", SUSPENDED.message)
     assert assignment.outcomes.received() == {ALICE: failure}
-    assert not failure.final  # the silo has refused nothing: when it is back, it may do the same work
+    assert not failure.final  # the silo has not refused the work, and may do it after its return
     late = desk.assign(an_assignment(ALICE))
     assert late.outcomes.received() == {ALICE: failure}
 
 
-def test_it_counts_as_one_that_declined_until_it_is_back(desk: Desk) -> None:
+def test_it_counts_as_declined_until_it_is_back(desk: Desk) -> None:
     asyncio.run(desk.join(ALICE))
     exclude(desk)
     assert (desk.roster.ready(), desk.roster.unwilling()) == ([], [ALICE])
@@ -86,7 +86,7 @@ def test_it_counts_as_one_that_declined_until_it_is_back(desk: Desk) -> None:
     assert desk.roster.ready() == [ALICE]
 
 
-def test_who_declined_by_itself_stays_so_when_it_is_readmitted(desk: Desk) -> None:
+def test_a_silo_that_declined_itself_stays_declined_when_it_is_readmitted(desk: Desk) -> None:
     desk.roster.declined(ALICE, "policy.requesters", "No.")
     exclude(desk)
     exclude(desk, ())
@@ -100,7 +100,7 @@ def test_the_same_list_again_changes_nothing(desk: Desk) -> None:
     assert desk.events == told
 
 
-def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
+def test_exclusions_do_not_affect_other_silos(desk: Desk) -> None:
     asyncio.run(desk.join(BOB))
     exclude(desk, [SUSPENDED, Exclusion("mallory", ErrorCode.SILO_NOT_FOUND, "It is gone.")])
     assert desk.roster.ready() == [BOB]
@@ -115,7 +115,7 @@ def test_others_and_strangers_are_left_alone(desk: Desk) -> None:
         ("OfALaterVersion", ErrorCode.SILO_SUSPENDED),
     ],
 )
-def test_a_silo_is_told_nothing_but_that_it_is_out(code: str, read: ErrorCode) -> None:
+def test_an_unknown_code_of_an_exclusion_is_replaced(code: str, read: ErrorCode) -> None:
     message = report_pb2.Exclusion(silo="alice", code=code, message="Out.")
     assert Exclusion.from_message(message) == Exclusion("alice", read, "Out.")
     assert Exclusion.from_message(SUSPENDED.to_message()) == SUSPENDED

@@ -1,4 +1,4 @@
-"""A coordinator's certificate from a real hub, for the token of its pod; a hub that is away, and comes back."""
+"""A coordinator gets its certificate from a real hub with its pod's token, even if the hub is away for a while."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def termination() -> Iterator[Termination]:
     signal.signal(signal.SIGTERM, before)
 
 
-def mounted(federation: Federation, folder: Path, job: str) -> Hub:
-    """What a coordinator's pod finds: the token of a job's pod, and whom to trust."""
+def mount_credentials(federation: Federation, folder: Path, job: str) -> Hub:
+    """Creates what is mounted into a coordinator's pod: the token of a job's pod and the trusted issuers."""
     folder.mkdir()
     (folder / "token").write_text(federation.coordinator_token(job))
     (folder / "ca.crt").write_bytes(federation.servers_trust)
@@ -66,7 +66,7 @@ def operator(federation: Federation) -> Identity:
 
 
 def serial(coordinator: Coordinator, name: str, as_whom: Identity, folder: Path) -> int:
-    """Of the certificate that a coordinator shows now."""
+    """Returns the serial number of the coordinator's current certificate."""
     as_whom.save(folder)
     context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
@@ -79,7 +79,7 @@ def serial(coordinator: Coordinator, name: str, as_whom: Identity, folder: Path)
 
 
 @contextmanager
-def serving(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterator[Coordinator]:
+def running_coordinator(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterator[Coordinator]:
     coordinator = Coordinator(a_job().model_copy(update={"uid": uid}), identity, folder, "127.0.0.1:0")
     try:
         yield coordinator
@@ -87,18 +87,21 @@ def serving(identity: Callable[[], Identity], uid: str, folder: Path) -> Iterato
         coordinator.close("Suspended")
 
 
-def test_the_operator_hears_a_coordinator_that_renews_and_goes_on_while_the_hub_is_away(
+def test_the_operator_watches_a_coordinator_that_renews_and_continues_without_the_hub(
     federation: Federation, termination: Termination, tmp_path: Path
 ) -> None:
     uid = federation.job([], "renewed")
-    hub, name = mounted(federation, tmp_path / "hub", "renewed"), server_name(uid, FRONT_DOOR)
+    hub, name = mount_credentials(federation, tmp_path / "hub", "renewed"), server_name(uid, FRONT_DOOR)
     (tmp_path / "state").mkdir()
 
     async def heard(coordinator: Coordinator) -> str:
         async with aclosing(watch(coordinator.address, name, operator(federation))) as statuses:  # type: ignore[type-var]
             return (await anext(statuses)).job_uid
 
-    with certified(hub, uid, termination, None) as identity, serving(identity, uid, tmp_path / "state") as coordinator:
+    with (
+        certified(hub, uid, termination, None) as identity,
+        running_coordinator(identity, uid, tmp_path / "state") as coordinator,
+    ):
         assert asyncio.run(heard(coordinator)) == uid
         as_whom = operator(federation)
         federation.hub.kill()
@@ -107,16 +110,16 @@ def test_the_operator_hears_a_coordinator_that_renews_and_goes_on_while_the_hub_
         assert identity() == first
         assert serial(coordinator, name, as_whom, tmp_path / "operator") == shown
         federation.start_hub(ports=federation.hub.ports)
-        wait_until("it is renewed", lambda: identity() != first, seconds=60)
+        wait_until("the certificate is renewed", lambda: identity() != first, seconds=60)
         assert identity().key == first.key
         assert serial(coordinator, name, operator(federation), tmp_path / "operator") != shown
 
 
-def test_a_coordinator_waits_for_the_hub_and_is_well_meanwhile(
+def test_a_coordinator_that_waits_for_the_hub_is_healthy(
     federation: Federation, termination: Termination, tmp_path: Path
 ) -> None:
     uid = federation.job([], "waiting")
-    hub = mounted(federation, tmp_path / "hub", "waiting")
+    hub = mount_credentials(federation, tmp_path / "hub", "waiting")
     ports = federation.hub.ports
     federation.hub.kill()
     asked: list[int] = []
@@ -128,11 +131,11 @@ def test_a_coordinator_waits_for_the_hub_and_is_well_meanwhile(
             asked.append(answer.status)
         return bool(asked)
 
-    def bring_it_back() -> None:
-        wait_until("it is well", answers)
+    def restart_hub() -> None:
+        wait_until("the coordinator is healthy", answers)
         federation.start_hub(ports=ports)
 
-    helping = threading.Thread(target=bring_it_back)
+    helping = threading.Thread(target=restart_hub)
     helping.start()
     with certified(hub, uid, termination, health) as identity:
         helping.join()
@@ -140,9 +143,9 @@ def test_a_coordinator_waits_for_the_hub_and_is_well_meanwhile(
     assert asked == [200]
 
 
-def test_who_waits_for_the_hub_can_be_told_to_stop(federation: Federation, tmp_path: Path) -> None:
+def test_a_coordinator_that_waits_for_the_hub_can_be_stopped(federation: Federation, tmp_path: Path) -> None:
     container = Container(tmp_path)
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "stopped"))
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "stopped"))
     before = signal.getsignal(signal.SIGTERM)
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
     try:
@@ -152,9 +155,9 @@ def test_who_waits_for_the_hub_can_be_told_to_stop(federation: Federation, tmp_p
     assert container.final_word.phase.value == "Suspended"
 
 
-def test_a_token_of_another_jobs_pod_is_no_start(federation: Federation, tmp_path: Path) -> None:
-    container = Container(tmp_path)  # of a job that is not the one of the token's pod
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "another"))
+def test_a_token_of_another_jobs_pod_prevents_the_start(federation: Federation, tmp_path: Path) -> None:
+    container = Container(tmp_path)  # the container of another job than that of the token's pod
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "another"))
     assert main(arguments(container, hub)) == 4
     assert container.final_word.code == "InvalidCertificate"
     (hub.credentials / "token").write_text("forged")
@@ -164,14 +167,16 @@ def test_a_token_of_another_jobs_pod_is_no_start(federation: Federation, tmp_pat
 
 
 @pytest.mark.parametrize("given", [["--hub", "hub:1"], ["--hub-credentials", "/hub"]])
-def test_half_a_hub_is_a_mistake(tmp_path: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_incomplete_options_of_the_hub_are_an_error(
+    tmp_path: Path, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*Container(tmp_path).arguments(), *given])
     assert "must be given together" in capsys.readouterr().err
 
 
-def test_an_identity_that_was_refused_is_told(termination: Termination, federation: Federation, tmp_path: Path) -> None:
-    hub = mounted(federation, tmp_path / "hub", federation_job(federation, "refused"))
+def test_a_refused_identity_is_an_error(termination: Termination, federation: Federation, tmp_path: Path) -> None:
+    hub = mount_credentials(federation, tmp_path / "hub", federation_job(federation, "refused"))
     (hub.credentials / "token").write_text("no token")
     with pytest.raises(FedjobsError) as raised, certified(hub, "uid", termination, None):
         pass

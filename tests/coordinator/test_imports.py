@@ -1,4 +1,4 @@
-"""No thread but the main one imports anything: two that import may wait for one another for ever."""
+"""Only the main thread imports modules: two threads that import may deadlock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .sites import Silo
 pytestmark = pytest.mark.processes
 
 _SIZE = 20_000
-"""Numbers of float32 in a value: too large to travel inline."""
+"""The number of float32 elements in a value that is too large to be sent inline."""
 _PROGRAM = f"""
 import numpy as np
 import tensorflow_federated as tff
@@ -70,7 +70,7 @@ class Import:
 
 
 class Recorded:
-    """A coordinator's process whose imports are written down."""
+    """A coordinator process whose imports are recorded."""
 
     def __init__(self, folder: Path) -> None:
         self.container = Container(folder, "own_program:main")
@@ -92,20 +92,20 @@ class Recorded:
             yield Silo(SessionClient(channel))
 
     def garbage(self, name: SiloName) -> None:
-        """What is no message of the protocol's: gRPC logs its own error."""
+        """Sends an invalid message, so that gRPC logs an error."""
         identity = self.container.authority.issue_silo(JOB, name)
         with open_channel(self.container.address, server_name(JOB), identity) as channel:
             channel.unary_unary("/fedjobs.v1.Session/Join")(b"\xff" * 9, timeout=60)
 
     def has(self, module: str) -> bool:
-        """Whether somebody imports it, or has done."""
+        """Returns whether a thread imports the module or has imported it."""
         return any(found.module == module for found in self._imports())
 
     def check(self) -> None:
-        """Fails where another thread than the main one imported something.
+        """Fails if another thread than the main thread has imported something.
 
-        Once the program runs, the main thread waits for what it has given to an executor's threads, and TensorFlow may
-        import its own parts there.
+        After the program has started, the main thread waits for an executor's threads, and TensorFlow may import its
+        own modules there.
         """
         found = self._imports()
         began = next((i for i, each in enumerate(found) if each.module == "own_program"), len(found))
@@ -118,18 +118,18 @@ class Recorded:
         return [Import(*line.split("\t")) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def test_what_silos_and_the_operator_ask_for_imports_nothing(tmp_path: Path) -> None:
+def test_calls_of_silos_and_the_operator_import_nothing(tmp_path: Path) -> None:
     recorded = Recorded(tmp_path)
     container = recorded.container
     with recorded.started() as process, recorded.silo(ALICE) as alice, recorded.silo(BOB) as bob:
-        process.until(lambda: recorded.has("tensorflow_federated"), "it imports TensorFlow Federated")
+        process.until(lambda: recorded.has("tensorflow_federated"), "the coordinator imports TensorFlow Federated")
         with ThreadPoolExecutor(1) as pool:
             alice.join(asked=True)
             waiting = pool.submit(alice.pull)
             bob.join()
             bob.client.heartbeat(bob.session_id)
             bob.join("not for you")
-            for mistake in _mistakes(bob):
+            for mistake in _invalid_calls(bob):
                 with pytest.raises(FedjobsError):
                     mistake()
             with pytest.raises(grpc.RpcError):
@@ -149,15 +149,15 @@ def test_sigterm_imports_nothing(tmp_path: Path) -> None:
     with recorded.started() as process, recorded.silo(ALICE) as alice, ThreadPoolExecutor(1) as pool:
         alice.join()
         waiting = pool.submit(alice.pull)
-        process.until(lambda: recorded.has("tensorflow_federated"), "it imports TensorFlow Federated")
+        process.until(lambda: recorded.has("tensorflow_federated"), "the coordinator imports TensorFlow Federated")
         process.send(signal.SIGTERM)
         assert waiting.result().over.outcome == "Suspended"
         assert process.ended() == 75
     recorded.check()
 
 
-def _mistakes(silo: Silo) -> Iterator[Callable[[], object]]:
-    """Calls that a coordinator refuses."""
+def _invalid_calls(silo: Silo) -> Iterator[Callable[[], object]]:
+    """Yields calls that a coordinator refuses."""
     digest, session = bytes(32), silo.session_id
     yield lambda: silo.client.heartbeat("of another time")
     yield lambda: silo.client.fetch_blob(session, digest, 1, bytearray().extend)
@@ -179,7 +179,7 @@ def _got(container: Container, what: str) -> str:
 
 
 def _take_part(silo: Silo, answer: pb.PullWorkResponse) -> None:
-    """To the job's end: consents, fetches what comes down, sends an accumulator that is too large for a report."""
+    """Takes part until the job ends: consents, fetches inputs, and sends accumulators too large for a report."""
     while not answer.HasField("over"):
         report = None
         if answer.HasField("offer"):
@@ -187,11 +187,11 @@ def _take_part(silo: Silo, answer: pb.PullWorkResponse) -> None:
             consents = [pb.ShardConsent(shard=shard, approved=pb.Approved()) for shard in shards]
             silo.client.consent(silo.session_id, consents)
         elif answer.HasField("work"):
-            report = _worked(silo, answer.work)
+            report = _do_work(silo, answer.work)
         answer = silo.pull(report)
 
 
-def _worked(silo: Silo, work: pb.Work) -> pb.Report:
+def _do_work(silo: Silo, work: pb.Work) -> pb.Report:
     (broadcast,) = work.broadcasts
     came = bytearray()
     silo.client.fetch_blob(silo.session_id, broadcast.digest, broadcast.size, came.extend)
@@ -199,4 +199,4 @@ def _worked(silo: Silo, work: pb.Work) -> pb.Report:
     accumulator = frame([np.float32(3) * vector]).tobytes()
     digest = silo.client.put_blob(silo.session_id, work.work_id, accumulator)
     result = pb.Result(accumulators=pb.Blob(digest=digest, size=len(accumulator)), clients=2, seconds=0.5, device="cpu")
-    return pb.Report(work_id=work.work_id, epoch=work.epoch, result=result)
+    return pb.Report(work_id=work.work_id, generation=work.generation, result=result)

@@ -1,4 +1,4 @@
-"""Who joins, who declines, and whose session is whose."""
+"""Joining and declining, and that silos cannot use each other's sessions."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def _hindered() -> pb.JoinRequest:
     )
 
 
-def test_a_silo_is_told_what_it_needs(desk: Desk) -> None:
+def test_a_silo_gets_what_it_needs(desk: Desk) -> None:
     answer = asyncio.run(desk.sessions.join(peer(ALICE), JOIN))
-    assert (answer.epoch, answer.inline_limit) == (3, INLINE_LIMIT)
+    assert (answer.generation, answer.inline_limit) == (3, INLINE_LIMIT)
     assert 0 < answer.heartbeat_seconds < 10
     assert desk.state(ALICE) is SiloState.READY
 
 
-def test_a_silo_that_is_not_invited_is_told_so(desk: Desk) -> None:
+def test_a_silo_that_is_not_invited_is_refused(desk: Desk) -> None:
     with pytest.raises(FedjobsError, match="mallory") as raised:
         asyncio.run(desk.join(SiloName("mallory")))
     assert raised.value.code is ErrorCode.NOT_INVITED
 
 
 def test_a_silo_that_saw_a_later_coordinator_does_not_work_for_this_one(desk: Desk) -> None:
-    with pytest.raises(FedjobsError, match="epoch 4") as raised:
-        asyncio.run(desk.join(ALICE, pb.JoinRequest(protocol_versions=[1], shard_formats=[1], highest_epoch=4)))
+    with pytest.raises(FedjobsError, match="generation 4") as raised:
+        asyncio.run(desk.join(ALICE, pb.JoinRequest(protocol_versions=[1], shard_formats=[1], highest_generation=4)))
     assert raised.value.code is ErrorCode.STALE_COORDINATOR
     assert desk.state(ALICE) is SiloState.INVITED
 
 
-def test_a_silo_that_declines_at_work_is_not_waited_for(desk: Desk) -> None:
+def test_a_silo_that_declines_during_its_work_is_not_waited_for(desk: Desk) -> None:
     async def calls() -> None:
         await desk.join(ALICE)
         assignment = desk.assign(an_assignment(ALICE))
@@ -78,7 +78,7 @@ def test_a_thousand_joins_and_declines_leave_one_session_and_few_events(desk: De
     assert [event[1] for event in desk.events] == [SiloState.READY, SiloState.DECLINED]
 
 
-def test_a_silo_whose_cluster_starts_no_worker_is_waited_for_and_says_why(desk: Desk) -> None:
+def test_a_silo_whose_cluster_starts_no_worker_is_waited_for_and_has_a_reason(desk: Desk) -> None:
     async def calls() -> None:
         await desk.join(ALICE, _hindered())
         (row,) = [row for row in desk.roster.rows() if row.name == ALICE]
@@ -91,7 +91,7 @@ def test_a_silo_whose_cluster_starts_no_worker_is_waited_for_and_says_why(desk: 
     asyncio.run(calls())
 
 
-def test_what_hinders_a_worker_that_runs_again_ends_no_session(desk: Desk) -> None:
+def test_a_late_hindrance_of_a_running_worker_ends_no_session(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE)
         await desk.join(ALICE, _hindered())

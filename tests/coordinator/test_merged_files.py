@@ -1,4 +1,4 @@
-"""Merging from and to files: sizes around a block, memory, and who owns what (see also test_merging)."""
+"""Merging from and to files: sizes around a block, memory use, and ownership of files (see also test_merging)."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def merging(tmp_path: Path) -> _Merging:
 
 
 def _open_in(folder: Path) -> list[str]:
-    """Files of the folder that this process has open."""
+    """Returns the files in the folder that this process has open."""
     paths = []
     for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the listing's own
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of the listing itself
             paths.append(str(entry.readlink()))
     return [path for path in paths if path.startswith(str(folder))]
 
@@ -79,7 +79,9 @@ def _folded(kind: MergeKind, parts: list[Array]) -> Array:
 @pytest.mark.parametrize("kind", list(MergeKind))
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "uint8"])
 @pytest.mark.parametrize("nbytes", [BLOCK - 8, BLOCK, BLOCK + 8, 2 * BLOCK, 3 * BLOCK + 16])
-def test_blocks_make_the_bits_of_a_left_fold(merging: _Merging, kind: MergeKind, dtype: str, nbytes: int) -> None:
+def test_merging_in_blocks_has_the_bits_of_a_left_fold(
+    merging: _Merging, kind: MergeKind, dtype: str, nbytes: int
+) -> None:
     size = nbytes // np.dtype(dtype).itemsize
     random = np.random.default_rng(size)
     parts = [(random.normal(size=size) * 50).astype(dtype) for _ in range(3)]
@@ -89,7 +91,7 @@ def test_blocks_make_the_bits_of_a_left_fold(merging: _Merging, kind: MergeKind,
     assert merged.tobytes() == _folded(kind, parts).tobytes()
 
 
-def test_leaves_of_all_sizes_lie_in_one_report(merging: _Merging) -> None:
+def test_one_report_can_have_leaves_of_all_sizes(merging: _Merging) -> None:
     random = np.random.default_rng(0)
     shapes: list[tuple[int, ...]] = [(3,), (), (500, 501), (0,), (7, 1, 2), (300_001,)]
     dtypes = ["float32", "int64", "float32", "float64", "uint8", "float64"]
@@ -102,7 +104,7 @@ def test_leaves_of_all_sizes_lie_in_one_report(merging: _Merging) -> None:
 
 
 @pytest.mark.parametrize("size", [5, BLOCK])
-def test_one_report_is_merged_to_itself(merging: _Merging, size: int) -> None:
+def test_a_merge_of_one_report_is_the_report(merging: _Merging, size: int) -> None:
     part = np.random.default_rng(1).normal(size=size)
     for kind in MergeKind:
         assert merging.merge([kind], [part])[0].tobytes() == part.tobytes()
@@ -110,7 +112,7 @@ def test_one_report_is_merged_to_itself(merging: _Merging, size: int) -> None:
 
 @pytest.mark.parametrize("kind", list(MergeKind))
 @pytest.mark.parametrize("position", [0, BLOCK // 4 - 1, BLOCK // 4, -1])
-def test_nan_is_found_in_every_block_and_all_culprits_are_named(
+def test_nan_is_found_in_every_block_and_all_responsible_silos_are_named(
     merging: _Merging, kind: MergeKind, position: int
 ) -> None:
     good = np.ones(BLOCK // 2, np.float32)
@@ -121,7 +123,7 @@ def test_nan_is_found_in_every_block_and_all_culprits_are_named(
     assert raised.value.silos == ("silo-2", "silo-4")
 
 
-def test_infinities_that_make_nan_name_those_who_sent_them(merging: _Merging) -> None:
+def test_infinities_that_result_in_nan_name_the_silos_that_sent_them(merging: _Merging) -> None:
     with pytest.raises(NotFiniteError) as raised:
         merging.merge(
             [MergeKind.SUM],
@@ -132,7 +134,7 @@ def test_infinities_that_make_nan_name_those_who_sent_them(merging: _Merging) ->
     assert raised.value.silos == ("silo-1", "silo-3")
 
 
-def test_a_large_sum_of_finite_parts_that_overflows_is_nobodys_fault(merging: _Merging) -> None:
+def test_an_overflow_of_a_large_sum_of_finite_parts_names_no_silo(merging: _Merging) -> None:
     largest = np.full(BLOCK, np.finfo(np.float32).max)
     (merged,) = merging.merge([MergeKind.SUM], [largest], [largest])
     assert np.isinf(merged).all()
@@ -163,7 +165,7 @@ def test_memory_does_not_grow_with_silos_and_size(merging: _Merging) -> None:
 
 
 @pytest.mark.parametrize("silos", [1, 2])
-def test_what_a_general_merge_passes_on_does_not_change_when_the_reports_file_is_written_over(
+def test_the_result_of_a_general_merge_does_not_change_when_the_reports_file_is_reused(
     merging: _Merging, silos: int
 ) -> None:
     part = np.arange(BLOCK, dtype=np.float32)
@@ -179,7 +181,7 @@ def test_what_a_general_merge_passes_on_does_not_change_when_the_reports_file_is
     assert np.array_equal(merged, part)
 
 
-def test_a_general_merge_is_a_left_fold_of_whole_accumulators(merging: _Merging) -> None:
+def test_a_general_merge_is_a_left_fold_of_complete_accumulators(merging: _Merging) -> None:
     def concatenated(a: Leaves, b: Leaves) -> Leaves:
         return [np.concatenate([a[0], b[0]]), np.array(a[1].item() + b[1].item(), dtype=object)]
 
@@ -190,7 +192,7 @@ def test_a_general_merge_is_a_left_fold_of_whole_accumulators(merging: _Merging)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, ml_dtypes.bfloat16])
-def test_nan_of_every_dtype_is_found_where_the_kind_is_not_known(merging: _Merging, dtype: Any) -> None:
+def test_nan_of_every_dtype_is_found_in_leaves_of_unknown_kind(merging: _Merging, dtype: Any) -> None:
     with pytest.raises(NotFiniteError) as raised:
         merging.merge([None], [np.ones(3, dtype)], [np.array([1, np.nan, 1], dtype)])
     assert raised.value.silos == ("silo-2",)

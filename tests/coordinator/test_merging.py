@@ -44,7 +44,7 @@ def _random(seed: int, size: int = LARGE) -> Array:
     return np.random.default_rng(seed).normal(size=size).astype(np.float32)
 
 
-def test_a_sum_over_many_blocks_has_the_bits_of_a_fold_in_the_order_given(folder: Path) -> None:
+def test_a_sum_over_many_blocks_has_the_bits_of_a_fold_in_the_given_order(folder: Path) -> None:
     parts = [_random(seed) for seed in range(4)]
     (merged,) = _merge(folder, [MergeKind.SUM], {f"silo-{i}": [part] for i, part in enumerate(parts)})
     expected = ((parts[0] + parts[1]) + parts[2]) + parts[3]
@@ -52,7 +52,7 @@ def test_a_sum_over_many_blocks_has_the_bits_of_a_fold_in_the_order_given(folder
     assert merged.tobytes() == expected.tobytes()
 
 
-def test_the_order_of_silos_decides_on_the_last_bits(folder: Path) -> None:
+def test_the_order_of_silos_determines_the_last_bits(folder: Path) -> None:
     parts = {f"silo-{i}": [_random(i, 1000) * np.float32(10.0**i)] for i in range(4)}
     (forwards,) = _merge(folder, [MergeKind.SUM], parts)
     (backwards,) = _merge(folder, [MergeKind.SUM], dict(reversed(parts.items())))
@@ -90,14 +90,14 @@ def test_nan_and_infinity_in_a_sum_name_the_silos_that_sent_them(folder: Path, s
     assert raised.value.silos == ("b",)
 
 
-def test_infinity_may_be_the_zero_of_a_minimum(folder: Path) -> None:
+def test_infinity_may_be_the_identity_of_a_minimum(folder: Path) -> None:
     (merged,) = _merge(
         folder, [MergeKind.MINIMUM], {"a": [np.array([np.inf], np.float32)], "b": [np.array([np.inf], np.float32)]}
     )
     assert np.isinf(merged[0])
 
 
-def test_a_sum_of_finite_parts_that_overflows_is_nobodys_fault(folder: Path) -> None:
+def test_an_overflow_of_a_sum_of_finite_parts_names_no_silo(folder: Path) -> None:
     largest = np.finfo(np.float32).max
     (merged,) = _merge(
         folder, [MergeKind.SUM], {"a": [np.array([largest], np.float32)], "b": [np.array([largest], np.float32)]}
@@ -105,7 +105,7 @@ def test_a_sum_of_finite_parts_that_overflows_is_nobodys_fault(folder: Path) -> 
     assert np.isinf(merged[0])
 
 
-def test_a_leaf_of_no_known_kind_is_merged_by_the_plans_own_program_from_left_to_right(folder: Path) -> None:
+def test_a_leaf_of_unknown_kind_is_merged_by_the_plans_program_from_left_to_right(folder: Path) -> None:
     (merged,) = _merge(
         folder,
         [None],
@@ -114,13 +114,13 @@ def test_a_leaf_of_no_known_kind_is_merged_by_the_plans_own_program_from_left_to
     assert merged.tolist() == [5]
 
 
-def test_nan_is_found_where_the_kind_is_not_known(folder: Path) -> None:
+def test_nan_is_found_in_leaves_of_unknown_kind(folder: Path) -> None:
     with pytest.raises(NotFiniteError) as raised:
         _merge(folder, [None], {"a": [np.array([np.nan], np.float32)], "b": [np.array([3], np.float32)]})
     assert raised.value.silos == ("a",)
 
 
-def test_infinity_in_a_sum_is_named_also_beside_a_leaf_whose_kind_is_not_known(folder: Path) -> None:
+def test_infinity_in_a_sum_is_named_even_if_another_leaf_has_an_unknown_kind(folder: Path) -> None:
     silos: dict[str, list[Any]] = {"a": [np.float32(1), np.float32(1)], "b": [np.float32(np.inf), np.float32(np.inf)]}
     with pytest.raises(NotFiniteError) as raised:
         _merge(folder, [MergeKind.SUM, None], silos)
@@ -128,7 +128,7 @@ def test_infinity_in_a_sum_is_named_also_beside_a_leaf_whose_kind_is_not_known(f
     assert _merge(folder, [MergeKind.MAXIMUM, None], silos)
 
 
-def test_a_file_that_became_shorter_ends_the_merge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_file_ends_the_merge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def shortened(fd: int) -> list[TensorLayout]:
         found = layout(fd)
         (folder / "a.value").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Results are brought to a folder, or to an S3 server, and confirmed there; what is wrong with an output is said."""
+"""The export of results to a folder or an S3 server, with verification, and errors of outputs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .object_stores import BUCKET, Gate, ObjectStore, options_file
 RESULT = {
     "result.json": b'{"program": "fedavg"}\n',
     "metrics.jsonl": b'{"round": 1}\n',
-    "model/weights.safetensors": os.urandom(9_000_000),  # more than one piece
+    "model/weights.safetensors": os.urandom(9_000_000),  # more than one part
     "model/savedmodel/variables/none": b"",
 }
 
 
 class _Counting(MemoryFileSystem):
-    """A file system of a test's own, `counting://`: what is written to it, and what goes wrong."""
+    """The file system `counting://` for tests. It records writes and injects errors."""
 
     protocol = "counting"
     store: ClassVar[dict[str, Any]] = {}
@@ -99,7 +99,7 @@ def _error(call: Callable[[], object]) -> FedjobsError:
 # --- the list of files
 
 
-def test_the_digest_is_of_the_files_and_of_nothing_else(result: Path, tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_files_only(result: Path, tmp_path: Path) -> None:
     first = _manifest(result)
     assert [file.path for file in first.files] == sorted(RESULT)
     assert manifest_of("another job", result).digest == first.digest
@@ -111,7 +111,7 @@ def test_the_digest_is_of_the_files_and_of_nothing_else(result: Path, tmp_path: 
 # --- a folder
 
 
-def test_a_result_is_brought_to_a_folder_that_need_not_be_there(result: Path, tmp_path: Path) -> None:
+def test_a_result_is_exported_to_a_folder_that_may_not_exist_yet(result: Path, tmp_path: Path) -> None:
     target = tmp_path / "claim/models/digits"
     Output(f"file://{target}").export(_manifest(result), result)
     assert _files(target) == _with_manifest(result)
@@ -122,12 +122,12 @@ def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
     assert _files(tmp_path) == {}
 
 
-def test_a_folder_that_nobody_may_write_is_refused() -> None:
+def test_a_read_only_folder_is_refused() -> None:
     error = _error(lambda: Output("file:///sys/claim").check("check"))
     assert error.code is ErrorCode.INVALID_OUTPUT
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     error = _error(lambda: Output(f"file://{tmp_path}/taken/models").check("check"))
     assert error.code is ErrorCode.INVALID_OUTPUT
@@ -137,7 +137,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 # --- S3
 
 
-def test_a_result_is_brought_to_a_bucket(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
+def test_a_result_is_exported_to_a_bucket(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     output = Output(f"s3://{BUCKET}/digits", options_file(tmp_path, s3.url))
     output.check("check")
     assert s3.contents() == {}
@@ -147,14 +147,14 @@ def test_a_result_is_brought_to_a_bucket(result: Path, tmp_path: Path, s3: Objec
 
 
 def _refusals(output: Output, result: Path) -> list[tuple[Callable[[], object], ErrorCode]]:
-    """Before anything is computed it is the end; a result that is there waits until somebody has mended it."""
+    """Returns the calls and their errors: permanent before the computation, and retryable after it."""
     return [
         (lambda: output.check("check"), ErrorCode.INVALID_OUTPUT),
         (lambda: output.export(_manifest(result), result), ErrorCode.OUTPUT_UNAVAILABLE),
     ]
 
 
-def test_a_bucket_that_is_not_there_is_refused_and_not_made(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
+def test_a_missing_bucket_is_refused_and_not_created(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     output = Output("s3://elsewhere/digits", options_file(tmp_path, s3.url))
     for call, code in _refusals(output, result):
         error = _error(call)
@@ -164,7 +164,7 @@ def test_a_bucket_that_is_not_there_is_refused_and_not_made(result: Path, tmp_pa
     assert [bucket["Name"] for bucket in s3.client("s3").list_buckets()["Buckets"]] == [BUCKET]
 
 
-def test_a_name_that_no_bucket_can_have_is_refused(tmp_path: Path, s3: ObjectStore) -> None:
+def test_an_invalid_bucket_name_is_refused(tmp_path: Path, s3: ObjectStore) -> None:
     error = _error(lambda: Output("s3://No Bucket/digits", options_file(tmp_path, s3.url)).check("check"))
     assert error.code is ErrorCode.INVALID_OUTPUT
 
@@ -180,12 +180,10 @@ def test_wrong_credentials_are_refused_and_not_shown(result: Path, tmp_path: Pat
             assert "hush-hush" not in error.public
 
 
-def test_a_server_that_cannot_be_reached_is_tried_again(
-    result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_server_is_retried(result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_STEP_LONGEST_S", 0.001)
     waits: list[str] = []
-    output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, "http://127.0.0.1:1"))
+    output = Output(f"s3://{BUCKET}/digits", _options_without_retries(tmp_path, "http://127.0.0.1:1"))
     error = _error(lambda: output.export(_manifest(result), result, lambda e, _: waits.append(e.code.label)))
     assert error.code is ErrorCode.OUTPUT_UNAVAILABLE
     assert error.retryable
@@ -193,17 +191,17 @@ def test_a_server_that_cannot_be_reached_is_tried_again(
     assert len(waits) == 5
 
 
-def test_a_server_that_comes_back_gets_the_rest(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
+def test_a_server_that_recovers_gets_the_remaining_files(result: Path, tmp_path: Path, s3: ObjectStore) -> None:
     with Gate(s3.port) as gate:
-        output = Output(f"s3://{BUCKET}/digits", _impatient(tmp_path, gate.url))
+        output = Output(f"s3://{BUCKET}/digits", _options_without_retries(tmp_path, gate.url))
         output.check("check")
         gate.shut.set()
         output.export(_manifest(result), result, lambda *_: gate.shut.clear())
     assert s3.contents() == {f"digits/{name}": content for name, content in _with_manifest(result).items()}
 
 
-def _impatient(folder: Path, url: str) -> Path:
-    """Options with which a client does not try again by itself."""
+def _options_without_retries(folder: Path, url: str) -> Path:
+    """Writes options with which a client does not retry."""
     path = options_file(folder, url)
     patience = {"config_kwargs": {"read_timeout": 1, "retries": {"max_attempts": 0}}}
     path.write_text(json.dumps(json.loads(path.read_text()) | patience))
@@ -219,7 +217,7 @@ def test_the_result_file_comes_last_and_the_manifest_before_it(result: Path, cou
     assert sorted(counting.puts) == sorted(_with_manifest(result))
 
 
-def test_an_export_that_was_interrupted_brings_only_the_rest(result: Path, counting: type[_Counting]) -> None:
+def test_an_interrupted_export_writes_only_the_rest(result: Path, counting: type[_Counting]) -> None:
     Output("counting://out").export(_manifest(result), result)
     memory = counting(skip_instance_cache=True)
     for missing in ("result.json", "metrics.jsonl"):
@@ -230,7 +228,7 @@ def test_an_export_that_was_interrupted_brings_only_the_rest(result: Path, count
     assert counting.puts == ["metrics.jsonl", "model/weights.safetensors", "result.json"]
 
 
-def test_an_export_that_was_complete_writes_nothing(result: Path, counting: type[_Counting]) -> None:
+def test_a_complete_export_writes_nothing(result: Path, counting: type[_Counting]) -> None:
     Output("counting://out").export(_manifest(result), result)
     counting.puts.clear()
     counting.removed.clear()
@@ -238,7 +236,7 @@ def test_an_export_that_was_complete_writes_nothing(result: Path, counting: type
     assert (counting.puts, counting.removed) == ([], [])
 
 
-def test_an_earlier_result_is_not_taken_for_whole_while_it_is_replaced(result: Path, counting: type[_Counting]) -> None:
+def test_an_earlier_result_is_not_complete_while_it_is_replaced(result: Path, counting: type[_Counting]) -> None:
     memory = counting(skip_instance_cache=True)
     memory.pipe_file("/out/result.json", b"an earlier job's")
     counting.failures.append(PermissionError("no"))
@@ -246,7 +244,7 @@ def test_an_earlier_result_is_not_taken_for_whole_while_it_is_replaced(result: P
     assert not memory.exists("/out/result.json")
 
 
-def test_what_arrives_spoilt_is_brought_again(result: Path, counting: type[_Counting]) -> None:
+def test_corrupt_files_are_written_again(result: Path, counting: type[_Counting]) -> None:
     counting.spoils += ["model/weights.safetensors", "result.json"]
     errors: list[str] = []
     Output("counting://out").export(_manifest(result), result, lambda error, _: errors.append(error.public))
@@ -264,7 +262,7 @@ def test_what_arrives_spoilt_is_brought_again(result: Path, counting: type[_Coun
         ("file:///x", "missing", "cannot be read"),
     ],
 )
-def test_what_cannot_be_an_output_is_refused_before_anything_is_reached(
+def test_an_invalid_output_is_refused_before_any_connection(
     tmp_path: Path, uri: str, options: str | None, named: str
 ) -> None:
     path = tmp_path / "options.json"

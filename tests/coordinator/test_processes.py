@@ -1,4 +1,4 @@
-"""The coordinator's process as a container runs it: killed, told to stop, ended, and started again."""
+"""The coordinator's process as a container runs it: killed, stopped, ended and restarted."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def _runs(container: Container) -> int:
     return len(path.read_text()) if path.exists() else 0
 
 
-def test_from_a_program_to_a_result_in_a_bucket(tmp_path: Path, s3: ObjectStore) -> None:
-    """Watched by the operator, scraped by Prometheus, with a final word."""
+def test_a_program_writes_a_result_to_a_bucket(tmp_path: Path, s3: ObjectStore) -> None:
+    """The operator watches it, Prometheus scrapes it, and it writes a termination message."""
     container = _container_with_program(tmp_path)
     output = ["--output-uri", f"s3://{BUCKET}/digits", "--output-options", str(options_file(tmp_path, s3.url))]
     with container.started(*output, "--metrics", "127.0.0.1:0") as process:
         process.until_it_listens()
-        process.until(lambda: any("port" in line for line in container.log), "it serves metrics")
+        process.until(lambda: any("port" in line for line in container.log), "the coordinator serves metrics")
         port = next(line["port"] for line in container.log if "port" in line)
         metrics = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
         heard = asyncio.run(_heard(container))
         assert process.ended() == 0
 
     assert 'fedjobs_coordinator_silos{state="Invited"} 2.0' in metrics
-    assert "fedjobs_coordinator_epoch 1.0" in metrics
+    assert "fedjobs_coordinator_generation 1.0" in metrics
     assert heard[0].phase is Phase.STARTING
     assert heard[-1].phase is Phase.COMPLETE
     stored = s3.contents()
@@ -82,13 +82,13 @@ def test_from_a_program_to_a_result_in_a_bucket(tmp_path: Path, s3: ObjectStore)
 
     with container.started(*output) as process:
         assert process.ended() == 0
-    assert container.status.epoch == 2
+    assert container.status.generation == 2
     assert container.final_word.round == 1
     assert _runs(container) == 1
 
 
 async def _heard(container: Container) -> list[Status]:
-    """Until the last one: a coordinator whose status cannot be heard would not end well."""
+    """Returns all statuses. A coordinator whose status cannot be watched would not end successfully."""
     watching = watch(container.address, server_name(JOB), container.authority.issue_operator())
     return [status async for status in watching]
 
@@ -96,14 +96,14 @@ async def _heard(container: Container) -> list[Status]:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75)], ids=["killed", "suspended"]
 )
-def test_who_ends_in_the_middle_of_the_export_goes_on_there(
+def test_a_coordinator_that_ends_during_the_export_continues_it(
     tmp_path: Path, s3: ObjectStore, number: signal.Signals, code: int
 ) -> None:
     container = Container(tmp_path).with_finished_program()
     with Gate(s3.port, shut_after=500_000) as gate:
         output = ["--output-uri", f"s3://{BUCKET}/digits", "--output-options", str(options_file(tmp_path, gate.url))]
         with container.started(*output) as process:
-            process.until(gate.shut.is_set, "the export is in its middle")
+            process.until(gate.shut.is_set, "half of the export is done")
             process.send(number)
             assert process.ended() == code
     assert "digits/result.json" not in s3.contents()
@@ -114,13 +114,13 @@ def test_who_ends_in_the_middle_of_the_export_goes_on_there(
 
     options_file(tmp_path, s3.url)
     with container.started(*output) as process:
-        assert process.ended() == 0  # the program is not there to be run again
+        assert process.ended() == 0  # the program does not exist any more
     stored = s3.contents()
     assert {name: stored[f"digits/{name}"] for name in RESULT} == RESULT
     assert container.final_word.phase is Phase.COMPLETE
 
 
-def test_a_signal_while_modules_are_imported_is_not_lost(tmp_path: Path) -> None:
+def test_a_signal_during_imports_is_not_lost(tmp_path: Path) -> None:
     container = _container_with_program(tmp_path)
     with container.started() as process:
         process.until_it_catches_sigterm()
@@ -137,15 +137,15 @@ def test_a_program_that_imports_no_tensorflow_runs_without_it(tmp_path: Path) ->
     assert json.loads((container.result / "result.json").read_bytes())["imported"] == []
 
 
-def test_a_program_that_imports_tff_when_it_runs_has_the_silos_as_its_context(tmp_path: Path) -> None:
+def test_a_program_that_imports_tff_at_run_time_has_the_silos_as_its_context(tmp_path: Path) -> None:
     container = _container_with_program(tmp_path, _SAYS_WHERE_COMPUTATIONS_RUN)
     with container.started() as process:
         assert process.ended() == 0
     found = json.loads((container.result / "result.json").read_bytes())["context"]
-    assert found == "NativeFederatedContext"  # TFF's own default is a SyncExecutionContext
+    assert found == "NativeFederatedContext"  # TFF's default is a SyncExecutionContext
 
 
-def test_a_signal_while_tensorflow_is_imported_suspends(tmp_path: Path) -> None:
+def test_a_signal_during_the_import_of_tensorflow_suspends(tmp_path: Path) -> None:
     container = _container_with_program(tmp_path, _IMPORTS_TFF + _PROGRAM)
     with container.started() as process:
         process.until_it_listens()
@@ -155,21 +155,21 @@ def test_a_signal_while_tensorflow_is_imported_suspends(tmp_path: Path) -> None:
     assert _runs(container) == 0
 
 
-def test_a_second_coordinator_in_the_folder_cannot_start_and_disturbs_nobody(tmp_path: Path) -> None:
+def test_a_second_coordinator_in_the_folder_cannot_start_and_does_not_disturb_the_first(tmp_path: Path) -> None:
     container = _container_with_program(tmp_path, _IMPORTS_TFF + _PROGRAM)
     with container.started() as first:
         first.until_it_listens()
-        before = (container.state / "epoch").read_text()
+        before = (container.state / "generation").read_text()
         other = tmp_path / "other-log"
         with container.started("--termination-message", other) as second:
             assert second.ended() == 4
         assert b'"code":"AlreadyRunning"' in other.read_bytes()
-        assert (container.state / "epoch").read_text() == before
+        assert (container.state / "generation").read_text() == before
         first.send(signal.SIGTERM)
         first.ended()
 
 
-def test_an_operator_that_comes_too_late_is_told_so(tmp_path: Path) -> None:
+def test_an_operator_that_connects_too_late_gets_an_error(tmp_path: Path) -> None:
     container = Container(tmp_path).with_finished_program()
     with container.started() as process:
         assert process.ended() == 0

@@ -39,15 +39,15 @@ def _events(folder: Path) -> list[ProgressEvent]:
     return [_EVENT.validate_json(line) for line in (folder / "progress.jsonl").read_bytes().splitlines()]
 
 
-def test_the_status_says_which_job_it_is_and_how_far_it_is(progress: Progress, tmp_path: Path) -> None:
+def test_the_status_has_the_job_and_its_progress(progress: Progress, tmp_path: Path) -> None:
     progress.phase(Phase.RUNNING)
     progress.rounds(3, 20)
     status = _status(tmp_path)
-    assert (status.job_name, status.epoch, status.phase) == ("digits", 2, Phase.RUNNING)
+    assert (status.job_name, status.generation, status.phase) == ("digits", 2, Phase.RUNNING)
     assert (status.round, status.rounds) == (3, 20)
 
 
-def test_a_phase_is_told_once_with_its_message_and_code(progress: Progress, tmp_path: Path) -> None:
+def test_a_phase_is_reported_once_with_its_message_and_code(progress: Progress, tmp_path: Path) -> None:
     for _ in range(3):
         progress.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
     (event,) = _events(tmp_path)
@@ -82,7 +82,7 @@ def test_metrics_that_are_not_finite_can_be_read_again(progress: Progress, tmp_p
         assert metrics["other"] == math.inf
 
 
-def test_a_silos_change_is_told(progress: Progress, tmp_path: Path) -> None:
+def test_a_silos_change_is_reported(progress: Progress, tmp_path: Path) -> None:
     roster = Roster([ALICE], lambda: 0.0, progress.silo)
     progress.follow(roster)
     roster.joined(ALICE)
@@ -93,7 +93,7 @@ def test_a_silos_change_is_told(progress: Progress, tmp_path: Path) -> None:
     assert _status(tmp_path).silos[0].state is SiloState.DECLINED
 
 
-def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_a_line_that_a_crash_truncated_does_not_affect_the_next(tmp_path: Path) -> None:
     Progress(tmp_path, a_job(), Generation(1)).phase(Phase.RUNNING)
     path = tmp_path / "progress.jsonl"
     path.write_bytes(path.read_bytes() + b'{"event": "rou')
@@ -104,25 +104,25 @@ def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> Non
     assert json.loads(event)["event"] == "round"
 
 
-def test_a_process_goes_on_with_the_rounds_and_the_computation_of_the_one_before(tmp_path: Path) -> None:
+def test_a_process_continues_with_the_rounds_and_the_computation_of_its_predecessor(tmp_path: Path) -> None:
     before = Progress(tmp_path, a_job(), Generation(1))
     before.rounds(0, 20)
     before.computation([Digest("5a" * 32)])
     before.round_finished(3, {"loss": 0.5}, [ALICE])
     before.phase(Phase.FAILED, "too few silos", "CohortTooSmall")
     status = Progress(tmp_path, a_job(), Generation(2)).status
-    assert (status.phase, status.epoch, status.message, status.code) == (Phase.STARTING, 2, "", "")
+    assert (status.phase, status.generation, status.message, status.code) == (Phase.STARTING, 2, "", "")
     assert (status.round, status.rounds, status.metrics) == (3, 20, {"loss": 0.5})
     assert status.computation == "5a" * 32
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{", b"[]"])
-def test_a_status_that_cannot_be_read_is_as_if_there_was_none(tmp_path: Path, spoilt: bytes) -> None:
+def test_an_unreadable_status_is_ignored(tmp_path: Path, spoilt: bytes) -> None:
     (tmp_path / "status.json").write_bytes(spoilt)
     assert Progress(tmp_path, a_job(), Generation(2)).status.round == 0
 
 
-def test_the_status_of_another_job_is_not_taken_over(tmp_path: Path) -> None:
+def test_the_status_of_another_job_is_ignored(tmp_path: Path) -> None:
     Progress(tmp_path, a_job().model_copy(update={"uid": "another"}), Generation(1)).rounds(3, 20)
     assert Progress(tmp_path, a_job(), Generation(2)).status.round == 0
 
@@ -134,13 +134,13 @@ def test_the_computation_is_the_first_invocations(progress: Progress) -> None:
     assert progress.status.computation == "5a" * 32
 
 
-def test_several_shards_have_a_digest_of_their_own(progress: Progress) -> None:
+def test_several_shards_have_a_combined_digest(progress: Progress) -> None:
     shards = [Digest("5a" * 32), Digest("6b" * 32)]
     progress.computation(shards)
     assert progress.status.computation == digests.digest(*map(digests.raw, shards))
 
 
-def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progress, tmp_path: Path) -> None:
+def test_a_complete_job_has_its_result_and_no_message(progress: Progress, tmp_path: Path) -> None:
     progress.phase(Phase.EXPORTING, "the storage is away", "OutputUnavailable")
     progress.complete(ResultLocation(uri="s3://models/digits", digest="cd" * 32))
     status = _status(tmp_path)
@@ -148,7 +148,7 @@ def test_a_complete_job_has_its_result_and_no_message_any_more(progress: Progres
     assert status.result == ResultLocation(uri="s3://models/digits", digest="cd" * 32)
 
 
-def test_who_listens_hears_of_each_event(progress: Progress) -> None:
+def test_a_subscriber_gets_each_event(progress: Progress) -> None:
     heard: list[ProgressEvent] = []
     progress.subscribe(heard.append)
     progress.phase(Phase.RUNNING)

@@ -1,4 +1,4 @@
-"""What a scrape of a coordinator shows."""
+"""The metrics of a coordinator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_bytes_are_counted_by_direction(measured: _Measured) -> None:
     assert measured.value("bytes_total", direction="up") == 3
 
 
-def test_silos_are_counted_by_state_and_every_state_is_there(measured: _Measured) -> None:
+def test_silos_are_counted_by_state_and_every_state_exists(measured: _Measured) -> None:
     measured.roster.joined(ALICE)
     measured.progress.refresh()
     assert measured.value("silos", state="Ready") == 1
@@ -56,5 +56,5 @@ def test_silos_are_counted_by_state_and_every_state_is_there(measured: _Measured
     assert measured.value("silos", state="Lost") == 0
 
 
-def test_the_epoch_is_there(measured: _Measured) -> None:
-    assert measured.value("epoch") == 4
+def test_the_generation_is_a_metric(measured: _Measured) -> None:
+    assert measured.value("generation") == 4

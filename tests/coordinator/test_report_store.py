@@ -1,4 +1,4 @@
-"""What the folder of reports looks like after crashes, and after the state is durable."""
+"""The folder of reports after crashes and after a durable state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedjobs_coordinator.aggregation.report_store import ReportStore
 
 from .builders import ALICE, OTHER_WORK, WORK
 
-LARGE = bytes(range(256)) * (8 << 10)  # 2 MiB: worth sparing
+LARGE = bytes(range(256)) * (8 << 10)  # 2 MiB: large enough to be kept as a spare file
 DIGEST = digests.digest(LARGE)
 
 
@@ -24,7 +24,7 @@ class _Folder:
         self._folder = folder
 
     def store(self) -> ReportStore:
-        """As a new process has it."""
+        """Opens the store as a new process does."""
         return ReportStore(self.reports, FilePool(self.spares, most=2))
 
     def names(self) -> list[str]:
@@ -36,85 +36,85 @@ def folder(tmp_path: Path) -> _Folder:
     return _Folder(tmp_path)
 
 
-def _uploaded(store: ReportStore, content: bytes = LARGE, work_id: WorkId = WORK, *, ended: bool = True) -> None:
+def _upload(store: ReportStore, content: bytes = LARGE, work_id: WorkId = WORK, *, ended: bool = True) -> None:
     upload = store.upload(work_id, len(content))
     upload.write(content)
     if ended:
         assert upload.finish(digests.raw(digests.digest(content)))
 
 
-def _taken_over(store: ReportStore, content: bytes = LARGE) -> Path:
-    _uploaded(store, content)
+def _accept_upload(store: ReportStore, content: bytes = LARGE) -> Path:
+    _upload(store, content)
     path = store.take_upload(WORK, digests.digest(content))
     assert path is not None
     store.add(WORK, Report(ALICE, 1, "cpu", 0.1, digests.digest(content), path))
     return path
 
 
-def test_an_upload_that_ended_before_a_restart_becomes_a_report_without_being_opened_again(folder: _Folder) -> None:
-    _uploaded(folder.store())
+def test_a_complete_upload_becomes_a_report_after_a_restart_without_being_opened_again(folder: _Folder) -> None:
+    _upload(folder.store())
     path = folder.store().take_upload(WORK, DIGEST)
     assert path is not None
     assert path.read_bytes() == LARGE
 
 
-def test_a_part_of_an_upload_is_not_taken_for_the_whole_and_stays(folder: _Folder) -> None:
+def test_a_partial_upload_is_not_complete_and_stays(folder: _Folder) -> None:
     folder.store().upload(WORK, len(LARGE)).write(LARGE[:1000])
     again = folder.store()
     assert again.take_upload(WORK, DIGEST) is None
     assert again.upload(WORK, len(LARGE)).committed == 1000
 
 
-def test_an_upload_in_a_spare_file_is_as_long_as_it_is_also_when_the_silo_never_ended_it(folder: _Folder) -> None:
+def test_an_upload_in_a_spare_file_has_its_own_length_even_if_it_was_not_finished(folder: _Folder) -> None:
     store = folder.store()
-    _taken_over(store, LARGE + b"of an earlier round")
+    _accept_upload(store, LARGE + b"of an earlier round")
     store.forget()
     assert len(list(folder.spares.iterdir())) == 1
-    _uploaded(store, ended=False)
+    _upload(store, ended=False)
     path = store.take_upload(WORK, DIGEST)
     assert path is not None
     assert path.read_bytes() == LARGE
     assert folder.names() == ["work.value"]
 
 
-def test_an_upload_that_was_never_begun_cannot_be_taken(folder: _Folder) -> None:
+def test_a_missing_upload_cannot_be_used(folder: _Folder) -> None:
     assert folder.store().take_upload(WORK, digests.digest(b"")) is None
 
 
-def test_an_upload_that_was_taken_before_a_crash_is_taken_again(folder: _Folder) -> None:
+def test_an_upload_that_was_used_before_a_crash_can_be_used_again(folder: _Folder) -> None:
     store = folder.store()
-    _uploaded(store)
+    _upload(store)
     path = store.take_upload(WORK, DIGEST)
     again = folder.store()
     assert again.take_upload(WORK, digests.digest(b"another")) is None
     assert again.take_upload(WORK, DIGEST) == path
 
 
-def test_what_is_durable_is_forgotten_and_large_files_become_spare(folder: _Folder) -> None:
+def test_durable_reports_are_deleted_and_large_files_become_spare(folder: _Folder) -> None:
     store = folder.store()
-    _taken_over(store)
-    _uploaded(store, LARGE[:5000], OTHER_WORK)
+    _accept_upload(store)
+    _upload(store, LARGE[:5000], OTHER_WORK)
     store.forget()
     assert folder.names() == []
     assert store.find(WORK) is None
     assert 1 <= len(list(folder.spares.iterdir())) <= 2
 
 
-def test_what_is_still_needed_is_kept(folder: _Folder) -> None:
+def test_reports_that_are_still_needed_are_kept(folder: _Folder) -> None:
     store = folder.store()
-    path = _taken_over(store)
-    _uploaded(store, b"few", OTHER_WORK)
+    path = _accept_upload(store)
+    _upload(store, b"few", OTHER_WORK)
     store.forget(keep=frozenset({WORK}))
     assert store.find(WORK) is not None
     assert path.read_bytes() == LARGE
     assert folder.names() == ["work.json", "work.value"]
 
 
-def test_what_an_earlier_process_left_unfinished_goes_with_the_durable_state(folder: _Folder) -> None:
+def test_unfinished_uploads_of_an_earlier_process_are_deleted_with_the_durable_state(folder: _Folder) -> None:
     store = folder.store()
-    _uploaded(store)
-    store.take_upload(WORK, DIGEST)  # and it died before the report was added
-    _uploaded(store, LARGE[:1000], OTHER_WORK, ended=False)
+    _upload(store)
+    store.take_upload(WORK, DIGEST)  # and the process died before it added the report
+    _upload(store, LARGE[:1000], OTHER_WORK, ended=False)
     (folder.reports / f".{WORK}.json.12345678.tmp").write_bytes(b"half")
     again = folder.store()
     assert again.find(WORK) is None
@@ -123,20 +123,18 @@ def test_what_an_earlier_process_left_unfinished_goes_with_the_durable_state(fol
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{", b"[]", b'{"unknown": 1}', b"\xff"])
-def test_a_report_that_a_loss_of_power_spoilt_is_as_if_it_never_came(folder: _Folder, spoilt: bytes) -> None:
-    _taken_over(folder.store())
+def test_a_report_that_a_power_loss_corrupted_is_ignored(folder: _Folder, spoilt: bytes) -> None:
+    _accept_upload(folder.store())
     (folder.reports / f"{WORK}.json").write_bytes(spoilt)
     again = folder.store()
     assert again.find(WORK) is None
-    _taken_over(again)
+    _accept_upload(again)
     assert folder.store().find(WORK) is not None
 
 
 @pytest.mark.parametrize("spoilt", [None, b"", LARGE[:-1], LARGE[:-1] + b"x"], ids=["gone", "empty", "short", "other"])
-def test_a_report_whose_accumulators_a_loss_of_power_spoilt_is_as_if_it_never_came(
-    folder: _Folder, spoilt: bytes | None
-) -> None:
-    value = _taken_over(folder.store())
+def test_a_report_whose_accumulators_a_power_loss_corrupted_is_ignored(folder: _Folder, spoilt: bytes | None) -> None:
+    value = _accept_upload(folder.store())
     value.unlink()
     if spoilt is not None:
         value.write_bytes(spoilt)

@@ -80,14 +80,14 @@ def _seen(roster: Roster) -> None:
         ([_joined, _working, _declined], SiloState.DECLINED),
     ],
 )
-def test_what_happens_decides_on_the_state(roster: Roster, happened: list[Happening], state: SiloState) -> None:
+def test_the_events_determine_the_state(roster: Roster, happened: list[Happening], state: SiloState) -> None:
     for happening in happened:
         happening(roster)
     assert _state(roster) is state
 
 
 @pytest.mark.parametrize("later", [_joined, _seen, _working, _reported, _failed, _refused, _declined])
-def test_nothing_changes_that_a_silo_declined(
+def test_a_declined_silo_stays_declined(
     roster: Roster, events: list[tuple[SiloName, SiloState, str, str]], later: Happening
 ) -> None:
     _declined(roster)
@@ -99,9 +99,7 @@ def test_nothing_changes_that_a_silo_declined(
 
 
 @pytest.mark.parametrize("before", [_joined, _working, _refused])
-def test_a_silo_that_is_not_heard_of_is_lost_until_it_is_seen_again(
-    roster: Roster, clock: _Clock, before: Happening
-) -> None:
+def test_a_silent_silo_is_lost_until_it_is_seen_again(roster: Roster, clock: _Clock, before: Happening) -> None:
     _joined(roster)
     before(roster)
     clock.now = LOST_AFTER_S
@@ -126,13 +124,13 @@ def test_bytes_are_a_sign_of_life_and_are_counted(roster: Roster, clock: _Clock)
     assert (row.state, row.bytes_down, row.bytes_up) == (SiloState.READY, 6, 7)
 
 
-def test_a_silo_that_was_never_there_is_not_lost(roster: Roster, clock: _Clock) -> None:
+def test_a_silo_that_never_joined_is_not_lost(roster: Roster, clock: _Clock) -> None:
     clock.now = 10 * LOST_AFTER_S
     roster.expire()
     assert _state(roster) is SiloState.INVITED
 
 
-def test_a_lost_silo_whose_part_is_left_out_stays_lost(roster: Roster, clock: _Clock) -> None:
+def test_a_lost_silo_whose_report_is_excluded_stays_lost(roster: Roster, clock: _Clock) -> None:
     _joined(roster)
     clock.now = LOST_AFTER_S + 1
     roster.expire()
@@ -141,7 +139,7 @@ def test_a_lost_silo_whose_part_is_left_out_stays_lost(roster: Roster, clock: _C
     assert roster.ready() == []
 
 
-def test_the_reason_of_a_failure_stays_to_be_read(roster: Roster) -> None:
+def test_the_reason_of_a_failure_stays_in_the_status(roster: Roster) -> None:
     for happening in (_joined, _working, _failed, _working, _reported):
         happening(roster)
     row = roster.rows()[0]
@@ -149,7 +147,7 @@ def test_the_reason_of_a_failure_stays_to_be_read(roster: Roster) -> None:
     assert (row.device, row.clients) == ("cpu", 3)
 
 
-def test_a_silo_that_joins_a_thousand_times_is_told_of_once(
+def test_a_silo_that_joins_a_thousand_times_is_reported_once(
     roster: Roster, events: list[tuple[SiloName, SiloState, str, str]]
 ) -> None:
     for _ in range(1001):
@@ -158,7 +156,7 @@ def test_a_silo_that_joins_a_thousand_times_is_told_of_once(
     assert roster.rows()[0].restarts == 1000
 
 
-def test_rounds_as_usual_are_not_told_of(roster: Roster, events: list[tuple[SiloName, SiloState, str, str]]) -> None:
+def test_regular_rounds_are_not_reported(roster: Roster, events: list[tuple[SiloName, SiloState, str, str]]) -> None:
     _joined(roster)
     for _ in range(10):
         _working(roster)
@@ -173,17 +171,17 @@ def test_silos_are_in_the_order_of_their_names_and_others_are_not_invited(roster
     assert SiloName("mallory") not in roster
 
 
-def test_who_is_missing_is_said_with_the_reason(roster: Roster) -> None:
+def test_missing_silos_are_named_with_the_reason(roster: Roster) -> None:
     roster.joined(BOB)
     _declined(roster)
     assert roster.why_missing([BOB]) == "alice is Declined (requesters: not for you)"
     assert roster.why_missing([]).endswith("; bob is Ready")
 
 
-# --- who does not answer
+# --- silos that do not respond
 
 
-def test_who_did_not_report_in_time_gets_no_work_before_it_asks_for_some(roster: Roster) -> None:
+def test_a_late_silo_gets_no_work_before_it_asks_for_some(roster: Roster) -> None:
     _joined(roster)
     _working(roster)
     roster.overdue(ALICE)
@@ -197,14 +195,14 @@ def test_who_did_not_report_in_time_gets_no_work_before_it_asks_for_some(roster:
     assert ALICE in roster.awaited()
 
 
-def test_who_did_not_report_in_time_is_free_when_it_joins_again(roster: Roster) -> None:
+def test_a_late_silo_is_ready_when_it_joins_again(roster: Roster) -> None:
     _joined(roster)
     roster.overdue(ALICE)
     _joined(roster)
     assert roster.ready() == [ALICE]
 
 
-def test_who_was_waited_for_in_vain_is_not_waited_for_before_it_is_there(roster: Roster) -> None:
+def test_an_absent_silo_is_not_waited_for_again_before_it_joins(roster: Roster) -> None:
     _joined(roster)
     assert roster.awaited() == [ALICE, BOB]
     roster.gave_up_waiting()
@@ -213,6 +211,6 @@ def test_who_was_waited_for_in_vain_is_not_waited_for_before_it_is_there(roster:
     assert roster.awaited() == [ALICE, BOB]
 
 
-def test_who_declined_is_not_waited_for(roster: Roster) -> None:
+def test_a_declined_silo_is_not_waited_for(roster: Roster) -> None:
     _declined(roster)
     assert roster.awaited() == [BOB]

@@ -10,7 +10,7 @@ _INTEGER = Leaf(tensor=Tensor(dtype="int64"))
 
 
 def _counting_from(start: int) -> CoordinatorProgram:
-    """Counts in a variable, which starts at `start` where there is none of this name yet."""
+    """Counts in a variable. It starts at `start` if no variable of this name exists."""
     with tf.Graph().as_default() as graph:
         counter = tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[], shared_name="counter")
         is_new = tf.logical_not(tf.raw_ops.VarIsInitializedOp(resource=counter))
@@ -27,7 +27,7 @@ def _counting_from(start: int) -> CoordinatorProgram:
     return CoordinatorProgram(Program(segments=[segment], outputs=[0]), (), ("counted",))
 
 
-def test_programs_of_the_same_label_share_no_variables() -> None:
-    """Computations that differ in what follows the merge have the same shard, whose digest is the label."""
+def test_programs_with_the_same_label_share_no_variables() -> None:
+    """Computations that differ only after the merge have the same shard, whose digest is the label."""
     programs = [ServerLogic(_counting_from(start), "digest/report") for start in (10, 20)]
     assert [program.results({}) for program in programs] == [[np.int64(10)], [np.int64(20)]]

@@ -1,4 +1,4 @@
-"""What silos send to the coordinator's sessions and get from them in parts: accumulators up, values down."""
+"""Transfers in parts between silos and the coordinator's sessions: accumulators up, values down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .builders import (
 # --- uploads
 
 
-def test_an_uploaded_result_is_taken_over(desk: Desk) -> None:
+def test_an_uploaded_result_is_accepted(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
 
     async def calls() -> None:
@@ -45,7 +45,7 @@ def test_an_uploaded_result_is_taken_over(desk: Desk) -> None:
     assert path.read_bytes() == FRAMED
 
 
-def test_uploaded_garbage_fails_the_silos_part_and_leaves_nothing_behind(desk: Desk) -> None:
+def test_an_invalid_upload_fails_the_silos_work_and_leaves_nothing_behind(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     garbage = b"\xff" * len(FRAMED)
 
@@ -58,7 +58,7 @@ def test_uploaded_garbage_fails_the_silos_part_and_leaves_nothing_behind(desk: D
     assert desk.files() == []
 
 
-def test_an_upload_of_more_than_the_plan_says_is_refused_before_a_byte_is_stored(desk: Desk) -> None:
+def test_an_upload_of_more_than_the_plan_expects_is_refused_before_a_byte_is_stored(desk: Desk) -> None:
     desk.assign(an_assignment(ALICE, largest=len(FRAMED)))
     with pytest.raises(FedjobsError, match="at most") as raised:
         asyncio.run(desk.upload(ALICE, b"", size=len(FRAMED) + 1))
@@ -66,7 +66,7 @@ def test_an_upload_of_more_than_the_plan_says_is_refused_before_a_byte_is_stored
     assert desk.files() == []
 
 
-def test_an_upload_without_work_or_for_the_work_of_another_is_refused(desk: Desk) -> None:
+def test_an_upload_without_work_or_for_the_work_of_another_silo_is_refused(desk: Desk) -> None:
     desk.assign(an_assignment(ALICE))
     desk.assign(an_assignment(BOB, OTHER_WORK))
     for silo, work_id in ((BOB, WORK), (ALICE, OTHER_WORK)):
@@ -76,7 +76,7 @@ def test_an_upload_without_work_or_for_the_work_of_another_is_refused(desk: Desk
     assert desk.files() == []
 
 
-def test_uploads_that_never_end_take_one_file_for_each_silo_and_go_with_the_durable_state(desk: Desk) -> None:
+def test_unfinished_uploads_use_one_file_per_silo_and_are_deleted_with_the_durable_state(desk: Desk) -> None:
     desk.assign(an_assignment(ALICE, largest=LARGEST_UNKNOWN))
 
     async def calls() -> None:
@@ -84,7 +84,7 @@ def test_uploads_that_never_end_take_one_file_for_each_silo_and_go_with_the_dura
             await desk.upload(ALICE, b"x", size=size)
 
     asyncio.run(calls())
-    assert len(desk.files()) <= 2  # the part, and how far it came where its file is a spare one
+    assert len(desk.files()) <= 2  # the partial upload, and its progress if it uses a spare file
     desk.sessions.withdraw([WORK])
     desk.reports.forget()
     assert desk.files() == []
@@ -93,7 +93,7 @@ def test_uploads_that_never_end_take_one_file_for_each_silo_and_go_with_the_dura
 # --- downloads
 
 
-def test_a_silo_reads_the_blobs_of_its_work_as_long_as_it_has_it(desk: Desk) -> None:
+def test_a_silo_can_read_the_blobs_of_its_current_work(desk: Desk) -> None:
     blob = desk.store.put(frame([np.arange(10)]))
     digest = digests.raw(blob.digest)
     desk.assign(an_assignment(ALICE, blobs={digest: blob}))
@@ -116,7 +116,7 @@ def test_a_silo_reads_the_blobs_of_its_work_as_long_as_it_has_it(desk: Desk) -> 
     asyncio.run(calls())
 
 
-def test_a_download_keeps_its_blob_while_it_lasts(desk: Desk) -> None:
+def test_a_download_keeps_its_blob(desk: Desk) -> None:
     blob = desk.store.put(frame([np.arange(10)]))
     digest = digests.raw(blob.digest)
     desk.assign(an_assignment(ALICE, blobs={digest: blob}))

@@ -1,4 +1,4 @@
-"""What the coordinator's sessions do beyond the contract: outcomes, and silos that do not keep to the rules."""
+"""Behavior of the coordinator's sessions beyond the contract: outcomes, and silos that break the rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .builders import (
 
 
 def test_a_newer_poll_of_the_same_session_gets_the_work(desk: Desk) -> None:
-    """The older one may be of a link that is dead without our knowing."""
+    """The connection of the older poll may be broken without the coordinator's knowledge."""
     desk.sessions._poll_s = 30
 
     async def calls() -> None:
@@ -47,7 +47,7 @@ def test_a_newer_poll_of_the_same_session_gets_the_work(desk: Desk) -> None:
     asyncio.run(calls())
 
 
-def test_a_poll_of_a_superseded_session_ends_at_once(desk: Desk) -> None:
+def test_a_poll_of_a_superseded_session_ends_immediately(desk: Desk) -> None:
     desk.sessions._poll_s = 30
 
     async def calls() -> None:
@@ -62,7 +62,7 @@ def test_a_poll_of_a_superseded_session_ends_at_once(desk: Desk) -> None:
     asyncio.run(calls())
 
 
-def test_the_end_is_told_to_those_who_wait_and_to_those_who_ask_later(desk: Desk) -> None:
+def test_the_end_of_the_job_is_sent_to_waiting_and_later_polls(desk: Desk) -> None:
     desk.sessions._poll_s = 30
 
     async def calls() -> None:
@@ -76,7 +76,7 @@ def test_the_end_is_told_to_those_who_wait_and_to_those_who_ask_later(desk: Desk
     asyncio.run(calls())
 
 
-def test_work_that_is_not_wanted_any_more_is_cancelled_by_the_heartbeat(desk: Desk) -> None:
+def test_unneeded_work_is_cancelled_by_the_heartbeat(desk: Desk) -> None:
     async def calls() -> None:
         request = pb.HeartbeatRequest(session_id=await desk.join(ALICE), work_id=WORK, state="running")
         desk.assign(an_assignment(ALICE))
@@ -92,18 +92,18 @@ def test_work_that_is_not_wanted_any_more_is_cancelled_by_the_heartbeat(desk: De
 
 
 def _with_header_of(size: int) -> bytes:
-    """The right accumulators, after a header that takes longer to parse than it should."""
+    """Returns the right accumulators after a header that takes too long to parse."""
     end = layouts.data_offset(FRAMED)
     return size.to_bytes(8, "little") + FRAMED[8:end].ljust(size) + FRAMED[end:]
 
 
-def test_accumulators_after_a_header_that_is_padded_a_little_are_taken(desk: Desk) -> None:
+def test_accumulators_after_a_slightly_padded_header_are_accepted(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, a_result(_with_header_of(1000))))
     assert taken(assignment).clients == 2
 
 
-def test_a_result_is_taken_over_with_its_accumulators(desk: Desk) -> None:
+def test_a_result_is_accepted_with_its_accumulators(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     answer = asyncio.run(desk.report(ALICE, a_result()))
     assert answer.acknowledged_work_id == WORK
@@ -114,14 +114,14 @@ def test_a_result_is_taken_over_with_its_accumulators(desk: Desk) -> None:
     assert report.path.read_bytes() == FRAMED
 
 
-def test_work_that_is_finished_is_not_asked_for_again(desk: Desk) -> None:
+def test_finished_work_is_not_assigned_again(desk: Desk) -> None:
     desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, a_result()))
     again = desk.assign(an_assignment(ALICE))
     assert taken(again).clients == 2
 
 
-def test_a_result_of_no_clients_needs_no_accumulators(desk: Desk) -> None:
+def test_a_result_without_clients_needs_no_accumulators(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, result=pb.Result(clients=0))))
     assert taken(assignment).path is None
@@ -131,9 +131,7 @@ def test_a_result_of_no_clients_needs_no_accumulators(desk: Desk) -> None:
     ("code", "final", "state"),
     [("DataNotFound", True, SiloState.REFUSED), ("RunnerFailed", False, SiloState.READY)],
 )
-def test_a_failure_is_final_where_trying_again_cannot_help(
-    desk: Desk, code: str, final: bool, state: SiloState
-) -> None:
+def test_a_failure_is_final_if_a_retry_cannot_help(desk: Desk, code: str, final: bool, state: SiloState) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, failure=pb.Error(code=code, message="why"))))
     assert failure(assignment).final is final
@@ -163,7 +161,7 @@ def test_a_refusal_names_its_rule(desk: Desk) -> None:
     ],
     ids=["no outcome", "garbage", "nothing", "other shape", "huge header", "padded header", "not sent", "no digest"],
 )
-def test_a_malformed_report_fails_the_silos_part_and_leaves_nothing_behind(desk: Desk, report: pb.Report) -> None:
+def test_a_malformed_report_fails_the_silos_work_and_leaves_nothing_behind(desk: Desk, report: pb.Report) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     answer = asyncio.run(desk.report(ALICE, report))
     assert answer.report_error.code in ("ReportMalformed", "BlobNotFound")
@@ -172,7 +170,7 @@ def test_a_malformed_report_fails_the_silos_part_and_leaves_nothing_behind(desk:
     assert desk.files() == []
 
 
-def test_a_report_for_the_work_of_another_does_nothing(desk: Desk) -> None:
+def test_a_report_for_the_work_of_another_silo_does_nothing(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(BOB, a_result()))
     assert outcome(assignment) is None
@@ -180,7 +178,7 @@ def test_a_report_for_the_work_of_another_does_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("work_id", ["", "../../etc/passwd", "/", "..", "\0", "x" * 100_000])
-def test_a_name_of_work_that_is_a_path_is_unknown_work(desk: Desk, work_id: str) -> None:
+def test_a_path_as_the_name_of_work_is_unknown_work(desk: Desk, work_id: str) -> None:
     desk.assign(an_assignment(ALICE))
 
     async def calls() -> None:
@@ -198,7 +196,7 @@ def test_a_name_of_work_that_is_a_path_is_unknown_work(desk: Desk, work_id: str)
     assert desk.files() == []
 
 
-def test_what_a_silo_says_is_short_and_cannot_command_a_terminal(desk: Desk) -> None:
+def test_text_from_a_silo_is_truncated_and_has_no_control_characters(desk: Desk) -> None:
     loud = "\x1b[2J\r\n" + "x" * 1_000_000
 
     async def calls() -> None:
@@ -223,7 +221,7 @@ def test_what_a_silo_says_is_short_and_cannot_command_a_terminal(desk: Desk) -> 
     assert all(len(text) <= 1000 and text.isprintable() for text in texts)
 
 
-def test_a_silo_that_is_heard_of_again_by_a_poll_is_not_lost(desk: Desk) -> None:
+def test_a_poll_shows_that_a_silo_is_not_lost(desk: Desk) -> None:
     async def calls() -> None:
         request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
         desk.time = 1000
@@ -235,7 +233,7 @@ def test_a_silo_that_is_heard_of_again_by_a_poll_is_not_lost(desk: Desk) -> None
     asyncio.run(calls())
 
 
-def test_a_silo_cannot_claim_more_clients_than_what_reads_statuses_can_count(desk: Desk) -> None:
+def test_a_silo_cannot_report_more_clients_than_a_status_can_store(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     report = a_result()
     report.result.clients = 2**64 - 1

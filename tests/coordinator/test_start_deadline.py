@@ -1,4 +1,4 @@
-"""A coordinator that does not get on with its imports: it ends and says so, and one that gets on is left alone."""
+"""A coordinator whose imports hang ends with a message. A coordinator that makes progress continues."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ wait_for_a_lock_that_nobody_gives_back()
 
 
 @pytest.mark.processes
-def test_a_start_that_hangs_ends_with_a_message_and_the_stacks_of_all_threads(tmp_path: Path) -> None:
+def test_a_hanging_start_ends_with_a_message_and_the_stacks_of_all_threads(tmp_path: Path) -> None:
     container = Container(tmp_path, "program_of_tff:main")
     (tmp_path / "program").mkdir()
     (tmp_path / "program/program_of_tff.py").write_text("import tensorflow_federated")
@@ -50,14 +50,14 @@ def test_a_start_that_hangs_ends_with_a_message_and_the_stacks_of_all_threads(tm
     log = (tmp_path / "log").read_text()
     assert "in wait_for_a_lock_that_nobody_gives_back" in log
     assert "another thread imports" not in log
-    assert "base_events.py" in log, "the thread that serves silos is there too"
+    assert "base_events.py" in log, "the log must have the thread that serves silos, too"
     assert log.splitlines()[-1] == word.message
     line = next(line for line in container.log if line["event"] == "cannot start")
     assert (line["code"], line["jobUid"]) == ("StartTimedOut", JOB)
 
 
 @pytest.mark.processes
-def test_a_program_that_hangs_when_it_is_imported_is_a_start_that_hangs(tmp_path: Path) -> None:
+def test_a_program_whose_import_hangs_is_a_hanging_start(tmp_path: Path) -> None:
     container = Container(tmp_path, "hanging:main")
     (tmp_path / "program").mkdir()
     (tmp_path / "program/hanging.py").write_text(_DEADLOCK)
@@ -67,12 +67,12 @@ def test_a_program_that_hangs_when_it_is_imported_is_a_start_that_hangs(tmp_path
     assert "hanging" in container.final_word.message
 
 
-def test_a_module_is_progress_however_slowly_they_come() -> None:
+def test_each_imported_module_counts_as_progress() -> None:
     standstill = Standstill()
     for modules in range(1, 5):
         assert not any(standstill.is_too_long(modules) for _ in range(LOOKS))
 
 
-def test_without_a_module_it_stands_still() -> None:
+def test_without_a_new_module_there_is_no_progress() -> None:
     standstill = Standstill()
     assert [standstill.is_too_long(7) for _ in range(LOOKS + 1)] == [False] * LOOKS + [True]

@@ -1,4 +1,4 @@
-"""A coordinator starts while silos come: none of many starts hangs. `python -m bench.starts` does more of them."""
+"""A coordinator starts while silos join, and none of several starts hangs. `python -m bench.starts` does more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More of what states are made of; and what a crash leaves of them (see also test_durability)."""
+"""Further values of states, and states after a crash (see also test_durability)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from fedjobs_protocol.transfers.values import SequenceValue
         ([[], {"a": ()}], ((), OrderedDict(a=()))),
     ],
 )
-def test_a_scalar_or_an_empty_structure_comes_back(value: Any, restored: Any) -> None:
+def test_a_scalar_or_an_empty_structure_is_restored(value: Any, restored: Any) -> None:
     assert unpack(pack(value)) == restored
 
 
@@ -48,34 +48,34 @@ def test_a_scalar_or_an_empty_structure_comes_back(value: Any, restored: Any) ->
         np.array([True, False]),
     ],
 )
-def test_an_array_comes_back_with_dtype_shape_and_bits(array: Any) -> None:
+def test_an_array_is_restored_with_dtype_shape_and_bits(array: Any) -> None:
     (found,) = unpack(pack([array]))
     assert (found.dtype, found.shape) == (array.dtype, array.shape)
     assert found.tolist() == array.tolist() or np.array_equal(found, array, equal_nan=True)
 
 
-def test_an_array_of_text_comes_back_as_bytes() -> None:
+def test_an_array_of_strings_is_restored_as_bytes() -> None:
     assert unpack(pack({"x": np.array(["a", "bc"])}))["x"].tolist() == [b"a", b"bc"]
 
 
-def test_a_sequence_comes_back() -> None:
+def test_a_sequence_is_restored() -> None:
     restored = unpack(pack({"data": SequenceValue((np.arange(3),))}))["data"]
     assert restored.components[0].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("value", [None, object(), [np.array([None])], {"x": {1, 2}}])
-def test_what_is_no_value_is_said(value: Any) -> None:
+def test_an_unsupported_type_is_an_error(value: Any) -> None:
     with pytest.raises(TypeError, match="cannot be saved"):
         pack(value)
 
 
-def test_a_structure_that_was_cut_is_said() -> None:
+def test_a_truncated_structure_is_an_error() -> None:
     with pytest.raises(FedjobsError) as raised:
         unpack(pack([np.arange(100)])[:-1])
     assert raised.value.code is ErrorCode.BLOB_CORRUPT
 
 
-def test_a_crash_while_a_state_is_written_leaves_the_one_before(
+def test_a_crash_while_a_state_is_written_leaves_the_previous_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
@@ -108,7 +108,7 @@ def test_a_crash_before_old_states_are_removed_leaves_the_latest(
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_all_states_being_spoilt_there_is_none(tmp_path: Path) -> None:
+def test_if_all_states_are_corrupt_there_is_none(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, [np.int64(1)])
     for path in (tmp_path / "checkpoints").iterdir():

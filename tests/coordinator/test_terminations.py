@@ -1,4 +1,4 @@
-"""What SIGTERM does: noted always, told to a listener, and raised where a section asks for it."""
+"""SIGTERM is always recorded, reported to a listener, and raised in sections that ask for it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _send() -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_signal_is_noted(termination: Termination) -> None:
+def test_a_signal_is_recorded(termination: Termination) -> None:
     assert not termination.requested
     _send()
     assert termination.requested
 
 
-def test_a_listener_hears_of_it_also_when_it_comes_later(termination: Termination) -> None:
+def test_a_later_listener_gets_the_signal_too(termination: Termination) -> None:
     heard: list[str] = []
     termination.subscribe(lambda: heard.append("first"))
     _send()
@@ -34,7 +34,7 @@ def test_a_listener_hears_of_it_also_when_it_comes_later(termination: Terminatio
     assert heard == ["first", "second"]
 
 
-def test_a_section_that_may_be_cut_is_cut_and_no_other(termination: Termination) -> None:
+def test_only_interruptible_sections_are_interrupted(termination: Termination) -> None:
     with pytest.raises(InterruptedBySignal), termination.interrupting():
         _send()
     _send()
@@ -43,8 +43,8 @@ def test_a_section_that_may_be_cut_is_cut_and_no_other(termination: Termination)
 def test_a_section_does_not_begin_after_the_signal(termination: Termination) -> None:
     _send()
     with pytest.raises(InterruptedBySignal), termination.interrupting():
-        pytest.fail("it began")
+        pytest.fail("the section began")
 
 
-def test_no_module_that_is_imported_takes_it_for_an_error_of_its_own() -> None:
+def test_imported_modules_do_not_catch_the_interrupt() -> None:
     assert not issubclass(InterruptedBySignal, Exception)

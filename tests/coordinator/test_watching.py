@@ -1,4 +1,4 @@
-"""What the operator hears of a coordinator, and who else may listen: over loopback with mutual TLS."""
+"""The operator watches a coordinator's status, and others may not, over mutual TLS on the loopback interface."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def _refused(call: Callable[[], object]) -> FedjobsError:
     return raised.value
 
 
-def test_the_operator_hears_the_status_at_once(coordinator: Coordinator) -> None:
+def test_the_operator_gets_the_status_immediately(coordinator: Coordinator) -> None:
     status = _first(coordinator)
-    assert (status.job_uid, status.phase, status.epoch) == (JOB, Phase.STARTING, 1)
+    assert (status.job_uid, status.phase, status.generation) == (JOB, Phase.STARTING, 1)
     assert [silo.name for silo in status.silos] == ["alice", "bob"]
 
 
-def test_the_operator_hears_each_change_until_the_last_one(coordinator: Coordinator) -> None:
+def test_the_operator_gets_each_change_until_the_last_one(coordinator: Coordinator) -> None:
     async def heard() -> list[tuple[Phase, int]]:
         found: list[tuple[Phase, int]] = []
         async for status in _watch(coordinator):
@@ -74,12 +74,12 @@ def test_the_operator_hears_each_change_until_the_last_one(coordinator: Coordina
     assert asyncio.run(heard()) == [(Phase.STARTING, 0), (Phase.RUNNING, 1), (Phase.COMPLETE, 1)]
 
 
-def test_a_silo_may_not_listen(coordinator: Coordinator) -> None:
+def test_a_silo_may_not_watch(coordinator: Coordinator) -> None:
     error = _refused(lambda: _first(coordinator, AUTHORITY.issue_silo(JOB, ALICE)))
     assert "not the operator's" in error.public
 
 
-def test_the_operator_may_do_nothing_that_a_silo_may(coordinator: Coordinator) -> None:
+def test_the_operator_may_not_make_a_silos_calls(coordinator: Coordinator) -> None:
     with open_channel(coordinator.address, server_name(JOB), AUTHORITY.issue_operator()) as channel:
         silo = SessionClient(channel)
         error = _refused(lambda: silo.join(JOIN))
@@ -112,8 +112,8 @@ def test_the_operator_excludes_silos_and_readmits_them(coordinator: Coordinator)
         silo.join(JOIN)
 
 
-def test_an_operator_whose_certificate_has_ended_is_told_to_come_with_the_next(coordinator: Coordinator) -> None:
-    """TLS looks at it once, when the connection is made; a connection may last longer."""
+def test_an_operator_with_an_expired_certificate_is_asked_to_renew_it(coordinator: Coordinator) -> None:
+    """TLS checks the certificate once, at the handshake. A connection may last longer."""
 
     async def told() -> None:
         identity = AUTHORITY.issue_operator(datetime.timedelta(seconds=3))
@@ -128,7 +128,7 @@ def test_an_operator_whose_certificate_has_ended_is_told_to_come_with_the_next(c
     assert raised.value.code is ErrorCode.CERTIFICATE_EXPIRED
 
 
-def test_an_operator_of_another_authority_gets_no_connection(coordinator: Coordinator) -> None:
+def test_an_operator_of_another_authority_cannot_connect(coordinator: Coordinator) -> None:
     stranger = Identity(
         *(getattr(RunAuthority.create().issue_operator(), part) for part in ("certificate", "key")),
         trust=AUTHORITY.coordinators.certificate,
@@ -138,7 +138,7 @@ def test_an_operator_of_another_authority_gets_no_connection(coordinator: Coordi
     assert raised.value.code is ErrorCode.UNAVAILABLE
 
 
-def test_a_coordinator_that_is_not_there_is_to_be_tried_again() -> None:
+def test_a_missing_coordinator_is_a_retryable_error() -> None:
     async def first() -> Status:
         return await anext(watch("127.0.0.1:1", server_name(JOB), AUTHORITY.issue_operator()))
 
@@ -150,7 +150,7 @@ def test_a_coordinator_that_is_not_there_is_to_be_tried_again() -> None:
 # --- the stream itself
 
 
-def test_what_has_not_changed_is_not_told_again_and_a_stream_ends_by_itself() -> None:
+def test_an_unchanged_status_is_not_sent_again_and_a_stream_ends_by_itself() -> None:
     async def told() -> list[bytes]:
         reports = StatusReports(lambda: b"same", pause_s=0.001, longest_s=0.05)
         return [status async for status in reports.watch()]
@@ -158,7 +158,7 @@ def test_what_has_not_changed_is_not_told_again_and_a_stream_ends_by_itself() ->
     assert asyncio.run(told()) == [b"same"]
 
 
-def test_at_the_end_the_last_status_is_told() -> None:
+def test_at_the_end_the_last_status_is_sent() -> None:
     async def told() -> list[bytes]:
         present = [b"first"]
         reports = StatusReports(lambda: present[0], pause_s=1000, longest_s=1000)

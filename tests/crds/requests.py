@@ -1,4 +1,4 @@
-"""FederatedJobs on an API server: made and changed, and what the server says against it."""
+"""Creates and changes FederatedJobs on an API server, and returns the server's errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kubernetes.client import ApiClient, ApiException, CustomObjectsApi
 
 
 class Refused(Exception):  # noqa: N818
-    """The server's words; `causes` has the fields' paths with what is said of each."""
+    """The server refused the request. `causes` maps the paths of fields to messages."""
 
     def __init__(self, error: ApiException) -> None:
         status = json.loads(error.body)
@@ -20,7 +20,7 @@ class Refused(Exception):  # noqa: N818
         self.causes = [(cause.get("field", ""), cause.get("message", "")) for cause in causes]
 
     def of(self, path: str) -> str:
-        """What is said of a field, or of a part of it."""
+        """Returns the message about a field or about a part of it."""
         return "\n".join(
             said for field, said in self.causes if field == path or field.startswith((f"{path}.", f"{path}["))
         )
@@ -28,7 +28,7 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Jobs:
-    """Those of one namespace, as one user."""
+    """The FederatedJobs of one namespace, as one user."""
 
     client: ApiClient
     namespace: str
@@ -45,11 +45,11 @@ class Jobs:
         return self._call("create", job)
 
     def try_to_create(self, job: dict[str, Any]) -> dict[str, Any]:
-        """What would be stored; nothing is. Unknown fields are refused, as kubectl has it."""
+        """Returns what the server would store, without storing it. Unknown fields are refused, as with kubectl."""
         return self._call("create", job, dry_run="All", field_validation="Strict")
 
     def change(self, name: str, patch: dict[str, Any]) -> dict[str, Any]:
-        """Merges a patch; null takes a field away."""
+        """Merges a patch. Null removes a field."""
         return self._call("patch", name, patch, _content_type="application/merge-patch+json")
 
     def write_status(self, name: str, status: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Walks through the schemas of the committed CRDs."""
+"""Iterates over the schemas of the committed CRDs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def definition(name: str) -> Schema:
-    """A committed CRD."""
+    """Returns a committed CRD."""
     found: Schema = yaml.safe_load((FOLDER / name).read_text())
     return found
 
@@ -23,7 +23,7 @@ def schema(name: str) -> Schema:
 
 
 def fields(place: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """All fields below a schema with their paths; items are `.names[0]`, values of mappings `.labels.key`."""
+    """Yields all fields below a schema with their paths. Items are `.names[0]`, values of mappings `.labels.key`."""
     for name, field in place.get("properties", {}).items():
         yield f"{path}.{name}", field
         yield from fields(field, f"{path}.{name}")
@@ -34,6 +34,6 @@ def fields(place: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def rules(place: Schema) -> list[Schema]:
-    """All rules in CEL below a schema."""
+    """Returns all CEL rules below a schema."""
     inner = [field for _, field in fields(place)]
     return [rule for found in (place, *inner) for rule in found.get("x-kubernetes-validations", ())]

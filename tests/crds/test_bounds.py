@@ -1,4 +1,4 @@
-"""One machine and the API server accept and refuse the same, field by field."""
+"""Local validation and the API server accept and refuse the same values of each field."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _cases(values: Callable[[Schema], Iterator[tuple[str, Any]]]) -> list[Any]:
         pytest.param(path, value, id=f"{path[1:]} {keyword}")
         for path, field in fields(SPEC, ".spec")
         for keyword, value in values(field)
-        if not (values is just_valid and path == ".spec.program.name")  # only programs that there are
+        if not (values is just_valid and path == ".spec.program.name")  # only existing programs are accepted
     ]
 
 
@@ -32,7 +32,7 @@ VIOLATIONS, JUST_VALID = _cases(violations), _cases(just_valid)
 
 
 @pytest.mark.parametrize(("path", "value"), VIOLATIONS)
-def test_a_value_out_of_bounds_is_refused_on_a_cluster_and_on_one_machine(trials: Jobs, path: str, value: Any) -> None:
+def test_a_value_out_of_bounds_is_refused_by_the_server_and_locally(trials: Jobs, path: str, value: Any) -> None:
     job = job_with(path, value)
     with pytest.raises(Refused) as caught:
         trials.try_to_create(job)
@@ -42,13 +42,13 @@ def test_a_value_out_of_bounds_is_refused_on_a_cluster_and_on_one_machine(trials
 
 
 @pytest.mark.parametrize("job", SURROUNDINGS)
-def test_what_one_machine_accepts_the_server_accepts_and_gives_back(trials: Jobs, job: dict[str, Any]) -> None:
+def test_the_server_accepts_and_returns_what_is_valid_locally(trials: Jobs, job: dict[str, Any]) -> None:
     written = api.parse(job)
     stored = trials.try_to_create(job)
     assert api.parse(stored).spec == written.spec
 
 
-def test_every_field_is_written_in_a_valid_job() -> None:
+def test_every_field_is_set_in_a_valid_job() -> None:
     def paths(value: Any, path: str = "") -> set[str]:
         if isinstance(value, dict):
             return {path}.union(*(paths(inner, f"{path}.{name}") for name, inner in value.items()))
@@ -73,13 +73,13 @@ def test_every_field_is_written_in_a_valid_job() -> None:
         (".spec.program", {"entrypoint": "churn:main"}),
     ],
 )
-def test_what_is_just_within_bounds_is_accepted_as_on_one_machine(trials: Jobs, path: str, value: Any) -> None:
+def test_a_value_within_bounds_is_accepted_by_the_server_and_locally(trials: Jobs, path: str, value: Any) -> None:
     job = job_with(path, value)
     api.parse(job)
     trials.try_to_create(job)
 
 
-def test_parameters_are_kept_as_they_were_written(jobs: Jobs) -> None:
+def test_parameters_are_stored_unchanged(jobs: Jobs) -> None:
     parameters = {"rounds": 3, "weights": [0.1, 1e-3], "deep": {"er": {"text": "x", "none": None, "yes": True}}}
     stored = jobs.create(job_with(".spec.program", {"entrypoint": "churn:main", "parameters": parameters}))
     assert stored["spec"]["program"]["parameters"] == parameters

@@ -1,4 +1,4 @@
-"""The committed files, without a cluster."""
+"""The committed files of the CRDs, without a cluster."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pydantic import Field
 from tests.crds.schemas import definition, fields, schema
 
 CRDS = ("federatedjobs.yaml", "silos.yaml")
-LARGEST = 100_000  # bytes: plain kubectl apply keeps a copy in an annotation, which may have 256 KiB
+LARGEST = 100_000  # bytes; client-side `kubectl apply` stores a copy in an annotation, whose limit is 256 KiB
 
 
-def test_the_committed_files_are_what_the_models_say() -> None:
+def test_the_committed_files_match_the_models() -> None:
     assert files.drifted() == [], "run `python -m fedjobs_api.crds`"
 
 
-def test_a_file_that_drifted_is_named_and_written_again(tmp_path: Path) -> None:
+def test_an_outdated_file_is_named_and_written_again(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fedjobs_api.crds", "--folder", str(tmp_path)]
     subprocess.run(command, check=True)
     (tmp_path / "silos.yaml").write_text("kind: Other\n")
@@ -36,7 +36,7 @@ def test_a_file_that_drifted_is_named_and_written_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CRDS)
-def test_a_crd_is_small_enough_for_plain_apply(name: str) -> None:
+def test_a_crd_is_small_enough_for_client_side_apply(name: str) -> None:
     assert (files.FOLDER / name).stat().st_size < LARGEST
 
 
@@ -73,7 +73,7 @@ def test_conditions_are_list_maps_of_metav1_conditions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CRDS)
-def test_what_rules_look_at_is_bounded(name: str) -> None:
+def test_fields_of_rules_are_bounded(name: str) -> None:
     bounds = {"string": ("maxLength", "enum"), "array": ("maxItems",)}
     spec = schema(name)["properties"]["spec"]
     unbounded = [
@@ -85,7 +85,7 @@ def test_what_rules_look_at_is_bounded(name: str) -> None:
     assert unbounded == []
 
 
-def test_only_parameters_and_what_silos_are_told_are_free_form() -> None:
+def test_only_parameters_and_the_invitation_are_free_form() -> None:
     free = [
         path for path, field in fields(schema("federatedjobs.yaml")) if "x-kubernetes-preserve-unknown-fields" in field
     ]
@@ -133,7 +133,7 @@ class Multiple(Model):
 
 
 @pytest.mark.parametrize("model", [Untold, TwoTypes, Unmarked, Multiple])
-def test_what_a_crd_cannot_say_is_an_error_that_names_the_field(model: type[Model]) -> None:
+def test_an_untranslatable_model_is_an_error_that_names_the_field(model: type[Model]) -> None:
     field = next(iter(model.model_fields))
     with pytest.raises(UntranslatableError, match=rf"^{model.__name__}\.{field}: "):
         structural(model)

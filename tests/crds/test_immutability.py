@@ -1,4 +1,4 @@
-"""What cannot change once a job is there, and what can."""
+"""Which fields of an existing job can change and which cannot."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def patch(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("job", "path", "value"), CHANGES)
-def test_what_a_run_goes_on_with_cannot_change(jobs: Jobs, job: dict[str, Any], path: str, value: Any) -> None:
+def test_fields_of_a_run_are_immutable(jobs: Jobs, job: dict[str, Any], path: str, value: Any) -> None:
     jobs.create(job)
     with pytest.raises(Refused) as caught:
         jobs.change("digits", patch(path, value))
@@ -59,7 +59,7 @@ def test_what_a_run_goes_on_with_cannot_change(jobs: Jobs, job: dict[str, Any], 
     assert message in caught.value.of(path)
 
 
-def test_no_rule_of_what_cannot_change_is_without_a_test() -> None:
+def test_every_immutable_field_is_tested() -> None:
     written = {rule["message"].split()[0] for rule in rules(schema("federatedjobs.yaml")) if "oldSelf" in rule["rule"]}
     assert written == {path.rpartition(".")[2] for _, path, _ in CHANGES}
 
@@ -79,7 +79,7 @@ def test_no_rule_of_what_cannot_change_is_without_a_test() -> None:
         ("metadata.labels", {"kueue.x-k8s.io/queue-name": "research"}),
     ],
 )
-def test_the_rest_can_change_while_the_job_runs(jobs: Jobs, path: str, value: Any) -> None:
+def test_other_fields_can_change_while_the_job_runs(jobs: Jobs, path: str, value: Any) -> None:
     jobs.create(a_full_job())
     jobs.change("digits", patch(path, value))
 

@@ -1,4 +1,4 @@
-"""Every rule in CEL, with its message; and the same rule on one machine."""
+"""Each CEL rule with its message, and the same rule in local validation."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_name_of_forty_characters_is_accepted(trials: Jobs) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "hospital.a"])
-def test_a_silos_name_is_a_labels_value(server: ApiServer, name: str) -> None:
+def test_a_silos_name_is_a_valid_label_value(server: ApiServer, name: str) -> None:
     manifest = f"{{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {{name: {name}}}}}"
     with pytest.raises(
         KubectlError, match=r"metadata.name: .*the name of a silo is used as a label value: use at most 63"
@@ -100,13 +100,13 @@ def test_a_silos_name_is_a_labels_value(server: ApiServer, name: str) -> None:
         server.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
 
 
-def test_no_rule_is_without_a_test() -> None:
+def test_every_rule_is_tested() -> None:
     written = {rule["message"] for rule in rules(schema("federatedjobs.yaml"))}
     tested = {message for *_, message in CONTRADICTIONS}
     assert {message for message in written if "is immutable" not in message} == tested
 
 
-def test_messages_say_the_remedy_in_one_line() -> None:
+def test_messages_give_the_remedy_in_one_line() -> None:
     for rule in [*rules(schema("federatedjobs.yaml")), *rules(schema("silos.yaml"))]:
         assert ": " in rule["message"]
         assert "\n" not in rule["message"]

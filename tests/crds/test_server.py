@@ -1,4 +1,4 @@
-"""What the API server makes of the CRDs: installed, explained, listed, with a status of its own."""
+"""The CRDs on an API server: installation, `kubectl explain`, `kubectl get` and the status subresource."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STATUS = FederatedJobStatus(
     ],
     attempt=2,
     restarts=1,
-    epoch=2,
+    coordinator_generation=2,
     computation_digest="ab" * 32,
     resolved=Resolved(config_map_ref=ConfigMapRef(name="digits-resolved"), digest="cd" * 32, generation=1),
     coordinator=CoordinatorAddress(
@@ -66,14 +66,14 @@ STATUS = FederatedJobStatus(
 )
 
 
-def test_plain_apply_installs_the_crds_and_again_changes_nothing(server: ApiServer) -> None:
+def test_client_side_apply_installs_the_crds_and_a_second_one_changes_nothing(server: ApiServer) -> None:
     again = server.kubectl("apply", *(f"-f={FOLDER / name}" for name in ("federatedjobs.yaml", "silos.yaml")))
     assert re.findall(r"(\S+) unchanged", again) == [
         f"customresourcedefinition.apiextensions.k8s.io/{name}" for name in CRDS
     ]
     for name in CRDS:
         conditions = server.kubectl("get", "crd", name, "-o", "jsonpath={.status.conditions[*].type}")
-        assert set(conditions.split()) == {"Established", "NamesAccepted"}  # and no NonStructuralSchema
+        assert set(conditions.split()) == {"Established", "NamesAccepted"}  # but not NonStructuralSchema
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
@@ -82,13 +82,13 @@ def test_the_examples_apply(server: ApiServer, api_namespace: str, example: Path
     assert applied.startswith(f"federatedjob.fedjobs.dev/{example.parent.name} created")
 
 
-def test_a_status_is_given_back_as_it_was_written(jobs: Jobs) -> None:
+def test_a_status_is_returned_unchanged(jobs: Jobs) -> None:
     jobs.create(a_job())
     written = jobs.write_status("digits", STATUS.model_dump(mode="json", by_alias=True, exclude_none=True))
     assert FederatedJobStatus.model_validate(written["status"]) == STATUS
 
 
-def test_spec_and_status_are_written_apart(jobs: Jobs) -> None:
+def test_spec_and_status_are_written_separately(jobs: Jobs) -> None:
     assert "status" not in jobs.create(a_job() | {"status": {"phase": "Complete"}})
     jobs.write_status("digits", {"phase": "Running"})
     assert jobs.change("digits", {"status": {"phase": "Complete"}, "spec": {"suspend": True}})["status"] == {
@@ -106,7 +106,7 @@ def test_spec_and_status_are_written_apart(jobs: Jobs) -> None:
         ({"conditions": [{"type": "Accepted"}]}, "status.conditions[0].reason"),
     ],
 )
-def test_a_status_is_checked_too(jobs: Jobs, status: dict[str, object], field: str) -> None:
+def test_a_status_is_validated_too(jobs: Jobs, status: dict[str, object], field: str) -> None:
     jobs.create(a_job())
     with pytest.raises(Refused) as caught:
         jobs.write_status("digits", status)
@@ -131,11 +131,11 @@ def test_kubectl_explain_reads_like_documentation(server: ApiServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["federatedjob", "federatedjob.spec", "federatedjob.status.silos", "silo.status"])
-def test_kubectl_explain_leaves_no_field_without_words(server: ApiServer, path: str) -> None:
+def test_kubectl_explain_describes_every_field(server: ApiServer, path: str) -> None:
     assert "<no description>" not in server.kubectl("explain", path)
 
 
-def test_a_silo_has_a_suspension_and_a_status_of_its_own(server: ApiServer) -> None:
+def test_a_silo_can_be_suspended_and_has_a_status(server: ApiServer) -> None:
     manifest = "{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {name: of-crds, labels: {network: of-crds}}}"
     server.kubectl("apply", "-f", "-", stdin=manifest)
     status = SiloStatus(last_heartbeat_time=NOW, datasets=["digits"], versions={"fedjobs": "0.1.0"})

@@ -1,4 +1,4 @@
-"""For each type and bound in a schema a value that violates it, and a job in which nothing else is wrong."""
+"""For each type and bound in a schema: a value that violates it, in an otherwise valid job."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _JUST_VALID: dict[str, Callable[[Schema], Any]] = {
 
 
 def violations(field: Schema) -> Iterator[tuple[str, Any]]:
-    """What is violated, and by which value."""
+    """Yields each violated keyword with a violating value."""
     for keyword, violating in _VIOLATING.items():
         if keyword == "properties" and "x-kubernetes-preserve-unknown-fields" in field:
             continue
@@ -54,14 +54,14 @@ def violations(field: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def just_valid(field: Schema) -> Iterator[tuple[str, Any]]:
-    """What is just kept, and by which value."""
+    """Yields each keyword with a value at its bound."""
     for keyword, keeping in _JUST_VALID.items():
         if keyword in field and not (keyword == "maxItems" and "enum" in field["items"]):
             yield keyword, keeping(field)
 
 
 def job_with(path: str, value: Any) -> Job:
-    """A job that is valid but for the value at the path; all that surrounds it is there."""
+    """Returns a job with this value at the path. Everything else in the job is valid."""
     job = _surroundings(path)
     *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
     place: Any = job
@@ -79,7 +79,7 @@ def _surroundings(path: str) -> Job:
 
 
 def a_full_job(**changes: Any) -> Job:
-    """A job in which as much is written as can be at once."""
+    """Returns a job with as many fields as can be set at the same time."""
     return a_job(**copy.deepcopy(_FULL | changes))
 
 
@@ -121,7 +121,7 @@ _SURROUNDINGS: dict[str, dict[str, Any]] = {
     },
 }
 SURROUNDINGS = [a_full_job(), *(a_full_job(**changes) for changes in _SURROUNDINGS.values())]
-"""Valid jobs, in which every field is written at least once."""
+"""Valid jobs that together set every field at least once."""
 
 
 def _items(item: Schema, count: int) -> list[Any]:
@@ -131,7 +131,7 @@ def _items(item: Schema, count: int) -> list[Any]:
 
 
 def _text(length: int, field: Schema) -> str:
-    """A text of a length that has the form that is asked for."""
+    """Returns a string of this length that matches the field's pattern."""
     for beginning, letter, end in (("", "a", ""), ("a:", "a", ""), ("s3://", "a", ""), ("", "1", ""), ("", "1", "Gi")):
         text = beginning + letter * (length - len(beginning) - len(end)) + end
         if re.search(field.get("pattern", ""), text):

@@ -1,4 +1,4 @@
-"""Reads the project's pages: links, headings, and blocks of code."""
+"""Parses the project's pages: links, headings and code blocks."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def local_links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """As mkdocs makes them: lower case, without punctuation, words joined by hyphens."""
+    """Returns the anchors as mkdocs creates them: lower case, without punctuation, words joined by hyphens."""
     headings = _HEADING.findall(_FENCE.sub("", page.read_text()))
     plain = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
     return {re.sub(r"[-\s]+", "-", heading) for heading in plain}
 
 
 def commands(program: str) -> list[tuple[Path, str]]:
-    """Command lines of a program: in the console blocks of all pages (`$ ` before each), in the Makefile's recipes."""
+    """Returns a program's command lines in the console blocks of all pages (`$ ` before each) and in the Makefile."""
     pattern = re.compile(rf"^\$ (?:[\w./]*/|uv run )?{program} (?P<rest>[^#\n]*)", re.MULTILINE)
     lines = [
         (page, match["rest"].strip())

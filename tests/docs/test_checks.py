@@ -1,4 +1,4 @@
-"""The hooks of pre-commit are the checks of `make lint`, as CONTRIBUTING.md says."""
+"""The hooks of pre-commit are the checks of `make lint`, as CONTRIBUTING.md claims."""
 
 import re
 
@@ -7,12 +7,12 @@ import yaml
 from tests.docs.pages import ROOT
 
 
-def test_a_commit_is_checked_as_make_lint_checks() -> None:
+def test_the_hooks_are_the_checks_of_make_lint() -> None:
     [recipe] = re.findall(r"^lint: .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     checks = {line.strip().removeprefix("$(BIN)/") for line in recipe.splitlines()}
     [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     entries = {hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude") for hook in local["hooks"]}
-    # A hook is given the names of files, and formats them; a check formats nothing.
+    # A hook gets the names of files, and formats them. A check does not format.
     assert entries == {check.removesuffix(" --check") if check.startswith("ruff") else check for check in checks}
 
 

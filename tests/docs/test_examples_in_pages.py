@@ -1,4 +1,4 @@
-"""What the pages tell people to write is what the project takes."""
+"""The project accepts the examples in the pages."""
 
 import ast
 import re

@@ -7,20 +7,20 @@ from tests.docs.pages import PAGES, ROOT, anchors, local_links, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_local_link_leads_somewhere(page: Path) -> None:
+def test_every_local_link_has_a_target(page: Path) -> None:
     for link in local_links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{name(page)} links to {link}, which is not there"
+        assert target.exists(), f"{name(page)} links to {link}, which does not exist"
         if anchor:
-            assert anchor in anchors(target), f"{name(page)} links to {link}; {name(target)} has no such heading"
+            assert anchor in anchors(target), f"{name(page)} links to {link}, but {name(target)} has no such heading"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=name)
 def test_a_page_of_the_site_links_only_within_the_site(page: Path) -> None:
     for link in local_links(page):
         target = (page.parent / link.partition("#")[0]).resolve()
-        assert target.is_relative_to(ROOT / "docs"), f"{name(page)} links to {link}, which the site does not have"
+        assert target.is_relative_to(ROOT / "docs"), f"{name(page)} links to {link}, which is not part of the site"
 
 
 def test_the_site_navigates_to_every_page() -> None:

@@ -1,4 +1,4 @@
-"""The program of the page runs as the page says, and finds what NumPy finds over all rows in one place."""
+"""The program on the page runs as described, and finds the same line as NumPy over all rows."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def write_files(folder: Path) -> None:
 
 
 @pytest.mark.processes
-def test_the_program_of_the_page_finds_the_line(tmp_path: Path) -> None:
+def test_the_program_on_the_page_finds_the_line(tmp_path: Path) -> None:
     write_files(tmp_path)
     command = [sys.executable, "-m", "fedjobs.cli", "run", "job.yaml", "--silos", "silos.yaml", "--out", "run"]
     ended = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ from tests.docs.pages import PAGES, ROOT, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_generated_parts_are_what_the_code_says(page: Path) -> None:
+def test_generated_parts_match_the_code(page: Path) -> None:
     text = page.read_text()
     assert updated(text) == text, "run `make reference`"
 
@@ -24,11 +24,11 @@ def test_every_error_code_is_explained() -> None:
     assert set(MEANINGS) == set(ErrorCode)
 
 
-def test_the_command_ends_with_an_agent_s_own_status_where_another_agent_took_its_place() -> None:
+def test_a_superseded_agent_has_the_commands_exit_status() -> None:
     assert Exit(command_line.EXIT_SUPERSEDED) is Exit.SUPERSEDED
 
 
-def test_whoever_is_told_to_install_the_operator_is_told_what_the_page_says() -> None:
+def test_the_install_hint_matches_the_page() -> None:
     assert f"$ {INSTALL}\n" in (ROOT / "docs/cluster.md").read_text()
 
 
@@ -43,7 +43,7 @@ class Outer(Model):
     by_name: dict[str, Inner] = Field(default_factory=dict)
 
 
-def test_fields_are_listed_with_their_paths_and_words() -> None:
+def test_fields_are_listed_with_paths_and_descriptions() -> None:
     rows = table(Outer).splitlines()
     for path in ("inner.longName", "items[].longName", "byName.<name>.longName"):
         assert f"| `{path}` | integer ≥ 1 | required | What it is. |" in rows

@@ -1,4 +1,4 @@
-"""The threat model names the tests that show what it claims: each of them is there, and each claim has one."""
+"""Each claim of the threat model names tests, and these tests exist."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CLAIMS = "shown by"
 
 @functools.cache
 def names_of_tests(file: str) -> frozenset[str]:
-    """Names of the tests of a file, those of its classes too."""
+    """Returns the names of the tests in a file, including those in classes."""
     tree = ast.parse((ROOT / file).read_text())
     found = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return frozenset(name for name in found if name.startswith("test_"))
 
 
 def claims() -> Iterator[str]:
-    """The rows of all tables that say what shows their claims."""
+    """Yields the rows of all tables that name tests for their claims."""
     for table in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE):
         head, _, *rows = table.splitlines()
         if CLAIMS in head:
@@ -33,7 +33,7 @@ def claims() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("file", "test"), NAMED, ids=lambda part: part.rpartition("/")[2])
-def test_each_test_that_is_named_is_there(file: str, test: str) -> None:
+def test_each_named_test_exists(file: str, test: str) -> None:
     assert (ROOT / file).exists(), f"there is no {file}"
     assert test in names_of_tests(file), f"{file} has no {test}"
 

@@ -1,6 +1,6 @@
-"""Builds the images, starts a cluster, runs the end-to-end tests on it, and ends it: `make e2e`.
+"""Builds the images, starts a cluster, runs the end-to-end tests on it, and deletes it: `make e2e`.
 
-python -m tests.e2e [--cluster local|kind|KUBECONFIG] [--keep] [pytest's arguments]
+python -m tests.e2e [--cluster auto|kind|local|KUBECONFIG] [--keep] [pytest's arguments]
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ NAME = "e2e"
 
 
 def main() -> int:
-    """The exit status of pytest, or 4 where there is no cluster to run it on."""
+    """Returns pytest's exit status, or 4 if there is no cluster to run the tests on."""
     parser = argparse.ArgumentParser("python -m tests.e2e", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cluster", default="local", help="local (default), kind, or a test cluster's kubeconfig")
+    parser.add_argument(
+        "--cluster",
+        default="auto",
+        help="kind, local (the project's own), auto (the default: kind, or local where kind cannot run), or a test "
+        "cluster's kubeconfig",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     options, further = parser.parse_known_args()
     timings = Timings()
@@ -41,7 +46,7 @@ def main() -> int:
                     list(pool.map(lambda archive: cluster.load_images([archive]), built))
                 os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
                 os.environ["E2E_KEEP"] = "1" if options.keep or cluster.kubeconfig == Path(options.cluster) else ""
-                return int(pytest.main(_with_place(further), plugins=[timings]))
+                return int(pytest.main(_with_folder(further), plugins=[timings]))
     except ClusterError as problem:
         _say(f"error: {problem}")
         return 4
@@ -49,8 +54,8 @@ def main() -> int:
         timings.table(_say)
 
 
-def _with_place(arguments: Sequence[str]) -> list[str]:
-    """pytest's arguments; the whole folder is tested if they name no file of it."""
+def _with_folder(arguments: Sequence[str]) -> list[str]:
+    """Returns pytest's arguments. If they name no file of this folder, they select the whole folder."""
     named = any(each.startswith("tests/e2e/") for each in arguments)
     return [*([] if named else ["tests/e2e"]), *arguments]
 
@@ -62,19 +67,29 @@ def _archives(timings: Timings) -> list[Path]:
 
 @contextmanager
 def _cluster(chosen: str, timings: Timings, *, keep: bool) -> Iterator[Cluster]:
-    if chosen not in ("local", "kind"):
+    if chosen not in ("auto", "kind", "local"):
         yield opening.opened(Path(chosen))
         return
-    provider: ModuleType = local if chosen == "local" else kind
     with timings.measured("the cluster"):
-        cluster: Cluster = provider.up(NAME, say=_say)
+        provider, cluster = _started(chosen)
     try:
         yield cluster
     finally:
         if not keep:
             provider.down(NAME)
-            for name in CLUSTERS.values():  # of an earlier run that kept them
+            for name in CLUSTERS.values():  # an earlier run may have kept them
                 provider.down(name)
+
+
+def _started(chosen: str) -> tuple[ModuleType, Cluster]:
+    if chosen != "local":
+        try:
+            return kind, kind.up(NAME, say=_say)
+        except ClusterError as problem:
+            if chosen == "kind":
+                raise
+            _say(f"kind cannot run on this machine, so the tests run on the project's own cluster: {problem}")
+    return local, local.up(NAME, say=_say)
 
 
 def _say(text: str) -> None:

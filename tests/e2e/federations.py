@@ -1,4 +1,4 @@
-"""A federation on a test cluster: operator, hub, front door, silos, and what a person does with them."""
+"""A federation on a test cluster: operator, hub, front door and silos, and what users do with them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ DIGITS = ROOT / "examples/digits/job.yaml"
 SILOS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 FEW = SILOS[:2]
 OTHERS = SILOS[2:]
-ENDLESS = 100_000  # rounds of a job that is deleted when the test has seen enough
+ENDLESS = 100_000  # rounds of a job that the test deletes before it is complete
 PROGRAM = "rounds"  # the ConfigMap with tests/plans/rounds.py and its plan
 
 
 @dataclass(frozen=True)
 class Federation:
-    """What tests do as a person with kubectl and the command line would.
+    """Does what a user does with kubectl and the command line.
 
     Attributes:
-        cluster: the federation's own.
-        namespace: of the jobs.
-        sites: by their names, where silos are installed.
+        cluster: The cluster of the federation.
+        namespace: The namespace of the jobs.
+        sites: The sites where silos are installed, by silo name.
     """
 
     cluster: Cluster
@@ -48,43 +48,43 @@ class Federation:
         return str(manifest["metadata"]["name"])
 
     def settle(self, site: Site, values: Mapping[str, Any], records: Path, *, anew: bool = False) -> None:
-        """Have a silo in the federation: invited, installed by the line of its invitation, and connected.
+        """Invites a silo, installs it with the command of its invitation, and waits until it is connected.
 
         Args:
-            site: where.
-            values: of its chart, without a token.
-            records: a folder with its data.
-            anew: also where it is enrolled already.
+            site: Where to install the silo.
+            values: Values of the silo's chart, without a token.
+            records: A folder with the silo's data.
+            anew: Whether to enrol the silo again if it is enrolled already.
         """
         enrolled = not anew and self.silo_condition(site.silo, "Enrolled").get("status") == "True"
         site.prepare(records, anew=not enrolled)
-        if enrolled:  # on a cluster that was kept
+        if enrolled:  # by an earlier run on the same cluster
             site.upgrade(values)
         else:
             site.install(values, self.invite(site.silo)["command"])
         self.sites[site.silo] = site
         self.wait_for_silo(site.silo, "Connected")
 
-    def settle_all(self, settlements: Iterable[tuple[Site, Mapping[str, Any], Path]], *, anew: bool = False) -> None:
-        """As `settle`, all at once."""
+    def settle_all(self, settlements: Iterable[tuple[Site, Mapping[str, Any], Path]]) -> None:
+        """Calls `settle` for all of them at the same time."""
         with ThreadPoolExecutor() as pool:
-            settled = [pool.submit(self.settle, *settlement, anew=anew) for settlement in settlements]
+            settled = [pool.submit(self.settle, *settlement) for settlement in settlements]
         for each in settled:
             each.result()
 
     def leave(self, site: Site) -> None:
-        """Remove a silo from the federation, and everything of it."""
+        """Removes a silo from the federation, and deletes everything that belongs to it."""
         commands.fedjobs(self.cluster, "silo", "remove", site.silo, "--yes")
         site.cluster.kubectl("delete", "namespace", site.namespace, "--wait=false")
         self.sites.pop(site.silo, None)
 
     def invite(self, silo: str, *more: str) -> dict[str, Any]:
-        """Silo, command, token and expires."""
+        """Invites a silo. Returns silo, command, token and expires."""
         again = () if not self.cluster.kubectl("get", "silo", silo, "--ignore-not-found") else ("--again",)
         return dict(json.loads(commands.fedjobs(self.cluster, "silo", "invite", silo, *again, *more, "--json")))
 
     def silo_status(self, silo: str) -> dict[str, Any]:
-        """Nothing, if there is no such silo."""
+        """Returns the status of a silo, or an empty dictionary if the silo does not exist."""
         found = self.cluster.kubectl("get", "silo", silo, "--ignore-not-found", "-o", "json")
         return dict(json.loads(found or "{}").get("status", {}))
 
@@ -107,7 +107,7 @@ class Federation:
         return dict(found[0]) if found else {}
 
     def wait_for(self, name: str, kind: str, status: str = "True") -> dict[str, Any]:
-        """Waits for a condition; a job that failed instead is told with its own words."""
+        """Waits for a condition and returns it. Fails with the job's message if the job fails instead."""
         self._until(name, f"{kind}={status}", lambda: self.condition(name, kind).get("status") == status, kind)
         return self.condition(name, kind)
 
@@ -119,11 +119,11 @@ class Federation:
         self._until(name, f"round {number}", lambda: self.status(name).get("completedRounds", 0) >= number, "Complete")
 
     def wait_for_rounds(self, name: str, more: int) -> None:
-        """Waits until so many further rounds are finished."""
+        """Waits until this many further rounds are finished."""
         self.wait_for_round(name, self.status(name).get("completedRounds", 0) + more)
 
     def complete(self, name: str) -> dict[str, Any]:
-        """Waits until the job is complete; its status."""
+        """Waits until the job is complete and returns its status."""
         self.wait_for(name, "Complete")
         return self.status(name)
 
@@ -131,22 +131,22 @@ class Federation:
         return list(json.loads(self.kubectl("get", "pods", "--selector", selector, "-o", "json"))["items"])
 
     def coordinator_pod(self, name: str) -> str:
-        """The pod of the newest attempt."""
+        """Returns the name of the newest attempt's pod."""
         selector = f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator"
         newest = max(self.pods(selector), key=lambda pod: int(pod["metadata"]["labels"]["fedjobs.dev/attempt"]))
         return str(newest["metadata"]["name"])
 
     def row(self, name: str, silo: str) -> dict[str, Any]:
-        """What the job's status says of a silo."""
+        """Returns the entry of a silo in the job's status."""
         return next((dict(row) for row in self.status(name).get("silos", ()) if row["name"] == silo), {})
 
     def wait_for_row(self, name: str, silo: str, state: str) -> dict[str, Any]:
-        """Waits until a silo is in that state in the job's status."""
+        """Waits until a silo is in this state in the job's status, and returns its entry."""
         self._until(name, f"{silo} is {state}", lambda: self.row(name, silo).get("state") == state, "Failed")
         return self.row(name, silo)
 
     def worker_pod(self, name: str, silo: str) -> dict[str, Any]:
-        """The pod of a silo's worker, once it is there."""
+        """Waits for the pod of a silo's worker and returns it."""
         site = self.sites[silo]
         self._until(name, f"the worker of {silo}", lambda: bool(site.workers(name)), "Complete")
         return site.workers(name)[-1]
@@ -156,18 +156,18 @@ class Federation:
         self.sites[silo].kill(self.worker_pod(name, silo)["metadata"]["name"], container)
 
     def pods_of(self, name: str) -> list[dict[str, Any]]:
-        """All of a job's: its coordinator's, and its workers' wherever they are."""
+        """Returns all pods of a job: its coordinator's, and those of its workers in all clusters."""
         workers = [pod for site in self.sites.values() for pod in site.workers(name)]
         return self.pods(f"fedjobs.dev/job={name},app.kubernetes.io/component=coordinator") + workers
 
     def progress(self, name: str) -> list[int]:
-        """The rounds that the coordinator of a running job said were finished, in this order."""
+        """Returns the finished rounds from the log of a running job's coordinator, in the order of the log."""
         script = "print(open('/state/progress.jsonl').read())"
         where = (self.coordinator_pod(name), "-c", "coordinator")
-        return _rounds(self.kubectl("exec", *where, "--", "python", "-c", script))
+        return _finished_rounds(self.kubectl("exec", *where, "--", "python", "-c", script))
 
     def fetch(self, name: str, out: Path) -> dict[str, Any]:
-        """The result, brought here by the command line, as it prints it."""
+        """Downloads the result with the command line, and returns what the command prints."""
         return dict(json.loads(self.fedjobs("result", name, "--out", str(out), "--json")))
 
     def fedjobs(self, *arguments: str) -> str:
@@ -185,25 +185,27 @@ class Federation:
 
 
 def a_job(name: str, *, rounds: int = ENDLESS, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
-    """A job of tests/plans: silos work on their data, and the coordinator needs no TensorFlow Federated.
+    """Returns a job with the program of tests/plans. Silos compute, and the coordinator needs no TensorFlow Federated.
 
     Args:
-        name: of the job.
-        rounds: how many.
-        silos: names of those that must all take part.
-        spec: further fields, which come before these.
+        name: Name of the job.
+        rounds: Number of rounds.
+        silos: Names of the silos, which must all take part.
+        spec: Further fields of the spec. They override the fields above.
     """
     source = {"configMap": {"name": PROGRAM}}
     program = {"entrypoint": "rounds:main", "source": source, "parameters": {"rounds": rounds}}
-    return _among(silos, {**_digits(name), "spec": {"dataset": "digits", "backoffLimit": 3, "program": program} | spec})
+    resources = {"requests": {"cpu": "100m"}}  # so that two jobs fit on a node with two cores
+    common = {"dataset": "digits", "backoffLimit": 3, "program": program, "coordinator": {"resources": resources}}
+    return _with_silos(silos, {**_digits(name), "spec": common | spec})
 
 
 def a_training(name: str, *, rounds: int = 20, silos: Sequence[str] = FEW, **spec: Any) -> dict[str, Any]:
-    """The digits job with another name, and with these fields of its spec."""
+    """Returns the digits job with another name and with these fields in its spec."""
     job = _digits(name)
     job["spec"]["program"]["parameters"]["rounds"] = rounds
     job["spec"] |= spec
-    return _among(silos, job)
+    return _with_silos(silos, job)
 
 
 def _digits(name: str) -> dict[str, Any]:
@@ -212,17 +214,17 @@ def _digits(name: str) -> dict[str, Any]:
     return job
 
 
-def _among(silos: Sequence[str], job: dict[str, Any]) -> dict[str, Any]:
+def _with_silos(silos: Sequence[str], job: dict[str, Any]) -> dict[str, Any]:
     job["spec"]["silos"] = {"names": list(silos)}
     job["spec"]["cohort"] = {"minSilos": len(silos), "goalSilos": len(silos), "roundDeadlineSeconds": 600}
     return job
 
 
 def finished_rounds(out: Path) -> list[int]:
-    """The rounds that a coordinator, with all its starts, said were finished, in this order."""
-    return _rounds((out / "coordinator" / "progress.jsonl").read_text())
+    """Returns the finished rounds from the log of a coordinator with all its restarts, in the order of the log."""
+    return _finished_rounds((out / "coordinator" / "progress.jsonl").read_text())
 
 
-def _rounds(progress: str) -> list[int]:
+def _finished_rounds(progress: str) -> list[int]:
     events = [json.loads(line) for line in progress.splitlines() if line]
     return [event["round"] for event in events if event["event"] == "round"]

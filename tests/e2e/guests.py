@@ -1,4 +1,4 @@
-"""A silo that is in the federation for one test."""
+"""Silos that are part of the federation during one test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.sites import Site, example_records, example_values
 
 @contextmanager
 def guests(federation: Federation, hospitals: Mapping[str, str]) -> Iterator[None]:
-    """Several at once: whose data each has, by their names."""
+    """Adds several silos at the same time. `hospitals` maps a silo's name to the hospital whose data it gets."""
     with ThreadPoolExecutor() as pool, ExitStack() as stack:
         each = [guest(federation, silo, hospital) for silo, hospital in hospitals.items()]
         list(pool.map(stack.enter_context, each))
@@ -23,13 +23,13 @@ def guests(federation: Federation, hospitals: Mapping[str, str]) -> Iterator[Non
 
 @contextmanager
 def guest(federation: Federation, silo: str, hospital: str, **values: Any) -> Iterator[Site]:
-    """Invited and installed in the federation's own cluster.
+    """Invites a silo and installs it in the federation's own cluster.
 
     Args:
-        federation: to which it comes.
-        silo: its name.
-        hospital: whose data and file it has.
-        values: further ones of its chart.
+        federation: The federation to which the silo is added.
+        silo: Name of the silo.
+        hospital: The hospital whose data and silo file the silo gets.
+        values: Further values of the silo's chart.
     """
     site = Site(silo, federation.cluster, f"fedjobs-{silo}")
     try:

@@ -1,4 +1,4 @@
-"""The same job on this machine, in the background: what a cluster's result is compared with."""
+"""Runs the same job on this machine in the background, to compare its result with the cluster's."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _SILOS = ROOT / "examples/digits/silos.yaml"
 
 @dataclass(frozen=True)
 class LocalRun:
-    """One that was started.
+    """A run that was started.
 
     Attributes:
-        out: its folder.
-        process: `fedjobs run`.
+        out: The output folder of the run.
+        process: The process `fedjobs run`.
     """
 
     out: Path
     process: subprocess.Popen[bytes]
 
     def model_digest(self) -> str:
-        """Of its result, once it has ended; it must end well."""
+        """Waits for the end of the run and returns the digest of its model. Fails if the run fails."""
         assert self.process.wait(PATIENCE) == 0, self.out.with_name("log").read_text()
         found = subprocess.run(
             [_FEDJOBS, "result", str(self.out), "--json"], check=True, capture_output=True, text=True
@@ -43,7 +43,7 @@ class LocalRun:
 
 @contextmanager
 def local_run(job: Mapping[str, Any], folder: Path) -> Iterator[LocalRun]:
-    """Runs a job over the example's silos, in a folder; ends it, if it still runs."""
+    """Runs a job over the example's silos, in a folder. Terminates it at the end if it still runs."""
     file, out = folder / "job.yaml", folder / "out"
     file.write_text(yaml.safe_dump(dict(job)))
     command = [_FEDJOBS, "run", str(file), "--silos", str(_SILOS), "--out", str(out), "--plain"]

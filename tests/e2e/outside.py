@@ -1,4 +1,4 @@
-"""Two silos in clusters of their own, behind firewalls that let nothing in; one has a proxy as its only way out."""
+"""Two silos in separate clusters. Firewalls block all inbound connections, and one silo needs a proxy."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CLUSTERS = {NORTH: "e2e-north", SOUTH: "e2e-south"}
 
 @dataclass(frozen=True)
 class Outside:
-    """The links of both clusters to the federation's.
+    """The links from both clusters to the federation's cluster.
 
     Attributes:
-        north: knows the front door by its names.
-        south: has a proxy, and is told the front door's address.
+        north: This silo resolves the front door's names by DNS.
+        south: This silo uses a proxy, and its values contain the front door's address.
     """
 
     north: Link | KindLink
@@ -43,22 +43,22 @@ class Outside:
 
 @contextmanager
 def starting(federation: Cluster, *, keep: bool) -> Iterator[Future[list[Cluster]]]:
-    """Both clusters, north's first, which can run workers; they start at once, in the background.
+    """Starts both clusters in the background. The first one is north's. Both can run workers.
 
     Args:
-        federation: the federation's cluster; they are of the same kind.
-        keep: whether they are left running.
+        federation: The federation's cluster. The new clusters use the same provider.
+        keep: Whether to keep them running.
     """
     [archive] = images.build([Target.WORKER])
 
-    def started(name: str) -> Cluster:
+    def start_one(name: str) -> Cluster:
         cluster: Cluster = kind.up(name) if isinstance(federation, KindCluster) else local.up(name)
         cluster.prepare()
         cluster.load_images([archive])
         return cluster
 
     with ThreadPoolExecutor() as pool:
-        each = [pool.submit(started, name) for name in CLUSTERS.values()]
+        each = [pool.submit(start_one, name) for name in CLUSTERS.values()]
         try:
             yield pool.submit(lambda: [cluster.result() for cluster in each])
         finally:
@@ -68,7 +68,7 @@ def starting(federation: Cluster, *, keep: bool) -> Iterator[Future[list[Cluster
 
 
 def linked(clusters: Sequence[Cluster], federation: Cluster) -> Outside:
-    """Links from both clusters, with nothing installed there, to the federation's."""
+    """Links both clusters to the federation's cluster."""
     north, south = clusters
     outside = Outside(_join(north, federation), _join(south, federation, through_proxy=True))
     north.answer_for({FRONT_DOOR: outside.north.address})
@@ -84,7 +84,7 @@ def _join(silo: Cluster, federation: Cluster, *, through_proxy: bool = False) ->
 
 
 def settle(federation: Federation, outside: Outside) -> None:
-    """Have both silos in the federation, by the lines of their invitations."""
+    """Adds both silos to the federation, with the commands of their invitations."""
     places = list(zip(BOTH, outside.both, ("hospital-a", "hospital-b"), strict=True))
     federation.settle_all(
         (Site(silo, link.silo), values(silo, link, hospital), example_records(hospital))
@@ -93,7 +93,7 @@ def settle(federation: Federation, outside: Outside) -> None:
 
 
 def values(silo: str, link: Link | KindLink, hospital: str) -> dict[str, Any]:
-    """What this silo's administrator writes into the silo's file: an example's datasets, and the way out."""
+    """Returns what this silo's administrator writes into the silo's file: datasets, and how to reach the federation."""
     way_out: dict[str, Any] = {}
     if link.proxy:
         way_out = {"proxy": {"url": link.proxy.url}, "dialAddress": f"{link.address}:{link.port}"}

@@ -1,4 +1,4 @@
-"""A silo where it is installed by `helm install`, in a namespace of its own, and what its people do."""
+"""A silo that `helm install` installed in its own namespace, and what the silo's administrators do."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _FILE = "silo.yaml"
 
 @dataclass(frozen=True)
 class Site:
-    """One silo's place.
+    """The place where one silo is installed.
 
     Attributes:
-        silo: its name.
-        cluster: of the silo's organisation, or the federation's own.
-        namespace: for the silo alone.
+        silo: Name of the silo.
+        cluster: The cluster of the silo's organisation, or the federation's own.
+        namespace: The namespace of this silo alone.
     """
 
     silo: str
@@ -47,15 +47,15 @@ class Site:
         return self.cluster.kubectl(f"--namespace={self.namespace}", *arguments)
 
     def fedjobs(self, *arguments: str) -> str:
-        """`fedjobs silo ...`, as the silo's people use it."""
+        """Runs `fedjobs silo ...`, as the silo's administrators do."""
         return commands.fedjobs(self.cluster, "silo", *arguments, f"--namespace={self.namespace}")
 
     def prepare(self, records: Path, *, anew: bool) -> None:
-        """Have the namespace and the data.
+        """Creates the namespace and the data.
 
         Args:
-            records: a folder with the silo's files.
-            anew: whether what an earlier federation may have left there goes.
+            records: A folder with the silo's files.
+            anew: Whether to delete what an earlier federation may have left there.
         """
         kubectl = self.cluster.kubectl
         if anew:
@@ -66,16 +66,16 @@ class Site:
         kubectl.apply(self.kubectl(*making))
 
     def install(self, values: Mapping[str, Any], command: str) -> None:
-        """Type the line of the invitation, with these values as its file; the token is shown nowhere."""
+        """Runs the command of the invitation with these values. The token is never printed."""
         with tempfile.TemporaryDirectory() as folder:
             file = write(Path(folder) / _FILE, yaml.safe_dump(dict(values)))
             program, verb, *words = shlex.split(command)
-            assert (program, verb, _FILE in words) == ("helm", "install", True), "the invitation has another line"
+            assert (program, verb, _FILE in words) == ("helm", "install", True), "unexpected command in the invitation"
             words[words.index("--namespace") + 1] = self.namespace
             self._helm(verb, *(str(file) if word == _FILE else word for word in words), "--wait", "--timeout=240s")
 
     def upgrade(self, values: Mapping[str, Any]) -> None:
-        """Give the release these values, and no token: it is enrolled. A new agent has read them, of the images now."""
+        """Upgrades the release with these values, without a token, and restarts the agent with the current images."""
         with tempfile.TemporaryDirectory() as folder:
             file = write(Path(folder) / _FILE, yaml.safe_dump(dict(values)))
             chart = str(ROOT / "helm/fedjobs-silo")
@@ -83,42 +83,42 @@ class Site:
         self.restart_agent()
 
     def restart_agent(self) -> None:
-        """End the agent's pod, and wait for the next."""
+        """Deletes the agent's pod, and waits for the next one."""
         self.kubectl("rollout", "restart", "deployment", RELEASE)
         self.kubectl("rollout", "status", "deployment", RELEASE, "--timeout=240s")
 
     def helm_test(self) -> None:
-        """`helm test`: it must succeed."""
+        """Runs `helm test`, which must succeed."""
         self._helm("test", RELEASE, "-n", self.namespace, "--logs")
 
     def workers(self, job: str) -> list[dict[str, Any]]:
-        """The pods of its workers for a job."""
+        """Returns the pods of the silo's workers for a job."""
         selector = f"{WORKERS},fedjobs.dev/job={job},fedjobs.dev/silo={self.silo}"
         return list(json.loads(self.kubectl("get", "pods", "--selector", selector, "-o", "json"))["items"])
 
     def running_workers(self) -> list[str]:
-        """The names of its workers' pods, of whatever job, that have not ended."""
+        """Returns the names of the silo's worker pods that have not ended, for all jobs."""
         pods = json.loads(self.kubectl("get", "pods", "--selector", WORKERS, "-o", "json"))["items"]
         return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
 
     def kill(self, pod: str, container: str) -> None:
-        """Send SIGKILL to a container's first process."""
+        """Sends SIGKILL to a container's first process."""
         self.cluster.kill_container(self.namespace, pod, container)
 
     def in_agent(self, script: str) -> str:
-        """What a Python script in the agent's container prints."""
+        """Runs a Python script in the agent's container and returns its output."""
         return self.kubectl("exec", f"deployment/{RELEASE}", "-c", "agent", "--", "python", "-c", script)
 
     def pending(self) -> list[dict[str, Any]]:
-        """The computations that wait for a person."""
+        """Returns the computations that wait for approval."""
         return list(json.loads(self.fedjobs("pending", "--json")))
 
     def audit(self) -> list[dict[str, Any]]:
-        """The entries of its audit log."""
+        """Returns the entries of the silo's audit log."""
         return [json.loads(line) for line in self.fedjobs("audit", "--json").splitlines()]
 
     def _helm(self, *arguments: str) -> None:
-        """Unlike `Cluster.helm`, it does not say the line when it fails: a token may be in it."""
+        """Runs helm. Unlike `Cluster.helm`, the error does not contain the command, because it may contain a token."""
         command = [str(self.cluster.bin / "helm"), f"--kubeconfig={self.cluster.kubeconfig}", *arguments]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=False, env=without_proxies(), timeout=300
@@ -128,18 +128,18 @@ class Site:
 
 
 def example_values(hospital: str, **more: Any) -> dict[str, Any]:
-    """Values of examples/cluster, and what this machine's images need.
+    """Returns the values of examples/cluster, and those that this machine's images need.
 
     Args:
-        hospital: whose example.
-        more: further values, which come before the example's.
+        hospital: The hospital whose example to use.
+        more: Further values, which override the example's.
     """
     example = yaml.safe_load((ROOT / "examples/cluster" / f"{hospital}.yaml").read_text())
     return {**example, **IMAGES, **more}
 
 
 def example_records(hospital: str) -> Path:
-    """The folder with an example's data, made if it is not there."""
+    """Returns the folder with an example's data. Creates it if it does not exist."""
     folder = ROOT / "examples/digits/data" / hospital
     if not folder.is_dir():
         prepare = [sys.executable, str(ROOT / "examples/digits/prepare.py")]

@@ -1,4 +1,4 @@
-"""The silo decides: refusals that name their rule, a person's word, and a log that shows when it was changed."""
+"""The silo decides: refusals name their rule, people approve computations, and the audit log reveals changes."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.e2e.federations import SILOS, Federation, a_job, a_training
 from tests.e2e.installations import INSIDE
 from tests.e2e.sites import Site, example_values
 
-ANOTHER = "hospital-a"  # has the example's policy, and agrees
+ANOTHER = "hospital-a"  # has the example's policy, which allows the jobs
 REFUSING, ASKING = SILOS[2:]
 Policies = dict[str, dict[str, Any]]
-"""Of silos, by their names: what is different from the example."""
+"""The policies' differences from the example, by silo name."""
 
 
 @pytest.fixture(scope="module")
 def give(federation: Federation) -> Iterator[Callable[[Policies], None]]:
-    """Gives silos policies, all at once; nothing that was said before counts. In the end they have the example's."""
+    """Sets policies of silos in parallel, and clears earlier approvals. At the end, restores the example's policies."""
     given: set[str] = set()
 
     def give(policies: Policies) -> None:
         given.update(policies)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda silo: _give(federation.sites[silo], policies[silo]), policies))
+            list(pool.map(lambda silo: _set_policy(federation.sites[silo], policies[silo]), policies))
 
     yield give
     give({silo: {} for silo in given})
 
 
-def _give(site: Site, policy: dict[str, Any]) -> None:
+def _set_policy(site: Site, policy: dict[str, Any]) -> None:
     site.kubectl("delete", "configmap", CONFIG_MAP, "--ignore-not-found")
     values = example_values(site.silo, dialAddress=INSIDE)
     site.upgrade({**values, "policy": {**values["policy"], **policy}})
@@ -45,7 +45,7 @@ def _give(site: Site, policy: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def refusals(federation: Federation, give: Callable[[Policies], None]) -> tuple[str, str]:
-    """A job that goes on without the silo that refuses, and one that cannot; both have ended."""
+    """Runs a job that continues without the silo that refuses it, and a job that cannot. Both have ended."""
     give({REFUSING: {"requesters": ["alice@example.org"]}, ASKING: {"namespaces": ["research"]}})
     job = a_job("refused", rounds=2, silos=(ANOTHER, REFUSING))
     job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
@@ -77,7 +77,7 @@ def test_a_job_that_needs_the_silo_that_refuses_fails_and_says_why(
 
 @pytest.fixture(scope="module")
 def questions(federation: Federation, give: Callable[[Policies], None]) -> dict[str, str]:
-    """Jobs by the silo whose people they wait for: TFF's, with several computations, and one with another digest."""
+    """Jobs, by the silo whose approval they wait for: one with several TFF computations, and one to be denied."""
     manual = {"computations": {"approval": "Manual"}}
     give({REFUSING: manual, ASKING: manual})
     training = a_training("asks-first", rounds=2, silos=(ANOTHER, ASKING))
@@ -85,15 +85,15 @@ def questions(federation: Federation, give: Callable[[Policies], None]) -> dict[
     return {ASKING: federation.apply(training), REFUSING: federation.apply(denied)}
 
 
-def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(
+def test_a_computation_waits_for_approval_and_only_approved_computations_run(
     federation: Federation, questions: dict[str, str]
 ) -> None:
     site, name = federation.sites[ASKING], questions[ASKING]
     federation.wait_for_row(name, ASKING, "AwaitingApproval")
     approved: list[str] = []
 
-    def approve_what_waits() -> bool:
-        """A job has several computations: training, evaluation."""
+    def approve_pending() -> bool:
+        """Approves all pending computations. A job has several: training and evaluation."""
         for waiting in site.pending():
             if waiting["digest"] not in approved:
                 assert waiting["explanation"]
@@ -102,17 +102,17 @@ def test_a_computation_waits_for_a_persons_word_and_is_what_then_runs(
                 approved.append(waiting["digest"])
         return federation.condition(name, "Complete").get("status") == "True"
 
-    wait_until("all that waits is approved", approve_what_waits, seconds=commands.PATIENCE)
+    wait_until("the job completes after its computations are approved", approve_pending, seconds=commands.PATIENCE)
 
     uid = federation.job(name)["metadata"]["uid"]
 
-    def ran() -> set[str]:
-        """By the log, into which the agent brings the workers' entries by and by."""
+    def executed_shards() -> set[str]:
+        """Returns the shards that ran, by the audit log. The agent adds the workers' entries with a delay."""
         return {entry["shard"] for entry in site.audit() if entry["job"] == uid and entry["subject"] == "work"}
 
-    wait_until("the log has what ran", lambda: len(ran()) >= len(approved))
+    wait_until("the audit log contains the approved shards", lambda: len(executed_shards()) >= len(approved))
     assert len(approved) > 1
-    assert ran() == set(approved)
+    assert executed_shards() == set(approved)
 
 
 def test_a_computation_that_is_denied_is_refused_by_that_rule(
@@ -120,7 +120,7 @@ def test_a_computation_that_is_denied_is_refused_by_that_rule(
 ) -> None:
     site, name = federation.sites[REFUSING], questions[REFUSING]
     federation.wait_for_row(name, REFUSING, "AwaitingApproval")
-    wait_until("it is listed", lambda: bool(site.pending()))
+    wait_until("the computation is listed", lambda: bool(site.pending()))
 
     site.fedjobs("deny", site.pending()[0]["digest"], "--message", "not with these data")
 
@@ -129,18 +129,20 @@ def test_a_computation_that_is_denied_is_refused_by_that_rule(
     assert federation.row(name, REFUSING)["reason"].startswith("policy.computations")
 
 
-def test_a_changed_byte_shows(federation: Federation, refusals: tuple[str, str], tmp_path: Path) -> None:
+def test_the_audit_log_reveals_a_changed_byte(
+    federation: Federation, refusals: tuple[str, str], tmp_path: Path
+) -> None:
     site = federation.sites[ANOTHER]
     uid = federation.job(refusals[0])["metadata"]["uid"]
-    wait_until("the log has the job", lambda: uid in {entry["job"] for entry in site.audit()})
+    wait_until("the audit log contains the job", lambda: uid in {entry["job"] for entry in site.audit()})
     assert "entries" in site.fedjobs("audit", "--verify")
 
     log = tmp_path / "audit.jsonl"
     log.write_text("".join(f"{json.dumps(entry)}\n" for entry in site.audit()))
-    assert verified(site, log)
+    assert is_verified(site, log)
     log.write_text(log.read_text().replace('"allowed"', '"allowEd"', 1))
-    assert not verified(site, log)
+    assert not is_verified(site, log)
 
 
-def verified(site: Site, log: Path) -> bool:
+def is_verified(site: Site, log: Path) -> bool:
     return commands.ended(site.cluster, "silo", "audit", str(log), "--verify").returncode == 0

@@ -1,6 +1,6 @@
-"""Whatever is killed, the job completes, and no round that was finished is done again.
+"""A job completes whichever process is killed, and repeats no finished round.
 
-Each in turn is done to one training, which has rounds enough: it is compared with one that ran on this machine.
+All kills happen to one training with many rounds. The test compares its model with that of a run on this machine.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from tests.e2e.installations import OPERATOR_NAMESPACE
 from tests.e2e.local_runs import LocalRun, local_run
 
 TRAINING = "killed"
-ROUNDS = 400  # enough that the training is not over before the last kill
+ROUNDS = 400  # enough for the training to last until the last kill
 
 
 def kill_operator(federation: Federation, _name: str) -> None:
@@ -39,7 +39,7 @@ def kill_runner(federation: Federation, name: str) -> None:
 
 
 def drain_node(federation: Federation, name: str) -> None:
-    """All pods of the job, the agents, the operator, the hub and the front door have to go, and may come back."""
+    """Evicts all pods of the job, the agents, the operator, the hub and the front door."""
     kubectl, node = federation.cluster.kubectl, federation.cluster.node
     before = federation.coordinator_pod(name)
     arguments = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s")
@@ -53,7 +53,7 @@ def drain_node(federation: Federation, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(federation: Federation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    """The same training on this machine, meanwhile, where nobody is killed."""
+    """The same training on this machine, in parallel, without kills."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with local_run(a_training(TRAINING, rounds=ROUNDS), folder) as running:
         yield running
@@ -61,24 +61,28 @@ def undisturbed(federation: Federation, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def training(federation: Federation, undisturbed: LocalRun) -> Iterator[str]:
-    """One for all: whatever is killed, it goes on."""
+    """One training for all tests. It survives each of them."""
     name = federation.apply(a_training(TRAINING, rounds=ROUNDS))
     federation.wait_for_round(name, 3)
     yield name
-    federation.delete(name)  # it still runs where not all tests were chosen
+    federation.delete(name)  # it still runs if only some tests were selected
 
 
 @pytest.mark.parametrize("kill", [kill_operator, kill_session, kill_runner, kill_coordinator, drain_node])
-def test_a_job_goes_on_without_repeating_a_round(
+def test_a_job_continues_without_repeating_a_round(
     federation: Federation, training: str, kill: Callable[[Federation, str], None]
 ) -> None:
     before = federation.status(training)
-    assert "result" not in before, "it is over: let it have more rounds"
+    assert "result" not in before, "the job is complete: increase ROUNDS"
     restarts = before["restarts"] + (1 if kill is kill_coordinator else 0)
 
     kill(federation, training)
 
-    wait_until("its restart is counted", lambda: federation.status(training)["restarts"] >= restarts, seconds=PATIENCE)
+    wait_until(
+        "the job's status counts the restart",
+        lambda: federation.status(training)["restarts"] >= restarts,
+        seconds=PATIENCE,
+    )
     federation.wait_for_rounds(training, 3)
     done = federation.progress(training)
     assert done == list(range(1, len(done) + 1))
@@ -94,7 +98,7 @@ def test_a_job_that_was_killed_completes_with_the_model_of_one_that_was_not(
     assert result["model"]["digest"] == undisturbed.model_digest()
 
 
-def test_a_job_deleted_while_it_runs_takes_all_that_is_its_own_along(federation: Federation) -> None:
+def test_deleting_a_running_job_deletes_all_its_objects(federation: Federation) -> None:
     name = federation.apply(a_job("deleted", coordinator={"storage": {"whenDeleted": "Delete"}}))
     federation.wait_for_round(name, 1)
     uid = federation.job(name)["metadata"]["uid"].replace("-", "")[:16]
@@ -106,5 +110,7 @@ def test_a_job_deleted_while_it_runs_takes_all_that_is_its_own_along(federation:
     kinds = "jobs,pods,services,configmaps,secrets,persistentvolumeclaims,networkpolicies"
     selector = ("get", kinds, "--selector", f"fedjobs.dev/job={name}", "-o", "name")
     places = [federation.kubectl, *(site.kubectl for site in federation.sites.values())]
-    wait_until("nothing is left", lambda: not any(kubectl(*selector).strip() for kubectl in places))
-    wait_until("its way through the front door is gone", lambda: not federation.cluster.kubectl(*route).strip())
+    wait_until("all objects of the job are deleted", lambda: not any(kubectl(*selector).strip() for kubectl in places))
+    wait_until(
+        "the job's route through the front door is deleted", lambda: not federation.cluster.kubectl(*route).strip()
+    )

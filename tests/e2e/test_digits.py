@@ -1,4 +1,4 @@
-"""The example, from `kubectl apply` to the model on one's own machine."""
+"""The digits example, from `kubectl apply` to the model on the user's machine."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.e2e.federations import DIGITS, SILOS, Federation, finished_rounds
 from tests.e2e.local_runs import local_run
 
 
-def test_the_example_gives_the_model_that_it_gives_on_one_machine(federation: Federation, tmp_path: Path) -> None:
+def test_the_example_gives_the_same_model_as_on_one_machine(federation: Federation, tmp_path: Path) -> None:
     with local_run(yaml.safe_load(DIGITS.read_text()), tmp_path) as on_this_machine:
         federation.cluster.kubectl("apply", f"--namespace={federation.namespace}", "-f", str(DIGITS))
         expected = on_this_machine.model_digest()

@@ -38,29 +38,29 @@ def test_prometheus_sees_operator_coordinator_and_worker(federation: Federation,
         "coordinator": coordinators[0],
     }
 
-    with proxy(federation.cluster) as address, scraping(address, pods, tmp_path) as query:
-        for asked in (
+    with proxy(federation.cluster) as address, running_prometheus(address, pods, tmp_path) as query:
+        for promql in (
             'fedjobs_jobs{phase="Running"}',
             'fedjobs_operator_reconciles_total{result="success"}',
             "fedjobs_operator_reconcile_duration_seconds_bucket",
             "fedjobs_coordinator_rounds_total",
             "fedjobs_coordinator_round_duration_seconds_count",
             'fedjobs_coordinator_bytes_total{direction="up"}',
-            "fedjobs_coordinator_epoch",
+            "fedjobs_coordinator_generation",
             'fedjobs_worker_bytes_total{direction="down"}',
             "fedjobs_worker_work_item_duration_seconds_count",
         ):
-            wait_until(asked, functools.partial(_found, query, asked), seconds=60)
-            print(f"{asked} {query(asked):g}")  # noqa: T201
+            wait_until(promql, functools.partial(_is_positive, query, promql), seconds=60)
+            print(f"{promql} {query(promql):g}")  # noqa: T201
     federation.delete(name)
 
 
-def _found(query: Callable[[str], float], asked: str) -> bool:
-    return query(asked) > 0
+def _is_positive(query: Callable[[str], float], promql: str) -> bool:
+    return query(promql) > 0
 
 
 def operator(cluster: Cluster) -> dict[str, Any]:
-    """Its pod."""
+    """Returns the operator's pod."""
     selector = ("--selector=app.kubernetes.io/component=operator", "-o", "json")
     pods = json.loads(cluster.kubectl("get", "pods", f"--namespace={OPERATOR_NAMESPACE}", *selector))["items"]
     return next(pod for pod in pods if pod["status"]["phase"] == "Running")
@@ -68,7 +68,7 @@ def operator(cluster: Cluster) -> dict[str, Any]:
 
 @contextmanager
 def proxy(cluster: Cluster) -> Iterator[str]:
-    """`kubectl proxy`, by whose address Prometheus reaches pods: it works where this machine has no route to them."""
+    """Runs `kubectl proxy` and yields its address. Prometheus reaches pods through it where this machine cannot."""
     command = [str(cluster.kubectl.program), f"--kubeconfig={cluster.kubeconfig}", "proxy", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=without_proxies()) as process:
         try:
@@ -79,8 +79,8 @@ def proxy(cluster: Cluster) -> Iterator[str]:
 
 
 @contextmanager
-def scraping(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Iterator[Callable[[str], float]]:
-    """A Prometheus of its own; asked for a query, it gives the sum of what it found."""
+def running_prometheus(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Iterator[Callable[[str], float]]:
+    """Starts a Prometheus and yields a function that runs a query and returns the sum of the values it found."""
     jobs = [
         {
             "job_name": what,
@@ -103,12 +103,12 @@ def scraping(address: str, pods: dict[str, dict[str, Any]], folder: Path) -> Ite
     ]
     process = subprocess.Popen(["prometheus", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def query(asked: str) -> float:
+    def query(promql: str) -> float:
         try:
-            with urllib.request.urlopen(f"{url}/api/v1/query?query={urllib.parse.quote(asked)}", timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{url}/api/v1/query?query={urllib.parse.quote(promql)}", timeout=10) as answer:  # noqa: S310
                 found = json.load(answer)["data"]["result"]
         except OSError:
-            return 0  # not up yet
+            return 0  # Prometheus is not ready yet
         return sum(float(each["value"][1]) for each in found)
 
     try:

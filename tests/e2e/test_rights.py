@@ -1,4 +1,4 @@
-"""Operator and hub may do what they do, and nothing else: read off the API server's audit log when all else has run."""
+"""Operator and hub have the permissions they need and no others, by the API server's audit log of the whole suite."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tests.e2e.installations import HUB, OPERATOR, OPERATOR_NAMESPACE, RELEASE
 Right = tuple[str, str]
 """Verb, and group/resource/subresource."""
 ELSEWHERE: dict[str, set[Right]] = {OPERATOR: {("list", "/events")}, HUB: {("delete", "coordination.k8s.io/leases")}}
-"""Why the cluster lets no pod be made, and a worker's Lease an hour after: where operator and hub are tested alone."""
+"""Rare calls: the operator lists events when a pod cannot be created, and the hub deletes old Leases. The tests of
+operator and hub cover them."""
 DECISION = "authorization.k8s.io/decision"
 
 
 @pytest.mark.parametrize("account", [OPERATOR, HUB])
-def test_every_right_was_used_and_none_was_missing(federation: Federation, account: str) -> None:
+def test_every_permission_was_used_and_none_was_missing(federation: Federation, account: str) -> None:
     user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{account}"
     log = federation.cluster.audit_log
     if log is None:
@@ -31,11 +32,11 @@ def test_every_right_was_used_and_none_was_missing(federation: Federation, accou
 
     assert refused == []
     assert used <= given
-    assert given - used <= ELSEWHERE[account], "was the whole suite run? otherwise these are too many"
+    assert given - used <= ELSEWHERE[account], "unused permissions; if only some tests ran, this is expected"
 
 
 def _rights(entry: dict[str, Any]) -> set[Right]:
-    """What a call needed; applying what is not there yet is creating it, too."""
+    """Returns the permissions that a call needs. Applying an object that does not exist needs `create`, too."""
     about = entry["objectRef"]
     parts = [about.get("apiGroup", ""), about["resource"], *([about["subresource"]] if "subresource" in about else [])]
     created = {"create"} if entry["verb"] == "patch" and entry["responseStatus"]["code"] == 201 else set()
@@ -43,7 +44,7 @@ def _rights(entry: dict[str, Any]) -> set[Right]:
 
 
 def _given(federation: Federation, account: str) -> set[Right]:
-    """All rules of the chart's roles that are bound to the account."""
+    """Returns all rules of the chart's roles that are bound to the account."""
     roles = _found(federation, "roles,clusterroles")
     subject = {"kind": "ServiceAccount", "name": account, "namespace": OPERATOR_NAMESPACE}
     bindings = _found(federation, "rolebindings,clusterrolebindings")
@@ -64,6 +65,6 @@ def _given(federation: Federation, account: str) -> set[Right]:
 
 
 def _found(federation: Federation, kinds: str) -> list[dict[str, Any]]:
-    """Those of the chart, in all namespaces."""
+    """Returns the chart's objects of these kinds, in all namespaces."""
     which = (f"--selector=app.kubernetes.io/instance={RELEASE}", "--all-namespaces", "-o", "json")
     return list(json.loads(federation.cluster.kubectl("get", kinds, *which))["items"])

@@ -1,7 +1,7 @@
-"""Certificates that live for a minute, and another authority, while a job runs: no round is lost.
+"""A job loses no round while certificates with a lifetime of one minute expire and the authority is replaced.
 
-It runs late: the authority that the other silos enrolled with is gone afterwards. On a cluster that is kept, the next
-run enrols all silos again.
+The test runs late, because it removes the authority with which the other silos enrolled. On a cluster that is kept,
+the next run enrols all silos again.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
 @pytest.fixture
-def short_lives(federation: Federation) -> Iterator[None]:
-    """Two silos whose certificates live for a minute."""
+def short_lifetimes(federation: Federation) -> Iterator[None]:
+    """Two silos whose certificates have a lifetime of one minute."""
     installations.note_new_authority(federation.cluster)
     installations.set_lifetimes(
         federation.cluster,
@@ -40,7 +40,7 @@ def short_lives(federation: Federation) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("short_lives")
+@pytest.mark.usefixtures("short_lifetimes")
 def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation: Federation) -> None:
     name = federation.apply(a_job("renewed", silos=PAIR))
     federation.wait_for_round(name, 3)
@@ -49,8 +49,10 @@ def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation
     wish = f"fedjobs.dev/rotate={datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}"
     federation.cluster.kubectl("annotate", "secret", "fedjobs-authority", wish, "--overwrite", WHERE)
 
-    wait_until("the new issuers are trusted too", lambda: trusted(federation) > before, seconds=PATIENCE)
-    wait_until("the old issuers are not", lambda: not trusted(federation) & before, seconds=PATIENCE)
+    wait_until("the federation trusts the new issuers, too", lambda: trusted(federation) > before, seconds=PATIENCE)
+    wait_until(
+        "the federation no longer trusts the old issuers", lambda: not trusted(federation) & before, seconds=PATIENCE
+    )
     federation.wait_for_round(name, federation.status(name)["completedRounds"] + 20)
 
     assert not set(expiries(federation)) & set(first)
@@ -67,6 +69,6 @@ def expiries(federation: Federation) -> list[str]:
 
 
 def trusted(federation: Federation) -> set[str]:
-    """The certificates of all issuers that count."""
+    """Returns the certificates of all trusted issuers."""
     found = json.loads(federation.cluster.kubectl("get", "configmap", "fedjobs-trust", WHERE, "-o", "json"))
     return {each for bundle in found["data"].values() for each in CERTIFICATE.findall(bundle)}

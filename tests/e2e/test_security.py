@@ -1,4 +1,4 @@
-"""What pods are: the namespaces enforce the restricted standard, so here is what that standard does not say."""
+"""Properties of pods that the restricted standard does not require. The namespaces enforce that standard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def job(federation: Federation) -> Iterator[str]:
     federation.delete(name)
 
 
-def test_no_pod_of_a_job_can_ask_kubernetes_or_write_beside_its_volumes(federation: Federation, job: str) -> None:
+def test_no_pod_of_a_job_can_call_kubernetes_or_write_outside_its_volumes(federation: Federation, job: str) -> None:
     pods = federation.pods_of(job)
     assert len(pods) == 1 + len(FEW)
     for pod in pods:
@@ -50,8 +50,8 @@ def test_the_runner_sees_neither_keys_nor_data(federation: Federation, job: str)
     assert users[0] != users[1]
 
 
-def test_a_runner_that_computes_has_given_up_the_network(federation: Federation, job: str) -> None:
-    """Its filter comes on top of the container's own; what the filter refuses is tested in tests/worker."""
+def test_a_runner_that_computes_has_no_network_access(federation: Federation, job: str) -> None:
+    """The runner's own filter adds to the container's filter. tests/worker tests what the filter refuses."""
     pod = federation.worker_pod(job, FEW[0])["metadata"]["name"]
     printed = federation.sites[FEW[0]].kubectl("exec", pod, "-c", "runner", "--", "python", "-c", FILTERS)
     processes = {int(pid): fields for pid, *fields in (line.split() for line in printed.splitlines())}
@@ -65,7 +65,7 @@ def test_a_runner_that_computes_has_given_up_the_network(federation: Federation,
 
 
 def audiences(spec: dict[str, Any]) -> list[str]:
-    """Who takes the tokens that are mounted; the API server alone takes those that say nobody."""
+    """Returns the audiences of the mounted tokens. A token without an audience is for the API server."""
     projected = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
     tokens = [source["serviceAccountToken"] for source in projected if "serviceAccountToken" in source]
     return [token.get("audience", "kubernetes") for token in tokens]

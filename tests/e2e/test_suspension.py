@@ -1,4 +1,4 @@
-"""A suspended job has no pods; resumed, it goes on in the round it was in."""
+"""A suspended job has no pods. After it is resumed, it continues with its current round."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def test_suspend_and_resume(federation: Federation, tmp_path: Path) -> None:
 
     federation.fedjobs("suspend", name)
     federation.wait_for(name, "Suspended")
-    wait_until("no pods are left", lambda: not _running(federation, name))
+    wait_until("all pods of the job are deleted", lambda: not _running(federation, name))
     done = federation.status(name)["completedRounds"]
     federation.fedjobs("resume", name)
 

@@ -1,4 +1,4 @@
-"""What a person gets who asks for what cannot be: a reason, and what to do about it."""
+"""Jobs that cannot run: their status gives a reason and a remedy."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ MEMORY = {"memory": "40Mi"}
 
 @pytest.fixture(scope="module", autouse=True)
 def jobs(federation: Federation) -> Iterator[None]:
-    """All of them at once: none needs another, and most wait."""
+    """Runs all jobs at the same time. They are independent, and most of them wait."""
     federation.cluster.kubectl.apply(
         f"{{apiVersion: fedjobs.dev/v1alpha1, kind: Silo, metadata: {{name: {NOBODY}}}, spec: {{}}}}"
     )
@@ -42,7 +42,7 @@ def test_storage_that_does_not_bind(federation: Federation) -> None:
     assert "storageClassName" in found["message"]
 
 
-def test_a_coordinator_that_no_node_takes(federation: Federation) -> None:
+def test_a_coordinator_that_fits_no_node(federation: Federation) -> None:
     found = federation.wait_for_reason("no-node", "CoordinatorReady", "Unschedulable")
     assert "nodeSelector" in found["message"]
 
@@ -55,7 +55,7 @@ def test_a_coordinator_that_runs_out_of_memory(federation: Federation) -> None:
 
 
 def test_a_quorum_that_is_not_reached(federation: Federation) -> None:
-    """The third silo is known, but nobody runs it."""
+    """The third silo exists, but it has no agent."""
     name = "no-quorum"
     waiting = federation.wait_for(name, "QuorumReached", "False")
     assert NOBODY in waiting["message"]
@@ -68,4 +68,4 @@ def test_a_deadline(federation: Federation) -> None:
     failure = federation.wait_for("too-late", "Failed")
     assert failure["reason"] == "DeadlineExceeded"
     selector = "fedjobs.dev/job=too-late,app.kubernetes.io/component=coordinator"
-    wait_until("its pods end", lambda: not federation.pods(selector))
+    wait_until("the job's pods end", lambda: not federation.pods(selector))

@@ -1,4 +1,4 @@
-"""What holds a federation together may go away or be replaced while a job runs; who is dropped is out at once."""
+"""The hub, the front door and silos go away or are replaced while a job runs. A suspended silo is out at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.e2e.guests import guest
 from tests.e2e.installations import HUB, OPERATOR_NAMESPACE
 from tests.e2e.sites import RELEASE, ROOT, Site
 
-ROUNDS = 600  # so many that the hub is away before they are done
-MORE = 20  # rounds that show that a job goes on
+ROUNDS = 600  # enough for the job to last until the hub is away
+MORE = 20  # this many further rounds show that a job continues
 OLD = "protocol-1"
 PACKAGE = "opt/fedjobs/lib/python3.11/site-packages/fedjobs_protocol"
 AGENTS = "--selector=app.kubernetes.io/component=agent"
@@ -27,15 +27,15 @@ AGENTS = "--selector=app.kubernetes.io/component=agent"
 
 @pytest.fixture(scope="module")
 def job(federation: Federation) -> Iterator[str]:
-    """One that runs, and needs both silos, while one thing after the other goes wrong."""
+    """A job that needs both silos, and runs during several tests."""
     name = federation.apply(a_job("undisturbed-by-all-that"))
     federation.wait_for_round(name, 3)
     yield name
     federation.delete(name)
 
 
-def assert_it_goes_on(federation: Federation, job: str) -> None:
-    """Further rounds are finished; each once, in the same process."""
+def assert_it_continues(federation: Federation, job: str) -> None:
+    """Asserts that the same process finishes further rounds, each of them once."""
     federation.wait_for_rounds(job, MORE)
     done = federation.progress(job)
     assert done == list(range(1, len(done) + 1))
@@ -48,7 +48,9 @@ def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: 
     federation.wait_for_round(name, 3)
     installations.scale(federation.cluster, HUB, 0)
     try:
-        assert not federation.status(name).get("result"), "it was over before the hub was away: let it have more rounds"
+        assert not federation.status(name).get("result"), (
+            "the job was complete before the hub was away: increase ROUNDS"
+        )
         federation.complete(name)
     finally:
         installations.scale(federation.cluster, HUB, 2)
@@ -61,17 +63,17 @@ def test_the_hub_may_be_away_while_a_job_runs(federation: Federation, tmp_path: 
 def test_the_front_door_may_be_replaced_while_a_job_runs(federation: Federation, job: str) -> None:
     pods = ("pods", "--selector=app.kubernetes.io/component=front-door", f"--namespace={OPERATOR_NAMESPACE}")
     federation.cluster.kubectl("delete", *pods, "--now")
-    assert_it_goes_on(federation, job)
+    assert_it_continues(federation, job)
 
 
-def test_ways_of_other_jobs_come_and_go_and_no_link_is_cut(federation: Federation, job: str) -> None:
+def test_routes_of_other_jobs_come_and_go_without_closing_a_connection(federation: Federation, job: str) -> None:
     before = [row.get("restarts", 0) for row in federation.status(job)["silos"]]
     federation.complete(federation.apply(a_job("comes-and-goes", rounds=2, silos=OTHERS)))
-    assert_it_goes_on(federation, job)
+    assert_it_continues(federation, job)
     assert [row.get("restarts", 0) for row in federation.status(job)["silos"]] == before
 
 
-def test_a_silo_that_is_suspended_is_out_at_once_and_may_come_back(federation: Federation) -> None:
+def test_a_suspended_silo_is_excluded_immediately_and_may_come_back(federation: Federation) -> None:
     silo = OTHERS[0]
     job = a_job("drops-a-silo", silos=OTHERS)
     job["spec"]["cohort"] |= {"minSilos": 1, "goalSilos": 1}
@@ -82,43 +84,49 @@ def test_a_silo_that_is_suspended_is_out_at_once_and_may_come_back(federation: F
     try:
         row = federation.wait_for_row(name, silo, "Declined")
         assert "uspended" in row["reason"]
-        wait_until("its worker ends", lambda: not federation.sites[silo].workers(name), seconds=PATIENCE)
-        federation.wait_for_rounds(name, 5)  # the other silo goes on
+        wait_until(
+            "the suspended silo's worker ends", lambda: not federation.sites[silo].workers(name), seconds=PATIENCE
+        )
+        federation.wait_for_rounds(name, 5)  # the other silo continues
     finally:
         commands.fedjobs(federation.cluster, "silo", "resume", silo)
     federation.wait_for_silo(silo, "Connected")
-    wait_until("it is back", lambda: federation.row(name, silo)["state"] in ("Ready", "Working"), seconds=PATIENCE)
+    wait_until(
+        "the silo takes part again",
+        lambda: federation.row(name, silo)["state"] in ("Ready", "Working"),
+        seconds=PATIENCE,
+    )
     federation.delete(name)
 
 
-def test_of_two_agents_the_newer_wins_and_nothing_is_counted_twice(federation: Federation, job: str) -> None:
+def test_a_newer_agent_replaces_the_older_and_nothing_is_counted_twice(federation: Federation, job: str) -> None:
     site = federation.sites[FEW[0]]
     older = site.kubectl("get", "pods", AGENTS, "-o", "jsonpath={.items[0].metadata.name}")
     site.kubectl("scale", f"deployment/{RELEASE}", "--replicas=2")
     try:
         wait_until(
-            "the older agent says why it ends", lambda: says_that_it_is_superseded(site, older), seconds=PATIENCE
+            "the older agent logs why it ends", lambda: logs_that_it_is_superseded(site, older), seconds=PATIENCE
         )
-        assert_it_goes_on(federation, job)
+        assert_it_continues(federation, job)
     finally:
         site.kubectl("scale", f"deployment/{RELEASE}", "--replicas=1")
     federation.wait_for_silo(site.silo, "Connected")
 
 
-def says_that_it_is_superseded(site: Site, pod: str) -> bool:
+def logs_that_it_is_superseded(site: Site, pod: str) -> bool:
     now, before = (site.cluster.kubectl.run("logs", pod, f"-n={site.namespace}", *more) for more in ((), ("-p",)))
     return "another agent of the same silo has replaced it" in now.stdout + before.stdout
 
 
 @pytest.fixture
 def old_worker(federation: Federation) -> Iterator[Site]:
-    """A silo whose image speaks the version before this one, and no other."""
+    """A silo whose image supports only the previous version of the protocol."""
     source = (ROOT / "protocol/fedjobs_protocol/versions.py").read_text()
     older, changed = re.subn(r"^(PROTOCOL_VERSIONS\b.*=) \(1, 2\)$", r"\1 (1,)", source, flags=re.MULTILINE)
     assert changed == 1
     [archive] = images.build([Target.WORKER])
     derived = archive.with_name("worker-protocol-1.tar")
-    compiled = f"{PACKAGE}/__pycache__/versions.cpython-311.pyc"  # believed without a look at the source
+    compiled = f"{PACKAGE}/__pycache__/versions.cpython-311.pyc"  # Python uses it without checking the source
     files = {f"{PACKAGE}/versions.py": older.encode()}
     try:
         image = Target.WORKER.tag.rpartition(":")[0] + f":{OLD}"
@@ -130,7 +138,7 @@ def old_worker(federation: Federation) -> Iterator[Site]:
         yield site
 
 
-def test_a_worker_of_the_version_before_takes_part(federation: Federation, old_worker: Site) -> None:
+def test_a_worker_of_the_previous_version_takes_part(federation: Federation, old_worker: Site) -> None:
     assert federation.silo_status(old_worker.silo)["versions"]["protocol"] == "1"
     name = federation.apply(a_job("old-and-new", rounds=5, silos=[FEW[0], old_worker.silo]))
     status = federation.complete(name)

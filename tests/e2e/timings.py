@@ -1,4 +1,4 @@
-"""What took how long: the preparations, and each test with its fixtures."""
+"""How long the preparations take, and each test with its fixtures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 class Timings:
-    """A plugin of pytest that adds up; `table` is for the end."""
+    """A pytest plugin that adds up durations. `table` prints them at the end."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -18,7 +18,7 @@ class Timings:
 
     @contextmanager
     def measured(self, what: str) -> Iterator[None]:
-        """Something that is no test."""
+        """Measures a step that is not a test."""
         began = time.monotonic()
         try:
             yield
@@ -26,11 +26,11 @@ class Timings:
             self._seconds[what] = time.monotonic() - began
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test's set-up, call or teardown is over."""
+        """Adds the duration of a test's set-up, call or teardown."""
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0) + report.duration
 
     def table(self, say: Callable[[str], None]) -> None:
-        """One line for each, in the order in which they began; they may overlap."""
+        """Prints one line for each step, in the order in which they began. They may overlap."""
         for what, seconds in self._seconds.items():
             say(f"{seconds:7.1f} s  {what}")
-        say(f"{time.monotonic() - self._began:7.1f} s  all of it")
+        say(f"{time.monotonic() - self._began:7.1f} s  total")

@@ -1,4 +1,4 @@
-"""An example from its files to its result, with all real processes."""
+"""Runs an example from its files to its result, with all real processes."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/breast-cancer"
 
 
 @pytest.mark.processes
-def test_a_silo_with_a_malformed_row_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_silo_with_a_malformed_row_says_so_and_the_others_continue(tmp_path: Path) -> None:
     subprocess.run([sys.executable, EXAMPLE / "prepare.py", "--out", tmp_path / "data"], check=True)
     for name in ("job.yaml", "silos.yaml"):
         (tmp_path / name).write_bytes((EXAMPLE / name).read_bytes())

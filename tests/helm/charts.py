@@ -1,4 +1,4 @@
-"""The chart as helm renders it."""
+"""Renders the chart with helm."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ CHART = Path(__file__).parents[2] / "helm/fedjobs-operator"
 RELEASE, NAMESPACE = "fedjobs", "fedjobs-system"
 HOST = "fedjobs.example.org"
 OPERATOR, HUB, FRONT_DOOR = "operator", "hub", "front-door"
-"""The parts of the chart, as their labels have them."""
+"""The components of the chart, as in their labels."""
 COMPONENT = "app.kubernetes.io/component"
 Object = dict[str, Any]
 
 
 class HelmError(Exception):
-    """helm said no; its words are the message."""
+    """helm failed. The message is its error output."""
 
 
 @dataclass(frozen=True)
 class Helm:
-    """helm, as a program."""
+    """The program helm."""
 
     program: Path
 
@@ -36,16 +36,16 @@ class Helm:
         return done.stdout
 
     def manifest(self, *settings: str, release: str = RELEASE, namespace: str = NAMESPACE) -> str:
-        """What would be installed with these values, each as in --set; as one text.
+        """Returns the rendered manifests for these values, each as in --set, as one string.
 
         Raises:
-            HelmError: the values are refused.
+            HelmError: helm refuses the values.
         """
         sets = [part for setting in (f"frontDoor.host={HOST}", *settings) for part in ("--set", setting)]
         return self("template", release, str(CHART), f"--namespace={namespace}", "--kube-version=1.34", *sets)
 
     def objects(self, *settings: str, release: str = RELEASE, namespace: str = NAMESPACE) -> list[Object]:
-        """What would be installed, as objects."""
+        """Returns the rendered manifests as objects."""
         return [
             each for each in yaml.safe_load_all(self.manifest(*settings, release=release, namespace=namespace)) if each
         ]
@@ -56,17 +56,17 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
 
 
 def part(objects: list[Object], name: str) -> list[Object]:
-    """What belongs to one part of the chart."""
+    """Returns the objects of one component of the chart."""
     return [each for each in objects if each["metadata"].get("labels", {}).get(COMPONENT) == name]
 
 
 def pod(objects: list[Object], name: str = OPERATOR) -> Object:
-    """The spec of the pod of one part."""
+    """Returns the pod spec of one component."""
     [deployment] = of_kind(part(objects, name), "Deployment")
     spec: Object = deployment["spec"]["template"]["spec"]
     return spec
 
 
 def rules(objects: list[Object]) -> list[Object]:
-    """The rules of all roles."""
+    """Returns the rules of all roles."""
     return [rule for each in objects if each["kind"] in ("Role", "ClusterRole") for rule in each["rules"]]

@@ -11,7 +11,7 @@ from tests.helm.charts import Helm
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
-    """The helm that test clusters use; built, if it is not there yet, in a minute."""
+    """The helm program that test clusters use. It is built if it does not exist, which takes a minute."""
     try:
         return Helm(binaries.ensured(Module.HELM) / "helm")
     except ClusterError as problem:

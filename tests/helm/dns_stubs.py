@@ -1,4 +1,4 @@
-"""A cluster's DNS, as far as a front door asks it: addresses of Services, by their full names."""
+"""A DNS server for front doors: it resolves the full names of Services."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _NO_ERROR, _NO_SUCH_NAME = 0x8180, 0x8183
 
 
 class Dns:
-    """Answers on a free UDP port of 127.0.0.1 until it is closed.
+    """Answers queries on a free UDP port of 127.0.0.1 until it is closed.
 
     Attributes:
-        services: IPv4 addresses by name.
-        aliases: Names of Services of the type ExternalName, and what they stand for.
-        asked: All names that were asked for.
+        services: IPv4 addresses, by name.
+        aliases: Names of Services of type ExternalName, and the names to which they refer.
+        asked: All queried names.
     """
 
     def __init__(self) -> None:

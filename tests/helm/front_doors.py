@@ -1,4 +1,4 @@
-"""A real nginx with the chart's configuration, the DNS of a cluster, and those to whom it leads."""
+"""A real nginx with the chart's configuration, a DNS server like a cluster's, and backend servers."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tests.sockets import free_ports
 
 SERVICES = f"{NAMESPACE}.svc.cluster.local"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-_RECORD = 1 << 14  # bytes, the most that one record of TLS may have
+_RECORD = 1 << 14  # bytes, the maximum size of a TLS record
 
 
 class Backend:
-    """A server with mutual TLS, on an address of this machine's loopback of its own, and on the real ports.
+    """A server with mutual TLS, with the real port numbers, on its own loopback address.
 
-    It greets each client with its own name and the client's, and then says everything back.
+    It sends each client a greeting with both names, and then echoes all data.
 
     Args:
-        greeting: Its first word.
-        identity: Its certificate.
-        ports: Where it listens.
+        greeting: The first word of the greeting.
+        identity: The server's certificate.
+        ports: The ports on which it listens.
 
     Attributes:
-        address: Of the loopback, which has 16 million.
+        address: The loopback address. There are 16 million of them.
     """
 
     def __init__(self, greeting: str, identity: Identity, folder: Path, *ports: int) -> None:
@@ -61,7 +61,7 @@ class Backend:
 
     @property
     def connections(self) -> int:
-        """How many connections came so far, with or without a word.
+        """Returns the number of connections so far, with or without data.
 
         The kernel may hold some that the server has not accepted yet. They come before a connection that is made now.
         """
@@ -95,14 +95,14 @@ class Backend:
 
 @dataclass
 class FrontDoor:
-    """nginx, as it listens.
+    """A running nginx.
 
     Attributes:
-        port: On 127.0.0.1.
-        dns: Of the cluster.
-        log: What it says.
-        command: Starts it.
-        backends: Where it leads.
+        port: The port on 127.0.0.1.
+        dns: The DNS server.
+        log: The path of the log file.
+        command: The command that starts nginx.
+        backends: The servers to which it routes.
     """
 
     port: int
@@ -113,13 +113,13 @@ class FrontDoor:
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
-        """Starts it, and waits until it listens."""
+        """Starts nginx, and waits until it listens."""
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(self.command, stdout=file, stderr=file)
         wait_until("nginx listens", self._listens, broken=self._why_it_ended)
 
     def stop(self) -> None:
-        """Ends it, and with it all connections."""
+        """Stops nginx, which closes all connections."""
         self.process.terminate()
         self.process.wait(30)
 
@@ -134,27 +134,27 @@ class FrontDoor:
         return True
 
     def connect(self) -> socket.socket:
-        """A connection on which nothing was said yet."""
+        """Returns a new connection on which nothing was sent yet."""
         return socket.create_connection(("127.0.0.1", self.port), 30)
 
     @contextmanager
     def visit(self, name: str, identity: Identity, folder: Path) -> Iterator[tuple[ssl.SSLSocket, str]]:
-        """A client that asks for a name, and what it is greeted with."""
+        """Connects as a client with this server name, and yields the connection and the greeting."""
         identity.save(folder)
         context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
         with self.connect() as plain, context.wrap_socket(plain, server_hostname=name) as client:
-            yield client, _line(client)
+            yield client, _read_line(client)
 
     def turns_away(self, words: bytes) -> bool:
-        """Whether it closes the connection of who says this, without a word."""
+        """Returns whether it closes the connection of a client that sends this, without a response."""
         with self.connect() as client:
             client.sendall(words)
             return closed(client)
 
 
 def closed(client: socket.socket) -> bool:
-    """Waits for what comes next; whether it is the end, and not a word."""
+    """Waits for data or the end of the connection. Returns whether it was the end."""
     try:
         return client.recv(1) == b""
     except ConnectionResetError:
@@ -162,35 +162,35 @@ def closed(client: socket.socket) -> bool:
 
 
 def hello(*names: bytes, extensions: int = 1) -> bytes:
-    """The first packet of a client that asks for any names, such as no library would ask for.
+    """Returns a client's first packet with any server names, including packets that no library sends.
 
     Args:
-        names: Any number of them; none: the packet names nothing.
-        extensions: How often the list of them is in the packet.
+        names: Any number of names. Without names, the packet has no server name.
+        extensions: How often the packet contains the list of names.
     """
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
     handshake = ssl._create_unverified_context().wrap_bio(coming, going)  # noqa: S323 it never meets a server
     with suppress(ssl.SSLWantReadError):
         handshake.do_handshake()
-    message = going.read()[9:]  # without the headers of record and handshake, which say how long it is
+    message = going.read()[9:]  # without the headers of record and handshake, which contain lengths
     at = 2 + 32  # version, random
     at += 1 + message[at]  # session
     at += 2 + int.from_bytes(message[at : at + 2], "big")  # cipher suites
     at += 1 + message[at]  # compression
-    entries = b"".join(b"\0" + _sized(name, 2) for name in names)
-    asked = b"\0\0" + _sized(_sized(entries, 2), 2)
+    entries = b"".join(b"\0" + _with_length(name, 2) for name in names)
+    asked = b"\0\0" + _with_length(_with_length(entries, 2), 2)
     every = message[at + 2 :] + (asked * extensions if names else b"")
-    handshake_message = b"\x01" + _sized(message[:at] + _sized(every, 2), 3)
+    handshake_message = b"\x01" + _with_length(message[:at] + _with_length(every, 2), 3)
     pieces = (handshake_message[at : at + _RECORD] for at in range(0, len(handshake_message), _RECORD))
-    return b"".join(b"\x16\x03\x01" + _sized(piece, 2) for piece in pieces)
+    return b"".join(b"\x16\x03\x01" + _with_length(piece, 2) for piece in pieces)
 
 
-def _sized(content: bytes, width: int) -> bytes:
+def _with_length(content: bytes, width: int) -> bytes:
     return len(content).to_bytes(width, "big") + content
 
 
 def configuration(helm: Helm, *settings: str) -> str:
-    """nginx.conf as the chart has it."""
+    """Returns the chart's nginx.conf."""
     [config] = of_kind(part(helm.objects(*settings), FRONT_DOOR), "ConfigMap")
     text: str = config["data"]["nginx.conf"]
     return text
@@ -198,13 +198,13 @@ def configuration(helm: Helm, *settings: str) -> str:
 
 @contextmanager
 def front_door(helm: Helm, backends: Mapping[str, Backend], *settings: str, **changes: str) -> Iterator[FrontDoor]:
-    """nginx with the chart's configuration; other than there are only the places where it listens and writes.
+    """Runs nginx with the chart's configuration. Only the addresses and the paths that it writes to differ.
 
     Args:
-        helm: Renders it.
-        backends: By the names of their Services in the release's namespace.
+        helm: Renders the chart.
+        backends: The servers, by the names of their Services in the release's namespace.
         settings: Values of the chart.
-        changes: Directives with another value, so that no test takes long.
+        changes: New values of directives, such as short timeouts.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="front-door-")))
@@ -228,11 +228,11 @@ def front_door(helm: Helm, backends: Mapping[str, Backend], *settings: str, **ch
 
 
 def job_name(job: str) -> str:
-    """What silos of a job ask for."""
+    """Returns the server name that a job's silos use."""
     return f"{job}.{HOST}"
 
 
-def _line(client: ssl.SSLSocket) -> str:
+def _read_line(client: ssl.SSLSocket) -> str:
     content = b""
     while not content.endswith(b"\n"):
         piece = client.recv(4096)

@@ -1,4 +1,4 @@
-"""The chart's copies of crds/ are true."""
+"""The chart's copies of crds/ are up to date."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from tests.helm.charts import CHART
 SCRIPT = CHART.parent / "crds.py"
 
 
-def test_they_have_not_drifted() -> None:
+def test_the_copies_are_up_to_date() -> None:
     done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The front door: a real nginx with the chart's configuration, and everything that somebody might try at it."""
+"""The front door: a real nginx with the chart's configuration, with regular clients and attacks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SILO = AUTHORITY.issue_silo(UID, "hospital-a")
 
 @pytest.fixture(scope="module")
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Backend]]:
-    """The hub, a job's coordinator, and a Service that nobody outside shall reach."""
+    """The hub, a job's coordinator, and a Service that must not be reachable from outside."""
     folder = tmp_path_factory.mktemp("backends")
     with ExitStack() as stack:
         found = {}
@@ -62,7 +62,7 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Bac
 @pytest.fixture(scope="module")
 def door(helm: Helm, backends: dict[str, Backend]) -> Iterator[FrontDoor]:
     with front_door(helm, backends, **IMPATIENT) as door:
-        # the hub is one Service with two ports; here each port has an address of its own
+        # The hub is one Service with two ports. Here, each port has its own address.
         door.dns.aliases[f"{JOB}.{SERVICES}"] = f"{JOB}.team.svc.cluster.local"
         door.dns.services[f"{JOB}.team.svc.cluster.local"] = backends[JOB].address
         for name in ("kubernetes.default.svc.cluster.local", f"secrets.{SERVICES}", "example.org", "metadata"):
@@ -70,26 +70,27 @@ def door(helm: Helm, backends: dict[str, Backend]) -> Iterator[FrontDoor]:
         yield door
 
 
-def test_nginx_finds_nothing_wrong(door: FrontDoor) -> None:
+def test_nginx_accepts_the_configuration(door: FrontDoor) -> None:
     assert not [line for line in door.log.read_text().splitlines() if "[emerg]" in line or "[warn]" in line]
 
 
-def test_the_front_doors_own_name_leads_to_the_hub(door: FrontDoor, tmp_path: Path) -> None:
+def test_the_front_doors_own_name_routes_to_the_hub(door: FrontDoor, tmp_path: Path) -> None:
     with door.visit(HOST, SILO, tmp_path) as (_, greeting):
         assert greeting == f"fedjobs-hub greets {worker_uri(UID, 'hospital-a')}"
 
 
-def test_enrolment_has_a_port_of_its_own(helm: Helm, backends: dict[str, Backend], tmp_path: Path) -> None:
+def test_enrolment_has_its_own_port(helm: Helm, backends: dict[str, Backend], tmp_path: Path) -> None:
     with front_door(helm, {"fedjobs-hub": backends["enrolment"]}) as door:
         with door.visit(enrolment_name(HOST), SILO, tmp_path) as (_, greeting):
             assert greeting.startswith("enrolment greets")
-        assert door.turns_away(hello(HOST.encode()))  # nobody listens on the hub's port there
+        assert door.turns_away(hello(HOST.encode()))  # the hub's port has no server here
 
 
-def test_a_jobs_name_leads_to_its_coordinator_and_tls_ends_there(door: FrontDoor, tmp_path: Path) -> None:
-    """Through a name that is an alias of a Service in another namespace."""
+def test_a_jobs_name_routes_to_its_coordinator_which_terminates_tls(door: FrontDoor, tmp_path: Path) -> None:
+    """The name is an alias of a Service in another namespace."""
     with door.visit(job_name(JOB), SILO, tmp_path) as (client, greeting):
-        assert greeting == f"{JOB} greets {worker_uri(UID, 'hospital-a')}"  # it has seen the silo's own certificate
+        # The coordinator received the silo's own certificate.
+        assert greeting == f"{JOB} greets {worker_uri(UID, 'hospital-a')}"
         client.sendall(b"a model" * 100_000)
         received = b""
         while len(received) < 700_000:
@@ -140,7 +141,7 @@ def test_a_jobs_name_leads_to_its_coordinator_and_tls_ends_there(door: FrontDoor
         "",
     ],
 )
-def test_no_other_name_leads_anywhere(door: FrontDoor, backends: dict[str, Backend], name: str) -> None:
+def test_no_other_name_has_a_route(door: FrontDoor, backends: dict[str, Backend], name: str) -> None:
     before = connections(backends)
     door.dns.asked.clear()
     assert door.turns_away(hello(name.encode()))
@@ -148,7 +149,7 @@ def test_no_other_name_leads_anywhere(door: FrontDoor, backends: dict[str, Backe
     assert door.dns.asked == []
 
 
-def test_a_job_that_there_is_not_is_asked_for_under_its_fixed_name_and_no_other(door: FrontDoor) -> None:
+def test_only_the_fixed_name_of_a_missing_job_is_resolved(door: FrontDoor) -> None:
     door.dns.asked.clear()
     assert door.turns_away(hello(job_name("j-ffffffffffffffff").encode()))
     assert set(door.dns.asked) == {f"j-ffffffffffffffff.{SERVICES}"}
@@ -159,23 +160,23 @@ def test_a_job_that_there_is_not_is_asked_for_under_its_fixed_name_and_no_other(
     [b"GET / HTTP/1.1\r\nHost: " + HOST.encode() + b"\r\n\r\n", b"\x00" * 100, b"\x16\x03\x01\xff\xff" + b"\xff" * 600],
     ids=["plain HTTP", "zeros", "a broken first packet"],
 )
-def test_who_does_not_speak_tls_is_turned_away(door: FrontDoor, backends: dict[str, Backend], words: bytes) -> None:
+def test_clients_without_tls_are_rejected(door: FrontDoor, backends: dict[str, Backend], words: bytes) -> None:
     before = sum(backend.connections for backend in backends.values())
     assert door.turns_away(words)
     assert sum(backend.connections for backend in backends.values()) == before
 
 
-def test_who_asks_for_no_name_is_turned_away(door: FrontDoor, backends: dict[str, Backend]) -> None:
+def test_clients_without_a_server_name_are_rejected(door: FrontDoor, backends: dict[str, Backend]) -> None:
     before = connections(backends)
     assert door.turns_away(hello())
     assert connections(backends) == before
 
 
-def test_a_name_in_capitals_is_the_hubs_and_nothing_else(door: FrontDoor, backends: dict[str, Backend]) -> None:
+def test_a_name_in_capitals_routes_to_the_hub_only(door: FrontDoor, backends: dict[str, Backend]) -> None:
     before = connections(backends)
     with door.connect() as client:
         client.sendall(hello(HOST.upper().encode()))
-        assert client.recv(1) == b"\x16"  # the hub goes on with the handshake
+        assert client.recv(1) == b"\x16"  # the hub continues the handshake
     assert connections(backends) == before | {"fedjobs-hub": before["fedjobs-hub"] + 1}
 
 
@@ -186,7 +187,7 @@ SECRETS = f"secrets.{SERVICES}".encode()
     "names", [(HOST.encode(), SECRETS), (SECRETS, HOST.encode()), (SECRETS, job_name(JOB).encode()), (SECRETS, SECRETS)]
 )
 @pytest.mark.parametrize("extensions", [1, 2])
-def test_who_asks_for_two_names_gets_no_further_than_who_asks_for_one(
+def test_clients_with_two_names_get_no_more_access_than_clients_with_one(
     door: FrontDoor, backends: dict[str, Backend], names: tuple[bytes, bytes], extensions: int
 ) -> None:
     before = backends["secrets"].connections
@@ -202,14 +203,14 @@ def test_who_asks_for_two_names_gets_no_further_than_who_asks_for_one(
 
 
 @pytest.mark.parametrize("words", [b"", b"\x16\x03\x01", "half"], ids=["nothing", "a few bytes", "half a packet"])
-def test_who_does_not_get_on_is_turned_away_after_a_while(door: FrontDoor, words: bytes | str) -> None:
+def test_stalled_clients_are_rejected_after_a_timeout(door: FrontDoor, words: bytes | str) -> None:
     packet = hello(HOST.encode())
     with door.connect() as client:
         client.sendall(packet[: len(packet) // 2] if isinstance(words, str) else words)
         assert closed(client)
 
 
-def test_500_connections_that_say_nothing_disturb_no_running_link(
+def test_500_idle_connections_do_not_disturb_running_ones(
     helm: Helm, door: FrontDoor, backends: dict[str, Backend], tmp_path: Path
 ) -> None:
     with door.visit(job_name(JOB), SILO, tmp_path / "running") as (running, _), ExitStack() as stack:
@@ -234,7 +235,7 @@ def test_one_address_has_a_limit(helm: Helm, backends: dict[str, Backend], tmp_p
             assert client.recv(10) == b"still here"
 
 
-def test_jobs_come_and_go_without_a_reload_and_without_cutting_running_links(
+def test_jobs_come_and_go_without_a_reload_and_without_closing_connections(
     helm: Helm, backends: dict[str, Backend], tmp_path: Path
 ) -> None:
     with front_door(helm, {JOB: backends[JOB]}, **{"valid=5s": "valid=1s"}) as door:
@@ -244,14 +245,16 @@ def test_jobs_come_and_go_without_a_reload_and_without_cutting_running_links(
             door.dns.services[f"{other}.{SERVICES}"] = backends[JOB].address
             with door.connect() as client:
                 client.sendall(hello(job_name(other).encode()))
-                assert client.recv(1)  # the coordinator's answer
+                assert client.recv(1)  # the coordinator's response
             del door.dns.services[f"{JOB}.{SERVICES}"]
-            wait_until("the first job's name is gone", lambda: door.turns_away(hello(job_name(JOB).encode())))
+            wait_until(
+                "the first job's name does not resolve any more", lambda: door.turns_away(hello(job_name(JOB).encode()))
+            )
             running.sendall(b"the last report")
             assert running.recv(15) == b"the last report"
 
 
-def test_each_connection_is_a_line_in_its_log(door: FrontDoor, tmp_path: Path) -> None:
+def test_each_connection_has_a_line_in_the_log(door: FrontDoor, tmp_path: Path) -> None:
     with door.visit(job_name(JOB), SILO, tmp_path) as (client, _):
         address = client.getsockname()[0]
 
@@ -259,20 +262,20 @@ def test_each_connection_is_a_line_in_its_log(door: FrontDoor, tmp_path: Path) -
         lines = (door.log.parent / "access.log").read_text().splitlines()
         return next((found for each in lines if (found := json.loads(each))["name"] == job_name(JOB)), None)
 
-    wait_until("it is written", lambda: line() is not None)
+    wait_until("the log has the line", lambda: line() is not None)
     found = line() or {}
     assert (found["peer"], found["status"]) == (address, 200)
 
 
-def test_a_host_is_no_pattern(helm: Helm) -> None:
-    """A dot is a dot."""
+def test_a_host_is_not_a_pattern(helm: Helm) -> None:
+    """A dot matches a dot only."""
     assert r"\.a\.b-c\.example\.org$" in configuration(helm, "frontDoor.host=a.b-c.example.org")
     for wrong in ("frontDoor.host=a*b", "frontDoor.host=A.example.org", "frontDoor.host=a;b", "frontDoor.host=.a"):
         with pytest.raises(HelmError, match="/frontDoor/host"):
             configuration(helm, wrong)
 
 
-def test_an_agents_certificate_reaches_the_hub_as_it_is(door: FrontDoor, tmp_path: Path) -> None:
+def test_an_agents_certificate_reaches_the_hub_unchanged(door: FrontDoor, tmp_path: Path) -> None:
     certificate, key = AUTHORITY.silos.issue("hospital-a", uri=agent_uri("hospital-a"))
     identity = type(SILO)(certificate, key, AUTHORITY.coordinators.certificate)
     with door.visit(HOST, identity, tmp_path) as (_, greeting):

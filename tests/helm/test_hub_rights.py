@@ -1,4 +1,4 @@
-"""The hub's rights in the chart: those that its tests give it, and nobody else has a Secret."""
+"""The hub's permissions in the chart are those of its tests, and only the hub can read Secrets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from tests.helm.charts import COMPONENT, HUB, NAMESPACE, Helm, Object, of_kind, 
 from tests.hub import rights
 
 
-def spelt_out(granted: list[Object]) -> set[tuple[str, str, str]]:
-    """Each right by itself, by group, resource and verb."""
+def single_permissions(granted: list[Object]) -> set[tuple[str, str, str]]:
+    """Returns the single permissions, by group, resource and verb."""
     return {
         (group, resource, verb)
         for rule in granted
@@ -17,13 +17,13 @@ def spelt_out(granted: list[Object]) -> set[tuple[str, str, str]]:
     }
 
 
-def test_they_are_those_with_which_the_hub_is_tested(helm: Helm) -> None:
+def test_the_permissions_are_those_with_which_the_hub_is_tested(helm: Helm) -> None:
     chart = rules(part(helm.objects("hub.issuerRef.name=vault", "hub.issuerRef.kind=ClusterIssuer"), HUB))
     tested = rights.EVERYWHERE + rights.WHERE_JOBS_ARE + rights.OWN_NAMESPACE + rights.WITH_CERT_MANAGER
-    assert spelt_out(chart) == spelt_out([dict(rule) for rule in tested])
+    assert single_permissions(chart) == single_permissions([dict(rule) for rule in tested])
 
 
-def test_only_the_hub_touches_secrets_and_only_those_of_its_own_namespace(helm: Helm) -> None:
+def test_only_the_hub_can_access_secrets_and_only_in_its_own_namespace(helm: Helm) -> None:
     roles = [each for kind in ("Role", "ClusterRole") for each in of_kind(helm.objects(), kind)]
     with_secrets = [role for role in roles if any("secrets" in rule["resources"] for rule in role["rules"])]
     assert [(role["kind"], role["metadata"]["namespace"]) for role in with_secrets] == [("Role", NAMESPACE)]
@@ -34,15 +34,15 @@ def test_only_the_hub_touches_secrets_and_only_those_of_its_own_namespace(helm: 
     assert [rule["resourceNames"] for rule in changing] == [["fedjobs-authority"]]
 
 
-def test_what_would_give_more_rights_is_out_of_reach_and_no_rule_has_a_wildcard(helm: Helm) -> None:
-    granted = spelt_out(rules(part(helm.objects(), HUB)))
+def test_the_hub_cannot_escalate_its_permissions_and_no_rule_has_a_wildcard(helm: Helm) -> None:
+    granted = single_permissions(rules(part(helm.objects(), HUB)))
     assert not [right for right in granted if "*" in right]
     more = {"roles", "rolebindings", "pods/exec", "serviceaccounts", "serviceaccounts/token", "nodes"}
     assert not [right for right in granted if right[1] in more]
     assert {verb for _, resource, verb in granted if resource in ("pods", "jobs")} == {"get"}
 
 
-def test_the_front_door_has_no_rights_and_reads_no_secret(helm: Helm) -> None:
+def test_the_front_door_has_no_permissions_and_no_secret(helm: Helm) -> None:
     objects = part(helm.objects(), "front-door")
     assert not rules(objects)
     [deployment] = of_kind(objects, "Deployment")

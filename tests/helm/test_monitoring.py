@@ -1,4 +1,4 @@
-"""The dashboard and the alerts speak of what the programs measure."""
+"""The dashboard and the alerts use metrics that the programs export."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ ALERTS: dict[str, Any] = yaml.safe_load((CHART / "files/alerts.yaml").read_text(
 
 
 def queries() -> list[str]:
-    """Everything that is asked of Prometheus."""
+    """Returns all queries to Prometheus."""
     shown = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
     asked = [variable["definition"] for variable in DASHBOARD["templating"]["list"] if "definition" in variable]
     return [*shown, *asked, *(rule["expr"] for group in ALERTS["groups"] for rule in group["rules"])]
 
 
 def measured() -> set[str]:
-    """The names of all series that the federation's Prometheus can have; a silo's own never leave it."""
+    """Returns the names of all metrics in the federation's Prometheus. A silo's own metrics stay in the silo."""
     assert operator_metrics.QUEUE_DEPTH
-    nothing = Status(job_name="j", job_uid="u", phase=Phase.RUNNING, epoch=1)
+    nothing = Status(job_name="j", job_uid="u", phase=Phase.RUNNING, generation=1)
     registries: list[CollectorRegistry] = [
         REGISTRY,
         CoordinatorMetrics(lambda: nothing).registry,
@@ -48,17 +48,17 @@ def measured() -> set[str]:
 
 
 @pytest.mark.parametrize("query", queries())
-def test_every_series_that_is_asked_for_is_measured(query: str) -> None:
+def test_every_queried_metric_exists(query: str) -> None:
     assert set(re.findall(r"\bfedjobs_\w+", query)) <= measured()
 
 
 @pytest.mark.parametrize("query", [query for query in queries() if "state=" in query])
-def test_silos_have_the_states_that_are_asked_for(query: str) -> None:
+def test_the_queried_states_of_silos_exist(query: str) -> None:
     for states in re.findall(r'state=~?"([^"]+)"', query):
         assert set(states.split("|")) <= set(SiloState)
 
 
-def test_the_dashboard_has_every_measure_but_those_of_calls() -> None:
+def test_the_dashboard_has_every_metric_except_those_of_calls() -> None:
     asked = {name for query in queries() for name in re.findall(r"\bfedjobs_\w+", query)}
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in measured() if name.startswith("fedjobs_")}
     assert families - {re.sub(r"_bucket$", "", name) for name in asked} == {"fedjobs_operator_api_requests_total"}
@@ -78,7 +78,7 @@ def test_panels_do_not_overlap() -> None:
         taken |= cells
 
 
-def test_they_arrive_as_they_are(helm: Helm) -> None:
+def test_the_chart_renders_them_unchanged(helm: Helm) -> None:
     objects = helm.objects("metrics.dashboard.enabled=true", "metrics.prometheusRule.enabled=true")
     [rule] = of_kind(objects, "PrometheusRule")
     [config] = [each for each in of_kind(objects, "ConfigMap") if "fedjobs.json" in each["data"]]

@@ -1,4 +1,4 @@
-"""The chart's parts have few rights, and their pods fewer."""
+"""The chart's components have few permissions, and their pods have even fewer."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def test_no_rule_has_a_wildcard(granted: list[Object]) -> None:
         assert not any("*" in each for part in ("apiGroups", "resources", "verbs") for each in rule[part])
 
 
-def test_the_operator_has_nothing_to_do_with_secrets(granted: list[Object]) -> None:
+def test_the_operator_has_no_access_to_secrets(granted: list[Object]) -> None:
     assert not [rule for rule in granted if "secrets" in rule["resources"]]
 
 
 @pytest.mark.parametrize(
     "resource", ["roles", "rolebindings", "pods/exec", "serviceaccounts", "serviceaccounts/token", "nodes"]
 )
-def test_what_would_give_more_rights_is_out_of_reach(granted: list[Object], resource: str) -> None:
+def test_the_operator_cannot_escalate_its_permissions(granted: list[Object], resource: str) -> None:
     assert not [rule for rule in granted if resource in rule["resources"]]
 
 
-def test_pods_are_only_looked_at(granted: list[Object]) -> None:
+def test_pods_are_only_read(granted: list[Object]) -> None:
     [rule] = [rule for rule in granted if "pods" in rule["resources"]]
     assert set(rule["verbs"]) == {"list", "watch"}
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_pod_can_write_nothing_but_its_folder_for_scratch(helm: Helm, name: str) -> None:
+def test_a_pod_can_write_to_its_temporary_folder_only(helm: Helm, name: str) -> None:
     spec = pod(helm.objects(), name)
     [container] = spec["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
@@ -53,12 +53,12 @@ def test_a_pod_has_probes_and_resources(helm: Helm, name: str) -> None:
     assert "memory" in container["resources"]["limits"]
 
 
-def test_the_operators_token_is_for_the_hub_alone(helm: Helm) -> None:
+def test_the_operators_token_is_for_the_hub_only(helm: Helm) -> None:
     [volume] = [each for each in pod(helm.objects())["volumes"] if each["name"] == "hub"]
     [source] = volume["projected"]["sources"]
     assert source["serviceAccountToken"]["audience"] == "fedjobs-hub"
 
 
-def test_every_part_is_there(helm: Helm) -> None:
+def test_every_component_is_rendered(helm: Helm) -> None:
     deployments = of_kind(helm.objects(), "Deployment")
     assert {each["metadata"]["labels"]["app.kubernetes.io/component"] for each in deployments} == set(PARTS)

@@ -1,4 +1,4 @@
-"""What a real API server says of the chart, and of an operator that has the chart's rights and no more."""
+"""A real API server accepts the chart, and an operator works with exactly the chart's permissions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNS = {"Job", "Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim",
 
 @pytest.fixture
 def strict_namespace(api_server: ApiServer, api_namespace: str) -> str:
-    """Pods that are not restricted are refused there."""
+    """A namespace that enforces the restricted standard."""
     labels = [f"{name}={value}" for name, value in RESTRICTED.items()]
     api_server.kubectl("label", "namespace", api_namespace, *labels)
     return api_namespace
@@ -66,7 +66,7 @@ def test_it_is_accepted_in_a_restricted_namespace(
 
 
 @pytest.mark.parametrize("name", [OPERATOR, HUB, FRONT_DOOR])
-def test_a_pod_itself_is_admitted_where_only_restricted_ones_are(
+def test_the_pod_itself_is_admitted_in_a_restricted_namespace(
     api_server: ApiServer, strict_namespace: str, helm: Helm, name: str
 ) -> None:
     objects = part(helm.objects(namespace=strict_namespace), name)
@@ -84,7 +84,7 @@ def test_a_pod_itself_is_admitted_where_only_restricted_ones_are(
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["the whole cluster", "one namespace"])
-def test_the_rights_are_what_the_operator_needs(
+def test_the_permissions_are_what_the_operator_needs(
     api_server: ApiServer, api_namespace: str, helm: Helm, tmp_path: Path, everywhere: bool
 ) -> None:
     own, user = f"{api_namespace}-operator", f"system:serviceaccount:{api_namespace}-operator:{RELEASE}-operator"
@@ -98,7 +98,8 @@ def test_the_rights_are_what_the_operator_needs(
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([_silo(name) for name in SILOS]))
     try:
         wait_until(
-            "the role is known", lambda: kubectl.run("auth", "can-i", "list", "silos", f"--as={user}").returncode == 0
+            "the API server applies the role",
+            lambda: kubectl.run("auth", "can-i", "list", "silos", f"--as={user}").returncode == 0,
         )
         watched = () if everywhere else (f"--watch-namespace={api_namespace}",)
         with _operator(api_server.kubeconfig_as(user), tmp_path / "operator.log", own, *watched) as process:
@@ -111,13 +112,15 @@ def test_the_rights_are_what_the_operator_needs(
                 return None if process.poll() is None else (tmp_path / "operator.log").read_text()[-2000:]
 
             for kind in sorted(RUNS):
-                wait_until(f"the job has its {kind}", functools.partial(seen, kind), broken=ended)
+                wait_until(f"the job has a {kind}", functools.partial(seen, kind), broken=ended)
             change = json.dumps({"spec": {"suspend": True}})
             kubectl("patch", "federatedjob", "digits", f"--namespace={api_namespace}", "--type=merge", "-p", change)
             wait_until("the coordinator is suspended", lambda: _is_suspended(api_server, api_namespace), broken=ended)
     finally:
         kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all([*rights, *[_silo(name) for name in SILOS]]))
-    refused = [(e["verb"], e["requestURI"]) for e in _calls(api_server, user) if e["responseStatus"].get("code") == 403]
+    refused = [
+        (e["verb"], e["requestURI"]) for e in _api_calls(api_server, user) if e["responseStatus"].get("code") == 403
+    ]
     assert refused == []
 
 
@@ -131,7 +134,7 @@ def _is_suspended(server: ApiServer, namespace: str) -> bool:
     )
 
 
-def _calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
+def _api_calls(server: ApiServer, user: str) -> list[dict[str, Any]]:
     events = map(json.loads, server.audit_log.read_text().splitlines())
     return [event for event in events if event["user"]["username"] == user and "responseStatus" in event]
 
@@ -150,7 +153,7 @@ def _job(name: str) -> dict[str, Any]:
 
 @contextmanager
 def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The operator, as a process with this user's rights."""
+    """Runs the operator as a process with this user's permissions."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         health = f"127.0.0.1:{free.getsockname()[1]}"
@@ -159,7 +162,7 @@ def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterato
         f"--front-door-host={HOST}",
         f"--front-door-address={HOST}:443",
         "--hub-address=127.0.0.1:1",
-    ]  # no hub: it goes on without
+    ]  # there is no hub, and the operator works without it
     command += ["--metrics-bind-address=127.0.0.1:0", f"--health-probe-bind-address={health}", *arguments]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file, env=os.environ | {"KUBECONFIG": str(kubeconfig)})

@@ -1,4 +1,4 @@
-"""The silo's chart: few values, few rights, and what an API server says to it."""
+"""The silo's chart: few values and permissions, and a real API server accepts it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_five_values_are_enough(helm: Helm) -> None:
     assert silo.datasets["digits"].source.csv is not None
 
 
-def test_a_silos_own_file_is_a_file_of_values(helm: Helm, tmp_path: Path) -> None:
+def test_a_silos_own_file_is_a_values_file(helm: Helm, tmp_path: Path) -> None:
     file = tmp_path / "silo.yaml"
     file.write_text(
         "silo: hospital-a\n"
@@ -72,7 +72,7 @@ def test_a_silos_own_file_is_a_file_of_values(helm: Helm, tmp_path: Path) -> Non
     )
     _, silo = config_map(rendered(helm, files=(str(file),)))
     assert silo.policy.min_clients == 5
-    assert silo.policy.limits.upload_bytes_per_day == 10**10  # not 1e+10
+    assert silo.policy.limits.upload_bytes_per_day == 10**10  # Helm must not write 1e+10
     assert silo.datasets["digits"].label is not None
 
 
@@ -94,7 +94,7 @@ USUAL = (
 )
 
 
-def test_the_agent_takes_what_helm_charts_usually_take(helm: Helm) -> None:
+def test_the_agent_supports_the_usual_values_of_helm_charts(helm: Helm) -> None:
     objects = rendered(helm, *USUAL, "fullnameOverride=silo-a")
     [deployment] = of_kind(objects, "Deployment")
     template = deployment["spec"]["template"]
@@ -126,17 +126,17 @@ def test_the_agent_takes_what_helm_charts_usually_take(helm: Helm) -> None:
         ("replicas=2", "additional properties 'replicas' not allowed"),
     ],
 )
-def test_what_is_not_meant_is_refused_and_named(helm: Helm, setting: str, words: str) -> None:
+def test_invalid_values_are_refused_and_named(helm: Helm, setting: str, words: str) -> None:
     with pytest.raises(HelmError, match=re.escape(words)):
         rendered(helm, setting)
 
 
 @pytest.mark.parametrize("name", yaml.safe_load((CHART / "values.yaml").read_text()))
-def test_each_value_is_documented_where_it_stands(name: str) -> None:
+def test_each_value_is_documented_in_place(name: str) -> None:
     assert re.search(rf"^#.*\n{name}:", (CHART / "values.yaml").read_text(), re.MULTILINE)
 
 
-def test_the_agent_has_few_rights_and_in_its_own_namespace_alone(helm: Helm) -> None:
+def test_the_agent_has_few_permissions_and_in_its_own_namespace_only(helm: Helm) -> None:
     objects = rendered(helm)
     assert not of_kind(objects, "ClusterRole")
     assert not of_kind(objects, "ClusterRoleBinding")
@@ -149,7 +149,7 @@ def test_the_agent_has_few_rights_and_in_its_own_namespace_alone(helm: Helm) -> 
     }  # fmt: skip
 
 
-def test_nobody_dials_in_and_the_way_out_is_one_port(helm: Helm) -> None:
+def test_there_are_no_inbound_connections_and_outbound_ones_use_one_port(helm: Helm) -> None:
     policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(rendered(helm), "NetworkPolicy")}
     assert policies["fedjobs-silo-ingress"] == {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
     out = policies["fedjobs-silo-egress"]
@@ -167,12 +167,12 @@ def test_nobody_dials_in_and_the_way_out_is_one_port(helm: Helm) -> None:
         ("proxy.url=http://proxy.example", 80),
     ],
 )
-def test_the_port_is_the_one_that_is_dialled(helm: Helm, setting: str, port: int) -> None:
+def test_the_port_is_that_of_the_address(helm: Helm, setting: str, port: int) -> None:
     [out] = [e for e in of_kind(rendered(helm, setting), "NetworkPolicy") if e["metadata"]["name"].endswith("-egress")]
     assert out["spec"]["egress"][1] == {"ports": [{"protocol": "TCP", "port": port}]}
 
 
-def test_agent_and_workers_go_through_the_proxy(helm: Helm) -> None:
+def test_agent_and_workers_use_the_proxy(helm: Helm) -> None:
     objects = rendered(helm, "proxy.url=http://proxy.example:3128", "proxy.noProxy=minio.local")
     environment = agent(objects)["containers"][0]["env"]
     assert {"name": "https_proxy", "value": "http://proxy.example:3128"} in environment
@@ -181,7 +181,7 @@ def test_agent_and_workers_go_through_the_proxy(helm: Helm) -> None:
     assert (config.proxy.url, config.proxy.no_proxy) == ("http://proxy.example:3128", "minio.local")
 
 
-def test_a_token_may_come_from_a_secret_of_ones_own(helm: Helm) -> None:
+def test_a_token_may_come_from_an_existing_secret(helm: Helm) -> None:
     objects = rendered(helm, "existingSecret=mine")
     assert of_kind(objects, "Secret") == []
     [volume] = [v for v in agent(objects)["volumes"] if v["name"] == "token"]
@@ -193,7 +193,7 @@ def test_the_token_is_in_a_secret_and_nowhere_else(helm: Helm) -> None:
     assert [each["kind"] for each in objects if "fedjobs1.abc" in json.dumps(each)] == ["Secret"]
 
 
-def test_the_audit_log_outlives_the_release_or_is_not_kept(helm: Helm) -> None:
+def test_the_audit_log_outlives_the_release_or_is_deleted(helm: Helm) -> None:
     [claim] = of_kind(rendered(helm), "PersistentVolumeClaim")
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     objects = rendered(helm, "audit.persistence.enabled=false")
@@ -202,7 +202,7 @@ def test_the_audit_log_outlives_the_release_or_is_not_kept(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("silo", ["hospital-a", "hospital-b", "hospital-c", "hospital-d"])
-def test_the_examples_are_values(helm: Helm, silo: str) -> None:
+def test_the_examples_are_valid_values(helm: Helm, silo: str) -> None:
     config, file = config_map(rendered(helm, f"silo={silo}", files=(str(EXAMPLES / f"{silo}.yaml"),)))
     assert (config.silo, file.silo) == (silo, silo)
     assert set(file.datasets) == {"digits", "digits-test"}

@@ -1,4 +1,4 @@
-"""What each value changes."""
+"""What each value changes in the rendered manifests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def kinds(objects: list[dict[str, Any]]) -> set[str]:
     return {each["kind"] for each in objects}
 
 
-def test_by_default_it_is_operator_hub_and_front_door_with_their_rights_and_the_api(helm: Helm) -> None:
+def test_by_default_there_are_operator_hub_and_front_door_with_their_permissions_and_the_api(helm: Helm) -> None:
     assert kinds(helm.objects()) == {
         "ClusterRole",
         "ClusterRoleBinding",
@@ -40,14 +40,14 @@ def test_by_default_it_is_operator_hub_and_front_door_with_their_rights_and_the_
     }
 
 
-def test_everything_with_a_namespace_says_which(helm: Helm) -> None:
+def test_every_namespaced_object_names_its_namespace(helm: Helm) -> None:
     without = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
     without |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     for each in helm.objects("operator.podDisruptionBudget.enabled=true", *MONITORED):
         assert each["metadata"].get("namespace") == (None if each["kind"] in without else NAMESPACE)
 
 
-def test_releases_of_one_name_in_two_namespaces_do_not_meet(helm: Helm) -> None:
+def test_releases_of_the_same_name_in_two_namespaces_do_not_conflict(helm: Helm) -> None:
     one, two = (helm.objects("crds.enabled=false", namespace=namespace) for namespace in ("one", "two"))
 
     def names(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
@@ -56,7 +56,7 @@ def test_releases_of_one_name_in_two_namespaces_do_not_meet(helm: Helm) -> None:
     assert not names(one) & names(two)
 
 
-def test_images_come_from_where_it_is_said(helm: Helm) -> None:
+def test_images_come_from_the_configured_registry(helm: Helm) -> None:
     spec = pod(helm.objects("image.registry=registry.example/team", "image.tag=2.0", "image.pullPolicy=Always"))
     [container] = spec["containers"]
     assert container["image"] == "registry.example/team/fedjobs-operator:2.0"
@@ -65,23 +65,23 @@ def test_images_come_from_where_it_is_said(helm: Helm) -> None:
     assert "--image-pull-policy=Always" in container["args"]
 
 
-def test_without_a_tag_it_is_the_release_of_the_chart(helm: Helm) -> None:
+def test_the_default_tag_is_the_charts_release(helm: Helm) -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     assert pod(helm.objects())["containers"][0]["image"].endswith(f":{version}")
 
 
-def test_secrets_for_pulling_are_the_pod_s(helm: Helm) -> None:
+def test_the_pod_has_the_image_pull_secrets(helm: Helm) -> None:
     assert pod(helm.objects("imagePullSecrets[0].name=registry"))["imagePullSecrets"] == [{"name": "registry"}]
 
 
-def test_a_whole_cluster_takes_a_cluster_role(helm: Helm) -> None:
+def test_a_whole_cluster_needs_a_cluster_role(helm: Helm) -> None:
     objects = helm.objects()
     assert not any(arg.startswith("--watch-namespace=") for arg in pod(objects)["containers"][0]["args"])
     assert {each["metadata"]["namespace"] for each in of_kind(objects, "Role")} == {NAMESPACE}
 
 
 @pytest.mark.parametrize("name", [OPERATOR, HUB])
-def test_some_namespaces_take_a_role_in_each(helm: Helm, name: str) -> None:
+def test_some_namespaces_need_a_role_in_each(helm: Helm, name: str) -> None:
     clusterwide = of_kind(part(helm.objects(), name), "ClusterRole")
     [everywhere] = [each for each in clusterwide if each["metadata"]["name"].endswith("jobs")]
     objects = part(helm.objects("watchNamespaces={a,b}"), name)
@@ -115,7 +115,7 @@ def test_the_policy_is_that_of_the_project(helm: Helm) -> None:
     assert [each for each in helm.objects() if each["kind"].startswith("ValidatingAdmission")] == wanted
 
 
-def test_definitions_may_come_otherwise(helm: Helm) -> None:
+def test_definitions_can_be_left_out(helm: Helm) -> None:
     found = kinds(helm.objects("crds.enabled=false"))
     assert not {"CustomResourceDefinition", "ValidatingAdmissionPolicy"} & found
 
@@ -134,7 +134,7 @@ def test_every_file_of_the_api_is_in_the_chart(helm: Helm) -> None:
         ("operator.podDisruptionBudget.enabled", {"PodDisruptionBudget"}),
     ],
 )
-def test_what_is_off_can_be_had(helm: Helm, value: str, kind: set[str]) -> None:
+def test_optional_objects_can_be_enabled(helm: Helm, value: str, kind: set[str]) -> None:
     before = {_named(each) for each in helm.objects()}
     assert {each["kind"] for each in helm.objects(f"{value}=true") if _named(each) not in before} == kind
 
@@ -144,7 +144,7 @@ def _named(each: Object) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", [OPERATOR, HUB])
-def test_prometheus_finds_the_metrics_of_operator_and_hub_and_is_let_in(helm: Helm, name: str) -> None:
+def test_prometheus_finds_the_metrics_of_operator_and_hub_and_may_scrape_them(helm: Helm, name: str) -> None:
     objects = part(helm.objects("metrics.serviceMonitor.enabled=true"), name)
     [monitor], [policy] = of_kind(objects, "ServiceMonitor"), of_kind(objects, "NetworkPolicy")
     [endpoint] = monitor["spec"]["endpoints"]
@@ -165,7 +165,7 @@ def test_prometheus_finds_the_metrics_of_operator_and_hub_and_is_let_in(helm: He
     assert port["targetPort"] in [each["port"] for rule in policy["spec"]["ingress"] for each in rule["ports"]]
 
 
-def test_what_silos_come_through_has_no_port_for_metrics(helm: Helm) -> None:
+def test_the_service_for_silos_has_no_port_for_metrics(helm: Helm) -> None:
     objects = helm.objects("metrics.serviceMonitor.enabled=true")
     [service] = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == "fedjobs-hub"]
     assert {port["name"] for port in service["spec"]["ports"]} == {"hub", "enrolment"}
@@ -178,7 +178,7 @@ def test_the_longest_name_of_a_release_is_short_enough_for_every_service(helm: H
 
 
 @pytest.mark.parametrize("name", [OPERATOR, HUB, FRONT_DOOR])
-def test_every_part_is_kept_in_its_place(helm: Helm, name: str) -> None:
+def test_every_component_runs_unprivileged_with_a_read_only_file_system(helm: Helm, name: str) -> None:
     spec = pod(helm.objects(), name)
     assert spec["securityContext"]["runAsNonRoot"] is True
     [container] = spec["containers"]
@@ -186,7 +186,7 @@ def test_every_part_is_kept_in_its_place(helm: Helm, name: str) -> None:
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_the_pod_goes_where_it_is_told_to(helm: Helm) -> None:
+def test_the_pod_has_the_configured_scheduling_and_resources(helm: Helm) -> None:
     spec = pod(
         helm.objects(
             "operator.nodeSelector.disk=ssd",
@@ -201,7 +201,7 @@ def test_the_pod_goes_where_it_is_told_to(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(OPERATOR, "operator"), (HUB, "hub")])
-def test_operator_and_hub_take_what_helm_charts_usually_take(helm: Helm, name: str, value: str) -> None:
+def test_operator_and_hub_support_the_usual_values_of_helm_charts(helm: Helm, name: str, value: str) -> None:
     settings = (
         "podAnnotations.a=b",
         "serviceAccount.annotations.c=d",
@@ -227,7 +227,7 @@ def test_operator_and_hub_take_what_helm_charts_usually_take(helm: Helm, name: s
         ("team", ("fullnameOverride=federation",), "federation-operator", "federation-hub"),
     ],
 )
-def test_names_begin_with_the_release_or_what_overrides_it(
+def test_names_begin_with_the_release_or_its_override(
     helm: Helm, release: str, settings: tuple[str, ...], operator: str, hub: str
 ) -> None:
     objects = helm.objects(*settings, release=release)

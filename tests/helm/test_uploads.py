@@ -1,4 +1,4 @@
-"""A silo's upload through the front door, which is restarted meanwhile: real nginx, session server and client."""
+"""A silo's upload through a front door that restarts: real nginx, session server and client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUE = bytes(range(256)) * (100 * 1000 * 1000 // 256)
 WORK = "ab" * 32
 
 
-def test_an_upload_of_100_mb_goes_on_where_it_was_when_the_front_door_is_restarted(helm: Helm, tmp_path: Path) -> None:
+def test_an_upload_of_100_mb_continues_after_the_front_door_restarts(helm: Helm, tmp_path: Path) -> None:
     name = server_name(JOB, HOST)
     with Coordinator(tmp_path, MemoryCoordinator, name) as coordinator:
         leads_to = {f"$job.{SERVICES}:8443": f"$job.{SERVICES}:{coordinator.port}"}
@@ -36,13 +36,13 @@ def test_an_upload_of_100_mb_goes_on_where_it_was_when_the_front_door_is_restart
             assert retries.forever()(lambda: client.pull_work(session_id)).work.work_id == WORK
             upload = pool.submit(client.put_blob, session_id, WORK, VALUE)
 
-            def has_come() -> int:
+            def received() -> int:
                 return coordinator.do(lambda backend: backend.transferred_bytes(SILO))[1]
 
-            wait_until("a tenth has come", lambda: upload.done() or has_come() > len(VALUE) // 10)
+            wait_until("a tenth of the upload has arrived", lambda: upload.done() or received() > len(VALUE) // 10)
             door.stop()
             assert not upload.done()
             door.start()
             upload.result(120)
-            assert has_come() < 1.5 * len(VALUE)
+            assert received() < 1.5 * len(VALUE)
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE

@@ -1,4 +1,4 @@
-"""Values: few, documented where they stand, and nothing else is taken."""
+"""Values: few, documented in values.yaml, and unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_chart_is_well_formed(helm: Helm) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
-def test_one_is_enough_and_no_other_must_be_given(helm: Helm) -> None:
+def test_one_value_is_required_and_enough(helm: Helm) -> None:
     template = ("template", "fedjobs", str(CHART), "--kube-version=1.34")
     with pytest.raises(HelmError, match=re.escape("frontDoor.host is not set")):
         helm(*template)
@@ -25,7 +25,7 @@ def test_one_is_enough_and_no_other_must_be_given(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_each_is_documented_where_it_stands(name: str) -> None:
+def test_each_value_is_documented_in_place(name: str) -> None:
     assert re.search(rf"^#.*\n{name}:", (CHART / "values.yaml").read_text(), re.MULTILINE)
 
 
@@ -52,10 +52,10 @@ def test_each_is_documented_where_it_stands(name: str) -> None:
         ("operator=null", "missing property 'operator'"),
     ],
 )
-def test_what_is_not_meant_is_refused_and_named(helm: Helm, setting: str, words: str) -> None:
+def test_invalid_values_are_refused_and_named(helm: Helm, setting: str, words: str) -> None:
     with pytest.raises(HelmError, match=re.escape(words)):
         helm.manifest(setting)
 
 
-def test_it_may_be_a_part_of_another_chart(helm: Helm) -> None:
+def test_the_chart_can_be_a_subchart(helm: Helm) -> None:
     assert helm.objects("global.imageRegistry=here")

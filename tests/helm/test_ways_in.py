@@ -1,4 +1,4 @@
-"""The way in from outside: a Service of its own, a Gateway before it, or none of the chart's."""
+"""Ways to reach the front door: its own Service, a Gateway, or a front door outside the chart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GATEWAY = ("frontDoor.gateway.name=public", "frontDoor.gateway.namespace=gateway
 
 
 def service(objects: list[Object]) -> Object:
-    """Of the front door."""
+    """Returns the Service of the front door."""
     [found] = of_kind(part(objects, FRONT_DOOR), "Service")
     return found
 
@@ -19,7 +19,7 @@ def test_by_default_there_is_one_port_for_everything(helm: Helm) -> None:
     assert [(port["port"], port["targetPort"]) for port in spec["ports"]] == [(443, "tls")]
 
 
-def test_a_port_of_the_nodes_may_be_fixed(helm: Helm) -> None:
+def test_a_node_port_can_be_configured(helm: Helm) -> None:
     spec = service(helm.objects("frontDoor.service.type=NodePort", "frontDoor.service.nodePort=30443"))["spec"]
     assert (spec["type"], spec["ports"][0]["nodePort"]) == ("NodePort", 30443)
 
@@ -42,7 +42,7 @@ def test_a_gateway_has_one_route_for_all_names(helm: Helm) -> None:
     assert (backend["name"], backend["port"]) == (service(objects)["metadata"]["name"], port["port"])
 
 
-def test_without_a_front_door_of_the_charts_the_hub_has_the_ports_to_lead_to(helm: Helm) -> None:
+def test_without_the_charts_front_door_the_hub_has_the_ports_to_route_to(helm: Helm) -> None:
     objects = helm.objects("frontDoor.enabled=false")
     assert part(objects, FRONT_DOOR) == []
     [hub] = of_kind(part(objects, HUB), "Service")

@@ -1,4 +1,4 @@
-"""What agents say of themselves."""
+"""Announcements of agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Silos and their Leases as objects, for what is decided without a cluster."""
+"""Builds Silos and their Leases, for tests without a cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY, OTHER_KEY = "a" * 64, "b" * 64
 
 @dataclass
 class SiloBuilder:
-    """A Silo's object: `a_silo().invited().enrolled().suspended().known()`."""
+    """Builds a Silo: `a_silo().invited().enrolled().suspended().known()`."""
 
     metadata: dict[str, Any] = field(
         default_factory=lambda: {"name": "hospital-a", "uid": "uid-1", "resourceVersion": "10", "generation": 3}

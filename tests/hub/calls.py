@@ -1,4 +1,4 @@
-"""Calls with messages that no client of ours would send."""
+"""Calls of the hub with messages that the clients of fedjobs never send."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def call_enrolment(
     channel: grpc.Channel | None = None,
     timeout_s: float = 30,
 ) -> pb.Issued:
-    """One call of fedjobs.v1.Enrolment."""
+    """Makes one call of fedjobs.v1.Enrolment."""
     if channel is not None:
         return call(channel, f"/fedjobs.v1.Enrolment/{method}", request, timeout_s)
     name = enrolment_name(federation.front_door)
@@ -29,7 +29,7 @@ def call_enrolment(
 
 
 def call(channel: grpc.Channel, path: str, request: Message, timeout_s: float = 30) -> pb.Issued:
-    """One call, whose error is one of the catalogue."""
+    """Makes one call. Raises a FedjobsError if the hub refuses it."""
     stub = channel.unary_unary(
         path,
         request_serializer=lambda message: message.SerializeToString(),

@@ -1,4 +1,4 @@
-"""A hub's process, for tests."""
+"""Runs a hub as a separate process."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Body = dict[str, Any]
 
 
 class HubProcess(ServerProcess):
-    """`python -m fedjobs_hub`, until it is killed or stopped.
+    """The process `python -m fedjobs_hub`, from its start until it is killed or stopped.
 
     Args:
-        kubeconfig: Whose rights it has.
-        namespace: Its own.
-        log: Where its words go.
-        arguments: Further ones.
-        ports: For certificates, and for enrolment; None: any free ones.
+        kubeconfig: The kubeconfig whose permissions it uses.
+        namespace: The hub's namespace.
+        log: The path of its log file.
+        arguments: Further command-line arguments.
+        ports: The ports of the hub's calls and of enrolment. None selects free ports.
 
     Attributes:
-        address: For who has a certificate, `127.0.0.1:PORT`.
-        enrolment_address: For who has none.
+        address: The address for callers with a certificate, `127.0.0.1:PORT`.
+        enrolment_address: The address for callers without a certificate.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class HubProcess(ServerProcess):
         self._start(command, kubeconfig)
 
     def wait_until_it_listens(self) -> None:
-        """Until both ports answer."""
+        """Waits until both ports accept connections."""
         wait_until("the hub listens", self._listens, seconds=60, broken=self._why_it_ended)
 
     def words(self) -> list[Body]:
-        """What it has logged."""
+        """Returns the log entries of the hub."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def _listens(self) -> bool:

@@ -1,4 +1,4 @@
-"""A real hub for tests, as a process, on a real API server: what silos, coordinators and the operator call.
+"""Runs a real hub on a real API server, for tests that act as silos, coordinators or the operator.
 
     @pytest.fixture
     def federation(api_server: ApiServer, tmp_path: Path) -> Iterator[Federation]:
@@ -6,21 +6,21 @@
             yield federation
 
     def test_...(federation: Federation) -> None:
-        silo = federation.silo("hospital-a")                 # a Silo object; the hub invites it
-        token = federation.token("hospital-a")               # the SiloToken of its invitation
-        identity = federation.enrolled("hospital-a")         # all of that, and the agent's identity
-        job = federation.job(["hospital-a"])                 # a FederatedJob that invites it; its UID
+        silo = federation.silo("hospital-a")                 # creates a Silo, which the hub invites
+        token = federation.token("hospital-a")               # returns the SiloToken of its invitation
+        identity = federation.enrolled("hospital-a")         # does both, enrols, and returns the agent's identity
+        job = federation.job(["hospital-a"])                 # creates a FederatedJob that invites it, returns the UID
         with federation.enrolment() as client: ...           # hub_client.EnrolmentClient
         with federation.hub_client(identity) as client: ...  # hub_client.HubClient
 
-`federation.hub` is the process: `address` and `enrolment_address` (127.0.0.1:PORT) to dial, `kill()`, `stop()`, `log`.
-`federation.start_hub(...)` starts another one of the same federation, on the same ports if they are given, so that a
-hub can go away and come back. Options of `running_federation`: `lifetimes=("--token-lifetime-seconds", "60", ...)`.
-`federation.front_door` is the name: hub port under it, enrolment port under `enrol.` and it (open_channel's
-server_name). `federation.pod_token(...)` makes a pod and a token bound to it.
+`federation.hub` is the process. Its attributes are `address` and `enrolment_address` (127.0.0.1:PORT), `kill()`,
+`stop()` and `log`. `federation.start_hub(...)` starts another hub of the same federation. If it gets the same ports, it
+replaces a hub that has ended. `running_federation` takes options: `lifetimes=("--token-lifetime-seconds", "60", ...)`.
+`federation.front_door` is the server name of the hub's port for open_channel. The server name of the enrolment port is
+`enrol.` plus this name. `federation.pod_token(...)` creates a pod and returns a token that is bound to it.
 
-All Silos of an API server are the hub's, whatever its namespace: run one federation at a time, and give silos names
-that no other test uses.
+A hub manages all Silos of an API server, whatever its namespace. So run one federation at a time, and give silos
+unique names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from tests.hub.hub_processes import FRONT_DOOR, Body, HubProcess
 
 
 class Federation:
-    """A namespace on an API server, and the hubs there."""
+    """A namespace on an API server, and the hubs in it."""
 
     def __init__(self, server: ApiServer, namespace: str, folder: Path, options: Sequence[str]) -> None:
         self.server = server
@@ -62,7 +62,7 @@ class Federation:
 
     @property
     def hub(self) -> HubProcess:
-        """The one that was started last."""
+        """The hub that was started last."""
         return self.hubs[-1]
 
     def start_hub(self, *more: str, ports: tuple[int, int] | None = None) -> HubProcess:
@@ -75,27 +75,27 @@ class Federation:
     # Silos
 
     def silo(self, name: str, **annotations: str) -> Body:
-        """A Silo object, made or changed."""
+        """Creates or changes a Silo, and returns it."""
         metadata = {"name": name, "annotations": annotations}
         self.apply({"apiVersion": "fedjobs.dev/v1alpha1", "kind": "Silo", "metadata": metadata, "spec": {}})
         return self.get("silo", name)
 
     def status(self, name: str) -> Body:
-        """Of a Silo."""
+        """Returns the status of a Silo."""
         status: Body = self.get("silo", name).get("status", {})
         return status
 
     def condition(self, name: str, kind: str) -> tuple[str, str]:
-        """Status and reason of a Silo's condition; empty texts where there is none."""
+        """Returns status and reason of a Silo's condition, or empty strings if the condition does not exist."""
         found = [each for each in self.status(name).get("conditions", ()) if each["type"] == kind]
         return (found[0]["status"], found[0]["reason"]) if found else ("", "")
 
     def wait_for(self, name: str, kind: str, status: str, reason: str) -> None:
-        """Until a Silo's condition is so."""
+        """Waits until a Silo's condition has this status and reason."""
         wait_until(f"{name}: {kind} {status} {reason}", lambda: self.condition(name, kind) == (status, reason))
 
     def invitation(self, name: str) -> dict[str, str]:
-        """The Secret of a silo's invitation, once the Silo's status is the token's."""
+        """Returns the Secret of a silo's invitation. Waits until the Silo's status has the hash of its token."""
 
         def made() -> dict[str, str]:
             found = self.server.kubectl.run(
@@ -116,7 +116,7 @@ class Federation:
         return silo_tokens.decoded(self.invitation(name)["token"])
 
     def enrolled(self, name: str, key: bytes | None = None) -> Identity:
-        """A new Silo, whose agent has enrolled; its identity."""
+        """Creates a Silo, enrols its agent, and returns the agent's identity."""
         self.silo(name)
         token = self.token(name)
         with self.enrolment() as client:
@@ -128,7 +128,7 @@ class Federation:
     # Jobs
 
     def job(self, silos: Sequence[str], name: str = "", namespace: str | None = None) -> str:
-        """A FederatedJob that invites these silos, as its operator would say it; its UID."""
+        """Creates a FederatedJob that invites these silos, sets its status like the operator, and returns its UID."""
         name = name or f"job-{uuid.uuid4().hex[:8]}"
         namespace = namespace or self.namespace
         program = {"name": "fedavg", "parameters": {}}
@@ -140,7 +140,7 @@ class Federation:
         return uid
 
     def invite(self, name: str, uid: str, silos: Sequence[str], namespace: str | None = None) -> None:
-        """Changes whom a job invites; nobody: it has no invitation."""
+        """Sets which silos a job invites. Without silos, the job has no invitation."""
         namespace = namespace or self.namespace
         invitation = Invitation(
             job_uid=uid,
@@ -163,7 +163,7 @@ class Federation:
         owners: Sequence[Body] = (),
         audience: str = "fedjobs-hub",
     ) -> str:
-        """A pod with these owners, and a token of its ServiceAccount that is bound to it."""
+        """Creates a pod with these owners, and returns a token of its ServiceAccount that is bound to the pod."""
         namespace, name = namespace or self.namespace, f"pod-{uuid.uuid4().hex[:8]}"
         account_object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
         self.apply({**account_object, "metadata": {"name": account, "namespace": namespace}})
@@ -174,7 +174,7 @@ class Federation:
         return self.server.kubectl(*arguments, f"--bound-object-name={name}", f"--audience={audience}").strip()
 
     def coordinator_token(self, job: str, namespace: str | None = None) -> str:
-        """The token of a pod of a Job of a FederatedJob (its name)."""
+        """Returns the token of a coordinator's pod, for the FederatedJob with this name."""
         namespace = namespace or self.namespace
         name = f"{job}-coordinator-1"
         template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
@@ -189,7 +189,7 @@ class Federation:
         return self.pod_token(namespace, owners=[self.owner("job", name, namespace)])
 
     def owner(self, kind: str, name: str, namespace: str | None = None) -> Body:
-        """A reference to what controls another object."""
+        """Returns an owner reference to the controller of another object."""
         body = self.get(kind, name, namespace or self.namespace)
         owner = {"apiVersion": body["apiVersion"], "kind": body["kind"], "name": name, "uid": body["metadata"]["uid"]}
         return owner | {"controller": True}
@@ -198,20 +198,20 @@ class Federation:
 
     @property
     def servers_trust(self) -> bytes:
-        """PEM: whom those trust who call the hub."""
+        """The trusted issuers of the hub's server certificate, as PEM."""
         body = self.get("configmap", "fedjobs-trust", self.namespace)
         return str(body["data"]["servers.crt"]).encode()
 
     @contextmanager
     def enrolment(self, hub: HubProcess | None = None, trust: bytes | None = None) -> Iterator[EnrolmentClient]:
-        """The calls of who has no certificate yet."""
+        """Yields a client for the calls that need no certificate."""
         address = (hub or self.hub).enrolment_address
         with open_enrolment_channel(address, enrolment_name(FRONT_DOOR), trust or self.servers_trust) as channel:
             yield EnrolmentClient(channel)
 
     @contextmanager
     def hub_client(self, identity: Identity, hub: HubProcess | None = None) -> Iterator[HubClient]:
-        """The calls of an agent or a worker."""
+        """Yields a client for the calls of an agent or a worker."""
         with open_channel((hub or self.hub).address, FRONT_DOOR, identity) as channel:
             yield HubClient(channel)
 
@@ -235,13 +235,13 @@ class Federation:
 def running_federation(
     server: ApiServer, folder: Path, *, lifetimes: Sequence[str] = (), hubs: int = 1
 ) -> Iterator[Federation]:
-    """A federation with so many hubs in a namespace of its own; they end with the block.
+    """Runs a federation with one or more hubs in a new namespace. Stops the hubs at the end of the block.
 
     Args:
-        server: Where.
-        folder: For the hubs' logs.
+        server: The API server.
+        folder: The folder for the hubs' logs.
         lifetimes: Further options of the hubs.
-        hubs: How many are started.
+        hubs: The number of hubs to start.
     """
     install(server)
     namespace = f"hub-{uuid.uuid4().hex[:8]}"
@@ -256,9 +256,9 @@ def running_federation(
 
 
 def install(server: ApiServer) -> None:
-    """The resource definitions, served."""
+    """Installs the resource definitions, and waits until the API is served."""
     for name in ("federatedjobs.yaml", "silos.yaml"):
         server.kubectl.apply((FOLDER / name).read_text())
     definitions = ("crd/federatedjobs.fedjobs.dev", "crd/silos.fedjobs.dev")
     server.kubectl("wait", "--for=condition=Established", "--timeout=60s", *definitions)
-    wait_until("the API is served", lambda: server.kubectl.run("get", "fj,silos").returncode == 0)
+    wait_until("the API server serves the fedjobs API", lambda: server.kubectl.run("get", "fj,silos").returncode == 0)

@@ -1,4 +1,4 @@
-"""What was refused, by its code."""
+"""Errors of refused calls."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 
 
 def refusal(call: Callable[[], object]) -> FedjobsError:
-    """The error that the call ends with."""
+    """Returns the FedjobsError that the call raises."""
     with pytest.raises(FedjobsError) as refused:
         call()
     return refused.value
 
 
 def code(call: Callable[[], object]) -> ErrorCode:
-    """The code of the error that the call ends with."""
+    """Returns the code of the FedjobsError that the call raises."""
     return refusal(call).code

@@ -1,4 +1,4 @@
-"""The hub's rights, all of them: a call that needs another one is refused in the tests too."""
+"""The hub's complete permissions. A call that needs another permission fails in the tests, too."""
 
 from __future__ import annotations
 
@@ -37,21 +37,23 @@ WITH_CERT_MANAGER: list[Rule] = [_rule("cert-manager.io", "certificaterequests",
 
 
 def granted(server: ApiServer, namespace: str) -> Path:
-    """A kubeconfig with these rights, and no others."""
+    """Returns a kubeconfig with exactly these permissions."""
     user = f"system:serviceaccount:{namespace}:{ACCOUNT}"
     own = OWN_NAMESPACE + WITH_CERT_MANAGER
     objects = [
-        *_bound("ClusterRole", f"hub-of-{namespace}", EVERYWHERE + WHERE_JOBS_ARE, user, {}),
-        *_bound("Role", "hub", own, user, {"namespace": namespace}),
+        *_role_and_binding("ClusterRole", f"hub-of-{namespace}", EVERYWHERE + WHERE_JOBS_ARE, user, {}),
+        *_role_and_binding("Role", "hub", own, user, {"namespace": namespace}),
     ]
     server.kubectl.apply(yaml.safe_dump_all(objects))
     kubectl = server.kubectl_as(user)
     asked = ("auth", "can-i", "delete", "leases.coordination.k8s.io", f"--namespace={namespace}")
-    wait_until("the rights are known", lambda: kubectl.run(*asked).returncode == 0)
+    wait_until("the API server applies the permissions", lambda: kubectl.run(*asked).returncode == 0)
     return kubectl.kubeconfig
 
 
-def _bound(kind: str, name: str, rules: list[Rule], user: str, place: dict[str, str]) -> list[dict[str, Any]]:
+def _role_and_binding(
+    kind: str, name: str, rules: list[Rule], user: str, place: dict[str, str]
+) -> list[dict[str, Any]]:
     version = "rbac.authorization.k8s.io/v1"
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
     subjects = [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}]

@@ -1,4 +1,4 @@
-"""Agents of silos, against a real hub: who may call, two of the same silo, and silos that are dropped."""
+"""Agents of silos with a real hub: who may call, two agents of one silo, and silos that are suspended or deleted."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.hub.hubs import Federation
 from tests.hub.refusals import code, refusal
 
 
-def announced(federation: Federation, name: str) -> Identity:
-    """A silo whose agent, agent-1, has announced itself."""
+def enrol_and_announce(federation: Federation, name: str) -> Identity:
+    """Enrols a silo and announces its agent, agent-1."""
     identity = federation.enrolled(name)
     with federation.hub_client(identity) as hub:
         hub.announce(an_announcement("agent-1"))
     return identity
 
 
-def test_what_an_agent_tells_is_in_the_silos_status(federation: Federation) -> None:
-    announced(federation, "talkative")
+def test_an_agents_announcement_is_in_the_silos_status(federation: Federation) -> None:
+    enrol_and_announce(federation, "talkative")
     federation.wait_for("talkative", "Connected", "True", "AgentConnected")
     status = federation.status("talkative")
     assert status["datasets"] == ["digits"]
@@ -43,7 +43,7 @@ def test_what_an_agent_tells_is_in_the_silos_status(federation: Federation) -> N
     assert federation.condition("talkative", "Enrolled") == ("True", "Enrolled")
 
 
-def test_an_agent_that_speaks_no_version_of_ours_is_told_both(federation: Federation) -> None:
+def test_an_agent_without_a_common_protocol_version_is_refused(federation: Federation) -> None:
     with federation.hub_client(federation.enrolled("too-new")) as hub:
         refused = refusal(lambda: hub.announce(pb.AnnounceRequest(agent_id="a", protocol_versions=[99])))
     assert refused.code is ErrorCode.VERSION_MISMATCH
@@ -56,8 +56,8 @@ def test_an_agent_announces_itself_before_it_polls(federation: Federation) -> No
         assert code(lambda: hub.announce(an_announcement(""))) is ErrorCode.SESSION_NOT_FOUND
 
 
-def test_of_two_agents_the_newer_wins_and_the_older_hears_why_in_its_poll(federation: Federation) -> None:
-    identity = announced(federation, "twofold")
+def test_a_newer_agent_replaces_the_older_whose_poll_fails_with_the_reason(federation: Federation) -> None:
+    identity = enrol_and_announce(federation, "twofold")
     with (
         federation.hub_client(identity) as older,
         federation.hub_client(identity) as newer,
@@ -73,8 +73,8 @@ def test_of_two_agents_the_newer_wins_and_the_older_hears_why_in_its_poll(federa
         assert code(lambda: older.pull_invitations("agent-1", "")) is ErrorCode.SESSION_SUPERSEDED
 
 
-def test_an_invitation_ends_a_poll_and_so_does_its_end(federation: Federation) -> None:
-    identity = announced(federation, "waiting")
+def test_a_poll_ends_when_an_invitation_begins_or_ends(federation: Federation) -> None:
+    identity = enrol_and_announce(federation, "waiting")
     with federation.hub_client(identity) as hub, ThreadPoolExecutor() as pool:
         none = hub.pull_invitations("agent-1", "")
         poll = pool.submit(hub.pull_invitations, "agent-1", none.tag)
@@ -87,11 +87,9 @@ def test_an_invitation_ends_a_poll_and_so_does_its_end(federation: Federation) -
 
 
 @pytest.mark.parametrize("how", ["suspended", "deleted"])
-def test_a_silo_that_is_dropped_hears_so_in_its_poll_and_is_refused_from_then_on(
-    federation: Federation, how: str
-) -> None:
+def test_a_suspended_or_deleted_silo_is_refused_in_its_poll_and_from_then_on(federation: Federation, how: str) -> None:
     name = f"to-be-{how}"
-    identity = announced(federation, name)
+    identity = enrol_and_announce(federation, name)
     expected = {"suspended": ErrorCode.SILO_SUSPENDED, "deleted": ErrorCode.SILO_NOT_FOUND}[how]
     with federation.hub_client(identity) as hub, ThreadPoolExecutor() as pool:
         tag = hub.pull_invitations("agent-1", "").tag
@@ -111,12 +109,12 @@ def test_a_silo_that_is_dropped_hears_so_in_its_poll_and_is_refused_from_then_on
             assert hub.pull_invitations("agent-1", "").tag == tag
 
 
-def test_a_silo_polls_only_so_often_at_once(federation: Federation) -> None:
-    identity = announced(federation, "greedy")
+def test_a_silo_has_a_limited_number_of_concurrent_polls(federation: Federation) -> None:
+    identity = enrol_and_announce(federation, "greedy")
     with federation.hub_client(identity) as hub, ThreadPoolExecutor(8) as pool:
         tag = hub.pull_invitations("agent-1", "").tag
         polls = [pool.submit(hub.pull_invitations, "agent-1", tag) for _ in range(6)]
-        wait_until("two are refused", lambda: sum(poll.done() for poll in polls) == 2, seconds=20)
+        wait_until("the hub refuses two polls", lambda: sum(poll.done() for poll in polls) == 2, seconds=20)
         refused = [poll for poll in polls if poll.done()]
         assert {code(poll.result) for poll in refused} == {ErrorCode.TOO_MANY_REQUESTS}
         federation.suspend("greedy")
@@ -126,7 +124,7 @@ def test_a_silo_polls_only_so_often_at_once(federation: Federation) -> None:
 
 
 def test_a_renewal_is_for_the_same_key(federation: Federation) -> None:
-    identity = announced(federation, "constant")
+    identity = enrol_and_announce(federation, "constant")
     with open_channel(federation.hub.address, federation.front_door, identity) as channel:
         request = pb.RenewRequest(csr=keys.signing_request(keys.create()))
         assert code(lambda: call(channel, "/fedjobs.v1.Hub/Renew", request)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
@@ -135,7 +133,7 @@ def test_a_renewal_is_for_the_same_key(federation: Federation) -> None:
 def test_a_message_or_a_header_that_is_too_large_is_refused_and_the_next_call_is_answered(
     federation: Federation,
 ) -> None:
-    identity = announced(federation, "verbose")
+    identity = enrol_and_announce(federation, "verbose")
     with open_channel(federation.hub.address, federation.front_door, identity) as channel:
         renew = channel.unary_unary("/fedjobs.v1.Hub/Renew")
         request = pb.RenewRequest(csr=keys.signing_request(identity.key)).SerializeToString()
@@ -146,7 +144,7 @@ def test_a_message_or_a_header_that_is_too_large_is_refused_and_the_next_call_is
         assert pb.Issued.FromString(renew(request, timeout=20)).certificate
 
 
-def test_a_certificate_of_another_federation_does_not_get_through_the_handshake(federation: Federation) -> None:
+def test_a_certificate_of_another_federation_fails_the_handshake(federation: Federation) -> None:
     other = Issuer.create("fedjobs silos of another federation", Purpose.CLIENT)
     certificate, key = other.issue("talkative", uri=identities.agent_uri("talkative"))
     stranger = Identity(certificate, key, federation.servers_trust)
@@ -158,7 +156,7 @@ def test_a_certificate_of_another_federation_does_not_get_through_the_handshake(
     assert from_grpc(failed.value).code is ErrorCode.UNAVAILABLE
 
 
-def test_without_a_certificate_the_calls_of_the_hub_are_out_of_reach(federation: Federation) -> None:
+def test_the_hubs_calls_need_a_certificate(federation: Federation) -> None:
     with open_enrolment_channel(federation.hub.address, federation.front_door, federation.servers_trust) as channel:
         refused = refusal(lambda: call(channel, "/fedjobs.v1.Hub/Renew", pb.RenewRequest(), 5))
         assert refused.code is ErrorCode.UNAVAILABLE
@@ -168,7 +166,7 @@ def test_without_a_certificate_the_calls_of_the_hub_are_out_of_reach(federation:
         assert "UNIMPLEMENTED" in refused.message
 
 
-def test_the_operators_and_a_coordinators_certificate_are_no_silos(federation: Federation) -> None:
+def test_certificates_of_operator_and_coordinators_are_not_accepted_as_a_silos(federation: Federation) -> None:
     token = federation.pod_token(account="fedjobs")
     with federation.enrolment() as client:
         operator = client.issue_operator(token, keys.create())
@@ -182,9 +180,9 @@ def test_the_operators_and_a_coordinators_certificate_are_no_silos(federation: F
         assert code(lambda: HubClient(channel).renew(as_client)) is ErrorCode.UNAVAILABLE
 
 
-def test_polls_of_many_silos_wait_side_by_side(federation: Federation) -> None:
+def test_polls_of_many_silos_wait_concurrently(federation: Federation) -> None:
     names = [f"one-of-many-{number}" for number in range(6)]
-    identities_of = [announced(federation, name) for name in names]
+    identities_of = [enrol_and_announce(federation, name) for name in names]
     started = threading.Barrier(len(names) + 1)
 
     def poll(identity: Identity) -> int:

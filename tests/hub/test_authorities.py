@@ -33,7 +33,7 @@ def advanced(authority: Authority, asked: str, now: datetime.datetime) -> Author
     return authorities.advanced(authority, asked, now, LIFETIMES, Issuer.create)
 
 
-def test_the_first_generation_issues_at_once(first: Authority, now: datetime.datetime) -> None:
+def test_the_first_generation_issues_immediately(first: Authority, now: datetime.datetime) -> None:
     assert first.issuing(now) == first.generations[0]
     assert (first.generations[0].silos.purpose, first.generations[0].servers.purpose) == (
         Purpose.CLIENT,
@@ -60,18 +60,20 @@ def test_a_rotation_is_trusted_first_then_issues_then_replaces(first: Authority,
     assert after.generations == (new,)
 
 
-def test_a_wish_is_granted_once(first: Authority, now: datetime.datetime) -> None:
+def test_a_rotation_request_is_handled_once(first: Authority, now: datetime.datetime) -> None:
     rotated = advanced(first, "please", now)
     assert advanced(rotated, "please", now + OVERLAP) == rotated
 
 
-def test_a_second_wish_waits_until_the_first_rotation_issues(first: Authority, now: datetime.datetime) -> None:
+def test_a_second_request_waits_until_the_first_rotation_issues(first: Authority, now: datetime.datetime) -> None:
     rotated = advanced(first, "please", now)
     assert advanced(rotated, "again", now + OVERLAP - SECOND) == rotated
     assert len(advanced(rotated, "again", now + OVERLAP).generations) == 3
 
 
-def test_an_authority_rotates_by_itself_after_half_of_its_life(first: Authority, now: datetime.datetime) -> None:
+def test_an_authority_rotates_automatically_after_half_of_its_lifetime(
+    first: Authority, now: datetime.datetime
+) -> None:
     assert advanced(first, "", now + datetime.timedelta(days=180)) == first
     assert len(advanced(first, "", now + datetime.timedelta(days=184)).generations) == 2
 
@@ -86,13 +88,13 @@ def test_names_of_generations_differ(first: Authority, now: datetime.datetime) -
     assert len(names) == 4
 
 
-def test_a_secret_brings_back_what_was_written(first: Authority, now: datetime.datetime) -> None:
+def test_an_authority_survives_a_round_trip_through_its_secret(first: Authority, now: datetime.datetime) -> None:
     rotated = advanced(first, "please", now)
     data = authorities.written(rotated) | {"somebody's own": "bm90ZQ=="}
     assert authorities.read(data, "please") == rotated
 
 
-def test_half_a_generation_is_none(first: Authority) -> None:
+def test_an_incomplete_generation_is_ignored(first: Authority) -> None:
     data = authorities.written(first)
     data.popitem()
     assert authorities.read(data, "") is None

@@ -7,7 +7,7 @@ from tests.hub.announcements import an_announcement
 from tests.hub.hubs import Federation
 
 
-def test_a_silo_enrols_hears_of_a_job_and_its_worker_gets_a_certificate(federation: Federation) -> None:
+def test_a_silo_enrols_receives_a_job_and_its_worker_gets_a_certificate(federation: Federation) -> None:
     identity = federation.enrolled("basic-path")
     with federation.hub_client(identity) as hub:
         assert hub.announce(an_announcement("agent-1")).silo == "basic-path"

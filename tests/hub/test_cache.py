@@ -26,13 +26,13 @@ def cache(changes: list[tuple[Seen | None, Seen | None]]) -> Cache[Seen]:
     )
 
 
-def test_a_list_is_all_that_there_is(cache: Cache[Seen]) -> None:
+def test_a_list_replaces_the_cache(cache: Cache[Seen]) -> None:
     cache.listed([body("a", 1), body("b", 2)], "5")
     cache.listed([body("b", 6)], "7")
     assert list(cache) == [("b", "")]
 
 
-def test_what_is_newer_than_a_list_stays(cache: Cache[Seen]) -> None:
+def test_objects_newer_than_a_list_stay(cache: Cache[Seen]) -> None:
     cache.listed([], "5")
     cache.answered(body("a", 9, text="new"))
     cache.listed([body("a", 6, text="old")], "8")
@@ -49,34 +49,34 @@ def test_an_older_event_changes_nothing(cache: Cache[Seen], changes: list[object
     assert changes == [(None, ("a", "")), (("a", ""), ("a", "new"))]
 
 
-def test_a_late_answer_brings_nothing_back_to_life(cache: Cache[Seen]) -> None:
+def test_a_late_response_does_not_restore_a_deleted_object(cache: Cache[Seen]) -> None:
     cache.listed([body("a", 1)], "5")
     cache.happened(body("a", 6), deleted=True)
     cache.answered(body("a", 1))
     assert cache.get("a") is None
 
 
-def test_an_answer_may_come_before_its_event(cache: Cache[Seen]) -> None:
+def test_a_response_may_come_before_its_event(cache: Cache[Seen]) -> None:
     cache.listed([], "5")
     cache.answered(body("a", 6))
     assert cache.get("a") == ("a", "")
 
 
-def test_the_end_of_an_old_object_is_not_that_of_a_new_one_of_its_name(cache: Cache[Seen]) -> None:
+def test_the_deletion_of_an_old_object_does_not_remove_a_new_one_of_its_name(cache: Cache[Seen]) -> None:
     cache.listed([body("a", 1, uid="old")], "5")
     cache.answered(body("a", 8, uid="new", text="new"))
     cache.happened(body("a", 7, uid="old"), deleted=True)
     assert cache.get("a") == ("a", "new")
 
 
-def test_nobody_hears_of_what_did_not_change(cache: Cache[Seen], changes: list[object]) -> None:
+def test_unchanged_objects_cause_no_notification(cache: Cache[Seen], changes: list[object]) -> None:
     cache.listed([body("a", 1)], "5")
     cache.happened(body("a", 6), deleted=False)
     cache.listed([body("a", 6)], "7")
     assert changes == [(None, ("a", ""))]
 
 
-def test_what_cannot_be_read_hides_nothing_else(cache: Cache[Seen]) -> None:
+def test_an_unreadable_object_does_not_hide_others(cache: Cache[Seen]) -> None:
     broken = {"metadata": {"name": "broken", "uid": "u", "resourceVersion": "3"}}
     cache.listed([broken, body("a", 1)], "5")
     assert list(cache) == [("a", "")]

@@ -1,4 +1,4 @@
-"""Issuers that cert-manager signs, with its own resource definition; its controller is played by the test."""
+"""Issuers that cert-manager signs. The test uses cert-manager's resource definition and acts as its controller."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ USAGES = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": Extende
 
 
 class Root:
-    """A company's authority, that signs what a CertificateRequest asks for."""
+    """A company's certificate authority. It signs CertificateRequests."""
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root of a company")])
 
     def answer(self, body: Body) -> Body:
-        """The status of a request that is granted."""
+        """Returns the status of a request that is granted."""
         spec = body["spec"]
         request = x509.load_pem_x509_csr(base64.b64decode(spec["request"]))
         now = datetime.datetime.now(datetime.UTC)
@@ -62,10 +62,13 @@ def condition(kind: str, status: str, reason: str, message: str = "by the test")
 
 
 @contextmanager
-def playing_cert_manager(server: ApiServer, answer: Callable[[Body], Body]) -> Iterator[list[Body]]:
-    """Answers every CertificateRequest; those that were answered."""
+def fake_cert_manager(server: ApiServer, answer: Callable[[Body], Body]) -> Iterator[list[Body]]:
+    """Answers every CertificateRequest, and yields the list of the answered requests."""
     server.kubectl.apply(DEFINITION.read_text())
-    wait_until("it is served", lambda: server.kubectl.run("get", "certificaterequests", "-A").returncode == 0)
+    wait_until(
+        "the API server serves CertificateRequests",
+        lambda: server.kubectl.run("get", "certificaterequests", "-A").returncode == 0,
+    )
     answered: list[Body] = []
     stopping = threading.Event()
 
@@ -89,11 +92,11 @@ def playing_cert_manager(server: ApiServer, answer: Callable[[Body], Body]) -> I
         thread.join()
 
 
-def test_an_authority_of_cert_managers_certifies_silos(api_server: ApiServer, tmp_path: Path) -> None:
+def test_an_authority_signed_by_cert_manager_certifies_silos(api_server: ApiServer, tmp_path: Path) -> None:
     install(api_server)
     options = ("--issuer", "ClusterIssuer/company")
     with (
-        playing_cert_manager(api_server, Root().answer) as requests,
+        fake_cert_manager(api_server, Root().answer) as requests,
         running_federation(api_server, tmp_path, lifetimes=options) as federation,
     ):
         assert [each["spec"]["issuerRef"]["name"] for each in requests] == ["company", "company"]
@@ -105,10 +108,10 @@ def test_an_authority_of_cert_managers_certifies_silos(api_server: ApiServer, tm
         issuer = x509.load_pem_x509_certificate(identity.trust).issuer.rfc4514_string()
         assert issuer == "CN=root of a company"
         with federation.hub_client(identity) as hub:
-            assert _renewed(hub, federation, identity)
+            assert _can_renew(hub, federation, identity)
 
 
-def _renewed(hub: HubClient, federation: Federation, identity: Any) -> bool:
+def _can_renew(hub: HubClient, federation: Federation, identity: Any) -> bool:
     return bool(hub.renew(identity).trust == federation.servers_trust)
 
 
@@ -120,13 +123,13 @@ def _renewed(hub: HubClient, federation: Federation, identity: Any) -> bool:
         (lambda body: Root().answer({**body, "spec": {**body["spec"], "isCA": False}}), "not a CA certificate"),
     ],
 )
-def test_a_hub_that_is_not_signed_for_says_so_and_does_not_start(
+def test_a_hub_whose_request_is_not_signed_says_so_and_does_not_start(
     api_server: ApiServer, tmp_path: Path, answer: Callable[[Body], Body], why: str
 ) -> None:
     install(api_server)
     options = ("--issuer", "Issuer/company")
     with (
-        playing_cert_manager(api_server, answer),
+        fake_cert_manager(api_server, answer),
         pytest.raises(Exception, match=why),
         running_federation(api_server, tmp_path, lifetimes=options),
     ):

@@ -1,4 +1,4 @@
-"""What the hub looks after by itself goes on, whatever is lying around."""
+"""The hub's periodic work continues even if some objects are invalid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.hub.test_workers import worker, worker_token
 pytestmark = pytest.mark.api_server
 
 
-def test_an_invitation_that_cannot_be_read_is_nobody_elses_trouble(api_server: ApiServer, tmp_path: Path) -> None:
+def test_an_unreadable_invitation_does_not_affect_other_silos(api_server: ApiServer, tmp_path: Path) -> None:
     with running_federation(api_server, tmp_path) as federation:
         copied = {"name": names.invitation("a-copied-one"), "namespace": federation.namespace}
         federation.apply({"apiVersion": "v1", "kind": "Secret", "metadata": copied})
@@ -24,7 +24,7 @@ def test_an_invitation_that_cannot_be_read_is_nobody_elses_trouble(api_server: A
         assert federation.token("b-after-it")
 
 
-def test_the_lease_of_a_worker_goes_when_its_certificate_has_ended(api_server: ApiServer, tmp_path: Path) -> None:
+def test_the_lease_of_a_worker_is_deleted_after_its_certificate_expires(api_server: ApiServer, tmp_path: Path) -> None:
     with running_federation(
         api_server, tmp_path, lifetimes=("--worker-certificate-lifetime-seconds", "2")
     ) as federation:
@@ -37,4 +37,4 @@ def test_the_lease_of_a_worker_goes_when_its_certificate_has_ended(api_server: A
             return federation.server.kubectl("get", "leases", "-n", federation.namespace, "-l", labels, "-o", "name")
 
         assert len(leases().split()) == 1
-        wait_until("it is swept", lambda: not leases())
+        wait_until("the hub deletes the Lease", lambda: not leases())

@@ -1,4 +1,4 @@
-"""What else is decided from plain values: workers' Leases, agents' Leases, invitations, announcements, pods."""
+"""Other decisions on plain values: workers' Leases, agents' Leases, invitations, announcements and pods."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_workers_lease_has_the_hash_of_its_token_and_not_the_token() -> None:
     assert SECRET not in str(body)
 
 
-def test_a_workers_token_is_its_first_keys() -> None:
+def test_a_workers_token_is_bound_to_the_first_key() -> None:
     assert worker_leases.check_use(a_worker(), KEY, NOW).job_uid == "job-1"
     assert worker_leases.check_use(a_worker(OTHER_KEY), OTHER_KEY, NOW).key == OTHER_KEY
     with pytest.raises(FedjobsError, match="has been used with another key"):
@@ -64,7 +64,7 @@ def test_workers_of_an_earlier_silo_or_an_earlier_key_do_not_count() -> None:
     assert worker_leases.check_of(a_worker(), a_silo().enrolled(KEY).known()) == a_worker()
 
 
-def test_the_newest_agent_holds_the_lease_and_the_older_hears_who_and_when() -> None:
+def test_the_newest_agent_holds_the_lease_and_the_older_is_told_which_and_when() -> None:
     silo = a_silo().enrolled().known()
     first = agent_leases.announced(None, silo, "agent-1", "system", NOW)
     second = agent_leases.announced(
@@ -82,7 +82,7 @@ def test_the_newest_agent_holds_the_lease_and_the_older_hears_who_and_when() -> 
     assert unknown.value.code is ErrorCode.SESSION_NOT_FOUND
 
 
-def test_an_agent_that_goes_on_keeps_its_beginning() -> None:
+def test_an_agent_that_continues_keeps_its_start_time() -> None:
     silo = a_silo().enrolled().known()
     first = agent_leases.announced(None, silo, "agent-1", "system", NOW)
     again = agent_leases.parsed(
@@ -98,14 +98,14 @@ def a_job(uid: str, silos: list[str], **metadata: str) -> dict[str, Any]:
     return {"metadata": {"uid": uid, **metadata}, "status": status}
 
 
-def test_a_silo_hears_of_the_jobs_that_name_it_and_of_no_others() -> None:
+def test_a_silo_receives_the_invitations_of_jobs_that_name_it_only() -> None:
     jobs = [job_invitations.parsed(a_job(uid, silos)) for uid, silos in (("2", ["a", "b"]), ("1", ["a"]), ("3", ["b"]))]
     _, documents = job_invitations.standing(jobs, "a")
     assert documents == (b'{"jobName":"digits","jobUid":"1"}', b'{"jobName":"digits","jobUid":"2"}')
     assert job_invitations.standing(jobs, "c")[1] == ()
 
 
-def test_the_tag_is_that_of_this_very_list() -> None:
+def test_the_tag_identifies_the_list_of_invitations() -> None:
     jobs = [job_invitations.parsed(a_job(uid, ["a"])) for uid in ("1", "2")]
     tag, _ = job_invitations.standing(jobs, "a")
     assert tag == job_invitations.standing(reversed(jobs), "a")[0]
@@ -121,7 +121,7 @@ def test_the_tag_is_that_of_this_very_list() -> None:
         a_job("2", ["a"]) | {"metadata": {"uid": "1"}},
     ],
 )
-def test_a_job_that_does_not_want_work_invites_nobody(job: dict[str, Any]) -> None:
+def test_a_job_that_needs_no_work_invites_no_silos(job: dict[str, Any]) -> None:
     assert job_invitations.parsed(job) == KnownJob("1")
 
 
@@ -132,7 +132,7 @@ def an_invitation(silo: KnownSilo) -> tuple[dict[str, str], SiloInvitation]:
     return data, silo_invitations.parsed(body)
 
 
-def test_an_invitation_has_the_token_and_the_line_that_installs_the_silo() -> None:
+def test_an_invitation_has_the_token_and_the_command_that_installs_the_silo() -> None:
     data, invitation = an_invitation(a_silo().known())
     token = silo_tokens.decoded(data["token"])
     assert (token.silo, token.trust, token.address) == ("hospital-a", "PEM", "fedjobs.example.org:443")
@@ -142,11 +142,11 @@ def test_an_invitation_has_the_token_and_the_line_that_installs_the_silo() -> No
     assert invitation.expires == NOW + 7 * DAY
 
 
-def test_an_invitation_is_over_when_it_was_used_or_ended_or_another_counts() -> None:
+def test_an_invitation_is_over_when_it_was_used_or_expired_or_replaced() -> None:
     silo = a_silo()
     _, invitation = an_invitation(silo.known())
     assert invitation.is_for(silo.known())
-    assert not invitation.is_over(silo.known(), NOW)  # its hash is about to be written
+    assert not invitation.is_over(silo.known(), NOW)  # another hub may be about to write its hash
     silo.status["enrolment"] = invitation.enrolment().model_dump(by_alias=True, exclude_none=True)
     assert not invitation.is_over(silo.known(), NOW)
     assert invitation.is_over(silo.known(), NOW + 8 * DAY)
@@ -169,7 +169,7 @@ def test_an_announcement_is_bounded_and_shows_no_control_characters() -> None:
     assert change["capacity"] == {"cpus": 1 << 20, "gpus": 0}
 
 
-def test_what_is_not_told_is_not_there() -> None:
+def test_an_announcement_omits_empty_fields() -> None:
     change = announcements.change(pb.AnnounceRequest())
     assert (change["datasets"], change["schemas"]) == (None, None)
     assert set(change["versions"].values()) == {None}
@@ -184,7 +184,7 @@ def a_review(**changes: Any) -> dict[str, Any]:
     return {"authenticated": True, "audiences": ["fedjobs-hub"], "user": user} | changes
 
 
-def test_a_pods_token_says_whose_it_is() -> None:
+def test_a_pods_token_identifies_the_pod_and_its_account() -> None:
     token = pods.judged(a_review())
     assert (token.namespace, token.account, token.pod, token.pod_uid) == ("team", "default", "pod-1", "uid-1")
 
@@ -200,13 +200,13 @@ def test_a_pods_token_says_whose_it_is() -> None:
         a_review(user=a_review()["user"] | {"username": "system:serviceaccount:team"}),
     ],
 )
-def test_a_token_that_is_bound_to_no_pod_is_refused(review: dict[str, Any]) -> None:
+def test_a_token_that_is_not_bound_to_a_pod_is_refused(review: dict[str, Any]) -> None:
     with pytest.raises(FedjobsError) as refused:
         pods.judged(review)
     assert refused.value.code is ErrorCode.INVALID_TOKEN
 
 
-def test_a_pod_of_a_namespace_that_is_not_the_hubs_is_refused_and_nobody_is_asked() -> None:
+def test_a_pod_of_an_unwatched_namespace_is_refused_without_a_call() -> None:
     nobody = ClusterApi(ApiClient(Configuration(host="http://127.0.0.1:1")))
     with pytest.raises(FedjobsError, match="does not watch the namespace team") as refused:
         pods.job_of(nobody, pods.judged(a_review()), ("another-team",))
@@ -222,7 +222,7 @@ def test_an_issuer_of_cert_manager_is_written_as_kind_and_name() -> None:
             cert_manager.issuer_ref(text)
 
 
-def test_names_that_the_charts_rights_go_by() -> None:
+def test_names_that_the_charts_roles_contain() -> None:
     assert names.agent_lease("hospital-a") == "fedjobs-silo-hospital-a"
     assert names.invitation("hospital-a") == "fedjobs-invitation-hospital-a"
     assert datetime.timedelta(seconds=100) == agent_leases.SILENCE

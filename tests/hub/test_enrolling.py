@@ -1,4 +1,4 @@
-"""Silos that enrol, and callers that should not, against a real hub."""
+"""Enrolment with a real hub: silos that may enrol, and callers that may not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def enrol(federation: Federation, silo: str, secret: str, key: bytes) -> Identit
         return client.enrol(silo, secret, key)
 
 
-def test_a_certificate_is_short_for_one_silo_and_for_clients_only(federation: Federation) -> None:
+def test_a_certificate_is_short_lived_and_for_one_silo_as_a_client_only(federation: Federation) -> None:
     identity = federation.enrolled("short-lived")
     certificate = x509.load_pem_x509_certificate(identity.certificate)
     extensions = certificate.extensions
@@ -42,19 +42,19 @@ def test_a_certificate_is_short_for_one_silo_and_for_clients_only(federation: Fe
     assert identity.trust == federation.servers_trust
 
 
-def test_the_secret_is_nowhere_but_in_its_secret_and_goes_when_it_was_used(federation: Federation) -> None:
+def test_the_token_is_only_in_its_secret_which_is_deleted_after_use(federation: Federation) -> None:
     federation.silo("secretive")
     token = federation.token("secretive")
     identity = enrol(federation, "secretive", token.secret, keys.create())
     federation.wait_for("secretive", "Enrolled", "True", "Enrolled")
     gone = ("get", "secret", names.invitation("secretive"), "-n", federation.namespace)
-    wait_until("the Secret goes", lambda: federation.server.kubectl.run(*gone).returncode != 0, seconds=60)
+    wait_until("the hub deletes the Secret", lambda: federation.server.kubectl.run(*gone).returncode != 0, seconds=60)
     everything = json.dumps(federation.get("silo", "secretive")) + federation.hub.log.read_text()
     assert token.secret not in everything
     assert identity.key.decode() not in everything
 
 
-def test_the_same_key_may_ask_again_and_another_may_not(federation: Federation) -> None:
+def test_the_same_key_may_enrol_again_and_another_may_not(federation: Federation) -> None:
     federation.silo("retrying")
     token, key = federation.token("retrying"), keys.create()
     first, again = (enrol(federation, "retrying", token.secret, key) for _ in range(2))
@@ -66,7 +66,7 @@ def test_the_same_key_may_ask_again_and_another_may_not(federation: Federation) 
         assert hub.renew(first).expires >= first.expires
 
 
-def test_a_wrong_token_anothers_token_and_an_unknown_silo_are_the_same_refusal(federation: Federation) -> None:
+def test_a_wrong_token_anothers_token_and_an_unknown_silo_get_the_same_refusal(federation: Federation) -> None:
     federation.silo("right-token")
     federation.silo("wrong-token")
     secret = federation.token("right-token").secret
@@ -122,7 +122,7 @@ def _unsigned_request() -> bytes:
     [b"", b"\x30\x80", b"x" * 5000, _rsa_request(), _unsigned_request()],
     ids=["empty", "cut", "long", "rsa", "badly signed"],
 )
-def test_a_request_that_is_none_is_refused_before_anything_is_asked(federation: Federation, request_: bytes) -> None:
+def test_an_invalid_request_is_refused_before_any_check(federation: Federation, request_: bytes) -> None:
     request = pb.EnrolRequest(token="x", silo="nobody", csr=request_)
     assert code(lambda: call_enrolment(federation, "Enrol", request)) is ErrorCode.INVALID_CERTIFICATE_REQUEST
 
@@ -148,17 +148,17 @@ def test_a_suspended_silo_cannot_enrol_until_it_is_resumed(federation: Federatio
             return getattr(error, "code", None) is ErrorCode.SILO_SUSPENDED
         return False
 
-    wait_until("it is refused", suspended, seconds=10)
+    wait_until("the hub refuses the enrolment", suspended, seconds=10)
     federation.suspend("held-up", suspend=False)
-    wait_until("it is taken", lambda: not suspended(), seconds=10)
+    wait_until("the hub accepts the enrolment", lambda: not suspended(), seconds=10)
     assert refusing().expires > datetime.datetime.now(datetime.UTC)
 
 
-def test_a_silo_that_lost_its_key_is_invited_again_and_the_old_key_counts_no_more(federation: Federation) -> None:
+def test_a_silo_that_lost_its_key_is_invited_again_and_the_old_key_is_revoked(federation: Federation) -> None:
     old = federation.enrolled("forgetful")
     federation.silo("forgetful", **{names.INVITE_AGAIN: "the disk broke"})
     wait_until(
-        "the wish is granted",
+        "the hub handles the request for a new invitation",
         lambda: federation.status("forgetful").get("enrolment", {}).get("lastHandledInviteAgain") == "the disk broke",
         seconds=30,
     )
@@ -173,7 +173,7 @@ def test_a_silo_that_lost_its_key_is_invited_again_and_the_old_key_counts_no_mor
         assert code(lambda: hub.renew(old)) is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_a_silo_that_is_removed_and_made_anew_is_another(federation: Federation) -> None:
+def test_a_silo_that_is_deleted_and_created_again_is_another_silo(federation: Federation) -> None:
     old = federation.enrolled("phoenix")
     federation.server.kubectl("delete", "silo", "phoenix")
     with federation.hub_client(old) as hub:
@@ -185,7 +185,7 @@ def test_a_silo_that_is_removed_and_made_anew_is_another(federation: Federation)
         assert hub.renew(new).expires >= new.expires
 
 
-def test_a_hub_of_another_federation_is_not_believed(federation: Federation) -> None:
+def test_a_hub_of_another_federation_is_not_trusted(federation: Federation) -> None:
     other = Issuer.create("fedjobs servers of another federation", Purpose.SERVER)
     with open_enrolment_channel(
         federation.hub.enrolment_address, enrolment_name(federation.front_door), other.certificate
@@ -200,17 +200,17 @@ FORGED, FORGED_KEY = Issuer.create("fedjobs silos", Purpose.CLIENT).issue("forge
 
 
 @pytest.mark.parametrize("certificate", [b"", b"x", b"x" * 20_000, FORGED], ids=["empty", "text", "long", "forged"])
-def test_a_certificate_of_nobody_is_not_renewed(federation: Federation, certificate: bytes) -> None:
+def test_a_forged_certificate_is_not_renewed(federation: Federation, certificate: bytes) -> None:
     request = pb.RenewExpiredRequest(certificate=certificate, csr=keys.signing_request(FORGED_KEY))
     assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_the_name_of_a_silo_is_not_enough_to_renew_its_certificate(federation: Federation) -> None:
+def test_a_silos_name_is_not_enough_to_renew_its_certificate(federation: Federation) -> None:
     federation.enrolled("forged")
     request = pb.RenewExpiredRequest(certificate=FORGED, csr=keys.signing_request(FORGED_KEY))
     assert code(lambda: call_enrolment(federation, "RenewExpired", request)) is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_a_certificate_begins_early_for_clocks_that_are_slow(federation: Federation) -> None:
+def test_a_certificate_is_valid_early_for_slow_clocks(federation: Federation) -> None:
     certificate = x509.load_pem_x509_certificate(federation.enrolled("slow-clock").certificate)
     assert certificate.not_valid_before_utc <= datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""Coordinators and the operator, who prove themselves by their pods' tokens; the API server reviews real ones."""
+"""Coordinators and the operator authenticate with their pods' tokens. The API server reviews real tokens."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_coordinator_gets_the_name_of_its_own_job(federation: Federation) -> N
     assert identity.expires - identity.issued == datetime.timedelta(days=1)
 
 
-def test_a_pod_that_is_no_coordinators_gets_none(federation: Federation) -> None:
+def test_a_pod_that_is_not_a_coordinators_gets_no_certificate(federation: Federation) -> None:
     federation.job([], "somebody-elses")
     job = federation.owner("federatedjob", "somebody-elses")
     for owners in ([], [job], [job | {"kind": "Job", "apiVersion": "batch/v1"}]):
@@ -58,7 +58,7 @@ def test_a_pod_that_is_no_coordinators_gets_none(federation: Federation) -> None
         assert "not the coordinator of a FederatedJob" in refused.message
 
 
-def test_a_jobs_owner_must_be_the_very_job_and_not_one_of_its_name(federation: Federation) -> None:
+def test_a_jobs_owner_must_have_the_jobs_uid_and_not_only_its_name(federation: Federation) -> None:
     federation.job([], "replaced")
     token = federation.coordinator_token("replaced")
     federation.server.kubectl("delete", "federatedjob", "replaced", "-n", federation.namespace)
@@ -66,7 +66,7 @@ def test_a_jobs_owner_must_be_the_very_job_and_not_one_of_its_name(federation: F
     assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
-def test_the_token_of_a_pod_that_is_gone_is_refused(federation: Federation) -> None:
+def test_the_token_of_a_deleted_pod_is_refused(federation: Federation) -> None:
     federation.job([], "orphaned")
     token = federation.coordinator_token("orphaned")
     assert coordinator(federation, token)
@@ -74,7 +74,7 @@ def test_the_token_of_a_pod_that_is_gone_is_refused(federation: Federation) -> N
     assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
-def test_tokens_for_others_forged_ones_and_too_long_ones_are_refused(federation: Federation) -> None:
+def test_tokens_for_other_audiences_forged_ones_and_too_long_ones_are_refused(federation: Federation) -> None:
     federation.job([], "wanted-by-many")
     good = federation.coordinator_token("wanted-by-many")
     account = federation.server.kubectl(
@@ -87,7 +87,7 @@ def test_tokens_for_others_forged_ones_and_too_long_ones_are_refused(federation:
         assert token not in refused.public or token in ("", "x")
 
 
-def test_the_operator_is_the_account_that_the_hub_was_told_and_no_other(federation: Federation) -> None:
+def test_only_the_configured_account_is_the_operator(federation: Federation) -> None:
     identity = operator(federation, federation.pod_token(account="fedjobs"))
     assert names_of(identity)[1:] == ([OPERATOR_URI], [ExtendedKeyUsageOID.CLIENT_AUTH])
     assert identity.trust == federation.servers_trust

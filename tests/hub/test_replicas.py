@@ -1,4 +1,4 @@
-"""Two hubs of one federation: whichever is asked, the answer is the same, and what is raced for has one winner."""
+"""Two hubs of one federation give the same answers, and concurrent calls have one winner."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.hub.refusals import code
 
 @pytest.fixture
 def federation(api_server: ApiServer, tmp_path: Path) -> Iterator[Federation]:
-    """One for each test: two at a time would share the API server's Silos, and one test leaves hubs that have ended."""
+    """One federation for each test. Concurrent ones would share the API server's Silos, and one test kills its hubs."""
     with running_federation(api_server, tmp_path, hubs=2) as federation:
         yield federation
         assert not [hub.log.read_text() for hub in federation.hubs if "Traceback" in hub.log.read_text()]
 
 
-def raced(calls: list[Callable[[], Identity]]) -> list[Identity | ErrorCode]:
-    """What became of calls that are made at once."""
+def race(calls: list[Callable[[], Identity]]) -> list[Identity | ErrorCode]:
+    """Makes the calls concurrently, and returns their results or error codes."""
 
     def result(call: Callable[[], Identity]) -> Identity | ErrorCode:
         try:
@@ -39,7 +39,7 @@ def raced(calls: list[Callable[[], Identity]]) -> list[Identity | ErrorCode]:
         return list(pool.map(result, calls))
 
 
-def test_of_keys_that_race_for_a_silos_token_one_wins(federation: Federation) -> None:
+def test_one_of_several_concurrent_keys_gets_a_silos_token(federation: Federation) -> None:
     federation.silo("raced-for")
     secret = federation.token("raced-for").secret
 
@@ -47,7 +47,7 @@ def test_of_keys_that_race_for_a_silos_token_one_wins(federation: Federation) ->
         with federation.enrolment(hub) as client:
             return client.enrol("raced-for", secret, keys.create())
 
-    results = raced([lambda hub=hub: enrol(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
+    results = race([lambda hub=hub: enrol(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
     winners = [each for each in results if isinstance(each, Identity)]
     assert (len(winners), results.count(ErrorCode.INVALID_TOKEN)) == (1, 7)
     for hub in federation.hubs:
@@ -55,7 +55,7 @@ def test_of_keys_that_race_for_a_silos_token_one_wins(federation: Federation) ->
             assert client.renew(winners[0]).expires >= winners[0].expires
 
 
-def test_of_keys_that_race_for_a_workers_token_one_wins(federation: Federation) -> None:
+def test_one_of_several_concurrent_keys_gets_a_workers_token(federation: Federation) -> None:
     agent = federation.enrolled("employer")
     job = federation.job(["employer"])
     with federation.hub_client(agent) as client:
@@ -65,12 +65,12 @@ def test_of_keys_that_race_for_a_workers_token_one_wins(federation: Federation) 
         with federation.enrolment(hub) as client:
             return client.issue_worker(token, keys.create())
 
-    results = raced([lambda hub=hub: issue(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
+    results = race([lambda hub=hub: issue(hub) for hub in federation.hubs * 4])  # type: ignore[misc]
     winners = [each for each in results if isinstance(each, Identity)]
     assert (len(winners), results.count(ErrorCode.INVALID_TOKEN)) == (1, 7)
 
 
-def test_what_one_hub_has_heard_the_other_knows_at_once(federation: Federation) -> None:
+def test_one_hub_immediately_uses_what_the_other_has_received(federation: Federation) -> None:
     one, other = federation.hubs
     federation.silo("wandering")
     secret = federation.token("wandering").secret
@@ -101,7 +101,7 @@ def test_each_silo_is_invited_once(federation: Federation) -> None:
             assert client.enrol(name, first.secret, keys.create())
 
 
-def test_a_hub_that_is_killed_and_started_again_has_lost_nothing(federation: Federation) -> None:
+def test_a_hub_that_is_killed_and_restarted_loses_nothing(federation: Federation) -> None:
     identity = federation.enrolled("patient")
     killed = federation.hubs[0]
     with federation.hub_client(identity, killed) as client:

@@ -55,14 +55,14 @@ def test_the_agent_of_an_earlier_silo_of_that_name_does_not_count() -> None:
     assert reasons(a_silo().enrolled().known(), a_lease(earlier.known()))["Connected"] == ("False", "NeverConnected")
 
 
-def test_a_message_says_where_the_token_is_and_what_to_do() -> None:
+def test_a_message_names_the_tokens_secret_and_the_next_step() -> None:
     messages = [each["message"] for each in change(a_silo().invited().known())["conditions"]]
     assert "the Secret fedjobs-invitation-hospital-a in namespace fedjobs-system" in messages[0]
     messages = [each["message"] for each in change(a_silo().invited(NOW - HOUR).known())["conditions"]]
     assert "fedjobs silo invite hospital-a --again" in messages[0]
 
 
-def test_nothing_is_written_that_is_so_already() -> None:
+def test_an_unchanged_status_is_not_written() -> None:
     silo = a_silo().enrolled()
     lease = a_lease(silo.known())
     silo.status |= change(silo.known(), lease)
@@ -76,7 +76,7 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
     assert [each["lastTransitionTime"] for each in later] == ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"]
 
 
-def test_that_an_agent_is_still_there_is_written_once_a_minute() -> None:
+def test_the_heartbeat_is_written_once_a_minute() -> None:
     silo = a_silo().enrolled()
     silo.status |= change(silo.known(), a_lease(silo.known()))
     assert silo.status["lastHeartbeatTime"] == "2026-01-31T12:00:00Z"

@@ -1,4 +1,4 @@
-"""What strangers can do to a hub: connections that say nothing, plain text, bad calls without end."""
+"""What strangers can do to a hub: idle connections, plain text, and invalid calls without limit."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def bad_enrolments(federation: Federation, count: int) -> Counter[ErrorCode]:
     return found
 
 
-def enrolled_in_the_end(federation: Federation, token: SiloToken) -> Identity:
-    """A silo, whose agent tries again as agents do."""
+def enrol_with_retries(federation: Federation, token: SiloToken) -> Identity:
+    """Enrols a silo. Its agent retries as agents do."""
     key = keys.create()
     with federation.enrolment() as client:
         identity: Identity = retries.forever(longest_s=2)(lambda: client.enrol(token.silo, token.secret, key))
@@ -63,7 +63,7 @@ def test_silos_do_not_notice_strangers(federation: Federation) -> None:
         tag = hub.pull_invitations("agent-1", "").tag
         poll = pool.submit(hub.pull_invitations, "agent-1", tag)
         attacks = [pool.submit(bad_enrolments, federation, 2500) for _ in range(4)]
-        assert enrolled_in_the_end(federation, newcomer).expires >= identity.expires
+        assert enrol_with_retries(federation, newcomer).expires >= identity.expires
         job = federation.job(["under-attack"])
         assert [each.job_uid for each in poll.result(60).invitations] == [job]
         renewals = [hub.renew(identity) for _ in range(10)]
@@ -73,22 +73,22 @@ def test_silos_do_not_notice_strangers(federation: Federation) -> None:
     assert set(found) <= {ErrorCode.INVALID_TOKEN, ErrorCode.TOO_MANY_REQUESTS}
     assert found[ErrorCode.TOO_MANY_REQUESTS] > 0
     refused = Counter(word.get("code") for word in federation.hub.words() if word.get("event") == "a call was rejected")
-    assert refused[ErrorCode.TOO_MANY_REQUESTS.label] == 0  # a flood of calls is no flood of lines
+    assert refused[ErrorCode.TOO_MANY_REQUESTS.label] == 0  # the hub does not log each call of a flood
 
 
-def test_a_connection_that_does_not_get_on_is_ended(federation: Federation) -> None:
+def test_an_idle_connection_is_closed(federation: Federation) -> None:
     with silent_connections(federation.hub.enrolment_address, 2) as connections:
         for connection in connections:
             connection.settimeout(60)
             assert connection.recv(1) == b""
 
 
-def test_who_says_without_end_that_it_is_alive_is_ended(federation: Federation) -> None:
-    """A ping of HTTP/2 is answered: it costs the caller no more than the hub."""
+def test_a_connection_with_too_many_pings_is_closed(federation: Federation) -> None:
+    """The hub answers pings of HTTP/2, which cost the caller as much as the hub. Too many pings end the connection."""
     context = ssl.create_default_context(cadata=federation.servers_trust.decode())
     context.set_alpn_protocols(["h2"])
     host, _, port = federation.hub.enrolment_address.rpartition(":")
-    frame = struct.Struct(">BHBBI").pack  # length (two fields), kind, flags, stream
+    frame = struct.Struct(">BHBBI").pack  # length (two fields), type, flags, stream
     said = b""
     with (
         socket.create_connection((host, int(port)), 60) as plain,
@@ -108,19 +108,19 @@ def test_plain_text_is_not_answered(federation: Federation) -> None:
             call = channel.unary_unary("/fedjobs.v1.Enrolment/Enrol")
             with contextlib.suppress(grpc.RpcError):
                 call(b"", timeout=5)
-                raise AssertionError("it was answered")
+                raise AssertionError("the hub answered a plain-text call")
 
 
-def test_a_message_that_is_none_is_refused(federation: Federation) -> None:
+def test_an_invalid_message_is_refused(federation: Federation) -> None:
     name = enrolment_name(federation.front_door)
     with open_enrolment_channel(federation.hub.enrolment_address, name, federation.servers_trust) as channel:
         for path in ("/fedjobs.v1.Enrolment/Enrol", "/fedjobs.v1.Enrolment/Nothing", "/fedjobs.v1.Session/Join"):
             with contextlib.suppress(grpc.RpcError):
                 channel.unary_unary(path)(b"\xff\xff\xff", timeout=10)
-                raise AssertionError("it was answered")
+                raise AssertionError("the hub answered an invalid message")
 
 
-def test_pods_tokens_are_not_asked_about_without_end(federation: Federation) -> None:
+def test_the_rate_of_token_reviews_is_limited(federation: Federation) -> None:
     request = pb.IssueForPodRequest(token="x.y.z", csr=keys.signing_request(keys.create()))
     name = enrolment_name(federation.front_door)
 
@@ -129,13 +129,14 @@ def test_pods_tokens_are_not_asked_about_without_end(federation: Federation) -> 
 
     with (
         open_enrolment_channel(federation.hub.enrolment_address, name, federation.servers_trust) as channel,
-        ThreadPoolExecutor(2) as pool,  # fewer at once than the calls that a connection may have
+        ThreadPoolExecutor(2) as pool,  # below the limit of concurrent calls of a connection
     ):
         codes: set[ErrorCode] = set()
 
         def too_many() -> bool:
-            codes.update(pool.map(ask, [channel] * 400))  # on a busy machine the first ones may be too slow
+            # On a busy machine, the first calls may be too slow to reach the limit.
+            codes.update(pool.map(ask, [channel] * 400))
             return ErrorCode.TOO_MANY_REQUESTS in codes
 
-        wait_until("it is too many", too_many, seconds=120)
+        wait_until("the hub refuses further calls", too_many, seconds=120)
     assert codes == {ErrorCode.INVALID_TOKEN, ErrorCode.TOO_MANY_REQUESTS}

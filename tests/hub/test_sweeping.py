@@ -1,4 +1,4 @@
-"""What the hub deletes by itself is over by the word of the Silo, not by what this hub happens to have seen of it."""
+"""The hub deletes invitations and Leases by the current Silo, not by what this hub has seen of it so far."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.hub.test_decisions import SETTINGS
 
 
 class Cluster(ClusterApi):
-    """A silo, and the Secret of an invitation of it."""
+    """A silo, and the Secret of its invitation."""
 
     def __init__(self, silo: SiloBuilder | None, secret: dict[str, Any]) -> None:
         self._silo = silo
@@ -34,7 +34,7 @@ class Cluster(ClusterApi):
 
 
 def swept(silo: SiloBuilder | None, *, seen: SiloBuilder | None) -> list[str]:
-    """What a hub deletes that has seen the silo like that; the invitation answers the silo's last wish."""
+    """Returns what a hub deletes that has seen the silo in this state. The invitation fits the silo's last request."""
     secret = silo_invitations.new((silo or a_silo()).known(), b"PEM", SETTINGS, NOW)
     cluster = Cluster(silo, secret)
 
@@ -50,11 +50,11 @@ def swept(silo: SiloBuilder | None, *, seen: SiloBuilder | None) -> list[str]:
 
 
 @pytest.mark.parametrize("seen", [None, a_silo().enrolled()])
-def test_an_invitation_that_another_hub_made_just_now_stays(seen: SiloBuilder | None) -> None:
+def test_an_invitation_that_another_hub_just_created_stays(seen: SiloBuilder | None) -> None:
     assert swept(a_silo().enrolled().asked_again(), seen=seen) == []
 
 
-def test_an_invitation_of_a_silo_that_is_gone_is_deleted() -> None:
+def test_an_invitation_of_a_deleted_silo_is_deleted() -> None:
     assert swept(None, seen=None) == ["secret-1"]
 
 

@@ -1,4 +1,4 @@
-"""Workers' tokens and certificates, against a real hub."""
+"""Workers' tokens and certificates with a real hub."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_workers_certificate_is_for_one_job_and_an_hour(federation: Federation
     assert identity.trust == federation.servers_trust
 
 
-def test_a_workers_token_is_its_first_keys(federation: Federation) -> None:
+def test_a_workers_token_is_bound_to_the_first_key(federation: Federation) -> None:
     agent = federation.enrolled("one-key")
     token = worker_token(federation, agent, federation.job(["one-key"]))
     key = keys.create()
@@ -48,7 +48,7 @@ def test_a_workers_token_is_its_first_keys(federation: Federation) -> None:
     assert token not in federation.hub.log.read_text()
 
 
-def test_a_made_up_token_and_a_silos_token_are_none_of_a_worker(federation: Federation) -> None:
+def test_forged_tokens_and_silos_tokens_are_not_accepted_as_a_workers(federation: Federation) -> None:
     federation.silo("not-a-worker")
     for token in ("", "x", "../x", federation.token("not-a-worker").secret):
         assert code(lambda token=token: worker(federation, token)) is ErrorCode.INVALID_TOKEN  # type: ignore[misc]
@@ -60,7 +60,7 @@ def test_there_is_no_token_for_a_job_that_does_not_invite_the_silo(federation: F
         assert code(lambda job=job: worker_token(federation, agent, job)) is ErrorCode.NOT_INVITED  # type: ignore[misc]
 
 
-def test_a_token_is_worth_nothing_once_the_job_is_over_or_the_silo_dropped(federation: Federation) -> None:
+def test_a_token_is_invalid_after_the_job_ends_or_the_silo_is_suspended(federation: Federation) -> None:
     agent = federation.enrolled("too-late")
     job = federation.job(["too-late"], "over-soon")
     token = worker_token(federation, agent, job)
@@ -82,7 +82,7 @@ def test_a_token_is_worth_nothing_once_the_job_is_over_or_the_silo_dropped(feder
     assert code(lambda: worker(federation, token)) is ErrorCode.SILO_SUSPENDED
 
 
-def test_a_worker_may_renew_and_nothing_else(federation: Federation) -> None:
+def test_a_worker_may_only_renew(federation: Federation) -> None:
     agent = federation.enrolled("just-working")
     job = federation.job(["just-working"])
     identity = worker(federation, worker_token(federation, agent, job))
@@ -96,7 +96,7 @@ def test_a_worker_may_renew_and_nothing_else(federation: Federation) -> None:
         assert hub.renew(renewed).job_uid == job
 
 
-def test_workers_of_a_silo_that_was_made_anew_are_not_renewed(federation: Federation) -> None:
+def test_workers_of_a_silo_that_was_created_again_are_not_renewed(federation: Federation) -> None:
     agent = federation.enrolled("rebuilt")
     job = federation.job(["rebuilt"])
     token = worker_token(federation, agent, job)

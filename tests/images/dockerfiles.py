@@ -1,4 +1,4 @@
-"""The Dockerfile as stages and instructions."""
+"""Parses the Dockerfile into stages and instructions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Stage:
-    """A stage: what it starts from, and what it does."""
+    """A stage: its base image and its instructions."""
 
     base: str
     instructions: list[tuple[str, str]] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Stage:
 
 
 def stages(path: Path = ROOT / "Dockerfile") -> dict[str, Stage]:
-    """By name, in their order; what stands before the first is in the stage of no name."""
+    """Returns the stages by name, in their order. Instructions before the first stage have the name ''."""
     text = re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE)
     found = {"": Stage("")}
     current = found[""]

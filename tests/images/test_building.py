@@ -1,4 +1,4 @@
-"""When an image is built again, and what becomes of a build that fails."""
+"""When images are built again, and what a failed build leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.images.dockerfiles import ROOT
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Something like a checkout."""
+    """A folder with files like those of a checkout."""
     root = tmp_path / "checkout"
     (root / "worker/parts/__pycache__").mkdir(parents=True)
     (root / ".dockerignore").write_text("# only\n*\n!worker\n!uv.lock\n**/__pycache__\n")
@@ -27,7 +27,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Target]:
-    """The targets that were built, by a builder that only says so."""
+    """The targets that were built. A fake builder records them."""
     targets: list[Target] = []
 
     def builder(target: Target, version: str, archive: Path) -> None:
@@ -40,26 +40,26 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Target]:
     return targets
 
 
-def test_the_digest_is_of_what_a_builder_is_sent(source: Path) -> None:
+def test_the_digest_covers_the_builders_input(source: Path) -> None:
     sent = {str(path.relative_to(source)) for path in images.inputs(source)}
     assert sent == {"Dockerfile", ".dockerignore", "uv.lock", "worker/parts/one.py"}
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "uv.lock", "worker/parts/one.py", "worker/parts/two.py"])
-def test_another_input_is_another_digest(source: Path, name: str) -> None:
+def test_a_changed_input_changes_the_digest(source: Path, name: str) -> None:
     before = images.digest(source)
     (source / name).write_text("other")
     assert images.digest(source) != before
 
 
 @pytest.mark.parametrize("name", ["notes.md", "worker/parts/__pycache__/one.pyc"])
-def test_what_is_not_sent_does_not_matter(source: Path, name: str) -> None:
+def test_excluded_files_do_not_change_the_digest(source: Path, name: str) -> None:
     before = images.digest(source)
     (source / name).write_text("other")
     assert images.digest(source) == before
 
 
-def test_what_has_not_changed_is_not_built_again(built: list[Target]) -> None:
+def test_unchanged_images_are_not_built_again(built: list[Target]) -> None:
     first = images.build()
     assert images.build() == first
     assert built == list(images.DEFAULT)
@@ -71,20 +71,20 @@ def test_archives_are_kept_outside_the_checkout(monkeypatch: pytest.MonkeyPatch)
     assert ROOT not in images.cache_folder().parents
 
 
-def test_old_archives_go_and_those_of_other_images_stay(
-    built: list[Target], monkeypatch: pytest.MonkeyPatch, tick: Callable[[list[Path]], None]
+def test_old_archives_are_deleted_and_those_of_other_images_stay(
+    built: list[Target], monkeypatch: pytest.MonkeyPatch, set_ages: Callable[[list[Path]], None]
 ) -> None:
     [other] = images.build([Target.WORKER_GPU])
     archives: list[Path] = []
     for version in range(images.KEPT + 1):
         monkeypatch.setattr(images, "digest", lambda of="", version=version: f"{version:016}")
         archives += images.build([Target.WORKER])
-        tick(archives)
+        set_ages(archives)
     assert [archive.exists() for archive in archives] == [False, *[True] * images.KEPT]
     assert other.exists()
 
 
-def test_a_build_that_fails_leaves_no_archive(built: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_leaves_no_archive(built: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(target: Target, version: str, archive: Path) -> None:
         archive.write_text("half of it")
         raise ClusterError("no space")
@@ -95,7 +95,7 @@ def test_a_build_that_fails_leaves_no_archive(built: list[Target], monkeypatch: 
     assert not list(images.cache_folder().glob("fedjobs-*"))
 
 
-def test_where_nothing_can_build_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_builder_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
     images._base.cache_clear()
@@ -104,8 +104,8 @@ def test_where_nothing_can_build_it_says_what_to_install(tmp_path: Path, monkeyp
 
 
 @pytest.fixture
-def tick() -> Callable[[list[Path]], None]:
-    """Makes archives older, each than the next."""
+def set_ages() -> Callable[[list[Path]], None]:
+    """Returns a function that sets decreasing modification times of archives."""
 
     def older(archives: list[Path]) -> None:
         for age, archive in enumerate(reversed([path for path in archives if path.exists()])):

@@ -1,4 +1,4 @@
-"""An image with another layer is whole: every part is there under its digest, the new layer is the last."""
+"""A derived image is complete: every blob matches its digest, and the new layer is the last one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_it_has_one_more_layer_and_another_name(base: Path, tmp_path: Path) -> N
             assert name == f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}"
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_an_archive_without_an_image_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "other.tar"
     archive.write_bytes(packed({"other": b""}))
     with pytest.raises(ClusterError, match=r"no index\.json"):

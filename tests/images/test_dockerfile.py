@@ -1,4 +1,4 @@
-"""What the Dockerfile promises, as far as it can be read from it."""
+"""Properties of the images that the text of the Dockerfile shows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 
 
-def test_its_base_can_be_chosen_and_is_an_ordinary_one() -> None:
+def test_its_base_can_be_chosen_and_is_a_standard_image() -> None:
     assert STAGES[""].all("ARG") == ["BASE=python:3.11-slim-bookworm"]
     assert {STAGES["stripped"].base, STAGES["uv"].base} == {
         "${BASE}"
-    }  # the same Python where it is built and where it runs
+    }  # the same Python builds the image and runs in it
 
 
 def test_uv_is_the_one_that_make_installs() -> None:
@@ -30,7 +30,7 @@ def test_uv_is_the_one_that_make_installs() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 class TestEveryImage:
-    def test_starts_from_what_has_no_programs(self, name: str) -> None:
+    def test_starts_from_a_base_without_programs(self, name: str) -> None:
         assert STAGES[name].base == "runtime"
         assert STAGES["runtime"].base == "scratch"
         assert "-delete" in STAGES["stripped"].all("RUN")[-1]
@@ -73,20 +73,20 @@ def test_dependencies_are_those_of_the_lock(name: str, extras: set[str]) -> None
     assert re.search(rf"uv pip sync .*--require-hashes .*{name}\.txt", install)
 
 
-def test_tensorflow_for_gpus_is_of_the_release_that_the_lock_has() -> None:
+def test_tensorflow_for_gpus_has_the_locked_release() -> None:
     versions = {package["name"]: package.get("version") for package in LOCK["package"]}
     [packages] = [rest for rest in STAGES["worker-gpu-dependencies"].all("ARG") if rest.startswith("GPU_PACKAGES")]
     assert f"tensorflow=={versions['tensorflow-cpu']}" in packages
     assert all("==" in package for package in packages.partition("=")[2].strip('"').split())
 
 
-def test_all_of_the_code_is_in_the_wheel_that_is_built() -> None:
+def test_the_wheel_contains_all_code() -> None:
     copied = {rest.split()[0] for rest in STAGES["project"].all("COPY")}
     packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert {package.partition("/")[0] for package in packages} <= copied
 
 
-def test_a_builder_is_sent_what_is_copied_and_nothing_else() -> None:
+def test_a_builder_gets_only_the_files_that_are_copied() -> None:
     rules = [rule for rule in (ROOT / ".dockerignore").read_text().splitlines() if rule and not rule.startswith("#")]
     copied = {
         source

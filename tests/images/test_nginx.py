@@ -1,4 +1,4 @@
-"""The image of nginx, where no registry has it: of Debian's packages, and made once."""
+"""The image of nginx for machines without a registry: made of Debian's packages, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cluster.errors import ClusterError
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The commands that were run, by a runner that makes an empty root file system."""
+    """The commands that were run. A fake runner creates an empty root file system."""
     seen: list[tuple[str, ...]] = []
 
     def run(*command: str) -> None:
@@ -30,7 +30,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str,
     return seen
 
 
-def test_it_is_made_once_of_nginx_and_its_stream_module(commands: list[tuple[str, ...]]) -> None:
+def test_it_is_built_once_from_nginx_and_its_stream_module(commands: list[tuple[str, ...]]) -> None:
     first = nginx_images.build()
     assert nginx_images.build() == first
     [command] = commands
@@ -48,7 +48,7 @@ def test_it_has_its_name_and_runs_as_a_numeric_user_who_is_not_root(commands: li
     assert config["Cmd"][0] == "nginx"
 
 
-def test_a_root_that_cannot_be_made_leaves_nothing(
+def test_a_root_that_cannot_be_created_leaves_nothing(
     commands: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: str) -> None:

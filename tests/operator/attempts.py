@@ -1,4 +1,4 @@
-"""Attempts of a coordinator, as Kubernetes has them: `an_attempt(2).crashed(exit_code=137)`."""
+"""Builds attempts of a coordinator as Kubernetes objects: `an_attempt(2).crashed(exit_code=137)`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedjobs_operator.planning.observations import Attempt
 
 UID = "0f8e7d6c-5b4a-4938-a716-253443526170"
 NOON = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)
-"""When everything begins; other times are seconds after it."""
+"""The time zero of the tests. Other times are seconds after it."""
 
 Body = dict[str, Any]
 
@@ -30,7 +30,7 @@ def a_final_word(phase: Phase = Phase.COMPLETE, *, result: str = "", **fields: A
 
 @dataclass(frozen=True)
 class AnAttempt:
-    """A Job and its pod; without any word it runs and its pod is starting."""
+    """A Job and its pod. By default, the Job is running and its pod is starting."""
 
     number: int
     job: Body
@@ -71,7 +71,7 @@ class AnAttempt:
         return self.exited(exit_code, reason, says)._ended("Failed", after, "BackoffLimitExceeded", "It has failed.")
 
     def exited(self, code: int, reason: str = "Error", says: str = "", *, after: float | None = None) -> AnAttempt:
-        """The pod ended, and the Job has not said yet what follows."""
+        """The pod has ended. The Job's status does not say yet what follows."""
         return self._exited(code, reason, says, after)
 
     def complete(self, *, result: str = "", after: float = 100, **word: Any) -> AnAttempt:
@@ -83,11 +83,11 @@ class AnAttempt:
         return self._exited(1, "Error", said)._ended("Failed", after, "PodFailurePolicy", "It has failed.")
 
     def in_a_queue(self) -> AnAttempt:
-        """Its Job was made with the queue's label."""
+        """The Job was created with the queue's label."""
         return self._with(job={"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "research"}}})
 
     def being_deleted(self, after: float = 0) -> AnAttempt:
-        """Its Job is there until its pod has ended."""
+        """The Job is being deleted, and exists until its pod has ended."""
         return self._with(job={"metadata": {"deletionTimestamp": written(at(after))}})
 
     def suspended(self) -> AnAttempt:
@@ -97,7 +97,7 @@ class AnAttempt:
         return replace(self, pod=None)
 
     def deleted_pod(self, after: float) -> AnAttempt:
-        """Its pod was deleted, and should have ended by then."""
+        """The pod is being deleted, and its grace period has ended."""
         return self._with(pod={"metadata": {"deletionTimestamp": written(at(after))}})
 
     @property

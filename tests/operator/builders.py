@@ -1,4 +1,4 @@
-"""Jobs and what is there of them: `a_job().with_silos("a", "b").suspended()`, `running(a_job()).at(5).plan()`."""
+"""Builds jobs and observations: `a_job().with_silos("a", "b").suspended()`, `running(a_job()).at(5).plan()`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ TRUST = "the hub's issuer\n"
 
 @dataclass(frozen=True)
 class AJob:
-    """A FederatedJob, as the API server has it."""
+    """A FederatedJob as the API server returns it."""
 
     body: Body
 
     def with_(self, path: str, value: Any) -> AJob:
-        """With one field set: `spec.cohort.minSilos`."""
+        """Sets one field: `spec.cohort.minSilos`."""
         body = copy.deepcopy(self.body)
         *parents, last = path.split(".")
         place = body
@@ -47,7 +47,7 @@ class AJob:
         return AJob(body)
 
     def edited(self, path: str, value: Any) -> AJob:
-        """With one field changed since: the generation is another one."""
+        """Edits one field. The generation increases."""
         return self.with_(path, value).with_("metadata.generation", self.body["metadata"]["generation"] + 1)
 
     def called(self, name: str) -> AJob:
@@ -90,18 +90,18 @@ class AJob:
 
 
 def a_job() -> AJob:
-    """A job for hospital-a and hospital-b."""
+    """Returns a job for hospital-a and hospital-b."""
     metadata = {"name": "digits", "namespace": "team", "uid": UID, "generation": 1, "resourceVersion": "1"}
     return AJob(a_written_job() | {"metadata": metadata})
 
 
 def a_silo(name: str, *datasets: str, suspended: bool = False, **labels: str) -> KnownSilo:
-    """One that says what it offers, if any dataset is named."""
+    """Returns a silo. If no dataset is named, the silo has not reported its datasets."""
     return KnownSilo(name, labels, suspended, datasets or None)
 
 
 def a_silo_object(name: str, version: int = 1, *, suspended: bool = False) -> Body:
-    """A Silo, as the API server has it."""
+    """Returns a Silo as the API server returns it."""
     return {"metadata": {"name": name, "resourceVersion": str(version)}, "spec": {"suspend": suspended}}
 
 
@@ -110,13 +110,13 @@ HOSPITALS = (a_silo("hospital-a"), a_silo("hospital-b"))
 
 def a_report(phase: Phase = Phase.RUNNING, *, round: int = 0, **fields: Any) -> Status:  # noqa: A002
     silos = [SiloStatus(name=silo.name, state=SiloState.READY) for silo in HOSPITALS]
-    defaults = {"job_uid": UID, "job_name": "digits", "epoch": 1, "rounds": 20, "silos": silos}
+    defaults = {"job_uid": UID, "job_name": "digits", "generation": 1, "rounds": 20, "silos": silos}
     return Status(**(defaults | {"phase": phase, "round": round} | fields))
 
 
 @dataclass(frozen=True)
 class ALook:
-    """What is there of a job when it is looked at; the status of one look is there at the next."""
+    """What the operator observes about a job at one time. The status of one look is the input of the next."""
 
     job: AJob
     seconds: float = 0
@@ -126,7 +126,7 @@ class ALook:
     claim: str = ""
     trust: str = TRUST
     report: Status | None = None
-    not_heard: str = ""
+    connection_error: str = ""
     status: Body = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -142,12 +142,12 @@ class ALook:
             claimed_at=NOON if self.claim else None,
             trust=self.trust,
             report=self.report,
-            not_heard=self.not_heard,
+            connection_error=self.connection_error,
             status=self.status,
         )
 
     def then(self) -> ALook:
-        """The plan's status was written, and what the job is run as."""
+        """The operator has written the plan's status and the resolved job."""
         plan = self.plan()
         status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         return replace(self, status=status, resolved=plan.resolved or self.resolved)
@@ -156,7 +156,7 @@ class ALook:
         return replace(self, seconds=seconds)
 
     def but(self, job: AJob) -> ALook:
-        """The job was edited."""
+        """A user has edited the job."""
         return replace(self, job=job)
 
     def with_silos(self, *silos: KnownSilo) -> ALook:
@@ -169,7 +169,7 @@ class ALook:
         return replace(self, claim=phase)
 
     def without_a_hub(self) -> ALook:
-        """It has not said yet whom to trust."""
+        """The hub has not published its issuers yet."""
         return replace(self, trust="")
 
     def hearing(self, report: Status | None) -> ALook:
@@ -177,17 +177,17 @@ class ALook:
 
 
 def a_look_at(job: AJob) -> ALook:
-    """Nothing is there yet but the job and two silos."""
+    """Returns the first look at a job: only the job and two silos exist."""
     return ALook(job)
 
 
 def started(job: AJob) -> ALook:
-    """The first look was carried out: the Job of attempt 1 and its pod are there."""
+    """Returns a look after the first plan was applied: the Job of attempt 1 and its pod exist."""
     return a_look_at(job).then().with_claim().with_attempts(an_attempt(1))
 
 
 def running(job: AJob) -> ALook:
-    """The coordinator listens."""
+    """Returns a look at a job whose coordinator listens."""
     return started(job).with_attempts(an_attempt(1).ready()).then()
 
 
@@ -196,13 +196,13 @@ def condition(status: FederatedJobStatus, kind: JobCondition) -> Condition | Non
 
 
 def said(status: FederatedJobStatus, kind: JobCondition) -> tuple[str, str] | None:
-    """Status and reason of a condition."""
+    """Returns status and reason of a condition."""
     found = condition(status, kind)
     return None if found is None else (found.status, found.reason)
 
 
 def is_invited(plan: Plan) -> bool:
-    """Whether the silos shall take part."""
+    """Returns whether the plan invites the silos."""
     return plan.status.invitation is not None
 
 
@@ -211,5 +211,5 @@ def kinds(plan: Plan) -> list[str]:
 
 
 def coordinator_jobs(plan: Plan) -> list[str]:
-    """Names of the Jobs that shall be made."""
+    """Returns the names of the coordinator Jobs that the plan creates."""
     return [str(manifest["metadata"]["name"]) for manifest in plan.apply if manifest["kind"] == "Job"]

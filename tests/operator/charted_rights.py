@@ -1,4 +1,4 @@
-"""The operator's rights as the chart gives them, so that a call which the chart forgot is refused here too."""
+"""The operator's permissions from the chart. A call that the chart does not permit fails in the tests, too."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _KINDS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
 def user(account: str = "fedjobs-operator") -> str:
-    """The name of a ServiceAccount as a user."""
+    """Returns the user name of a ServiceAccount."""
     return f"system:serviceaccount:{OWN_NAMESPACE}:{account}"
 
 
 def granted(server: ApiServer, *settings: str, release: str = "fedjobs") -> Path:
-    """Gives a release its rights.
+    """Creates the roles and role bindings of a release.
 
     Args:
-        server: That shall know them.
+        server: The API server on which to create them.
         settings: Values of the chart.
-        release: Its name.
+        release: Name of the release.
 
     Returns:
-        A kubeconfig of the release's ServiceAccount.
+        A kubeconfig for the release's ServiceAccount.
     """
     helm = Helm(binaries.ensured(Module.HELM) / "helm")
     objects = [each for each in part(helm.objects(*settings, release=release), OPERATOR) if each["kind"] in _KINDS]
@@ -38,5 +38,5 @@ def granted(server: ApiServer, *settings: str, release: str = "fedjobs") -> Path
     (account,) = {subject["name"] for each in objects for subject in each.get("subjects", ())}
     kubectl = server.kubectl_as(user(account))
     asked = ("auth", "can-i", "get", "configmaps/fedjobs-trust", f"--namespace={OWN_NAMESPACE}")
-    wait_until("the rights are known", lambda: kubectl.run(*asked).returncode == 0)
+    wait_until("the API server applies the permissions", lambda: kubectl.run(*asked).returncode == 0)
     return kubectl.kubeconfig

@@ -26,19 +26,19 @@ def a_silo_object(name: str) -> str:
 
 
 def hub_trust(servers: str) -> dict[str, object]:
-    """What a hub publishes."""
+    """Returns the data that a hub publishes."""
     metadata = {"name": "fedjobs-trust", "namespace": OWN_NAMESPACE}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"servers.crt": servers}}
 
 
 @pytest.fixture(scope="session")
 def prepared(api_server_with_controllers: ApiServer) -> ApiServer:
-    """An API server with the CRDs, and a namespace for the operator."""
+    """An API server with the CRDs and a namespace for the operator."""
     kubectl = api_server_with_controllers.kubectl
     for name in ("federatedjobs.yaml", "silos.yaml"):
         kubectl.apply((FOLDER / name).read_text())
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in CRDS))
-    wait_until("the API is served", lambda: kubectl.run("get", "fj,silos").returncode == 0)
+    wait_until("the API server serves the fedjobs API", lambda: kubectl.run("get", "fj,silos").returncode == 0)
     kubectl("create", "namespace", OWN_NAMESPACE)
     kubectl.apply(yaml.safe_dump(hub_trust(TRUST)))
     return api_server_with_controllers
@@ -46,7 +46,7 @@ def prepared(api_server_with_controllers: ApiServer) -> ApiServer:
 
 @pytest.fixture(scope="module")
 def server(prepared: ApiServer) -> ApiServer:
-    """With two Silos, and no others: modules of other folders use the same API server before this one."""
+    """An API server with exactly two Silos. Modules of other folders may have used the same server before."""
     prepared.kubectl("delete", "silos", "--all")
     for name in ("hospital-a", "hospital-b"):
         prepared.kubectl.apply(a_silo_object(name))
@@ -55,19 +55,19 @@ def server(prepared: ApiServer) -> ApiServer:
 
 @pytest.fixture(scope="session")
 def rights(prepared: ApiServer) -> Path:
-    """A kubeconfig with the rights that the chart gives to the operator, and no others."""
+    """A kubeconfig with exactly the permissions that the chart gives to the operator."""
     return granted(prepared)
 
 
 @pytest.fixture
 def team(server: ApiServer) -> Team:
-    """A namespace of one test."""
+    """A namespace for one test."""
     return Team(server, f"team-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture
 def started(rights: Path, tmp_path: Path) -> Iterator[Started]:
-    """Starts operators, which end with the test."""
+    """Starts operators, and stops them at the end of the test."""
     operators: list[OperatorProcess] = []
 
     def start(*arguments: str, kubeconfig: Path = rights) -> OperatorProcess:
@@ -82,7 +82,7 @@ def started(rights: Path, tmp_path: Path) -> Iterator[Started]:
 
 @pytest.fixture(scope="module")
 def operator(rights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces, and all tests of a module."""
+    """One operator for all namespaces and for all tests of a module."""
     process = OperatorProcess(rights, tmp_path_factory.mktemp("operator") / "operator.log")
     process.wait_until_it_lives()
     yield process

@@ -1,4 +1,4 @@
-"""Jobs that were accepted, and the manifests of their coordinators."""
+"""Accepted jobs, and the manifests of their coordinators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API server that is a dictionary, for what is about the calls and not about the server's answers."""
+"""An API server in memory, for tests about which calls are made."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 
 
 class MemoryApi(KubernetesApi):
-    """Keeps objects by kind and name, and all calls: `("create", "Job", "digits-coordinator-1")`.
+    """Stores objects by kind and name, and records all calls: `("create", "Job", "digits-coordinator-1")`.
 
-    What is not in the jobs' namespace has that in its name: `fedjobs-system/j-0f8e7d6c5b4a4938`.
+    The name of an object outside the jobs' namespace includes its namespace: `fedjobs-system/j-0f8e7d6c5b4a4938`.
     """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: list[tuple[str, str, str]] = []
         self.refused: dict[tuple[str, str], ApiError] = {}
-        """What is raised at a call, by its verb and kind."""
+        """The error that a call raises, by its verb and kind."""
 
     def called(self, verb: str, kind: str) -> list[str]:
-        """Names of the objects in such calls."""
+        """Returns the names of the objects in calls with this verb and kind."""
         return [name for of, what, name in self.calls if (of, what) == (verb, kind)]
 
     def _called(self, verb: str, kind: str, name: str) -> None:

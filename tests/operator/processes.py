@@ -1,4 +1,4 @@
-"""The operator as a process of its own."""
+"""Runs the operator as a separate process."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.sockets import free_ports
 
 OWN_NAMESPACE = "fedjobs-system"
 NO_HUB = "127.0.0.1:1"
-"""Nobody listens there: an operator goes on without a hub."""
+"""An address that no hub listens on. The operator works without a hub."""
 
 
 class OperatorProcess(ServerProcess):
-    """Runs from the start until it is killed or stopped.
+    """An operator process, from its start until it is killed or stopped.
 
     Args:
-        kubeconfig: Whose rights it has.
-        log: Where its words go.
-        arguments: Further ones.
+        kubeconfig: The kubeconfig whose permissions it uses.
+        log: The path of its log file.
+        arguments: Further command-line arguments.
     """
 
     def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
@@ -42,7 +42,7 @@ class OperatorProcess(ServerProcess):
         self._start(command, kubeconfig)
 
     def get(self, path: str) -> str:
-        """What it answers to an HTTP request."""
+        """Sends an HTTP GET request to the operator and returns the response's body."""
         port = self._health if path == "/healthz" else self._metrics
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
@@ -50,10 +50,10 @@ class OperatorProcess(ServerProcess):
             return content.decode()
 
     def wait_until_it_lives(self) -> None:
-        """Until it answers a kubelet's question."""
-        wait_until("the operator lives", self._lives, seconds=60, broken=self._why_it_ended)
+        """Waits until its health endpoint responds."""
+        wait_until("the operator's health endpoint responds", self._is_healthy, seconds=60, broken=self._why_it_ended)
 
-    def _lives(self) -> bool:
+    def _is_healthy(self) -> bool:
         try:
             return bool(self.get("/healthz"))
         except OSError:

@@ -1,4 +1,4 @@
-"""A namespace with jobs on a real API server, where the test is the kubelet: it says of pods what became of them."""
+"""A namespace with jobs on a real API server. The test acts as the kubelet and sets the status of pods."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHILDREN = ("configmaps", "jobs", "networkpolicies", "persistentvolumeclaims", "
 
 
 class Team:
-    """One namespace."""
+    """A namespace with its jobs."""
 
     def __init__(self, server: ApiServer, namespace: str) -> None:
         self.server = server
@@ -40,7 +40,7 @@ class Team:
     # Objects
 
     def call(self, method: str, plural: str, name: str = "", body: Body | None = None, query: str = "") -> Body:
-        """The server's answer to a request; the Status object where it refuses."""
+        """Sends a request and returns the response. If the server refuses the request, that is a Status object."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         path = f"{FOLDERS[plural]}/namespaces/{self.namespace}/{plural}{name and f'/{name}'}{query}"
         headers = {"Accept": "application/json", "Content-Type": kind}
@@ -55,28 +55,28 @@ class Team:
         return None if found.get("kind") == "Status" else found
 
     def list(self, plural: str, job: str) -> list[Body]:
-        """Children of a job."""
+        """Returns the children of a job, of one kind."""
         items: list[Body] = self.call("GET", plural, query=f"?labelSelector=fedjobs.dev%2Fjob%3D{job}")["items"]
         return items
 
     def children(self, job: str) -> dict[str, Body]:
-        """All that is owned by, or labelled for, a job: `jobs/digits-coordinator-1`."""
+        """Returns all objects that a job owns or that have its label, by keys like `jobs/digits-coordinator-1`."""
         return {f"{plural}/{c['metadata']['name']}": c for plural in CHILDREN for c in self.list(plural, job)}
 
     def ref(self, job: str) -> JobRef:
-        """The names of all that is a job's."""
+        """Returns the JobRef, which has the names of the job's objects."""
         return JobRef(self.namespace, job, (self.get("federatedjobs", job) or {})["metadata"]["uid"])
 
     def invites(self, job: str) -> bool:
-        """Whether its silos are told to take part, and the front door leads to its coordinator."""
+        """Returns whether the silos are invited and the front door routes to the job's coordinator."""
         return bool(self.status(job).get("invitation")) and self.routed_to(job) is not None
 
     def routed_to(self, job: str) -> str | None:
-        """Where the front door leads to for a job; None: nowhere."""
+        """Returns the host to which the front door routes for a job, or None if there is no route."""
         return self.route(self.ref(job))
 
     def route(self, ref: JobRef) -> str | None:
-        """Where the front door leads to for a job that may be gone."""
+        """Returns the host to which the front door routes for a job that may be deleted, or None."""
         found = self.server.kubectl.run("get", "service", ref.service, f"--namespace={OWN_NAMESPACE}", "-o", "json")
         return None if found.returncode else str(json.loads(found.stdout)["spec"]["externalName"])
 
@@ -84,14 +84,14 @@ class Team:
         return {name: child["metadata"]["uid"] for name, child in self.children(job).items()}
 
     def is_gone(self) -> bool:
-        """Whether the namespace that was deleted is no more."""
+        """Returns whether the deletion of the namespace is complete."""
         self.release_claims()
         return self.server.kubectl.run("get", "namespace", self.namespace).returncode != 0
 
     # The job
 
     def apply(self, job: Body) -> str:
-        """Creates a job; its name."""
+        """Creates a job and returns its name."""
         created = self.call("POST", "federatedjobs", body=job)
         assert created["kind"] == "FederatedJob", created["message"]
         return str(created["metadata"]["name"])
@@ -111,7 +111,7 @@ class Team:
         return next((found for found in self.status(name).get("conditions", ()) if found["type"] == kind), {})
 
     def wait_for(self, name: str, kind: str, status: str = "True", reason: str = "") -> Body:
-        """The condition, as soon as it is so."""
+        """Waits until the condition has this status and reason, and returns it."""
 
         def reached() -> bool:
             found = self.condition(name, kind)
@@ -124,18 +124,18 @@ class Team:
         return self.condition(name, kind)
 
     def events(self, name: str) -> list[tuple[str, str]]:
-        """Type and reason of what was told of a job."""
+        """Returns type and reason of the events of a job."""
         events = self.call("GET", "events")["items"]
         return [(event["type"], event["reason"]) for event in events if event["involvedObject"]["name"] == name]
 
     def wait_for_event(self, name: str, kind: str, reason: str) -> None:
-        """Events are posted after the status was written."""
+        """Waits for an event. The operator creates events after it has written the status."""
         wait_until(f"{name} has the event {reason}", lambda: (kind, reason) in self.events(name), seconds=60)
 
     # Its pods
 
     def pod(self, name: str, attempt: int = 1) -> str:
-        """The pod of an attempt, as soon as the Job controller has made it."""
+        """Waits until the Job controller has created the pod of an attempt, and returns its name."""
 
         def pods() -> list[str]:
             labelled = [
@@ -154,22 +154,26 @@ class Team:
         assert answer["kind"] == "Pod", answer["message"]
 
     def ready(self, name: str, attempt: int = 1) -> None:
-        """The coordinator listens."""
+        """Makes the pod ready, and waits until the operator reports it as the coordinator."""
         pod = self.pod(name, attempt)
         self.say_of_pod(pod, "Running", {"running": {}}, ready=True)
-        wait_until("it is the one", lambda: self.status(name).get("coordinator", {}).get("podName") == pod, seconds=180)
+        wait_until(
+            "the status names the coordinator's pod",
+            lambda: self.status(name).get("coordinator", {}).get("podName") == pod,
+            seconds=180,
+        )
         self.wait_for(name, "CoordinatorReady", reason="Listening")
 
     def end(
         self, name: str, code: int, reason: str = "Error", *, attempt: int = 1, word: FinalWord | None = None
     ) -> None:
-        """The coordinator's process ends."""
+        """Ends the coordinator's process."""
         message = "" if word is None else word.to_json().decode()
         state = {"terminated": {"exitCode": code, "reason": reason, "message": message}}
         self.say_of_pod(self.pod(name, attempt), "Failed" if code else "Succeeded", state)
 
     def release_claims(self) -> None:
-        """Lets go of deleted claims, as the controller does that protects claims of pods; it does not run here."""
+        """Removes the finalizers of deleted claims, as the PVC protection controller does, which does not run here."""
         for claim in self.call("GET", "persistentvolumeclaims")["items"]:
             if "deletionTimestamp" in claim["metadata"]:
                 self.call(
@@ -177,12 +181,12 @@ class Team:
                 )
 
     def has_nothing_of(self, job: str, *, but: Iterable[str] = ()) -> bool:
-        """Whether all that a job had is gone, pods too."""
+        """Returns whether all objects of a job are deleted, including pods."""
         self.release_claims()
         return set(self.children(job)) == set(but) and not self.list("pods", job)
 
     def bind(self, name: str) -> None:
-        """The job's storage is there."""
+        """Binds the job's claim."""
         claim = self.ref(name).claim
-        wait_until("there is a claim", lambda: self.get("persistentvolumeclaims", claim) is not None)
+        wait_until("the claim exists", lambda: self.get("persistentvolumeclaims", claim) is not None)
         self.call("PATCH", "persistentvolumeclaims", f"{claim}/status", {"status": {"phase": "Bound"}})

@@ -1,4 +1,4 @@
-"""Carrying out plans, and not more often than needed."""
+"""The applier carries out plans, and makes no unnecessary calls."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> Non
     assert api.called("apply", "NetworkPolicy") == [REF.service]
 
 
-def test_whom_to_trust_is_there_before_the_pod_that_needs_it(api: MemoryApi, applier: Applier) -> None:
+def test_the_issuers_exist_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
     order = [(kind, name) for _, kind, name in api.calls]
     assert order.index(("ConfigMap", "digits-hub")) < order.index(("Job", "digits-coordinator-1"))
 
 
-def test_a_rotated_authority_is_followed(api: MemoryApi, applier: Applier) -> None:
+def test_a_rotated_authority_is_written_to_the_config_map(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, running(a_job()))
     api.calls.clear()
     carry_out(applier, replace(running(a_job()), trust="another issuer"))
@@ -78,8 +78,8 @@ def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> N
     assert {key: value["metadata"].get("uid") for key, value in api.objects.items()} == before
 
 
-def test_what_an_earlier_job_of_the_name_left_is_waited_for(api: MemoryApi, applier: Applier) -> None:
-    """Its owner is gone, so the cluster deletes it, sooner or later; taken for this job's, it would be missing then."""
+def test_the_deletion_of_an_earlier_jobs_objects_is_waited_for(api: MemoryApi, applier: Applier) -> None:
+    """The cluster deletes it later, because its owner is deleted. If the new job used it, it would disappear then."""
     plan = a_look_at(a_job()).plan()
     assert plan.resolved is not None
     Applier(api, "fedjobs-system").apply(EARLIER, plan)
@@ -90,14 +90,14 @@ def test_what_an_earlier_job_of_the_name_left_is_waited_for(api: MemoryApi, appl
     assert api.objects["Job", "digits-coordinator-1"]["metadata"]["labels"]["fedjobs.dev/job-uid"] == REF.uid
 
 
-def test_a_retained_claim_of_an_earlier_job_of_the_name_is_left_alone(api: MemoryApi, applier: Applier) -> None:
+def test_a_retained_claim_of_an_earlier_job_of_the_same_name_is_left_alone(api: MemoryApi, applier: Applier) -> None:
     plan = a_look_at(a_job()).plan()
     claims = [m["metadata"]["name"] for m in plan.apply if m["kind"] == "PersistentVolumeClaim"]
     assert claims == [REF.claim]
     assert EARLIER.claim != REF.claim
 
 
-def test_the_first_word_on_what_a_job_is_run_as_counts(api: MemoryApi, applier: Applier) -> None:
+def test_the_first_resolution_of_a_job_counts(api: MemoryApi, applier: Applier) -> None:
     first, second = (a_look_at(a_job().with_("spec.dataset", name)).plan().resolved for name in ("digits", "letters"))
     assert first is not None
     assert second is not None
@@ -105,7 +105,7 @@ def test_the_first_word_on_what_a_job_is_run_as_counts(api: MemoryApi, applier: 
     assert applier.keep(REF, second) == first
 
 
-def test_a_config_map_of_somebody_else_is_told_with_a_remedy(api: MemoryApi, applier: Applier) -> None:
+def test_a_foreign_config_map_is_reported_with_a_remedy(api: MemoryApi, applier: Applier) -> None:
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     api.create({"kind": "ConfigMap", "metadata": {"name": "digits-resolved", "namespace": "team"}})
@@ -115,7 +115,7 @@ def test_a_config_map_of_somebody_else_is_told_with_a_remedy(api: MemoryApi, app
         applier.keep(REF, resolved)
 
 
-def test_another_jobs_word_does_not_count(api: MemoryApi, applier: Applier) -> None:
+def test_another_jobs_resolution_does_not_count(api: MemoryApi, applier: Applier) -> None:
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     applier.keep(EARLIER, resolved)
@@ -131,12 +131,12 @@ def test_a_suspended_job_cannot_be_reached_and_a_resumed_one_can_again(api: Memo
     suspended = running(a_job()).but(a_job().suspended())
     carry_out(applier, suspended)
     assert ("Service", ROUTE) not in api.objects
-    assert ("Service", REF.service) not in api.objects  # nor does it hold an address of the cluster's few
+    assert ("Service", REF.service) not in api.objects  # so that it uses none of the cluster's IP addresses
     assert ("NetworkPolicy", REF.service) not in api.objects
     assert api.objects["Job", "digits-coordinator-1"]["spec"]["suspend"] is True
     api.calls.clear()
     carry_out(applier, suspended.then().with_attempts(an_attempt(1).suspended()))
-    assert api.called("delete", "Service") == []  # once is enough
+    assert api.called("delete", "Service") == []  # the applier deletes it only once
     resumed = suspended.then().with_attempts(an_attempt(1).suspended()).but(a_job())
     carry_out(applier, resumed)
     assert api.objects["Job", "digits-coordinator-1"]["spec"]["suspend"] is False
@@ -154,19 +154,19 @@ def test_a_job_that_waits_in_a_queue_holds_no_address(api: MemoryApi, applier: A
     assert not [name for kind, name in api.objects if kind in ("Service", "NetworkPolicy")]
 
 
-def test_a_job_that_is_over_holds_no_address(api: MemoryApi, applier: Applier) -> None:
+def test_a_job_that_has_ended_holds_no_address(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, running(a_job()))
     carry_out(applier, running(a_job()).with_attempts(an_attempt(1).complete()))
     assert not [name for kind, name in api.objects if kind in ("Service", "NetworkPolicy")]
 
 
-def test_a_route_stays_while_a_coordinator_is_started_again(api: MemoryApi) -> None:
+def test_a_route_stays_while_a_coordinator_restarts(api: MemoryApi) -> None:
     carry_out(Applier(api, "fedjobs-system"), running(a_job()))
     carry_out(Applier(api, "fedjobs-system"), running(a_job()).with_attempts(an_attempt(1).crashed()).at(100))
     assert ("Service", ROUTE) in api.objects
 
 
-def test_what_was_refused_is_tried_again(api: MemoryApi, applier: Applier) -> None:
+def test_a_refused_call_is_retried(api: MemoryApi, applier: Applier) -> None:
     api.refused["create", "Job"] = ApiError(403, "exceeded quota")
     with pytest.raises(ApiError, match="exceeded quota"):
         carry_out(applier, a_look_at(a_job()))
@@ -175,7 +175,7 @@ def test_what_was_refused_is_tried_again(api: MemoryApi, applier: Applier) -> No
     assert ("Job", "digits-coordinator-1") in api.objects
 
 
-def test_created_children_are_told(applier: Applier) -> None:
+def test_created_children_are_reported(applier: Applier) -> None:
     plan = a_look_at(a_job()).plan()
     assert plan.resolved is not None
     created = applier.apply(REF, plan)
@@ -183,14 +183,14 @@ def test_created_children_are_told(applier: Applier) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_the_status_of_a_job_that_is_gone_is_not_written(api: MemoryApi, applier: Applier, status: int) -> None:
+def test_the_status_of_a_deleted_job_is_not_written(api: MemoryApi, applier: Applier, status: int) -> None:
     api.refused["apply", "FederatedJob"] = ApiError(status, "gone")
     assert applier.write_status(REF, a_look_at(a_job()).plan().status) is None
     api.objects["FederatedJob", "digits"] = a_job().with_("metadata.uid", "new").body
     assert applier.write_status(REF, a_look_at(a_job()).plan().status) is None
 
 
-def test_a_job_is_not_taken_for_gone_because_the_api_server_has_a_bad_moment(api: MemoryApi, applier: Applier) -> None:
+def test_a_job_is_not_considered_deleted_after_a_temporary_error(api: MemoryApi, applier: Applier) -> None:
     api.objects["FederatedJob", "digits"] = a_job().body
     api.refused["apply", "FederatedJob"] = ApiError(404, "the server could not find the requested resource")
     with pytest.raises(ApiError, match="could not find"):
@@ -203,7 +203,7 @@ def test_a_status_that_is_refused_is_an_error(api: MemoryApi, applier: Applier) 
         applier.write_status(REF, a_look_at(a_job()).plan().status)
 
 
-def test_a_finished_job_is_deleted_only_if_it_is_still_the_same(api: MemoryApi, applier: Applier) -> None:
+def test_a_finished_job_is_deleted_only_if_it_has_the_same_uid(api: MemoryApi, applier: Applier) -> None:
     plan = replace(a_look_at(a_job()).plan(), apply=(), delete_job=True)
     assert plan.resolved is not None
     applier.apply(REF, plan)

@@ -1,4 +1,4 @@
-"""What was seen of the cluster."""
+"""The operator's cache of the cluster's objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def uids(bodies: list[Mapping[str, Any]]) -> list[str]:
     return [body["metadata"]["uid"] for body in bodies]
 
 
-def seen(*bodies: Body) -> Cache:
+def a_cache_of(*bodies: Body) -> Cache:
     objects = Cache()
     for body in bodies:
         objects.saw_job(body, deleted=False)
@@ -29,42 +29,42 @@ def seen(*bodies: Body) -> Cache:
 
 
 def test_a_job_is_found_by_namespace_and_name() -> None:
-    objects = seen(a_job().body)
+    objects = a_cache_of(a_job().body)
     assert objects.job(KEY) == a_job().body
     assert (objects.jobs(), objects.job(("team", "other"))) == ([KEY], None)
 
 
-def test_old_news_do_not_replace_what_an_answer_has_told() -> None:
+def test_an_old_event_does_not_replace_a_newer_response() -> None:
     body = a_job().body
-    objects = seen(at_version(body, 10, status={"phase": "Running"}), at_version(body, 9))
+    objects = a_cache_of(at_version(body, 10, status={"phase": "Running"}), at_version(body, 9))
     found = objects.job(KEY)
     assert found is not None
     assert found["status"] == {"phase": "Running"}
 
 
 def test_versions_are_numbers() -> None:
-    objects = seen(at_version(a_job().body, 9), at_version(a_job().body, 10))
+    objects = a_cache_of(at_version(a_job().body, 9), at_version(a_job().body, 10))
     found = objects.job(KEY)
     assert found is not None
     assert found["metadata"]["resourceVersion"] == "10"
 
 
-def test_a_job_that_was_made_anew_replaces_the_old_one_whatever_its_version() -> None:
-    objects = seen(at_version(a_job().body, 10), at_version(a_job().with_("metadata.uid", "new").body, 2))
+def test_a_recreated_job_replaces_the_old_one_whatever_its_version() -> None:
+    objects = a_cache_of(at_version(a_job().body, 10), at_version(a_job().with_("metadata.uid", "new").body, 2))
     found = objects.job(KEY)
     assert found is not None
     assert found["metadata"]["uid"] == "new"
 
 
-def test_a_deleted_job_takes_its_children_along() -> None:
-    objects = seen(a_job().body)
+def test_a_deleted_job_removes_its_children_from_the_cache() -> None:
+    objects = a_cache_of(a_job().body)
     objects.saw_child("Job", an_attempt().job, deleted=False)
     objects.saw_job(a_job().body, deleted=True)
     assert (objects.job(KEY), objects.children(UID, "Job"), objects.phases()) == (None, [], {})
 
 
 def test_children_are_found_by_the_jobs_uid_and_their_kind() -> None:
-    objects = seen(a_job().body)
+    objects = a_cache_of(a_job().body)
     assert objects.saw_child("Job", an_attempt(1).job, deleted=False) == KEY
     assert objects.saw_child("Pod", an_attempt(1).pod or {}, deleted=False) == KEY
     assert uids(objects.children(UID, "Job")) == ["job-1"]
@@ -78,32 +78,32 @@ def test_children_may_be_seen_before_their_job() -> None:
     assert uids(objects.children(UID, "Job")) == ["job-1"]
 
 
-def test_a_deleted_child_is_not_there_any_more() -> None:
-    objects = seen(a_job().body)
+def test_a_deleted_child_is_removed() -> None:
+    objects = a_cache_of(a_job().body)
     objects.saw_child("Job", an_attempt(1).job, deleted=False)
     objects.saw_child("Job", an_attempt(2).job, deleted=False)
     assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY
     assert uids(objects.children(UID, "Job")) == ["job-2"]
-    assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY  # told twice
+    assert objects.saw_child("Job", an_attempt(1).job, deleted=True) == KEY  # the same event again
 
 
-def test_a_child_that_carries_no_label_is_nobodys() -> None:
+def test_a_child_without_the_label_belongs_to_no_job() -> None:
     objects = Cache()
     body = {"metadata": {"name": "a", "uid": "1", "resourceVersion": "1"}}
     assert objects.saw_child("Pod", body, deleted=False) is None
 
 
-def test_what_nobody_reads_is_not_kept() -> None:
+def test_unused_fields_are_dropped() -> None:
     body = a_job().with_("metadata.managedFields", [{"manager": "kubectl"}]).body
-    found = seen(body).job(KEY)
+    found = a_cache_of(body).job(KEY)
     assert found is not None
     assert "managedFields" not in found["metadata"]
-    assert "managedFields" in body["metadata"]  # the caller's own is left as it is
+    assert "managedFields" in body["metadata"]  # the caller's object is unchanged
 
 
-def test_a_late_word_of_a_deletion_does_not_take_the_successor_away() -> None:
+def test_a_late_deletion_event_does_not_remove_the_successor() -> None:
     successor = a_job().with_("metadata.uid", "new").body
-    objects = seen(a_job().body, successor)
+    objects = a_cache_of(a_job().body, successor)
     objects.saw_job(a_job().body, deleted=True)
     assert objects.job(KEY) == successor
     child = an_attempt(1).job
@@ -112,8 +112,8 @@ def test_a_late_word_of_a_deletion_does_not_take_the_successor_away() -> None:
     assert uids(objects.children(UID, "Job")) == ["job-1"]
 
 
-def test_of_a_child_only_what_is_read_is_kept() -> None:
-    objects = seen(a_job().body)
+def test_only_the_used_fields_of_a_child_are_kept() -> None:
+    objects = a_cache_of(a_job().body)
     pod = an_attempt(1).ready().pod or {}
     objects.saw_child("Pod", pod | {"spec": {"nodeName": "node-1", "containers": [{}]}}, deleted=False)
     (found,) = objects.children(UID, "Pod")
@@ -121,17 +121,17 @@ def test_of_a_child_only_what_is_read_is_kept() -> None:
     assert found["status"] == pod["status"]
 
 
-def test_of_a_job_that_is_over_only_the_job_itself_is_kept() -> None:
+def test_only_the_job_itself_is_kept_after_it_has_ended() -> None:
     over = {"phase": "Complete", "conditions": [{"type": "Complete", "status": "True"}]}
     body = at_version(a_job().body, 2, status=over)
-    objects = seen(a_job().body)
+    objects = a_cache_of(a_job().body)
     objects.saw_child("Job", an_attempt(1).job, deleted=False)
     objects.saw_job(body, deleted=False)
     assert objects.saw_child("Job", an_attempt(1).job, deleted=False) is None
     assert (objects.job(KEY), objects.children(UID, "Job"), objects.phases()) == (body, [], {"Complete": 1})
 
 
-def test_news_of_a_silo_are_told_only_where_they_may_matter() -> None:
+def test_only_changes_of_a_silo_that_matter_to_jobs_are_reported() -> None:
     objects = Cache()
     silo = a_silo_object("a")
     assert objects.saw_silo(silo, deleted=False)
@@ -149,11 +149,11 @@ def test_silos_come_in_the_order_of_their_names() -> None:
 
 
 def test_jobs_are_counted_by_phase() -> None:
-    objects = seen(a_job().body, a_job().called("two").body | {"status": {"phase": "Running"}})
+    objects = a_cache_of(a_job().body, a_job().called("two").body | {"status": {"phase": "Running"}})
     assert objects.phases() == {"Pending": 1, "Running": 1}
 
 
-def test_a_list_of_silos_does_not_take_back_what_events_have_told_meanwhile() -> None:
+def test_a_list_of_silos_does_not_undo_newer_events() -> None:
     objects = Cache()
     for silo in (a_silo_object("suspended"), a_silo_object("deleted"), a_silo_object("gone")):
         objects.saw_silo(silo, deleted=False)

@@ -1,4 +1,4 @@
-"""The manifests of what a job consists of on a cluster."""
+"""The manifests of a job's objects in the cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_SILO = "s" * 63
 
 
 def the_children() -> Iterator[dict[str, Any]]:
-    """All of them, of a job and a silo whose names are as long as names can be."""
+    """All children of a job and a silo with the longest possible names."""
     job = a_job().called(LONGEST_JOB).with_silos(LONGEST_SILO).in_a_queue()
     ref, found = JobRef("team", LONGEST_JOB, UID), accepted(job, LONGEST_SILO)
     yield config_maps.resolved_config(ref, found.resolved)
@@ -43,7 +43,10 @@ def child(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_names_are_short_enough(child: dict[str, Any]) -> None:
-    longest = {"Job": 63 - len("-x7k2p"), "Service": 63}  # a pod's name is its host name
+    longest = {
+        "Job": 63 - len("-x7k2p"),
+        "Service": 63,
+    }  # a pod's name is its host name, and is the Job's name with a suffix
     assert len(child["metadata"]["name"]) <= longest.get(child["kind"], 253)
 
 
@@ -51,7 +54,7 @@ def test_labels_are_short_enough(child: dict[str, Any]) -> None:
     assert all(len(value) <= 63 for value in child["metadata"]["labels"].values())
 
 
-def test_every_child_is_the_jobs_and_says_so(child: dict[str, Any]) -> None:
+def test_every_child_has_the_job_as_its_owner_and_label(child: dict[str, Any]) -> None:
     assert child["metadata"]["namespace"] == "team"
     assert child["metadata"]["ownerReferences"] == [
         {
@@ -68,7 +71,7 @@ def test_every_child_is_the_jobs_and_says_so(child: dict[str, Any]) -> None:
     assert (labels["fedjobs.dev/job"], labels["fedjobs.dev/job-uid"]) == (LONGEST_JOB, UID)
 
 
-def test_what_was_resolved_cannot_change() -> None:
+def test_the_resolved_job_is_immutable() -> None:
     resolved = accepted(a_job()).resolved
     config = config_maps.resolved_config(REF, resolved)
     assert config["immutable"] is True
@@ -76,7 +79,7 @@ def test_what_was_resolved_cannot_change() -> None:
     assert config_maps.read(config) == resolved
 
 
-def test_a_claim_is_as_the_job_says() -> None:
+def test_a_claim_follows_the_jobs_storage_spec() -> None:
     wanted = {"size": "3Gi", "storageClassName": "fast", "accessMode": "ReadWriteOncePod"}
     spec = storage.claim(REF, parsed(a_job().with_("spec.coordinator.storage", wanted)))["spec"]
     assert spec == {
@@ -98,7 +101,7 @@ def test_a_claim_is_as_the_job_says() -> None:
     ],
     ids=["no output", "s3", "another claim", "Delete", "Retain"],
 )
-def test_a_claim_has_no_owner_before_the_export_unless_the_job_asks_for_it(job: AJob, retained: bool) -> None:
+def test_a_claim_has_no_owner_before_the_export_unless_the_spec_says_so(job: AJob, retained: bool) -> None:
     metadata = storage.claim(REF, parsed(job))["metadata"]
     assert ("ownerReferences" not in metadata) is retained
     assert metadata["labels"]["fedjobs.dev/job-uid"] == UID
@@ -128,7 +131,7 @@ def the_invitation(job: AJob) -> Invitation:
     return Invitation.model_validate_json(json.dumps(written))
 
 
-def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
+def test_an_invitation_contains_only_what_a_silo_needs() -> None:
     told = the_invitation(a_job().with_("spec.worker", {"gpu": {"mode": "Require", "count": 2}}))
     assert told == Invitation(
         job_uid=UID,
@@ -145,7 +148,7 @@ def test_an_invitation_has_what_a_silo_needs_and_no_more() -> None:
     )
 
 
-def test_an_invitation_names_who_asks_and_how_many_rounds_where_that_is_known() -> None:
+def test_an_invitation_names_requester_and_rounds_if_they_are_known() -> None:
     job = a_job().with_("spec.requestedBy", "alice@example.org").with_("spec.program.parameters.rounds", 7)
     assert (the_invitation(job).requested_by, the_invitation(job).rounds) == ("alice@example.org", 7)
     own = {"entrypoint": "training:main", "source": {"configMap": {"name": "program"}}}
@@ -153,7 +156,7 @@ def test_an_invitation_names_who_asks_and_how_many_rounds_where_that_is_known() 
     assert (told.requested_by, told.rounds, told.program) == (None, None, "training:main")
 
 
-def test_a_coordinator_shows_a_token_that_is_good_for_the_hub_alone_and_knows_whom_to_trust() -> None:
+def test_a_coordinator_gets_a_token_for_the_hub_alone_and_the_trusted_issuers() -> None:
     token, trust = volume(a_job(), "hub")["projected"]["sources"]
     assert token == {"serviceAccountToken": {"audience": "fedjobs-hub", "expirationSeconds": 3600, "path": "token"}}
     config = config_maps.hub_config(REF, TRUST)
@@ -161,16 +164,17 @@ def test_a_coordinator_shows_a_token_that_is_good_for_the_hub_alone_and_knows_wh
     assert [item["key"] for item in trust["configMap"]["items"]] == list(config["data"]) == ["ca.crt"]
 
 
-def test_no_child_is_a_secret_and_no_secret_is_mounted_but_the_users_own() -> None:
+def test_no_child_is_a_secret_and_only_the_users_secrets_are_mounted() -> None:
     assert "Secret" not in {child["kind"] for child in CHILDREN.values()}
     assert not [each for each in the_pod()["volumes"] if "secret" in each]
 
 
-def test_a_route_leads_from_the_front_doors_namespace_to_the_jobs_service_and_nowhere_else() -> None:
+def test_a_route_connects_the_front_doors_namespace_to_the_jobs_service_only() -> None:
     route = network.route(REF, SETTINGS)
     assert (route["metadata"]["name"], route["metadata"]["namespace"]) == (REF.service, "fedjobs-system")
     target = "j-0f8e7d6c5b4a4938.team.svc.cluster.local"
     assert route["spec"] == {"type": "ExternalName", "externalName": target}
     assert network.service(REF)["metadata"]["name"] == REF.service
-    assert "ownerReferences" not in route["metadata"]  # an owner of another namespace would have it deleted at once
+    # An owner must be in the same namespace. Otherwise the garbage collector deletes the object.
+    assert "ownerReferences" not in route["metadata"]
     assert route["metadata"]["labels"]["fedjobs.dev/job-namespace"] == "team"

@@ -1,4 +1,4 @@
-"""Conditions from one look to the next."""
+"""How conditions change from one look to the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ READY, COMPLETE = JobCondition.COORDINATOR_READY, JobCondition.COMPLETE
 
 
 def after(*steps: tuple[float, dict[JobCondition, Verdict]]) -> list[Condition]:
-    """The conditions after these verdicts, each at its time; the generation counts the steps."""
+    """Returns the conditions after these verdicts, each with its time. The generation is the number of the step."""
     status = FederatedJobStatus()
     for generation, (seconds, verdicts) in enumerate(steps, 1):
         found = conditions.carried_on(status, verdicts, generation, at(seconds))
@@ -44,12 +44,12 @@ def test_another_status_is_a_transition() -> None:
     assert (found.status, found.last_transition_time) == ("True", "2026-01-31T12:00:09Z")
 
 
-def test_a_condition_of_which_nothing_is_said_stays_as_it_was() -> None:
+def test_a_condition_without_a_verdict_does_not_change() -> None:
     found = after((5, {READY: Verdict(True, "Listening")}), (9, {COMPLETE: Verdict(True, "ResultExported")}))
     assert [(c.type, c.observed_generation) for c in found] == [("CoordinatorReady", 1), ("Complete", 2)]
 
 
-def test_what_cannot_be_known_is_unknown() -> None:
+def test_a_verdict_of_none_is_unknown() -> None:
     (found,) = after((5, {READY: Verdict(None, "NodeLost")}))
     assert found.status == "Unknown"
 
@@ -59,12 +59,12 @@ def test_conditions_are_always_in_the_same_order() -> None:
     assert [found.type for found in after((5, verdicts))] == [str(kind) for kind in JobCondition]
 
 
-def test_a_message_is_not_longer_than_people_read() -> None:
+def test_a_long_message_is_truncated() -> None:
     (found,) = after((5, {READY: Verdict(False, "Crashed", "x" * 100_000)}))
     assert len(found.message) == 1024
 
 
-def test_a_condition_that_is_not_there_is_not_true_and_has_no_reason() -> None:
+def test_a_missing_condition_is_not_true_and_has_no_reason() -> None:
     status = FederatedJobStatus()
     assert not conditions.is_true(status, READY)
     assert conditions.reason(status, READY) == ""

@@ -1,4 +1,4 @@
-"""The manifest of an attempt: the Job of a coordinator, and its pod."""
+"""The manifest of an attempt: the coordinator's Job and its pod."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def test_a_pod_has_no_token_and_a_numeric_user() -> None:
     assert {context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {65532}
 
 
-def test_a_job_makes_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
+def test_a_coordinator_job_creates_no_second_pod_after_a_crash_and_waits_for_the_first_to_end() -> None:
     spec = the_job()["spec"]
     assert (spec["backoffLimit"], spec["podReplacementPolicy"]) == (0, "Failed")
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
 
-def test_exit_codes_are_told_apart_by_the_job_itself() -> None:
+def test_the_jobs_failure_policy_distinguishes_exit_codes() -> None:
     rules = the_job()["spec"]["podFailurePolicy"]["rules"]
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert [(rule["action"], rule["onExitCodes"]["values"]) for rule in rules[1:]] == [
-        ("Ignore", [4, 74, 75]),  # another has the volume; the storage is away; suspended: none is a crash
+        ("Ignore", [4, 74, 75]),  # volume in use, storage unavailable, suspended: these are no crashes
         ("FailJob", [1]),
     ]
 
@@ -53,12 +53,12 @@ def test_an_attempt_is_a_label_of_job_and_pod() -> None:
         assert metadata["labels"]["fedjobs.dev/attempt"] == "3"
 
 
-def test_the_queues_label_is_the_jobs_only_where_the_federated_job_has_it() -> None:
+def test_the_coordinators_job_has_the_queues_label_only_if_the_federated_job_has_it() -> None:
     assert "kueue.x-k8s.io/queue-name" not in the_job()["metadata"]["labels"]
     assert the_job(a_job().in_a_queue())["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
 
 
-def test_the_coordinator_is_told_where_everything_is() -> None:
+def test_the_coordinator_gets_all_paths_and_addresses() -> None:
     arguments = the_container()["args"]
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert given == {
@@ -86,7 +86,7 @@ def test_a_result_for_object_storage_comes_with_its_credentials() -> None:
     ]
     secret = volume(job, "output-options")["secret"]
     assert secret["secretName"] == "s3"
-    assert secret["items"] == [{"key": "options.json", "path": "options.json"}]  # and nothing else of it
+    assert secret["items"] == [{"key": "options.json", "path": "options.json"}]  # no other key of the Secret
 
 
 @pytest.mark.parametrize(("path", "uri"), [("digits/v1", "file:///output/digits/v1"), (None, "file:///output/")])
@@ -96,12 +96,12 @@ def test_a_result_for_a_claim(path: str | None, uri: str) -> None:
     assert volume(job, "output")["persistentVolumeClaim"]["claimName"] == "models"
 
 
-def test_a_program_of_ones_own_is_mounted() -> None:
+def test_a_custom_program_is_mounted() -> None:
     program = {"entrypoint": "training:main", "source": {"configMap": {"name": "program"}}}
     assert volume(a_job().with_("spec.program", program), "program")["configMap"] == {"name": "program"}
 
 
-def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
+def test_the_pod_uses_the_jobs_scheduling_fields() -> None:
     toleration = {"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}
     coordinator = {
         "nodeSelector": {"disk": "ssd"},
@@ -111,7 +111,7 @@ def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
     job = a_job().with_("spec.coordinator", coordinator)
     assert (the_pod(job)["nodeSelector"], the_pod(job)["tolerations"]) == ({"disk": "ssd"}, [toleration])
     assert the_container(job)["resources"]["limits"] == {"memory": "8Gi"}
-    assert the_container(job)["resources"]["requests"]  # those that are right for most
+    assert the_container(job)["resources"]["requests"]  # the defaults
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,6 @@ def test_the_pod_takes_what_the_job_says_of_nodes() -> None:
     ids=["nothing", "a limit below what is usual", "a request"],
 )
 def test_a_request_is_never_above_the_jobs_own_limit(given: dict[str, Any], requests: dict[str, str]) -> None:
-    """The API server would refuse the pod."""
+    """Otherwise the API server would refuse the pod."""
     resources = the_container(a_job().with_("spec.coordinator", {"resources": given}))["resources"]
     assert resources == {**given, "requests": requests}

@@ -1,4 +1,4 @@
-"""Listening to coordinators, which are made up here."""
+"""Watching coordinators. The coordinators are fakes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUSPENDED = (Exclusion("hospital-a", ErrorCode.SILO_SUSPENDED, "It is suspended.
 
 @dataclass
 class Coordinators:
-    """Says what it is told to, and counts how often it is dialled."""
+    """Fake coordinators. They send given reports and count the connections."""
 
     words: asyncio.Queue[Status | Exception | None] = field(default_factory=asyncio.Queue)
     dialled: list[tuple[str, float]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Coordinators:
     deaf: bool = False
 
     def say(self, *words: Status | Exception | None) -> None:
-        """None ends the call."""
+        """Sends these reports. None ends the call, and an exception fails it."""
         for word in words:
             self.words.put_nowait(word)
 
@@ -56,18 +56,18 @@ class Coordinators:
         self.heard.append(key)
 
 
-def with_followers(test: Callable[[CoordinatorWatch, Coordinators], Awaitable[None]]) -> None:
+def with_watch(test: Callable[[CoordinatorWatch, Coordinators], Awaitable[None]]) -> None:
     async def run() -> None:
         coordinators = Coordinators()
         followers = CoordinatorWatch(coordinators.dial, coordinators.hear)
         await test(followers, coordinators)
         await followers.close()
-        assert len(asyncio.all_tasks()) == 1  # this one
+        assert len(asyncio.all_tasks()) == 1  # the test's own task
 
     in_virtual_time(run())
 
 
-def test_what_a_coordinator_says_is_kept_and_told() -> None:
+def test_a_coordinators_report_is_stored_and_announced() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         coordinators.say(a_report(round=1), a_report(round=2))
@@ -76,27 +76,27 @@ def test_what_a_coordinator_says_is_kept_and_told() -> None:
         assert report is not None
         assert (report.round, coordinators.heard) == (2, [KEY, KEY])
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_of_a_job_that_nobody_listens_to_there_is_no_report() -> None:
+def test_a_job_that_is_not_watched_has_no_report() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         assert followers.report(KEY) is None
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_asking_again_changes_nothing() -> None:
+def test_watching_again_changes_nothing() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         for _ in range(3):
             followers.follow(KEY, REF)
             await settled()
         assert len(coordinators.dialled) == 1
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_a_call_that_ends_or_fails_is_made_again_after_a_moment() -> None:
+def test_a_call_that_ends_or_fails_is_retried_after_two_seconds() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         coordinators.say(a_report(round=1), None, OSError("no route"), a_report(round=2))
@@ -106,27 +106,27 @@ def test_a_call_that_ends_or_fails_is_made_again_after_a_moment() -> None:
         assert report is not None
         assert report.round == 2
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_a_coordinator_that_ended_is_asked_less_often() -> None:
+def test_a_coordinator_that_ended_is_called_less_often() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         coordinators.say(a_report(Phase.COMPLETE), None, None)
         await asyncio.sleep(11)
         assert [time for _, time in coordinators.dialled] == [0, 10]
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_another_jobs_words_do_not_count() -> None:
+def test_another_jobs_reports_do_not_count() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         coordinators.say(a_report(job_uid="another"))
         await settled()
         assert followers.report(KEY) is None
 
-    with_followers(test)
+    with_watch(test)
 
 
 def test_a_job_of_the_same_name_is_another_job() -> None:
@@ -139,26 +139,26 @@ def test_a_job_of_the_same_name_is_another_job() -> None:
         assert followers.report(KEY) is None
         assert [uid for uid, _ in coordinators.dialled] == [REF.uid, "new"]
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_a_coordinator_that_cannot_be_heard_for_a_while_is_told_once_and_until_it_is_heard() -> None:
+def test_an_unreachable_coordinator_is_announced_once_and_reported_until_it_responds() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         coordinators.say(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
         await asyncio.sleep(7)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [])
         await asyncio.sleep(4)
-        assert "No route to it." in followers.trouble(KEY)
+        assert "No route to it." in followers.connection_error(KEY)
         assert coordinators.heard == [KEY]
         coordinators.say(a_report(round=1))
         await asyncio.sleep(2)
-        assert (followers.trouble(KEY), coordinators.heard) == ("", [KEY, KEY])
+        assert (followers.connection_error(KEY), coordinators.heard) == ("", [KEY, KEY])
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_who_is_forgotten_is_not_heard_any_more() -> None:
+def test_a_forgotten_coordinator_is_not_watched_any_more() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
         await settled()
@@ -166,12 +166,12 @@ def test_who_is_forgotten_is_not_heard_any_more() -> None:
         coordinators.say(a_report(round=1))
         await asyncio.sleep(10)
         assert (followers.report(KEY), coordinators.heard) == (None, [])
-        followers.forget(KEY)  # again is no error
+        followers.forget(KEY)  # a second call is no error
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_exclusions_are_told_at_each_connection_and_whenever_they_change() -> None:
+def test_exclusions_are_sent_at_each_connection_and_after_each_change() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF, SUSPENDED)
         coordinators.say(a_report(round=1))
@@ -183,22 +183,22 @@ def test_exclusions_are_told_at_each_connection_and_whenever_they_change() -> No
         await settled()
         assert coordinators.told == [(["hospital-a"], 0), (["hospital-a"], 2), ([], 3)]
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_another_process_behind_the_same_connection_is_told_again() -> None:
+def test_a_new_process_behind_the_same_connection_gets_the_exclusions_again() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF, SUSPENDED)
-        coordinators.say(a_report(epoch=1))
+        coordinators.say(a_report(generation=1))
         await settled()
-        coordinators.say(a_report(epoch=2))
+        coordinators.say(a_report(generation=2))
         await settled()
         assert coordinators.told == [(["hospital-a"], 0)] * 2
 
-    with_followers(test)
+    with_watch(test)
 
 
-def test_what_could_not_be_told_is_told_later() -> None:
+def test_exclusions_that_could_not_be_sent_are_sent_later() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         coordinators.deaf = True
         followers.follow(KEY, REF, SUSPENDED)
@@ -207,4 +207,4 @@ def test_what_could_not_be_told_is_told_later() -> None:
         await asyncio.sleep(2)
         assert coordinators.told == [(["hospital-a"], 4)]
 
-    with_followers(test)
+    with_watch(test)

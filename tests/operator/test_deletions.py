@@ -1,4 +1,4 @@
-"""What is deleted while it runs: by somebody, with its namespace, with or without an operator."""
+"""Deletion of running jobs: by a user, with their namespace, and with or without a running operator."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.operator.test_lives import a_job
 pytestmark = [pytest.mark.api_server, pytest.mark.processes, pytest.mark.usefixtures("operator")]
 
 
-def test_a_job_that_is_deleted_while_it_runs_takes_all_it_has_along(team: Team) -> None:
+def test_deleting_a_running_job_deletes_all_its_objects(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     ref = team.ref(name)
     team.delete(name)
-    wait_until("nothing is left", lambda: team.has_nothing_of(name))
-    wait_until("its route is gone", lambda: team.route(ref) is None)
+    wait_until("all objects of the job are deleted", lambda: team.has_nothing_of(name))
+    wait_until("its route is deleted", lambda: team.route(ref) is None)
     assert team.get("federatedjobs", name) is None
 
 
@@ -29,17 +29,17 @@ def test_a_job_that_is_deleted_while_it_runs_takes_all_it_has_along(team: Team) 
     [{"output": {}, "coordinator": {}}, {"coordinator": {}}, {"coordinator": {"storage": {"whenDeleted": "Retain"}}}],
     ids=["no output", "not exported yet", "Retain"],
 )
-def test_a_claim_that_is_to_be_retained_stays(team: Team, spec: dict[str, object]) -> None:
+def test_a_retained_claim_stays(team: Team, spec: dict[str, object]) -> None:
     name = team.apply(a_job(**spec))
     team.ready(name)
     claim = f"persistentvolumeclaims/{team.ref(name).claim}"
     team.delete(name)
-    wait_until("all else is gone", lambda: team.has_nothing_of(name, but={claim}))
+    wait_until("all other objects of the job are deleted", lambda: team.has_nothing_of(name, but={claim}))
     assert "deletionTimestamp" not in team.children(name)[claim]["metadata"]
 
 
-def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team) -> None:
-    """What the earlier one had is deleted meanwhile, and must not be taken for the new one's."""
+def test_a_new_job_of_the_same_name_gets_its_own_children(team: Team) -> None:
+    """The earlier job's objects are deleted meanwhile. The operator must not use them for the new job."""
     name = team.apply(a_job(output={}, coordinator={}))
     team.ready(name)
     earlier, kept = team.ref(name), team.uids(name)
@@ -50,7 +50,8 @@ def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team
     assert ref.uid != earlier.uid
     old_claim = f"persistentvolumeclaims/{earlier.claim}"
     wait_until(
-        "the earlier one's are gone", lambda: set(kept.values()) & set(team.uids(name).values()) == {kept[old_claim]}
+        "the earlier job's objects are deleted",
+        lambda: set(kept.values()) & set(team.uids(name).values()) == {kept[old_claim]},
     )
     team.ready(name)
     wait_until("its silos are invited", lambda: team.invites(name))
@@ -65,25 +66,25 @@ def test_a_job_of_the_same_name_made_at_once_gets_children_of_its_own(team: Team
     assert team.status(name)["restarts"] == 0
 
 
-def test_a_job_that_was_over_is_run_again_under_its_name(team: Team) -> None:
+def test_a_job_that_has_ended_can_be_run_again_under_its_name(team: Team) -> None:
     name = team.apply(a_job())
     team.end(name, 1, word=FinalWord(phase=Phase.FAILED, code="ProgramFailed", message="No."))
     team.wait_for(name, "Failed")
     team.delete(name)
     team.apply(a_job())
-    wait_until("it begins anew", lambda: team.status(name).get("phase") == "Starting")
+    wait_until("the new job starts", lambda: team.status(name).get("phase") == "Starting")
     team.ready(name)
     assert team.condition(name, "Failed") == {}
 
 
-def test_a_namespace_that_is_deleted_is_no_trouble_for_the_others(team: Team) -> None:
+def test_deleting_a_namespace_does_not_affect_the_others(team: Team) -> None:
     other = Team(team.server, f"other-{uuid.uuid4().hex[:8]}")
     doomed = other.apply(a_job())
     other.ready(doomed)
     pod = other.pod(doomed)
     team.server.kubectl("delete", "namespace", other.namespace, "--wait=false")
     other.say_of_pod(pod, "Failed", {"terminated": {"exitCode": 143, "reason": "Error"}})
-    wait_until("the namespace is gone", other.is_gone)
+    wait_until("the namespace is deleted", other.is_gone)
     name = team.apply(a_job())
     team.ready(name)
     team.end(name, 137)

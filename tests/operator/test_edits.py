@@ -1,4 +1,4 @@
-"""A job that is edited while it runs goes on as it was accepted, and says so."""
+"""A running job that is edited continues as it was accepted, and its status reports the edit."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_a_job_that_was_not_edited_has_no_such_condition() -> None:
     assert said(running(a_job()).plan().status, JobCondition.SPEC_CHANGED) is None
 
 
-def test_an_edit_is_told_by_its_path() -> None:
+def test_an_edit_is_reported_with_its_path() -> None:
     assert message(a_job().edited(ROUNDS, 99)) == (
         "Edits after the job was accepted have no effect: spec.program.parameters.rounds."
         " Create a new job to run with them."
     )
 
 
-def test_an_edit_that_is_invalid_is_told_too_and_stops_nothing() -> None:
+def test_an_invalid_edit_is_reported_too_and_does_not_stop_the_job() -> None:
     look = running(a_job()).but(a_job().edited(ROUNDS, -1))
     assert "spec.program.parameters.rounds" in message(look.job)
     assert said(look.plan().status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
 
 
-def test_the_run_goes_on_with_what_was_resolved() -> None:
+def test_the_run_continues_with_the_resolved_job() -> None:
     before = running(a_job())
     plan = before.but(a_job().edited(ROUNDS, 99)).plan()
     assert plan.resolved == before.resolved
@@ -43,17 +43,17 @@ def test_the_run_goes_on_with_what_was_resolved() -> None:
     assert is_invited(plan)
 
 
-def test_an_edit_that_is_taken_back_is_no_edit() -> None:
+def test_a_reverted_edit_is_not_reported() -> None:
     look = running(a_job()).but(a_job().edited(ROUNDS, 99)).then().but(a_job())
     assert said(look.plan().status, JobCondition.SPEC_CHANGED) == ("False", Reason.CHANGES_IGNORED)
 
 
-def test_what_may_be_edited_is_no_change_of_the_run() -> None:
+def test_edits_of_mutable_fields_are_not_reported() -> None:
     job = a_job().edited("spec.backoffLimit", 9).with_deadline(1000).kept_for(60)
     assert said(running(a_job()).but(job).plan().status, JobCondition.SPEC_CHANGED) is None
 
 
-def test_more_memory_is_for_the_next_attempt() -> None:
+def test_more_memory_applies_to_the_next_attempt() -> None:
     job = a_job().edited("spec.coordinator", {"resources": {"limits": {"memory": "8Gi"}}})
     plan = running(a_job()).but(job).with_attempts(an_attempt(1).crashed(exit_code=137)).at(100).plan()
     assert coordinator_jobs(plan) == ["digits-coordinator-2"]
@@ -61,8 +61,8 @@ def test_more_memory_is_for_the_next_attempt() -> None:
     assert container["resources"]["limits"] == {"memory": "8Gi"}
 
 
-def test_a_spec_that_cannot_be_read_any_more_is_told_and_nothing_is_done() -> None:
-    """The API server checks less than the operator did."""
+def test_a_spec_that_became_unreadable_is_reported_and_changes_nothing() -> None:
+    """The API server validates less than the operator."""
     look = running(a_job()).but(a_job().edited("spec.activeDeadlineSeconds", 0.5))
     plan = look.plan()
     assert said(plan.status, JobCondition.ACCEPTED) == ("False", Reason.INVALID_SPEC)

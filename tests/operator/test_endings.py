@@ -1,4 +1,4 @@
-"""How jobs end, and what becomes of them then."""
+"""How jobs end, and what the operator does then."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_coordinator_that_is_complete_completes_the_job() -> None:
     ],
     ids=["no output", "a folder of a claim", "a claim", "s3"],
 )
-def test_where_the_result_is_is_told_for_those_outside_the_pod(
+def test_the_results_location_is_reported_for_clients_outside_the_pod(
     job: AJob, said_by_the_coordinator: str, told: str
 ) -> None:
     result = complete(job, result=said_by_the_coordinator).plan().status.result
@@ -65,7 +65,7 @@ def test_the_last_report_is_in_the_last_status() -> None:
     assert (plan.status.metrics, plan.status.ready_silos, plan.status.total_silos) == ({"loss": "0.125"}, 2, 2)
 
 
-def test_silos_and_metrics_are_those_of_the_final_word_if_the_last_rounds_were_not_reported() -> None:
+def test_silos_and_metrics_come_from_the_termination_message_if_the_last_rounds_were_not_reported() -> None:
     silos = [SiloStatus(name=f"hospital-{x}", state=SiloState.READY, device="cpu", clients=5) for x in "ab"]
     attempt = an_attempt(1).complete(round=2, rounds=2, silos=silos, metrics={"train/loss": 0.25})
     waiting = [SiloStatus(name="hospital-a", state=SiloState.INVITED)]
@@ -79,7 +79,7 @@ def test_silos_and_metrics_are_those_of_the_final_word_if_the_last_rounds_were_n
     assert (status.completed_rounds, status.total_rounds, status.metrics) == (2, 2, {"train/loss": "0.25"})
 
 
-def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> None:
+def test_without_a_pod_the_last_report_counts_as_the_termination_message() -> None:
     look = complete().with_attempts(an_attempt(1).complete().without_pod())
     assert look.hearing(a_report(Phase.COMPLETE, round=20)).plan().status.completed_rounds == 20
     assert look.plan().status.phase is JobPhase.COMPLETE
@@ -94,7 +94,7 @@ def test_where_the_pod_is_gone_the_last_report_counts_as_the_final_word() -> Non
     ],
     ids=["no output", "a claim", "s3"],
 )
-def test_where_nothing_was_heard_of_the_result_its_place_is_known_all_the_same(job: AJob, uri: str) -> None:
+def test_without_a_report_of_the_result_its_location_comes_from_the_spec(job: AJob, uri: str) -> None:
     plan = running(job).with_attempts(an_attempt(1).complete().without_pod()).plan()
     assert plan.status.result is not None
     assert (plan.status.result.uri, plan.status.result.digest) == (uri, None)
@@ -103,13 +103,13 @@ def test_where_nothing_was_heard_of_the_result_its_place_is_known_all_the_same(j
     assert "Its digest is unknown" in found.message
 
 
-def test_a_job_that_is_over_has_no_lost_node() -> None:
+def test_a_job_that_has_ended_has_no_lost_node() -> None:
     look = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(90).then()
     status = look.with_attempts(an_attempt(1).complete()).plan().status
     assert said(status, JobCondition.NODE_LOST) == ("False", Reason.JOB_FINISHED)
 
 
-def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
+def test_a_permanent_failure_has_the_code_of_the_termination_message() -> None:
     failed = an_attempt(1).failed_for_good("UnsupportedComputation", "No silo can read it.", round=2)
     plan = running(a_job()).with_attempts(failed).plan()
     found = condition(plan.status, JobCondition.FAILED)
@@ -119,7 +119,7 @@ def test_a_failure_for_good_has_the_code_of_the_final_word() -> None:
     assert (plan.withdraw, coordinator_jobs(plan)) == (True, [])
 
 
-def test_a_quorum_that_was_not_reached_is_told_in_its_condition_too() -> None:
+def test_a_quorum_that_was_not_reached_is_reported_in_its_condition_too() -> None:
     failed = an_attempt(1).failed_for_good("CohortTooSmall", "hospital-b is missing.")
     found = condition(running(a_job()).with_attempts(failed).plan().status, JobCondition.QUORUM_REACHED)
     assert found is not None
@@ -130,7 +130,7 @@ def test_a_quorum_that_was_not_reached_is_told_in_its_condition_too() -> None:
     )
 
 
-def test_a_failure_without_a_word_says_where_to_look() -> None:
+def test_a_failure_without_a_termination_message_says_where_to_look() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).failed_for_good("").without_pod()).plan()
     assert said(plan.status, JobCondition.FAILED) == ("True", "ProgramFailed")
 
@@ -143,11 +143,11 @@ def test_a_deadline_fails_the_job_and_ends_its_coordinator() -> None:
     assert (plan.delete, plan.withdraw) == (("digits-coordinator-1",), True)
 
 
-def test_a_deadline_is_waited_for() -> None:
+def test_a_deadline_schedules_the_next_look() -> None:
     assert running(a_job().with_deadline(60)).plan().look_again == at(60)
 
 
-def test_a_result_counts_though_the_deadline_has_passed_meanwhile() -> None:
+def test_a_result_counts_even_if_the_deadline_has_passed() -> None:
     assert complete(a_job().with_deadline(60)).plan().status.phase is JobPhase.COMPLETE
 
 
@@ -155,7 +155,7 @@ def kept(seconds: int, job: AJob | None = None) -> Plan:
     return complete(job or a_job().kept_for(60)).then().at(101 + seconds).plan()
 
 
-def test_a_job_that_is_over_is_deleted_when_its_time_to_live_has_passed() -> None:
+def test_a_job_that_has_ended_is_deleted_after_its_time_to_live() -> None:
     assert (kept(59).delete_job, kept(59).look_again) == (False, at(161))
     assert (kept(60).delete_job, kept(60).look_again) == (True, None)
 
@@ -165,19 +165,19 @@ def test_a_job_without_a_time_to_live_is_kept() -> None:
     assert (plan.delete_job, plan.look_again) == (False, None)
 
 
-def test_a_time_to_live_counts_from_the_end_and_not_from_the_edit() -> None:
+def test_a_time_to_live_counts_from_the_jobs_end_and_not_from_the_edit() -> None:
     look = complete().then().but(a_job().edited("spec.ttlSecondsAfterFinished", 10)).at(105)
     assert look.plan().look_again == at(111)
 
 
-def test_a_job_that_is_over_stays_so_whatever_is_edited() -> None:
+def test_edits_do_not_restart_a_job_that_has_ended() -> None:
     look = complete().then().but(a_job().suspended().edited("spec.program.parameters.rounds", 99))
     plan = look.plan()
     assert (plan.status.phase, plan.status.observed_generation) == (JobPhase.COMPLETE, 2)
     assert (plan.suspend, plan.delete, plan.apply, is_invited(plan)) == ({}, (), (), False)
 
 
-def test_a_job_that_failed_is_not_tried_again() -> None:
+def test_a_failed_job_is_not_retried() -> None:
     look = running(a_job().with_backoff_limit(0)).with_attempts(an_attempt(1).crashed()).then()
     plan = look.but(a_job().edited("spec.backoffLimit", 9)).at(9999).plan()
     assert (plan.status.phase, plan.apply) == (JobPhase.FAILED, ())

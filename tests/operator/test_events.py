@@ -1,4 +1,4 @@
-"""Events: one for each condition that changed, after it was written."""
+"""The operator creates one event for each changed condition, after it has written the status."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def with_(kind: JobCondition, verdict: Verdict, before: FederatedJobStatus = NEW
         (JobCondition.COMPLETE, Verdict(True, Reason.RESULT_EXPORTED, "It is there."), False),
     ],
 )
-def test_a_change_is_told(kind: JobCondition, verdict: Verdict, is_warning: bool) -> None:
+def test_a_changed_condition_has_an_event(kind: JobCondition, verdict: Verdict, is_warning: bool) -> None:
     told = announcements(NEW, with_(kind, verdict))
     assert told == [Announcement(is_warning, verdict.reason, f"{kind}: {verdict.message}")]
 
 
-def test_what_did_not_change_is_not_told_again() -> None:
+def test_an_unchanged_condition_has_no_new_event() -> None:
     before = with_(JobCondition.ACCEPTED, Verdict(True, Reason.RESOLVED, "By a."))
     assert announcements(before, with_(JobCondition.ACCEPTED, Verdict(True, Reason.RESOLVED, "By a, b."), before)) == []
 
 
-def test_another_reason_is_told() -> None:
+def test_a_new_reason_has_an_event() -> None:
     before = with_(JobCondition.COORDINATOR_READY, Verdict(False, Reason.CRASHED))
     after = with_(JobCondition.COORDINATOR_READY, Verdict(False, Reason.OUT_OF_MEMORY, "More."), before)
     assert [told.reason for told in announcements(before, after)] == [Reason.OUT_OF_MEMORY]
 
 
 @pytest.mark.parametrize("reason", [Reason.POD_STARTING, Reason.JOB_FINISHED])
-def test_what_is_always_so_for_a_moment_is_not_told(reason: Reason) -> None:
+def test_expected_reasons_have_no_event(reason: Reason) -> None:
     assert announcements(NEW, with_(JobCondition.COORDINATOR_READY, Verdict(False, reason))) == []
 
 
@@ -67,6 +67,6 @@ def test_an_event_is_about_the_job() -> None:
     assert told["metadata"]["namespace"] == "team"
 
 
-def test_two_events_have_two_names() -> None:
+def test_two_events_have_different_names() -> None:
     names = [event(REF, Announcement(False, "A", "a"), NOON, suffix)["metadata"]["name"] for suffix in ("a1", "b2")]
     assert names == ["digits.a1", "digits.b2"]

@@ -1,4 +1,4 @@
-"""Which silos a coordinator is told to go on without."""
+"""Which silos the operator tells a coordinator to exclude."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def test_all_silos_take_part() -> None:
     assert excluded(running(a_job())) == []
 
 
-def test_a_suspended_silo_and_one_that_is_gone_are_told_apart() -> None:
+def test_suspended_and_deleted_silos_have_different_codes() -> None:
     look = running(a_job()).with_silos(a_silo("hospital-b", suspended=True), a_silo("another", suspended=True))
     assert excluded(look) == [("hospital-a", ErrorCode.SILO_NOT_FOUND), ("hospital-b", ErrorCode.SILO_SUSPENDED)]
     assert excluded(look.with_silos(*HOSPITALS)) == []
 
 
-def test_it_is_told_until_the_coordinators_job_has_ended() -> None:
+def test_exclusions_hold_until_the_coordinators_job_has_ended() -> None:
     look = running(a_job()).with_silos(HOSPITALS[0]).with_attempts(an_attempt(1).exited(137))
     assert excluded(look) == [("hospital-b", ErrorCode.SILO_NOT_FOUND)]
 
 
-def test_nothing_is_told_where_nobody_listens() -> None:
+def test_there_are_no_exclusions_without_a_listening_coordinator() -> None:
     assert not a_look_at(a_job()).plan().follow
     assert excluded(running(a_job()).with_silos().but(a_job().suspended())) == []

@@ -1,4 +1,4 @@
-"""Operators that are killed, that are two, that are not there, and that have no more than some namespaces."""
+"""Operators that are killed, that run twice, that do not run, and that have permissions in some namespaces only."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def attempts(team: Team, name: str) -> list[str]:
     return [job["metadata"]["name"] for job in team.list("jobs", name)]
 
 
-def looked_at(team: Team) -> None:
-    """By an operator that was started a moment ago: another job is accepted, so it has seen all that is older."""
+def wait_until_processed(team: Team) -> None:
+    """Waits until a new operator has processed all older objects: it accepts another job."""
     team.wait_for(team.apply(a_job("another")), "Accepted")
 
 
@@ -34,7 +34,7 @@ def test_an_operator_that_is_killed_and_started_again_changes_nothing(team: Team
     children, status = team.uids(name), team.status(name)
     operator.kill()
     started()
-    looked_at(team)
+    wait_until_processed(team)
     assert (team.uids(name), team.status(name)) == (children, status)
 
 
@@ -42,13 +42,14 @@ def test_an_operator_that_is_killed_and_started_again_changes_nothing(team: Team
     "reached",
     ["configmaps/digits-resolved", "configmaps/digits-hub", "persistentvolumeclaims/", "jobs/digits-coordinator-1"],
 )
-def test_an_operator_that_is_killed_half_way_is_taken_up_by_the_next(
-    team: Team, started: Started, reached: str
-) -> None:
+def test_the_next_operator_continues_where_one_was_killed(team: Team, started: Started, reached: str) -> None:
     operator = started()
     operator.wait_until_it_lives()
     name = team.apply(a_job())
-    wait_until("it has begun", lambda: any(child.startswith(reached) for child in team.children(name)))
+    wait_until(
+        "the operator has created the first objects",
+        lambda: any(child.startswith(reached) for child in team.children(name)),
+    )
     operator.kill()
     children = team.uids(name)
     started()
@@ -59,14 +60,17 @@ def test_an_operator_that_is_killed_half_way_is_taken_up_by_the_next(
     assert (attempts(team, name), team.status(name)["restarts"]) == (["digits-coordinator-1"], 0)
 
 
-def test_the_first_word_counts_though_the_job_was_edited_while_nobody_looked(team: Team, started: Started) -> None:
-    """The operator was killed when it had written down what the job is run as, and nothing else."""
+def test_the_first_resolution_counts_even_if_the_job_was_edited_without_an_operator(
+    team: Team, started: Started
+) -> None:
+    """The operator was killed after it had stored the resolved job, and before anything else."""
     operator = started()
     operator.wait_until_it_lives()
     name = team.apply(a_job())
-    wait_until("it is written down", lambda: "configmaps/digits-resolved" in team.children(name))
+    wait_until("the operator has stored the resolved job", lambda: "configmaps/digits-resolved" in team.children(name))
     operator.kill()
-    team.call("PATCH", "federatedjobs", f"{name}/status", {"status": None})  # as if it had not come so far
+    # As if the operator had been killed before it wrote the status.
+    team.call("PATCH", "federatedjobs", f"{name}/status", {"status": None})
     team.edit(name, {"program": {"parameters": {"rounds": 99}}})
     started()
     found = team.wait_for(name, "SpecChanged")
@@ -75,34 +79,34 @@ def test_the_first_word_counts_though_the_job_was_edited_while_nobody_looked(tea
     assert json.loads(config["data"]["job.json"])["program"]["parameters"]["rounds"] == 20
 
 
-def test_a_crash_while_no_operator_was_there_is_followed_by_one_attempt(team: Team, started: Started) -> None:
+def test_a_crash_without_an_operator_is_followed_by_one_attempt(team: Team, started: Started) -> None:
     operator = started()
     name = team.apply(a_job())
     team.ready(name)
     operator.kill()
     team.end(name, 137)
-    wait_until("the Job has failed", lambda: ended(team, "digits-coordinator-1"))
+    wait_until("the Job has failed", lambda: has_ended(team, "digits-coordinator-1"))
     started()
     team.ready(name, attempt=2)
     assert team.status(name)["restarts"] == 1
     assert sorted(attempts(team, name)) == ["digits-coordinator-1", "digits-coordinator-2"]
 
 
-def test_an_operator_that_is_killed_between_two_attempts_makes_no_third(team: Team, started: Started) -> None:
+def test_an_operator_that_is_killed_between_two_attempts_creates_no_third(team: Team, started: Started) -> None:
     operator = started()
     name = team.apply(a_job())
     team.ready(name)
     team.end(name, 137)
-    wait_until("attempt 2 is there", lambda: "digits-coordinator-2" in attempts(team, name))
+    wait_until("attempt 2 exists", lambda: "digits-coordinator-2" in attempts(team, name))
     operator.kill()
     started()
     team.ready(name, attempt=2)
-    looked_at(team)
+    wait_until_processed(team)
     assert sorted(attempts(team, name)) == ["digits-coordinator-1", "digits-coordinator-2"]
     assert team.status(name)["restarts"] == 1
 
 
-def test_an_end_while_no_operator_was_there_is_told_by_the_next(team: Team, started: Started) -> None:
+def test_the_next_operator_reports_a_job_that_ended_without_an_operator(team: Team, started: Started) -> None:
     operator = started()
     name = team.apply(a_job())
     team.ready(name)
@@ -116,7 +120,7 @@ def test_an_end_while_no_operator_was_there_is_told_by_the_next(team: Team, star
     assert team.routed_to(name) is None
 
 
-def test_two_operators_do_no_harm(team: Team, started: Started) -> None:
+def test_two_operators_at_the_same_time_do_no_harm(team: Team, started: Started) -> None:
     for operator in (started(), started()):
         operator.wait_until_it_lives()
     names = [team.apply(a_job(f"job-{number}")) for number in range(3)]
@@ -135,22 +139,22 @@ def test_two_operators_do_no_harm(team: Team, started: Started) -> None:
         assert team.status(name)["restarts"] == 1
 
 
-def test_a_job_that_is_deleted_while_no_operator_is_there_does_not_hang(team: Team, started: Started) -> None:
+def test_deleting_a_job_without_an_operator_does_not_hang(team: Team, started: Started) -> None:
     operator = started()
     name = team.apply(a_job())
     team.ready(name)
     assert operator.stop() == 0
     ref = team.ref(name)
     team.delete(name)
-    wait_until("nothing is left", lambda: team.has_nothing_of(name))
+    wait_until("all objects of the job are deleted", lambda: team.has_nothing_of(name))
     assert team.get("federatedjobs", name) is None
-    assert team.route(ref) is not None  # it is in another namespace, so nobody but an operator can take it away
+    assert team.route(ref) is not None  # the route is in another namespace, so only an operator can delete it
     started()
-    wait_until("its route is swept", lambda: team.route(ref) is None, seconds=90)
+    wait_until("the operator deletes the route", lambda: team.route(ref) is None, seconds=90)
 
 
-def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, started: Started) -> None:
-    """With the rights that the chart gives it there, and none elsewhere."""
+def test_an_operator_works_in_its_namespaces_only(server: ApiServer, team: Team, started: Started) -> None:
+    """It has the chart's permissions in its namespace, and none in others."""
     ours, theirs = team, Team(server, f"{team.namespace}-theirs")
     rights = granted(server, f"watchNamespaces={{{ours.namespace}}}", release="limited")
     started("--watch-namespace", ours.namespace, kubeconfig=rights)
@@ -162,7 +166,9 @@ def test_an_operator_keeps_to_its_namespaces(server: ApiServer, team: Team, star
     assert (theirs.status(not_ours), theirs.children(not_ours)) == ({}, {})
 
 
-def test_the_chart_gives_the_operator_every_right_that_it_uses(server: ApiServer, team: Team, started: Started) -> None:
+def test_the_chart_gives_the_operator_every_permission_that_it_uses(
+    server: ApiServer, team: Team, started: Started
+) -> None:
     operator = started()
     name = team.apply(a_job(coordinator={}, ttlSecondsAfterFinished=0))
     team.ready(name)
@@ -175,17 +181,17 @@ def test_the_chart_gives_the_operator_every_right_that_it_uses(server: ApiServer
     team.edit(name, {"suspend": False})
     team.ready(name, attempt=2)
     team.end(name, 0, "Completed", attempt=2, word=COMPLETE)
-    wait_until("it is deleted", lambda: team.get("federatedjobs", name) is None)
-    assert refused(server) == []
+    wait_until("the job is deleted", lambda: team.get("federatedjobs", name) is None)
+    assert refused_calls(server) == []
 
 
-def ended(team: Team, job: str) -> bool:
+def has_ended(team: Team, job: str) -> bool:
     conditions = (team.get("jobs", job) or {}).get("status", {}).get("conditions", ())
     return any(condition["type"] in ("Complete", "Failed") for condition in conditions)
 
 
-def refused(server: ApiServer) -> list[str]:
-    """The operator's calls that it has no right to, as the API server has noted them."""
+def refused_calls(server: ApiServer) -> list[str]:
+    """Returns the calls that the API server refused to the operator, by the audit log."""
     entries = [json.loads(line) for line in server.audit_log.read_text().splitlines() if line.endswith("}")]
     ours = [entry for entry in entries if entry["user"]["username"] == user()]
     return [

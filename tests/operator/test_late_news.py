@@ -1,4 +1,4 @@
-"""News of the cluster that come late, in another order, or not at all."""
+"""Events of the cluster that arrive late, in another order, or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.operator.builders import a_job
 from tests.operator.worlds import KEY, LABELS, World, in_a_world, listening
 
 
-def test_the_final_word_of_a_pod_that_was_not_seen_yet_is_asked_for_once() -> None:
+def test_the_termination_message_of_an_unknown_pod_is_read_once() -> None:
     async def test(world: World) -> None:
         await world.look()
         ended = an_attempt().complete(result="s3://models/digits")
@@ -28,7 +28,7 @@ def test_the_final_word_of_a_pod_that_was_not_seen_yet_is_asked_for_once() -> No
     in_a_world(test)
 
 
-def test_the_final_word_is_asked_for_where_the_job_is_seen_to_end_before_its_pod() -> None:
+def test_the_termination_message_is_read_if_the_job_ends_before_its_pods_event() -> None:
     async def test(world: World) -> None:
         await listening(world)
         ended = an_attempt().ready().complete(result="s3://models/digits")
@@ -45,7 +45,7 @@ def test_the_final_word_is_asked_for_where_the_job_is_seen_to_end_before_its_pod
     in_a_world(test)
 
 
-def test_a_job_that_is_gone_is_looked_at_without_harm() -> None:
+def test_reconciling_a_deleted_job_does_nothing() -> None:
     async def test(world: World) -> None:
         await listening(world)
         world.objects.saw_job(a_job().body, deleted=True)
@@ -57,7 +57,7 @@ def test_a_job_that_is_gone_is_looked_at_without_harm() -> None:
     in_a_world(test)
 
 
-def test_a_late_answer_is_not_taken_for_a_successor_of_the_same_name() -> None:
+def test_a_late_response_does_not_affect_a_successor_of_the_same_name() -> None:
     successor = a_job().with_("metadata.uid", "new")
 
     async def test(world: World) -> None:
@@ -75,7 +75,7 @@ def test_a_late_answer_is_not_taken_for_a_successor_of_the_same_name() -> None:
     in_a_world(test)
 
 
-def test_a_job_whose_deletion_no_event_told_is_forgotten() -> None:
+def test_a_job_whose_deletion_had_no_event_is_forgotten() -> None:
     async def test(world: World) -> None:
         world.api.refused["apply", "FederatedJob"] = ApiError(409, "the UID is another one")
         del world.api.objects["FederatedJob", "digits"]
@@ -85,7 +85,7 @@ def test_a_job_whose_deletion_no_event_told_is_forgotten() -> None:
     in_a_world(test)
 
 
-def test_a_job_that_is_deleted_while_its_status_is_written_stays_gone() -> None:
+def test_a_job_that_is_deleted_while_its_status_is_written_stays_deleted() -> None:
     async def test(world: World) -> None:
         apply = world.api.apply
 

@@ -1,4 +1,4 @@
-"""What a job keeps of the cluster: storage while it is worth something, addresses while they are used."""
+"""What a job occupies in the cluster: storage as long as it has a purpose, and IP addresses while they are used."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_the_claim_becomes_the_jobs_only_when_its_result_is_elsewhere(team: Team
     (owner,) = (team.get("persistentvolumeclaims", claim) or {})["metadata"]["ownerReferences"]
     assert owner["name"] == name
     team.delete(name)
-    wait_until("nothing is left", lambda: team.has_nothing_of(name))
+    wait_until("all objects of the job are deleted", lambda: team.has_nothing_of(name))
 
 
-def test_a_job_that_is_over_or_suspended_holds_no_address(team: Team) -> None:
+def test_an_ended_or_suspended_job_holds_no_address(team: Team) -> None:
     over, suspended = team.apply(a_job()), team.apply(a_job("another"))
     for name in (over, suspended):
         team.ready(name)
@@ -39,8 +39,8 @@ def test_a_job_that_is_over_or_suspended_holds_no_address(team: Team) -> None:
         assert not team.list("networkpolicies", name)
 
 
-def test_an_export_that_fails_is_tried_again_and_counts_as_no_crash(team: Team) -> None:
-    """By the Job itself, which waits for 10 s at first."""
+def test_a_failed_export_is_retried_and_does_not_count_as_a_crash(team: Team) -> None:
+    """The Job itself retries it, after 10 s at first."""
     name = team.apply(a_job(backoffLimit=0))
     team.ready(name)
     first = team.pod(name)
@@ -49,7 +49,7 @@ def test_an_export_that_fails_is_tried_again_and_counts_as_no_crash(team: Team) 
     found = team.wait_for(name, "CoordinatorReady", "False", "StorageFailed")
     assert found["message"].startswith("The bucket is away.")
     team.wait_for_event(name, "Warning", "StorageFailed")
-    wait_until("there is another pod", lambda: len(team.list("pods", name)) == 2, seconds=60)
+    wait_until("the Job creates another pod", lambda: len(team.list("pods", name)) == 2, seconds=60)
     (second,) = (p["metadata"]["name"] for p in team.list("pods", name) if p["metadata"]["name"] != first)
     state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": COMPLETE.to_json().decode()}}
     team.say_of_pod(second, "Succeeded", state)

@@ -1,4 +1,4 @@
-"""Lives of jobs: a real operator, a real API server, the Job controller, and nobody but the test as a kubelet."""
+"""Jobs from start to end with a real operator, API server and Job controller. The test acts as the kubelet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DELETED = {"storage": {"whenDeleted": "Delete"}}
 
 
 def a_job(name: str = "digits", **spec: object) -> Body:
-    """One that has all that it has deleted with it."""
+    """Returns a job that deletes all its objects with it."""
     return a_written_job(**({"output": TO_S3, "coordinator": DELETED} | spec)) | {"metadata": {"name": name}}
 
 
@@ -56,7 +56,7 @@ def test_a_job_that_is_applied_gets_all_its_children(team: Team) -> None:
     assert status["resolved"]["digest"] == children["configmaps/digits-resolved"]["data"]["digest"]
 
 
-def test_nothing_of_ours_has_a_finalizer(team: Team) -> None:
+def test_no_object_has_a_finalizer_of_fedjobs(team: Team) -> None:
     name = team.apply(a_job())
     team.wait_for(name, "Accepted")
     of_the_cluster = {"kubernetes.io/pvc-protection", "batch.kubernetes.io/job-tracking"}
@@ -79,7 +79,7 @@ def test_a_coordinator_that_listens_is_ready(team: Team) -> None:
     team.wait_for_event(name, "Normal", "Listening")
 
 
-def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
+def test_a_job_completes_and_reports_the_location_of_its_result(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     team.end(name, 0, "Completed", word=COMPLETE)
@@ -93,7 +93,7 @@ def test_a_job_completes_and_tells_where_its_result_is(team: Team) -> None:
     team.wait_for_event(name, "Normal", "ResultExported")
 
 
-def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: Team) -> None:
+def test_a_result_without_output_is_reported_as_a_folder_of_the_jobs_claim(team: Team) -> None:
     name = team.apply(a_job(output={}))
     word = COMPLETE.model_copy(update={"result": ResultLocation(uri="file:///state/result", digest="ab" * 32)})
     team.end(name, 0, "Completed", word=word)
@@ -101,15 +101,15 @@ def test_the_only_copy_of_a_result_is_told_as_a_folder_of_the_jobs_claim(team: T
     assert team.status(name)["result"]["uri"] == f"pvc://{team.namespace}/{team.ref(name).claim}/result"
 
 
-def test_a_job_whose_time_to_live_has_passed_is_deleted_with_all_it_has_but_a_retained_claim(team: Team) -> None:
+def test_a_job_whose_time_to_live_has_passed_is_deleted_with_all_objects_but_a_retained_claim(team: Team) -> None:
     name = team.apply(a_job(output={}, coordinator={}, ttlSecondsAfterFinished=1))
     kept = {f"persistentvolumeclaims/{team.ref(name).claim}"}
     team.end(name, 0, "Completed", word=COMPLETE)
-    wait_until("the job is gone", lambda: team.get("federatedjobs", name) is None)
-    wait_until("its children are gone", lambda: set(team.children(name)) == kept)
+    wait_until("the job is deleted", lambda: team.get("federatedjobs", name) is None)
+    wait_until("its children are deleted", lambda: set(team.children(name)) == kept)
 
 
-def test_a_coordinator_out_of_memory_is_started_again(team: Team) -> None:
+def test_a_coordinator_out_of_memory_is_restarted(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     team.end(name, 137, "OOMKilled")
@@ -133,7 +133,7 @@ def test_a_coordinator_that_crashes_too_often_fails_the_job(team: Team) -> None:
     assert team.routed_to(name) is None
 
 
-def test_a_failure_for_good_is_told_with_its_code_and_not_tried_again(team: Team) -> None:
+def test_a_permanent_failure_is_reported_with_its_code_and_not_retried(team: Team) -> None:
     name = team.apply(a_job())
     word = FinalWord(phase=Phase.FAILED, code="UnsupportedComputation", message="No silo can read it.")
     team.end(name, 1, word=word)
@@ -144,13 +144,13 @@ def test_a_failure_for_good_is_told_with_its_code_and_not_tried_again(team: Team
     assert [child for child in team.children(name) if child.startswith("jobs/")] == ["jobs/digits-coordinator-1"]
 
 
-def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
+def test_a_suspended_job_can_be_resumed(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     before = team.uids(name)
     team.edit(name, {"suspend": True})
     team.wait_for(name, "Suspended", reason="SuspendedBySpec")
-    wait_until("its pod is gone", lambda: not team.list("pods", name))
+    wait_until("its pod is deleted", lambda: not team.list("pods", name))
     assert team.status(name)["phase"] == "Suspended"
     ways = {name for name in before if name.startswith(("services/", "networkpolicies/"))}
     assert set(before) - set(team.uids(name)) == ways
@@ -167,7 +167,7 @@ def test_a_job_is_suspended_and_goes_on(team: Team) -> None:
     assert after["jobs/digits-coordinator-1"] == before["jobs/digits-coordinator-1"]
 
 
-def test_a_job_that_is_suspended_from_the_start_makes_no_pod_until_it_is_resumed(team: Team) -> None:
+def test_a_job_that_is_suspended_from_the_start_has_no_pod_until_it_is_resumed(team: Team) -> None:
     name = team.apply(a_job(suspend=True))
     team.wait_for(name, "Suspended", reason="SuspendedBySpec")
     assert set(team.children(name)) == {"configmaps/digits-resolved"}
@@ -182,7 +182,7 @@ def test_a_queue_decides_whether_the_coordinator_runs(team: Team) -> None:
     team.pod(name)
     found = team.get("jobs", "digits-coordinator-1") or {}
     assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
-    team.call("PATCH", "jobs", "digits-coordinator-1", {"spec": {"suspend": True}})  # as Kueue's webhook would
+    team.call("PATCH", "jobs", "digits-coordinator-1", {"spec": {"suspend": True}})  # as Kueue's webhook does
     team.wait_for(name, "Suspended", reason="SuspendedByQueue")
     assert "startTime" not in team.status(name)
     team.call("PATCH", "jobs", "digits-coordinator-1", {"spec": {"suspend": False}})
@@ -190,7 +190,7 @@ def test_a_queue_decides_whether_the_coordinator_runs(team: Team) -> None:
     team.ready(name)
 
 
-def test_a_queued_job_that_goes_on_waits_until_its_earlier_coordinator_has_ended(team: Team) -> None:
+def test_a_resumed_queued_job_waits_until_its_earlier_coordinator_has_ended(team: Team) -> None:
     job = a_job()
     job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "research"}
     name = team.apply(job)
@@ -198,13 +198,15 @@ def test_a_queued_job_that_goes_on_waits_until_its_earlier_coordinator_has_ended
     pod, first = team.pod(name), team.uids(name)["jobs/digits-coordinator-1"]
     team.call("PATCH", "pods", pod, {"metadata": {"finalizers": ["fedjobs.dev/still-ending"]}})
     team.edit(name, {"suspend": True})
-    wait_until("it is being deleted", lambda: "deletionTimestamp" in (team.get("pods", pod) or {})["metadata"])
+    wait_until("the pod is being deleted", lambda: "deletionTimestamp" in (team.get("pods", pod) or {})["metadata"])
     team.edit(name, {"suspend": False})
     team.wait_for(name, "Suspended", "False", "Resumed")
     assert team.uids(name)["jobs/digits-coordinator-1"] == first
     assert [p["metadata"]["name"] for p in team.list("pods", name)] == [pod]
     team.call("PATCH", "pods", pod, {"metadata": {"finalizers": None}})
-    wait_until("there is another Job", lambda: team.uids(name).get("jobs/digits-coordinator-1", first) != first)
+    wait_until(
+        "the operator creates another Job", lambda: team.uids(name).get("jobs/digits-coordinator-1", first) != first
+    )
     team.ready(name)
     assert team.status(name)["restarts"] == 0
 
@@ -218,7 +220,7 @@ def test_an_image_that_cannot_be_pulled_is_a_reason(team: Team) -> None:
     team.wait_for_event(name, "Warning", "ImagePullBackOff")
 
 
-def test_storage_that_does_not_bind_is_a_reason_after_a_while_and_until_it_binds(team: Team) -> None:
+def test_storage_that_does_not_bind_becomes_a_reason_until_it_binds(team: Team) -> None:
     name = team.apply(a_job())
     found = team.wait_for(name, "CoordinatorReady", "False", "ClaimNotBound")
     assert "storageClassName" in found["message"]
@@ -226,7 +228,7 @@ def test_storage_that_does_not_bind_is_a_reason_after_a_while_and_until_it_binds
     team.wait_for(name, "CoordinatorReady", "False", "PodStarting")
 
 
-def test_a_job_that_is_edited_while_it_runs_goes_on_and_says_so(team: Team) -> None:
+def test_a_running_job_that_is_edited_continues_and_reports_the_edit(team: Team) -> None:
     name = team.apply(a_job())
     team.ready(name)
     before = team.uids(name)
@@ -235,31 +237,35 @@ def test_a_job_that_is_edited_while_it_runs_goes_on_and_says_so(team: Team) -> N
     assert "spec.program.parameters.rounds" in found["message"]
     team.wait_for_event(name, "Warning", "ChangesIgnored")
     team.edit(name, {"program": {"parameters": {"rounds": -1}}})
-    wait_until("that it is invalid is told", lambda: "-1" in team.condition(name, "SpecChanged")["message"])
+    wait_until(
+        "the condition says that the edit is invalid", lambda: "-1" in team.condition(name, "SpecChanged")["message"]
+    )
     assert team.uids(name) == before
     assert team.condition(name, "Accepted")["status"] == "True"
     team.edit(name, {"program": {"parameters": {"rounds": 20}}})
     team.wait_for(name, "SpecChanged", "False")
 
 
-def test_a_deadline_fails_the_job_and_takes_its_coordinator_away(team: Team) -> None:
+def test_a_deadline_fails_the_job_and_deletes_its_coordinator(team: Team) -> None:
     name = team.apply(a_job(activeDeadlineSeconds=1))
     team.wait_for(name, "Failed", reason="DeadlineExceeded")
-    wait_until("its Job is gone", lambda: team.get("jobs", "digits-coordinator-1") is None)
-    wait_until("its pod is gone", lambda: not team.list("pods", name))
+    wait_until("its Job is deleted", lambda: team.get("jobs", "digits-coordinator-1") is None)
+    wait_until("its pod is deleted", lambda: not team.list("pods", name))
     assert team.status(name)["restarts"] == 0
 
 
-def test_a_coordinators_job_that_somebody_deleted_is_made_again(team: Team) -> None:
+def test_a_deleted_coordinator_job_is_created_again(team: Team) -> None:
     name = team.apply(a_job())
     team.pod(name)
     before = team.uids(name)["jobs/digits-coordinator-1"]
     team.call("DELETE", "jobs", "digits-coordinator-1", {"propagationPolicy": "Background"})
-    wait_until("there is another", lambda: team.uids(name).get("jobs/digits-coordinator-1", before) != before)
+    wait_until(
+        "the operator creates another Job", lambda: team.uids(name).get("jobs/digits-coordinator-1", before) != before
+    )
     assert team.status(name)["restarts"] == 0
 
 
-def test_the_operator_tells_how_it_is(team: Team, operator: OperatorProcess) -> None:
+def test_the_operator_serves_health_and_metrics(team: Team, operator: OperatorProcess) -> None:
     name = team.apply(a_job())
     team.wait_for(name, "Accepted")
     assert operator.get("/healthz")
@@ -267,7 +273,7 @@ def test_the_operator_tells_how_it_is(team: Team, operator: OperatorProcess) -> 
     def is_counted() -> bool:
         return f'fedjobs_jobs{{phase="{team.status(name)["phase"]}"}}' in operator.get("/metrics")
 
-    wait_until("the job is counted in its phase", is_counted)
+    wait_until("the metric counts the job in its phase", is_counted)
     text = operator.get("/metrics")
     for metric in ("fedjobs_operator_reconciles_total{", "fedjobs_operator_api_requests_total{"):
         assert metric in text

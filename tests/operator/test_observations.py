@@ -1,4 +1,4 @@
-"""From Kubernetes' objects to values."""
+"""Conversion of Kubernetes objects to values."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_a_final_word_is_read_from_the_termination_message() -> None:
 
 
 @pytest.mark.parametrize("words", ["", "signal: killed", '{"phase": "Dreaming"}'])
-def test_other_words_are_no_final_word(words: str) -> None:
+def test_other_messages_are_no_final_word(words: str) -> None:
     pod = an_attempt().crashed(says=words).observed.pod
     assert pod is not None
     assert pod.final_word is None
 
 
-def test_an_exit_code_that_the_failure_policy_names_is_for_good() -> None:
+def test_an_exit_code_that_the_failure_policy_names_is_final() -> None:
     found = an_attempt().failed_for_good("CohortTooSmall", "Two are missing.").observed
     assert found.state is AttemptState.FAILED_FOR_GOOD
     assert found.pod is not None

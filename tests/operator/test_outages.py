@@ -1,4 +1,4 @@
-"""An API server that does not answer for a while ends nothing of the operator."""
+"""The operator survives an API server that does not respond for a while."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.operator.memory_apis import MemoryApi
 NAMESPACE = "fedjobs-system"
 
 
-def test_no_answer_is_an_error_of_a_call_like_others() -> None:
+def test_a_missing_response_is_an_api_error() -> None:
     configuration = Configuration(host="http://127.0.0.1:1")
     configuration.retries = False
     with pytest.raises(ApiError, match="does not respond") as caught:
@@ -25,7 +25,7 @@ def test_no_answer_is_an_error_of_a_call_like_others() -> None:
     assert caught.value.status == 0
 
 
-def test_whom_to_trust_is_looked_at_again_after_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trusted_issuers_are_read_again_after_any_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trusts, "_EVERY_S", 0.001)
     api, asked = MemoryApi(), 0
     api.objects["ConfigMap", f"{NAMESPACE}/{TRUST}"] = {"metadata": {"name": TRUST}, "data": {SERVERS_TRUST: "new"}}
@@ -35,7 +35,7 @@ def test_whom_to_trust_is_looked_at_again_after_whatever_went_wrong(monkeypatch:
         nonlocal asked
         asked += 1
         if asked == 1:
-            raise RuntimeError("nobody thought of this")
+            raise RuntimeError("an unexpected error")
         return answer(*arguments)
 
     monkeypatch.setattr(api, "get", get)

@@ -1,4 +1,4 @@
-"""What is true of all plans, and how a job begins."""
+"""Properties of all plans, and how a job starts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ LOOKS = {
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
 @pytest.mark.parametrize("later", [0, 30])
-def test_once_a_status_is_written_planning_again_says_the_same(look: ALook, later: float) -> None:
-    """Or else each status that is written would be the reason to write another one."""
+def test_planning_again_after_the_status_is_written_gives_the_same_plan(look: ALook, later: float) -> None:
+    """Otherwise each written status would cause another write."""
     settled = look.at(200).then().then()
     assert settled.at(200 + later).plan().status == settled.plan().status
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
-def test_a_plan_depends_on_nothing_but_what_it_is_given(look: ALook) -> None:
+def test_a_plan_depends_on_its_inputs_only(look: ALook) -> None:
     assert look.plan() == look.plan()
 
 
@@ -73,7 +73,7 @@ def test_silos_are_invited_when_the_coordinator_listens() -> None:
     assert [row.name for row in plan.status.silos or ()] == ["hospital-a", "hospital-b"]
 
 
-def test_a_new_job_says_what_it_was_resolved_to() -> None:
+def test_the_status_of_a_new_job_has_the_resolution() -> None:
     plan = a_look_at(a_job()).plan()
     assert plan.resolved is not None
     assert list(plan.resolved.silos) == ["hospital-a", "hospital-b"]
@@ -97,11 +97,11 @@ def test_a_new_job_is_starting() -> None:
     )
 
 
-def test_what_is_there_already_is_not_made_again() -> None:
+def test_existing_objects_are_not_created_again() -> None:
     assert kinds(started(a_job()).plan()) == ["Service", "NetworkPolicy", "ConfigMap"]
 
 
-def test_a_coordinator_that_listens_is_listened_to() -> None:
+def test_a_listening_coordinator_is_watched() -> None:
     plan = started(a_job()).with_attempts(an_attempt().ready()).plan()
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
     assert (plan.follow, plan.look_again) == (True, None)
@@ -122,20 +122,20 @@ def test_an_old_report_does_not_count_while_the_coordinator_is_not_ready() -> No
     assert started(a_job()).hearing(a_report(round=3)).plan().status.phase is JobPhase.STARTING
 
 
-def test_a_round_is_never_taken_back() -> None:
+def test_the_round_never_decreases() -> None:
     third = running(a_job()).hearing(a_report(round=3)).then()
     assert third.hearing(a_report(Phase.WAITING_FOR_SILOS, round=0)).plan().status.completed_rounds == 3
     assert third.with_attempts(an_attempt().complete(round=1)).plan().status.completed_rounds == 3
 
 
-def test_a_job_that_is_not_accepted_gets_nothing() -> None:
+def test_a_job_that_is_not_accepted_gets_no_objects() -> None:
     plan = a_look_at(a_job()).with_silos().plan()
     assert (plan.resolved, plan.apply, is_invited(plan), plan.look_again) == (None, (), False, None)
     assert plan.status.phase is JobPhase.PENDING
     assert said(plan.status, JobCondition.ACCEPTED) == ("False", Reason.SILOS_NOT_FOUND)
 
 
-def test_a_job_is_accepted_as_soon_as_its_silos_are_there() -> None:
+def test_a_job_is_accepted_as_soon_as_its_silos_exist() -> None:
     waiting = a_look_at(a_job()).with_silos(a_silo("hospital-a")).then()
     plan = waiting.with_silos(a_silo("hospital-a"), a_silo("hospital-b")).at(60).plan()
     assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
@@ -145,7 +145,7 @@ def test_a_job_is_accepted_as_soon_as_its_silos_are_there() -> None:
     assert found.last_transition_time == "2026-01-31T12:01:00Z"
 
 
-def test_a_silo_that_is_gone_does_not_stop_a_run() -> None:
+def test_a_deleted_silo_does_not_stop_a_run() -> None:
     plan = running(a_job()).with_silos().plan()
     assert said(plan.status, JobCondition.ACCEPTED) == ("True", Reason.RESOLVED)
     assert is_invited(plan)
@@ -158,12 +158,12 @@ def test_a_job_that_is_being_deleted_is_left_to_the_cluster() -> None:
     assert plan.status == look.then().plan().status
 
 
-def test_a_coordinator_that_starts_is_looked_at_again() -> None:
+def test_a_starting_coordinator_is_checked_again() -> None:
     assert started(a_job()).plan().look_again == at(15)
     assert started(a_job().with_deadline(10)).plan().look_again == at(10)
 
 
-def test_a_job_that_waits_for_the_hub_says_so_and_begins_all_the_same() -> None:
+def test_a_job_that_waits_for_the_hub_says_so_and_starts_nevertheless() -> None:
     look = started(a_job()).without_a_hub()
     plan = look.plan()
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.HUB_UNAVAILABLE)
@@ -177,12 +177,12 @@ def test_a_job_that_waits_for_the_hub_says_so_and_begins_all_the_same() -> None:
     assert said(listening.status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
 
 
-def test_an_invitation_stays_while_a_coordinator_is_started_again() -> None:
+def test_an_invitation_stays_while_a_coordinator_restarts() -> None:
     again = running(a_job()).with_attempts(an_attempt(1).crashed(), an_attempt(2)).at(100).plan()
     assert is_invited(again)
     assert again.status.invitation == running(a_job()).plan().status.invitation
 
 
-def test_the_front_door_leads_to_a_coordinator_only_once_its_silos_are_invited() -> None:
+def test_the_front_door_routes_to_a_coordinator_only_after_its_silos_are_invited() -> None:
     assert kinds(running(a_job()).plan()).count("Service") == 2
     assert kinds(started(a_job()).plan()).count("Service") == 1

@@ -1,4 +1,4 @@
-"""From the coordinator's own words to the job's status."""
+"""From the coordinator's reports to the job's status."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_without_a_report_all_silos_are_invited(resolved: ResolvedJob) -> None:
     assert (status.ready_silos, status.total_silos) == (0, 2)
 
 
-def test_without_a_report_what_was_known_stays(resolved: ResolvedJob) -> None:
+def test_without_a_report_the_earlier_progress_stays(resolved: ResolvedJob) -> None:
     known = progress.progressed(FederatedJobStatus(), resolved, a_report(round=3))
     assert progress.progressed(known, resolved, None) == known
 
 
-def test_a_row_has_only_what_there_is_to_say(resolved: ResolvedJob) -> None:
+def test_a_row_omits_empty_fields(resolved: ResolvedJob) -> None:
     silos = [
         SiloStatus(name="a", state=SiloState.WORKING, device="gpu:0", clients=3, restarts=1),
         SiloStatus(name="b", state=SiloState.REFUSED, reason="shard", message="Not approved."),
@@ -44,24 +44,24 @@ def test_a_row_has_only_what_there_is_to_say(resolved: ResolvedJob) -> None:
     assert (status.ready_silos, status.total_silos) == (1, 2)
 
 
-def test_a_coordinator_that_counts_from_nothing_takes_nothing_back(resolved: ResolvedJob) -> None:
+def test_a_coordinator_that_restarts_its_counters_does_not_decrease_the_status(resolved: ResolvedJob) -> None:
     known = progress.progressed(
         FederatedJobStatus(), resolved, a_report(round=7, computation="cd", metrics={"loss": 0.5})
     )
-    again = progress.progressed(known, resolved, a_report(Phase.STARTING, round=0, rounds=0, epoch=2))
+    again = progress.progressed(known, resolved, a_report(Phase.STARTING, round=0, rounds=0, generation=2))
     assert (again.completed_rounds, again.total_rounds, again.computation_digest, again.metrics) == (
         7,
         20,
         "cd",
         {"loss": "0.5"},
     )
-    assert again.epoch == 2
+    assert again.coordinator_generation == 2
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.1 + 0.2, "0.3"), (1e-9, "1e-09"), (float("nan"), "nan"), (float("inf"), "inf"), (3, "3")]
 )
-def test_metrics_are_texts(resolved: ResolvedJob, value: float, text: str) -> None:
+def test_metrics_are_strings(resolved: ResolvedJob, value: float, text: str) -> None:
     status = progress.progressed(FederatedJobStatus(), resolved, a_report(metrics={"train/loss": value}))
     assert status.metrics == {"train/loss": text}
 
@@ -80,7 +80,7 @@ def test_a_status_has_no_more_than_64_metrics(resolved: ResolvedJob) -> None:
         (a_report(Phase.EXPORTING), JobPhase.EXPORTING),
     ],
 )
-def test_a_phase_is_the_coordinators_where_that_runs(report: Status | None, phase: JobPhase) -> None:
+def test_the_phase_is_the_coordinators_while_it_runs(report: Status | None, phase: JobPhase) -> None:
     assert progress.phase(report, JobPhase.RUNNING, listens=True) is phase
 
 
@@ -94,20 +94,20 @@ def test_a_phase_is_the_coordinators_where_that_runs(report: Status | None, phas
         (None, True, JobPhase.STARTING),
     ],
 )
-def test_an_operator_that_was_started_anew_does_not_take_back_what_the_last_one_heard(
+def test_a_restarted_operator_does_not_undo_what_the_last_one_reported(
     before: JobPhase | None, listens: bool, phase: JobPhase
 ) -> None:
     assert progress.phase(None, before, listens=listens) is phase
 
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED])
-def test_a_job_is_not_over_because_its_coordinator_says_so(phase: Phase) -> None:
-    """Only its Job's end makes it so; until then the phase stays."""
+def test_a_job_has_not_ended_only_because_its_coordinator_says_so(phase: Phase) -> None:
+    """Only the end of its Job ends it. Until then, the phase does not change."""
     assert progress.phase(a_report(phase), JobPhase.EXPORTING, listens=True) is JobPhase.EXPORTING
 
 
 @pytest.mark.parametrize("report", [None, a_report(Phase.STARTING), a_report(Phase.FAILED)])
-def test_nothing_is_said_of_a_quorum_that_nothing_is_known_of(report: Status | None) -> None:
+def test_an_unknown_quorum_has_no_condition(report: Status | None) -> None:
     assert progress.quorum(report, 2) is None
 
 

@@ -1,4 +1,4 @@
-"""Why a coordinator is ready, or is not."""
+"""Why a coordinator is ready or not ready."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def verdict(attempt: AnAttempt | None, *, claim: str = "Bound", after: float = 0
 
 
 @pytest.mark.parametrize("attempt", [None, an_attempt().without_pod(), an_attempt()], ids=["no Job", "no pod", "a pod"])
-def test_what_has_just_begun_is_starting(attempt: AnAttempt | None) -> None:
+def test_a_new_coordinator_is_starting(attempt: AnAttempt | None) -> None:
     assert verdict(attempt)[:2] == (False, Reason.POD_STARTING)
 
 
@@ -35,13 +35,13 @@ def test_an_image_that_cannot_be_pulled(waiting: str) -> None:
     assert message.startswith(f"{waiting}: no such image. Correct the coordinator image")
 
 
-def test_a_container_that_lacks_something() -> None:
+def test_a_container_with_a_missing_secret_is_reported() -> None:
     found = verdict(an_attempt().waiting("CreateContainerConfigError", 'secret "credentials" not found'))
     assert found[1] == Reason.CREATE_CONTAINER_ERROR
     assert 'secret "credentials" not found' in found[2]
 
 
-def test_storage_that_does_not_bind_is_told_after_a_moment() -> None:
+def test_storage_that_does_not_bind_is_reported_after_a_delay() -> None:
     waiting = an_attempt().unschedulable(SCHEDULER_WAITS_FOR_STORAGE)
     assert verdict(waiting, claim="Pending", after=14)[1] == Reason.POD_STARTING
     found = verdict(waiting, claim="Pending", after=15)
@@ -49,8 +49,8 @@ def test_storage_that_does_not_bind_is_told_after_a_moment() -> None:
     assert "spec.coordinator.storage.storageClassName" in found[2]
 
 
-def test_storage_that_waits_for_a_pod_without_a_node_is_not_the_trouble() -> None:
-    """Claims of many classes bind when their pod has a node, and not before."""
+def test_storage_that_waits_for_an_unscheduled_pod_is_not_the_reason() -> None:
+    """Claims of many storage classes bind only after their pod has a node."""
     waiting = an_attempt().unschedulable("0/1 nodes are available: 1 Insufficient memory.")
     is_true, reason, message = verdict(waiting, claim="Pending", after=60)
     assert (is_true, reason) == (False, Reason.UNSCHEDULABLE)
@@ -62,7 +62,7 @@ def test_a_suspended_coordinator_needs_no_storage_yet() -> None:
     assert verdict(an_attempt().suspended(), claim="Pending", after=600)[1] == Reason.POD_STARTING
 
 
-def test_a_pod_that_no_node_takes_is_told_after_a_moment() -> None:
+def test_an_unschedulable_pod_is_reported_after_a_delay() -> None:
     waiting = an_attempt().unschedulable("1 node(s) didn't match Pod's node affinity/selector.")
     assert verdict(waiting, after=14)[1] == Reason.POD_STARTING
     assert verdict(waiting, after=15)[1] == Reason.UNSCHEDULABLE

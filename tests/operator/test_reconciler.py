@@ -1,4 +1,4 @@
-"""One look at a job: what is done, written and told, in this order."""
+"""One look at a job: the order of calls, status and events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.operator.memory_apis import MemoryApi
 from tests.operator.worlds import World, in_a_world, listening
 
 
-def test_what_is_done_is_done_before_the_status_and_events_come_last() -> None:
+def test_objects_are_applied_before_the_status_and_events_come_last() -> None:
     async def test(world: World) -> None:
         await world.look()
         kinds = [kind for _, kind, _ in world.api.calls]
@@ -21,7 +21,7 @@ def test_what_is_done_is_done_before_the_status_and_events_come_last() -> None:
     in_a_world(test)
 
 
-def test_a_look_at_a_job_of_which_nothing_is_new_makes_no_call() -> None:
+def test_reconciling_an_unchanged_job_makes_no_call() -> None:
     async def test(world: World) -> None:
         await world.look()
         world.saw_attempt(an_attempt())
@@ -34,7 +34,7 @@ def test_a_look_at_a_job_of_which_nothing_is_new_makes_no_call() -> None:
     in_a_world(test)
 
 
-def test_where_the_api_server_is_in_trouble_no_status_is_written() -> None:
+def test_no_status_is_written_if_the_api_server_fails() -> None:
     async def test(world: World) -> None:
         world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "etcd is away")
         with pytest.raises(ApiError, match="etcd is away"):
@@ -47,7 +47,7 @@ def test_where_the_api_server_is_in_trouble_no_status_is_written() -> None:
 @pytest.mark.parametrize(
     ("kind", "verb"), [("PersistentVolumeClaim", "create"), ("Job", "create"), ("Service", "apply")]
 )
-def test_what_was_refused_is_told_with_the_servers_words_until_it_is_not(kind: str, verb: str) -> None:
+def test_a_refused_object_is_reported_with_the_servers_message_until_it_is_accepted(kind: str, verb: str) -> None:
     async def test(world: World) -> None:
         world.api.refused[verb, kind] = ApiError(403, "exceeded quota: small")
         for _ in range(2):
@@ -68,7 +68,7 @@ def test_what_was_refused_is_told_with_the_servers_words_until_it_is_not(kind: s
     in_a_world(test)
 
 
-def test_a_refusal_does_not_touch_a_coordinator_that_runs() -> None:
+def test_a_refusal_does_not_affect_a_running_coordinator() -> None:
     async def test(world: World) -> None:
         await listening(world)
         before = world.status
@@ -81,7 +81,7 @@ def test_a_refusal_does_not_touch_a_coordinator_that_runs() -> None:
     in_a_world(test)
 
 
-def test_why_there_is_no_pod_is_read_from_the_jobs_events() -> None:
+def test_the_reason_for_a_missing_pod_comes_from_the_jobs_events() -> None:
     async def test(world: World) -> None:
         await world.look()
         world.saw_attempt(an_attempt().without_pod())
@@ -107,7 +107,7 @@ def test_why_there_is_no_pod_is_read_from_the_jobs_events() -> None:
     in_a_world(test)
 
 
-def test_a_job_that_runs_is_not_said_to_start_because_the_operator_did() -> None:
+def test_a_running_job_is_not_reported_as_starting_after_the_operator_restarted() -> None:
     async def test(world: World) -> None:
         await listening(world)
         await world.hear(a_report(round=3))
@@ -122,7 +122,7 @@ def test_a_job_that_runs_is_not_said_to_start_because_the_operator_did() -> None
     in_a_world(test)
 
 
-def test_a_coordinator_is_told_who_was_suspended_or_is_gone_and_who_is_back() -> None:
+def test_a_coordinator_gets_exclusions_for_suspended_and_deleted_silos() -> None:
     async def test(world: World) -> None:
         await listening(world)
         world.objects.saw_silo(a_silo_object("hospital-b", 2, suspended=True), deleted=False)
@@ -137,7 +137,7 @@ def test_a_coordinator_is_told_who_was_suspended_or_is_gone_and_who_is_back() ->
     in_a_world(test)
 
 
-def test_a_status_that_could_not_be_written_is_not_told_of() -> None:
+def test_a_status_that_could_not_be_written_has_no_event() -> None:
     async def test(world: World) -> None:
         world.api.refused["apply", "FederatedJob"] = ApiError(500, "etcd is away")
         with pytest.raises(ApiError, match="etcd"):
@@ -150,11 +150,11 @@ def test_a_status_that_could_not_be_written_is_not_told_of() -> None:
     in_a_world(test)
 
 
-def test_progress_is_written_no_more_often_than_people_look() -> None:
+def test_progress_is_written_at_a_limited_rate() -> None:
     async def test(world: World) -> None:
         await listening(world)
         await world.hear(a_report(round=1))
-        await world.look()  # the phase is another one: that is written at once
+        await world.look()  # the phase has changed, which is written immediately
         before = world.written()
         world.later.clear()
         await world.hear(a_report(round=2))
@@ -168,8 +168,8 @@ def test_progress_is_written_no_more_often_than_people_look() -> None:
     in_a_world(test)
 
 
-def test_what_a_coordinator_said_last_is_in_the_last_status() -> None:
-    """It was said too soon after another word to be written by itself, and the pod has ended meanwhile."""
+def test_a_coordinators_last_report_is_in_the_last_status() -> None:
+    """It came too soon after another report to be written separately, and the pod has ended since."""
 
     async def test(world: World) -> None:
         await listening(world)
@@ -185,7 +185,7 @@ def test_what_a_coordinator_said_last_is_in_the_last_status() -> None:
     in_a_world(test)
 
 
-def test_an_operator_that_was_started_anew_reads_what_the_job_was_resolved_to() -> None:
+def test_a_restarted_operator_reads_the_resolved_job() -> None:
     async def first(world: World) -> None:
         await world.look()
 
@@ -203,8 +203,8 @@ def test_an_operator_that_was_started_anew_reads_what_the_job_was_resolved_to() 
     in_a_world(second, api=api)
 
 
-def test_what_was_written_down_before_an_operator_was_killed_counts() -> None:
-    """It had not come to write the status, and the job was edited since."""
+def test_what_an_operator_stored_before_it_was_killed_counts() -> None:
+    """The operator was killed before it wrote the status, and the job was edited since."""
 
     async def first(world: World) -> None:
         world.api.refused["create", "PersistentVolumeClaim"] = ApiError(500, "killed here")
@@ -224,7 +224,7 @@ def test_what_was_written_down_before_an_operator_was_killed_counts() -> None:
     in_a_world(second, a_job().edited("spec.program.parameters.rounds", 99), api)
 
 
-def test_an_event_that_cannot_be_posted_takes_no_other_along() -> None:
+def test_an_event_that_cannot_be_created_does_not_affect_other_events() -> None:
     async def test(world: World) -> None:
         world.api.refused["create", "Event"] = ApiError(403, "exceeded quota")
         await listening(world)
@@ -234,7 +234,7 @@ def test_an_event_that_cannot_be_posted_takes_no_other_along() -> None:
     in_a_world(test)
 
 
-def test_a_job_that_is_over_needs_no_further_call() -> None:
+def test_a_job_that_has_ended_needs_no_further_call() -> None:
     async def test(world: World) -> None:
         await listening(world)
         world.saw_attempt(an_attempt().complete(result="s3://models/digits"))

@@ -1,4 +1,4 @@
-"""Jobs that cannot be run as they are: what is said of them, and what makes them run after all."""
+"""Jobs that cannot run: what their status says, and which change lets them run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def a_job_with(**parameters: Any) -> dict[str, Any]:
     ],
     ids=["a value", "a field", "a program", "a quorum"],
 )
-def test_what_cannot_be_run_is_refused_with_path_and_remedy(team: Team, job: dict[str, Any], words: list[str]) -> None:
+def test_a_job_that_cannot_run_is_refused_with_path_and_remedy(
+    team: Team, job: dict[str, Any], words: list[str]
+) -> None:
     name = team.apply(job)
     found = team.wait_for(name, "Accepted", "False", "InvalidSpec")
     for word in words:
@@ -51,12 +53,12 @@ def test_corrected_parameters_are_accepted(team: Team) -> None:
     team.pod(name)
 
 
-def test_a_job_waits_for_silos_that_are_not_there_yet(team: Team) -> None:
+def test_a_job_waits_for_silos_that_do_not_exist_yet(team: Team) -> None:
     late = f"late-{uuid.uuid4().hex[:8]}"
     name = team.apply(a_job(silos={"names": ["hospital-a", late]}))
     found = team.wait_for(name, "Accepted", "False", "SilosNotFound")
     assert late in found["message"]
-    assert "hospital-b" in found["message"]  # one of those that are there
+    assert "hospital-b" in found["message"]  # one of the existing silos
     team.server.kubectl.apply(a_silo_object(late))
     team.wait_for(name, "Accepted", reason="Resolved")
     team.pod(name)
@@ -92,7 +94,7 @@ def test_a_refused_job_can_be_deleted(team: Team) -> None:
     name = team.apply(a_job_with(rounds=-1))
     team.wait_for(name, "Accepted", "False")
     team.delete(name)
-    wait_until("it is gone", lambda: team.get("federatedjobs", name) is None)
+    wait_until("the job is deleted", lambda: team.get("federatedjobs", name) is None)
 
 
 def offer(team: Team, silo: str, *datasets: str) -> None:

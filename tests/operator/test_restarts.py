@@ -15,19 +15,19 @@ from tests.operator.builders import a_job, a_report, condition, coordinator_jobs
 OOM = an_attempt(1).crashed(exit_code=137, reason="OOMKilled")
 
 
-def test_a_crash_is_followed_by_another_attempt_at_once() -> None:
+def test_a_crash_is_followed_by_another_attempt_immediately() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
     assert coordinator_jobs(plan) == ["digits-coordinator-2"]
     assert (plan.status.attempt, plan.status.restarts, plan.status.phase) == (2, 1, JobPhase.STARTING)
     assert plan.follow is False
 
 
-def test_no_invitation_is_withdrawn_while_the_coordinator_is_started_again() -> None:
+def test_no_invitation_is_withdrawn_while_the_coordinator_restarts() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).crashed()).at(100).plan()
     assert plan.withdraw is False
 
 
-def test_a_crash_of_the_second_attempt_is_followed_by_a_wait() -> None:
+def test_a_crash_of_the_second_attempt_is_followed_by_a_delay() -> None:
     look = running(a_job()).with_attempts(an_attempt(1).crashed(after=50), an_attempt(2).crashed(exit_code=139))
     plan = look.at(101).plan()
     assert (coordinator_jobs(plan), plan.look_again) == ([], at(102))
@@ -41,10 +41,10 @@ def test_a_pod_that_ended_changes_nothing_until_its_job_says_what_follows() -> N
     look = running(a_job()).hearing(a_report(round=7))
     plan = look.with_attempts(an_attempt(1).exited(137)).plan()
     assert (plan.status, plan.apply, plan.delete) == (FederatedJobStatus.model_validate(look.status), (), ())
-    assert plan.follow  # what was heard last goes into the last status
+    assert plan.follow  # the last report goes into the last status
 
 
-def test_a_pod_that_ended_and_of_which_its_job_says_nothing_is_told() -> None:
+def test_a_pod_that_ended_is_reported_even_if_its_job_says_nothing() -> None:
     ended = running(a_job().with_deadline(1000)).with_attempts(an_attempt(1).exited(137, after=50))
     assert ended.at(60).plan().look_again == at(65)
     plan = ended.at(65).plan()
@@ -62,8 +62,8 @@ def test_a_pod_that_ended_and_of_which_its_job_says_nothing_is_told() -> None:
         (4, Reason.START_FAILED, "It is retried with increasing delays."),
     ],
 )
-def test_what_is_no_crash_is_told_and_not_counted(code: int, reason: Reason, how: str) -> None:
-    """The Job itself makes the next pod, see the rules of `children.coordinator_jobs`."""
+def test_exit_codes_that_are_no_crash_are_reported_and_not_counted(code: int, reason: Reason, how: str) -> None:
+    """The Job itself creates the next pod. See the rules of `children.coordinator_jobs`."""
     word = a_final_word(Phase.EXPORTING, message="The bucket is away.").to_json().decode()
     look = running(a_job().with_backoff_limit(0)).with_attempts(an_attempt(1).exited(code, says=word, after=50))
     plan = look.at(50).plan()
@@ -74,19 +74,19 @@ def test_what_is_no_crash_is_told_and_not_counted(code: int, reason: Reason, how
     assert (coordinator_jobs(plan), plan.withdraw, plan.delete) == ([], False, ())
 
 
-def test_a_coordinator_that_cannot_be_heard_is_unknown_and_keeps_its_silos() -> None:
-    look = replace(running(a_job()).hearing(a_report(round=3)).then(), not_heard="No route to host.")
+def test_an_unreachable_coordinator_is_unknown_and_keeps_its_silos() -> None:
+    look = replace(running(a_job()).hearing(a_report(round=3)).then(), connection_error="No route to host.")
     plan = look.plan()
     found = condition(plan.status, JobCondition.COORDINATOR_READY)
     assert found is not None
     assert (found.status, found.reason) == ("Unknown", Reason.COORDINATOR_UNREACHABLE)
-    assert "No route to host." in found.message
+    assert "No route to host. Check whether a NetworkPolicy blocks" in found.message
     assert (plan.follow, is_invited(plan), plan.status.completed_rounds) == (True, True, 3)
-    heard = replace(look.then(), not_heard="")
+    heard = replace(look.then(), connection_error="")
     assert said(heard.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
 
 
-def test_a_job_that_was_deleted_by_hand_is_made_again_only_when_its_pod_has_ended() -> None:
+def test_a_job_that_was_deleted_by_hand_is_created_again_only_after_its_pod_has_ended() -> None:
     deleting = running(a_job()).with_attempts(an_attempt(1).ready().being_deleted())
     plan = deleting.plan()
     assert coordinator_jobs(plan) == []
@@ -96,7 +96,7 @@ def test_a_job_that_was_deleted_by_hand_is_made_again_only_when_its_pod_has_ende
     assert coordinator_jobs(deleting.then().with_attempts().plan()) == ["digits-coordinator-1"]
 
 
-def test_that_a_pod_was_killed_with_its_job_is_no_crash() -> None:
+def test_a_pod_that_was_deleted_with_its_job_is_no_crash() -> None:
     killed = an_attempt(1).crashed(exit_code=137).being_deleted()
     plan = running(a_job().with_backoff_limit(0)).with_attempts(killed).at(200).plan()
     assert (plan.status.phase, coordinator_jobs(plan)) == (JobPhase.STARTING, [])
@@ -110,7 +110,7 @@ def test_a_coordinator_out_of_memory_is_a_reason_with_a_remedy() -> None:
     assert "Raise spec.coordinator.resources.limits.memory" in found.message
 
 
-def test_why_it_crashed_can_be_read_until_the_next_attempt_listens() -> None:
+def test_the_reason_for_a_crash_stays_until_the_next_attempt_listens() -> None:
     look = running(a_job()).with_attempts(OOM).then()
     starting = look.with_attempts(OOM, an_attempt(2))
     assert said(starting.plan().status, JobCondition.COORDINATOR_READY) == ("False", Reason.OUT_OF_MEMORY)
@@ -118,13 +118,13 @@ def test_why_it_crashed_can_be_read_until_the_next_attempt_listens() -> None:
     assert said(listening.plan().status, JobCondition.COORDINATOR_READY) == ("True", Reason.LISTENING)
 
 
-def test_a_trouble_of_the_next_attempt_is_more_important_than_the_crash_before() -> None:
+def test_a_problem_of_the_next_attempt_replaces_the_earlier_crash() -> None:
     look = running(a_job()).with_attempts(OOM).then()
     plan = look.with_attempts(OOM, an_attempt(2).waiting("ImagePullBackOff", "no such image.")).plan()
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.IMAGE_PULL_BACK_OFF)
 
 
-def test_a_crash_long_ago_is_not_told_again_when_a_suspended_job_goes_on() -> None:
+def test_an_old_crash_is_not_reported_again_when_a_suspended_job_is_resumed() -> None:
     second = running(a_job()).with_attempts(OOM).then().with_attempts(OOM, an_attempt(2).ready()).then()
     suspended = second.but(a_job().suspended()).with_attempts(OOM, an_attempt(2).suspended()).then()
     resumed = suspended.but(a_job()).with_attempts(OOM, an_attempt(2).without_pod())
@@ -152,23 +152,23 @@ def test_backoff_limit_3_means_failed_after_the_fourth() -> None:
     assert plan.status.restarts == 3
 
 
-def test_a_higher_backoff_limit_helps_as_long_as_the_job_has_not_failed() -> None:
+def test_a_higher_backoff_limit_counts_as_long_as_the_job_has_not_failed() -> None:
     look = running(a_job().with_backoff_limit(0))
     edited = look.but(a_job().with_backoff_limit(0).edited("spec.backoffLimit", 1))
     assert coordinator_jobs(edited.with_attempts(an_attempt(1).crashed()).at(100).plan()) == ["digits-coordinator-2"]
 
 
-def test_out_of_memory_stays_the_reason_when_the_job_fails_of_it() -> None:
+def test_out_of_memory_stays_the_reason_when_the_job_fails_because_of_it() -> None:
     plan = running(a_job().with_backoff_limit(0)).with_attempts(OOM).plan()
     assert said(plan.status, JobCondition.FAILED) == ("True", Reason.OUT_OF_MEMORY)
 
 
-def test_a_job_somebody_deleted_is_made_again_as_the_same_attempt() -> None:
+def test_a_deleted_job_is_created_again_as_the_same_attempt() -> None:
     plan = running(a_job()).with_attempts().plan()
     assert (coordinator_jobs(plan), plan.status.restarts) == (["digits-coordinator-1"], 0)
 
 
-def test_a_pod_of_a_lost_node_is_a_condition_with_the_way_out() -> None:
+def test_a_pod_of_a_lost_node_is_a_condition_with_a_remedy() -> None:
     lost = an_attempt(1).ready().deleted_pod(after=30)
     look = running(a_job()).with_attempts(lost)
     assert said(look.at(89).plan().status, JobCondition.NODE_LOST) is None
@@ -178,7 +178,7 @@ def test_a_pod_of_a_lost_node_is_a_condition_with_the_way_out() -> None:
     assert "kubectl taint node node-1 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" in found.message
 
 
-def test_a_lost_node_that_is_back_ends_the_condition() -> None:
+def test_a_lost_node_that_returns_ends_the_condition() -> None:
     look = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(90).then()
     status = look.with_attempts(an_attempt(1).ready()).plan().status
     found = condition(status, JobCondition.NODE_LOST)
@@ -187,6 +187,6 @@ def test_a_lost_node_that_is_back_ends_the_condition() -> None:
     assert found.message == ""
 
 
-def test_a_pod_that_is_being_deleted_is_looked_at_again_when_its_node_should_have_answered() -> None:
+def test_a_pod_that_is_being_deleted_is_checked_again_when_its_node_should_have_responded() -> None:
     plan = running(a_job()).with_attempts(an_attempt(1).ready().deleted_pod(after=30)).at(40).plan()
     assert plan.look_again == at(90)

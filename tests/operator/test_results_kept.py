@@ -1,4 +1,4 @@
-"""A result that was computed is never lost because it could not be brought to its place."""
+"""A computed result is never lost if its export fails."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def ended(job: AJob, *attempts: object) -> ALook:
     [(TO_S3, True), (a_job().writing_to_the_claim("models"), True), (a_job(), False), (RETAINED, False)],
     ids=["s3", "a claim", "no output", "Retain"],
 )
-def test_the_claim_becomes_the_jobs_when_it_is_not_the_only_copy_any_more(job: AJob, owned: bool) -> None:
+def test_the_job_owns_the_claim_after_the_result_is_copied_elsewhere(job: AJob, owned: bool) -> None:
     assert ended(job, EXPORTED).plan().own_claim is owned
     assert ended(job, REFUSED).plan().own_claim is False
 
 
-def test_a_claim_gets_its_owner_before_the_job_is_complete_and_is_otherwise_as_it_was() -> None:
+def test_a_claim_gets_its_owner_before_the_job_is_complete_and_does_not_change_otherwise() -> None:
     api = MemoryApi()
     api.create({"kind": "PersistentVolumeClaim", "metadata": {"name": REF.claim, "namespace": "team"}, "spec": {}})
     Applier(api, "fedjobs-system").apply(REF, ended(TO_S3, EXPORTED).plan())
     assert api.objects["PersistentVolumeClaim", REF.claim]["metadata"]["ownerReferences"] == [REF.owner()]
 
 
-def test_a_job_that_failed_is_deleted_in_time_where_its_claim_stays() -> None:
+def test_a_failed_job_is_deleted_after_its_time_to_live_if_its_claim_stays() -> None:
     look = ended(TO_S3, REFUSED).then()
     assert look.at(160).plan().delete_job is False
     assert look.at(161).plan().delete_job is True
 
 
-def test_a_job_that_failed_is_never_deleted_by_a_clock_where_its_claim_would_go_with_it() -> None:
+def test_a_failed_job_has_no_time_to_live_if_its_claim_would_be_deleted_with_it() -> None:
     look = ended(DELETED, REFUSED).then()
     assert (look.at(10**9).plan().delete_job, look.at(10**9).plan().look_again) == (False, None)
     assert ended(DELETED, EXPORTED).then().at(161).plan().delete_job is True
 
 
-def test_a_refused_output_says_where_the_result_is() -> None:
+def test_the_message_of_a_refused_output_names_the_results_location() -> None:
     found = condition(ended(TO_S3, REFUSED).plan().status, JobCondition.FAILED)
     assert found is not None
     assert found.message == f"The credentials are wrong. The result is in the claim {REF.claim}."

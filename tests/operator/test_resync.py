@@ -1,4 +1,4 @@
-"""What no event tells of children."""
+"""Changes of children that no event reported."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tests.operator.virtual_time import in_virtual_time, now
 LABELS = dict(label.split("=") for label in SELECTOR.split(","))
 
 
-def ours(body: Mapping[str, Any]) -> dict[str, Any]:
+def with_labels(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "metadata": {**body["metadata"], "labels": {**body["metadata"]["labels"], **LABELS}}}
 
 
 class World:
-    """A job with a Job and a pod that the operator knows, and which are there."""
+    """A job with a Job and a pod. The cluster has them, and the operator knows them."""
 
     def __init__(self) -> None:
         self.api, self.objects = MemoryApi(), Cache()
         self.gone: list[tuple[str, str]] = []
         attempt = an_attempt(1)
         assert attempt.pod is not None
-        there = {"FederatedJob": a_job().body, "Job": ours(attempt.job), "Pod": ours(attempt.pod)}
+        there = {"FederatedJob": a_job().body, "Job": with_labels(attempt.job), "Pod": with_labels(attempt.pod)}
         for kind, body in there.items():
             self.api.objects[kind, body["metadata"]["name"]] = body
         self.objects.saw_job(there["FederatedJob"], deleted=False)
@@ -49,31 +49,31 @@ class World:
         return self.gone
 
 
-def test_what_is_there_is_left_alone() -> None:
+def test_existing_objects_are_not_reported() -> None:
     assert World().look() == []
 
 
-def test_each_kind_that_is_gone_is_told() -> None:
+def test_deleted_objects_of_each_kind_are_reported() -> None:
     world = World()
     names = list(world.api.objects)
     world.api.objects.clear()
     assert world.look() == names
 
 
-def test_a_job_of_the_same_name_is_another_one() -> None:
+def test_a_job_of_the_same_name_is_another_job() -> None:
     world = World()
     world.api.objects["FederatedJob", "digits"] = a_job().with_("metadata.uid", "new").body
     assert world.look() == [("FederatedJob", "digits")]
 
 
-def test_each_namespace_is_looked_at_where_the_operator_has_some() -> None:
+def test_each_of_the_operators_namespaces_is_listed() -> None:
     world = World()
     world.look("team", "other")
     assert world.api.called("each", "FederatedJob") == ["team", "other"]
     assert world.gone == []
 
 
-def test_nothing_is_listed_of_what_nothing_is_known_of() -> None:
+def test_kinds_without_known_objects_are_not_listed() -> None:
     world = World()
     world.look()
     assert world.api.called("each", "PersistentVolumeClaim") == []
@@ -83,27 +83,27 @@ def names(objects: Cache) -> list[str]:
     return [body["metadata"]["name"] for kind in CHILDREN for body in objects.children(UID, kind)]
 
 
-def test_all_children_that_are_there_are_known_at_the_beginning() -> None:
+def test_all_existing_children_are_known_at_the_start() -> None:
     world, objects = World(), Cache()
     asyncio.run(Resync(world.api, objects, (), world._is_gone).begin())
     assert names(objects) == names(world.objects)
 
 
-def test_what_is_not_allowed_in_a_namespace_does_not_hide_the_rest() -> None:
+def test_a_forbidden_kind_does_not_hide_the_others() -> None:
     world, objects = World(), Cache()
     world.api.refused["each", "Pod"] = ApiError(FORBIDDEN, "not yours")
     asyncio.run(Resync(world.api, objects, ("team",), world._is_gone).begin())
     assert names(objects) == ["digits-coordinator-1"]
 
 
-def test_an_operator_that_cannot_see_what_there_is_does_not_begin() -> None:
+def test_an_operator_that_cannot_list_objects_does_not_start() -> None:
     world = World()
     world.api.refused["each", "Job"] = ApiError(0, "does not answer")
     with pytest.raises(ApiError, match="does not answer"):
         asyncio.run(Resync(world.api, Cache(), (), world._is_gone).begin())
 
 
-def test_what_was_deleted_before_the_watches_began_is_noticed_soon() -> None:
+def test_a_deletion_before_the_watches_began_is_noticed_soon() -> None:
     world = World()
 
     async def noticed() -> tuple[str, float]:
@@ -119,8 +119,8 @@ def test_what_was_deleted_before_the_watches_began_is_noticed_soon() -> None:
     assert in_virtual_time(noticed()) == ("Pod", 10)
 
 
-def test_a_job_that_is_heard_of_before_its_children_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when an operator is started anew: kopf's watches tell of jobs and of their children in any order."""
+def test_a_job_whose_event_comes_before_its_childrens_has_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an operator restarts, kopf's watches report jobs and their children in any order."""
     world = World()
     for silo in ("hospital-a", "hospital-b"):
         world.api.objects["Silo", silo] = a_silo_object(silo)

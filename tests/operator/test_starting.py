@@ -1,4 +1,4 @@
-"""The operator's command line, and where it cannot start."""
+"""The operator's command line, and when it refuses to start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUIRED += [
 ]
 
 
-def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     "missing", ["--namespace", "--coordinator-image", "--front-door-host", "--front-door-address", "--hub-address"]
 )
-def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_required_arguments_are_named(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     position = REQUIRED.index(missing)
     with pytest.raises(SystemExit, match="2"):
         main(REQUIRED[:position] + REQUIRED[position + 2 :])
@@ -47,13 +47,15 @@ def test_what_is_required_is_said(missing: str, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.api_server
 @pytest.mark.processes
-def test_rights_that_come_late_are_waited_for_and_named(server: ApiServer, team: Team, started: Started) -> None:
+def test_the_operator_waits_for_missing_permissions_and_names_them(
+    server: ApiServer, team: Team, started: Started
+) -> None:
     operator = started(kubeconfig=server.kubeconfig_as(user("late-fedjobs-operator")))
 
-    def complains() -> bool:
+    def logs_the_missing_permission() -> bool:
         return "cannot get resource" in operator.log.read_text()
 
-    wait_until("it says what is missing", complains)
+    wait_until("the operator logs the missing permission", logs_the_missing_permission)
     granted(server, release="late")
     team.wait_for(team.apply(a_job()), "Accepted")
     assert operator.process.poll() is None

@@ -1,4 +1,4 @@
-"""A job that is suspended, by its spec or by a queue, and goes on."""
+"""A job that is suspended, by its spec or by a queue, and resumed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WAITING = an_attempt(1).in_a_queue().suspended()
 
 
 def queued() -> ALook:
-    """The queue has admitted it, and its coordinator listens."""
+    """The queue has admitted the job, and its coordinator listens."""
     return started(QUEUED).with_attempts(an_attempt(1).in_a_queue().ready()).then()
 
 
 def suspended() -> ALook:
-    """Suspended in round 7; its Job has been suspended too."""
+    """The job was suspended in round 7, and so was its Job."""
     look = running(a_job()).hearing(a_report(round=7)).then().hearing(None).but(a_job().suspended()).at(50).then()
     return look.with_attempts(an_attempt(1).suspended()).then()
 
@@ -44,13 +44,13 @@ def test_suspending_a_job_suspends_its_coordinator_and_withdraws_its_invitations
     assert said(plan.status, JobCondition.COORDINATOR_READY) == ("False", Reason.SUSPENDED_BY_SPEC)
 
 
-def test_a_job_that_is_suspended_has_nothing_more_to_be_done() -> None:
+def test_a_suspended_job_needs_no_further_actions() -> None:
     plan = suspended().plan()
     assert (plan.suspend, plan.delete, plan.apply) == ({}, (), ())
     assert plan.status.completed_rounds == 7
 
 
-def test_a_job_that_is_suspended_from_the_start_is_resolved_and_no_more() -> None:
+def test_a_job_that_is_suspended_from_the_start_is_only_resolved() -> None:
     plan = a_look_at(a_job().suspended()).plan()
     assert (plan.apply, plan.withdraw, is_invited(plan), plan.suspend) == ((), False, False, {})
     assert plan.resolved is not None
@@ -58,11 +58,11 @@ def test_a_job_that_is_suspended_from_the_start_is_resolved_and_no_more() -> Non
     assert plan.status.start_time is None
 
 
-def test_invitations_are_withdrawn_though_somebody_deleted_the_coordinators_job() -> None:
+def test_invitations_are_withdrawn_even_if_the_coordinators_job_was_deleted() -> None:
     assert running(a_job()).with_attempts().but(a_job().suspended()).plan().withdraw
 
 
-def test_a_resumed_job_goes_on_as_the_same_attempt_in_the_same_round() -> None:
+def test_a_resumed_job_continues_as_the_same_attempt_in_the_same_round() -> None:
     plan = suspended().but(a_job()).at(500).plan()
     assert (plan.suspend, coordinator_jobs(plan)) == ({"digits-coordinator-1": False}, [])
     assert plan.withdraw is False
@@ -70,19 +70,19 @@ def test_a_resumed_job_goes_on_as_the_same_attempt_in_the_same_round() -> None:
     assert said(plan.status, JobCondition.SUSPENDED) == ("False", Reason.RESUMED)
 
 
-def test_the_deadlines_clock_begins_anew_when_a_job_is_resumed() -> None:
+def test_the_deadline_counts_from_the_time_a_job_is_resumed() -> None:
     look = suspended().but(a_job().with_deadline(60)).at(500)
     assert look.plan().status.start_time == "2026-01-31T12:08:20Z"
     assert look.then().at(559).plan().status.phase is not JobPhase.FAILED
     assert said(look.then().at(560).plan().status, JobCondition.FAILED) == ("True", Reason.DEADLINE_EXCEEDED)
 
 
-def test_a_suspended_job_meets_no_deadline() -> None:
+def test_a_suspended_job_has_no_deadline() -> None:
     look = suspended().but(a_job().with_deadline(1).suspended())
     assert look.at(5000).plan().status.phase is JobPhase.SUSPENDED
 
 
-def test_a_crash_that_was_before_the_suspension_is_answered_when_it_is_resumed() -> None:
+def test_a_crash_before_the_suspension_is_handled_when_the_job_is_resumed() -> None:
     look = suspended().with_attempts(an_attempt(1).crashed())
     assert (look.plan().suspend, look.plan().delete) == ({}, ())
     assert coordinator_jobs(look.but(a_job()).at(500).plan()) == ["digits-coordinator-2"]
@@ -94,14 +94,14 @@ def test_the_queues_label_is_passed_on() -> None:
     assert "suspend" not in job["spec"]
 
 
-def test_a_queue_that_suspends_the_coordinator_is_let_do_so() -> None:
+def test_a_queue_can_suspend_the_coordinator() -> None:
     plan = queued().with_attempts(WAITING).plan()
     assert (plan.suspend, plan.delete, is_invited(plan), plan.withdraw) == ({}, (), False, True)
     assert plan.status.phase is JobPhase.SUSPENDED
     assert said(plan.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_QUEUE)
 
 
-def test_a_queue_that_takes_a_running_coordinator_back_ends_the_workers_too() -> None:
+def test_a_queue_that_suspends_a_running_coordinator_ends_the_workers_too() -> None:
     invited = queued().then()
     assert is_invited(invited.plan())
     preempted = invited.with_attempts(WAITING)
@@ -110,8 +110,8 @@ def test_a_queue_that_takes_a_running_coordinator_back_ends_the_workers_too() ->
     assert is_invited(admitted.plan())
 
 
-def test_the_label_counts_that_the_coordinators_job_was_made_with() -> None:
-    """People can edit the job's own label; the queue goes on to look after the Job."""
+def test_the_label_of_the_coordinators_job_at_its_creation_counts() -> None:
+    """Users can edit the job's own label. The queue continues to manage the Job."""
     unlabelled = queued().but(a_job()).with_attempts(WAITING).plan()
     assert unlabelled.suspend == {}
     assert said(unlabelled.status, JobCondition.SUSPENDED) == ("True", Reason.SUSPENDED_BY_QUEUE)
@@ -119,7 +119,7 @@ def test_the_label_counts_that_the_coordinators_job_was_made_with() -> None:
     assert (labelled_late.suspend, labelled_late.delete) == ({"digits-coordinator-1": True}, ())
 
 
-def test_a_job_that_ended_in_the_moment_of_its_suspension_has_ended() -> None:
+def test_a_job_that_ended_while_it_was_suspended_has_ended() -> None:
     look = running(a_job()).but(a_job().suspended()).then().with_attempts(an_attempt(1).complete(result="s3://m/d"))
     plan = look.plan()
     assert said(plan.status, JobCondition.COMPLETE) == ("True", Reason.RESULT_EXPORTED)
@@ -127,14 +127,14 @@ def test_a_job_that_ended_in_the_moment_of_its_suspension_has_ended() -> None:
     assert plan.status.phase is JobPhase.COMPLETE
 
 
-def test_waiting_in_a_queue_is_no_trouble_of_the_storage_and_no_start() -> None:
+def test_a_job_in_a_queue_has_no_storage_problem_and_no_start_time() -> None:
     look = queued().with_attempts(WAITING).with_claim("Pending").then().at(300)
     status = look.plan().status
     assert said(status, JobCondition.COORDINATOR_READY) == ("False", Reason.POD_STARTING)
     assert status.start_time is None
 
 
-def test_a_deadlines_clock_begins_when_the_queue_admits_the_coordinator() -> None:
+def test_the_deadline_counts_from_the_time_the_queue_admits_the_coordinator() -> None:
     job = QUEUED.with_deadline(60)
     waiting = running(job).with_attempts(WAITING).then().at(300).then()
     admitted = waiting.with_attempts(an_attempt(1).in_a_queue())
@@ -143,20 +143,20 @@ def test_a_deadlines_clock_begins_when_the_queue_admits_the_coordinator() -> Non
     assert plan.status.start_time == "2026-01-31T12:05:00Z"
 
 
-def test_a_job_in_a_queue_is_suspended_by_taking_its_coordinators_job_away() -> None:
-    """Whether that Job is suspended is the queue's to say."""
+def test_a_job_in_a_queue_is_suspended_by_deleting_its_coordinators_job() -> None:
+    """The queue decides whether that Job is suspended."""
     plan = queued().but(QUEUED.suspended()).plan()
     assert (plan.suspend, plan.delete, plan.withdraw) == ({}, ("digits-coordinator-1",), True)
 
 
-def test_a_job_in_a_queue_goes_on_with_a_job_of_the_same_attempt() -> None:
+def test_a_job_in_a_queue_is_resumed_with_a_job_of_the_same_attempt() -> None:
     look = queued().but(QUEUED.suspended()).then().with_attempts().then().but(QUEUED)
     plan = look.plan()
     assert coordinator_jobs(plan) == ["digits-coordinator-1"]
     assert (plan.status.attempt, plan.status.restarts) == (1, 0)
 
 
-def test_times_of_suspension_are_told_by_the_condition() -> None:
+def test_the_condition_has_the_time_of_the_suspension() -> None:
     look = suspended()
     found = condition(look.at(90).plan().status, JobCondition.SUSPENDED)
     assert found is not None
@@ -166,5 +166,5 @@ def test_times_of_suspension_are_told_by_the_condition() -> None:
     assert resumed.last_transition_time == at(90).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_no_claim_is_made_for_a_job_that_never_ran() -> None:
+def test_no_claim_is_created_for_a_job_that_never_ran() -> None:
     assert kinds(a_look_at(a_job().suspended()).then().plan()) == []

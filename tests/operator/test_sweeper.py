@@ -1,4 +1,4 @@
-"""What is left over where nobody was there to take it away."""
+"""Deletion of objects that were left while no operator ran."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def sweep(api: MemoryApi) -> None:
     Sweeper(api, Cache(), SETTINGS.own_namespace).sweep()
 
 
-def test_the_route_of_a_job_that_is_there_stays() -> None:
+def test_the_route_of_an_existing_job_stays() -> None:
     api = an_api()
     sweep(api)
     assert ("Service", ROUTE) in api.objects
 
 
-def test_of_a_job_that_is_known_nothing_is_asked() -> None:
+def test_no_calls_are_made_for_a_known_job() -> None:
     api, objects = an_api(), Cache()
     objects.saw_job(a_job().body, deleted=False)
     Sweeper(api, objects, SETTINGS.own_namespace).sweep()
@@ -43,28 +43,28 @@ def test_of_a_job_that_is_known_nothing_is_asked() -> None:
     assert ("Service", ROUTE) in api.objects
 
 
-def test_the_route_of_a_job_that_is_gone_goes() -> None:
+def test_the_route_of_a_deleted_job_is_deleted() -> None:
     api = an_api()
     del api.objects["FederatedJob", "digits"]
     sweep(api)
     assert ("Service", ROUTE) not in api.objects
 
 
-def test_a_later_job_of_the_same_name_is_another_one() -> None:
+def test_a_later_job_of_the_same_name_is_another_job() -> None:
     earlier = replace(REF, uid="11111111-2222-3333-4444-555555555555")
     api = an_api(earlier)
     sweep(api)
     assert api.called("delete", "Service") == [f"fedjobs-system/{earlier.service}"]
 
 
-def test_what_another_operator_looks_after_is_left_to_it() -> None:
+def test_a_route_whose_job_cannot_be_read_stays() -> None:
     api = an_api()
     api.refused["get", "FederatedJob"] = ApiError(403, "forbidden")
     sweep(api)
     assert ("Service", ROUTE) in api.objects
 
 
-def test_other_services_are_not_looked_at() -> None:
+def test_other_services_are_not_checked() -> None:
     api = MemoryApi()
     other: dict[str, Any] = {"kind": "Service", "metadata": {"name": "fedjobs-hub", "namespace": "fedjobs-system"}}
     api.create(other)
@@ -72,7 +72,7 @@ def test_other_services_are_not_looked_at() -> None:
     assert ("Service", "fedjobs-system/fedjobs-hub") in api.objects
 
 
-def test_a_silo_whose_deletion_nobody_saw_is_noticed() -> None:
+def test_a_silo_whose_deletion_was_missed_is_noticed() -> None:
     api, objects = MemoryApi(), Cache()
     for name in ("a", "b"):
         api.objects["Silo", name] = a_silo_object(name)

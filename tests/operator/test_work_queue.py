@@ -1,4 +1,4 @@
-"""The queue of jobs to look at."""
+"""The queue of jobs to reconcile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def with_a_queue(test: Callable[[Queue], Awaitable[None]]) -> None:
 
 
 async def is_idle(queue: Queue) -> bool:
-    """Whether nobody could take anything from it now."""
+    """Returns whether the queue has no item that is due."""
     waiting = asyncio.create_task(queue.get())
     await settled()
     if waiting.done():
@@ -33,7 +33,7 @@ async def is_idle(queue: Queue) -> bool:
     return True
 
 
-def test_what_is_added_is_due_at_once() -> None:
+def test_an_added_job_is_due_immediately() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         assert (await queue.get(), now()) == ("a", 0)
@@ -41,7 +41,7 @@ def test_what_is_added_is_due_at_once() -> None:
     with_a_queue(test)
 
 
-def test_what_is_added_twice_is_looked_at_once() -> None:
+def test_a_job_that_is_added_twice_is_handled_once() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         await queue.add("a")
@@ -52,7 +52,7 @@ def test_what_is_added_twice_is_looked_at_once() -> None:
     with_a_queue(test)
 
 
-def test_nobody_looks_at_a_job_that_another_one_is_busy_with() -> None:
+def test_a_job_is_handled_by_one_worker_at_a_time() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         busy_with = await queue.get()
@@ -68,7 +68,7 @@ def test_nobody_looks_at_a_job_that_another_one_is_busy_with() -> None:
     with_a_queue(test)
 
 
-def test_what_is_added_while_somebody_is_busy_is_not_lost() -> None:
+def test_a_job_that_is_added_while_it_is_handled_is_not_lost() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         await queue.get()
@@ -79,7 +79,7 @@ def test_what_is_added_while_somebody_is_busy_is_not_lost() -> None:
     with_a_queue(test)
 
 
-def test_a_later_look_comes_at_its_time() -> None:
+def test_a_delayed_job_is_due_at_its_time() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a", 15)
         assert len(queue) == 0
@@ -100,7 +100,7 @@ def test_the_earliest_time_wins_and_the_later_one_is_forgotten() -> None:
     with_a_queue(test)
 
 
-def test_somebody_who_waits_hears_of_an_earlier_time() -> None:
+def test_a_waiting_worker_notices_an_earlier_time() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("late", 60)
         waiting = asyncio.create_task(queue.get())
@@ -111,7 +111,7 @@ def test_somebody_who_waits_hears_of_an_earlier_time() -> None:
     with_a_queue(test)
 
 
-def test_retries_come_later_each_time_and_at_most_a_minute_later() -> None:
+def test_retries_back_off_up_to_a_minute() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         waits = []
@@ -128,7 +128,7 @@ def test_retries_come_later_each_time_and_at_most_a_minute_later() -> None:
     with_a_queue(test)
 
 
-def test_a_success_forgets_the_failures_before() -> None:
+def test_a_success_resets_the_backoff() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         for _ in range(3):
@@ -143,7 +143,7 @@ def test_a_success_forgets_the_failures_before() -> None:
     with_a_queue(test)
 
 
-def test_news_of_a_job_that_failed_are_not_held_up_by_its_retry() -> None:
+def test_a_new_event_is_not_delayed_by_the_backoff() -> None:
     async def test(queue: Queue) -> None:
         await queue.add("a")
         for _ in range(5):
@@ -155,7 +155,7 @@ def test_news_of_a_job_that_failed_are_not_held_up_by_its_retry() -> None:
     with_a_queue(test)
 
 
-def test_many_workers_look_at_many_jobs_each_once() -> None:
+def test_many_workers_handle_each_job_once() -> None:
     async def test(queue: Queue) -> None:
         seen: list[str] = []
 
@@ -179,7 +179,7 @@ def test_many_workers_look_at_many_jobs_each_once() -> None:
     with_a_queue(test)
 
 
-def test_looks_that_were_to_be_much_later_do_not_pile_up() -> None:
+def test_delayed_entries_do_not_accumulate() -> None:
     async def test(queue: Queue) -> None:
         for _ in range(1000):
             await queue.add("a")

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: what would take minutes takes none, and always the same."""
+"""An event loop whose clock jumps to the next timer. Tests of long waits take no time and are deterministic."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 Answer = TypeVar("Answer")
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Waits in virtual time where a timer is next, and for real where nothing but another thread can come."""
+class _VirtualTimeSelector(selectors.DefaultSelector):
+    """Advances the virtual time to the next timer. Without a timer, it waits for other threads in real time."""
 
     now = 0.0
 
@@ -26,7 +26,7 @@ class _Jumping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._jumping = _Jumping()
+        self._jumping = _VirtualTimeSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
@@ -34,17 +34,17 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(test: Coroutine[Any, Any, Answer]) -> Answer:
-    """Runs a coroutine; the loop's `time()` begins at 0."""
+    """Runs a coroutine in a loop whose `time()` begins at 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(test)
 
 
 def now() -> float:
-    """The virtual time, in seconds."""
+    """Returns the virtual time, in seconds."""
     return round(asyncio.get_running_loop().time(), 6)
 
 
 async def settled() -> None:
-    """Lets everything run that can run now."""
+    """Runs all tasks that can run now."""
     for _ in range(20):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A reconciler with all that it works with, in a time that the test says."""
+"""A reconciler with its collaborators, in a time that the test sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LABELS = REF.labels("coordinator") | {"fedjobs.dev/attempt": "1"}
 
 
 class World:
-    """A reconciler with all that it works with; the time is what the test says."""
+    """A reconciler with its collaborators. The test sets the time."""
 
     def __init__(self, job: AJob, api: MemoryApi | None = None) -> None:
         self.api = api or MemoryApi()
@@ -63,7 +63,7 @@ class World:
         self.later.append(seconds)
 
     def saw(self, job: AJob) -> None:
-        """The job as a person wrote it, with the status that was written."""
+        """A user has written the job. It keeps the status that the operator wrote."""
         written = self.api.objects.get(("FederatedJob", "digits"), {})
         status = {"status": written["status"]} if "status" in written else {}
         self.api.objects["FederatedJob", "digits"] = job.body | status
@@ -101,7 +101,7 @@ def in_a_world(test: Callable[[World], Awaitable[None]], job: AJob | None = None
 
 
 async def listening(world: World) -> None:
-    """Until the job's coordinator listens."""
+    """Runs the job until its coordinator listens."""
     await world.look()
     world.saw_attempt(an_attempt().ready())
     world.now = at(10)

@@ -1,6 +1,6 @@
-"""Plans what `rounds` runs: python -m tests.plans.planning FILE
+"""Plans the computation of `rounds`: python -m tests.plans.planning FILE
 
-A process of its own, because importing TensorFlow Federated takes long, and whose tests need the file should not wait.
+It is a separate process, because importing TensorFlow Federated takes long, and tests should not wait for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 EXAMPLES = tff.SequenceType(
-    tff.to_type(OrderedDict(x=tff.TensorType(np.float32, [64]), y=tff.TensorType(np.int32)))  # of examples/digits
+    tff.to_type(OrderedDict(x=tff.TensorType(np.float32, [64]), y=tff.TensorType(np.int32)))  # as in examples/digits
 )
 
 

@@ -1,8 +1,7 @@
-"""An entry point that imports no TensorFlow Federated: each round, silos add up their examples' pixels, times a factor.
+"""An entry point without TensorFlow Federated. In each round, silos sum their examples' pixels times a factor.
 
-It is what tests of a job's life run: with real silos, work and consent, and a coordinator that starts in a second. It
-stands next to `pixels.plan`, and has one parameter, `rounds`.
-
+Tests of a job's life cycle run it with real silos, work and consent, and a coordinator that starts in a second. It is
+next to `pixels.plan`, and has one parameter, `rounds`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ PLAN = "pixels.plan"
 
 
 async def main(run: ProgramRun) -> None:
-    """The same rounds give the same total, to the bit, whoever was killed on the way."""
+    """The same number of rounds gives the same total bit by bit, whichever process was killed."""
     rounds = int(run.job.program.parameters["rounds"])
     plan = plan_files.load(Path(__file__).with_name(PLAN))
     done, state = await run.load() or (0, {"total": np.zeros(64, np.float32), "examples": np.int64(0)})

@@ -1,4 +1,4 @@
-"""A program context over a few lists: every computation runs in this process, one client after another."""
+"""A program context over lists. All computations run in this process, one client after another."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fedjobs_common.programs import ProgramParameters, parse_parameters
 
 from tests.compute.interpreter import Interpreter
 
-Clients = list[list[dict[str, Any]]]  # rows of each client
+Clients = list[list[dict[str, Any]]]  # the rows of each client
 
 
 class KilledError(Exception):
-    """The coordinator's process ended here."""
+    """Simulates that the coordinator's process was killed."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,17 @@ class _Source:
 
 @dataclass
 class Checkpoints:
-    """What outlives a process."""
+    """The state that outlives a process."""
 
     versions: dict[int, Any] = field(default_factory=dict)
 
 
 class InProcessContext:
-    """Args:
-    datasets: By name, then by silo.
-    killed_before_save_of: Round whose state is computed, but not saved any more.
+    """A context without silo processes.
+
+    Args:
+        datasets: The data, by dataset and silo.
+        killed_before_save_of: The round whose state is computed but not saved.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class InProcessContext:
 
 
 def classes(seed: int, examples: int, features: int = 4) -> list[dict[str, Any]]:
-    """Rows of one client: three classes that a linear model can tell apart."""
+    """Returns rows of one client with three classes that a linear model can separate."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 3, examples).astype(np.int32)
     x = random.normal(size=(examples, features)).astype(np.float32) * 0.3

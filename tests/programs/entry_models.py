@@ -1,4 +1,4 @@
-"""Entry points for tests."""
+"""Entry points of models for tests."""
 
 import collections
 
@@ -15,7 +15,7 @@ def keras_model():
 
 
 def branches():
-    """Its layers are created in another order than they are listed."""
+    """Returns a model whose layers are created in another order than they are listed."""
     inputs = {"a": tf.keras.Input([2], name="a"), "b": tf.keras.Input([3], name="b")}
     last = tf.keras.layers.Dense(3, name="last")
     right = tf.keras.layers.Dense(5, name="right")(inputs["b"])

@@ -1,4 +1,4 @@
-"""Parameters for tests, changed field by field."""
+"""Builds parameters of programs, with changed fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEDAVG: dict[str, Any] = {
 
 
 def fedavg(**changes: Any) -> dict[str, Any]:
-    """`fedavg(client__learningRate=-1)` changes one field, `None` removes it."""
+    """Returns parameters of fedavg. `fedavg(client__learningRate=-1)` changes one field, and `None` removes it."""
     result = copy.deepcopy(_FEDAVG)
     for path, value in changes.items():
         *parents, name = path.split("__")
@@ -33,5 +33,5 @@ def fedavg(**changes: Any) -> dict[str, Any]:
 
 
 def layers(*items: Any) -> dict[str, Any]:
-    """Changes the layers of `fedavg`."""
+    """Returns parameters of fedavg with these layers."""
     return {"model__keras": {"input": [4], "layers": list(items)}}

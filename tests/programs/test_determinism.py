@@ -38,7 +38,7 @@ print(json.dumps(result))
 
 
 @pytest.mark.processes
-def test_another_process_makes_the_same_weights_and_the_same_shards():
+def test_another_process_has_the_same_weights_and_the_same_shards():
     def started(hash_seed):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "TF_CPP_MIN_LOG_LEVEL": "3"}
         return subprocess.Popen([sys.executable, "-c", _PLANS], stdout=subprocess.PIPE, text=True, env=environment)

@@ -9,14 +9,14 @@ from fedjobs_coordinator.programs import evaluation
 from fedjobs_coordinator.programs.program_context import ProgramContext
 
 
-class _NobodyHasClients:
+class _ContextWithoutClients:
     async def run_per_silo(self, *_: Any) -> dict[str, Any]:
         return {}
 
 
-def test_an_evaluation_without_a_client_is_said_with_what_to_look_at() -> None:
+def test_an_evaluation_without_clients_is_an_error_with_a_remedy() -> None:
     computations = evaluation.Evaluation(evaluate=None, finalize=None)
-    context = cast(ProgramContext, _NobodyHasClients())
+    context = cast(ProgramContext, _ContextWithoutClients())
     with pytest.raises(FedjobsError, match="No silo has a client") as raised:
         asyncio.run(evaluation.evaluate(context, computations, None, None))
     assert raised.value.code is ErrorCode.PROGRAM_FAILED

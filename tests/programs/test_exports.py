@@ -71,7 +71,7 @@ def test_the_models_load_in_a_new_process_with_plain_tensorflow_and_agree_with_t
     assert names == ["dense_0/kernel:0", "dense_0/bias:0", "dense_1/kernel:0", "dense_1/bias:0"]
 
 
-def test_evaluate_gives_the_metrics_that_the_training_saw_last(result, datasets, tmp_path):
+def test_evaluate_returns_the_last_metrics_of_the_training(result, datasets, tmp_path):
     directory, training = result
     parameters = {"model": fedavg()["model"], "weights": str(directory / "model/weights.safetensors")}
     context = run("evaluate", parameters, {"test": datasets["test"]}, tmp_path)
@@ -92,7 +92,7 @@ def test_weights_of_another_model_are_refused(result, datasets, tmp_path):
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"nonsense", "not a safetensors file")])
-def test_weights_that_cannot_be_read_are_refused(content, message, datasets, tmp_path):
+def test_unreadable_weights_are_refused(content, message, datasets, tmp_path):
     path = tmp_path / "weights.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -102,7 +102,7 @@ def test_weights_that_cannot_be_read_are_refused(content, message, datasets, tmp
     assert message in caught.value.message
 
 
-def test_a_model_with_branches_gets_its_weights_back_in_the_right_places(tmp_path):
+def test_the_weights_of_a_model_with_branches_are_restored_in_the_right_places(tmp_path):
     entry = {"entrypoint": "tests.programs.entry_models:branches", "loss": "sparse_categorical_crossentropy"}
     model = models.build(parse_parameters("fedavg", fedavg(model=entry)).model, 7)
     import tensorflow_federated as tff
@@ -116,7 +116,7 @@ def test_a_model_with_branches_gets_its_weights_back_in_the_right_places(tmp_pat
     assert all(np.array_equal(a, b) for a, b in zip(read.trainable, weights.trainable, strict=True))
 
 
-def test_a_functional_model_leaves_its_weights_only(datasets, tmp_path):
+def test_a_functional_model_exports_its_weights_only(datasets, tmp_path):
     parameters = fedavg(rounds=1, model={"entrypoint": "tests.programs.entry_models:functional"})
     run("fedavg", parameters, datasets, tmp_path, formats=["savedmodel", "keras"])
     assert set(json.loads((tmp_path / "result.json").read_text())["model"]["files"]) == {"weights"}

@@ -33,13 +33,13 @@ def weights(directory):
 
 @pytest.fixture(scope="module")
 def one_round(datasets, tmp_path_factory):
-    """The result of one round without further ado."""
+    """The result of one round with the default parameters."""
     directory = tmp_path_factory.mktemp("one-round")
     train(fedavg(rounds=1), datasets, directory)
     return directory
 
 
-def test_training_makes_the_model_better_and_reports_flat_metrics(datasets, tmp_path):
+def test_training_improves_the_model_and_reports_flat_metrics(datasets, tmp_path):
     context = train(fedavg(evaluation={"dataset": "test"}), datasets, tmp_path)
     first, last = context.finished[1], context.finished[3]
     assert last["evaluation/accuracy"] > first["evaluation/accuracy"]
@@ -59,7 +59,7 @@ def test_the_overall_metrics_are_those_of_all_examples_together(datasets, tmp_pa
 
 
 @pytest.mark.parametrize("changes", [{}, WITH_DROPOUT], ids=["plain", "dropout"])
-def test_a_run_that_was_killed_in_the_middle_ends_with_the_same_bits(changes, datasets, tmp_path):
+def test_a_run_that_was_killed_during_training_has_the_same_bits(changes, datasets, tmp_path):
     train(fedavg(**changes), datasets, tmp_path / "undisturbed")
     checkpoints = Checkpoints()
     with pytest.raises(KilledError):
@@ -71,7 +71,7 @@ def test_a_run_that_was_killed_in_the_middle_ends_with_the_same_bits(changes, da
     assert killed.read_bytes() == undisturbed.read_bytes()
 
 
-def test_a_run_that_was_killed_while_it_exported_only_exports(datasets, tmp_path):
+def test_a_run_that_was_killed_during_the_export_only_exports(datasets, tmp_path):
     checkpoints = Checkpoints()
     train(fedavg(rounds=1), datasets, tmp_path, checkpoints=checkpoints)
     before = digest(tmp_path)
@@ -87,12 +87,12 @@ def test_a_run_that_was_killed_while_it_exported_only_exports(datasets, tmp_path
      {"client__momentum": 0.9}],
     ids=str,
 )  # fmt: skip
-def test_each_knob_does_something(changes, datasets, one_round, tmp_path):
+def test_each_parameter_has_an_effect(changes, datasets, one_round, tmp_path):
     train(fedavg(rounds=1, **changes), datasets, tmp_path)
     assert digest(tmp_path) != digest(one_round)
 
 
-def test_a_cap_on_examples_that_nobody_reaches_changes_nothing(datasets, one_round, tmp_path):
+def test_a_cap_above_all_clients_examples_changes_nothing(datasets, one_round, tmp_path):
     train(fedavg(rounds=1, weighting={"cap": 30}), datasets, tmp_path)
     assert digest(tmp_path) == digest(one_round)
 
@@ -116,20 +116,20 @@ def test_the_proximal_term_keeps_clients_near_the_global_model(datasets, tmp_pat
     assert distance(2.0) < 0.5 * distance(0.0)
 
 
-def test_the_last_round_is_evaluated_also_where_it_is_not_its_turn(datasets, tmp_path):
+def test_the_last_round_is_always_evaluated(datasets, tmp_path):
     context = train(fedavg(evaluation={"dataset": "test", "everyRounds": 2}), datasets, tmp_path)
     evaluated = [number for number, metrics in context.finished.items() if "evaluation/loss" in metrics]
     assert evaluated == [2, 3]
 
 
-def test_a_silo_without_examples_has_no_metrics_of_its_own(datasets, tmp_path):
+def test_a_silo_without_examples_has_no_metrics(datasets, tmp_path):
     data = {"train": datasets["train"], "test": {"a": datasets["test"]["a"], "b": []}}
     metrics = train(fedavg(rounds=1, evaluation={"dataset": "test"}), data, tmp_path).finished[1]
     assert metrics["evaluation/examples"] == 30
     assert not any(name.startswith("evaluation/silo/b/") for name in metrics)
 
 
-def test_each_round_selects_clients_by_a_seed_of_its_own(datasets, tmp_path):
+def test_each_round_selects_clients_with_its_own_seed(datasets, tmp_path):
     context = train(fedavg(), datasets, tmp_path)
     assert context.seeds == [seeds.derived(7, number) for number in (1, 2, 3)]
     assert len(set(context.seeds)) == 3
@@ -146,7 +146,7 @@ def test_a_training_that_diverged_says_so_and_saves_nothing(tmp_path):
     assert not context.checkpoints.versions
 
 
-def test_an_update_that_is_not_finite_is_left_out_and_counted(datasets, tmp_path):
+def test_a_non_finite_update_is_excluded_and_counted(datasets, tmp_path):
     rows = [{"x": np.full(4, np.nan, np.float32), "y": np.int32(0)}] * 10
     data = {"train": {**datasets["train"], "c": [rows]}}
     metrics = train(fedavg(rounds=1), data, tmp_path).finished[1]
@@ -163,7 +163,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(datasets, tmp_path
         ("huber", "linear", ["mse"]),
     ],
 )
-def test_a_model_of_one_output_is_trained(loss, activation, metrics, tmp_path):
+def test_a_model_with_one_output_is_trained(loss, activation, metrics, tmp_path):
     dtype = np.int32 if loss == "binary_crossentropy" else np.float32
     rows = [{**row, "y": dtype(row["y"] == 1)} for row in classes(1, 60)]
     model = {

@@ -57,7 +57,7 @@ def test_every_layer_of_the_list_is_trained_without_variables(input_shape, items
     assert any(np.any(a != b) for a, b in zip(weights.trainable, start, strict=True))
 
 
-def test_initial_weights_are_those_of_the_seed():
+def test_the_seed_determines_the_initial_weights():
     first, again, other = (build(seed=seed)[1].training.initial_weights[0] for seed in (7, 7, 8))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
@@ -78,7 +78,7 @@ def test_layers_of_the_same_shape_start_with_different_weights():
         ([{"Dense": {"units": 6}}, {"GroupNormalization": {"groups": 4}}, {"Dense": {"units": 3}}], "layers[1].Group"),
     ],
 )
-def test_layers_that_do_not_fit_each_other_are_named(items, message):
+def test_incompatible_layers_are_named(items, message):
     with pytest.raises(FedjobsError) as caught:
         build(**layers(*items))
     assert caught.value.code is ErrorCode.INVALID_PROGRAM_PARAMETER
@@ -86,12 +86,12 @@ def test_layers_that_do_not_fit_each_other_are_named(items, message):
     assert "\n" not in caught.value.public
 
 
-def test_an_entry_points_keras_model_is_seeded_also_where_its_author_did_not():
+def test_an_unseeded_keras_model_of_an_entry_point_is_seeded():
     first, again = (build(**entrypoint("keras_model"))[1].training.initial_weights[0] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_an_entry_points_dropout_gives_the_same_bits_again():
+def test_an_entry_points_dropout_is_deterministic():
     (parameters, model), rows = build(**entrypoint("keras_model", metrics=["accuracy"])), classes(1, 20)
     assert model.randomized
     _, first, _ = train_once(parameters, model, rows)
@@ -99,13 +99,13 @@ def test_an_entry_points_dropout_gives_the_same_bits_again():
     assert all(np.array_equal(a, b) for a, b in zip(first.trainable, again.trainable, strict=True))
 
 
-def test_an_entry_points_functional_model_brings_its_loss_and_metrics():
+def test_an_entry_points_functional_model_has_its_own_loss_and_metrics():
     parameters, model = build(model={"entrypoint": f"{ENTRY}:functional"})
     _, _, metrics = train_once(parameters, model, classes(1, 20))
     assert set(metrics["train"]) == {"accuracy"}
 
 
-def test_features_by_name_are_features_by_name_in_the_silos():
+def test_named_features_keep_their_names_in_the_silos():
     _, model = build(**entrypoint("branches"))
     assert model.example_type.compact_representation() == "<x=<a=float32[2],b=float32[3]>,y=int32>"
 

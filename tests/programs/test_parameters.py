@@ -13,7 +13,7 @@ def refusal(**changes):
     return caught.value
 
 
-def test_the_manifest_of_the_readme_is_understood():
+def test_the_manifest_of_the_readme_is_valid():
     parameters = parse_parameters(
         "fedavg",
         yaml.safe_load("""
@@ -31,17 +31,17 @@ def test_the_manifest_of_the_readme_is_understood():
     assert parameters.evaluation is None
 
 
-def test_a_layer_without_arguments_is_only_its_name():
+def test_a_layer_without_arguments_is_written_as_its_name():
     parameters = parse_parameters("fedavg", fedavg(**layers("Flatten", {"Flatten": None}, {"Dense": {"units": 3}})))
     assert [layer.kind for layer in parameters.model.keras.layers] == ["Flatten", "Flatten", "Dense"]
 
 
-def test_a_number_with_an_exponent_is_a_number_although_yaml_reads_it_as_text():
+def test_a_number_with_an_exponent_is_accepted_even_if_yaml_reads_a_string():
     assert parse_parameters("fedavg", fedavg(client__learningRate="1e-3")).client.learning_rate == 0.001
 
 
 @pytest.mark.parametrize("weighting", ["examples", "uniform", {"cap": 3}])
-def test_what_was_parsed_is_written_as_it_was_read(weighting):
+def test_parsed_parameters_are_written_unchanged(weighting):
     parameters = parse_parameters("fedavg", fedavg(weighting=weighting, evaluation={"dataset": "test"}))
     written = parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert written["weighting"] == weighting
@@ -103,13 +103,13 @@ def test_a_wrong_layer_is_named_with_its_position(items, message, remedy):
     assert remedy in error.remedy
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_together():
     error = refusal(rounds=0, client__epochs=0)
     assert "parameters.rounds is 0" in error.public
     assert "parameters.client.epochs is 0" in error.public
 
 
-def test_an_unknown_program_is_told_which_ones_there_are():
+def test_an_unknown_program_is_refused_with_the_known_ones():
     with pytest.raises(FedjobsError) as caught:
         parse_parameters("fedavgg", {})
     assert caught.value.code is ErrorCode.UNKNOWN_PROGRAM
@@ -124,7 +124,7 @@ def test_an_unknown_program_is_told_which_ones_there_are():
         ([{"Dense": {"units": 3}}, {"Activation": {"activation": "softmax"}}, "Flatten"], False),
     ],
 )
-def test_the_last_activation_decides_whether_outputs_are_logits(last, from_logits):
+def test_the_last_activation_determines_whether_outputs_are_logits(last, from_logits):
     assert parse_parameters("fedavg", fedavg(**layers(*last))).model.from_logits is from_logits
 
 
@@ -132,11 +132,11 @@ def test_the_last_activation_decides_whether_outputs_are_logits(last, from_logit
     ("evaluation", "expected"),
     [({}, ["digits"]), ({"dataset": "digits"}, ["digits"]), ({"dataset": "test"}, ["digits", "test"])],
 )
-def test_the_datasets_of_a_job_are_its_own_and_that_of_the_evaluation(evaluation, expected):
+def test_the_datasets_of_a_job_include_that_of_the_evaluation(evaluation, expected):
     assert datasets("fedavg", "digits", fedavg(evaluation=evaluation)) == expected
 
 
-def test_a_program_that_is_not_of_the_library_asks_for_the_jobs_dataset():
+def test_a_custom_program_uses_the_jobs_dataset():
     assert datasets(None, "digits", {"anything": 1}) == ["digits"]
 
 

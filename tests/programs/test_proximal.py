@@ -4,8 +4,8 @@ import tensorflow_federated as tff
 from fedjobs_coordinator.programs.proximal import ProximalOptimizer
 
 
-def test_two_steps_are_those_of_the_paper():
-    """Minimizing h(w) = f(w) + mu / 2 |w - w0|^2 by gradient descent, by hand."""
+def test_two_steps_match_the_paper():
+    """Minimizes h(w) = f(w) + mu / 2 |w - w0|^2 by gradient descent, computed by hand."""
     rate, strength, start = 0.1, 0.5, np.array([1.0, -2.0], np.float32)
     first_gradient, second_gradient = np.array([3.0, 1.0], np.float32), np.array([-1.0, 2.0], np.float32)
     first = start - rate * first_gradient

@@ -1,4 +1,4 @@
-"""A session server in a thread of its own, and what stands between it and its silos."""
+"""Runs a session server in a separate thread, and a proxy between it and its silos."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ Result = TypeVar("Result")
 
 
 class Backend(Protocol):
-    """What the suite asks of a coordinator under test, other than the calls of its silos. Called in the event loop."""
+    """The interface of coordinators under test, besides the calls of silos. It is called in the event loop."""
 
     @property
     def handler(self) -> SessionHandler: ...
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
-        """Queues a work item; its upload has this many bytes."""
+        """Queues a work item. Its upload has this many bytes."""
 
     def propose(self, silo: str, shard: pb.OfferedShard) -> None:
-        """Asks the silo whether it will run a shard."""
+        """Offers a shard to the silo."""
 
     def publish(self, silo: str, data: bytes) -> bytes:
-        """Lets the silo fetch a blob; returns its digest."""
+        """Lets the silo fetch a blob, and returns its digest."""
 
     def received(self, silo: str, work_id: str) -> bytes | None:
-        """What was uploaded for the work, once it is complete."""
+        """Returns the upload for the work, once it is complete."""
 
     def reports(self) -> list[pb.Report]:
-        """Those that were taken over."""
+        """Returns the accepted reports."""
 
     def transferred_bytes(self, silo: str) -> tuple[int, int]:
-        """Down and up, as they were counted."""
+        """Returns the counted bytes, down and up."""
 
 
 BackendFactory = Callable[[Path], Backend]
-"""Makes the backend in a folder, also after a restart in the same one. Its idle polls end in under a second."""
+"""Creates the backend in a folder, also after a restart in the same folder. Idle polls end in less than a second."""
 
 
 class Coordinator:
-    """A coordinator that can be killed and started again on the same port and folder.
+    """A coordinator that can be killed and restarted on the same port and folder.
 
     Args:
-        directory: Its folder.
-        make_backend: What answers.
-        name: In its certificate.
+        directory: The folder of the coordinator.
+        make_backend: Creates the backend that handles the calls.
+        name: The server name in its certificate.
     """
 
     def __init__(self, directory: Path, make_backend: BackendFactory, name: str = server_name(JOB)) -> None:
@@ -89,12 +89,12 @@ class Coordinator:
         return f"127.0.0.1:{self.port}"
 
     def restart(self) -> None:
-        """What a crash and a new process are to the silos."""
+        """Simulates a crash and a new process."""
         self._await(self._server.stop(0))
         self._start()
 
     def do(self, action: Callable[[Backend], Result]) -> Result:
-        """Runs an action on the backend, in the event loop."""
+        """Runs an action on the backend in the event loop."""
 
         async def run() -> Result:
             return action(self.backend)
@@ -112,7 +112,7 @@ class Coordinator:
         return SessionClient(self.channel(silo, address, identity))
 
     def link(self) -> Link:
-        """A way to the coordinator that can be cut."""
+        """Returns a proxy to the coordinator whose connections can be cut."""
         return self._resources.enter_context(Link(self.port))
 
     def _start(self) -> None:
@@ -132,7 +132,7 @@ class Coordinator:
 
 
 class Link:
-    """Forwards TCP connections, and cuts one in the middle."""
+    """Forwards TCP connections, and cuts one of them during a transfer."""
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -151,7 +151,7 @@ class Link:
         self._listener.close()
 
     def cut_after(self, size: int) -> None:
-        """Cuts the link once, when this many more bytes have passed, whichever way."""
+        """Cuts a connection once, after this many more bytes in either direction."""
         self._cut_after = size
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""Interceptors that flip a bit of one chunk, once: what a broken disk or memory does (TLS notices what a link does)."""
+"""Interceptors that flip a bit of one chunk, like a faulty disk or memory. (TLS detects faults of the network.)"""
 
 from __future__ import annotations
 

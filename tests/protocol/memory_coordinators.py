@@ -1,4 +1,4 @@
-"""The smallest coordinator that keeps the session's contract: everything in memory, other than uploads."""
+"""A minimal coordinator that fulfils the session's contract. It stores everything except uploads in memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _POLL_S = 0.2
 
 
 class MemoryCoordinator:
-    """Handler and backend (see `session_contract.Backend`) in one."""
+    """Both handler and backend (see `session_contract.Backend`)."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.handler = self
         starts = directory / "starts"
-        self._epoch = len(starts.read_bytes()) + 1 if starts.exists() else 1
-        starts.write_bytes(bytes(self._epoch))
+        self._generation = len(starts.read_bytes()) + 1 if starts.exists() else 1
+        starts.write_bytes(bytes(self._generation))
         self._sessions: dict[str, str] = {}
         self._asked: dict[str, bool] = {}
         self._work: dict[str, list[pb.Work]] = {}
@@ -39,7 +39,7 @@ class MemoryCoordinator:
         self._offered = asyncio.Event()
         self.bytes: Counter[tuple[str, str]] = Counter()
 
-    # What the suite does behind the coordinator's back.
+    # The suite calls these methods directly.
 
     def offer(self, silo: str, work: pb.Work, accumulator_bytes: int = 0) -> None:
         self._work.setdefault(silo, []).append(work)
@@ -47,7 +47,7 @@ class MemoryCoordinator:
         self._offered.set()
 
     def propose(self, silo: str, shard: pb.OfferedShard) -> None:
-        """Asks whether the silo will run it."""
+        """Offers a shard to the silo."""
         self._proposed.setdefault(silo, []).append(shard)
         self._offered.set()
 
@@ -65,19 +65,19 @@ class MemoryCoordinator:
     def transferred_bytes(self, silo: str) -> tuple[int, int]:
         return self.bytes[silo, "down"], self.bytes[silo, "up"]
 
-    # The handler.
+    # The session's handler.
 
     async def join(self, peer: Peer, request: pb.JoinRequest) -> pb.JoinResponse:
         version = negotiate(PROTOCOL_VERSIONS, request.protocol_versions, "protocol")
         shard_format = negotiate(SHARD_FORMATS, request.shard_formats, "shard format")
         number = int(self._sessions.get(peer.silo, "0").rpartition(".")[2]) + 1
-        self._sessions[peer.silo] = session_id = f"{self._epoch}.{number}"
+        self._sessions[peer.silo] = session_id = f"{self._generation}.{number}"
         self._asked[peer.silo] = version >= OFFERS_SINCE
         return pb.JoinResponse(
             protocol_version=version,
             shard_format=shard_format,
             job_uid=peer.job_uid,
-            epoch=self._epoch,
+            generation=self._generation,
             session_id=session_id,
         )
 

@@ -1,7 +1,7 @@
-"""What every server and every client of the session must do.
+"""The contract suite of the session's servers and clients.
 
-A test module plugs a coordinator in: a subclass of `SessionContract`, named `Test...`, with a fixture `make_backend`
-that returns a `BackendFactory`. All runs over loopback with mutual TLS, the real server, and the real client.
+A test module uses it with a subclass of `SessionContract`, named `Test...`, that has a fixture `make_backend` that
+returns a `BackendFactory`. The tests use the real server and the real client over the loopback with mutual TLS.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class SessionContract(TrustContract, TransferContract):
 
     # Join.
 
-    def test_join_tells_the_job_the_epoch_and_the_versions(self, coordinator: Coordinator) -> None:
+    def test_join_returns_the_job_the_generation_and_the_versions(self, coordinator: Coordinator) -> None:
         response = coordinator.client().join(JOIN)
         assert response.job_uid == JOB
-        assert response.epoch == 1
+        assert response.generation == 1
         assert (response.protocol_version, response.shard_format) == (1, 1)
         assert response.session_id
 
-    def test_the_epoch_counts_the_starts_of_the_coordinator(self, coordinator: Coordinator) -> None:
+    def test_the_generation_counts_the_starts_of_the_coordinator(self, coordinator: Coordinator) -> None:
         coordinator.restart()
-        assert coordinator.client().join(JOIN).epoch == 2
+        assert coordinator.client().join(JOIN).generation == 2
 
     @pytest.mark.parametrize(
         ("request_", "named"),
@@ -52,7 +52,7 @@ class SessionContract(TrustContract, TransferContract):
             (pb.JoinRequest(protocol_versions=[1], shard_formats=[7, 8]), "shard format"),
         ],
     )
-    def test_versions_that_do_not_meet_are_refused_and_both_are_named(
+    def test_incompatible_versions_are_refused_and_both_are_named(
         self, coordinator: Coordinator, request_: pb.JoinRequest, named: str
     ) -> None:
         with pytest.raises(FedjobsError) as raised:
@@ -63,9 +63,7 @@ class SessionContract(TrustContract, TransferContract):
         assert "coordinator supports 1" in raised.value.public
 
     @pytest.mark.parametrize(("theirs", "common"), [([1], 1), ([1, 2], 2), ([2, 3], 2)])
-    def test_the_newest_version_that_both_speak_is_spoken(
-        self, coordinator: Coordinator, theirs: list[int], common: int
-    ) -> None:
+    def test_the_newest_common_version_is_used(self, coordinator: Coordinator, theirs: list[int], common: int) -> None:
         request = pb.JoinRequest(protocol_versions=theirs, shard_formats=[1])
         assert coordinator.client().join(request).protocol_version == common
 
@@ -87,7 +85,7 @@ class SessionContract(TrustContract, TransferContract):
 
     # Offers.
 
-    def test_an_offer_comes_again_until_it_is_answered(self, coordinator: Coordinator) -> None:
+    def test_an_offer_is_repeated_until_it_is_answered(self, coordinator: Coordinator) -> None:
         client = coordinator.client()
         session_id = client.join(pb.JoinRequest(protocol_versions=[1, 2], shard_formats=[1])).session_id
         coordinator.do(lambda backend: backend.propose(SILO, OFFERED))
@@ -97,12 +95,12 @@ class SessionContract(TrustContract, TransferContract):
         client.consent(session_id, [pb.ShardConsent(shard=OFFERED.shard.digest, approved=pb.Approved())])
         assert client.pull_work(session_id).WhichOneof("next") is None
 
-    def test_a_silo_of_version_1_is_offered_nothing(self, coordinator: Coordinator) -> None:
+    def test_a_silo_of_version_1_gets_no_offers(self, coordinator: Coordinator) -> None:
         client, session_id = join(coordinator)
         coordinator.do(lambda backend: backend.propose(SILO, OFFERED))
         assert client.pull_work(session_id).WhichOneof("next") is None
 
-    def test_a_session_that_is_over_cannot_consent(self, coordinator: Coordinator) -> None:
+    def test_an_unknown_session_cannot_consent(self, coordinator: Coordinator) -> None:
         _, session_id = join(coordinator)
         coordinator.restart()
         with pytest.raises(FedjobsError) as raised:
@@ -124,14 +122,14 @@ class SessionContract(TrustContract, TransferContract):
             coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK)))
             assert waiting.result(10).work_id == WORK
 
-    def test_work_goes_to_its_silo_only(self, coordinator: Coordinator) -> None:
+    def test_work_is_assigned_to_its_silo_only(self, coordinator: Coordinator) -> None:
         coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK)))
         other = coordinator.client(OTHER_SILO)
         assert other.pull_work(other.join(JOIN).session_id).WhichOneof("next") is None
 
-    def test_a_report_that_comes_twice_counts_once_and_is_acknowledged_twice(self, coordinator: Coordinator) -> None:
+    def test_a_repeated_report_counts_once_and_is_acknowledged_twice(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
-        report = pb.Report(work_id=WORK, epoch=1, refusal=pb.Refusal(rule="datasets", message="not this one"))
+        report = pb.Report(work_id=WORK, generation=1, refusal=pb.Refusal(rule="datasets", message="not this one"))
         answers = [client.pull_work(session_id, report).acknowledged_work_id for _ in range(2)]
         assert answers == [WORK, WORK]
         assert [taken.work_id for taken in coordinator.do(lambda backend: backend.reports())] == [WORK]

@@ -1,4 +1,4 @@
-"""What the suites of the session have a silo do first."""
+"""The first steps of a silo in the suites of the session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .coordinators import SILO, Coordinator
 
 WORK = "ab" * 32
 OTHER_SILO = "hospital-b"
-VALUE = os.urandom(4096) * 2048 + b"tail"  # 8 MiB and a bit
+VALUE = os.urandom(4096) * 2048 + b"tail"  # slightly more than 8 MiB
 JOIN = pb.JoinRequest(protocol_versions=[1], shard_formats=[1])
 
 
@@ -25,7 +25,7 @@ def join(coordinator: Coordinator, client: SessionClient | None = None) -> tuple
 def join_and_pull(
     coordinator: Coordinator, size: int = len(VALUE), client: SessionClient | None = None
 ) -> tuple[SessionClient, str]:
-    """A silo that has pulled a work item."""
+    """Joins as a silo and pulls a work item."""
     client, session_id = join(coordinator, client)
     coordinator.do(lambda backend: backend.offer(SILO, pb.Work(work_id=WORK), size))
     assert pull(client, session_id).work_id == WORK

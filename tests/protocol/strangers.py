@@ -1,4 +1,4 @@
-"""Who connects and goes no further."""
+"""Clients that connect and then send nothing more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silent_connections(address: str, count: int) -> Iterator[list[socket.socket]]:
-    """So many, of which each second one begins a handshake and goes no further."""
+    """Opens this many connections. Half of them begin a handshake and do not finish it."""
     host, _, port = address.rpartition(":")
     with contextlib.ExitStack() as stack:
         connections = []

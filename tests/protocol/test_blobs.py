@@ -20,7 +20,7 @@ def path(tmp_path):
 
 @pytest.fixture(params=["new file", "spare file", "no spare file left"])
 def spares(request, tmp_path):
-    """Every behaviour of an upload is the same, whatever file it gets."""
+    """The behavior of an upload does not depend on the file that it gets."""
     if request.param == "new file":
         return None
     spares = FilePool(tmp_path / "spares", most=2)
@@ -44,7 +44,7 @@ def test_an_upload_is_complete_with_its_last_byte_and_its_digest(path, spares):
     assert [left.name for left in path.parent.iterdir() if left.is_file()] == [path.name]
 
 
-def test_an_upload_goes_on_after_a_restart(path, spares):
+def test_an_upload_continues_after_a_restart(path, spares):
     first = Upload(path, len(VALUE), spares)
     first.write(VALUE[:12345])
     first.close()
@@ -64,7 +64,7 @@ def test_an_upload_with_another_digest_starts_over(path, spares):
     assert upload.finish(DIGEST)
 
 
-def test_more_than_was_announced_is_refused(path, spares):
+def test_more_bytes_than_announced_are_refused(path, spares):
     upload = Upload(path, 10, spares)
     upload.write(b"12345")
     with pytest.raises(FedjobsError) as raised:
@@ -73,12 +73,12 @@ def test_more_than_was_announced_is_refused(path, spares):
     assert upload.committed == 5
 
 
-def test_a_file_that_is_longer_than_the_upload_is_not_taken_over(path):
+def test_a_file_that_is_longer_than_the_upload_is_not_continued(path):
     path.write_bytes(bytes(11))
     assert Upload(path, 10).committed == 0
 
 
-def test_a_finished_upload_is_taken_over_after_a_restart(path, spares):
+def test_a_finished_upload_is_found_after_a_restart(path, spares):
     upload = Upload(path, len(VALUE), spares)
     upload.write(VALUE)
     upload.close()
@@ -96,14 +96,14 @@ def test_a_discarded_upload_leaves_nothing(path, spares):
     assert committed_in(path) == 0
 
 
-def test_a_mark_that_the_file_does_not_keep_counts_for_nothing(path):
+def test_a_progress_mark_that_does_not_match_the_file_is_ignored(path):
     path.with_name(f"{path.name}.committed").write_bytes((1000).to_bytes(8, "little"))
     path.write_bytes(b"123")
     assert Upload(path, len(VALUE)).committed == 0
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0, len(VALUE)), (CHUNK - 1, len(VALUE)), (5, 5), (0, 1)])
-def test_chunks_of_a_file_and_of_a_buffer_are_the_bytes_between(path, offset, size):
+def test_chunks_of_a_file_and_of_a_buffer_are_the_bytes_of_the_range(path, offset, size):
     path.write_bytes(VALUE)
     with path.open("rb") as file:
         from_file = list(read_chunks(file.fileno(), offset, size))
@@ -113,14 +113,14 @@ def test_chunks_of_a_file_and_of_a_buffer_are_the_bytes_between(path, offset, si
     assert all(0 < len(chunk) <= CHUNK for chunk in from_file)
 
 
-def test_a_stored_blob_that_is_too_short_is_noticed(path):
+def test_a_stored_blob_that_is_too_short_is_an_error(path):
     path.write_bytes(b"123")
     with path.open("rb") as file, pytest.raises(FedjobsError, match="has only 3 bytes") as raised:
         list(read_chunks(file.fileno(), 0, 10))
     assert raised.value.code is ErrorCode.BLOB_CORRUPT
 
 
-def test_an_upload_that_was_given_up_takes_no_more_and_says_why(path):
+def test_an_aborted_upload_accepts_no_data_and_gives_the_reason(path):
     upload = Upload(path, len(VALUE))
     upload.write(VALUE[:10])
     upload.discard()

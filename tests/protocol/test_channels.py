@@ -26,5 +26,5 @@ def test_the_server_allows_the_pings_that_the_silo_sends():
         ("fed.example.org:443", False),
     ],
 )
-def test_no_proxy_stands_between_a_machine_and_itself(address, loopback):
+def test_connections_to_the_loopback_use_no_proxy(address, loopback):
     assert channels._is_loopback(address) == loopback

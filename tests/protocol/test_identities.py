@@ -23,7 +23,7 @@ def extension(identity, kind):
     return x509.load_pem_x509_certificate(identity.certificate).extensions.get_extension_for_class(kind).value
 
 
-def test_a_silos_certificate_names_it_and_its_job_and_serves_as_client_only(authority):
+def test_a_silos_certificate_names_silo_and_job_and_is_for_clients_only(authority):
     identity = authority.issue_silo(JOB, "hospital-a")
     names = extension(identity, x509.SubjectAlternativeName)
     assert names.get_values_for_type(x509.DNSName) == ["hospital-a"]
@@ -33,14 +33,14 @@ def test_a_silos_certificate_names_it_and_its_job_and_serves_as_client_only(auth
     assert identity.job_uid == JOB
 
 
-def test_a_coordinators_certificate_has_the_dialled_name_and_serves_as_server_only(authority):
+def test_a_coordinators_certificate_has_the_server_name_and_is_for_servers_only(authority):
     identity = authority.issue_coordinator(JOB, server_name(JOB))
     assert extension(identity, x509.SubjectAlternativeName).get_values_for_type(x509.DNSName) == [server_name(JOB)]
     assert list(extension(identity, x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.SERVER_AUTH]
     assert identity.job_uid == JOB
 
 
-def test_silos_and_coordinators_trust_each_others_issuer_and_not_their_own(authority):
+def test_silos_and_coordinators_trust_each_others_issuer_only(authority):
     silo = authority.issue_silo(JOB, "hospital-a")
     coordinator = authority.issue_coordinator(JOB, server_name(JOB))
     for one, other in ((silo, coordinator), (coordinator, silo)):
@@ -61,7 +61,7 @@ def test_the_server_name_has_the_first_16_digits_of_the_uid():
     assert server_name(JOB, "fed.example.org") == "j-0f8e7d6c5b4a4938.fed.example.org"
 
 
-def test_an_identity_is_saved_for_its_owner_alone_and_loaded_again(authority, tmp_path):
+def test_an_identity_is_readable_by_its_owner_only_and_can_be_loaded(authority, tmp_path):
     identity = authority.issue_silo(JOB, "hospital-a")
     identity.save(tmp_path / "tls")
     assert Identity.load(tmp_path / "tls") == identity
@@ -69,7 +69,7 @@ def test_an_identity_is_saved_for_its_owner_alone_and_loaded_again(authority, tm
     assert files == {"tls.crt": 0o600, "tls.key": 0o600, "ca.crt": 0o600}
 
 
-def test_an_authority_is_saved_for_its_owner_alone_and_issues_again(authority, tmp_path):
+def test_an_authority_is_readable_by_its_owner_only_and_can_issue_after_loading(authority, tmp_path):
     authority.save(tmp_path / "trust")
     assert stat.S_IMODE((tmp_path / "trust").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "trust").iterdir()} == {0o600}
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named(tmp_path):
         assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_keys_do_not_show_in_logs(authority):
+def test_keys_are_not_in_logs(authority):
     identity = authority.issue_silo(JOB, "hospital-a")
     for secret in (identity, authority, authority.silos):
         assert "PRIVATE KEY" not in repr(secret)
@@ -106,7 +106,7 @@ def test_the_peer_is_the_silo_of_the_certificate():
         [b"\xff"],
     ],
 )
-def test_a_certificate_of_no_silo_or_of_two_is_refused(names):
+def test_a_certificate_without_a_silo_or_with_two_is_refused(names):
     with pytest.raises(FedjobsError) as raised:
         peer_of({SAN: names} if names else {})
     assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
@@ -128,7 +128,7 @@ def test_the_operators_certificate_names_no_job_and_no_silo(authority):
     assert identity.trust == authority.coordinators.certificate
 
 
-def test_nobody_is_the_operator_and_a_silo():
+def test_no_certificate_is_for_the_operator_and_a_silo():
     silo, operator = f"fedjobs:job:{JOB}:silo:hospital-a".encode(), b"fedjobs:operator"
     check_operator({SAN: [b"fedjobs-operator", operator]})
     for refuse in (check_operator, peer_of):
@@ -138,13 +138,13 @@ def test_nobody_is_the_operator_and_a_silo():
 
 
 @pytest.mark.parametrize("names", [[], [b"fedjobs-operator"], [f"fedjobs:job:{JOB}".encode()], [b"fedjobs:operators"]])
-def test_who_is_not_the_operator_is_refused_and_its_names_are_said(names):
+def test_another_caller_than_the_operator_is_refused_with_its_names(names):
     with pytest.raises(FedjobsError, match="not the operator's") as raised:
         check_operator({SAN: names} if names else {})
     assert raised.value.code is ErrorCode.INVALID_CERTIFICATE
 
 
-def test_a_lifetime_can_be_given(authority):
+def test_a_lifetime_can_be_set(authority):
     day = datetime.timedelta(days=1)
     for identity in (
         authority.issue_silo(JOB, "a", day),

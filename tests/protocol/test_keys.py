@@ -1,4 +1,4 @@
-"""What strangers send as a request or a certificate: whatever it is, it is refused and breaks nothing."""
+"""Corrupt certificate requests and certificates from strangers are refused."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CERTIFICATE, _ = Issuer.create("fedjobs silos", Purpose.CLIENT).issue("hospital-
 SHAPE = b"-----BEGIN CERTIFICATE-----\n%b-----END CERTIFICATE-----\n"
 
 
-def spoilt(document: bytes) -> Iterator[bytes]:
-    """With each byte in turn changed in two ways, and cut off before it."""
+def corrupted(document: bytes) -> Iterator[bytes]:
+    """Yields corrupt documents: each byte in turn is changed in two ways, and the document is truncated before it."""
     for at, byte in enumerate(document):
         yield document[:at]
         for other in (byte ^ 1, byte ^ 0x82):
@@ -28,7 +28,7 @@ def spoilt(document: bytes) -> Iterator[bytes]:
 
 
 def codes(read: Callable[[bytes], object], documents: Iterator[bytes]) -> set[ErrorCode]:
-    """What is refused, and how; what is read after all is no matter here."""
+    """Returns the codes of the refused documents. Documents that can be read are ignored."""
     found = set()
     for document in documents:
         try:
@@ -38,15 +38,15 @@ def codes(read: Callable[[bytes], object], documents: Iterator[bytes]) -> set[Er
     return found
 
 
-def test_a_spoilt_request_is_refused_whatever_is_wrong_with_it() -> None:
-    assert codes(keys.requested_key, spoilt(REQUEST)) == {ErrorCode.INVALID_CERTIFICATE_REQUEST}
+def test_a_corrupt_request_is_refused() -> None:
+    assert codes(keys.requested_key, corrupted(REQUEST)) == {ErrorCode.INVALID_CERTIFICATE_REQUEST}
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize("read", [keys.certified_key, silo_of])
-def test_a_spoilt_certificate_is_refused_whatever_is_wrong_with_it(read: Callable[[bytes], object]) -> None:
+def test_a_corrupt_certificate_is_refused(read: Callable[[bytes], object]) -> None:
     plain = x509.load_pem_x509_certificate(CERTIFICATE).public_bytes(serialization.Encoding.DER)
-    documents = (SHAPE % base64.encodebytes(each) for each in spoilt(plain))
+    documents = (SHAPE % base64.encodebytes(each) for each in corrupted(plain))
     assert codes(read, documents) == {ErrorCode.INVALID_CERTIFICATE}
 
 
@@ -57,8 +57,8 @@ def test_a_request_of_another_version_is_refused() -> None:
     assert refused.value.code is ErrorCode.INVALID_CERTIFICATE_REQUEST
 
 
-def test_a_request_whose_key_is_anothers_is_refused() -> None:
-    """Its signature must be that of the key which it asks a certificate for."""
+def test_a_request_with_the_key_of_another_is_refused() -> None:
+    """The signature must match the key for which the certificate is requested."""
     other = keys.signing_request(keys.create())
     half = len(REQUEST) - 80
     with pytest.raises(FedjobsError) as refused:

@@ -21,7 +21,7 @@ def an_identity(lifetime: datetime.timedelta = HOUR) -> Identity:
 
 
 class Hub:
-    """Issues identities, as long as nothing is in its way."""
+    """Issues identities, unless an error is set."""
 
     def __init__(self, lifetime: datetime.timedelta = HOUR) -> None:
         self.lifetime = lifetime
@@ -53,25 +53,25 @@ def renewing() -> Iterator[Made]:
         each.close()
 
 
-def test_the_next_one_is_asked_for_when_a_third_of_the_lifetime_is_left() -> None:
+def test_a_certificate_is_renewed_when_a_third_of_its_lifetime_is_left() -> None:
     identity = an_identity(HOUR)
     arrived = identity.issued + 5 * SECOND
     assert due(identity, arrived, fresh=True) == arrived + 40 * MINUTE
 
 
 @pytest.mark.parametrize("off", [-10 * MINUTE, 10 * MINUTE])
-def test_a_clock_that_is_off_does_not_matter_to_one_that_was_issued_just_now(off: datetime.timedelta) -> None:
+def test_a_wrong_clock_does_not_affect_a_new_certificate(off: datetime.timedelta) -> None:
     identity = an_identity(MINUTE)
     arrived = identity.issued + off
     assert due(identity, arrived, fresh=True) - arrived == 40 * SECOND
 
 
-def test_one_that_was_kept_is_renewed_by_what_it_says() -> None:
+def test_a_stored_certificate_is_renewed_by_its_dates() -> None:
     identity = an_identity(HOUR)
     assert due(identity, identity.issued + 50 * MINUTE, fresh=False) == identity.issued + 40 * MINUTE
 
 
-def test_it_is_renewed_again_and_again(renewing: Made) -> None:
+def test_it_is_renewed_repeatedly(renewing: Made) -> None:
     holder = renewing(Hub(SECOND * 0.1))
     first = holder.first()
     second = holder.after(first, 20)
@@ -79,7 +79,7 @@ def test_it_is_renewed_again_and_again(renewing: Made) -> None:
     assert len({first.certificate, second.certificate, third.certificate}) == 3
 
 
-def test_while_the_hub_is_away_the_current_one_is_used(renewing: Made) -> None:
+def test_without_a_hub_the_current_certificate_is_used(renewing: Made) -> None:
     hub = Hub()
     holder = renewing(hub)
     first = holder.first()
@@ -90,7 +90,7 @@ def test_while_the_hub_is_away_the_current_one_is_used(renewing: Made) -> None:
     assert hub.issued == 2
 
 
-def test_before_there_is_one_it_says_why(renewing: Made) -> None:
+def test_without_a_certificate_the_error_gives_the_reason(renewing: Made) -> None:
     tried = threading.Event()
 
     class Away(Hub):
@@ -107,20 +107,20 @@ def test_before_there_is_one_it_says_why(renewing: Made) -> None:
     assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
-def test_who_waits_for_the_first_one_waits_for_a_hub_that_is_away(renewing: Made) -> None:
+def test_waiting_for_the_first_certificate_outlasts_an_outage_of_the_hub(renewing: Made) -> None:
     hub = Hub()
     hub.troubles = [FedjobsError(ErrorCode.UNAVAILABLE, "away")] * 2
     assert renewing(hub).first()
 
 
-def test_who_waits_for_the_first_one_hears_that_it_was_refused(renewing: Made) -> None:
+def test_waiting_for_the_first_certificate_ends_with_a_refusal(renewing: Made) -> None:
     hub = Hub()
     hub.troubles = [FedjobsError(ErrorCode.INVALID_TOKEN, "another's")]
     with pytest.raises(FedjobsError, match="another's"):
         renewing(hub).first()
 
 
-def test_a_refusal_is_not_the_end(renewing: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_renewal_is_retried(renewing: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renewals, "REFUSED_AGAIN_S", 0.01)
     hub = Hub()
     holder = renewing(hub)
@@ -130,7 +130,7 @@ def test_a_refusal_is_not_the_end(renewing: Made, monkeypatch: pytest.MonkeyPatc
     assert holder.after(first, 20) != first
 
 
-def test_hurry_is_about_one_identity(renewing: Made) -> None:
+def test_a_request_to_renew_is_for_one_identity(renewing: Made) -> None:
     hub = Hub()
     holder = renewing(hub)
     first = holder.first()

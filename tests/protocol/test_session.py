@@ -19,7 +19,7 @@ class TestSessionOfMemoryCoordinator(SessionContract):
         return MemoryCoordinator
 
 
-def test_a_taken_port_is_an_error_that_names_it(tmp_path):
+def test_a_port_in_use_is_an_error_that_names_it(tmp_path):
     identity = RunAuthority.create().issue_coordinator(JOB, server_name(JOB))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

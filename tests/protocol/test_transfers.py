@@ -41,7 +41,7 @@ def test_a_download_of_too_many_bytes_starts_over():
 
 
 @pytest.mark.parametrize("offset", [0, 1234, 5000])
-def test_what_is_sent_ends_with_the_digest_of_the_whole_wherever_it_starts(offset):
+def test_an_upload_ends_with_the_digest_of_the_whole_content(offset):
     outgoing = Outgoing(VALUE)
     *chunks, digest = outgoing.messages(offset)
     assert b"".join(chunks) == VALUE[offset:]
@@ -56,13 +56,13 @@ def test_a_released_buffer_can_be_closed():
     buffer.clear()
 
 
-def test_a_call_that_stands_still_is_cancelled():
+def test_a_stalled_call_is_cancelled():
     call = Call()
     with cancelled_when_stalled(call, lambda: 7, limit_s=0.01):
         assert call.cancelled.wait(10)
 
 
-def test_a_call_that_moves_is_not_cancelled_however_long_it_takes():
+def test_a_slow_call_that_makes_progress_is_not_cancelled():
     call, position, asked = Call(), iter(range(1000)), threading.Semaphore(0)
 
     def moving():

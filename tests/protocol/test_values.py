@@ -47,18 +47,18 @@ def round_trip(*leaves):
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 0), (2, 3), (0,)], ids=str)
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
-def test_a_tensor_comes_back_as_it_was(dtype, shape):
+def test_a_tensor_survives_a_round_trip(dtype, shape):
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
     assert same(array, round_trip(array)[0])
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 2)], ids=str)
-def test_strings_come_back_byte_by_byte(shape):
+def test_strings_survive_a_round_trip(shape):
     array = strings(b"", b"a\x00", b"\xff\xfe", "ü".encode())[: int(np.prod(shape))].reshape(shape)
     assert same(array, round_trip(array)[0])
 
 
-def test_no_strings_come_back_as_no_strings():
+def test_an_empty_array_of_strings_survives_a_round_trip():
     assert same(np.empty((0, 2), object), round_trip(np.empty((0, 2), object))[0])
 
 
@@ -73,7 +73,7 @@ def test_no_strings_come_back_as_no_strings():
         SequenceValue(elements=()),
     ],
 )
-def test_a_sequence_comes_back_as_it_was(sequence):
+def test_a_sequence_survives_a_round_trip(sequence):
     before, came, after = round_trip(np.array(1), sequence, np.array(2))
     assert same(sequence, came)
     assert (before, after) == (1, 2)
@@ -82,14 +82,14 @@ def test_a_sequence_comes_back_as_it_was(sequence):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(npst.arrays(st.sampled_from(PLAIN_DTYPES), npst.array_shapes(min_dims=0, min_side=0)), max_size=4))
 @example([])
-def test_any_value_comes_back_bit_by_bit(arrays):
+def test_any_value_survives_a_round_trip(arrays):
     came = round_trip(*arrays)
     assert [array.tobytes() for array in came] == [array.tobytes() for array in arrays]
     assert [array.dtype for array in came] == [array.dtype for array in arrays]
     assert [array.shape for array in came] == [array.shape for array in arrays]
 
 
-def test_an_array_in_another_order_comes_back_the_same():
+def test_an_array_in_another_memory_order_survives_a_round_trip():
     array = np.arange(12, dtype=np.int32).reshape(3, 4)
     for other in (array.T, array[:, ::2], array.astype(">i4")):
         assert round_trip(other)[0].tolist() == other.tolist()
@@ -123,7 +123,7 @@ def test_a_frame_refers_to_its_arrays_and_copies_none():
     assert unframe(framed.tobytes())[0].tolist() == [1] * 4
 
 
-def test_what_is_read_refers_to_the_buffer_and_cannot_be_written(tmp_path):
+def test_read_values_refer_to_the_buffer_and_are_read_only(tmp_path):
     path = tmp_path / "value"
     path.write_bytes(frame([np.zeros(4, np.float32)]).tobytes())
     with path.open("rb") as file:
@@ -141,7 +141,7 @@ def test_the_same_value_has_the_same_bytes():
     assert frame(value).tobytes() == frame(value).tobytes()
 
 
-def test_a_layout_says_where_each_tensor_lies(tmp_path):
+def test_a_layout_has_the_position_of_each_tensor(tmp_path):
     arrays = [
         np.arange(5, dtype=np.float32),
         np.arange(6, dtype=np.int64).reshape(2, 3),
@@ -158,7 +158,7 @@ def test_a_layout_says_where_each_tensor_lies(tmp_path):
         assert content[tensor.offset : tensor.offset + tensor.nbytes] == array.tobytes()
 
 
-def test_a_layout_refuses_a_file_that_is_not_as_long_as_it_says():
+def test_a_layout_refuses_a_file_of_the_wrong_length():
     fd = os.memfd_create("value")
     os.write(fd, frame([np.ones(3)]).tobytes()[:-1])
     with pytest.raises(FedjobsError, match="expected 88") as raised:
@@ -255,7 +255,7 @@ MALFORMED = {
 }
 
 
-def test_the_well_formed_neighbour_of_the_malformed_is_read():
+def test_the_well_formed_value_is_read():
     assert unframe(GOOD)[0].tolist() == [0] * 4
 
 
@@ -268,7 +268,7 @@ def test_a_malformed_value_is_refused(content):
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_whatever_comes_is_read_or_refused(data):
+def test_any_bytes_are_read_or_refused(data):
     content = bytearray(
         frame([np.ones(2, bool), strings(b"ab"), SequenceValue(components=(np.ones((2, 1)),))]).tobytes()
     )
@@ -280,7 +280,7 @@ def test_whatever_comes_is_read_or_refused(data):
         assert error.code is ErrorCode.BLOB_CORRUPT  # noqa: PT017 - most are refused, some are read
 
 
-def test_a_sequence_says_what_it_is_made_of_once():
+def test_a_sequence_has_consistent_contents():
     with pytest.raises(ValueError, match="exactly one"):
         SequenceValue()
     with pytest.raises(ValueError, match="same first dimension"):

@@ -5,7 +5,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.versions import negotiate
 
 
-def test_the_newest_version_in_common_is_taken():
+def test_the_newest_common_version_is_selected():
     assert negotiate((2, 3), [1, 2, 3, 4], "protocol") == 3
 
 
@@ -17,7 +17,7 @@ def test_the_newest_version_in_common_is_taken():
         ((1,), [], "the coordinator supports 1, the silo none. Upgrade fedjobs at the silo."),
     ],
 )
-def test_without_one_in_common_both_are_named_and_who_must_upgrade(ours, theirs, says):
+def test_without_a_common_version_the_error_says_who_must_upgrade(ours, theirs, says):
     with pytest.raises(FedjobsError) as raised:
         negotiate(ours, theirs, "shard format")
     assert raised.value.code is ErrorCode.VERSION_MISMATCH

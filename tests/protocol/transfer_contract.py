@@ -1,4 +1,4 @@
-"""What every server and every client of the session must do with blobs; a part of `SessionContract`."""
+"""The part of `SessionContract` about blobs, for the session's servers and clients."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TransferContract:
             messages.append(raised.value.public.replace(digest.hex(), ""))
         assert messages[0] == messages[1]
 
-    def test_a_download_goes_on_where_it_was_cut(self, coordinator: Coordinator) -> None:
+    def test_a_download_continues_where_it_was_cut(self, coordinator: Coordinator) -> None:
         link = coordinator.link()
         client, session_id = join(coordinator, coordinator.client(address=link.address))
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
@@ -58,9 +58,9 @@ class TransferContract:
         assert _fetched(client, session_id, digest) == VALUE
         assert link.cuts == 1
         down, _ = coordinator.do(lambda backend: backend.transferred_bytes(SILO))
-        assert down < 1.5 * len(VALUE)  # more than once only what was on its way
+        assert down < 1.5 * len(VALUE)  # only data in flight was sent twice
 
-    def test_a_download_goes_on_in_the_session_after_a_restart(self, coordinator: Coordinator) -> None:
+    def test_a_download_continues_in_the_next_session_after_a_restart(self, coordinator: Coordinator) -> None:
         client, session_id = join(coordinator)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
         chunks: list[bytes] = []
@@ -74,7 +74,7 @@ class TransferContract:
         down, _ = coordinator.do(lambda backend: backend.transferred_bytes(SILO))
         assert down < len(VALUE) - 2 * CHUNK
 
-    def test_a_download_that_was_corrupted_is_fetched_again(self, coordinator: Coordinator) -> None:
+    def test_a_corrupted_download_is_fetched_again(self, coordinator: Coordinator) -> None:
         corruption = CorruptOnce(3)
         client = SessionClient(grpc.intercept_channel(coordinator.channel(), corruption))
         client, session_id = join(coordinator, client)
@@ -82,7 +82,7 @@ class TransferContract:
         assert _fetched(client, session_id, digest) == VALUE
         assert corruption.times == 1
 
-    def test_a_corrupt_download_is_never_taken_for_the_blob(self, coordinator: Coordinator) -> None:
+    def test_a_corrupt_download_is_never_accepted(self, coordinator: Coordinator) -> None:
         client = SessionClient(grpc.intercept_channel(coordinator.channel(), CorruptOnce(3)))
         client, session_id = join(coordinator, client)
         digest = coordinator.do(lambda backend: backend.publish(SILO, VALUE))
@@ -93,7 +93,7 @@ class TransferContract:
     # Uploads.
 
     @pytest.mark.parametrize("value", [VALUE, VALUE[:CHUNK], b"few", b""], ids=["many", "one-chunk", "few", "none"])
-    def test_an_upload_arrives_whole(self, coordinator: Coordinator, value: bytes) -> None:
+    def test_an_upload_arrives_completely(self, coordinator: Coordinator, value: bytes) -> None:
         client, session_id = join_and_pull(coordinator, len(value))
         assert client.put_blob(session_id, WORK, value) == digests.raw(digests.digest(value))
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == value
@@ -106,7 +106,7 @@ class TransferContract:
         os.close(fd)
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
 
-    def test_an_upload_goes_on_where_it_was_cut(self, coordinator: Coordinator) -> None:
+    def test_an_upload_continues_where_it_was_cut(self, coordinator: Coordinator) -> None:
         link = coordinator.link()
         client, session_id = join_and_pull(coordinator, client=coordinator.client(address=link.address))
         link.cut_after(len(VALUE) // 2)
@@ -114,9 +114,9 @@ class TransferContract:
         assert link.cuts == 1
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
         _, up = coordinator.do(lambda backend: backend.transferred_bytes(SILO))
-        assert up < len(VALUE) + CHUNK // 2  # what arrived was not sent again
+        assert up < len(VALUE) + CHUNK // 2  # received data was not sent again
 
-    def test_an_upload_goes_on_after_a_restart_of_the_coordinator(self, coordinator: Coordinator) -> None:
+    def test_an_upload_continues_after_a_restart_of_the_coordinator(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
         _put_part(coordinator, session_id, [VALUE[: 2 * CHUNK], VALUE[2 * CHUNK : 3 * CHUNK]])
         coordinator.restart()
@@ -127,7 +127,7 @@ class TransferContract:
         _, up = coordinator.do(lambda backend: backend.transferred_bytes(SILO))
         assert up < len(VALUE) - 2 * CHUNK
 
-    def test_an_upload_that_was_finished_may_be_sent_again(self, coordinator: Coordinator) -> None:
+    def test_a_finished_upload_may_be_sent_again(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
         client.put_blob(session_id, WORK, VALUE)
         client.put_blob(session_id, WORK, VALUE)
@@ -143,33 +143,33 @@ class TransferContract:
         assert corruption.times == 1
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) == VALUE
 
-    def test_a_truncated_upload_is_refused_and_what_came_is_kept(self, coordinator: Coordinator) -> None:
+    def test_a_truncated_upload_is_refused_and_the_received_part_is_kept(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
         error = _put_part(coordinator, session_id, [VALUE[:CHUNK]])
         assert error.code is ErrorCode.BLOB_CORRUPT
         assert client.stat_blob(session_id, WORK) == CHUNK
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) is None
 
-    def test_an_upload_of_another_size_than_the_works_is_refused(self, coordinator: Coordinator) -> None:
+    def test_an_upload_with_another_size_than_the_works_is_refused(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator, len(VALUE) - 1)
         with pytest.raises(FedjobsError) as raised:
             client.put_blob(session_id, WORK, VALUE)
         assert raised.value.code is ErrorCode.BLOB_TOO_LARGE
         assert client.stat_blob(session_id, WORK) == 0
 
-    def test_an_upload_of_more_than_it_announced_is_refused(self, coordinator: Coordinator) -> None:
+    def test_an_upload_with_more_bytes_than_announced_is_refused(self, coordinator: Coordinator) -> None:
         _, session_id = join_and_pull(coordinator)
         error = _put_part(coordinator, session_id, [VALUE, b"and more"])
         assert error.code is ErrorCode.BLOB_TOO_LARGE
         assert coordinator.do(lambda backend: backend.received(SILO, WORK)) is None
 
-    def test_an_upload_for_work_that_was_not_given_out_is_refused(self, coordinator: Coordinator) -> None:
+    def test_an_upload_for_unassigned_work_is_refused(self, coordinator: Coordinator) -> None:
         client, session_id = join(coordinator)
         with pytest.raises(FedjobsError) as raised:
             client.put_blob(session_id, "cd" * 32, VALUE)
         assert raised.value.code is ErrorCode.WORK_NOT_FOUND
 
-    def test_an_upload_at_another_offset_than_what_came_is_refused(self, coordinator: Coordinator) -> None:
+    def test_an_upload_at_the_wrong_offset_is_refused(self, coordinator: Coordinator) -> None:
         _, session_id = join_and_pull(coordinator)
         assert _put_part(coordinator, session_id, [VALUE[CHUNK:]], offset=CHUNK).code is ErrorCode.BLOB_OFFSET_MISMATCH
 
@@ -208,7 +208,7 @@ def _fetched(client: SessionClient, session_id: str, digest: bytes) -> bytes:
 def _put_part(
     coordinator: Coordinator, session_id: str, chunks: list[bytes] | Iterator[bytes], offset: int = 0
 ) -> FedjobsError:
-    """The error of an upload that does not keep to the rules."""
+    """Returns the error of an invalid upload."""
     header = pb.PutBlobHeader(session_id=session_id, work_id=WORK, size=len(VALUE), offset=offset)
 
     def messages() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Who may talk to whom, and how much, on the port of every coordinator: a part of the suite in `session_contract`."""
+"""The part of `SessionContract` about authentication and limits on a coordinator's port."""
 
 from __future__ import annotations
 
@@ -34,10 +34,8 @@ class TrustContract:
         assert other in raised.value.public
         assert JOB in raised.value.public
 
-    def test_a_certificate_that_expires_is_refused_on_the_connection_that_there_is_and_on_others(
-        self, coordinator: Coordinator
-    ) -> None:
-        """TLS looks at it once; a connection can be older than what it was made with."""
+    def test_an_expired_certificate_is_refused_on_existing_and_new_connections(self, coordinator: Coordinator) -> None:
+        """TLS checks the certificate once. A connection may live longer than its certificate."""
         short = coordinator.authority.issue_silo(JOB, SILO, datetime.timedelta(seconds=8))
         client, session_id = join(coordinator, coordinator.client(identity=short))
 
@@ -48,24 +46,26 @@ class TrustContract:
                 return error.code
             return None
 
-        wait_until("it is refused", lambda: refused() is ErrorCode.CERTIFICATE_EXPIRED, seconds=30)
+        wait_until("the call is refused", lambda: refused() is ErrorCode.CERTIFICATE_EXPIRED, seconds=30)
         check_unavailable(coordinator.client(identity=short))
         renewed = coordinator.client()
         assert not renewed.heartbeat(session_id).cancel
 
-    def test_what_a_silo_signs_with_its_own_certificate_is_no_certificate(self, coordinator: Coordinator) -> None:
+    def test_a_certificate_signed_by_a_silo_is_refused(self, coordinator: Coordinator) -> None:
         own = coordinator.identity()
         issuer = Issuer(own.certificate, own.key, Purpose.CLIENT)
         certificate, key = issuer.issue(OTHER_SILO, uri=worker_uri(JOB, OTHER_SILO))
         check_unavailable(coordinator.client(identity=Identity(certificate + own.certificate, key, own.trust)))
 
-    def test_a_coordinators_certificate_is_none_of_a_silo(self, coordinator: Coordinator) -> None:
+    def test_a_coordinators_certificate_is_not_accepted_as_a_silos(self, coordinator: Coordinator) -> None:
         other = coordinator.authority.issue_coordinator(JOB, server_name(JOB))
         check_unavailable(
             coordinator.client(identity=Identity(other.certificate, other.key, coordinator.identity().trust))
         )
 
-    def test_an_agents_and_the_operators_certificate_are_no_workers(self, coordinator: Coordinator) -> None:
+    def test_certificates_of_agents_and_the_operator_are_not_accepted_as_a_workers(
+        self, coordinator: Coordinator
+    ) -> None:
         certificate, key = coordinator.authority.silos.issue(SILO, uri=agent_uri(SILO))
         agent = Identity(certificate, key, coordinator.identity().trust)
         for identity in (agent, coordinator.authority.issue_operator()):
@@ -85,7 +85,7 @@ class TrustContract:
             SessionClient(channel).heartbeat(session_id, state="x" * (17 << 20))
         assert not client.heartbeat(session_id).cancel
 
-    def test_500_connections_that_say_nothing_disturb_no_session_and_are_ended(self, coordinator: Coordinator) -> None:
+    def test_500_idle_connections_do_not_disturb_a_session_and_are_closed(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)
         with silent_connections(coordinator.address, 500) as connections:
             client.put_blob(session_id, WORK, VALUE)

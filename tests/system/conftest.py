@@ -1,4 +1,4 @@
-"""One local federation for all tests of a module: starting silos takes the import of TensorFlow."""
+"""One local federation for all tests of a module, because starting silos takes as long as importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from fedjobs.local import LocalFederation
 
 @pytest.fixture(scope="session")
 def federation() -> Iterator[LocalFederation]:
-    """Three silos, and TFF's default context over them."""
+    """Three silos, with TFF's default context over them."""
     yield fedjobs.set_local_execution_context(num_silos=3)
     fedjobs.local.close()

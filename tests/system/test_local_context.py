@@ -1,4 +1,4 @@
-"""Any TFF computation runs over real silo processes: the same values as the sequential interpreter of its plan."""
+"""Any TFF computation runs on real silo processes with the same results as the sequential interpreter of its plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.compute.interpreter import Interpreter, leaves
 
 pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("federation")]
 F = np.float32
-LARGE = 300_000  # elements: well over what travels inline
+LARGE = 300_000  # elements: much more than is sent inline
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ LARGE = 300_000  # elements: well over what travels inline
         (c.selected, ([2, 3, 4], F(5))),
     ],
 )
-def test_one_client_a_silo_gives_the_bits_of_the_interpreter(computation: Any, arguments: tuple[Any, ...]) -> None:
+def test_one_client_per_silo_has_the_bits_of_the_interpreter(computation: Any, arguments: tuple[Any, ...]) -> None:
     result_type = computation.type_signature.result
     ours, expected = computation(*arguments), Interpreter(computation)(*arguments)
     for a, b in zip(leaves(ours, result_type), leaves(expected, result_type), strict=True):
@@ -70,17 +70,17 @@ def _vector_sum() -> Any:
     return scaled_sum
 
 
-def test_large_values_travel_as_blobs_and_come_back_as_files() -> None:
+def test_large_values_are_sent_as_blobs_and_returned_as_files() -> None:
     computation = _vector_sum()
     value = np.random.default_rng(1).normal(size=LARGE).astype(np.float32)
     first = computation(value, [F(0.5)] * 3)
     assert isinstance(first, StoredArray)
     assert np.array_equal(first, value * F(0.5) + value * F(0.5) + value * F(0.5))
-    second = computation(first, [F(2), F(0), F(0)])  # goes out again as the file that it is
+    second = computation(first, [F(2), F(0), F(0)])  # the stored file is sent again
     assert np.array_equal(second, first * F(2))
 
 
-def test_a_silo_that_sends_nan_is_left_out_by_name_while_enough_others_are_there(
+def test_a_silo_that_sends_nan_is_excluded_by_name_if_enough_others_take_part(
     federation: LocalFederation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort = federation.coordinator.job.cohort.model_copy(update={"min_silos": 2})
@@ -98,7 +98,7 @@ def test_nan_from_too_many_silos_ends_the_computation_and_names_them() -> None:
     assert raised.value.code is ErrorCode.COHORT_TOO_SMALL
 
 
-def test_a_shard_that_fails_in_a_silo_says_where_and_the_next_one_runs() -> None:
+def test_a_shard_that_fails_in_a_silo_names_the_silo_and_the_next_one_runs() -> None:
     @tff.tensorflow.computation(np.float32)
     def must_be_positive(value: Any) -> Any:
         with tf.control_dependencies([tf.debugging.assert_greater(value, 0.0)]):
@@ -113,7 +113,7 @@ def test_a_shard_that_fails_in_a_silo_says_where_and_the_next_one_runs() -> None
     assert checked([F(1), F(1), F(2)]) == 4
 
 
-def test_an_operation_that_touches_files_is_refused_by_the_silos_policy_and_the_rule_is_named(
+def test_an_operation_on_files_is_refused_by_the_silos_policy_with_the_rule(
     federation: LocalFederation,
 ) -> None:
     @tff.tensorflow.computation(np.str_)
@@ -129,8 +129,8 @@ def test_an_operation_that_touches_files_is_refused_by_the_silos_policy_and_the_
     refused = (SiloState.REFUSED, "policy.computations.operations")
     rows = federation.coordinator.roster.rows
     # The call ends with the refusal that leaves too few silos; the others' refusals may come later.
-    wait_until("all silos refused", lambda: [(row.state, row.reason) for row in rows()] == [refused] * 3)
-    assert c.extremes([F(1), F(2), F(3)]) == (1, 3, 6)  # other work is done as ever
+    wait_until("all silos refuse the computation", lambda: [(row.state, row.reason) for row in rows()] == [refused] * 3)
+    assert c.extremes([F(1), F(2), F(3)]) == (1, 3, 6)  # other work continues
 
 
 def test_awaited_computations_run_over_the_silos_too(federation: LocalFederation) -> None:
@@ -141,8 +141,8 @@ def test_awaited_computations_run_over_the_silos_too(federation: LocalFederation
     assert asyncio.run(program()) == (1, 3, 6)
 
 
-def test_a_program_of_tff_runs_unchanged(federation: LocalFederation) -> None:
-    """A FederatedContext whose results are references that are materialized."""
+def test_a_tff_program_runs_unchanged(federation: LocalFederation) -> None:
+    """The context is a FederatedContext whose results are references that are materialized."""
 
     async def program() -> Any:
         with tff.framework.get_context_stack().install(federated_context(federation.invocations)):
@@ -152,7 +152,7 @@ def test_a_program_of_tff_runs_unchanged(federation: LocalFederation) -> None:
 
 
 class _Lists(tff.program.FederatedDataSource, tff.program.FederatedDataSourceIterator):
-    """Selects the same lists of batches each time; can be copied and saved, as train_model does."""
+    """Selects the same lists of batches each time. It can be copied and saved, which train_model requires."""
 
     clients: ClassVar[list[Any]] = []
 
@@ -184,7 +184,7 @@ class _Lists(tff.program.FederatedDataSource, tff.program.FederatedDataSourceIte
         return cls()
 
 
-def test_train_model_of_tff_runs_unchanged(federation: LocalFederation, tmp_path: Path) -> None:
+def test_tffs_train_model_runs_unchanged(federation: LocalFederation, tmp_path: Path) -> None:
     process, clients = _federated_averaging()
     _Lists.clients = [list(client) for client in clients]
     metrics = tff.program.MemoryReleaseManager()
@@ -204,19 +204,19 @@ def test_train_model_of_tff_runs_unchanged(federation: LocalFederation, tmp_path
             )
 
     asyncio.run(program())
-    rounds = [_flat(value)["num_examples"] for value in metrics.values().values()]
+    rounds = [_flatten(value)["num_examples"] for value in metrics.values().values()]
     assert rounds == [39, 39]
 
 
-def _flat(value: Any) -> dict[str, Any]:
-    """Leaves by their own names, at whatever depth they stand."""
+def _flatten(value: Any) -> dict[str, Any]:
+    """Returns the leaves by their own names, at any depth."""
     if not isinstance(value, Mapping):
         return {}
-    inner = {k: v for part in value.values() for k, v in _flat(part).items()}
+    inner = {k: v for part in value.values() for k, v in _flatten(part).items()}
     return {**{k: v for k, v in value.items() if not isinstance(v, Mapping)}, **inner}
 
 
-def test_heavy_hitters_of_tffs_analytics_run() -> None:
+def test_tffs_heavy_hitters_run() -> None:
     computation = tff.analytics.heavy_hitters.iblt.build_iblt_computation(
         capacity=20, string_max_bytes=10, max_words_per_user=5, seed=7
     )
@@ -228,7 +228,7 @@ def test_heavy_hitters_of_tffs_analytics_run() -> None:
 
 
 def _federated_averaging() -> tuple[Any, list[tf.data.Dataset]]:
-    """A learning process, and data of three clients."""
+    """Returns a learning process and the data of three clients."""
     spec = OrderedDict(x=tf.TensorSpec((None, 4), tf.float32), y=tf.TensorSpec((None,), tf.int32))
 
     def model() -> Any:
@@ -248,7 +248,7 @@ def _federated_averaging() -> tuple[Any, list[tf.data.Dataset]]:
     return process, [client(12), client(7), client(20)]
 
 
-def test_a_round_of_federated_averaging_gives_the_bits_of_the_interpreter() -> None:
+def test_a_round_of_federated_averaging_has_the_bits_of_the_interpreter() -> None:
     process, clients = _federated_averaging()
     state = process.initialize()
     ours = process.next(state, clients)

@@ -1,4 +1,4 @@
-"""A program without TensorFlow Federated over real silos: a plan from a file goes through consent, work and merging."""
+"""A program without TensorFlow Federated on real silos: a plan from a file with consent, work and merging."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, np.ndarray]:
-    """Of each silo: a row of 64 pixels for each example, in whole numbers."""
+    """The data of each silo: 64 integer pixels for each example."""
     random = np.random.default_rng(5)
     return {
         silo: random.integers(0, 17, (size, 64)).astype(np.float32) for silo, size in zip(SILOS, (5, 3), strict=True)
@@ -33,7 +33,7 @@ def data() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def job(tmp_path: Path, data: dict[str, np.ndarray]) -> Path:
-    """The file of a job whose program has its plan beside it, and of its silos."""
+    """Writes a job's file with a program and its plan, and the file of its silos."""
     (tmp_path / "program").mkdir()
     shutil.copy(Path(rounds.__file__), tmp_path / "program/without_tff.py")
     fedjobs.save_plan(pixels, tmp_path / "program" / rounds.PLAN)
@@ -57,7 +57,7 @@ def job(tmp_path: Path, data: dict[str, np.ndarray]) -> Path:
     return tmp_path / "job.yaml"
 
 
-def test_rounds_go_through_the_silos_and_tensorflow_is_not_imported(job: Path, data: dict[str, np.ndarray]) -> None:
+def test_rounds_run_in_the_silos_and_tensorflow_is_not_imported(job: Path, data: dict[str, np.ndarray]) -> None:
     outcome = runs.run(job, job.with_name("silos.yaml"), job.with_name("run"))
     assert outcome.exit_code == 0, outcome.message
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """For what another process does in its own time."""
+    """Waits until a condition holds that depends on another process."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.01)
 
 
@@ -40,8 +40,8 @@ class RunnerHost:
 
 @pytest.fixture(scope="session")
 def runner_host() -> Iterator[RunnerHost]:
-    """One for all tests: TensorFlow is imported once."""
-    with tempfile.TemporaryDirectory(prefix="fj") as folder:  # pytest's own folders are too long for a socket
+    """One runner host for all tests, so that TensorFlow is imported once."""
+    with tempfile.TemporaryDirectory(prefix="fj") as folder:  # the paths of pytest's folders are too long for a socket
         path, registry = f"{folder}/runner.sock", Path(folder) / "processes"
         command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", path, "--processes", str(registry)]
         process = subprocess.Popen(command)
@@ -53,7 +53,7 @@ def runner_host() -> Iterator[RunnerHost]:
 
 @pytest.fixture
 def silo(tmp_path: Path, runner_host: RunnerHost) -> Iterator[Silo]:
-    """Not started yet."""
+    """A silo whose worker is not started yet."""
     from tests.protocol.coordinators import Coordinator
     from tests.worker.silo_processes import Backend, Silo
 

@@ -1,4 +1,4 @@
-"""Small shards for tests, made with plain TensorFlow."""
+"""Builds small shards for tests with plain TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sequence(**components: shard_pb2.Leaf) -> shard_pb2.Leaf:
 
 
 def program(inputs: Sequence[shard_pb2.Leaf], function: Callable[..., Sequence[Any]]) -> shard_pb2.Program:
-    """One segment with the graph of a function of tensors and datasets."""
+    """Returns a program of one segment, with the graph of a function of tensors and datasets."""
     graph = tf.Graph()
     with graph.as_default():
         fed = [tf.compat.v1.placeholder(_dtype(leaf), _shape(leaf), name=f"in{i}") for i, leaf in enumerate(inputs)]
@@ -44,7 +44,7 @@ def shard(
     work: Callable[..., Sequence[Any]],
     accumulator: shard_pb2.Leaf | None = None,
 ) -> bytes:
-    """A shard that adds up what `work` gives for each client."""
+    """Returns a shard that adds up the results of `work` over the clients."""
     total = accumulator or tensor("float32")
     zero = program(broadcasts, lambda *_: [tf.zeros(list(total.tensor.shape), total.tensor.dtype)])
     accumulate = program([*broadcasts, total, total], lambda *values: [values[-2] + values[-1]])

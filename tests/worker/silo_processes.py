@@ -1,4 +1,4 @@
-"""A worker in a process of its own, with a real runner and a real session over TLS; the smallest coordinator."""
+"""Runs a worker as a separate process with a real runner and a TLS session, and a minimal coordinator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = sequence(x=tensor("float32", 2), y=tensor("int32"))
 
 
 class Backend(MemoryCoordinator):
-    """Remembers joins, takes inline accumulators, and can end the job."""
+    """Records joins, accepts inline accumulators, and can end the job."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -56,7 +56,7 @@ class Backend(MemoryCoordinator):
 
 
 class Silo:
-    """A worker process and what the coordinator sees of it."""
+    """A worker process, and the coordinator's view of it."""
 
     def __init__(self, folder: Path, coordinator: Coordinator, host: RunnerHost) -> None:
         self.folder = folder
@@ -133,7 +133,7 @@ class Silo:
 
 
 def work_size(work: pb.Work) -> int:
-    """Of the accumulators: a header and what comes down."""
+    """Returns the size of the accumulators: a header plus the size of the input."""
     return 128 + max((blob.size - 128 for blob in work.broadcasts), default=4)
 
 
@@ -142,7 +142,7 @@ def inline(data: bytes) -> pb.Blob:
 
 
 def over_digits(work_id: str, work: Callable[..., object] | None = None, **fields: object) -> pb.Work:
-    """The sum of all features, over the silo's own data."""
+    """Returns work that sums all features of the silo's own data."""
 
     def sum_up(dataset: object) -> list[object]:
         import tensorflow as tf
@@ -153,7 +153,7 @@ def over_digits(work_id: str, work: Callable[..., object] | None = None, **field
     leaf = fields.get("leaf", EXAMPLES)
     return pb.Work(
         work_id=work_id,
-        epoch=1,
+        generation=1,
         label="sum",
         shard=inline(shard([], [leaf], work or sum_up)),  # type: ignore[list-item, arg-type]
         client_inputs=[selection],

@@ -1,4 +1,4 @@
-"""Whether a silo takes part in a job, where several ask at the same time."""
+"""Whether a silo takes part in a job, if several jobs ask at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SILO = SiloFile.model_validate({"silo": "hospital-a", "policy": {"limits": {"job
 
 
 class SlowLedger(Ledger):
-    """Waits until the other one has looked as well, where that can be."""
+    """Waits until the other thread has read the usage, too, unless a lock prevents this."""
 
     together = threading.Barrier(2)
 
@@ -31,7 +31,7 @@ class SlowLedger(Ledger):
         return usage
 
 
-def test_of_two_jobs_that_come_together_the_second_knows_of_the_first(tmp_path: Path) -> None:
+def test_the_second_of_two_concurrent_jobs_counts_the_first(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
 
     def ask(uid: str) -> Decision:

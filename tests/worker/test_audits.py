@@ -1,4 +1,4 @@
-"""The silo's audit log: chained lines, several writers, and what shows when somebody meddles with it."""
+"""The silo's audit log: chained lines, several writers, and detection of changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "audit.jsonl"
 
 
-def _written(path: Path, count: int) -> list[bytes]:
+def _write_entries(path: Path, count: int) -> list[bytes]:
     audit = Audit(path, SILO, "job-1", clock=lambda: 12.0)
     for number in range(count):
         audit.record("work", Allowed(), work=str(number))
@@ -28,7 +28,7 @@ def _written(path: Path, count: int) -> list[bytes]:
     return list(raw_lines(path))
 
 
-def test_there_is_a_line_for_each_decision_with_the_hash_of_the_one_before(path: Path) -> None:
+def test_each_decision_has_a_line_with_the_hash_of_the_previous_line(path: Path) -> None:
     for decision in (Allowed(), Refused("policy.minClients", "no")):
         audit = Audit(path, SILO, "job-1", clock=lambda: 12.0)
         audit.record("work", decision, shard="ab" * 32)
@@ -43,20 +43,20 @@ def test_there_is_a_line_for_each_decision_with_the_hash_of_the_one_before(path:
     assert second["previous"] == hash_of(lines[0])
 
 
-def test_an_untouched_log_verifies(path: Path) -> None:
-    lines = _written(path, 5)
+def test_an_unchanged_log_is_verified(path: Path) -> None:
+    lines = _write_entries(path, 5)
     assert verify(iter(lines)) == Verified(5, hash_of(lines[-1][:-1]))
     assert verify(iter([])) == Verified(0, NOTHING)
 
 
-def _changed(lines: list[bytes]) -> list[bytes]:
+def _with_changed_line(lines: list[bytes]) -> list[bytes]:
     return [lines[0], lines[1].replace(b"allowed", b"refused"), *lines[2:]]
 
 
 @pytest.mark.parametrize(
     ("meddled", "line", "message"),
     [
-        (_changed, 3, "line 2 was changed"),
+        (_with_changed_line, 3, "line 2 was changed"),
         (lambda lines: [lines[0], *lines[2:]], 2, "removed"),
         (lambda lines: lines[1:], 1, "not the first line"),
         (lambda lines: [*lines[:2], lines[1], *lines[2:]], 3, "inserted"),
@@ -64,19 +64,19 @@ def _changed(lines: list[bytes]) -> list[bytes]:
         (lambda lines: [*lines, b"{}\n"], 6, "not an entry"),
         (lambda lines: [*lines, b"\xff\n"], 6, "not an entry"),
     ],
-    ids=["a byte changed", "a line out", "the first line out", "a line twice", "cut", "no chain", "no JSON"],
+    ids=["changed byte", "missing line", "missing first line", "repeated line", "truncated", "no chain", "no JSON"],
 )
-def test_what_was_done_to_it_shows(
+def test_changes_of_the_log_are_detected(
     path: Path, meddled: Callable[[list[bytes]], list[bytes]], line: int, message: str
 ) -> None:
-    found = verify(iter(meddled(_written(path, 5))))
+    found = verify(iter(meddled(_write_entries(path, 5))))
     assert isinstance(found, Broken)
     assert found.line == line
     assert message in found.message
 
 
-def test_the_loss_of_the_last_lines_shows_to_who_noted_the_last_hash(path: Path) -> None:
-    lines = _written(path, 5)
+def test_the_loss_of_the_last_lines_is_detected_with_the_last_hash(path: Path) -> None:
+    lines = _write_entries(path, 5)
     noted = verify(iter(lines))
     assert isinstance(noted, Verified)
     assert isinstance(verify(iter(lines[:3])), Verified)
@@ -84,16 +84,16 @@ def test_the_loss_of_the_last_lines_shows_to_who_noted_the_last_hash(path: Path)
     assert isinstance(verify(iter(lines), noted.last), Verified)
 
 
-def test_a_line_that_a_process_died_in_is_dropped_by_the_next(path: Path) -> None:
-    _written(path, 2)
+def test_an_incomplete_line_of_a_dead_process_is_dropped(path: Path) -> None:
+    _write_entries(path, 2)
     with path.open("ab") as file:
         file.write(b'{"time": 1')
     assert isinstance(verify(raw_lines(path)), Broken)
-    _written(path, 1)
+    _write_entries(path, 1)
     assert verify(raw_lines(path)) == Verified(3, hash_of(path.read_bytes().splitlines()[-1]))
 
 
-def test_lines_longer_than_what_is_read_at_once_chain_too(path: Path) -> None:
+def test_lines_longer_than_the_read_buffer_are_chained_too(path: Path) -> None:
     chain = AuditChain(path)
     for _ in range(3):
         chain.append({"message": "x" * 200_000})
@@ -107,7 +107,7 @@ def _append_many(path: Path, job: str) -> None:
         chain.append({"job": job, "number": number})
 
 
-def test_several_processes_do_not_break_the_chain(path: Path) -> None:
+def test_concurrent_processes_do_not_break_the_chain(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_append_many, args=(path, job)) for job in "abc"]
     for writer in writers:
@@ -119,7 +119,7 @@ def test_several_processes_do_not_break_the_chain(path: Path) -> None:
     assert found.entries == 300
 
 
-def test_what_is_told_is_marked_and_otherwise_what_stands_in_the_file(
+def test_printed_entries_are_marked_and_otherwise_equal_to_those_in_the_file(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audit = Audit(path, SILO, "job-1", tell=True)

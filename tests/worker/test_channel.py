@@ -14,7 +14,7 @@ def ends() -> tuple[Channel, Channel]:
     return Channel(one), Channel(other)
 
 
-def test_a_message_arrives_whole_with_its_descriptors(ends: tuple[Channel, Channel]) -> None:
+def test_a_message_arrives_completely_with_its_descriptors(ends: tuple[Channel, Channel]) -> None:
     memory = shared_memory.create("test")
     shared_memory.write(memory, [b"content"])
     ends[0].send(b"message", [memory])
@@ -43,7 +43,7 @@ def test_a_message_that_is_too_long_is_not_sent(ends: tuple[Channel, Channel]) -
     assert len(ends[1].receive()[0]) == channel.LONGEST_MESSAGE
 
 
-def test_the_end_of_the_other_side_is_noticed(ends: tuple[Channel, Channel]) -> None:
+def test_the_end_of_the_other_process_is_noticed(ends: tuple[Channel, Channel]) -> None:
     ends[0].close()
     with pytest.raises(ChannelClosedError):
         ends[1].receive()
@@ -51,7 +51,7 @@ def test_the_end_of_the_other_side_is_noticed(ends: tuple[Channel, Channel]) -> 
         ends[1].send(b"message")
 
 
-def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
+def test_a_socket_of_a_dead_process_is_replaced(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     channel.listener(path).close()
     listening = channel.listener(path)
@@ -61,7 +61,7 @@ def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
     listening.close()
 
 
-def test_memory_that_is_written_again_ends_with_what_is_new() -> None:
+def test_memory_that_is_reused_has_the_length_of_the_new_content() -> None:
     memory = shared_memory.create("test")
     assert shared_memory.write(memory, [b"a long content"]) == 14
     assert shared_memory.write(memory, [b"new", b"", memoryview(b"er")]) == 5

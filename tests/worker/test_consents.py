@@ -1,4 +1,4 @@
-"""Whether a computation may run: by the policy's word, or by that of a person who has looked at it."""
+"""Whether a computation may run, by the policy or by a person's approval."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_consent(computations: dict[str, object], approval: Approval | None, now
     assert rule(decide(policy, SILO, SHARD, {"MatMul"}, approval, 0, now)) == expected
 
 
-def test_operations_are_checked_whatever_a_person_said() -> None:
+def test_operations_are_checked_even_for_approved_computations() -> None:
     policy = a_policy(computations=MANUAL | {"digests": [SHARD]})
     assert rule(decide(policy, SILO, SHARD, {"ReadFile"}, YES, 0, 0)) == "policy.computations.operations"
 
@@ -86,7 +86,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_what_waits_is_put_where_people_find_it_with_what_it_does(site: Site) -> None:
+def test_a_pending_computation_is_stored_with_its_explanation(site: Site) -> None:
     assert isinstance(site.asked(), Awaiting)
     (waiting,) = site.pending.all()
     assert (waiting.digest, waiting.job_name, waiting.requested_by) == (SHARD, "digits", "alice")
@@ -95,7 +95,7 @@ def test_what_waits_is_put_where_people_find_it_with_what_it_does(site: Site) ->
         assert words in waiting.explanation
 
 
-def test_a_persons_word_ends_the_waiting_and_is_recorded(site: Site) -> None:
+def test_an_approval_ends_the_waiting_and_is_recorded(site: Site) -> None:
     site.asked()
     assert site.consents.waiting
     assert site.consents.changed() == []
@@ -108,7 +108,7 @@ def test_a_persons_word_ends_the_waiting_and_is_recorded(site: Site) -> None:
     assert site.audited() == [("awaiting", ""), ("allowed", "dr-no")]
 
 
-def test_a_denial_says_why(site: Site) -> None:
+def test_a_denial_gives_the_reason(site: Site) -> None:
     site.asked()
     site.approvals.say(SHARD, NO)
     ((_, said),) = site.consents.changed()
@@ -116,7 +116,7 @@ def test_a_denial_says_why(site: Site) -> None:
     assert "not now" in said.message
 
 
-def test_who_waits_too_long_is_refused_also_over_a_restart(site: Site) -> None:
+def test_a_computation_that_waits_too_long_is_refused_even_after_a_restart(site: Site) -> None:
     site.asked()
     site.now += 99
     site.consents = site.started()
@@ -127,20 +127,20 @@ def test_who_waits_too_long_is_refused_also_over_a_restart(site: Site) -> None:
     assert "fedjobs silo approve" in said.message
 
 
-def test_another_job_has_its_own_time(site: Site) -> None:
+def test_another_job_has_its_own_deadline(site: Site) -> None:
     site.asked()
     site.now += 200
     site.consents = site.started("2")
     assert isinstance(site.asked(), Awaiting)
 
 
-def test_an_approval_that_cannot_be_read_says_nothing(site: Site) -> None:
+def test_an_unreadable_approval_is_ignored(site: Site) -> None:
     site.approvals.say(SHARD, YES)
     (site.folder / "approvals" / f"{SHARD}.json").write_text('{"decision": "maybe"}')
     assert isinstance(site.asked(), Awaiting)
 
 
-def test_what_waits_is_printed_for_who_looks_into_the_container(site: Site) -> None:
+def test_a_command_prints_the_pending_computations(site: Site) -> None:
     site.asked()
     (site.folder / "pending" / "other.json").write_text("{")
     command = [sys.executable, "-m", "fedjobs_worker.consent.pending", "--dir", str(site.folder / "pending")]
@@ -148,7 +148,7 @@ def test_what_waits_is_printed_for_who_looks_into_the_container(site: Site) -> N
     assert waiting["jobName"] == "digits"
 
 
-def test_the_coordinator_is_told_rule_message_and_how_long(site: Site) -> None:
+def test_the_coordinator_gets_rule_message_and_remaining_time(site: Site) -> None:
     told = message_of(SHARD, site.asked(), site.now)
     assert told.shard.hex() == SHARD
     assert (told.awaiting.rule, told.awaiting.seconds_left) == (APPROVAL, 100)

@@ -46,7 +46,7 @@ def test_files_are_read_one_after_the_other(tmp_path: Path) -> None:
     assert component(datasets.load(described(tmp_path)), "y").tolist() == [7, 8, 9, 6]
 
 
-def test_a_spec_gives_features_of_their_own_dtype_and_shape(tmp_path: Path) -> None:
+def test_a_spec_defines_the_dtype_and_shape_of_each_feature(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text(ROWS)
     spec = {"square": {"columns": ["p0", "p1"], "shape": [2, 1]}, "age": {"column": "p1", "dtype": "int64"}}
     dataset = datasets.load(described(tmp_path, features={"spec": spec}, label=None))
@@ -56,7 +56,7 @@ def test_a_spec_gives_features_of_their_own_dtype_and_shape(tmp_path: Path) -> N
     )
 
 
-def test_a_shape_that_the_columns_do_not_fill_is_refused(tmp_path: Path) -> None:
+def test_a_shape_that_does_not_match_the_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text(ROWS)
     spec = {"square": {"columns": ["p0", "p1"], "shape": [2, 2]}}
     with pytest.raises(FedjobsError, match="has 2 values in each row") as caught:
@@ -87,10 +87,10 @@ def test_arrays_of_different_lengths_are_refused(tmp_path: Path) -> None:
 def test_the_sample_of_a_round_is_fixed_by_its_seed() -> None:
     assert sample(100, 5, seed=7).tolist() == sample(100, 5, seed=7).tolist()
     assert sample(100, 5, seed=7).tolist() != sample(100, 5, seed=8).tolist()
-    # Fixed for ever: a run that is continued on a newer version must draw the same clients.
+    # Fixed forever: a run that continues with a newer version must select the same clients.
     assert sample(10, 3, seed=7).tolist() == [0, 4, 7]
 
 
 @pytest.mark.parametrize("per_round", [None, 3, 10])
-def test_all_clients_take_part_where_there_are_not_more_than_are_wanted(per_round: int | None) -> None:
+def test_all_clients_take_part_if_there_are_fewer_than_requested(per_round: int | None) -> None:
     assert sample(3, per_round, seed=1).tolist() == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""What a worker does to get its certificate, and the next one; the hub's answers are made up."""
+"""How a worker gets and renews its certificate. The hub is a fake."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ AUTHORITY = RunAuthority.create()
 
 @dataclass(frozen=True)
 class MemoryLink(HubLink):
-    """A hub in memory: a token is of use to the first key that uses it."""
+    """A hub in memory. A token is bound to the first key that uses it."""
 
     keys: list[bytes] = field(default_factory=list)
     lifetime: list[datetime.timedelta] = field(default_factory=lambda: [HOUR])
     troubles: list[FedjobsError] = field(default_factory=list)
-    """Of the next renewals."""
+    """The errors of the next renewals."""
 
     @contextlib.contextmanager
     def enrolment(self, trust: bytes) -> Iterator[EnrolmentClient]:
@@ -75,7 +75,7 @@ def a_worker(link: HubLink, files: Path) -> WorkerIdentity:
     return WorkerIdentity(link, files / "token", files / "ca.crt", files / "state")
 
 
-def test_its_key_is_made_here_and_stays_in_its_folder(link: MemoryLink, files: Path) -> None:
+def test_the_worker_creates_its_key_which_stays_in_its_folder(link: MemoryLink, files: Path) -> None:
     identity = a_worker(link, files).obtain()
     assert identity.job_uid == JOB
     path = files / "state/identity/tls.key"
@@ -83,20 +83,20 @@ def test_its_key_is_made_here_and_stays_in_its_folder(link: MemoryLink, files: P
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_started_again_it_asks_for_nothing(link: MemoryLink, files: Path) -> None:
+def test_a_restarted_worker_makes_no_calls(link: MemoryLink, files: Path) -> None:
     identity = a_worker(link, files).obtain()
     (files / "token").unlink()
     assert a_worker(link, files).obtain() == identity
 
 
-def test_an_answer_that_was_lost_costs_nothing(link: MemoryLink, files: Path) -> None:
+def test_a_lost_response_does_not_use_up_the_token(link: MemoryLink, files: Path) -> None:
     a_worker(link, files).obtain()
     (files / "state/identity/tls.crt").unlink()
     assert a_worker(link, files).obtain().job_uid == JOB
     assert len(set(link.keys)) == 1
 
 
-def test_in_another_pod_the_token_is_of_no_use(link: MemoryLink, files: Path) -> None:
+def test_the_token_is_invalid_in_another_pod(link: MemoryLink, files: Path) -> None:
     a_worker(link, files).obtain()
     other = WorkerIdentity(link, files / "token", files / "ca.crt", files / "another-state")
     with pytest.raises(FedjobsError) as caught:
@@ -104,14 +104,16 @@ def test_in_another_pod_the_token_is_of_no_use(link: MemoryLink, files: Path) ->
     assert caught.value.code is ErrorCode.INVALID_TOKEN
 
 
-def test_the_next_one_is_kept(link: MemoryLink, files: Path) -> None:
+def test_a_renewed_certificate_is_stored(link: MemoryLink, files: Path) -> None:
     worker = a_worker(link, files)
     renewed = worker.renew(worker.obtain())
     assert a_worker(link, files).obtain() == renewed
 
 
 @pytest.mark.parametrize("code", [ErrorCode.CERTIFICATE_EXPIRED, ErrorCode.UNAVAILABLE])
-def test_once_it_has_expired_the_token_serves_again(link: MemoryLink, files: Path, code: ErrorCode) -> None:
+def test_after_the_certificate_expired_the_token_can_be_used_again(
+    link: MemoryLink, files: Path, code: ErrorCode
+) -> None:
     link.lifetime.append(datetime.timedelta(seconds=-1))
     worker = a_worker(link, files)
     expired = worker.obtain()
@@ -121,7 +123,7 @@ def test_once_it_has_expired_the_token_serves_again(link: MemoryLink, files: Pat
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_off_does_not_matter(link: MemoryLink, files: Path, minutes: int) -> None:
+def test_a_wrong_clock_does_not_matter(link: MemoryLink, files: Path, minutes: int) -> None:
     off = datetime.timedelta(minutes=minutes)
     worker = WorkerIdentity(
         link, files / "token", files / "ca.crt", files / "state", lambda: datetime.datetime.now(datetime.UTC) + off
@@ -132,7 +134,7 @@ def test_a_clock_that_is_off_does_not_matter(link: MemoryLink, files: Path, minu
     assert len(link.keys) == 1
 
 
-def test_a_hub_that_is_away_is_not_asked_for_more_than_the_next_one(link: MemoryLink, files: Path) -> None:
+def test_an_unavailable_hub_gets_no_further_calls_after_a_failed_renewal(link: MemoryLink, files: Path) -> None:
     worker = a_worker(link, files)
     identity = worker.obtain()
     link.troubles.append(FedjobsError(ErrorCode.UNAVAILABLE, "away"))

@@ -1,4 +1,4 @@
-"""Limits of a job and of a day, counted from the audit log."""
+"""Limits per job and per day, counted from the audit log."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from fedjobs_worker.sessions.work_items import asked_by
 SILO, JOB, OTHER = "hospital-a", "job-1", "job-2"
 SHARD = digest(b"shard")
 MONDAY, TUESDAY = 86_400.0 * 4, 86_400.0 * 5
-"""Seconds since 1970."""
+"""In seconds since 1970."""
 
 
 class Log:
-    """An audit log in which days pass."""
+    """An audit log with entries at different times."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -61,7 +61,7 @@ def rule(decision: Decision) -> str:
     return decision.rule if isinstance(decision, Refused) else "allowed"
 
 
-def test_runs_of_a_computation_are_counted_for_each_job(log: Log) -> None:
+def test_runs_of_a_computation_are_counted_per_job(log: Log) -> None:
     log.ran("1").ran("2").ran("1", OTHER)
     of = Limits(rounds_per_job=2)
     assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("3"))) == "policy.limits.roundsPerJob"
@@ -69,7 +69,7 @@ def test_runs_of_a_computation_are_counted_for_each_job(log: Log) -> None:
     assert rule(limits.on_run(of, SILO, log.usage(), OTHER, SHARD, asked("2"))) == "allowed"
 
 
-def test_work_that_is_done_again_counts_once(log: Log) -> None:
+def test_repeated_work_counts_once(log: Log) -> None:
     log.ran("1").ran("2").ran("2")
     assert rule(limits.on_run(Limits(rounds_per_job=2), SILO, log.usage(), JOB, SHARD, asked("2"))) == "allowed"
     assert rule(limits.on_run(Limits(rounds_per_job=3), SILO, log.usage(), JOB, SHARD, asked("3"))) == "allowed"
@@ -80,17 +80,17 @@ def test_work_that_is_done_again_counts_once(log: Log) -> None:
     [asked("2", seed=2), asked("2", broadcasts=[pb.Blob(size=1, inline=b"x")]), asked("2", clients=2), asked("4")],
     ids=["another seed", "another broadcast", "another number of clients", "another identity"],
 )
-def test_work_is_done_again_only_where_it_asks_for_the_same(log: Log, other: Digest) -> None:
-    """A work's identity is the coordinator's to choose: under that of the last work, it may ask for something else."""
+def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other: Digest) -> None:
+    """The coordinator chooses a work's identity. It may reuse the last one for a different request."""
     log.ran("1").ran("2")
     of = Limits(rounds_per_job=2)
     assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, other)) == "policy.limits.roundsPerJob"
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", epoch=7, label="again"))) == "allowed"
+    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", generation=7, label="again"))) == "allowed"
     log.note("work", work="2", shard=SHARD, asked=other)
     assert log.usage().of(JOB).runs == {SHARD: 3}
 
 
-def test_runs_that_an_older_log_has_count_by_their_works_identity(log: Log) -> None:
+def test_runs_in_an_older_log_are_counted_by_the_works_identity(log: Log) -> None:
     for work in ("1", "2", "2"):
         log.note("work", work=work, shard=SHARD)
     assert log.usage().of(JOB).runs == {SHARD: 2}
@@ -106,14 +106,14 @@ def test_runs_that_an_older_log_has_count_by_their_works_identity(log: Log) -> N
         (Limits(upload_bytes_per_day=100), 31, "policy.limits.uploadBytesPerDay"),
     ],
 )
-def test_bytes_are_counted_for_each_job_and_each_day(log: Log, of: Limits, size: int, expected: str) -> None:
+def test_bytes_are_counted_per_job_and_per_day(log: Log, of: Limits, size: int, expected: str) -> None:
     log.sent(20)
     log.now = TUESDAY
     log.sent(40).sent(30, OTHER).note("result", decision=Refused("x", "y"), bytes=1000)
     assert rule(limits.on_bytes(of, SILO, log.usage(), JOB, day_of(TUESDAY), size)) == expected
 
 
-def test_new_jobs_are_counted_for_each_day_and_one_that_began_goes_on(log: Log) -> None:
+def test_new_jobs_are_counted_per_day_and_a_started_job_continues(log: Log) -> None:
     log.note("invitation").note("invitation", "job-0", Refused("x", "y"))
     of, today = Limits(jobs_per_day=1), day_of(MONDAY)
     assert rule(limits.on_job(of, SILO, log.usage(), OTHER, today)) == "policy.limits.jobsPerDay"
@@ -121,7 +121,7 @@ def test_new_jobs_are_counted_for_each_day_and_one_that_began_goes_on(log: Log) 
     assert rule(limits.on_job(of, SILO, log.usage(), OTHER, day_of(TUESDAY))) == "allowed"
 
 
-def test_a_ledger_sees_what_others_append(log: Log) -> None:
+def test_a_ledger_sees_entries_of_other_processes(log: Log) -> None:
     ledger = Ledger(log.path)
     assert ledger.usage().bytes_up(day_of(MONDAY)) == 0
     log.sent(5, OTHER)
@@ -132,12 +132,12 @@ def test_a_ledger_sees_what_others_append(log: Log) -> None:
     assert ledger.usage().bytes_up(day_of(MONDAY)) == 11
 
 
-def test_what_was_used_before_counts_and_nothing_counts_twice(log: Log, tmp_path: Path) -> None:
-    """A worker that is made anew has a log of its own; what was collected of the one before is handed to it."""
+def test_earlier_usage_counts_once(log: Log, tmp_path: Path) -> None:
+    """A worker that is created again has a new log, and gets the usage collected from its predecessor."""
     log.note("invitation").ran("1").sent(5)
     used = tmp_path / "used.json"
     used.write_text(log.usage().model_dump_json(by_alias=True))
-    log.ran("2").sent(6)  # in the same log, not collected yet
+    log.ran("2").sent(6)  # in the same log, and not collected yet
     usage = Ledger(log.path, used).usage()
     assert usage == log.usage()
     assert usage.of(JOB).runs == {SHARD: 2}

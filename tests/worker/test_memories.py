@@ -1,4 +1,4 @@
-"""What a session remembers: fetched blobs, and finished works."""
+"""What a session keeps in memory: fetched blobs and finished works."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_blob_is_fetched_once() -> None:
     assert coordinator.fetched == 1
 
 
-def test_a_download_that_was_cut_is_gone_on_with() -> None:
+def test_an_interrupted_download_continues() -> None:
     cache, digest = BlobCache(), digests.raw(digests.digest(b"abcdef"))
 
     def cut(download: Download) -> None:
@@ -45,7 +45,7 @@ def test_a_download_that_was_cut_is_gone_on_with() -> None:
     assert os.pread(cache.get(digest, 6, lambda download: download.write(b"def")), 6, 0) == b"abcdef"
 
 
-def test_what_is_not_needed_is_given_up_and_its_memory_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unneeded_blobs_are_dropped_and_their_memory_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blob_cache, "_KEPT", 4)
     cache, coordinator = BlobCache(), Coordinator()
     for content in (b"first", b"second"):
@@ -62,7 +62,7 @@ def finished(work_id: str, size: int, works: FinishedWorks) -> Finished:
     return Finished(pb.Report(work_id=work_id), works.memory(), size)
 
 
-def test_the_last_works_are_remembered() -> None:
+def test_the_last_works_are_stored() -> None:
     works = FinishedWorks()
     for number in range(10):
         works.make_room()
@@ -71,7 +71,7 @@ def test_the_last_works_are_remembered() -> None:
     assert [number for number in range(10) if works.get(str(number))] == list(range(2, 10))
 
 
-def test_large_accumulators_are_kept_until_other_work_comes_and_their_memory_is_used_again() -> None:
+def test_large_accumulators_are_kept_until_the_next_work_and_their_memory_is_reused() -> None:
     works = FinishedWorks()
     works.add(large := finished("large", 1 << 30, works))
     assert works.get("large") is large

@@ -4,7 +4,7 @@ from fedjobs_worker.metrics import WorkerMetrics
 from prometheus_client import generate_latest
 
 
-def test_what_was_counted_is_told_and_what_may_come_is_there_from_the_beginning() -> None:
+def test_metrics_have_all_labels_from_the_start() -> None:
     metrics = WorkerMetrics()
     metrics.worked("result", 0.5)
     metrics.transferred(down=7)

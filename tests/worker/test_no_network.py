@@ -1,4 +1,4 @@
-"""What runs in a runner cannot open a connection: not Python, not a library below it, not a graph."""
+"""Code in a runner cannot open connections: neither Python, nor a library below it, nor a graph."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import ctypes, errno, os, socket, struct, sys, threading
 from fedjobs_worker.runner import sandbox
 
 PORT = int(sys.argv[1])
-"x".encode("idna")  # what a name is looked up with is imported while it can be read
+"x".encode("idna")  # imports the codec for host names while files can still be read
 libc = ctypes.CDLL(None, use_errno=True)
 
 def by_python():
@@ -36,7 +36,7 @@ def by_python():
     return "connected"
 
 def by_libc():
-    "As a library would: nothing of Python's is between it and the kernel."
+    "Calls libc as a native library does, without Python's socket module."
     descriptor = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
     if descriptor < 0:
         return "refused" if ctypes.get_errno() == errno.EPERM else os.strerror(ctypes.get_errno())
@@ -63,7 +63,7 @@ def say_all():
         print(what(), in_thread(what), in_child(what))
 
 def as_in_a_pod():
-    "Another user than root's, no capability, no new privileges: allowPrivilegeEscalation: false, drop: [ALL]."
+    "Drops root, all capabilities and new privileges, as with allowPrivilegeEscalation: false and drop: [ALL]."
     if os.getuid() == 0:
         for capability in range(64):
             libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
@@ -76,7 +76,7 @@ def as_in_a_pod():
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    """Where a connection would arrive."""
+    """A listening socket that receives connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield server
@@ -86,7 +86,7 @@ def port_of(server: socket.socket) -> int:
     return int(server.getsockname()[1])
 
 
-def arrived(server: socket.socket) -> bool:
+def has_connection(server: socket.socket) -> bool:
     try:
         server.accept()[0].close()
     except BlockingIOError:
@@ -102,23 +102,23 @@ def run(script: str, port: int) -> list[str]:
     return done.stdout.split()
 
 
-def test_outside_of_the_sandbox_the_same_code_does_connect(listening: socket.socket) -> None:
+def test_the_same_code_connects_outside_the_sandbox(listening: socket.socket) -> None:
     assert run("say_all()", port_of(listening)) == ["connected"] * 6
-    assert arrived(listening)
+    assert has_connection(listening)
 
 
 @pytest.mark.parametrize("before", ["", "as_in_a_pod()"])
-def test_neither_python_nor_a_library_connects_in_no_thread_and_no_child(listening: socket.socket, before: str) -> None:
+def test_neither_python_nor_a_library_connects_in_any_thread_or_child(listening: socket.socket, before: str) -> None:
     assert run(f"{before}\nsandbox.enter()\nsay_all()", port_of(listening)) == ["refused"] * 6
-    assert not arrived(listening)
+    assert not has_connection(listening)
 
 
-def test_the_filter_lies_upon_one_that_is_there_already(listening: socket.socket) -> None:
-    """A pod has its runtime's filter; the kernel asks all of them, and the strictest answer holds."""
+def test_the_filter_adds_to_an_existing_one(listening: socket.socket) -> None:
+    """A pod already has its runtime's filter. The kernel evaluates all filters, and the strictest result applies."""
     assert run("as_in_a_pod()\nsandbox.enter()\nsandbox.enter()\nsay_all()", port_of(listening)) == ["refused"] * 6
 
 
-def test_a_descriptor_from_before_cannot_be_connected(listening: socket.socket) -> None:
+def test_an_existing_socket_cannot_be_connected(listening: socket.socket) -> None:
     script = """
     early = socket.socket()
     sandbox.enter()
@@ -129,7 +129,7 @@ def test_a_descriptor_from_before_cannot_be_connected(listening: socket.socket) 
         print("refused")
     """
     assert run(script, port_of(listening)) == ["refused"]
-    assert not arrived(listening)
+    assert not has_connection(listening)
 
 
 READS_FROM_THE_NETWORK = """
@@ -138,15 +138,15 @@ tf.io.read_file("gs://bucket/object")
 """
 
 
-def asking(server: socket.socket) -> dict[str, str]:
-    """An environment in which TensorFlow's client of Google's storage asks our server for credentials first."""
+def storage_environment(server: socket.socket) -> dict[str, str]:
+    """Returns an environment in which TensorFlow's client for Google Cloud Storage contacts our server first."""
     return {**os.environ, "GCE_METADATA_HOST": f"127.0.0.1:{port_of(server)}", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @pytest.mark.processes
 def test_tensorflow_has_an_operation_that_connects(listening: socket.socket) -> None:
-    """Or else the next test would show nothing."""
-    process = subprocess.Popen([sys.executable, "-c", READS_FROM_THE_NETWORK], env=asking(listening))
+    """Otherwise the next test would not prove anything."""
+    process = subprocess.Popen([sys.executable, "-c", READS_FROM_THE_NETWORK], env=storage_environment(listening))
     try:
         listening.settimeout(60)
         connection, _ = listening.accept()
@@ -159,7 +159,7 @@ def test_tensorflow_has_an_operation_that_connects(listening: socket.socket) -> 
 
 @pytest.mark.processes
 def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
-    """The verifier would refuse it; here it is handed to the runner as it is."""
+    """The verifier would refuse this graph. The test passes it directly to the runner."""
 
     def work() -> list[tf.Tensor]:
         return [tf.cast(tf.strings.length(tf.io.read_file("gs://bucket/object")), tf.float32)]
@@ -167,7 +167,7 @@ def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="fj") as folder:
         path = f"{folder}/s"
         command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", path]
-        host = subprocess.Popen(command, env=asking(listening))
+        host = subprocess.Popen(command, env=storage_environment(listening))
         client = RunnerClient(path, "hospital-a", threads=1)
         try:
             client.load_shard(Digest("network"), shard([], [], work))
@@ -179,5 +179,5 @@ def test_a_graph_in_a_runner_cannot_connect(listening: socket.socket) -> None:
             host.terminate()
             host.wait(20)
     assert caught.value.code is ErrorCode.SHARD_FAILED
-    assert not arrived(listening)
+    assert not has_connection(listening)
     assert not Path(path).exists()

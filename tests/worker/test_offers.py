@@ -1,4 +1,4 @@
-"""What a worker process says to shards that it is offered; and that what it did not consent to does not run."""
+"""How a worker process answers offered shards. It runs only work to which it has consented."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _offered(work: pb.Work) -> pb.OfferedShard:
     return pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"])
 
 
-def _again(work: pb.Work, work_id: str) -> pb.Work:
-    """The same shard, to be run once more."""
+def _with_work_id(work: pb.Work, work_id: str) -> pb.Work:
+    """Returns work with the same shard and another identity."""
     again = pb.Work()
     again.CopyFrom(work)
     again.work_id = work_id
@@ -56,7 +56,7 @@ def test_a_shard_that_the_policy_allows_is_approved_and_then_run(silo: Silo) -> 
 
 
 @pytest.mark.parametrize("digest", ["ab" * 32, ""])
-def test_a_shard_of_another_digest_than_the_approved_one_is_refused_and_not_run(silo: Silo, digest: str) -> None:
+def test_a_shard_with_another_digest_than_the_approved_one_is_refused_and_not_run(silo: Silo, digest: str) -> None:
     silo.file["policy"] = {"computations": {"digests": [digest] if digest else []}}
     silo.start()
     work = over_digits("1")
@@ -66,7 +66,7 @@ def test_a_shard_of_another_digest_than_the_approved_one_is_refused_and_not_run(
     assert silo.ask(work).refusal.rule == "policy.computations.digests"
 
 
-def test_a_shard_whose_bytes_are_not_of_its_digest_is_not_taken_for_the_approved_one(silo: Silo) -> None:
+def test_a_shard_whose_bytes_do_not_match_its_digest_is_not_approved(silo: Silo) -> None:
     approved = over_digits("1")
     silo.file["policy"] = {"computations": {"digests": [approved.shard.digest.hex()]}}
     silo.start()
@@ -77,7 +77,7 @@ def test_a_shard_whose_bytes_are_not_of_its_digest_is_not_taken_for_the_approved
     assert total(silo.ask(approved)) == 21
 
 
-def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo: Silo) -> None:
+def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Silo) -> None:
     silo.file["policy"] = {"computations": {"approval": "Manual"}}
     silo.options = ["--pending", "pending", "--approvals", "approvals"]
     silo.start()
@@ -85,7 +85,7 @@ def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo:
     awaiting = _asked(silo, work).awaiting
     assert awaiting.rule == APPROVAL
     assert awaiting.seconds_left > 0
-    assert silo.ask(_again(work, "2")).refusal.rule == APPROVAL
+    assert silo.ask(_with_work_id(work, "2")).refusal.rule == APPROVAL
     (pending,) = PendingFolder(silo.folder / "pending").all()
     assert pending.digest == work.shard.digest.hex()
     assert "ReduceDataset" in pending.explanation
@@ -95,28 +95,28 @@ def test_a_shard_waits_for_a_person_and_work_with_it_is_refused_until_then(silo:
     assert PendingFolder(silo.folder / "pending").all() == []
 
 
-def test_limits_hold_over_a_restart_of_the_worker(silo: Silo) -> None:
+def test_limits_hold_after_a_restart_of_the_worker(silo: Silo) -> None:
     silo.file["policy"] = {"limits": {"roundsPerJob": 2}}
     silo.start()
     work = over_digits("1")
     assert total(silo.ask(work)) == 21
     silo.stop()
     silo.start()
-    assert total(silo.ask(_again(work, "2"))) == 21
-    refusal = silo.ask(_again(work, "3")).refusal
+    assert total(silo.ask(_with_work_id(work, "2"))) == 21
+    refusal = silo.ask(_with_work_id(work, "3")).refusal
     assert refusal.rule == "policy.limits.roundsPerJob"
     assert "2 times" in refusal.message
 
 
-def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Silo) -> None:
+def test_different_work_with_the_same_identity_is_not_a_repetition(silo: Silo) -> None:
     silo.file["policy"] = {"limits": {"roundsPerJob": 1}}
     silo.start()
     work = over_digits("w")
     assert total(silo.ask(work)) == 21
     silo.stop()
     silo.coordinator.do(lambda backend: backend._reports.clear())
-    silo.start()  # it does not remember any more what became of the work
-    other = _again(work, "w")
+    silo.start()  # the new process does not know the finished work
+    other = _with_work_id(work, "w")
     other.client_inputs[0].selection.seed += 1
     assert silo.ask(other).refusal.rule == "policy.limits.roundsPerJob"
     silo.stop()
@@ -125,7 +125,7 @@ def test_other_work_under_the_identity_of_the_last_one_is_no_repetition(silo: Si
     assert total(silo.ask(work)) == 21
 
 
-def test_what_would_be_too_many_bytes_does_not_leave_the_silo(silo: Silo) -> None:
+def test_results_beyond_the_byte_limit_do_not_leave_the_silo(silo: Silo) -> None:
     silo.file["policy"] = {"limits": {"uploadBytesPerJob": 10}}
     silo.start()
     report = silo.ask(over_digits("1"))
@@ -133,7 +133,7 @@ def test_what_would_be_too_many_bytes_does_not_leave_the_silo(silo: Silo) -> Non
     assert silo.audit()[-1]["rule"] == "policy.limits.uploadBytesPerJob"
 
 
-def test_the_audit_log_is_told_on_standard_output_where_it_is_asked_for(silo: Silo) -> None:
+def test_the_audit_log_is_printed_if_requested(silo: Silo) -> None:
     silo.options = ["--tell-audit"]
     silo.datasets = ["x-rays"]
     silo.start()

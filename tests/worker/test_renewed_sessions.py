@@ -1,4 +1,4 @@
-"""A worker that gets its certificate from the hub, and goes on with the next one."""
+"""A worker that gets its certificate from the hub, and continues its session after a renewal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST = pb.JoinRequest(protocol_versions=[1, 2], shard_formats=[1])
 
 
 class Backend(MemoryCoordinator):
-    """Refuses calls on demand, as one whose certificate has expired is refused."""
+    """Refuses calls on demand, as if the client's certificate had expired."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -37,8 +37,8 @@ class Backend(MemoryCoordinator):
         return await super().heartbeat(peer, request)
 
 
-class Issuing:
-    """The hub, as far as `Renewing` asks it."""
+class FakeHub:
+    """The part of the hub that `Renewing` uses."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -53,12 +53,12 @@ class Issuing:
         return self.obtain()
 
 
-class Setting:
-    """A client, and everything that it depends on."""
+class Scenario:
+    """A client and its dependencies."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self.coordinator = coordinator
-        self.issuing = Issuing(coordinator)
+        self.issuing = FakeHub(coordinator)
         self.renewing = Renewing(self.issuing.obtain, self.issuing.renew)
         self.channels: list[grpc.Channel] = []
         self.renewing.start()
@@ -86,14 +86,14 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Setting]:
+def setting(tmp_path: Path) -> Iterator[Scenario]:
     with Coordinator(tmp_path, Backend) as coordinator:
-        setting = Setting(coordinator)
+        setting = Scenario(coordinator)
         yield setting
         setting.close()
 
 
-def test_a_renewed_certificate_is_used_from_the_next_call_on(setting: Setting) -> None:
+def test_a_renewed_certificate_is_used_for_the_next_call(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.client.heartbeat(joined.session_id)
     assert len(setting.channels) == 1
@@ -102,14 +102,14 @@ def test_a_renewed_certificate_is_used_from_the_next_call_on(setting: Setting) -
     assert len(setting.channels) == 2
 
 
-def test_a_call_that_is_refused_for_its_certificate_is_made_again_with_the_next_one(setting: Setting) -> None:
+def test_a_call_that_is_refused_for_its_certificate_is_retried_with_a_new_one(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.refuse(1)
     setting.client.heartbeat(joined.session_id)
     assert len(setting.channels) == 2
 
 
-def test_where_the_next_one_is_refused_too_the_session_is_begun_anew(setting: Setting) -> None:
+def test_a_second_refusal_is_an_unavailable_coordinator(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     setting.refuse(2)
     with pytest.raises(FedjobsError) as caught:
@@ -117,7 +117,7 @@ def test_where_the_next_one_is_refused_too_the_session_is_begun_anew(setting: Se
     assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
-def test_what_the_hub_refuses_for_good_ends_the_worker(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_refusal_by_the_hub_ends_the_worker(setting: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fedjobs_worker.sessions.renewed_sessions._RENEWAL_S", 2.0)
     joined = setting.client.join(REQUEST)
     setting.issuing.trouble = FedjobsError(ErrorCode.INVALID_TOKEN, "another pod's")
@@ -126,7 +126,7 @@ def test_what_the_hub_refuses_for_good_ends_the_worker(setting: Setting, monkeyp
         setting.client.heartbeat(joined.session_id)
 
 
-def test_a_call_that_is_on_its_way_ends_on_the_old_connection(setting: Setting) -> None:
+def test_a_pending_call_ends_on_the_old_connection(setting: Scenario) -> None:
     joined = setting.client.join(REQUEST)
     waiting, answered = threading.Event(), threading.Event()
     call: Callable[..., pb.PullWorkResponse] = setting.client.pull_work

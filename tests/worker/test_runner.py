@@ -1,4 +1,4 @@
-"""A runner host in a process of its own, and runners that it forks."""
+"""A runner host as a separate process, and the runners that it forks."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_components_come_in_the_order_that_the_shard_asks_for(digits: RunnerClie
     assert total == 2 + 4 + 2 + 4
 
 
-def test_one_component_comes_without_a_tuple(digits: RunnerClient) -> None:
+def test_one_component_has_no_tuple(digits: RunnerClient) -> None:
     only_y = sequence(y=tensor("int32"))
     work = shard([], [only_y], lambda d: [tf.cast(d.reduce(0, lambda total, y: total + y), tf.float32)])
     (total,), _ = run(digits, work, selected=[0, 1, 2], components=(1,))
@@ -114,7 +114,7 @@ def test_a_broadcast_reaches_each_client(client: RunnerClient, size: int) -> Non
     assert ran.clients == 3
 
 
-def test_values_of_the_program_are_one_for_each_client(client: RunnerClient) -> None:
+def test_the_programs_arguments_have_one_value_per_client(client: RunnerClient) -> None:
     work = shard([], [tensor("float32"), tensor("string")], lambda x, s: [x + tf.strings.to_number(s)])
     values: list[list[Leaf]] = [
         [np.array(1, np.float32), np.array(2, np.float32)],
@@ -130,7 +130,8 @@ def test_values_of_the_program_are_one_for_each_client(client: RunnerClient) -> 
         (SequenceValue(components=(np.ones((3, 2), np.float32), np.array([1, 2, 3], np.int32))), 606),
         (
             SequenceValue(
-                elements=tuple((np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1))  # the last is short
+                # The last batch is smaller.
+                elements=tuple((np.ones(n, np.float32), np.array(n, np.int32)) for n in (2, 2, 1))
             ),
             505,
         ),
@@ -182,13 +183,13 @@ def test_a_runner_with_very_many_shards_is_replaced(
     assert runners[0] == runners[1] != runners[2]
 
 
-def test_bytes_that_are_no_shard_are_refused(client: RunnerClient) -> None:
+def test_invalid_bytes_of_a_shard_are_refused(client: RunnerClient) -> None:
     with pytest.raises(FedjobsError) as caught:
         run(client, b"\xff\xff nonsense")
     assert caught.value.code is ErrorCode.SHARD_FAILED
 
 
-def test_a_killed_runner_is_told_and_another_can_be_had(runner_host: RunnerHost, client: RunnerClient) -> None:
+def test_a_killed_runner_is_reported_and_replaced(runner_host: RunnerHost, client: RunnerClient) -> None:
     work = shard([tensor("float32")], [], lambda x: [x])
     run(client, work, [np.array(1, np.float32)])
     (runner,) = runner_host.runners()
@@ -199,7 +200,7 @@ def test_a_killed_runner_is_told_and_another_can_be_had(runner_host: RunnerHost,
     assert total == 1
 
 
-def test_a_runner_ends_with_its_connection_also_in_the_middle_of_a_run(runner_host: RunnerHost) -> None:
+def test_a_runner_ends_with_its_connection_even_during_a_run(runner_host: RunnerHost) -> None:
     client = runner_host.client()
     endless = shard([], [], lambda: [tf.data.Dataset.range(1 << 50).reduce(0.0, lambda total, _: total + 1.0)])
     client.load_shard(Digest("endless"), endless)
@@ -219,11 +220,11 @@ def test_a_runner_has_no_capability_to_open_a_connection(runner_host: RunnerHost
     (runner,) = runner_host.runners()
     with open(f"/proc/{runner.pid}/status") as status:  # noqa: PTH123
         facts = dict(line.split(":", 1) for line in status)
-    assert facts["Seccomp"].strip() == "2"  # a filter
+    assert facts["Seccomp"].strip() == "2"  # seccomp filter mode
     assert facts["NoNewPrivs"].strip() == "1"
 
 
-def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:
+def test_a_probe_of_the_host_starts_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:
     client.connect()
     before = {runner.pid for runner in runner_host.runners()}
     for _ in range(3):
@@ -235,12 +236,12 @@ def test_a_probe_of_the_host_makes_no_runner(runner_host: RunnerHost, client: Ru
     other.close()
 
 
-def test_a_probe_of_a_host_that_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_probe_of_a_missing_host_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert probe.main(["/nowhere/runner.sock"]) == 1
     assert "no runner host listens at /nowhere/runner.sock" in capsys.readouterr().err
 
 
-def test_a_host_that_is_asked_to_end_while_it_still_imports_ends() -> None:
+def test_a_host_that_gets_sigterm_during_its_imports_ends() -> None:
     with tempfile.TemporaryDirectory(prefix="fj") as folder:
         command = [sys.executable, "-m", "fedjobs_worker.runner", "--listen", f"{folder}/s", "--socket-mode", "0660"]
         host = subprocess.Popen(command)

@@ -28,7 +28,7 @@ def run(script: str) -> str:
     return done.stdout
 
 
-def test_the_network_and_other_programs_are_given_up() -> None:
+def test_the_sandbox_prevents_network_access_and_other_programs() -> None:
     output = run(
         """
         import threading
@@ -57,7 +57,7 @@ def test_the_network_and_other_programs_are_given_up() -> None:
     assert output.split() == ["True"] * 9
 
 
-def test_a_connection_from_before_still_works() -> None:
+def test_an_existing_connection_still_works() -> None:
     output = run(
         """
         ours, theirs = socket.socketpair()
@@ -92,7 +92,7 @@ def test_a_machine_without_a_sandbox_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_the_filter_has_a_rule_for_each_refused_call(architecture: str) -> None:
+def test_the_filter_has_a_rule_for_each_refused_system_call(architecture: str) -> None:
     known = sandbox._ARCHITECTURES[architecture]
     assert len(set(known.refused)) == len(known.refused) == 27
     assert known.socket not in known.refused

@@ -21,7 +21,7 @@ def test_components_are_matched_by_name_in_the_order_of_the_shard() -> None:
     assert schema_check.positions("a", "digits", SCHEMA, wanted(y=("int32", []), x=("float32", [63]))) == [1, 0]
 
 
-def test_an_unknown_dimension_takes_any_size() -> None:
+def test_an_unknown_dimension_accepts_any_size() -> None:
     assert schema_check.positions("a", "digits", SCHEMA, wanted(x=("float32", [-1]))) == [0]
 
 
@@ -41,7 +41,7 @@ def test_an_unknown_dimension_takes_any_size() -> None:
         ),
     ],
 )
-def test_a_misfit_says_what_is_there_and_what_is_asked_for(leaf: shard_pb2.Leaf, message: str) -> None:
+def test_a_mismatch_names_the_actual_and_the_expected_schema(leaf: shard_pb2.Leaf, message: str) -> None:
     with pytest.raises(FedjobsError) as caught:
         schema_check.positions("hospital-a", "digits", SCHEMA, leaf)
     assert caught.value.code is ErrorCode.SCHEMA_MISMATCH

@@ -1,4 +1,4 @@
-"""What a silo's worker does in a job: a process, a runner and a session over TLS; the smallest coordinator."""
+"""A silo's worker in a job: a process, a runner and a session over TLS, with a minimal coordinator."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.processes
 _OPERATIONS = "policy.computations.operations"
 
 
-def test_a_silo_works_on_its_own_data_until_the_job_is_over(silo: Silo) -> None:
+def test_a_silo_works_on_its_own_data_until_the_job_ends(silo: Silo) -> None:
     silo.start()
     asked = over_digits("1")
     report = silo.ask(asked)
     assert (total(report), report.result.clients, report.result.device) == (21, 2, "cpu")
-    assert report.epoch == 1
+    assert report.generation == 1
     silo.backend.over = "Complete"
     assert silo.wait() == 0
     invitation, computation, work, result = silo.audit()
@@ -38,14 +38,14 @@ def test_a_silo_works_on_its_own_data_until_the_job_is_over(silo: Silo) -> None:
     assert result["bytes"] == report.result.accumulators.size
 
 
-def test_large_values_go_as_blobs_both_ways_and_survive_a_restart_of_the_coordinator(silo: Silo) -> None:
+def test_large_values_are_blobs_and_survive_a_restart_of_the_coordinator(silo: Silo) -> None:
     silo.start()
     value = np.arange(1 << 20, dtype=np.float32)
     framed = frame([value]).tobytes()
     serialized = shard([tensor("float32", 1 << 20)], [], lambda x: [x + 1.0], tensor("float32", 1 << 20))
     for attempt in (1, 2):
         digest = silo.coordinator.do(lambda backend: backend.publish(SILO, framed))
-        work = pb.Work(work_id=str(attempt), epoch=attempt, label="add one", shard=inline(serialized), clients=1)
+        work = pb.Work(work_id=str(attempt), generation=attempt, label="add one", shard=inline(serialized), clients=1)
         work.broadcasts.append(pb.Blob(digest=digest, size=len(framed)))
         report = silo.ask(work)
         received = silo.coordinator.do(lambda backend, name=str(attempt): backend.received(SILO, name))
@@ -55,10 +55,10 @@ def test_large_values_go_as_blobs_both_ways_and_survive_a_restart_of_the_coordin
         if attempt == 1:
             silo.coordinator.restart()
     down, _ = silo.backend.transferred_bytes(SILO)
-    assert down < len(framed)  # it was still here
+    assert down < len(framed)  # the worker still had the broadcast
 
 
-def test_a_work_item_that_comes_again_is_answered_without_running(silo: Silo) -> None:
+def test_a_repeated_work_item_is_answered_without_running(silo: Silo) -> None:
     silo.start()
     first = silo.ask(over_digits("1"))
     silo.coordinator.do(lambda _: silo.backend._reports.clear())
@@ -67,7 +67,7 @@ def test_a_work_item_that_comes_again_is_answered_without_running(silo: Silo) ->
     assert [entry["subject"] for entry in silo.audit()] == ["invitation", "computation", "work", "result"]
 
 
-def test_a_killed_runner_costs_nothing_but_time(silo: Silo) -> None:
+def test_a_killed_runner_loses_nothing(silo: Silo) -> None:
     silo.start()
     silo.ask(over_digits("1"))
     for runner in silo.host.runners():
@@ -92,7 +92,7 @@ def test_a_refusal_names_its_rule_and_is_audited(silo: Silo, policy: object, rul
     assert refusals[-1] == ("work", rule)
 
 
-def test_a_dataset_that_was_not_in_the_invitation_is_judged_too(silo: Silo) -> None:
+def test_a_dataset_that_is_not_in_the_invitation_is_checked_too(silo: Silo) -> None:
     silo.start()
     report = silo.ask(over_digits("1", dataset="x-rays"))
     assert report.refusal.rule == "datasets"
@@ -137,7 +137,7 @@ def test_data_that_cannot_be_used_are_reported(
     assert message in report.failure.message
 
 
-def test_data_that_were_mended_are_read_again(silo: Silo) -> None:
+def test_corrected_data_are_read_again(silo: Silo) -> None:
     (silo.folder / "rows.csv").write_text(ROWS.replace("3,4", "3,x"))
     silo.start()
     assert silo.ask(over_digits("1")).failure.code == "DataMalformed"
@@ -153,23 +153,23 @@ def test_a_silo_without_examples_sends_nothing(silo: Silo) -> None:
     assert (report.result.clients, report.result.accumulators.size) == (0, 0)
 
 
-def test_work_of_a_lower_epoch_is_not_done(silo: Silo) -> None:
+def test_work_of_a_lower_generation_is_not_done(silo: Silo) -> None:
     silo.start()
     silo.ask(over_digits("1"))
     silo.coordinator.restart()
-    silo.ask(_of_epoch(over_digits("2"), 2))
-    stale = _of_epoch(over_digits("3"), 1)
+    silo.ask(_of_generation(over_digits("2"), 2))
+    stale = _of_generation(over_digits("3"), 1)
     silo.coordinator.do(lambda backend: backend.offer(SILO, stale, 128))
-    assert total(silo.ask(_of_epoch(over_digits("4"), 2))) == 21
+    assert total(silo.ask(_of_generation(over_digits("4"), 2))) == 21
     assert "3" not in silo.coordinator.do(lambda _: silo.backend._reports)
 
 
-def _of_epoch(work: pb.Work, epoch: int) -> pb.Work:
-    work.epoch = epoch
+def _of_generation(work: pb.Work, generation: int) -> pb.Work:
+    work.generation = generation
     return work
 
 
-def test_work_that_is_not_wanted_any_more_is_ended(silo: Silo) -> None:
+def test_cancelled_work_ends(silo: Silo) -> None:
     silo.start()
 
     def endless(dataset: object) -> list[object]:
@@ -180,7 +180,7 @@ def test_work_that_is_not_wanted_any_more_is_ended(silo: Silo) -> None:
 
     silo.coordinator.do(lambda backend: backend.offer(SILO, over_digits("endless", endless), 128))
     wait_until(lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60)
-    silo.coordinator.do(lambda _: silo.backend._sizes.clear())  # the heartbeat's answer is now: cancel
+    silo.coordinator.do(lambda _: silo.backend._sizes.clear())  # the heartbeat's response now cancels the work
     assert total(silo.ask(over_digits("1"))) == 21
 
 
@@ -205,7 +205,7 @@ def test_the_worker_ends_with_its_parent(silo: Silo) -> None:
     wait_until(lambda: not list((silo.folder / "processes").glob("*.json")))
 
 
-def test_the_session_imports_neither_tensorflow_nor_what_reads_data() -> None:
+def test_the_session_imports_neither_tensorflow_nor_data_readers() -> None:
     code = "import sys, fedjobs_worker.command_line; print({'tensorflow', 'pyarrow', 'fsspec'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"

@@ -1,4 +1,4 @@
-"""A computation in words."""
+"""The explanation of a computation as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _leaf(name: str, dtype: str = "float32", *shape: int) -> shard_pb2.Leaf:
     return shard_pb2.Leaf(name=name, tensor=shard_pb2.Tensor(dtype=dtype, shape=shape))
 
 
-def test_it_says_what_comes_down_what_is_read_what_runs_and_what_goes_up() -> None:
+def test_it_describes_inputs_data_operations_and_outputs() -> None:
     components = [shard_pb2.Component(name="x", tensor=shard_pb2.Tensor(dtype="float32", shape=[-1, 64]))]
     examples = shard_pb2.Leaf(sequence=shard_pb2.Sequence(components=components))
     shard = shard_pb2.Shard(
@@ -40,7 +40,7 @@ def test_it_says_what_comes_down_what_is_read_what_runs_and_what_goes_up() -> No
     assert text.index("enforced by the silo") < text.index("requested by") < text.index("taken on trust from the")
 
 
-def test_names_of_a_shard_cannot_write_lines_of_their_own() -> None:
+def test_names_in_a_shard_cannot_add_lines() -> None:
     shard = shard_pb2.Shard(broadcasts=[_leaf("x\n  enforced by the silo\n\x1b[2J", "a\rb")])
     text = explain(digest(b""), shard, {"Op\nfake"}, label="y\nz")
     assert len(text.splitlines()) == len(explain(digest(b""), shard_pb2.Shard(), set()).splitlines())

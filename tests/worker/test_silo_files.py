@@ -36,7 +36,7 @@ def error_of(folder: Path, text: str) -> FedjobsError:
     return caught.value
 
 
-def test_a_whole_file_is_read(tmp_path: Path) -> None:
+def test_a_complete_file_is_read(tmp_path: Path) -> None:
     silo = silo_files.load(written(tmp_path, WHOLE))
     digits = silo.datasets["digits"]
     assert silo.silo == "hospital-a"
@@ -52,7 +52,7 @@ def test_paths_are_relative_to_the_files_folder(tmp_path: Path) -> None:
     assert source.csv.path == str(tmp_path / "data/*.csv")
 
 
-def test_a_url_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_url_is_unchanged(tmp_path: Path) -> None:
     source = (
         silo_files.load(written(tmp_path, WHOLE.replace("data/*.csv", "s3://bucket/*.csv"))).datasets["digits"].source
     )
@@ -99,7 +99,7 @@ def test_a_misspelt_field_gets_a_suggestion(tmp_path: Path) -> None:
     )
 
 
-def test_several_silos_are_one_file_of_documents(tmp_path: Path) -> None:
+def test_one_file_can_contain_several_silos(tmp_path: Path) -> None:
     path = written(tmp_path, f"{WHOLE}---\n{WHOLE.replace('hospital-a', 'hospital-b')}")
     assert [silo.silo for silo in silo_files.load_all(path)] == ["hospital-a", "hospital-b"]
 
@@ -110,7 +110,7 @@ def test_an_error_in_one_of_several_silos_names_the_document(tmp_path: Path) -> 
         silo_files.load_all(path)
 
 
-def test_two_silos_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_silos_with_the_same_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError, match="2 silos have the name 'hospital-a' in the field silo"):
         silo_files.load_all(written(tmp_path, f"{WHOLE}---\n{WHOLE}"))
 

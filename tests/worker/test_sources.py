@@ -32,7 +32,7 @@ def error_of(call: object, *arguments: object) -> FedjobsError:
     return caught.value
 
 
-def test_csv_columns_are_taken_by_name_whatever_their_order(tmp_path: Path) -> None:
+def test_csv_columns_are_selected_by_name_in_any_order(tmp_path: Path) -> None:
     first = csv.read(written(tmp_path / "1.csv", "a,b,c\n1.5,2,x\n2.5,3,y\n"), [FLOAT_A, INT_B, TEXT_C])
     other = csv.read(written(tmp_path / "2.csv", "c,unused,b,a\nx,!,2,1.5\ny,!,3,2.5\n"), [FLOAT_A, INT_B, TEXT_C])
     for request in (FLOAT_A, INT_B, TEXT_C):
@@ -41,7 +41,7 @@ def test_csv_columns_are_taken_by_name_whatever_their_order(tmp_path: Path) -> N
     assert first[TEXT_C].tolist() == [b"x", b"y"]
 
 
-def test_csv_takes_one_column_as_two_dtypes(tmp_path: Path) -> None:
+def test_one_csv_column_can_be_read_with_two_dtypes(tmp_path: Path) -> None:
     both = [ColumnRequest("a", "int32"), ColumnRequest("a", "string")]
     columns = csv.read(written(tmp_path / "1.csv", "a\n7\n8\n"), both)
     assert columns[both[0]].tolist() == [7, 8]
@@ -78,13 +78,13 @@ def test_a_malformed_csv_record_names_file_line_and_column(
     assert problem in error.message
 
 
-def test_a_malformed_csv_record_far_down_is_found(tmp_path: Path) -> None:
+def test_a_malformed_csv_record_near_the_end_is_found(tmp_path: Path) -> None:
     lines = ["a,b", *["1,2"] * 25_000, "1,z", *["1,2"] * 10]
     error = error_of(csv.read, written(tmp_path / "bad.csv", "\n".join(lines)), [FLOAT_A, INT_B])
     assert "row 25002, column 'b'" in error.message
 
 
-def test_the_error_of_a_record_does_not_carry_its_value(tmp_path: Path) -> None:
+def test_the_error_of_a_record_does_not_contain_its_value(tmp_path: Path) -> None:
     error = error_of(csv.read, written(tmp_path / "bad.csv", "a\nsecret-name\n"), [FLOAT_A])
     assert "secret-name" not in error.public
 
@@ -99,7 +99,7 @@ def test_an_empty_csv_file_has_no_columns(tmp_path: Path) -> None:
     assert "Its columns are: none." in error_of(csv.read, written(tmp_path / "1.csv", ""), [FLOAT_A]).message
 
 
-def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_repeated_column_is_refused(tmp_path: Path) -> None:
     error = error_of(csv.read, written(tmp_path / "1.csv", "a,a\n1,2\n"), [FLOAT_A])
     assert "2 columns named 'a'" in error.message
 
@@ -111,13 +111,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         assert pattern in error.message
 
 
-def test_a_pattern_gives_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_a_pattern_yields_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "c.txt"):
         (tmp_path / name).touch()
     assert [Path(found.path).name for found in matching(str(tmp_path / "*.csv"))] == ["a.csv", "b.csv"]
 
 
-def test_parquet_lists_become_a_dimension_and_texts_become_bytes(tmp_path: Path) -> None:
+def test_parquet_lists_become_a_dimension_and_strings_become_bytes(tmp_path: Path) -> None:
     file = parquet_file(tmp_path / "1.parquet", a=[[1.0, 2.0], [3.0, 4.0]], b=[1, 2], c=["x", "y"])
     columns = parquet.read(file, [FLOAT_A, INT_B, TEXT_C])
     assert columns[FLOAT_A].tolist() == [[1, 2], [3, 4]]

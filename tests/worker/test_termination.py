@@ -17,15 +17,15 @@ def _handlers() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def asked(grace_s: float) -> Stopping:
+def installed(grace_s: float) -> Stopping:
     stopping = Stopping(grace_s)
     stopping.on_sigterm()
     return stopping
 
 
 @pytest.mark.parametrize("grace_s", [0, 1e6])
-def test_an_idle_process_ends_at_once(grace_s: float) -> None:
-    asked(grace_s)
+def test_an_idle_process_ends_immediately(grace_s: float) -> None:
+    installed(grace_s)
     with pytest.raises(StopAskedError):
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -36,23 +36,23 @@ def work(stopping: Stopping, finished: list[str]) -> None:
         finished.append("work")
 
 
-def test_what_is_in_hand_is_finished_first() -> None:
-    stopping, finished = asked(1e6), []
+def test_work_in_progress_is_finished_first() -> None:
+    stopping, finished = installed(1e6), []
     with pytest.raises(StopAskedError):
         work(stopping, finished)
     assert finished == ["work"]
     assert stopping.asked
 
 
-def test_without_grace_it_is_dropped() -> None:
+def test_work_in_progress_is_dropped_without_a_grace_period() -> None:
     finished: list[str] = []
     with pytest.raises(StopAskedError):
-        work(asked(0), finished)
+        work(installed(0), finished)
     assert finished == []
 
 
-def test_an_error_in_hand_is_still_that_error_and_asking_again_changes_nothing() -> None:
-    stopping = asked(1e6)
+def test_an_error_of_the_work_is_raised_and_a_second_signal_changes_nothing() -> None:
+    stopping = installed(1e6)
 
     def fail() -> None:
         with stopping.busy():
@@ -65,8 +65,8 @@ def test_an_error_in_hand_is_still_that_error_and_asking_again_changes_nothing()
 
 
 @pytest.mark.parametrize("module", ["fedjobs_worker", "fedjobs_worker.runner", "fedjobs_agent"])
-def test_the_first_process_of_a_container_ends_at_sigterm_also_before_its_imports(module: str) -> None:
-    """Its entry point imports nothing but the standard library before it has a handler."""
+def test_the_first_process_of_a_container_ends_at_sigterm_even_before_its_imports(module: str) -> None:
+    """The module's entry point installs a handler before it imports anything but the standard library."""
     script = f"""
 import runpy, signal, sys
 from importlib.abc import MetaPathFinder

@@ -7,7 +7,7 @@ from fedjobs_worker import termination_message
 from fedjobs_worker.termination_message import LastWord, Outcome
 
 
-def test_what_was_said_is_read(tmp_path: Path) -> None:
+def test_a_written_message_is_read(tmp_path: Path) -> None:
     path = tmp_path / "termination-log"
     path.touch()
     termination_message.write(path, LastWord(outcome=Outcome.DECLINED, message="no"))
@@ -23,10 +23,10 @@ def test_an_error_fits_into_a_termination_message(tmp_path: Path) -> None:
     assert (word.outcome, word.code) == (Outcome.ERROR, "NotInvited")
 
 
-def test_a_crash_says_nothing() -> None:
+def test_a_crash_has_no_message() -> None:
     assert termination_message.parse("") is None
     assert termination_message.parse("Traceback (most recent call last)") is None
 
 
-def test_no_file_no_word() -> None:
+def test_without_a_file_nothing_is_written() -> None:
     termination_message.write(None, LastWord(outcome=Outcome.COMPLETE))

@@ -1,4 +1,4 @@
-"""What a worker says and does beside its work: how it ended, metrics, being asked to end."""
+"""A worker process apart from its work: termination messages, metrics and SIGTERM."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def last_word(silo: Silo) -> LastWord | None:
 
 
 @pytest.mark.parametrize("outcome", ["Complete", "Failed", "Suspended"])
-def test_how_the_job_ended_is_the_workers_last_word(silo: Silo, outcome: str) -> None:
+def test_the_workers_termination_message_says_how_the_job_ended(silo: Silo, outcome: str) -> None:
     silo.options = ["--termination-message", "last-word"]
     silo.backend.over = outcome
     silo.start()
@@ -30,7 +30,7 @@ def test_how_the_job_ended_is_the_workers_last_word(silo: Silo, outcome: str) ->
     assert last_word(silo) == LastWord(outcome=Outcome(outcome))
 
 
-def test_a_worker_that_declined_says_so(silo: Silo) -> None:
+def test_a_worker_that_declined_has_a_termination_message(silo: Silo) -> None:
     silo.options = ["--termination-message", "last-word"]
     silo.datasets = ["x-rays"]
     silo.start()
@@ -38,7 +38,7 @@ def test_a_worker_that_declined_says_so(silo: Silo) -> None:
     assert last_word(silo) == LastWord(outcome=Outcome.DECLINED)
 
 
-def test_an_error_is_its_last_word_too(silo: Silo) -> None:
+def test_an_error_is_in_the_termination_message_too(silo: Silo) -> None:
     silo.options = ["--termination-message", "last-word"]
     silo.file["dataset"] = {}
     silo.start()
@@ -48,7 +48,7 @@ def test_an_error_is_its_last_word_too(silo: Silo) -> None:
     assert (word.outcome, word.code) == (Outcome.ERROR, "InvalidSiloFile")
 
 
-def test_another_address_is_dialled_where_the_silo_says_so(silo: Silo) -> None:
+def test_the_silo_can_override_the_coordinators_address(silo: Silo) -> None:
     with silo.coordinator.link() as link:
         silo.options = ["--dial", link.address]
         link.cut_after(1 << 30)
@@ -58,7 +58,7 @@ def test_another_address_is_dialled_where_the_silo_says_so(silo: Silo) -> None:
         assert link._cut_after < 1 << 30
 
 
-def test_the_note_stands_beside_the_device(silo: Silo) -> None:
+def test_the_device_has_the_note(silo: Silo) -> None:
     silo.options = ["--device-note", "no GPU was free"]
     silo.start()
     assert silo.ask(over_digits("1")).result.device == "cpu (no GPU was free)"
@@ -81,7 +81,7 @@ def test_metrics_and_health_are_served(silo: Silo) -> None:
     assert float(up) > 0
 
 
-def test_what_is_in_hand_is_delivered_before_the_worker_ends(silo: Silo) -> None:
+def test_work_in_progress_is_delivered_before_the_worker_ends(silo: Silo) -> None:
     silo.options = ["--grace", "60", "--termination-message", "last-word"]
     silo.start()
     wait_until(lambda: silo.backend.joins)
@@ -94,7 +94,8 @@ def test_what_is_in_hand_is_delivered_before_the_worker_ends(silo: Silo) -> None
 
     work = over_digits("slow", slow)
     silo.coordinator.do(lambda _: silo.backend.offer(SILO, work, work_size(work)))
-    wait_until(lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60)  # it was allowed, and begins
+    # The work was allowed, and starts.
+    wait_until(lambda: silo.audit()[-1:] and silo.audit()[-1]["subject"] == "work", 60)
     assert silo.process is not None
     silo.process.terminate()
     assert silo.wait() == 75
@@ -102,8 +103,8 @@ def test_what_is_in_hand_is_delivered_before_the_worker_ends(silo: Silo) -> None
     assert last_word(silo) == LastWord(outcome=Outcome.INTERRUPTED)
 
 
-def test_a_report_whose_answer_is_waited_for_was_delivered(silo: Silo) -> None:
-    """The coordinator answers a report with the next work: there may be none for long."""
+def test_a_report_counts_as_delivered_before_its_response(silo: Silo) -> None:
+    """The coordinator responds to a report with the next work, which may take long."""
     silo.options = ["--grace", "60"]
     silo.backend.slow_to_answer = True
     silo.start()

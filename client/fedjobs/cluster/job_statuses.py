@@ -71,7 +71,7 @@ def as_coordinator(job: Body) -> Status:
         job_uid=job["metadata"]["uid"],
         job_name=job["metadata"]["name"],
         phase=_phase(status),
-        epoch=status.epoch or status.attempt or 1,
+        generation=status.coordinator_generation or status.attempt or 1,
         round=status.completed_rounds or 0,
         rounds=status.total_rounds or 0,
         silos=[_row(row) for row in status.silos or ()],

@@ -79,7 +79,7 @@ class Status(Model):
     job_uid: str
     job_name: str
     phase: Phase
-    epoch: int
+    generation: int
     round: int = 0
     """Finished rounds."""
     rounds: int = 0

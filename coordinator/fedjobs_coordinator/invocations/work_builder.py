@@ -65,7 +65,7 @@ class WorkBuilder:
             work_id = self._silos.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
             work = pb.Work(
                 work_id=work_id,
-                epoch=generation,
+                generation=generation,
                 label=self._label,
                 shard=shard,
                 broadcasts=broadcasts,

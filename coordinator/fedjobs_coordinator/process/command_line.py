@@ -94,7 +94,7 @@ def _serving(job: ResolvedJob, identity: Callable[[], Identity], options: argpar
         if options.metrics:
             _serve_metrics(coordinator, options.metrics)
         write_atomically(options.dir / "address.json", json.dumps({"address": coordinator.address}).encode())
-        _LOG.info("listening", address=coordinator.address, epoch=coordinator.generation)
+        _LOG.info("listening", address=coordinator.address, generation=coordinator.generation)
         yield coordinator
     except FedjobsError:
         coordinator.close(Phase.SUSPENDED.value)

@@ -9,20 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fedjobs_coordinator.programs.program_context import ProgramContext
 
-Program = Callable[[ProgramContext], Awaitable[None]]
+BuiltinProgram = Callable[[ProgramContext], Awaitable[None]]
 
 
-def _fedavg() -> Program:
+def _fedavg() -> BuiltinProgram:
     from fedjobs_coordinator.programs import fedavg
 
     return fedavg.run
 
 
-def _evaluate() -> Program:
+def _evaluate() -> BuiltinProgram:
     from fedjobs_coordinator.programs import evaluate
 
     return evaluate.run
 
 
-BUILTIN: Mapping[str, Callable[[], Program]] = {"fedavg": _fedavg, "evaluate": _evaluate}
+BUILTIN: Mapping[str, Callable[[], BuiltinProgram]] = {"fedavg": _fedavg, "evaluate": _evaluate}
 """Functions that import a built-in program, by its name in a manifest. `fedjobs_common.programs` has the parameters."""

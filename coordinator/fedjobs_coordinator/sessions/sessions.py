@@ -107,11 +107,11 @@ class Sessions:
         silo = self._invited(peer)
         protocol = negotiate(PROTOCOL_VERSIONS, tuple(request.protocol_versions), "protocol")
         shard_format = negotiate(SHARD_FORMATS, tuple(request.shard_formats), "shard format")
-        if request.highest_epoch > self._generation:
+        if request.highest_generation > self._generation:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"Silo {silo} has seen epoch {request.highest_epoch} of this job, "
-                f"but this coordinator has epoch {self._generation}.",
+                f"Silo {silo} has seen generation {request.highest_generation} of this job, "
+                f"but this coordinator has generation {self._generation}.",
                 "Stop this coordinator. A newer one has replaced it.",
             )
         if request.HasField("decline"):
@@ -213,7 +213,7 @@ class Sessions:
             protocol_version=protocol,
             shard_format=shard_format,
             job_uid=self._job_uid,
-            epoch=self._generation,
+            generation=self._generation,
             session_id=session_id,
             heartbeat_seconds=HEARTBEAT_S,
             inline_limit=INLINE_LIMIT,

@@ -1,4 +1,4 @@
-"""The coordinator's generation (epoch), and the lock of its folder. Each start increases the generation."""
+"""The coordinator's generation, and the lock of its folder. Each start increases the generation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GenerationLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._descriptor = os.open(directory / "epoch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(directory / "generation.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,7 +44,7 @@ class GenerationLock:
                 f"{directory} cannot be locked: {error.strerror}.",
                 "Use a file system with locks: a local disk, or NFS version 4 or later.",
             ) from error
-        path = directory / "epoch"
+        path = directory / "generation"
         self.generation = Generation(int(path.read_text()) + 1 if path.exists() else 1)
         write_atomically(path, str(self.generation).encode(), durable=True)
 

@@ -20,7 +20,7 @@ import fsspec
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.result_manifests import MANIFEST, ResultFile, ResultManifest
-from fedjobs_common.retries import Report, getting_on
+from fedjobs_common.retries import Report, while_progressing
 from fsspec.implementations.local import LocalFileSystem
 
 from fedjobs_coordinator.state.output_errors import explained, options_explained, refused
@@ -101,7 +101,7 @@ class Output:
                     confirmed.add(piece.file.path)
 
             try:
-                getting_on(lambda: len(confirmed), on_wait=on_wait)(bring_all)
+                while_progressing(lambda: len(confirmed), on_wait=on_wait)(bring_all)
             except FedjobsError as error:
                 if error.code is not ErrorCode.INVALID_OUTPUT:
                     raise

@@ -169,7 +169,7 @@ def logged_when_unwritten() -> Iterator[None]:
 
 def _taken_over(path: Path, job: ResolvedJob, generation: Generation) -> Status:
     """Returns the status at the start, with the rounds and the computation of the previous process, if any."""
-    fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, epoch=generation)
+    fresh = Status(job_uid=job.uid, job_name=job.name, phase=Phase.STARTING, generation=generation)
     try:
         before = Status.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

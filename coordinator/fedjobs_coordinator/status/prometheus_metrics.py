@@ -64,5 +64,5 @@ class _OfStatus(Collector):
             silos.add_metric([state.value], counts[state])
         yield silos
         yield GaugeMetricFamily(
-            "fedjobs_coordinator_epoch", "Number of starts of the job's coordinator.", value=status.epoch
+            "fedjobs_coordinator_generation", "Number of starts of the job's coordinator.", value=status.generation
         )

@@ -21,10 +21,10 @@ from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_operator.cluster.cache import JobKey
 
 _LOG = structlog.get_logger()
-_AGAIN_S = 2.0
-_DIALS = 5
-"""Consecutive failures before the trouble is reported. The pod's network may not be ready for the first ones."""
-_LONGEST_TROUBLE = 300
+_RECONNECT_S = 2.0
+_FAILURES = 5
+"""Consecutive failures before the error is reported. The pod's network may not be ready for the first ones."""
+_LONGEST_ERROR = 300
 _ENDED = frozenset({Phase.COMPLETE, Phase.FAILED, Phase.SUSPENDED})
 
 
@@ -46,12 +46,12 @@ class _Followed:
     uid: str
     exclusions: Sequence[Exclusion]
     report: Status | None = None
-    untold: asyncio.Event = field(default_factory=asyncio.Event)
+    must_send: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the exclusions must be sent to the coordinator."""
     task: asyncio.Task[None] | None = None
     failed: int = 0
     """The number of consecutive failures."""
-    trouble: str = ""
+    connection_error: str = ""
 
 
 class CoordinatorWatch:
@@ -59,12 +59,12 @@ class CoordinatorWatch:
 
     Args:
         dial: Connects to a coordinator.
-        heard: Called after each new report, and after several consecutive failures to connect.
+        on_report: Called after each new report, and after several consecutive failures to connect.
     """
 
-    def __init__(self, dial: Dial, heard: Callable[[JobKey], Awaitable[None]]) -> None:
+    def __init__(self, dial: Dial, on_report: Callable[[JobKey], Awaitable[None]]) -> None:
         self._dial = dial
-        self._heard = heard
+        self._on_report = on_report
         self._followed: dict[JobKey, _Followed] = {}
 
     def report(self, key: JobKey) -> Status | None:
@@ -72,10 +72,10 @@ class CoordinatorWatch:
         followed = self._followed.get(key)
         return None if followed is None else followed.report
 
-    def trouble(self, key: JobKey) -> str:
+    def connection_error(self, key: JobKey) -> str:
         """Returns why the connection to a job's coordinator fails, after several failures. Empty before that."""
         followed = self._followed.get(key)
-        return "" if followed is None else followed.trouble
+        return "" if followed is None else followed.connection_error
 
     def follow(self, key: JobKey, ref: JobRef, exclusions: Sequence[Exclusion] = ()) -> None:
         """Starts following a coordinator, unless it is followed already.
@@ -92,7 +92,7 @@ class CoordinatorWatch:
             followed.task = asyncio.create_task(self._follow(key, ref, followed), name=f"follow {key}")
         elif followed.exclusions != exclusions:
             followed.exclusions = exclusions
-            followed.untold.set()
+            followed.must_send.set()
 
     def forget(self, key: JobKey) -> None:
         """Stops following a coordinator."""
@@ -114,41 +114,41 @@ class CoordinatorWatch:
         while True:
             try:
                 async with self._dial(ref) as reports:
-                    followed.untold.set()  # it may be a new process without the exclusions
-                    telling = asyncio.create_task(_tell(reports, followed, ref), name=f"tell {key}")
+                    followed.must_send.set()  # it may be a new process without the exclusions
+                    sending = asyncio.create_task(_send_exclusions(reports, followed, ref), name=f"exclusions {key}")
                     try:
-                        await self._hear(reports, key, ref, followed)
+                        await self._read_reports(reports, key, ref, followed)
                     finally:
-                        telling.cancel()
+                        sending.cancel()
             except Exception as error:
                 await self._failed(key, followed, error)
             report = followed.report
-            await asyncio.sleep(_AGAIN_S if report is None or report.phase not in _ENDED else _AGAIN_S * 5)
+            await asyncio.sleep(_RECONNECT_S if report is None or report.phase not in _ENDED else _RECONNECT_S * 5)
 
     async def _failed(self, key: JobKey, followed: _Followed, error: Exception) -> None:
-        words = error.public if isinstance(error, FedjobsError) else f"{type(error).__name__}: {error}"
+        message = error.public if isinstance(error, FedjobsError) else f"{type(error).__name__}: {error}"
         followed.failed += 1
-        log = _LOG.warning if followed.failed == _DIALS else _LOG.debug
-        log("the coordinator does not respond", job=key[1], namespace=key[0], dials=followed.failed, error=words)
-        if followed.failed == _DIALS:
-            followed.trouble = words[:_LONGEST_TROUBLE]
-            await self._heard(key)
+        log = _LOG.warning if followed.failed == _FAILURES else _LOG.debug
+        log("the coordinator does not respond", job=key[1], namespace=key[0], failures=followed.failed, error=message)
+        if followed.failed == _FAILURES:
+            followed.connection_error = message[:_LONGEST_ERROR]
+            await self._on_report(key)
 
-    async def _hear(self, reports: Reports, key: JobKey, ref: JobRef, followed: _Followed) -> None:
+    async def _read_reports(self, reports: Reports, key: JobKey, ref: JobRef, followed: _Followed) -> None:
         async for status in reports.watch():
             if status.job_uid != ref.uid:
                 continue
-            if followed.report is not None and followed.report.epoch != status.epoch:
-                followed.untold.set()  # the coordinator restarted behind the same connection
-            followed.report, followed.failed, followed.trouble = status, 0, ""
-            await self._heard(key)
+            if followed.report is not None and followed.report.generation != status.generation:
+                followed.must_send.set()  # the coordinator restarted behind the same connection
+            followed.report, followed.failed, followed.connection_error = status, 0, ""
+            await self._on_report(key)
 
 
-async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
+async def _send_exclusions(reports: Reports, followed: _Followed, ref: JobRef) -> None:
     """Sends the exclusions whenever they must be sent. Retries after a failure."""
     while True:
-        await followed.untold.wait()
-        followed.untold.clear()
+        await followed.must_send.wait()
+        followed.must_send.clear()
         exclusions = followed.exclusions
         try:
             await reports.exclude(exclusions)
@@ -156,5 +156,5 @@ async def _tell(reports: Reports, followed: _Followed, ref: JobRef) -> None:
             if exclusions:
                 text = "the excluded silos could not be sent to the coordinator, it is retried"
                 _LOG.warning(text, job=ref.name, namespace=ref.namespace, error=str(error))
-            await asyncio.sleep(_AGAIN_S)
-            followed.untold.set()
+            await asyncio.sleep(_RECONNECT_S)
+            followed.must_send.set()

@@ -129,7 +129,7 @@ class Reconciler:
             claimed_at=times.read(claims[0]["metadata"]["creationTimestamp"]) if claims else None,
             trust=self._trust(),
             report=self._watch.report(key),
-            not_heard=self._watch.trouble(key),
+            connection_error=self._watch.connection_error(key),
             status=status,
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fedjobs_api import times
 from fedjobs_api.conditions import Condition, JobCondition, Reason
 from fedjobs_api.coordinators import CANNOT_START, STORAGE_FAILED, SUSPENDED
-from fedjobs_api.names import TRUST
+from fedjobs_api.names import SESSION_PORT, TRUST
 from fedjobs_api.statuses import FederatedJobStatus
 from fedjobs_api.times import Time
 
@@ -85,8 +85,11 @@ def coordinator_ready(observed: Observed, attempt: Attempt | None, now: Time) ->
         return Verdict(False, Reason.POD_STARTING, message)
     if pod is not None and pod.ended:
         return _ended(pod)
-    if pod is not None and pod.ready and observed.not_heard:
-        message = f"Pod {pod.name} is ready, but the operator cannot connect to it: {observed.not_heard}"
+    if pod is not None and pod.ready and observed.connection_error:
+        message = (
+            f"Pod {pod.name} is ready, but the operator cannot connect to it: {observed.connection_error} Check whether"
+            f" a NetworkPolicy blocks connections from the operator to port {SESSION_PORT} of the pod."
+        )
         return Verdict(None, Reason.COORDINATOR_UNREACHABLE, message)
     if pod is not None and pod.ready:
         return Verdict(True, Reason.LISTENING, f"Pod {pod.name} is ready.")

@@ -101,7 +101,7 @@ class Observed:
     """The issuers of the hub's certificate, as PEM. Empty if the hub has not published them yet."""
     report: Status | None = None
     """The coordinator's last report."""
-    not_heard: str = ""
+    connection_error: str = ""
     """Why the operator cannot connect to the coordinator, after several attempts. Empty if it can."""
     refused: str = ""
     """Which object of this plan the API server rejected, and why. Empty if none."""

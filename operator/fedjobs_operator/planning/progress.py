@@ -35,7 +35,7 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
     changes: dict[str, Any] = {
         "completed_rounds": max(status.completed_rounds or 0, report.round),
         "total_rounds": report.rounds or status.total_rounds,
-        "epoch": report.epoch,
+        "coordinator_generation": report.generation,
         "computation_digest": report.computation or status.computation_digest,
     }
     return status.model_copy(update=changes | _silos(report.silos) | _metrics(report.metrics))

@@ -46,12 +46,12 @@ class JoinRequest(google.protobuf.message.Message):
     SHARD_FORMATS_FIELD_NUMBER: builtins.int
     FEDJOBS_VERSION_FIELD_NUMBER: builtins.int
     TENSORFLOW_VERSION_FIELD_NUMBER: builtins.int
-    HIGHEST_EPOCH_FIELD_NUMBER: builtins.int
+    HIGHEST_GENERATION_FIELD_NUMBER: builtins.int
     DECLINE_FIELD_NUMBER: builtins.int
     fedjobs_version: builtins.str
     tensorflow_version: builtins.str
-    highest_epoch: builtins.int
-    """the highest epoch that this silo has seen for the job; a lower one is stale"""
+    highest_generation: builtins.int
+    """the highest generation that this silo has seen for the job; a lower one is stale"""
     @property
     def protocol_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """the versions that this silo supports"""
@@ -71,11 +71,11 @@ class JoinRequest(google.protobuf.message.Message):
         shard_formats: collections.abc.Iterable[builtins.int] | None = ...,
         fedjobs_version: builtins.str = ...,
         tensorflow_version: builtins.str = ...,
-        highest_epoch: builtins.int = ...,
+        highest_generation: builtins.int = ...,
         decline: global___Decline | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["decline", b"decline"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_epoch", b"highest_epoch", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_generation", b"highest_generation", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
 
 global___JoinRequest = JoinRequest
 
@@ -106,15 +106,15 @@ class JoinResponse(google.protobuf.message.Message):
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
     SHARD_FORMAT_FIELD_NUMBER: builtins.int
     JOB_UID_FIELD_NUMBER: builtins.int
-    EPOCH_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
     HEARTBEAT_SECONDS_FIELD_NUMBER: builtins.int
     INLINE_LIMIT_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
     shard_format: builtins.int
     job_uid: builtins.str
-    epoch: builtins.int
-    """the epoch of this coordinator process; each start increases it"""
+    generation: builtins.int
+    """the generation of this coordinator process; each start increases it"""
     session_id: builtins.str
     """identifies the session in all further calls; a newer Join of the same silo ends it"""
     heartbeat_seconds: builtins.float
@@ -126,12 +126,12 @@ class JoinResponse(google.protobuf.message.Message):
         protocol_version: builtins.int = ...,
         shard_format: builtins.int = ...,
         job_uid: builtins.str = ...,
-        epoch: builtins.int = ...,
+        generation: builtins.int = ...,
         session_id: builtins.str = ...,
         heartbeat_seconds: builtins.float = ...,
         inline_limit: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "heartbeat_seconds", b"heartbeat_seconds", "inline_limit", b"inline_limit", "job_uid", b"job_uid", "protocol_version", b"protocol_version", "session_id", b"session_id", "shard_format", b"shard_format"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["generation", b"generation", "heartbeat_seconds", b"heartbeat_seconds", "inline_limit", b"inline_limit", "job_uid", b"job_uid", "protocol_version", b"protocol_version", "session_id", b"session_id", "shard_format", b"shard_format"]) -> None: ...
 
 global___JoinResponse = JoinResponse
 
@@ -344,14 +344,14 @@ class Work(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     WORK_ID_FIELD_NUMBER: builtins.int
-    EPOCH_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
     SHARD_FIELD_NUMBER: builtins.int
     BROADCASTS_FIELD_NUMBER: builtins.int
     CLIENT_INPUTS_FIELD_NUMBER: builtins.int
     CLIENTS_FIELD_NUMBER: builtins.int
     work_id: builtins.str
-    epoch: builtins.int
+    generation: builtins.int
     label: builtins.str
     """for people: the computation's name, and the round if there is one"""
     clients: builtins.int
@@ -372,7 +372,7 @@ class Work(google.protobuf.message.Message):
         self,
         *,
         work_id: builtins.str = ...,
-        epoch: builtins.int = ...,
+        generation: builtins.int = ...,
         label: builtins.str = ...,
         shard: global___Blob | None = ...,
         broadcasts: collections.abc.Iterable[global___Blob] | None = ...,
@@ -380,7 +380,7 @@ class Work(google.protobuf.message.Message):
         clients: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "clients", b"clients", "epoch", b"epoch", "label", b"label", "shard", b"shard", "work_id", b"work_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "clients", b"clients", "generation", b"generation", "label", b"label", "shard", b"shard", "work_id", b"work_id"]) -> None: ...
 
 global___Work = Work
 
@@ -463,13 +463,13 @@ class Report(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     WORK_ID_FIELD_NUMBER: builtins.int
-    EPOCH_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
     RESULT_FIELD_NUMBER: builtins.int
     REFUSAL_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
     work_id: builtins.str
-    epoch: builtins.int
-    """the epoch of the coordinator that assigned the work"""
+    generation: builtins.int
+    """the generation of the coordinator that assigned the work"""
     @property
     def result(self) -> global___Result: ...
     @property
@@ -480,13 +480,13 @@ class Report(google.protobuf.message.Message):
         self,
         *,
         work_id: builtins.str = ...,
-        epoch: builtins.int = ...,
+        generation: builtins.int = ...,
         result: global___Result | None = ...,
         refusal: global___Refusal | None = ...,
         failure: global___Error | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["failure", b"failure", "outcome", b"outcome", "refusal", b"refusal", "result", b"result"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "failure", b"failure", "outcome", b"outcome", "refusal", b"refusal", "result", b"result", "work_id", b"work_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failure", b"failure", "generation", b"generation", "outcome", b"outcome", "refusal", b"refusal", "result", b"result", "work_id", b"work_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["outcome", b"outcome"]) -> typing.Literal["result", "refusal", "failure"] | None: ...
 
 global___Report = Report

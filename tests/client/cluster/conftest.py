@@ -21,16 +21,16 @@ from tests.cluster.readiness import wait_until
 
 @pytest.fixture(scope="session")
 def cluster(api_server: ApiServer) -> ApiServer:
-    """An API server that knows FederatedJobs."""
+    """An API server with the FederatedJob API."""
     for name in ("federatedjobs.yaml", "silos.yaml"):
         api_server.kubectl("apply", "-f", str(FOLDER / name))
-    wait_until("the API is served", lambda: api_server.kubectl.run("get", "fj").returncode == 0)
+    wait_until("the API server serves the fedjobs API", lambda: api_server.kubectl.run("get", "fj").returncode == 0)
     return api_server
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who types commands, with a namespace and a kubeconfig of an own."""
+    """A user who runs commands, with a namespace and a kubeconfig."""
 
     server: ApiServer
     kubeconfig: Path
@@ -38,7 +38,7 @@ class Person:
     folder: Path
 
     def types(self, *words: object) -> Result:
-        """`fedjobs WORDS`, with this cluster and this namespace."""
+        """Runs `fedjobs WORDS` with this cluster and this namespace."""
         options = ["--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace]
         return CliRunner().invoke(app, [*map(str, words), *options])
 
@@ -64,7 +64,7 @@ class Person:
         return json.loads(self.server.kubectl("get", "fj", name, "-n", self.namespace, "-o", "json"))
 
     def operator_writes(self, name: str = "digits", **status: Any) -> None:
-        """Stands in for the operator."""
+        """Writes a status as the operator does."""
         patch = ["patch", "fj", name, "-n", self.namespace, "--subresource=status", "--type=merge", "-p"]
         self.server.kubectl(*patch, json.dumps({"status": status}))
 
@@ -76,5 +76,5 @@ def admin(cluster: ApiServer, api_namespace: str, tmp_path: Path) -> Person:
 
 @pytest.fixture
 def somebody(cluster: ApiServer, api_namespace: str, tmp_path: Path) -> Callable[[str], Person]:
-    """A person without any rights, by name."""
+    """Returns a user without any permissions, by name."""
     return lambda name: Person(cluster, cluster.kubeconfig_as(name), api_namespace, tmp_path)

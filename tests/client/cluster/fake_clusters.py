@@ -1,5 +1,7 @@
-"""An API server with a kubelet behind it that fits into a test: objects in a dictionary, logs, and commands that are
-run on this machine and spoken of in Kubernetes' own WebSocket protocol."""
+"""A fake API server with a kubelet, for tests: objects in a dictionary, logs, and commands.
+
+Commands run on this machine, and their output is sent with Kubernetes' WebSocket protocol.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,13 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class FakeCluster:
-    """What is on the cluster: set and looked at by a test.
+    """The state of the cluster, which tests set and check.
 
     Attributes:
-        objects: By kind and name.
-        logs: Bytes by pod; a list of them is one answer after the other, each cut off but the last.
-        root: What a pod's `/` is for commands.
-        calls: Method and path of everything that was asked for.
+        objects: The objects, by kind and name.
+        logs: The log of each pod. A list has one response per entry, and all but the last are truncated.
+        root: The folder that commands see as the pod's `/`.
+        calls: Method and path of all requests.
     """
 
     def __init__(self, root: Path) -> None:
@@ -119,7 +121,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) + (1 if answers[0] is not content else 0)))
         self.end_headers()
         self.wfile.write(content)
-        self.close_connection = True  # after fewer bytes than were promised, where another answer is to follow
+        self.close_connection = True  # fewer bytes than promised were sent if another response follows
 
     def _exec(self) -> None:
         key = self.headers["Sec-WebSocket-Key"].encode()
@@ -152,7 +154,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(cluster: FakeCluster, folder: Path) -> Iterator[Connection]:
-    """A connection to the cluster, while the block runs."""
+    """Serves the cluster during the block, and yields a connection to it."""
     handler = type("Handler", (_Handler,), {"cluster": cluster})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Builds FederatedJobs as an API server has them, whatever an operator has written into their status."""
+"""Builds FederatedJobs as an API server returns them, with a status from the operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIGEST = "cd" * 32
 
 
 class AJob:
-    """Reads like a sentence: `AJob().running(round=3).with_silo("hospital-a", "Working")`."""
+    """Builds a job: `AJob().running(round=3).with_silo("hospital-a", "Working")`."""
 
     def __init__(self, name: str = "digits", **spec: Any) -> None:
         body = a_job(**spec)
@@ -60,7 +60,7 @@ def condition(kind: str, status: str, reason: str = "Because", message: str = ""
 
 
 def a_coordinator_job() -> dict[str, Any]:
-    """The Kubernetes Job that the operator makes for `AJob()`."""
+    """Returns the Kubernetes Job that the operator creates for `AJob()`."""
     ref = JobRef("trials", "digits", AJob().body["metadata"]["uid"])
     front_door = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
     hub = Hub.of(front_door, "fedjobs-hub:8444")

@@ -1,4 +1,4 @@
-"""A way to an API server that a test can cut."""
+"""A proxy to an API server that tests can cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sockets import forward
 
 
 class Proxy:
-    """Passes TCP connections on, until it is cut; from then on none, until it is mended."""
+    """Forwards TCP connections. After `cut` it forwards none until `mend`."""
 
     def __init__(self, port: int) -> None:
         self._target = port

@@ -14,7 +14,7 @@ def said(status: int, **body: Any) -> ApiError:
     return explain("The job cannot be made", status, json.dumps({"kind": "Status", **body}))
 
 
-def test_every_wrong_field_is_named_once_with_the_rules_own_words() -> None:
+def test_each_invalid_field_is_named_once_with_the_rules_message() -> None:
     causes = [
         {"field": "spec.program", "message": 'Invalid value: "object": keep one of name and entrypoint'},
         {"field": "spec.cohort.minSilos", "message": "Invalid value: 0: should be greater than or equal to 1"},
@@ -29,7 +29,7 @@ def test_every_wrong_field_is_named_once_with_the_rules_own_words() -> None:
     )
 
 
-def test_what_a_policy_says_is_all_that_is_said() -> None:
+def test_only_the_message_of_a_policy_is_shown() -> None:
     long = (
         "federatedjobs.fedjobs.dev \"digits\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
         "denied request: spec.requestedBy must be alice"
@@ -50,11 +50,11 @@ def test_what_a_policy_says_is_all_that_is_said() -> None:
         (500, {"message": "etcd is away"}, "etcd is away"),
     ],
 )
-def test_what_stands_in_the_way_is_said(status: int, body: dict[str, Any], expected: str) -> None:
+def test_the_cause_is_reported(status: int, body: dict[str, Any], expected: str) -> None:
     assert expected in said(status, **body).message
 
 
-def test_an_answer_of_something_that_is_no_api_server_is_no_missing_installation() -> None:
+def test_a_response_of_another_server_is_not_reported_as_a_missing_installation() -> None:
     assert "not installed" not in explain("It cannot be read", 404, "<html>Not Found</html>").message
     assert "not installed" in explain("It cannot be read", 404, b"404 page not found\n").message
 
@@ -68,7 +68,7 @@ def test_an_answer_of_something_that_is_no_api_server_is_no_missing_installation
         ApiException(status=429, reason="Too Many Requests"),
     ],
 )
-def test_what_passes_by_itself_is_transient(error: Exception) -> None:
+def test_temporary_errors_are_transient(error: Exception) -> None:
     with pytest.raises(ApiError) as caught, explained("It cannot be read"):
         raise error
     assert caught.value.transient

@@ -1,4 +1,4 @@
-"""The commands against a real API server; what an operator would write is written by hand."""
+"""The commands with a real API server. The tests write the status that an operator would write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_submitted_job_is_on_the_cluster(admin: Person) -> None:
     assert admin.sees()["spec"]["program"] == a_job()["spec"]["program"]
 
 
-def test_the_same_job_again_changes_nothing(admin: Person) -> None:
+def test_submitting_the_same_job_again_changes_nothing(admin: Person) -> None:
     admin.has_submitted()
     before = admin.sees()
     shown = admin.types("submit", admin.file())
@@ -38,7 +38,7 @@ def test_the_same_job_again_changes_nothing(admin: Person) -> None:
     assert admin.sees() == before
 
 
-def test_another_job_of_that_name_is_told_apart_by_its_fields(admin: Person) -> None:
+def test_another_job_of_the_same_name_is_refused_with_its_differences(admin: Person) -> None:
     admin.has_submitted()
     shown = admin.types("submit", admin.file(a_job_with("spec.program.parameters.rounds", 30)))
     assert shown.exit_code == Exit.INVALID_FILE
@@ -48,20 +48,20 @@ def test_another_job_of_that_name_is_told_apart_by_its_fields(admin: Person) -> 
     assert admin.sees("digits-2")["metadata"]["name"] == "digits-2"
 
 
-def test_a_file_is_checked_here_before_it_is_sent(admin: Person) -> None:
+def test_a_file_is_validated_before_it_is_sent(admin: Person) -> None:
     shown = admin.types("submit", admin.file(a_job_with("spec.cohort.minSilo", 3)))
     assert shown.exit_code == Exit.INVALID_FILE
     assert "spec.cohort.minSilo is not a known field" in shown.stderr
 
 
-def test_a_file_of_this_machine_is_nothing_for_a_cluster(admin: Person) -> None:
+def test_a_path_on_this_machine_is_refused_for_a_cluster(admin: Person) -> None:
     document = a_job(program={"entrypoint": "churn:main", "source": {"path": "src"}})
     shown = admin.types("submit", admin.file(document))
     assert shown.exit_code == Exit.INVALID_FILE
     assert "spec.program.source.path is a path on this machine" in shown.stderr
 
 
-def test_the_namespace_of_the_file_must_not_contradict_the_option(admin: Person) -> None:
+def test_a_namespace_in_the_file_that_contradicts_the_option_is_refused(admin: Person) -> None:
     document = a_job()
     document["metadata"]["namespace"] = "elsewhere"
     shown = admin.types("submit", admin.file(document))
@@ -69,7 +69,7 @@ def test_the_namespace_of_the_file_must_not_contradict_the_option(admin: Person)
     assert "'elsewhere'" in shown.stderr
 
 
-def test_the_namespace_of_the_file_counts_where_no_option_is_given(admin: Person) -> None:
+def test_the_namespace_of_the_file_counts_without_an_option(admin: Person) -> None:
     document = a_job()
     document["metadata"]["namespace"] = admin.namespace
     shown = CliRunner().invoke(app, ["submit", str(admin.file(document)), "--kubeconfig", str(admin.kubeconfig)])
@@ -78,8 +78,8 @@ def test_the_namespace_of_the_file_counts_where_no_option_is_given(admin: Person
     assert admin.sees()
 
 
-def test_what_the_cluster_refuses_is_said_with_field_and_remedy(admin: Person) -> None:
-    name = "a" * 41  # one more than the API server takes
+def test_a_refusal_by_the_cluster_is_reported_with_field_and_remedy(admin: Person) -> None:
+    name = "a" * 41  # one character more than the API server accepts
     document = a_job()
     document["metadata"]["name"] = name
     shown = admin.types("submit", admin.file(document))
@@ -88,14 +88,14 @@ def test_what_the_cluster_refuses_is_said_with_field_and_remedy(admin: Person) -
     assert "Traceback" not in shown.output
 
 
-def test_a_missing_namespace_is_said(admin: Person) -> None:
+def test_a_missing_namespace_is_reported(admin: Person) -> None:
     stranger = Person(admin.server, admin.kubeconfig, "nowhere-at-all", admin.folder)
     shown = stranger.types("submit", stranger.file())
     assert shown.exit_code == Exit.INVALID_FILE
     assert "there is no namespace 'nowhere-at-all'" in shown.stderr
 
 
-def test_who_may_not_is_told_which_right_is_missing(somebody: Callable[[str], Person]) -> None:
+def test_a_missing_permission_is_named(somebody: Callable[[str], Person]) -> None:
     alice = somebody("alice")
     for words in (["submit", alice.file()], ["list"], ["watch", "digits"], ["suspend", "digits"]):
         shown = alice.types(*words)
@@ -104,7 +104,7 @@ def test_who_may_not_is_told_which_right_is_missing(somebody: Callable[[str], Pe
         assert "Traceback" not in shown.output
 
 
-def test_an_api_server_that_is_not_there_is_no_stack_trace(admin: Person, tmp_path: Path) -> None:
+def test_an_unreachable_api_server_causes_no_stack_trace(admin: Person, tmp_path: Path) -> None:
     config = yaml.safe_load(admin.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     (tmp_path / "gone").write_text(yaml.safe_dump(config))
@@ -138,7 +138,7 @@ def test_a_namespace_without_jobs_says_so(admin: Person) -> None:
 
 
 @pytest.mark.parametrize("command", ["watch", "logs", "suspend", "resume", "cancel --yes", "result"])
-def test_an_unknown_name_brings_up_the_closest(admin: Person, command: str) -> None:
+def test_an_unknown_name_suggests_the_closest(admin: Person, command: str) -> None:
     admin.has_submitted("digits")
     shown = admin.types(*command.split(), "digit")
     assert shown.exit_code == Exit.INVALID_FILE
@@ -146,7 +146,7 @@ def test_an_unknown_name_brings_up_the_closest(admin: Person, command: str) -> N
     assert "Did you mean digits?" in shown.stderr
 
 
-def test_watch_of_a_complete_job_ends_with_0_and_says_what_to_type_next(admin: Person) -> None:
+def test_watch_of_a_complete_job_ends_with_0_and_suggests_the_next_command(admin: Person) -> None:
     admin.has_submitted()
     done = condition("Complete", "True", "Exported")
     admin.operator_writes(phase="Complete", completedRounds=20, totalRounds=20, result=RESULT, conditions=[done])
@@ -165,7 +165,7 @@ def test_watch_of_a_failed_job_ends_with_1_and_its_reason(admin: Person) -> None
     assert "The job digits failed (DeadlineExceeded): It had 60 s." in shown.stderr
 
 
-def test_submit_and_watch_sees_the_job_to_its_end(admin: Person) -> None:
+def test_submit_and_watch_follows_the_job_to_its_end(admin: Person) -> None:
     def operator() -> None:
         jobs = admin.jobs()
         while not jobs.all():
@@ -216,7 +216,7 @@ def test_suspend_and_resume_change_the_spec_and_say_what_happens(admin: Person) 
     assert "is not suspended: it is Running" in admin.types("resume", "digits").output
 
 
-def test_a_job_that_is_over_is_not_suspended(admin: Person) -> None:
+def test_a_job_that_has_ended_is_not_suspended(admin: Person) -> None:
     admin.has_submitted()
     admin.operator_writes(phase="Complete", conditions=[condition("Complete", "True")])
     shown = admin.types("suspend", "digits")
@@ -225,7 +225,7 @@ def test_a_job_that_is_over_is_not_suspended(admin: Person) -> None:
 
 def test_cancel_asks_first(admin: Person) -> None:
     admin.has_submitted()
-    shown = admin.types("cancel", "digits")  # nobody is at the terminal
+    shown = admin.types("cancel", "digits")  # without a terminal
     assert (shown.exit_code, "--yes" in shown.stderr) == (Exit.USAGE, True)
     assert admin.sees()
 
@@ -245,7 +245,7 @@ def test_cancel_asks_first(admin: Person) -> None:
         ({"coordinator": {"storage": {"whenDeleted": "Delete"}}}, "with all checkpoints, is deleted too."),
     ],
 )
-def test_cancel_deletes_the_job_and_says_what_stays(admin: Person, spec: dict[str, object], said: str) -> None:
+def test_cancel_deletes_the_job_and_says_what_is_kept(admin: Person, spec: dict[str, object], said: str) -> None:
     admin.has_submitted(**spec)
     uri = "s3://models/digits" if "output" in spec else RESULT["uri"]
     admin.operator_writes(result={**RESULT, "uri": uri})
@@ -271,7 +271,9 @@ def test_a_job_without_a_coordinator_has_no_log(admin: Person) -> None:
         assert "no coordinator pod: it is Pending (UnknownDataset: no silo offers it)." in shown.stderr
 
 
-def test_a_cluster_without_fedjobs_says_how_to_install_it(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fedjobs_on_the_cluster_the_error_says_how_to_install_it(
+    admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "fedjobs.cluster.federated_jobs._KIND", {"group": "fedjobs.dev", "version": "v0", "plural": "x"}
     )

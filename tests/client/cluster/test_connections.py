@@ -38,7 +38,7 @@ def refused(target: Target) -> FedjobsError:
     return caught.value
 
 
-def test_the_namespace_is_the_options_then_the_contexts_then_default(tmp_path: Path) -> None:
+def test_the_namespace_comes_from_the_option_then_the_context_then_the_default(tmp_path: Path) -> None:
     file = a_kubeconfig(tmp_path / "a", "eu", "trials")
     assert connect(Target(file)).namespace == "trials"
     assert connect(Target(file, namespace="mine")).namespace == "mine"
@@ -53,7 +53,7 @@ def test_kubeconfig_of_the_environment_is_a_list(tmp_path: Path, monkeypatch: py
     assert connect(Target(context="us")).client.configuration.host == "https://us.example:6443"
 
 
-def test_without_a_current_context_one_has_to_be_named(tmp_path: Path) -> None:
+def test_without_a_current_context_an_option_is_required(tmp_path: Path) -> None:
     file = a_kubeconfig(tmp_path / "a", "eu", current=False)
     assert refused(Target(file)).message == "The kubeconfig has no current context."
     assert connect(Target(file, context="eu")).namespace == "default"
@@ -65,7 +65,7 @@ def test_the_file_of_the_home_folder_is_found(home: Path) -> None:
     assert connect(Target()).client.configuration.host == "https://eu.example:6443"
 
 
-def test_an_unknown_context_names_those_that_there_are(tmp_path: Path) -> None:
+def test_an_unknown_context_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     error = refused(Target(a_kubeconfig(tmp_path / "a", "eu"), context="us"))
     assert (error.message, error.remedy) == (
         "The kubeconfig has no context 'us'.",
@@ -73,7 +73,7 @@ def test_an_unknown_context_names_those_that_there_are(tmp_path: Path) -> None:
     )
 
 
-def test_no_kubeconfig_says_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_a_missing_kubeconfig_is_reported_with_the_searched_paths(tmp_path: Path) -> None:
     assert "~/.kube/config does not exist" in refused(Target()).message
     assert str(tmp_path / "none") in refused(Target(tmp_path / "none")).message
 
@@ -82,7 +82,7 @@ def test_no_kubeconfig_says_where_it_was_looked_for(tmp_path: Path) -> None:
     "content",
     ["- no mapping", "contexts: 7", "{", "contexts: [{name: eu, context: {cluster: eu}}]\ncurrent-context: eu"],
 )
-def test_a_kubeconfig_that_is_none_is_no_stack_trace(tmp_path: Path, content: str) -> None:
+def test_an_invalid_kubeconfig_causes_no_stack_trace(tmp_path: Path, content: str) -> None:
     (tmp_path / "bad").write_text(content)
     assert "Cannot use the kubeconfig" in refused(Target(tmp_path / "bad")).message
 
@@ -101,6 +101,6 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
     assert refused(Target()).remedy == "Install it with: pip install 'fedjobs[cluster]'"
 
 
-def test_a_hint_repeats_the_options_that_were_given(tmp_path: Path) -> None:
+def test_a_hint_repeats_the_given_options(tmp_path: Path) -> None:
     assert Target(None, "eu", "trials").options() == " --context eu --namespace trials"
     assert not Target()

@@ -27,7 +27,7 @@ def test_help_of_commands_for_a_cluster_imports_no_client_of_kubernetes() -> Non
     assert not {"kubernetes", "urllib3", "yaml", "tensorflow", "rich.live"} & set(found.stdout.split())
 
 
-def test_as_a_plugin_of_kubectl_the_usage_is_what_people_type(
+def test_as_a_plugin_of_kubectl_the_usage_shows_kubectl(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-fedjobs", "watch", "--help"])

@@ -20,7 +20,7 @@ def error(status: int) -> ApiError:
 
 
 class Script:
-    """An API server that answers what it is told to: each call takes the next entry of its list."""
+    """A fake API server. Each call returns the next entry of its list."""
 
     def __init__(self, gets: list[Any], watches: list[Any]) -> None:
         self._gets, self._watches = iter(gets), iter(watches)
@@ -38,7 +38,7 @@ class Script:
             yield answer if isinstance(answer, tuple) else ("MODIFIED", answer.body)
 
 
-class Told(Quiet):
+class RecordingDisplay(Quiet):
     def __init__(self) -> None:
         self.events: list[ProgressEvent] = []
 
@@ -60,19 +60,19 @@ def test_every_state_is_seen_once() -> None:
     assert list(follow(jobs, "digits")) == [Seen(RUNNING.body), Seen(LATER.body), Deleted()]
 
 
-def test_a_watch_that_ends_is_begun_again_without_a_word() -> None:
+def test_a_watch_that_ends_is_restarted_silently() -> None:
     jobs = Script([RUNNING, RUNNING, RUNNING, error(404)], [[], [], [LATER]])
     assert list(follow(jobs, "digits")) == [Seen(RUNNING.body), Seen(LATER.body), Deleted()]
 
 
-def test_an_api_server_that_is_away_is_asked_again() -> None:
+def test_an_unavailable_api_server_is_retried() -> None:
     jobs = Script([RUNNING, error(503), LATER, error(404)], [[error(0)], [], [], []])
     found = list(follow(jobs, "digits"))
     assert [type(event) for event in found[:3]] == [Seen, Unreachable, Unreachable]
     assert found[-2:] == [Seen(LATER.body), Deleted()]
 
 
-def test_a_state_that_is_too_old_to_be_watched_from_is_no_loss() -> None:
+def test_an_expired_resource_version_loses_no_state() -> None:
     jobs = Script([RUNNING], [[error(410)], [LATER, ("DELETED", LATER.body)]])
     assert list(follow(jobs, "digits")) == [Seen(RUNNING.body), Seen(LATER.body), Deleted()]
 
@@ -83,7 +83,7 @@ def test_a_job_of_the_same_name_is_another_job() -> None:
     assert list(follow(Script([RUNNING, other], [[]]), "digits")) == [Seen(RUNNING.body), Deleted()]
 
 
-def test_what_waiting_does_not_mend_is_raised() -> None:
+def test_a_permanent_error_is_raised() -> None:
     with pytest.raises(ApiError):
         list(follow(Script([RUNNING], [[error(403)]]), "digits"))
 
@@ -96,15 +96,15 @@ def test_watching_ends_with_the_jobs_outcome() -> None:
     assert watch(Script([RUNNING], [[("DELETED", RUNNING.body)]]), "digits", Quiet())[0] == 1
 
 
-def test_an_outage_is_told_once_and_its_end_too() -> None:
-    view = Told()
+def test_an_outage_and_its_end_are_reported_once() -> None:
+    view = RecordingDisplay()
     assert watch(Script([RUNNING, error(0)], [[error(0)], [], [COMPLETE]]), "digits", view)[0] == 0
     said = [event.message for event in view.events if isinstance(event, PhaseEvent)]
     assert said[1:3] == ["It does not answer. Retrying.", "The API server answers again."]
 
 
-def test_a_clusters_rounds_have_no_bytes_or_times_to_show() -> None:
-    view = Told()
+def test_rounds_of_a_cluster_have_no_bytes_or_times() -> None:
+    view = RecordingDisplay()
     watch(Script([RUNNING], [[LATER, COMPLETE]]), "digits", view)
     shown = [tables.line(event, 20, transfers=False) for event in view.events]
     assert any(line.endswith("round 2/20") for line in shown)

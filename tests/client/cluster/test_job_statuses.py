@@ -14,9 +14,11 @@ def test_a_job_that_no_operator_has_seen_says_so() -> None:
 
 
 def test_the_status_is_shown_as_that_of_a_coordinator() -> None:
-    job = AJob().running(round=3, metrics={"train/accuracy": "0.912", "train/loss": "nan", "odd": "much"}, epoch=2)
+    job = AJob().running(
+        round=3, metrics={"train/accuracy": "0.912", "train/loss": "nan", "odd": "much"}, coordinatorGeneration=2
+    )
     status = job_statuses.as_coordinator(job.with_silo("hospital-a", "Working", device="cpu", clients=7).body)
-    assert (status.phase, status.round, status.rounds, status.epoch) == (Phase.RUNNING, 3, 20, 2)
+    assert (status.phase, status.round, status.rounds, status.generation) == (Phase.RUNNING, 3, 20, 2)
     assert status.metrics["train/accuracy"] == 0.912
     assert "odd" not in status.metrics
     [row] = status.silos
@@ -28,7 +30,7 @@ def test_every_phase_can_be_shown(phase: JobPhase) -> None:
     assert job_statuses.as_coordinator(AJob().with_status(phase=phase.value).body).phase
 
 
-def test_a_waiting_job_is_explained_by_the_condition_that_holds_it_up() -> None:
+def test_a_waiting_job_is_explained_by_the_condition_that_delays_it() -> None:
     job = AJob().with_status(phase="WaitingForSilos").with_condition("CoordinatorReady", "True")
     waiting = job.with_condition("QuorumReached", "False", "TooFewSilos", "hospital-b is missing")
     assert job_statuses.explanation(waiting.body) == ("TooFewSilos", "hospital-b is missing")
@@ -41,17 +43,17 @@ def test_a_spec_that_was_not_accepted_is_explained_first() -> None:
     assert job_statuses.explanation(refused.body)[0] == "InvalidParameter"
 
 
-def test_a_job_is_over_by_its_conditions() -> None:
+def test_the_conditions_tell_whether_a_job_has_ended() -> None:
     assert job_statuses.end(AJob().running().body) is None
     assert job_statuses.end(AJob().complete().body) is JobPhase.COMPLETE
     assert job_statuses.end(AJob().failed("DeadlineExceeded", "late").body) is JobPhase.FAILED
 
 
-def test_a_status_of_a_version_that_says_things_differently_is_no_error() -> None:
+def test_a_status_of_another_version_is_no_error() -> None:
     assert job_statuses.phase(AJob().with_status(phase="Dreaming").body) == ""
 
 
-def test_events_are_what_changed() -> None:
+def test_events_are_the_changes_of_the_status() -> None:
     before = AJob().running(round=1).with_silo("hospital-a", "Working")
     assert job_statuses.events(before.body, before.body) == []
     lost = before.with_silo("hospital-a", "Lost", reason="Silent", message="not heard of")
@@ -64,6 +66,6 @@ def test_events_are_what_changed() -> None:
     assert (event.round, event.metrics) == (3, {"evaluation/accuracy": 0.5})
 
 
-def test_what_is_seen_first_is_told_as_it_stands() -> None:
+def test_the_first_status_is_reported_completely() -> None:
     first = job_statuses.events(None, AJob().running(round=4).with_silo("hospital-a", "Ready").body)
     assert [type(event) for event in first] == [PhaseEvent, SiloEvent, RoundEvent]

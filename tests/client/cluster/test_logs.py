@@ -40,28 +40,28 @@ def jobs(cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (Wanted(follow=True), "second"),
     ],
 )
-def test_the_log_is_that_of_the_attempt_that_is_wanted(jobs: FederatedJobs, wanted: Wanted, said: str) -> None:
+def test_the_log_is_that_of_the_selected_attempt(jobs: FederatedJobs, wanted: Wanted, said: str) -> None:
     assert list(logs.lines(jobs, "digits", wanted)) == [said]
 
 
-def test_an_attempt_without_a_pod_is_told_with_those_that_have_one(jobs: FederatedJobs) -> None:
+def test_an_attempt_without_a_pod_is_refused_with_those_that_have_one(jobs: FederatedJobs) -> None:
     with pytest.raises(FedjobsError, match=r"no pod of attempt 7\. Choose one .*: 1, 2\."):
         list(logs.lines(jobs, "digits", Wanted(attempt=7)))
 
 
-def test_a_container_that_does_not_run_yet_has_no_log(jobs: FederatedJobs, cluster: FakeCluster) -> None:
+def test_a_container_that_has_not_started_has_no_log(jobs: FederatedJobs, cluster: FakeCluster) -> None:
     del cluster.logs["digits-coordinator-2-x"]
     with pytest.raises(FedjobsError, match=r"has no log yet.*--follow"):
         list(logs.lines(jobs, "digits", Wanted()))
 
 
-def test_a_stream_that_breaks_is_taken_up_where_it_was(jobs: FederatedJobs, cluster: FakeCluster) -> None:
+def test_a_broken_stream_continues_where_it_was(jobs: FederatedJobs, cluster: FakeCluster) -> None:
     first = b"2026-01-31T12:00:02.5Z a\n2026-01-31T12:00:02.51Z b\n"
     cluster.logs["digits-coordinator-2-x"] = [first, first + b"2026-01-31T12:00:03Z c\n"]
     assert list(logs.lines(jobs, "digits", Wanted(follow=True))) == ["a", "b", "c"]
 
 
-def test_a_line_for_machines_is_made_readable() -> None:
+def test_a_json_line_is_made_readable() -> None:
     line = {
         "event": "round finished",
         "level": "info",
@@ -76,5 +76,5 @@ def test_a_line_for_machines_is_made_readable() -> None:
 
 
 @pytest.mark.parametrize("line", ["plain words", "[1, 2]", '{"no": "event"}', ""])
-def test_a_line_of_another_kind_stays_as_it_is(line: str) -> None:
+def test_another_line_is_unchanged(line: str) -> None:
     assert log_lines.readable(line) == line

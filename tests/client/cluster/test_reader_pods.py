@@ -19,7 +19,7 @@ def a_reader(**pod_spec: Any) -> dict[str, Any]:
     return reader_pods.manifest(AJob().body, coordinator, MOUNTS, "digits-result-abc")
 
 
-def test_it_runs_the_coordinators_image_where_the_coordinator_may_run() -> None:
+def test_it_has_the_coordinators_image_and_scheduling() -> None:
     reader = a_reader(nodeSelector={"disk": "fast"}, tolerations=[{"key": "a", "operator": "Exists"}])
     [container] = reader["spec"]["containers"]
     assert container["image"] == "coordinator:1"
@@ -28,7 +28,7 @@ def test_it_runs_the_coordinators_image_where_the_coordinator_may_run() -> None:
     assert reader["spec"]["securityContext"]["fsGroup"] == 65532
 
 
-def test_it_only_reads_and_ends_by_itself_and_belongs_to_the_job() -> None:
+def test_it_is_read_only_and_limited_in_time_and_owned_by_the_job() -> None:
     reader = a_reader()
     [container] = reader["spec"]["containers"]
     assert [(m["mountPath"], m["readOnly"]) for m in container["volumeMounts"]] == [("/state", True), ("/output", True)]
@@ -38,7 +38,7 @@ def test_it_only_reads_and_ends_by_itself_and_belongs_to_the_job() -> None:
     assert "controller" not in owner
 
 
-def test_nobody_takes_it_for_a_coordinator() -> None:
+def test_it_does_not_match_the_selectors_of_coordinators() -> None:
     labels = a_reader()["metadata"]["labels"]
     assert labels["app.kubernetes.io/component"] != CONTAINER
     assert (
@@ -48,7 +48,7 @@ def test_nobody_takes_it_for_a_coordinator() -> None:
 
 
 @pytest.mark.api_server
-def test_a_namespace_for_restricted_pods_takes_it(admin: Person) -> None:
+def test_a_restricted_namespace_accepts_it(admin: Person) -> None:
     kubectl, namespace = admin.server.kubectl, admin.namespace
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     kubectl("create", "serviceaccount", "default", "-n", namespace)

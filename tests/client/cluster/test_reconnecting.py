@@ -14,7 +14,7 @@ from tests.client.cluster.proxies import proxy
 pytestmark = pytest.mark.api_server
 
 
-def test_a_watch_outlives_its_connection(admin: Person, tmp_path: Path) -> None:
+def test_a_watch_survives_a_lost_connection(admin: Person, tmp_path: Path) -> None:
     admin.has_submitted()
     admin.operator_writes(phase="Running", completedRounds=1, totalRounds=2)
     config = yaml.safe_load(admin.kubeconfig.read_text())

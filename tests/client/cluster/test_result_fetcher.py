@@ -26,7 +26,7 @@ UID = AJob().body["metadata"]["uid"]
 
 
 class Storage:
-    """What the pods of a fake cluster have mounted: `/state` as a coordinator leaves it, and `/output`."""
+    """The mounted volumes of a fake cluster's pods: `/state` as a coordinator leaves it, and `/output`."""
 
     def __init__(self, root: Path) -> None:
         run = ARun(root / "run").with_rounds(2).complete().with_status(round=2)
@@ -46,7 +46,7 @@ class Storage:
         return manifest_of(UID, self.result).digest
 
     def exported_to(self, folder: Path) -> None:
-        """As a coordinator exports: with the manifest, beside what others have there."""
+        """Exports the result as a coordinator does: with the manifest, next to other files."""
         manifest = manifest_of(UID, self.result)
         for file in manifest.files:
             (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def silent(text: str) -> None:
     del text
 
 
-def test_the_result_in_the_coordinators_claim_becomes_the_folder_of_a_run(
+def test_the_result_in_the_coordinators_claim_is_downloaded_as_a_runs_folder(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -99,7 +99,7 @@ def test_the_result_in_the_coordinators_claim_becomes_the_folder_of_a_run(
     assert sorted(path.name for path in out.iterdir()) == ["coordinator", "job.json", "result"]
 
 
-def test_the_reader_is_gone_afterwards_whatever_happens(
+def test_the_reader_pod_is_always_deleted(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -117,7 +117,7 @@ def test_the_reader_is_gone_afterwards_whatever_happens(
     assert not list(tmp_path.glob(".other.*"))
 
 
-def test_a_reader_that_cannot_start_says_why(
+def test_a_reader_pod_that_cannot_start_gives_the_reason(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -127,7 +127,7 @@ def test_a_reader_that_cannot_start_says_why(
     assert not [name for kind, name in cluster.objects if kind == "pods"]
 
 
-def test_of_a_job_that_runs_the_metrics_so_far_come_from_its_coordinator(
+def test_the_metrics_of_a_running_job_come_from_its_coordinator(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     (storage.result / "result.json").unlink()
@@ -139,7 +139,7 @@ def test_of_a_job_that_runs_the_metrics_so_far_come_from_its_coordinator(
     assert cluster.methods("pods/digits-coordinator-1-x/exec") == ["GET"]
 
 
-def test_a_job_that_failed_without_its_coordinators_knowing_is_failed_here_too(
+def test_a_job_that_failed_without_its_coordinators_knowledge_is_failed_in_the_folder_too(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     (storage.result / "result.json").unlink()
@@ -153,7 +153,7 @@ def test_a_job_that_failed_without_its_coordinators_knowing_is_failed_here_too(
     assert not results.read(out).complete
 
 
-def test_a_claim_of_the_jobs_own_choice_may_hold_more_than_the_result(
+def test_only_the_results_files_are_downloaded_from_a_users_claim(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     (tmp_path / "output/models").mkdir(parents=True)
@@ -165,19 +165,19 @@ def test_a_claim_of_the_jobs_own_choice_may_hold_more_than_the_result(
     assert results.read(out).files["keras"].exists()
 
 
-def test_a_result_behind_a_url_is_read_from_here(
+def test_a_result_at_a_url_is_read_from_this_machine(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     (tmp_path / "bucket").mkdir()
     storage.exported_to(tmp_path / "bucket")
     cluster.add("federatedjobs", complete(storage.digest, f"file://{tmp_path / 'bucket'}"))
-    (storage.result / "result.json").unlink()  # the claim's copy is not looked at
+    (storage.result / "result.json").unlink()  # the copy in the claim is not used
     out = fetch(jobs, "digits", tmp_path / "out", silent)
     assert results.read(out).digest == DIGEST
     assert not (out / "result/of-others.bin").exists()
 
 
-def test_a_url_that_cannot_be_read_from_here_leaves_the_jobs_own_files(
+def test_without_access_to_a_url_the_jobs_own_files_are_downloaded(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest, f"file://{tmp_path / 'nowhere'}"))
@@ -186,7 +186,7 @@ def test_a_url_that_cannot_be_read_from_here_leaves_the_jobs_own_files(
     assert any("Cannot read it from this machine" in text for text in said)
 
 
-def test_a_result_that_is_not_the_one_of_the_status_is_refused_and_leaves_nothing(
+def test_another_result_than_the_statuss_is_refused_and_leaves_nothing(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -197,7 +197,7 @@ def test_a_result_that_is_not_the_one_of_the_status_is_refused_and_leaves_nothin
     assert not (tmp_path / "out").exists()
 
 
-def test_an_exported_file_that_was_spoilt_is_named(
+def test_a_corrupt_exported_file_is_named(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     (tmp_path / "output").mkdir()
@@ -209,7 +209,7 @@ def test_an_exported_file_that_was_spoilt_is_named(
         fetch(jobs, "digits", tmp_path / "out", silent)
 
 
-def test_a_connection_that_breaks_is_an_error_and_not_half_a_result(
+def test_a_broken_connection_is_an_error_and_leaves_no_partial_result(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -220,7 +220,7 @@ def test_a_connection_that_breaks_is_an_error_and_not_half_a_result(
     assert not (tmp_path / "out").exists()
 
 
-def test_fetching_again_replaces_what_was_fetched_of_the_same_job_only(
+def test_downloading_again_replaces_only_the_result_of_the_same_job(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path
 ) -> None:
     cluster.add("federatedjobs", complete(storage.digest))
@@ -242,7 +242,7 @@ def fedjobs(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_the_command_takes_a_jobs_name_where_there_is_no_such_folder(
+def test_the_command_takes_a_jobs_name_if_there_is_no_such_folder(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -255,18 +255,18 @@ def test_the_command_takes_a_jobs_name_where_there_is_no_such_folder(
     assert fedjobs("result", "runs/digits", "--json").stdout == shown.stdout
 
 
-def test_a_folder_that_is_there_is_no_job_unless_an_option_says_so(
+def test_an_existing_folder_counts_unless_an_option_selects_a_job(
     jobs: FederatedJobs, cluster: FakeCluster, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(jobs.connection.target.kubeconfig))
     cluster.add("federatedjobs", complete(storage.digest))
     ARun(tmp_path / "digits").with_rounds(1)
-    assert fedjobs("result", "digits", "--json").exit_code == Exit.FAILED  # not complete: it is the folder
+    assert fedjobs("result", "digits", "--json").exit_code == Exit.FAILED  # the folder: its run is not complete
     assert fedjobs("result", "digits", "--json", "-n", "trials").exit_code == Exit.DONE
 
 
-def test_a_folder_that_is_missed_is_not_only_spoken_of_as_a_job(
+def test_the_error_says_that_a_missing_folder_was_looked_up_as_a_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
@@ -274,12 +274,12 @@ def test_a_folder_that_is_missed_is_not_only_spoken_of_as_a_job(
 
 
 @pytest.mark.parametrize("uri", ["pvc://", "pvc://trials", "pvc://trials/claim/../../etc"])
-def test_a_place_that_is_none_is_refused(uri: str) -> None:
+def test_an_invalid_location_is_refused(uri: str) -> None:
     with pytest.raises(FedjobsError):
         result_places.parse(uri)
 
 
-def test_nothing_is_unpacked_outside_of_the_folder(tmp_path: Path) -> None:
+def test_nothing_is_unpacked_outside_the_folder(tmp_path: Path) -> None:
     import io
     import tarfile
 

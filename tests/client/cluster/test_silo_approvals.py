@@ -1,4 +1,4 @@
-"""A silo's people on the silo's own cluster: what waits is read in the workers, what they say goes to a ConfigMap."""
+"""Approvals on the silo's own cluster: pending computations come from the workers, and decisions go to a ConfigMap."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ WORKER = {"app.kubernetes.io/managed-by": "fedjobs-agent", "app.kubernetes.io/co
 
 @pytest.fixture
 def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod that runs, as far as the API server knows; and what a command in it prints."""
-    _a_pod(admin, "agent", AGENT)
-    _a_pod(admin, "worker", WORKER)
+    """Creates a pod that runs, according to the API server, and fakes the output of a command in it."""
+    _create_pod(admin, "agent", AGENT)
+    _create_pod(admin, "worker", WORKER)
     waiting = Pending(
         digest=SHARD, silo="hospital-a", job_uid="1", job_name="digits", label="train", since=1, until=2e9,
         explanation="what it does\n",
@@ -44,7 +44,7 @@ def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_commands, "output", printed)
 
 
-def _a_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
+def _create_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
     core = admin.connection().core
     container = {"name": "session", "image": "none"}
     pod = {"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}}
@@ -52,8 +52,8 @@ def _a_pod(admin: Person, name: str, labels: dict[str, str]) -> None:
     core.patch_namespaced_pod_status(name, admin.namespace, {"status": {"phase": "Running"}})
 
 
-def _said(admin: Person, tmp_path: Path) -> ApprovalFolder:
-    """The ConfigMap as the kubelet lays it out for a worker."""
+def _mount_decisions(admin: Person, tmp_path: Path) -> ApprovalFolder:
+    """Writes the ConfigMap to a folder as the kubelet does for a worker."""
     data = admin.connection().core.read_namespaced_config_map(CONFIG_MAP, admin.namespace).data
     for name, content in data.items():
         (tmp_path / name).write_text(content)
@@ -61,20 +61,20 @@ def _said(admin: Person, tmp_path: Path) -> ApprovalFolder:
 
 
 @pytest.mark.usefixtures("a_worker")
-def test_what_waits_is_listed_shown_and_approved(admin: Person, tmp_path: Path) -> None:
+def test_a_pending_computation_is_listed_shown_and_approved(admin: Person, tmp_path: Path) -> None:
     assert SHARD[:12] in admin.types("silo", "pending").output
     assert admin.types("silo", "pending", SHARD[:8]).output == "what it does\n"
     approved = admin.types("silo", "approve", SHARD[:8])
     assert approved.exit_code == 0, approved.output
     assert approved.output.endswith(f"approved {SHARD}\n")
-    said = _said(admin, tmp_path).of(SHARD)
+    said = _mount_decisions(admin, tmp_path).of(SHARD)
     assert said is not None
     assert said.decision == "approved"
     assert said.by
 
 
 @pytest.mark.usefixtures("a_worker")
-def test_the_kubelet_is_made_to_look_at_a_worker_for_which_there_is_a_word(admin: Person) -> None:
+def test_a_decision_makes_the_kubelet_update_the_workers_volume(admin: Person) -> None:
     def version() -> str:
         return str(admin.connection().core.read_namespaced_pod("worker", admin.namespace).metadata.resource_version)
 
@@ -84,12 +84,12 @@ def test_the_kubelet_is_made_to_look_at_a_worker_for_which_there_is_a_word(admin
 
 
 @pytest.mark.usefixtures("a_worker")
-def test_a_later_word_takes_the_place_of_an_earlier_one_and_leaves_others_alone(admin: Person, tmp_path: Path) -> None:
+def test_a_later_decision_replaces_an_earlier_one_and_keeps_others(admin: Person, tmp_path: Path) -> None:
     other = digest(b"another")
     for words in (("approve", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
         shown = admin.types("silo", *words)
         assert shown.exit_code == 0, shown.output
-    folder = _said(admin, tmp_path)
+    folder = _mount_decisions(admin, tmp_path)
     assert [(said.decision, said.message) for said in (folder.of(SHARD), folder.of(other)) if said] == [
         ("denied", "not now"), ("approved", "")
     ]  # fmt: skip
@@ -97,14 +97,14 @@ def test_a_later_word_takes_the_place_of_an_earlier_one_and_leaves_others_alone(
 
 @pytest.mark.usefixtures("a_worker")
 @pytest.mark.parametrize("written", ["", "abc", "ab" * 31, "not a digest" * 6, SHARD[:5]])
-def test_a_digest_that_is_none_is_refused(admin: Person, written: str) -> None:
+def test_an_invalid_digest_is_refused(admin: Person, written: str) -> None:
     shown = admin.types("silo", "approve", written)
     assert shown.exit_code == 3
     assert SHARD[:12] in shown.output
 
 
-def test_of_a_worker_that_ends_meanwhile_nothing_waits(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    _a_pod(admin, "worker", WORKER)
+def test_a_worker_that_ends_during_the_call_has_nothing_pending(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    _create_pod(admin, "worker", WORKER)
     monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
 
     def ended(*_: object) -> Iterator[bytes]:
@@ -117,8 +117,8 @@ def test_of_a_worker_that_ends_meanwhile_nothing_waits(admin: Person, monkeypatc
     assert admin.types("silo", "pending").output == "No computations are pending.\n"
 
 
-def test_a_worker_that_does_not_answer_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    _a_pod(admin, "worker", WORKER)
+def test_a_worker_that_does_not_respond_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    _create_pod(admin, "worker", WORKER)
     monkeypatch.setattr(silo_namespaces, "_PAUSE_S", 0.01)
 
     def broken(*_: object) -> Iterator[bytes]:
@@ -131,8 +131,8 @@ def test_a_worker_that_does_not_answer_is_an_error(admin: Person, monkeypatch: p
 
 
 @pytest.mark.usefixtures("a_worker")
-def test_a_worker_that_is_started_again_and_again_is_in_nobodys_way(admin: Person) -> None:
-    _a_pod(admin, "broken", WORKER)
+def test_a_worker_that_restarts_repeatedly_does_not_block_decisions(admin: Person) -> None:
+    _create_pod(admin, "broken", WORKER)
     session = {"name": "session", "ready": False, "restartCount": 5, "image": "", "imageID": ""}
     waiting = session | {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     change = {"status": {"containerStatuses": [waiting]}}
@@ -141,7 +141,7 @@ def test_a_worker_that_is_started_again_and_again_is_in_nobodys_way(admin: Perso
     assert denied.exit_code == 0, denied.output
 
 
-def test_a_word_where_there_is_no_silo_is_not_written_down(admin: Person) -> None:
+def test_a_decision_without_a_silo_is_not_stored(admin: Person) -> None:
     shown = admin.types("silo", "deny", SHARD)
     assert shown.exit_code == 4
     assert "--namespace" in shown.output
@@ -149,18 +149,18 @@ def test_a_word_where_there_is_no_silo_is_not_written_down(admin: Person) -> Non
     assert CONFIG_MAP not in [each.metadata.name for each in there]
 
 
-def test_without_workers_nothing_waits(admin: Person) -> None:
+def test_without_workers_nothing_is_pending(admin: Person) -> None:
     assert admin.types("silo", "pending").output == "No computations are pending.\n"
 
 
-def test_the_log_that_the_agent_has_collected_is_shown_and_checked(
+def test_the_log_that_the_agent_has_collected_is_shown_and_verified(
     admin: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audit = Audit(tmp_path / "audit.jsonl", "hospital-a", "job-1")
     for work in "12":
         audit.record("work", Allowed(), work=work, label="a label\x1b[2J")
     content = (tmp_path / "audit.jsonl").read_bytes()
-    _a_pod(admin, "agent", {"app.kubernetes.io/component": "agent"})
+    _create_pod(admin, "agent", {"app.kubernetes.io/component": "agent"})
 
     def printed(*_: object) -> Iterator[bytes]:
         yield content[:50]

@@ -1,1 +1,1 @@
-"""What images stand on where the Dockerfile's own base cannot be pulled."""
+"""The base of the project's images where the Dockerfile's own base cannot be pulled."""

@@ -1,4 +1,4 @@
-"""A stand-in for python:3.11-slim-bookworm, made of Debian's packages."""
+"""A replacement for python:3.11-slim-bookworm, made of Debian's packages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _DOCKERFILE = Path(__file__).with_name("Dockerfile")
 
 
 def tag() -> str:
-    """The image's name, which says what it is made from."""
+    """Returns the image's name, which contains a hash of what it is made from."""
     digest = hashlib.blake2b("\0".join([RELEASE, *PACKAGES, _DOCKERFILE.read_text()]).encode(), digest_size=6)
     return f"localhost/fedjobs-base:{RELEASE}-{digest.hexdigest()}"
 
 
 def make(run: Callable[..., None]) -> None:
-    """Make the image in buildah's storage; half a minute.
+    """Makes the image in buildah's storage. This takes half a minute.
 
     Args:
-        run: runs a program with these arguments, and raises with what it said where it fails.
+        run: Runs a program with these arguments, and raises an error with its output if it fails.
     """
     with tempfile.TemporaryDirectory(prefix="fedjobs-base-") as folder:
         shutil.copy(_DOCKERFILE, folder)

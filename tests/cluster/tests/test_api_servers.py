@@ -1,4 +1,4 @@
-"""An API server for tests: who may do what in it, and that nothing of it stays behind."""
+"""An API server for tests: users' permissions, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.cluster.recognized import require_recognized
 pytestmark = pytest.mark.api_server
 
 
-def test_an_administrator_writes_and_reads_what_was_written(api_server: ApiServer, api_namespace: str) -> None:
+def test_an_administrator_reads_what_was_written(api_server: ApiServer, api_namespace: str) -> None:
     core = client.CoreV1Api(api_server.client())
     core.create_namespaced_config_map(api_namespace, {"metadata": {"name": "greeting"}, "data": {"hello": "world"}})
     read = api_server.kubectl("get", "configmap", "greeting", "-n", api_namespace, "-o", "jsonpath={.data.hello}")
     assert read == "world"
 
 
-def test_another_user_may_do_what_roles_allow_and_nothing_else(api_server: ApiServer, api_namespace: str) -> None:
+def test_another_user_may_do_only_what_roles_permit(api_server: ApiServer, api_namespace: str) -> None:
     ada = client.CoreV1Api(api_server.client_as("ada", ["readers"]))
     with pytest.raises(ApiException) as refused:
         ada.list_namespaced_config_map(api_namespace)
@@ -36,7 +36,7 @@ def test_another_user_may_do_what_roles_allow_and_nothing_else(api_server: ApiSe
     api_server.kubectl("create", "rolebinding", "readers", "--role=reader", "--group=readers", here)
     as_ada = api_server.kubectl_as("ada", ["readers"])
     question = ("auth", "can-i", "list", "configmaps", here)
-    wait_until("the role is known", lambda: as_ada.run(*question).returncode == 0)
+    wait_until("the API server applies the role", lambda: as_ada.run(*question).returncode == 0)
     assert ada.list_namespaced_config_map(api_namespace).items == []
 
 
@@ -50,7 +50,7 @@ def test_every_request_is_in_the_audit_log(api_server: ApiServer, api_namespace:
     }
 
 
-def test_it_is_recognized_as_a_place_for_tests(api_server: ApiServer) -> None:
+def test_it_is_recognized_as_a_test_cluster(api_server: ApiServer) -> None:
     require_recognized(api_server.kubectl)
 
 
@@ -63,7 +63,7 @@ with running_api_server(pathlib.Path(sys.argv[1])):
 """
 
 
-def test_it_ends_with_its_owner_even_if_that_one_is_killed(api_server: ApiServer, tmp_path: Path) -> None:
+def test_it_ends_with_its_owner_even_if_the_owner_is_killed(api_server: ApiServer, tmp_path: Path) -> None:
     command = [sys.executable, "-c", OWNER_OF_ONE, str(tmp_path / "files")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
@@ -74,7 +74,7 @@ def test_it_ends_with_its_owner_even_if_that_one_is_killed(api_server: ApiServer
     assert alive == []
 
 
-def test_with_controllers_what_is_deleted_takes_along_what_it_owns(api_server_with_controllers: ApiServer) -> None:
+def test_with_controllers_owned_objects_are_deleted_with_their_owner(api_server_with_controllers: ApiServer) -> None:
     kubectl = api_server_with_controllers.kubectl
     kubectl("create", "namespace", "owners")
     kubectl("create", "configmap", "owner", "-n", "owners")

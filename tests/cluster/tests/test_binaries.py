@@ -1,4 +1,4 @@
-"""The parts are built once for what they are built from, also when several ask at the same time."""
+"""Programs are built once for the same sources, also if several processes ask at the same time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ touch "$2/helm"
 
 @pytest.fixture
 def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with a line for each build, by a program that stands for Go."""
+    """A file with a line for each build. A script replaces Go."""
     log, broken, go = tmp_path / "builds", tmp_path / "broken", tmp_path / "bin" / "go"
     go.parent.mkdir()
     go.write_text(GO.format(log=log, broken=broken))
@@ -37,7 +37,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_what_is_built_is_kept_until_its_sources_change(builds: Path) -> None:
+def test_programs_are_kept_until_their_sources_change(builds: Path) -> None:
     first = binaries.ensured(Module.HELM)
     assert (first / "helm").exists()
     assert binaries.ensured(Module.HELM) == first
@@ -47,7 +47,7 @@ def test_what_is_built_is_kept_until_its_sources_change(builds: Path) -> None:
     assert len(builds.read_text().splitlines()) == 2
 
 
-def test_what_only_kind_needs_is_kept_apart(builds: Path) -> None:
+def test_programs_that_only_kind_needs_have_their_own_folder(builds: Path) -> None:
     together, etcd = binaries.home(Module.HELM), binaries.SOURCES / "etcd" / "go.mod"
     etcd.parent.mkdir()
     etcd.write_text("module etcd\n")
@@ -55,14 +55,14 @@ def test_what_only_kind_needs_is_kept_apart(builds: Path) -> None:
     assert binaries.home(*binaries.CLUSTER) == together
 
 
-def test_several_that_ask_at_once_get_one_build(builds: Path) -> None:
+def test_concurrent_callers_share_one_build(builds: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = set(pool.map(lambda _: binaries.ensured(Module.HELM), range(4)))
     assert len(found) == 1
     assert len(builds.read_text().splitlines()) == 1
 
 
-def test_a_build_that_fails_says_why_and_is_tried_again(builds: Path) -> None:
+def test_a_failed_build_reports_the_reason_and_is_retried(builds: Path) -> None:
     broken = builds.parent / "broken"
     broken.touch()
     with pytest.raises(ClusterError, match="no such module"):

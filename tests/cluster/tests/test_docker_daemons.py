@@ -1,4 +1,4 @@
-"""The Docker daemon that is started where none answers: its command, and the capability that its machine may lack."""
+"""The Docker daemon that the project starts: its command, and the capability that the machine may lack."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ALL, WITHOUT = "000001ffffffffff", "000001fffeffffff"  # capabilities(7): CAP_SY
 
 
 @pytest.mark.parametrize(("bounding", "lacks"), [(ALL, False), (WITHOUT, True), ("0000000000000000", True)])
-def test_whether_a_capability_is_missing_is_read_off_the_process(bounding: str, lacks: bool) -> None:
+def test_a_missing_capability_is_detected_from_the_process(bounding: str, lacks: bool) -> None:
     status = f"Name:\tpython\nCapEff:\t{ALL}\nCapBnd:\t{bounding}\nCapAmb:\t0000000000000000\n"
     assert docker_daemons.lacks_sys_resource(status) is lacks
 
 
-def test_it_listens_on_a_unix_socket_alone_and_runs_another_runc_only_where_it_must(
+def test_it_listens_on_a_unix_socket_only_and_replaces_runc_only_if_necessary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requirements, "program", lambda name: f"/usr/sbin/{name}")
@@ -32,7 +32,7 @@ def test_it_listens_on_a_unix_socket_alone_and_runs_another_runc_only_where_it_m
 
 
 @pytest.mark.parametrize("way", [["create", "--bundle", "{}"], ["create", "--bundle={}"], ["create", "-b", "{}"]])
-def test_the_runtime_takes_one_capability_out_of_a_container_and_runs_runc(tmp_path: Path, way: list[str]) -> None:
+def test_the_runtime_removes_one_capability_from_a_container_and_runs_runc(tmp_path: Path, way: list[str]) -> None:
     runc, bundle = tmp_path / "bin" / "runc", tmp_path / "bundle"
     runc.parent.mkdir()
     runc.write_text('#!/bin/sh\necho "$@"\n')

@@ -1,4 +1,4 @@
-"""What is asked of kind and Docker, shown by programs that stand for them; what both do is in test_kind_clusters."""
+"""The calls of kind and Docker, recorded by scripts that replace them. test_kind_clusters uses the real programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ case "$*" in *"get pod"*) echo '{pod}';; esac
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with a line for each command; a Docker daemon answers."""
+    """A file with a line for each command. A Docker daemon responds."""
     log = tmp_path / "calls"
     for name in ("kind", "docker", "kubectl"):
         program = tmp_path / name
@@ -37,7 +37,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_a_cluster_is_made_of_the_published_image_where_docker_has_it_and_is_marked(calls: Path) -> None:
+def test_a_cluster_uses_the_published_image_if_docker_has_it_and_is_marked(calls: Path) -> None:
     cluster = kind.up("tests")
     assert cluster.node == "tests-control-plane"
     lines = calls.read_text().splitlines()
@@ -47,13 +47,13 @@ def test_a_cluster_is_made_of_the_published_image_where_docker_has_it_and_is_mar
     assert "kubectl --kubeconfig" in lines[-1]
 
 
-def test_a_daemon_of_the_projects_own_publishes_the_api_server_where_this_machine_reaches_it(tmp_path: Path) -> None:
+def test_a_daemon_of_the_project_publishes_the_api_server_at_its_address(tmp_path: Path) -> None:
     ours = kind.config(Docker(tmp_path / "socket", "10.0.0.2", "10.0.0.1"), tmp_path)
     assert ours["networking"] == {"apiServerAddress": "10.0.0.2", "apiServerPort": -1}
     assert "networking" not in kind.config(Docker(), tmp_path)
 
 
-def test_kubeadm_is_told_to_write_an_audit_log_that_this_machine_can_read(tmp_path: Path) -> None:
+def test_kubeadm_is_configured_to_write_an_audit_log_that_this_machine_can_read(tmp_path: Path) -> None:
     [node] = kind.config(Docker(), tmp_path)["nodes"]
     patches = [yaml.safe_load(patch) for patch in node["kubeadmConfigPatches"]]
     [log] = [patch["apiServer"]["extraArgs"]["audit-log-path"] for patch in patches if "apiServer" in patch]
@@ -64,7 +64,7 @@ def test_kubeadm_is_told_to_write_an_audit_log_that_this_machine_can_read(tmp_pa
     assert Path(folder["hostPath"]).name == audit_log.parent.name
 
 
-def test_images_and_containers_go_by_the_nodes_name(calls: Path, tmp_path: Path) -> None:
+def test_images_and_containers_are_addressed_by_the_nodes_name(calls: Path, tmp_path: Path) -> None:
     cluster = KindCluster("tests", tmp_path / "kubeconfig", tmp_path, Docker())
     cluster.load_images([Path("operator.tar")])
     cluster.kill_container("default", "coordinator", "main")
@@ -73,7 +73,9 @@ def test_images_and_containers_go_by_the_nodes_name(calls: Path, tmp_path: Path)
     assert lines[-1] == "docker exec tests-control-plane ctr --namespace=k8s.io tasks kill --signal=SIGKILL abc"
 
 
-def test_without_a_daemon_it_says_what_is_missing_to_start_one(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_daemon_the_error_names_the_missing_requirements(
+    calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dockers, "of_machine", lambda: None)
     monkeypatch.setattr(docker_daemons, "existing", lambda: None)
     monkeypatch.setenv("PATH", str(calls.parent))
@@ -83,7 +85,7 @@ def test_without_a_daemon_it_says_what_is_missing_to_start_one(calls: Path, monk
 
 
 @pytest.mark.parametrize("name", ["", "../tests", "Tests", "-tests", "tests-", "a b"])
-def test_what_cannot_be_a_folders_and_a_containers_name_is_refused(calls: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(calls: Path, name: str) -> None:
     with pytest.raises(ClusterError, match="cannot be a cluster's name"):
         kind.down(name)
     assert not calls.exists()

@@ -1,6 +1,6 @@
-"""Real clusters of kind's: what tests ask of any cluster, a silo's firewall, and that nothing stays.
+"""Real clusters of kind: the interface of clusters, a silo's firewall, and that nothing is left afterwards.
 
-What kind needs takes minutes to build, so these tests run only where that was done:
+It takes minutes to build what kind needs. So these tests run only after
 `python -m tests.cluster build --provider kind`.
 """
 
@@ -22,15 +22,15 @@ from tests.cluster.reaching import reaches, reaches_through
 from tests.cluster.readiness import wait_until
 from tests.cluster.scratch_images import PROBE, write_archive
 from tests.cluster.tests.test_links import FRONT_DOOR, KUBELET, a_namespace, open_front_door
-from tests.cluster.tests.test_local_clusters import a_claim, a_pod, ended
+from tests.cluster.tests.test_local_clusters import a_claim, a_pod, wait_for_output
 
-# One after the other: clusters of several workers could exceed what the kernel lets one user watch (inotify).
+# One after the other: the clusters of several pytest workers could exceed the kernel's limit of inotify instances.
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900), pytest.mark.xdist_group("clusters")]
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KindCluster, KindCluster]]:
-    """A federation's and a silo's, with the probe's image; the first one's front door is open."""
+    """A federation's and a silo's cluster, with the probe's image. The federation's front door is open."""
     if not all(map(binaries.built, binaries.FOR_KIND)):
         pytest.skip("kind was not built: python -m tests.cluster build --provider kind")
     if lacks := [*kind.lacks(), *requirements.missing_for_links()]:
@@ -55,7 +55,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KindCluster
 
 @pytest.fixture
 def cluster(pair: tuple[KindCluster, KindCluster]) -> KindCluster:
-    """The federation's."""
+    """The federation's cluster."""
     return pair[0]
 
 
@@ -66,14 +66,14 @@ def test_a_pod_finds_services_by_name_and_reaches_this_machine(cluster: KindClus
         tries = ("resolve", "kubernetes.default.svc.cluster.local", "dial", "kubernetes.default.svc:443")
         namespace = a_namespace(cluster)
         cluster.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries, "dial", machine)))
-        assert ended(cluster, namespace).count("done") == 3
+        assert wait_for_output(cluster, namespace).count("done") == 3
 
 
 def test_a_pod_of_any_user_writes_to_a_claim_of_the_default_class(cluster: KindCluster) -> None:
     namespace = a_namespace(cluster)
     manifests = [a_claim(namespace), a_pod(namespace, "write", "/data/file", claim="data")]
     cluster.kubectl.apply(yaml.safe_dump_all(manifests))
-    assert "done" in ended(cluster, namespace)
+    assert "done" in wait_for_output(cluster, namespace)
 
 
 def test_a_killed_container_ends_as_one_that_the_kernel_killed(cluster: KindCluster) -> None:
@@ -83,30 +83,30 @@ def test_a_killed_container_ends_as_one_that_the_kernel_killed(cluster: KindClus
     cluster.kill_container(namespace, "probe", "probe")
     code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}"
     asked = ("get", "pod", "probe", "-n", namespace, "-o", code)
-    wait_until("the container has ended", lambda: cluster.kubectl(*asked) != "")
+    wait_until("the container ends", lambda: cluster.kubectl(*asked) != "")
     assert cluster.kubectl(*asked) == "137"
 
 
-def test_it_is_well_and_kept_and_its_kubeconfig_leads_back_to_it(cluster: KindCluster) -> None:
+def test_it_has_no_problems_and_is_kept_and_its_kubeconfig_refers_to_it(cluster: KindCluster) -> None:
     assert cluster.problems() == []
     assert kind.up(cluster.name) == opened(cluster.kubeconfig) == cluster
 
 
-def test_kubernetes_own_pods_leave_room_on_two_cores_for_what_is_tested(cluster: KindCluster) -> None:
-    """Four silos, and two jobs with two workers each, ask for 1.95 cores."""
+def test_kubernetes_own_pods_leave_enough_of_two_cores_for_the_tests(cluster: KindCluster) -> None:
+    """Four silos and two jobs with two workers each request 1.95 cores."""
     pods = json.loads(cluster.kubectl("get", "pods", "--namespace=kube-system", "-o", "json"))["items"]
     containers = [container for pod in pods for container in pod["spec"]["containers"]]
     asked = [container["resources"].get("requests", {}).get("cpu", "0m") for container in containers]
     assert sum(int(cpu.removesuffix("m")) for cpu in asked) <= 50
 
 
-def test_what_was_asked_is_in_the_audit_log(cluster: KindCluster) -> None:
+def test_requests_are_in_the_audit_log(cluster: KindCluster) -> None:
     assert cluster.audit_log is not None
     first = json.loads(cluster.audit_log.read_text().splitlines()[0])
     assert {"verb", "user", "responseStatus"} <= first.keys()
 
 
-def test_a_silo_reaches_the_front_door_alone_and_nobody_reaches_the_silo(
+def test_a_silo_reaches_only_the_front_door_and_nobody_reaches_the_silo(
     pair: tuple[KindCluster, KindCluster],
 ) -> None:
     federation, silo = pair
@@ -117,23 +117,23 @@ def test_a_silo_reaches_the_front_door_alone_and_nobody_reaches_the_silo(
 
     silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries)))
 
-    assert ended(silo, namespace).count("done") == 3
+    assert wait_for_output(silo, namespace).count("done") == 3
     counted = link.counted()
     assert counted.answers > 0
     assert counted.sent > 0
     assert (counted.let_in, counted.turned_away, counted.held_back) == (0, 0, 0)
     for port in (API_SERVER, KUBELET):
-        assert reaches(federation.inside, federation.address, port)  # it is there
+        assert reaches(federation.inside, federation.address, port)  # the port is open
         assert not reaches(silo.inside, federation.address, port, patience=1)
         assert not reaches(federation.inside, silo.address, port, patience=1)
     counted = link.counted()
     assert counted.held_back > 0
     assert counted.turned_away > 0
     assert counted.let_in == 0
-    assert silo.problems() == []  # this machine still reaches it
+    assert silo.problems() == []  # this machine can still reach the silo
 
 
-def test_a_silo_behind_a_proxy_has_no_other_way(pair: tuple[KindCluster, KindCluster]) -> None:
+def test_a_silo_behind_a_proxy_reaches_nothing_directly(pair: tuple[KindCluster, KindCluster]) -> None:
     federation, silo = pair
     link = kind_links.join(silo, federation, through_proxy=True)
     assert link.proxy

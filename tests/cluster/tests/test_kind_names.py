@@ -1,4 +1,4 @@
-"""What CoreDNS of a kind cluster is told about names of the world outside."""
+"""The configuration of CoreDNS in a kind cluster for external names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def test_each_zone_has_a_block_with_its_address_and_the_cluster_keeps_its_names(
     assert 'answer "{{ .Name }} 1 IN A 172.18.0.2"' in told
 
 
-def test_nobody_else_is_asked() -> None:
+def test_no_queries_are_forwarded() -> None:
     assert "forward" not in kind_names.corefile({})
-    assert told_apart(kind_names.corefile({}))["."].count("rcode NXDOMAIN") == 1
+    assert blocks_by_zone(kind_names.corefile({}))["."].count("rcode NXDOMAIN") == 1
 
 
-def test_the_probes_of_coredns_are_answered() -> None:
+def test_the_probes_of_coredns_work() -> None:
     everywhere = kind_names.corefile({"fedjobs.test": "172.18.0.2"})
     assert re.findall(r"^    (?:health|ready)\b", everywhere, re.MULTILINE) == ["    health", "    ready"]
 
 
-def told_apart(corefile: str) -> dict[str, str]:
-    """The blocks of a Corefile, by what they are for."""
+def blocks_by_zone(corefile: str) -> dict[str, str]:
+    """Returns the blocks of a Corefile, by their zones."""
     return dict(re.findall(r"^(\S[^\n]*) \{\n(.*?)^\}\n", corefile, re.MULTILINE | re.DOTALL))

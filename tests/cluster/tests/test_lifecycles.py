@@ -1,4 +1,4 @@
-"""Clusters come and go, several at once, and nothing stays behind of them, however they ended."""
+"""Clusters start and end, several at once, and leave nothing behind, even after a crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def cluster_name() -> Iterator[str]:
-    """A cluster's name that nobody has; what is made of it ends with the test."""
+    """An unused name for a cluster. The cluster is deleted at the end of the test."""
     require_local_clusters()
     name = f"test-{uuid.uuid4().hex[:6]}"
     yield name
@@ -28,7 +28,7 @@ def cluster_name() -> Iterator[str]:
 
 
 def traces(name: str) -> list[str]:
-    """What there is of a cluster on this machine."""
+    """Returns what exists of a cluster on this machine."""
     folder = local.clusters_folder() / name
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(folder) in line]
     ours = [each.name() for each in processes.running(folder)]
@@ -44,13 +44,13 @@ def kill_part(cluster: LocalCluster, part: str) -> None:
             psutil.wait_procs([process], timeout=10)
 
 
-def test_a_second_cluster_is_another_one_and_each_ends_without_a_trace(cluster_name: str) -> None:
+def test_a_second_cluster_is_independent_and_each_is_deleted_without_a_trace(cluster_name: str) -> None:
     first = local.up(cluster_name)
     second = local.up(f"{cluster_name}-b")
     try:
         assert first.index != second.index
         assert first.problems() == second.problems() == []
-        assert local.up(cluster_name) == first  # kept
+        assert local.up(cluster_name) == first  # the existing cluster
         second.kubectl("create", "namespace", "only-here")
         assert "NotFound" in first.kubectl.run("get", "namespace", "only-here").stderr
     finally:
@@ -62,7 +62,7 @@ def test_a_second_cluster_is_another_one_and_each_ends_without_a_trace(cluster_n
     assert not local.down(cluster_name)
 
 
-def test_after_a_crash_it_says_what_is_wrong_and_can_be_made_anew(cluster_name: str) -> None:
+def test_after_a_crash_the_problems_are_reported_and_the_cluster_can_be_recreated(cluster_name: str) -> None:
     cluster = local.up(cluster_name)
     for part in ("kubelet", "containerd", "kube-apiserver"):
         kill_part(cluster, part)
@@ -70,7 +70,7 @@ def test_after_a_crash_it_says_what_is_wrong_and_can_be_made_anew(cluster_name: 
     assert local.up(cluster_name).problems() == []
 
 
-def test_half_of_a_cluster_leaves_no_trace(cluster_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_cluster_leaves_no_trace(cluster_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
 
     def start(folder: Path, part: str, command: list[str]) -> subprocess.Popen[bytes]:
@@ -86,12 +86,14 @@ def test_half_of_a_cluster_leaves_no_trace(cluster_name: str, monkeypatch: pytes
     assert traces(cluster_name) == []
 
 
-def test_the_index_of_an_ended_cluster_is_free_at_once(cluster_name: str) -> None:
+def test_the_index_of_a_deleted_cluster_is_free_immediately(cluster_name: str) -> None:
     index = next(each for each in reversed(INDICES) if not Network(cluster_name, each).taken)
     network, next_one = Network(cluster_name, index), Network(f"{cluster_name}-b", index)
     network.make()
     assert next_one.taken
-    with (Path("/run/netns") / network.namespace).open():  # the kernel removes it later, as it does when it is busy
+    with (
+        Path("/run/netns") / network.namespace
+    ).open():  # the kernel removes an open namespace later, as on a busy machine
         network.remove()
         assert not next_one.taken
         try:

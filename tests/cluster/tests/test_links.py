@@ -1,4 +1,4 @@
-"""Two silos' clusters and a federation's: what a silo begins goes through to the front door, and nothing else goes."""
+"""Two silos' clusters and a federation's: connections from a silo to the front door work, and all others fail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.cluster.networks import inside
 from tests.cluster.reaching import reaches, reaches_through
 from tests.cluster.readiness import wait_until
 from tests.cluster.scratch_images import PROBE, write_archive
-from tests.cluster.tests.test_local_clusters import a_pod, ended
+from tests.cluster.tests.test_local_clusters import a_pod, wait_for_output
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("clusters")]
 
@@ -34,7 +34,7 @@ API_SERVER, KUBELET = 6443, 10250
 
 @dataclass(frozen=True)
 class Clusters:
-    """One link leads from a silo to the federation, the other by a proxy."""
+    """The clusters. One silo has a link to the federation, and the other uses a proxy."""
 
     federation: LocalCluster
     direct: Link
@@ -43,7 +43,7 @@ class Clusters:
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
-    """Three clusters; something listens at the federation's front door."""
+    """Three clusters. A server listens at the federation's front door."""
     require_local_clusters()
     if lacks := requirements.missing_for_links():
         give_up(f"no links between clusters: {'; '.join(lacks)}")
@@ -65,7 +65,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
 
 
 def open_front_door(cluster: Cluster) -> None:
-    """Let a pod listen behind a load balancer."""
+    """Starts a pod that listens behind a load balancer."""
     spec: dict[str, Any] = {"type": "LoadBalancer", "ports": [{"port": links.FRONT_DOOR_PORT, "targetPort": 8443}]}
     metadata = {"name": "front-door", "namespace": "default"}
     service = {
@@ -93,19 +93,19 @@ def test_a_pod_of_a_silo_reaches_the_front_door_by_any_of_its_names(clusters: Cl
     tries = ("dial", f"{FRONT_DOOR}:443", "dial", f"j-0123.{FRONT_DOOR}:443", "resolve", "kubernetes.default.svc")
     silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries)))
 
-    assert ended(silo, namespace).count("done") == 3
+    assert wait_for_output(silo, namespace).count("done") == 3
     after = clusters.direct.counted()
     assert after.sent > before.sent
     assert after.answers > before.answers
     assert (after.let_in, after.turned_away - before.turned_away) == (0, 0)
 
 
-def test_a_silo_reaches_nothing_else_of_the_federation(clusters: Clusters) -> None:
+def test_a_silo_cannot_reach_other_ports_of_the_federation(clusters: Clusters) -> None:
     link, federation = clusters.direct, clusters.federation.network
     pod = clusters.federation.kubectl("get", "pod", "probe", "-o", "jsonpath={.status.podIP}")
     for address, port in ((federation.node, API_SERVER), (federation.node, KUBELET), (pod, 8443)):
         before = link.counted().held_back
-        assert reaches(federation.inside, address, port)  # it is there
+        assert reaches(federation.inside, address, port)  # the port is open
         assert not reaches(link.silo.network.inside, address, port, patience=1)
         assert link.counted().held_back > before
 
@@ -125,15 +125,15 @@ def test_nobody_reaches_a_silo(clusters: Clusters) -> None:
     assert link.counted().let_in == 0
 
 
-def test_this_machine_is_no_way_round(clusters: Clusters) -> None:
-    """Tests hold a silo's cluster by a link of its own; only they may use it."""
+def test_this_machine_forwards_no_connections_to_a_silo(clusters: Clusters) -> None:
+    """Tests control a silo's cluster by a separate link. Only they can use it."""
     link = clusters.direct
     before = link.counted()
     assert not reaches(link.silo.network.inside, link.silo.network.machine, 1, patience=1)
     assert link.counted().held_back > before.held_back
 
 
-def test_a_silo_behind_a_proxy_has_no_other_way(clusters: Clusters) -> None:
+def test_a_silo_behind_a_proxy_reaches_nothing_directly(clusters: Clusters) -> None:
     link = clusters.proxied
     assert link.proxy
     silo, way = link.silo.network, (link.proxy.address, proxies.PORT)
@@ -145,12 +145,12 @@ def test_a_silo_behind_a_proxy_has_no_other_way(clusters: Clusters) -> None:
     assert not reaches_through(silo.inside, way, link.address, API_SERVER)
 
 
-def test_a_pod_behind_a_proxy_reaches_the_proxy_alone(clusters: Clusters) -> None:
+def test_a_pod_behind_a_proxy_reaches_the_proxy_only(clusters: Clusters) -> None:
     link = clusters.proxied
     assert link.proxy
     namespace = a_namespace(link.silo)
     link.silo.kubectl.apply(yaml.safe_dump(a_pod(namespace, "dial", f"{link.proxy.address}:{proxies.PORT}")))
-    assert "done" in ended(link.silo, namespace)
+    assert "done" in wait_for_output(link.silo, namespace)
 
 
 def test_nobody_reaches_a_silo_from_its_proxy(clusters: Clusters) -> None:
@@ -162,8 +162,8 @@ def test_nobody_reaches_a_silo_from_its_proxy(clusters: Clusters) -> None:
     assert link.counted().let_in == 0
 
 
-def test_a_packet_that_is_let_in_is_counted_and_a_link_can_be_laid_anew(clusters: Clusters) -> None:
-    """So that zero means something."""
+def test_a_packet_that_passes_is_counted_and_a_link_can_be_replaced(clusters: Clusters) -> None:
+    """Shows that the zeros of the other tests mean something."""
     link = clusters.direct
     hole = (requirements.program("nft"), "insert", "rule", "inet", TABLE, "arriving", "accept")
     subprocess.run(link.silo.network.inside(*hole), check=True)

@@ -1,4 +1,4 @@
-"""A whole cluster on this machine: what pods can do in it, and what tests can do to it."""
+"""A whole cluster on this machine: what pods can do in it, and what tests can do with it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def namespace(cluster: LocalCluster) -> str:
-    """One whose pods must meet the strictest standard."""
+    """A namespace that enforces the restricted standard."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
@@ -81,8 +81,8 @@ def a_claim(namespace: str, storage_class: str | None = None, mode: str = "ReadW
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def ended(cluster: Cluster, namespace: str) -> str:
-    """What the probe said, once it has ended well; its words are the reason if it did not."""
+def wait_for_output(cluster: Cluster, namespace: str) -> str:
+    """Waits until the probe ends, and returns its output. Fails with the output if the probe fails."""
     asked = ("get", "pod", "probe", "-n", namespace, "-o", "jsonpath={.status.phase}")
     wait_until("the pod ends", lambda: cluster.kubectl(*asked) in {"Succeeded", "Failed"})
     said = cluster.kubectl("logs", "probe", "-n", namespace)
@@ -97,7 +97,7 @@ def test_a_restricted_pod_finds_services_by_name_and_reaches_them_and_this_machi
         machine = f"{cluster.machine_address}:{server.getsockname()[1]}"
         tries = ("resolve", "kubernetes.default.svc.cluster.local", "dial", "kubernetes.default.svc:443")
         cluster.kubectl.apply(yaml.safe_dump(a_pod(namespace, *tries, "dial", machine)))
-        assert ended(cluster, namespace).count("done") == 3
+        assert wait_for_output(cluster, namespace).count("done") == 3
 
 
 @pytest.mark.parametrize("mode", ["ReadWriteOnce", "ReadWriteOncePod"])
@@ -106,28 +106,28 @@ def test_a_pod_of_any_user_writes_to_a_claim_of_the_default_class(
 ) -> None:
     manifests = [a_claim(namespace, mode=mode), a_pod(namespace, "write", "/data/file", claim="data")]
     cluster.kubectl.apply(yaml.safe_dump_all(manifests))
-    assert "done" in ended(cluster, namespace)
+    assert "done" in wait_for_output(cluster, namespace)
 
 
-def test_a_claim_of_a_class_that_is_not_there_stays_unbound(cluster: LocalCluster, namespace: str) -> None:
+def test_a_claim_of_a_missing_class_stays_unbound(cluster: LocalCluster, namespace: str) -> None:
     cluster.kubectl.apply(yaml.safe_dump(a_claim(namespace, "no-such-class")))
     events = ("get", "events", "-n", namespace, "-o", "jsonpath={.items[*].reason}")
-    wait_until("the controller has looked at it", lambda: "ProvisioningFailed" in cluster.kubectl(*events))
+    wait_until("the controller has processed the claim", lambda: "ProvisioningFailed" in cluster.kubectl(*events))
     phase = cluster.kubectl("get", "pvc", "data", "-n", namespace, "-o", "jsonpath={.status.phase}")
     assert phase == "Pending"
 
 
-def test_this_machine_reaches_pods_by_their_service(cluster: LocalCluster, namespace: str) -> None:
+def test_this_machine_reaches_pods_through_their_service(cluster: LocalCluster, namespace: str) -> None:
     pod = a_pod(namespace, "listen", ":8080", "wait")
     ports = {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": "probe"}}
     metadata = {"name": "probe", "namespace": namespace}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": ports}
     cluster.kubectl.apply(yaml.safe_dump_all([pod, service]))
     address = cluster.kubectl("get", "service", "probe", "-n", namespace, "-o", "jsonpath={.spec.clusterIP}")
-    wait_until("the service answers", lambda: dials(address, 80))
+    wait_until("the service responds", lambda: can_connect(address, 80))
 
 
-def dials(address: str, port: int) -> bool:
+def can_connect(address: str, port: int) -> bool:
     try:
         with socket.create_connection((address, port), timeout=2):
             return True
@@ -161,7 +161,7 @@ def test_a_declared_gpu_is_scheduled_once(cluster: LocalCluster, namespace: str)
         cluster.declare_gpus(0)
 
 
-def test_the_kubeconfig_leads_back_to_the_cluster_and_an_unmarked_one_is_refused(
+def test_the_kubeconfig_refers_to_the_cluster_and_an_unmarked_cluster_is_refused(
     cluster: LocalCluster,
 ) -> None:
     assert opened(cluster.kubeconfig) == chosen(str(cluster.kubeconfig)) == cluster
@@ -173,7 +173,7 @@ def test_the_kubeconfig_leads_back_to_the_cluster_and_an_unmarked_one_is_refused
         mark(cluster.kubectl, cluster.name, local.PROVIDER)
 
 
-def test_what_was_asked_is_in_the_audit_log(cluster: LocalCluster) -> None:
+def test_requests_are_in_the_audit_log(cluster: LocalCluster) -> None:
     assert cluster.audit_log is not None
     first = json.loads(cluster.audit_log.read_text().splitlines()[0])
     assert {"verb", "user", "responseStatus"} <= first.keys()

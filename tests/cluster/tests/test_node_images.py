@@ -1,4 +1,4 @@
-"""What the node image of kind is made from, as far as it needs no Debian packages to be seen."""
+"""The parts of kind's node image that can be tested without Debian packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ kind: ConfigMap
 """
 
 
-def test_kinds_storage_manifest_is_put_together_from_its_pieces() -> None:
+def test_kinds_storage_manifest_is_assembled_from_its_parts() -> None:
     manifest = node_roots.storage_manifest(STORAGE)
     assert manifest.startswith("\nkind: Deployment\n        image: example.test/local-path-provisioner:v1\n---\n")
     assert manifest.endswith("        image: example.test/local-path-helper:v2\n")
@@ -34,14 +34,14 @@ def test_kinds_storage_manifest_is_put_together_from_its_pieces() -> None:
     assert node_roots.helper_image(manifest) == "example.test/local-path-helper:v2"
 
 
-def test_a_module_of_kind_with_another_form_is_named() -> None:
+def test_an_unknown_form_of_kinds_module_is_reported() -> None:
     with pytest.raises(ClusterError, match="has no defaultStorageManifest"):
         node_roots.storage_manifest("package nodeimage\n")
     with pytest.raises(ClusterError, match="names 0 images with 'helper', not one"):
         node_roots.helper_image("kind: Deployment\n")
 
 
-def test_another_kubernetes_is_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_kubernetes_is_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in Module:
         (tmp_path / module).mkdir()
         (tmp_path / module / "go.mod").write_text(f"module {module}\n")
@@ -53,7 +53,7 @@ def test_another_kubernetes_is_another_image(tmp_path: Path, monkeypatch: pytest
     assert len(seen) == 2 + len(binaries.FOR_KIND)
 
 
-def test_kubeadm_is_of_the_version_of_the_kubernetes_that_it_starts() -> None:
+def test_kubeadm_has_the_version_of_kubernetes() -> None:
     both = [(binaries.SOURCES / each / "go.mod").read_text() for each in (Module.KUBERNETES, Module.KUBEADM)]
     kubernetes, kubeadm = (re.findall(r"k8s\.io/kubernetes (v\S+)", text) for text in both)
     assert kubernetes == kubeadm

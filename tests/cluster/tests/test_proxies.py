@@ -1,4 +1,4 @@
-"""A proxy in a network of its own: what it lets through, and how it ends."""
+"""A proxy in a separate network: which connections it permits, and how it ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.ar
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    """With a proxy's namespace and no other; the cluster that it is of has its folder in tmp_path, and nothing else."""
+    """A network that has only a proxy's namespace. Its cluster has only a folder, in tmp_path."""
     lacks = [*requirements.missing_for_cluster(programs_built=True), *requirements.missing_for_links()]
     if lacks:
         give_up(f"no links between clusters: {'; '.join(lacks)}")
@@ -39,7 +39,7 @@ def network(tmp_path: Path) -> Iterator[Network]:
 
 @pytest.fixture
 def proxy(network: Network, tmp_path: Path) -> Proxy:
-    """Lets its own host reach port 443, and no other."""
+    """A proxy that permits its own host to connect to port 443 only."""
     within = functools.partial(inside, network.proxy_namespace)
     proxy = Proxy(tmp_path, HERE, within)
     proxy.start(client=HERE, port=443, reachable=functools.partial(reaches, within))
@@ -47,12 +47,12 @@ def proxy(network: Network, tmp_path: Path) -> Proxy:
 
 
 def listen(proxy: Proxy, port: int) -> None:
-    """At the proxy's host, until the proxy's folder is cleared away."""
+    """Listens at the proxy's host until the proxy's folder is cleared."""
     processes.start(proxy.folder, f"listener-{port}", proxy.inside(sys.executable, "-c", _LISTEN, str(port)))
-    wait_until("something listens", functools.partial(reaches, proxy.inside, HERE, port))
+    wait_until("the port is open", functools.partial(reaches, proxy.inside, HERE, port))
 
 
-def test_only_one_port_is_let_through_and_each_place_is_noted(proxy: Proxy) -> None:
+def test_only_one_port_is_permitted_and_each_request_is_logged(proxy: Proxy) -> None:
     listen(proxy, 443)
     listen(proxy, 444)
     way = (HERE, proxies.PORT)
@@ -61,14 +61,14 @@ def test_only_one_port_is_let_through_and_each_place_is_noted(proxy: Proxy) -> N
     assert [place.split(" ")[0] for place in proxy.asked_for()] == [f"{HERE}:443", f"{HERE}:444"]
 
 
-def test_it_ends_with_all_that_is_its_clusters(proxy: Proxy, network: Network) -> None:
+def test_it_ends_with_its_cluster(proxy: Proxy, network: Network) -> None:
     assert proxies.PART in processes.parts(proxy.folder)
     remove(proxy.folder, cgroup=network.namespace, network=network)
     assert processes.parts(proxy.folder) == set()
     assert not (Path("/run/netns") / network.proxy_namespace).exists()
 
 
-def test_started_anew_it_is_another_one(proxy: Proxy) -> None:
+def test_a_restart_replaces_the_proxy(proxy: Proxy) -> None:
     [before] = [each.pid for each in processes.running(proxy.folder)]
     proxy.start(client=HERE, port=443, reachable=functools.partial(reaches, proxy.inside))
     assert not psutil.pid_exists(before)

@@ -1,4 +1,4 @@
-"""A machine that lacks something says all of it at once, with what to install."""
+"""All missing requirements of a machine are reported together, with the packages to install."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_go_must_be_new_enough(said: str, enough: bool, tmp_path: Path, monkeypa
     assert requirements.missing_for_api_server(programs_built=True) == []
 
 
-def test_what_cannot_run_is_skipped_but_fails_in_continuous_integration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_that_cannot_run_is_skipped_but_fails_in_continuous_integration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="no etcd"):
         give_up("no etcd")

@@ -46,7 +46,7 @@ def decline(received: Received, identity: Identity, rule: str, message: str, dia
         protocol_versions=PROTOCOL_VERSIONS,
         shard_formats=SHARD_FORMATS,
         fedjobs_version=installed("fedjobs"),
-        highest_epoch=0,
+        highest_generation=0,
         decline=pb.Decline(rule=rule, message=message),
     )
     address = dial_address or invitation.address

@@ -1,7 +1,4 @@
-"""Stores the highest generation of a job's coordinator that this silo has seen. A lower generation is stale.
-
-The messages call the generation `epoch`.
-"""
+"""Stores the highest generation of a job's coordinator that this silo has seen. A lower generation is stale."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ class SeenGenerations:
     """
 
     def __init__(self, state: Path) -> None:
-        self._path = state / "epoch"
+        self._path = state / "generation"
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.highest = int(self._path.read_text()) if self._path.exists() else 0
 
@@ -35,7 +32,7 @@ class SeenGenerations:
         if generation < self.highest:
             raise FedjobsError(
                 ErrorCode.STALE_COORDINATOR,
-                f"The coordinator has the epoch {generation}, but this silo has seen the epoch {self.highest}.",
+                f"The coordinator has generation {generation}, but this silo has seen generation {self.highest}.",
                 "Stop the older coordinator.",
             )
         if generation > self.highest:

@@ -113,11 +113,11 @@ class Session:
     def _begin(self) -> tuple[pb.JoinResponse, pb.PullWorkResponse]:
         """Joins and pulls once. The session is established when the coordinator has answered both calls."""
         joined = self._client.join(self._join_request(None))
-        self._generations.saw(joined.epoch)
+        self._generations.saw(joined.generation)
         self._session_id = joined.session_id
         self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
         self._consent_watch.follow(joined.session_id)
-        _LOG.info("joined", epoch=joined.epoch)
+        _LOG.info("joined", generation=joined.generation)
         if self._stopping.asked and self._report is not None:
             raise StopAskedError
         return joined, self._client.pull_work(joined.session_id, self._report)
@@ -183,7 +183,7 @@ class Session:
 
     def _done(self, joined: pb.JoinResponse, work: pb.Work) -> pb.Report | None:
         """Runs a work item, unless its result is known already, and sends the accumulators."""
-        _in_session(lambda: self._generations.saw(work.epoch))
+        _in_session(lambda: self._generations.saw(work.generation))
 
         def doing(state: str) -> None:
             self._heartbeats.activity = Activity(state, work.work_id)
@@ -222,7 +222,7 @@ class Session:
         """Sends the accumulators and returns the report, or None if the coordinator no longer needs them."""
         report = pb.Report()
         report.CopyFrom(finished.report)
-        report.epoch = work.epoch
+        report.generation = work.generation
         value = finished.accumulators
         if isinstance(value, bytes):
             raw = digests.raw(digests.digest(value))
@@ -236,7 +236,7 @@ class Session:
                 if error.code is ErrorCode.WORK_NOT_FOUND:
                     return None
                 failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
-                return pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure)
+                return pb.Report(work_id=work.work_id, generation=work.generation, failure=failure)
             report.result.accumulators.CopyFrom(pb.Blob(digest=digest, size=finished.size))
             self._metrics.transferred(up=finished.size)
         return report
@@ -247,7 +247,7 @@ class Session:
             shard_formats=SHARD_FORMATS,
             fedjobs_version=installed("fedjobs"),
             tensorflow_version=installed(*TENSORFLOW),
-            highest_epoch=self._generations.highest,
+            highest_generation=self._generations.highest,
             decline=decline,
         )
 

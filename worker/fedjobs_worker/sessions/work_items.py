@@ -20,10 +20,11 @@ def blobs_of(work: pb.Work) -> list[pb.Blob]:
 def asked_by(work: pb.Work) -> Digest:
     """Returns a digest of a work item's content. Two work items with the same digest are a repetition of the same work.
 
-    The `work_id` is not enough, because the coordinator chooses it. The epoch and the label do not change what runs.
+    The `work_id` is not enough, because the coordinator chooses it. The generation and the label do not change what
+    runs.
     """
     asked = pb.Work()
     asked.CopyFrom(work)
-    asked.ClearField("epoch")
+    asked.ClearField("generation")
     asked.ClearField("label")
     return digests.digest(asked.SerializeToString(deterministic=True))

@@ -148,7 +148,7 @@ class Works:
             return self._carried_out(work, fetch, doing)
         except _RefusedError as error:
             refusal = pb.Refusal(rule=error.refused.rule, message=error.refused.message)
-            return Finished(pb.Report(work_id=work.work_id, epoch=work.epoch, refusal=refusal))
+            return Finished(pb.Report(work_id=work.work_id, generation=work.generation, refusal=refusal))
         except FedjobsError as error:
             return self._failed(work, error)
         except (CancelledError, SessionEndedError):
@@ -165,7 +165,7 @@ class Works:
     def _failed(self, work: pb.Work, error: FedjobsError) -> Finished:
         _LOG.error("the work failed", work=work.work_id, label=work.label, code=error.code.label, error=error.public)
         failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
-        return Finished(pb.Report(work_id=work.work_id, epoch=work.epoch, failure=failure))
+        return Finished(pb.Report(work_id=work.work_id, generation=work.generation, failure=failure))
 
     def close(self) -> None:
         """Frees the memory of fetched values."""
@@ -290,4 +290,4 @@ class Works:
 
 
 def _report(work: pb.Work, result: pb.Result) -> pb.Report:
-    return pb.Report(work_id=work.work_id, epoch=work.epoch, result=result)
+    return pb.Report(work_id=work.work_id, generation=work.generation, result=result)
