@@ -1,4 +1,4 @@
-"""The functions of a segment: named by their content, without recursion, and each of them called."""
+"""The functions of a segment. They are named by their content, do not call themselves, and are all called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import blake3
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
-from fedjobs_verifier.nodes import Counted, Known, Nodes, Signature, resolved
+from fedjobs_verifier.nodes import Counted, Known, Nodes, Outputs, Signature, resolved
 from fedjobs_verifier.refusals import Refusal, shown, within
 
 _NAME = re.compile(r"f_[0-9a-f]{32}")  # no operation has such a name
@@ -59,7 +59,7 @@ class Functions:
         """Checks that no function calls itself, that each is called, and how much there is to run.
 
         Args:
-            called: The functions that the nodes of the graph call, each as often as it is called.
+            called: The functions that the nodes of the graph call, once for each call.
             nodes: The number of these nodes.
         """
         sizes: dict[str, tuple[int, int]] = {}
@@ -90,9 +90,8 @@ class Functions:
         signature, name = source.signature, source.signature.name
         known = Known()
         for position, argument in enumerate(signature.input_arg):
-            known.outputs[_named(argument, f"a{position}", target.signature.input_arg.add())] = [
-                ("", [_dtype(argument)])
-            ]
+            name_ = _named(argument, f"a{position}", target.signature.input_arg.add())
+            known.outputs[name_] = Outputs({}, [_dtype(argument)])
         calls = self._nodes.rebuild(source.node_def, target.node_def, known, inside=True)
         self._calls[name], self._sizes[name] = Counter(calls), len(source.node_def)
         for position, argument in enumerate(signature.output_arg):

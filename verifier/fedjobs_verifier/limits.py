@@ -1,4 +1,4 @@
-"""How much of everything a shard may have. Real shards are far below: the largest of the tests has 131 KB."""
+"""Upper limits for shards. Real shards are far below them: the largest shard in the tests has 131 KB."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ BYTES = 16 << 20  # of a shard. To read hostile ones takes about 50 times as muc
 SEGMENTS = 256  # of a program
 LEAVES = 100_000  # of a shard, in each of its lists
 NODES = 200_000  # of a shard, with those of its functions
+TENSORS = 2_000_000  # outputs of the nodes of a shard
 FUNCTIONS = 20_000  # of a segment
 DEPTH = 64  # of calls of functions
-EXPANDED = 4_000_000  # nodes of a segment, if each call were replaced by the nodes of its function
-CONSTANT_BYTES = 512 << 20  # of all constants of a shard. A constant of equal elements takes one in the shard
+EXPANDED = 4_000_000  # nodes of a segment after each call is replaced by the nodes of its function
+CONSTANT_BYTES = 512 << 20  # of all constants in memory. The shard lists equal elements once
 NAME = 300  # characters of the name of a leaf
 STRING = 4096  # bytes of an attribute
 ENTRIES = 65_536  # of an attribute that is a list, and inputs of a node
@@ -17,4 +18,3 @@ ATTRIBUTES = 64  # of a node
 RANK = 32  # of a shape
 ELEMENTS = 1 << 40  # of a shape
 PARALLEL = 64  # calls of a dataset at a time
-"""The most of each. A refusal names the limit."""

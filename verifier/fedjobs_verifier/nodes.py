@@ -16,9 +16,10 @@ from fedjobs_verifier.operations import Argument, Operation, known
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
 
 Dtype = int | None
-"""The number of a data type. None if it is not known: the operation is one that only the silo's file allows."""
+"""The number of a data type. None for an output of an operation that only the silo's file allows."""
 
 OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
+_OUTPUT = re.compile(r"[A-Za-z0-9_]{1,80}")
 Signature = tuple[Sequence[int], Sequence[int]]
 """The data types of the inputs and of the outputs of a function."""
 
@@ -34,24 +35,39 @@ class Counted:
         budget: What its constants may still take.
         operations: The operations that it uses.
         nodes: The number of nodes.
+        tensors: The number of outputs of nodes.
     """
 
     budget: Budget = field(default_factory=Budget)
     operations: set[str] = field(default_factory=set)
     nodes: int = 0
+    tensors: int = 0
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The data types of the outputs of a node or of an argument.
+
+    Attributes:
+        named: By the name of the output, of which there can be several tensors.
+        flat: In their order.
+    """
+
+    named: Mapping[str, Sequence[int]]
+    flat: Sequence[int]
 
 
 @dataclass
 class Known:
-    """What is known of the nodes so far.
+    """The nodes that were read so far.
 
     Attributes:
-        outputs: For each name, its outputs: their names and data types. None if they are not known.
+        outputs: The outputs of each node and argument. None if they are not known.
         constants: The value of each constant that is one number.
         edges: For each node, the names of its inputs.
     """
 
-    outputs: dict[str, Sequence[tuple[str, list[int]]] | None] = field(default_factory=dict)
+    outputs: dict[str, Outputs | None] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
 
@@ -74,12 +90,12 @@ class Nodes:
     def rebuild(
         self, source: Sequence[pb.Node], target: Any, known_: Known, *, feeds: Sequence[str] = (), inside: bool
     ) -> list[str]:
-        """Copies the nodes. Returns the functions that they call, each as often as it is called.
+        """Copies the nodes. Returns the functions that they call, once for each call.
 
         Args:
             source: The nodes.
             target: The repeated field to write.
-            known_: What there is before the first node. Receives what is known of the nodes.
+            known_: The arguments of a function, or nothing. The outputs of the nodes are added.
             feeds: The names of the first nodes, which are the inputs of a graph.
             inside: Whether they are the nodes of a function, whose inputs have other names than those of a graph.
         """
@@ -121,10 +137,18 @@ class Nodes:
         _check_inputs(operation, values, dtypes)
         _check_small_constants(operation, values, source.input, known_)
         self._check_calls(operation.name, values)
-        known_.outputs[source.name] = [(a.name, _expanded(a, values)) for a in operation.outputs]
+        known_.outputs[source.name] = self._outputs(operation, values)
         if source.op == "Const":
             _check_constant(values, source.name, known_)
         return called
+
+    def _outputs(self, operation: Operation, values: Mapping[str, Any]) -> Outputs:
+        named = {argument.name: _expanded(argument, values) for argument in operation.outputs}
+        flat = [dtype for dtypes in named.values() for dtype in dtypes]
+        self._counted.tensors += len(flat)
+        if self._counted.tensors > limits.TENSORS:
+            raise Refusal(f"the nodes of the shard have more than {limits.TENSORS} outputs", "Use fewer outputs.")
+        return Outputs(named, flat)
 
     def _operation(self, name: str) -> Operation | None:
         if not OPERATION_NAME.fullmatch(name):
@@ -159,24 +183,29 @@ class Nodes:
 def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
     """Returns the data type of the tensor with this name."""
     name, *rest = text.split(":")
-    outputs = known_.outputs.get(name, ())
-    if outputs is None:
-        return None
     try:
-        if not outputs:
-            raise LookupError
+        outputs = known_.outputs[name]
+        if outputs is None:
+            _check_plausible(rest, inside=inside)
+            return None
         if inside and name in known_.edges:
             (output, index) = rest
-            return _number(dict(outputs)[output], index)
-        flat = [dtype for _, dtypes in outputs for dtype in dtypes]
+            return _number(outputs.named[output], index)
         if not rest:
-            return flat[0]
+            return outputs.flat[0]
         (index,) = rest
-        if inside or index == "0":  # an argument has one tensor, and an output of 0 is not written
+        if inside or index == "0":  # an argument has one tensor, and the number of the first output is not written
             raise LookupError
-        return _number(flat, index)
+        return _number(outputs.flat, index)
     except (LookupError, ValueError):
         raise Refusal(f"its input {shown(text)} is no tensor before it", _ORDER) from None
+
+
+def _check_plausible(rest: Sequence[str], *, inside: bool) -> None:
+    """Checks the end of the name of an output of an operation whose outputs are not known."""
+    numbers = rest[1:] if inside else rest
+    if len(rest) > 2 or any(not _OUTPUT.fullmatch(part) for part in rest) or any(not n.isdecimal() for n in numbers):
+        raise LookupError
 
 
 def _number(dtypes: Sequence[int], index: str) -> int:

@@ -12,7 +12,7 @@ _LONGEST = 80  # characters of a text from a shard in a message
 
 
 class Refusal(Exception):  # noqa: N818 (not an error of the verifier)
-    """Something in a shard is not in the grammar. Who knows the place adds it on the way up.
+    """Something in a shard is not in the grammar. Callers add the place (see `within`).
 
     Args:
         what: What is wrong, as the end of a sentence.
@@ -46,7 +46,7 @@ class OperationRefusedError(FedjobsError):
 
     Attributes:
         shard: The shard, which is not verified.
-        operations: All operations of the shard, the refused ones too.
+        operations: All operations of the shard, including the refused ones.
     """
 
     def __init__(self, refused: Refusal, shard: shard_pb2.Shard, operations: frozenset[str]) -> None:
@@ -58,7 +58,7 @@ class OperationRefusedError(FedjobsError):
 
 @contextmanager
 def within(place: str) -> Iterator[None]:
-    """Adds the place to a refusal from within."""
+    """Adds the place to a refusal that is raised in the context."""
     try:
         yield
     except Refusal as refusal:

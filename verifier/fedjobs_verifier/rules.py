@@ -1,4 +1,4 @@
-"""Bounds of attributes that TensorFlow's own register does not have."""
+"""Bounds of attributes and inputs that are stricter than TensorFlow's register of operations."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 DEVICES = frozenset({"", "/device:CPU:0"})
-"""The planner puts datasets on the CPU, where alone they exist. A shard says nothing else about devices."""
+"""The allowed devices. The planner places datasets on the CPU, because they exist only there."""
 
 PRODUCER = 1395
 """The version of graphs of TensorFlow 2.14. It determines the defaults of attributes."""
 
 _CONFIG_WITHOUT_REWRITING = (
-    b"R\x05R\x03\x98\x01\x01"  # ConfigProto: graph_options.rewrite_options.disable_meta_optimizer
+    b"R\x05R\x03\x98\x01\x01"  # ConfigProto(graph_options.rewrite_options.disable_meta_optimizer=True)
 )
 
 
@@ -26,7 +26,7 @@ class Text:
 
 _EMPTY = Text(re.compile(rb""), "must be empty")
 TEXTS = {
-    # Where a resource lives, and under which name: in the runner, numbered by the planner.
+    # The names of resources. The planner numbers them.
     "container": _EMPTY,
     "shared_name": Text(re.compile(rb"(rf?[0-9]{1,6})?"), "must be a number that the planner gave"),
     # How a function is run.
@@ -44,7 +44,7 @@ NO_ENTRIES = frozenset({"allowed_devices", "optimization_configs"})
 """Attributes that are lists of strings and must be empty."""
 
 FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
-"""Attributes that may be any number. Others have 32 bits."""
+"""Attributes that may be any 64-bit integer. Others must fit in 32 bits."""
 
 REQUIRED_VALUES = {("Empty", "init"): True}
 """Attributes with only one safe value. Without `init`, Empty gives memory that nobody has written."""
@@ -57,7 +57,7 @@ SMALL_CONSTANT_INPUTS = {
     "ParallelMapDatasetV2": ("num_parallel_calls",),
     "PrefetchDataset": ("buffer_size",),
 }  # fmt: skip
-"""Inputs that decide how many threads or elements there are at a time. They must be constants of the same graph."""
+"""Inputs that set the number of concurrent calls or buffered elements. They must be small constants."""
 
 CALLS = {
     "Case": (("branches",), "Tin", "Tout"),
@@ -69,8 +69,8 @@ CALLS = {
     "StatelessWhile": (("body",), "T", "T"),
     "While": (("body",), "T", "T"),
 }
-"""Operations that pass their inputs to functions: the attributes with these, and those with the data types of the
-inputs and outputs of each."""
+"""Operations that pass their inputs to functions. For each: the attributes with the functions, and the attributes with
+the data types of the functions' inputs and outputs."""
 
 CONDITIONS = {"StatelessWhile": ("cond", "T"), "While": ("cond", "T")}
 """Operations that pass their inputs to a function with one output."""
