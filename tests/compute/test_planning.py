@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.plans import MergeKind
 from fedjobs_compute.shards import LoadedShard, parse
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_verifier import verify
+from fedjobs_verifier import OperationRefusedError, verify
 
 from tests.compute import computations as c
 from tests.compute.interpreter import Interpreter
@@ -109,3 +111,33 @@ def test_an_argument_of_the_wrong_type_is_named() -> None:
     with pytest.raises(FedjobsError, match=r"'a'.*float32") as raised:
         Interpreter(c.extremes)(["a"])
     assert raised.value.code is ErrorCode.PROGRAM_FAILED
+
+
+def test_a_computation_that_no_silo_would_run_is_refused_with_the_reason() -> None:
+    @tff.tensorflow.computation(np.float32)
+    def far_away(value: Any) -> Any:
+        with tf.device("/job:worker/task:1"):
+            return value * 2
+
+    @tff.federated_computation(c.FLOAT_AT_CLIENTS)
+    def placed(values: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(far_away, values))
+
+    with pytest.raises(FedjobsError, match=r"no silo would run the computation.*device '/job:worker/task:1'") as raised:
+        plan(placed)
+    assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
+
+
+def test_a_computation_with_an_operation_that_a_silo_can_allow_is_planned() -> None:
+    @tff.tensorflow.computation(np.float32)
+    def guaranteed(value: Any) -> Any:
+        return tf.raw_ops.GuaranteeConst(input=value)
+
+    @tff.federated_computation(c.FLOAT_AT_CLIENTS)
+    def summed(values: Any) -> Any:
+        return tff.federated_sum(tff.federated_map(guaranteed, values))
+
+    shard = plan(summed).stages[0].shard
+    with pytest.raises(OperationRefusedError, match="GuaranteeConst"):
+        verify(shard)
+    assert "GuaranteeConst" in verify(shard, ["GuaranteeConst"]).operations
