@@ -263,7 +263,7 @@ def test_datasets_do_not_run_very_many_calls_at_a_time(change: Callable[[Any], A
 
 
 @pytest.mark.parametrize("initialized", [True, False])
-def test_memory_that_nobody_has_written_is_not_given_to_a_graph(initialized: bool) -> None:
+def test_uninitialized_memory_is_not_given_to_a_graph(initialized: bool) -> None:
     empty = shard([], [], lambda: [tf.raw_ops.Empty(shape=[], dtype=tf.float32, init=initialized)])
     if initialized:
         assert "Empty" in verify(empty).operations

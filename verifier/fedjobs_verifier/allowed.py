@@ -16,7 +16,7 @@ These operations are not in the list:
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
 - reference variables and other operations that TensorFlow 2 does not create;
 - TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
-- memory that nobody has written: FakeParam and ParallelConcat give it to a graph. Empty is allowed if it sets zeros;
+- uninitialized memory: FakeParam and ParallelConcat return it. Empty is allowed if it sets zeros;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
 - threads and thread pools of their own: PrivateThreadPoolDataset, MaxIntraOpParallelismDataset, MapAndBatchDataset, the
   older parallel datasets, and OptionsDataset, ModelDataset, OptimizeDatasetV2 and FinalizeDataset, which set them or

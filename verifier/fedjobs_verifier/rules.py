@@ -47,7 +47,7 @@ FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
 """Attributes that may be any 64-bit integer. Others must fit in 32 bits."""
 
 REQUIRED_VALUES = {("Empty", "init"): True}
-"""Attributes with only one safe value. Without `init`, Empty gives memory that nobody has written."""
+"""Attributes with only one safe value. Without `init`, Empty returns uninitialized memory."""
 
 SMALL_CONSTANT_INPUTS = {
     "ParallelBatchDataset": ("num_parallel_calls",),

@@ -68,7 +68,7 @@ def verify(serialized: bytes, allow: Collection[str] = ()) -> Verified:
 def verify_for_some_silo(serialized: bytes) -> Verified:
     """Verifies a shard as a silo does whose file allows all of its operations.
 
-    For who plans a computation or explains it. A silo's own file says which operations it allows.
+    Planning and explaining a computation use it. A silo's own file says which operations the silo allows.
 
     Raises:
         FedjobsError: See `verify`.

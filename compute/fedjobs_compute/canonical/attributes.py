@@ -18,7 +18,7 @@ _DROPPED_ATTRS = frozenset(
         "_construction_context",
         "_gradient_op_type",
         "_has_manual_control_dependencies",
-        "_lower_using_switch_merge",  # who runs the graph sets it again, see fedjobs_compute.graphs
+        "_lower_using_switch_merge",  # fedjobs_compute.graphs sets it again before a graph runs
         "_num_original_outputs",
         "_output_shapes",
         "_read_only_resource_inputs",
