@@ -68,9 +68,9 @@ _WORKER = """
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args()
     state = Path(options.state)
-    starts = state / "starts"
-    starts.write_text(str(int(starts.read_text()) + 1 if starts.exists() else 1))
     (state / "socket").write_text(options.runner_socket)
+    starts = state / "starts"  # last: tests wait for it
+    starts.write_text(str(int(starts.read_text()) + 1 if starts.exists() else 1))
     sys.stdin.read()
 """
 _RUNNER = """

@@ -61,7 +61,9 @@ def test_it_is_accepted_in_a_restricted_namespace(
         "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects)
     )
     assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+    # Another test of this API server may have created the CRDs without kubectl's annotation.
+    assert [each for each in warnings if "last-applied-configuration" not in each] == []
     assert len(done.stdout.splitlines()) == len(objects)
 
 
