@@ -66,7 +66,6 @@ class LoadedShard:
                 aggregands = self._work([*broadcasts, *client])
                 accumulators = self._accumulate([*broadcasts, *accumulators, *aggregands])
         except tf.errors.OpError as error:
-            raise FedjobsError(
-                ErrorCode.SHARD_FAILED, f"the shard failed in {error.op_name}: {error.message}"
-            ) from error
+            where = getattr(error, "op_name", None) or "an operation"  # errors of eager calls have no name
+            raise FedjobsError(ErrorCode.SHARD_FAILED, f"the shard failed in {where}: {error.message}") from error
         return accumulators

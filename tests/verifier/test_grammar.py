@@ -226,7 +226,8 @@ def test_a_shard_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    "limit", ["NODES", "FUNCTIONS", "DEPTH", "EXPANDED", "CONSTANT_BYTES", "ATTRIBUTES", "ENTRIES"]
+    "limit",
+    ["NODES", "FUNCTIONS", "DEPTH", "EXPANDED", "CONSTANT_BYTES", "ATTRIBUTES", "ENTRIES", "COMPONENTS", "MESSAGES"],
 )
 def test_everything_is_bounded(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, limit, 1)

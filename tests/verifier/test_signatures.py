@@ -32,8 +32,10 @@ def test_operations_that_give_unwritten_memory_or_make_threads_are_not_allowed()
 def test_the_rules_name_inputs_and_attributes_that_there_are() -> None:
     attributes = {name for operation in known().values() for name in operation.attributes}
     assert attributes >= {*rules.TEXTS, *rules.FREE_INTEGERS, "allowed_devices"} - {"serialized_options"}
-    for name, inputs in rules.SMALL_CONSTANT_INPUTS.items():
-        assert {a.name for a in known()[name].inputs} >= set(inputs)
+    for table in (rules.PARALLEL_INPUTS, rules.BUFFER_INPUTS):
+        for name, inputs in table.items():
+            assert {a.name for a in known()[name].inputs} >= set(inputs)
+    assert known().keys() >= rules.NAMED_RESOURCES
     for name, (functions, given, wanted) in rules.CALLS.items():
         assert {*functions, given, wanted} <= known()[name].attributes.keys()
     for name, named in rules.CONDITIONS.items():

@@ -16,7 +16,8 @@ These operations are not in the list:
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
 - reference variables and other operations that TensorFlow 2 does not create;
 - TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
-- uninitialized memory: FakeParam and ParallelConcat return it. Empty is allowed if it sets zeros;
+- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it. Empty is
+  allowed if it sets zeros. DynamicStitch can return it too, and stays, because gradients need it;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
 - threads and thread pools of their own: PrivateThreadPoolDataset, MaxIntraOpParallelismDataset, MapAndBatchDataset, the
   older parallel datasets, and OptionsDataset, ModelDataset, OptimizeDatasetV2 and FinalizeDataset, which set them or
@@ -67,7 +68,7 @@ BatchToSpace BatchToSpaceND BroadcastArgs BroadcastGradientArgs BroadcastTo Conc
 DenseToDenseSetOperation DepthToSpace Diag DiagPart DynamicPartition DynamicStitch ExpandDims Fill Gather GatherNd
 GatherV2 InTopK InTopKV2 InvertPermutation KthOrderStatistic LinSpace ListDiff LowerBound MatrixBandPart MatrixDiag
 MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2
-MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2 ParallelDynamicStitch Range Rank
+MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2 Range Rank
 Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice
 SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Squeeze StridedSlice StridedSliceGrad TensorScatterAdd
 TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TileGrad TopK
@@ -77,16 +78,16 @@ Where ZerosLike
 
 # Linear algebra and Fourier transforms.
 _LINEAR_ALGEBRA = """
-BatchMatMul BatchMatMulV2 BatchMatMulV3 Cholesky CholeskyGrad Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D IRFFT IRFFT2D
-IRFFT3D LogMatrixDeterminant Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSolveLs
+BatchMatMul BatchMatMulV2 BatchMatMulV3 Cholesky CholeskyGrad Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D
+LogMatrixDeterminant Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSolveLs
 MatrixSquareRoot MatrixTriangularSolve Qr RFFT RFFT2D RFFT3D SelfAdjointEigV2 SparseMatMul Svd TridiagonalMatMul
 TridiagonalSolve BandedTriangularSolve Eig
 """
 
 # Layers, losses and their gradients.
 _NEURAL_NETWORKS = """
-AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 BlockLSTM BlockLSTMGrad BlockLSTMGradV2
-BlockLSTMV2 CTCLoss CTCLossV2 Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
+AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1
+CTCLoss CTCLossV2 Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
 Conv3DBackpropInputV2 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
 DepthwiseConv2dNativeBackpropInput Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad
 FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3

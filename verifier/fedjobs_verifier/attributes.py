@@ -107,16 +107,17 @@ class Attributes:
         field = _FIELDS[one]
         if any(other != field and getattr(source, other) for other in _LISTS):
             raise Refusal("it lists values of different kinds", f"It must be of kind {kind.name}.")
-        values = list(getattr(source, field))
-        if not (kind.least or 0) <= len(values) <= limits.ENTRIES:
-            raise Refusal(f"it has {len(values)} entries", f"It must have {kind.least or 0} to {limits.ENTRIES}.")
+        values = getattr(source, field)
+        most = limits.MESSAGES if one in ("shape", "func") else limits.ENTRIES
+        if not (kind.least or 0) <= len(values) <= most:
+            raise Refusal(f"it has {len(values)} entries", f"It must have {kind.least or 0} to {most}.")
         if name in rules.NO_ENTRIES and values:
             raise Refusal("it must be empty", "Plan the computation with this release of fedjobs.")
         target.SetInParent()
         if one == "shape":
             for shape in values:
                 rebuild_shape(shape, target.shape.add())
-            return values
+            return []
         if one == "func":
             for function in values:
                 target.func.add(name=self._function(function.name, called))
@@ -124,7 +125,7 @@ class Attributes:
         for value in values:
             _CHECKS[one](name, kind.entry, value)
         getattr(target, field).extend(values)
-        return values
+        return list(values)
 
     def _function(self, name: str, called: list[str]) -> str:
         if name not in self._functions:

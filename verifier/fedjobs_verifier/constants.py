@@ -61,12 +61,18 @@ def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None
 def _rebuild_size(source: pb.Shape, target: pb.Shape) -> int:
     """Copies the shape of a constant. Returns the number of its elements."""
     target.SetInParent()
+    _check_rank(source)
     sizes = [dimension.size for dimension in source.dim]
-    if source.unknown_rank or len(sizes) > limits.RANK or any(not 0 <= size <= limits.ELEMENTS for size in sizes):
+    if source.unknown_rank or any(not 0 <= size <= limits.ELEMENTS for size in sizes):
         raise Refusal(f"a constant has the shape {shown(sizes)}", _WHOLE)
     for size in sizes:
         target.dim.add(size=size)
     return math.prod(sizes)
+
+
+def _check_rank(shape: pb.Shape) -> None:
+    if len(shape.dim) > limits.RANK:
+        raise Refusal(f"a shape has {len(shape.dim)} dimensions", f"Use at most {limits.RANK}.")
 
 
 def _check_content(source: pb.Tensor, size: int, listed: list[str]) -> None:
@@ -84,8 +90,9 @@ def rebuild_shape(source: pb.Shape, target: pb.Shape) -> None:
             raise Refusal("a shape without rank has dimensions", "Write a shape with its dimensions, or without.")
         target.unknown_rank = True
         return
+    _check_rank(source)
     sizes = [dimension.size for dimension in source.dim]
-    if len(sizes) > limits.RANK or any(not -1 <= size <= limits.ELEMENTS for size in sizes):
+    if any(not -1 <= size <= limits.ELEMENTS for size in sizes):
         raise Refusal(f"a shape is {shown(sizes)}", f"Use at most {limits.RANK} dimensions of -1 or more.")
     if math.prod(max(size, 1) for size in sizes) > limits.ELEMENTS:
         raise Refusal(f"a shape of {shown(sizes)} has too many elements", f"Use at most {limits.ELEMENTS} elements.")

@@ -11,7 +11,7 @@ import blake3
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
-from fedjobs_verifier.nodes import Counted, Known, Nodes, Outputs, Signature, resolved
+from fedjobs_verifier.nodes import Counted, Known, Nodes, Outputs, Signature, resolved, weight
 from fedjobs_verifier.refusals import Refusal, shown, within
 
 _NAME = re.compile(r"f_[0-9a-f]{32}")  # no operation has such a name
@@ -28,12 +28,11 @@ class Functions:
     """
 
     def __init__(self, source: Sequence[pb.Function], allowed: Collection[str], counted: Counted) -> None:
+        if len(source) > limits.FUNCTIONS:
+            raise Refusal(f"it has {len(source)} functions", f"Use at most {limits.FUNCTIONS}.")
         self._source = source
         self.signatures: Mapping[str, Signature] = {
-            function.signature.name: (
-                [argument.type for argument in function.signature.input_arg],
-                [argument.type for argument in function.signature.output_arg],
-            )
+            function.signature.name: (_types(function.signature.input_arg), _types(function.signature.output_arg))
             for function in source
         }
         self._nodes = Nodes(self.signatures, allowed, counted)
@@ -42,8 +41,6 @@ class Functions:
 
     def rebuild(self, target: pb.Library) -> None:
         """Copies the functions."""
-        if len(self._source) > limits.FUNCTIONS:
-            raise Refusal(f"it has {len(self._source)} functions", f"Use at most {limits.FUNCTIONS}.")
         before = ""
         for function in self._source:
             name = function.signature.name
@@ -55,18 +52,18 @@ class Functions:
                 before = name
                 self._rebuild(function, target.function.add())
 
-    def check_calls(self, called: Iterable[str], nodes: int) -> None:
+    def check_calls(self, called: Iterable[str], nodes: Iterable[pb.Node]) -> None:
         """Checks that no function calls itself, that each is called, and how much there is to run.
 
         Args:
             called: The functions that the nodes of the graph call, once for each call.
-            nodes: The number of these nodes.
+            nodes: These nodes.
         """
         sizes: dict[str, tuple[int, int]] = {}
         calls = Counter(called)
-        size, _ = _size(nodes, calls, [self._expanded(name, sizes, ()) for name in calls])
+        size, _ = _size(sum(map(weight, nodes)), calls, [self._expanded(name, sizes, ()) for name in calls])
         if size > limits.EXPANDED:
-            raise Refusal(f"its calls expand to {size} nodes", f"Use at most {limits.EXPANDED}.")
+            raise Refusal(f"its calls expand to {size} nodes and edges", f"Use at most {limits.EXPANDED}.")
         unused = sorted(self.signatures.keys() - sizes.keys())
         if unused:
             raise Refusal(f"the function {shown(unused[0])} is never called", _PLANNED)
@@ -93,7 +90,7 @@ class Functions:
             name_ = _named(argument, f"a{position}", target.signature.input_arg.add())
             known.outputs[name_] = Outputs({}, [_dtype(argument)])
         calls = self._nodes.rebuild(source.node_def, target.node_def, known, inside=True)
-        self._calls[name], self._sizes[name] = Counter(calls), len(source.node_def)
+        self._calls[name], self._sizes[name] = Counter(calls), sum(map(weight, source.node_def))
         for position, argument in enumerate(signature.output_arg):
             _named(argument, f"o{position}", target.signature.output_arg.add())
             returned = source.ret.get(f"o{position}", "")
@@ -114,6 +111,12 @@ class Functions:
                 "its name is not the digest of its content, or it has what the verifier does not know", _PLANNED
             )
         target.signature.name = name
+
+
+def _types(arguments: Sequence[pb.Argument]) -> list[int]:
+    if len(arguments) > limits.ENTRIES:
+        raise Refusal(f"a function has {len(arguments)} arguments or outputs", f"Use at most {limits.ENTRIES}.")
+    return [argument.type for argument in arguments]
 
 
 def _size(nodes: int, calls: Mapping[str, int], called: Sequence[tuple[int, int]]) -> tuple[int, int]:

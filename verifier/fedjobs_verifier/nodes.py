@@ -20,6 +20,9 @@ Dtype = int | None
 
 OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
 _OUTPUT = re.compile(r"[A-Za-z0-9_]{1,80}")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,4}")
+# TensorFlow makes a few nodes of each variable of a loop, and of each input of a branch.
+_LOWERED = {"While": 8, "StatelessWhile": 8, "If": 3, "StatelessIf": 3, "Case": 3, "StatelessCase": 3}
 Signature = tuple[Sequence[int], Sequence[int]]
 """The data types of the inputs and of the outputs of a function."""
 
@@ -35,12 +38,14 @@ class Counted:
         budget: What its constants may still take.
         operations: The operations that it uses.
         nodes: The number of nodes.
+        parallel: The number of datasets that start threads.
         tensors: The number of outputs of nodes.
     """
 
     budget: Budget = field(default_factory=Budget)
     operations: set[str] = field(default_factory=set)
     nodes: int = 0
+    parallel: int = 0
     tensors: int = 0
 
 
@@ -135,12 +140,21 @@ class Nodes:
             known_.outputs[source.name] = None
             return called
         _check_inputs(operation, values, dtypes)
-        _check_small_constants(operation, values, source.input, known_)
+        self._count_parallel(operation.name)
+        _check_constant_inputs(operation, values, source.input, known_)
+        _check_resource(operation.name, values)
         self._check_calls(operation.name, values)
         known_.outputs[source.name] = self._outputs(operation, values)
         if source.op == "Const":
             _check_constant(values, source.name, known_)
         return called
+
+    def _count_parallel(self, operation: str) -> None:
+        if operation in rules.PARALLEL_INPUTS:
+            self._counted.parallel += 1
+            if self._counted.parallel > limits.PARALLEL_DATASETS:
+                most = limits.PARALLEL_DATASETS
+                raise Refusal(f"more than {most} datasets of the shard start threads", "Use fewer parallel datasets.")
 
     def _outputs(self, operation: Operation, values: Mapping[str, Any]) -> Outputs:
         named = {argument.name: _expanded(argument, values) for argument in operation.outputs}
@@ -172,7 +186,7 @@ class Nodes:
         attributes, given, wanted = rules.CALLS.get(operation, ((), "", ""))
         for attribute in attributes:
             names = values[attribute]
-            for name in [names] if isinstance(names, str) else names:
+            for name in {names} if isinstance(names, str) else set(names):
                 inputs, outputs = self._functions[name]
                 if list(inputs) != values[given] or list(outputs) != values[wanted]:
                     raise Refusal(
@@ -204,7 +218,10 @@ def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
 def _check_plausible(rest: Sequence[str], *, inside: bool) -> None:
     """Checks the end of the name of an output of an operation whose outputs are not known."""
     numbers = rest[1:] if inside else rest
-    if len(rest) > 2 or any(not _OUTPUT.fullmatch(part) for part in rest) or any(not n.isdecimal() for n in numbers):
+    if len(rest) > 2 or any(not _OUTPUT.fullmatch(part) for part in rest):
+        raise LookupError
+    # TensorFlow reads a number of more than 32 bits as another one, and does not check it.
+    if any(not _INDEX.fullmatch(number) or (number == "0" and not inside) for number in numbers):
         raise LookupError
 
 
@@ -268,17 +285,32 @@ def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None
         known_.constants[name] = listed[0] if listed else 0
 
 
-def _check_small_constants(
+def _check_constant_inputs(
     operation: Operation, values: Mapping[str, Any], inputs: Sequence[str], known_: Known
 ) -> None:
-    names = rules.SMALL_CONSTANT_INPUTS.get(operation.name, ())
+    parallel = rules.PARALLEL_INPUTS.get(operation.name, ())
+    buffers = rules.BUFFER_INPUTS.get(operation.name, ())
     position = 0
     for argument in operation.inputs:
-        if argument.name in names:
+        if argument.name in (*parallel, *buffers):
+            most = limits.PARALLEL if argument.name in parallel else limits.BUFFERED
             number = known_.constants.get(_node(inputs[position]))
-            if number is None or not -2 <= number <= limits.PARALLEL:
+            if number is None or not -2 <= number <= most:
                 raise Refusal(
                     f"{argument.name} is {'not a constant' if number is None else number}",
-                    f"Use a constant of at most {limits.PARALLEL}, or tf.data.AUTOTUNE.",
+                    f"Use a constant of at most {most}, or tf.data.AUTOTUNE.",
                 )
         position += len(_expanded(argument, values))
+
+
+def _check_resource(operation: str, values: Mapping[str, Any]) -> None:
+    """Checks that no resource without a name is shared with other shards in the same process."""
+    if values.get("shared_name"):
+        return
+    if operation in rules.NAMED_RESOURCES or values.get("use_node_name_sharing"):
+        raise Refusal("its resource has no name", _PLANNED)
+
+
+def weight(node: pb.Node) -> int:
+    """Returns the approximate number of nodes and edges that TensorFlow makes of a node when it loads a graph."""
+    return 1 + len(node.input) * _LOWERED.get(node.op, 1)

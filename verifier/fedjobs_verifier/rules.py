@@ -49,7 +49,7 @@ FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
 REQUIRED_VALUES = {("Empty", "init"): True}
 """Attributes with only one safe value. Without `init`, Empty returns uninitialized memory."""
 
-SMALL_CONSTANT_INPUTS = {
+PARALLEL_INPUTS = {
     "ParallelBatchDataset": ("num_parallel_calls",),
     "ParallelFilterDataset": ("num_parallel_calls",),
     "ParallelInterleaveDatasetV4": ("cycle_length", "buffer_output_elements", "prefetch_input_elements",
@@ -57,7 +57,31 @@ SMALL_CONSTANT_INPUTS = {
     "ParallelMapDatasetV2": ("num_parallel_calls",),
     "PrefetchDataset": ("buffer_size",),
 }  # fmt: skip
-"""Inputs that set the number of concurrent calls or buffered elements. They must be small constants."""
+"""Datasets that start threads, with the inputs that set the number of concurrent calls or buffered elements. These must
+be constants of at most `limits.PARALLEL`."""
+
+BUFFER_INPUTS = {
+    "BatchDataset": ("batch_size",),
+    "BatchDatasetV2": ("batch_size",),
+    "DenseToSparseBatchDataset": ("batch_size",),
+    "InterleaveDataset": ("cycle_length", "block_length"),
+    "PaddedBatchDataset": ("batch_size",),
+    "PaddedBatchDatasetV2": ("batch_size",),
+    "ParallelBatchDataset": ("batch_size",),
+    "ParallelInterleaveDatasetV4": ("block_length",),
+    "ShuffleAndRepeatDataset": ("buffer_size",),
+    "ShuffleAndRepeatDatasetV2": ("buffer_size",),
+    "ShuffleDataset": ("buffer_size",),
+    "ShuffleDatasetV2": ("buffer_size",),
+    "ShuffleDatasetV3": ("buffer_size",),
+    "SlidingWindowDataset": ("window_size", "window_shift", "window_stride"),
+    "WindowDataset": ("size", "shift", "stride"),
+}
+"""Datasets that allocate memory for a number of elements, with the inputs that set it. TensorFlow aborts where there is
+not enough memory. These inputs must be constants of at most `limits.BUFFERED`."""
+
+NAMED_RESOURCES = frozenset({"VarHandleOp"})
+"""Operations whose resource belongs to the whole process if it has no name. So they must have a name."""
 
 CALLS = {
     "Case": (("branches",), "Tin", "Tout"),

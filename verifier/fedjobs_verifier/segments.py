@@ -41,7 +41,7 @@ def rebuild_graph(segment: shard_pb2.Segment, allowed: Collection[str], counted:
     known = Known()
     nodes = Nodes(functions.signatures, allowed, counted)
     called = nodes.rebuild(source.node, target.node, known, feeds=feeds, inside=False)
-    functions.check_calls(called, len(source.node))
+    functions.check_calls(called, source.node)
     if not source.HasField("library"):
         target.ClearField("library")
     _check_fetches(segment, known)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
@@ -48,20 +49,26 @@ def verify(serialized: bytes, allow: Collection[str] = ()) -> Verified:
         FedjobsError: SHARD_REFUSED with place and remedy, as an OperationRefusedError if an operation is not allowed.
             VERSION_MISMATCH for an unsupported format.
     """
+    refused: Refusal
     try:
-        source = _parsed(serialized)
-        counted = Counted()
-        target = shard_pb2.Shard(format=source.format)
-        _Programs(source, target, allow, counted).rebuild()
-        rebuilt = target.SerializeToString(deterministic=True)
-        if rebuilt != serialized:
-            unknown = first_unknown(source, "shard")
-            what = f"a field is unknown, in {unknown}" if unknown else "it is not serialized canonically"
-            raise Refusal(what, _PLANNED)
-    except OperationRefusal as refusal:
-        raise OperationRefusedError(refusal, source, _operations(source)) from None
+        return _rebuilt(serialized, allow)
     except Refusal as refusal:
-        raise refusal.error() from None
+        refused = refusal.with_traceback(None)  # which would keep the graph in memory while it is read again
+    if not isinstance(refused, OperationRefusal):
+        raise refused.error()
+    source = _parsed(serialized)
+    raise OperationRefusedError(refused, source, _operations(source))
+
+
+def _rebuilt(serialized: bytes, allow: Collection[str]) -> Verified:
+    source = _parsed(serialized)
+    counted = Counted()
+    target = shard_pb2.Shard(format=source.format)
+    _Programs(source, target, allow, counted).rebuild()
+    rebuilt = target.SerializeToString(deterministic=True)
+    if rebuilt != serialized:
+        unknown = first_unknown(source, "shard")
+        raise Refusal(f"a field is unknown, in {unknown}" if unknown else "it is not serialized canonically", _PLANNED)
     return Verified(rebuilt, target, frozenset(counted.operations))
 
 
@@ -80,15 +87,21 @@ def verify_for_some_silo(serialized: bytes) -> Verified:
 
 
 def _operations(shard: shard_pb2.Shard) -> frozenset[str]:
-    """Returns all operations of a shard that is not verified."""
+    """Returns the operations of a shard that is not verified: all of them, unless it has more nodes than it may."""
     found: set[str] = set()
+    nodes = islice(_all_nodes(shard), limits.NODES)
+    with suppress(DecodeError):
+        found.update(node.op for node in nodes)
+    return frozenset(filter(OPERATION_NAME.fullmatch, found))
+
+
+def _all_nodes(shard: shard_pb2.Shard) -> Iterator[graph_pb2.Node]:
     for program in (shard.zero, shard.work, shard.accumulate):
         for segment in program.segments:
-            with suppress(DecodeError):
-                graph = graph_pb2.Graph.FromString(segment.graph_def)
-                for nodes in [graph.node, *(f.node_def for f in graph.library.function)]:
-                    found.update(node.op for node in nodes)
-    return frozenset(filter(OPERATION_NAME.fullmatch, found))
+            graph = graph_pb2.Graph.FromString(segment.graph_def)
+            yield from graph.node
+            for function in islice(graph.library.function, limits.FUNCTIONS):
+                yield from function.node_def
 
 
 def _parsed(serialized: bytes) -> shard_pb2.Shard:
@@ -193,6 +206,9 @@ def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object) -> None:
                 _rebuild_type(leaf.tensor, rebuilt.tensor)
             else:
                 rebuilt.sequence.SetInParent()
+                if len(leaf.sequence.components) > limits.COMPONENTS:
+                    count = len(leaf.sequence.components)
+                    raise Refusal(f"its examples have {count} components", f"Use at most {limits.COMPONENTS}.")
                 for component in leaf.sequence.components:
                     part = rebuilt.sequence.components.add(name=_name(component.name))
                     part.tensor.SetInParent()
@@ -207,10 +223,11 @@ def _rebuild_type(source: shard_pb2.Tensor, target: shard_pb2.Tensor) -> None:
     target.unknown_rank = source.unknown_rank
 
 
-def _check_sizes(shape: Iterable[int], *, unknown_rank: bool) -> None:
-    sizes = list(shape)
-    if (unknown_rank and sizes) or len(sizes) > limits.RANK or any(not -1 <= s <= limits.ELEMENTS for s in sizes):
-        raise Refusal(f"its shape is {shown(sizes)}", f"Use at most {limits.RANK} dimensions of -1 or more.")
+def _check_sizes(shape: Sequence[int], *, unknown_rank: bool) -> None:
+    if len(shape) > limits.RANK:
+        raise Refusal(f"its shape has {len(shape)} dimensions", f"Use at most {limits.RANK}.")
+    if (unknown_rank and shape) or any(not -1 <= size <= limits.ELEMENTS for size in shape):
+        raise Refusal(f"its shape is {shown(list(shape))}", "Use dimensions of -1 or more, and none without a rank.")
 
 
 def _name(name: str) -> str:

@@ -68,10 +68,6 @@ Bitcast(input:T) -> (output:type); T:type{bfloat16 float16 float32 float64 int64
 BitwiseAnd(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64}
 BitwiseOr(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64}
 BitwiseXor(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64}
-BlockLSTM(seq_len_max:int64, x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T) -> (i:T, cs:T, f:T, o:T, ci:T, co:T, h:T); forget_bias:float=; cell_clip:float=; use_peephole:bool=; T:type{float16 float32}
-BlockLSTMGrad(seq_len_max:int64, x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T, i:T, cs:T, f:T, o:T, ci:T, co:T, h:T, cs_grad:T, h_grad:T) -> (x_grad:T, cs_prev_grad:T, h_prev_grad:T, w_grad:T, wci_grad:T, wcf_grad:T, wco_grad:T, b_grad:T); use_peephole:bool; T:type{float16 float32}
-BlockLSTMGradV2(seq_len_max:int64, x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T, i:T, cs:T, f:T, o:T, ci:T, co:T, h:T, cs_grad:T, h_grad:T) -> (x_grad:T, cs_prev_grad:T, h_prev_grad:T, w_grad:T, wci_grad:T, wcf_grad:T, wco_grad:T, b_grad:T); use_peephole:bool; T:type{float16 float32}
-BlockLSTMV2(seq_len_max:int64, x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T) -> (i:T, cs:T, f:T, o:T, ci:T, co:T, h:T); cell_clip:float=; use_peephole:bool=; T:type{float16 float32}
 BroadcastArgs(s0:T, s1:T) -> (r0:T); T:type{int32 int64}=
 BroadcastGradientArgs(s0:T, s1:T) -> (r0:T, r1:T); T:type{int32 int64}=
 BroadcastTo(input:T, shape:Tidx) -> (output:T); T:type; Tidx:type{int32 int64}=
@@ -202,9 +198,6 @@ HistogramFixedWidth(values:T, value_range:T, nbins:int32) -> (out:dtype); T:type
 IFFT(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
 IFFT2D(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
 IFFT3D(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
-IRFFT(input:Tcomplex, fft_length:int32) -> (output:Treal); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
-IRFFT2D(input:Tcomplex, fft_length:int32) -> (output:Treal); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
-IRFFT3D(input:Tcomplex, fft_length:int32) -> (output:Treal); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
 Identity(input:T) -> (output:T); T:type
 IdentityN(input:[T]) -> (output:[T]); T:list(type)>=1
 If(cond:Tcond, input:[Tin]) -> (output:[Tout]); Tcond:type; Tin:list(type)>=0; Tout:list(type)>=0; then_branch:func; else_branch:func; output_shapes:list(shape)=
@@ -325,7 +318,6 @@ PadV2(input:T, paddings:Tpaddings, constant_values:T) -> (output:T); T:type; Tpa
 PaddedBatchDataset(input_dataset:variant, batch_size:int64, padded_shapes:N*int64, padding_values:[Toutput_types]) -> (handle:variant); Toutput_types:list(type)>=1; output_shapes:list(shape)>=1; N:int>=1; metadata:string=
 PaddedBatchDatasetV2(input_dataset:variant, batch_size:int64, padded_shapes:N*int64, padding_values:[Toutput_types], drop_remainder:bool) -> (handle:variant); parallel_copy:bool=; Toutput_types:list(type)>=1; output_shapes:list(shape)>=1; N:int>=1; metadata:string=
 ParallelBatchDataset(input_dataset:variant, batch_size:int64, num_parallel_calls:int64, drop_remainder:bool) -> (handle:variant); parallel_copy:bool=; output_types:list(type)>=1; output_shapes:list(shape)>=1; deterministic:string=; metadata:string=
-ParallelDynamicStitch(indices:N*int32, data:N*T) -> (merged:T); N:int>=1; T:type
 ParallelFilterDataset(input_dataset:variant, other_arguments:[Targuments], num_parallel_calls:int64) -> (handle:variant); predicate:func; deterministic:string=; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 ParallelInterleaveDatasetV4(input_dataset:variant, other_arguments:[Targuments], cycle_length:int64, block_length:int64, buffer_output_elements:int64, prefetch_input_elements:int64, num_parallel_calls:int64) -> (handle:variant); f:func; deterministic:string=; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 ParallelMapDatasetV2(input_dataset:variant, other_arguments:[Targuments], num_parallel_calls:int64) -> (handle:variant); f:func; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; use_inter_op_parallelism:bool=; deterministic:string=; preserve_cardinality:bool=; metadata:string=
