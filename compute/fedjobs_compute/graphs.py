@@ -69,9 +69,14 @@ class _Segment:
 
 
 def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
+    """Prefixes the names of variables and tables, so that other graphs in this process do not find them."""
     for node in graph_def.node:
         if node.op in _TABLES and not node.attr["shared_name"].s:  # TensorFlow would use no name, or the node's
             node.attr["shared_name"].s = b"node/" + node.name.encode()
+    for function in graph_def.library.function:
+        for node in function.node_def:
+            if node.op in _TABLES and node.attr["use_node_name_sharing"].b and not node.attr["shared_name"].s:
+                node.attr["shared_name"].s = f"{function.signature.name}/{node.name}".encode()
     libraries = [f.node_def for f in graph_def.library.function]
     for nodes in [graph_def.node, *libraries]:
         for node in nodes:

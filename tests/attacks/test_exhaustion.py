@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from fedjobs_common.errors import FedjobsError
+from fedjobs_compute.shards import LoadedShard
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import limits, verify
 
@@ -102,21 +103,29 @@ def _variable() -> list[tf.Tensor]:
         return [tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)]
 
 
-def _table() -> list[tf.Tensor]:
-    table = tf.raw_ops.MutableHashTableV2(
-        key_dtype=tf.int64, value_dtype=tf.float32, use_node_name_sharing=True, shared_name="t"
-    )
-    return [tf.cast(tf.raw_ops.LookupTableSizeV2(table_handle=table), tf.float32)]
-
-
-@pytest.mark.parametrize(
-    ("op", "work"), [("VarHandleOp", _variable), ("MutableHashTableV2", _table)], ids=["variable", "table"]
-)
-def test_a_resource_of_the_whole_process_is_refused(op: str, work: Callable[[], list[tf.Tensor]]) -> None:
-    planned = shard([], [], work)
-    assert op in verify(planned).operations
+def test_a_variable_of_the_whole_process_is_refused() -> None:
+    planned = shard([], [], _variable)
+    assert "VarHandleOp" in verify(planned).operations
     with pytest.raises(FedjobsError, match="no name"):
-        verify(forged(planned, _without_name(op)))
+        verify(forged(planned, _without_name("VarHandleOp")))
+
+
+@pytest.mark.parametrize("within_function", [False, True])
+def test_a_table_is_not_found_by_another_shard_of_the_same_process(within_function: bool) -> None:
+    def size_after(rows: int) -> tf.Tensor:
+        table = tf.raw_ops.MutableHashTableV2(key_dtype=tf.int64, value_dtype=tf.float32, use_node_name_sharing=True)
+        keys = tf.range(rows, dtype=tf.int64)
+        added = tf.raw_ops.LookupTableInsertV2(table_handle=table, keys=keys, values=tf.zeros([rows]))
+        with tf.control_dependencies([added]):
+            return tf.cast(tf.raw_ops.LookupTableSizeV2(table_handle=table), tf.float32)
+
+    def planned(rows: int) -> bytes:
+        traced = tf.function(lambda: size_after(rows), autograph=False) if within_function else lambda: size_after(rows)
+        honest = shard([], [], lambda: [traced()])
+        return verify(forged(honest, _without_name("MutableHashTableV2"))).serialized
+
+    assert float(LoadedShard(planned(3)).run([], [[]])[0]) == 3
+    assert float(LoadedShard(planned(0)).run([], [[]])[0]) == 0
 
 
 @pytest.mark.parametrize("index", ["4294967295", "2147483648", "18446744073709551615", "00", "0", "-1", "1.5"])

@@ -304,10 +304,8 @@ def _check_constant_inputs(
 
 
 def _check_resource(operation: str, values: Mapping[str, Any]) -> None:
-    """Checks that no resource without a name is shared with other shards in the same process."""
-    if values.get("shared_name"):
-        return
-    if operation in rules.NAMED_RESOURCES or values.get("use_node_name_sharing"):
+    """Checks that no variable is shared with other shards in the same process. The runner names tables."""
+    if operation in rules.NAMED_RESOURCES and not values.get("shared_name"):
         raise Refusal("its resource has no name", _PLANNED)
 
 
