@@ -58,6 +58,8 @@ def decoded(text: str) -> SiloToken:
     try:
         reader = zlib.decompressobj()
         document = reader.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), 4 * _LONGEST)
+        if not reader.eof or reader.unused_data:  # without its checksum a cut token could look complete
+            raise ValueError("the token is cut, or something follows it")
         return SiloToken.model_validate(json.loads(document))
     except (binascii.Error, zlib.error, ValueError, ValidationError):
         raise FedjobsError(ErrorCode.INVALID_TOKEN, "The token is damaged.", _REMEDY) from None
