@@ -77,8 +77,7 @@ def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
         for node in function.node_def:
             if node.op in _TABLES and node.attr["use_node_name_sharing"].b and not node.attr["shared_name"].s:
                 node.attr["shared_name"].s = f"{function.signature.name}/{node.name}".encode()
-    libraries = [f.node_def for f in graph_def.library.function]
-    for nodes in [graph_def.node, *libraries]:
+    for nodes in _bodies(graph_def):
         for node in nodes:
             if "shared_name" in node.attr and node.attr["shared_name"].s:
                 node.attr["shared_name"].s = scope.encode() + b"/" + node.attr["shared_name"].s
@@ -90,10 +89,15 @@ def _lower_control_flow(graph_def: tf.compat.v1.GraphDef) -> None:
     So each node runs on a device of its own, also within a loop. A shard cannot ask for this: with a name that is not
     that of a function, TensorFlow would run the operation of that name. The verifier has checked all names before.
     """
-    for nodes in [graph_def.node, *(f.node_def for f in graph_def.library.function)]:
+    for nodes in _bodies(graph_def):
         for node in nodes:
             if node.op in _CONTROL_FLOW:
                 node.attr["_lower_using_switch_merge"].b = True
+
+
+def _bodies(graph_def: tf.compat.v1.GraphDef) -> list[Any]:
+    """Returns the nodes of the graph, and those of each of its functions."""
+    return [graph_def.node, *(f.node_def for f in graph_def.library.function)]
 
 
 _Function = Callable[..., Any]

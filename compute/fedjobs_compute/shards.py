@@ -8,7 +8,7 @@ import tensorflow as tf
 from fedjobs_common.digests import digest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.versions import SHARD_FORMATS
+from fedjobs_protocol.versions import require_shard_format
 from google.protobuf.message import DecodeError
 
 from fedjobs_compute.graphs import Leaf, LoadedProgram
@@ -24,12 +24,7 @@ def parse(serialized: bytes) -> shard_pb2.Shard:
         message = shard_pb2.Shard.FromString(serialized)
     except DecodeError as error:
         raise FedjobsError(ErrorCode.SHARD_FAILED, "the bytes received are not a shard.") from error
-    if message.format not in SHARD_FORMATS:
-        raise FedjobsError(
-            ErrorCode.VERSION_MISMATCH,
-            f"the shard has format {message.format}, and this release supports formats {list(SHARD_FORMATS)}.",
-            "Upgrade fedjobs on the older side.",
-        )
+    require_shard_format(message.format)
     return message
 
 

@@ -37,6 +37,20 @@ def negotiate(ours: Collection[int], theirs: Collection[int], what: str) -> int:
     )
 
 
+def require_shard_format(number: int) -> None:
+    """Checks that this release supports the format of a shard.
+
+    Raises:
+        FedjobsError: VERSION_MISMATCH. The message has both.
+    """
+    if number not in SHARD_FORMATS:
+        raise FedjobsError(
+            ErrorCode.VERSION_MISMATCH,
+            f"the shard has format {number}, and this release supports formats {list(SHARD_FORMATS)}.",
+            "Upgrade fedjobs on the older side.",
+        )
+
+
 def installed(*distributions: str) -> str:
     """Returns the version of the first of these distributions that is installed. Empty if none is installed."""
     for distribution in distributions:

@@ -11,8 +11,9 @@ import blake3
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
-from fedjobs_verifier.nodes import Counted, Known, Nodes, Outputs, Signature, resolved, weight
+from fedjobs_verifier.nodes import Counted, Nodes, Signature, weight
 from fedjobs_verifier.refusals import Refusal, shown, within
+from fedjobs_verifier.tensors import Known, Outputs, resolved
 
 _NAME = re.compile(r"f_[0-9a-f]{32}")  # no operation has such a name
 _PLANNED = "Plan the computation with this release of fedjobs."

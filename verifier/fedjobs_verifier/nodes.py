@@ -14,20 +14,15 @@ from fedjobs_verifier.constants import Budget
 from fedjobs_verifier.dtypes import NAMES, NUMBERS
 from fedjobs_verifier.operations import Argument, Operation, known
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
-
-Dtype = int | None
-"""The number of a data type. None for an output of an operation that only the silo's file allows."""
+from fedjobs_verifier.tensors import ORDER, Dtype, Known, Outputs, data_inputs, node_of, resolved
 
 OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
-_OUTPUT = re.compile(r"[A-Za-z0-9_]{1,80}")
-_INDEX = re.compile(r"0|[1-9][0-9]{0,4}")
 # TensorFlow makes a few nodes of each variable of a loop, and of each input of a branch.
 _LOWERED = {"While": 8, "StatelessWhile": 8, "If": 3, "StatelessIf": 3, "Case": 3, "StatelessCase": 3}
 Signature = tuple[Sequence[int], Sequence[int]]
 """The data types of the inputs and of the outputs of a function."""
 
 _PLANNED = "Plan the computation with this release of fedjobs."
-_ORDER = "Write nodes in the planner's order: n0, n1, ..., each after its inputs."
 
 
 @dataclass
@@ -47,34 +42,6 @@ class Counted:
     nodes: int = 0
     parallel: int = 0
     tensors: int = 0
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The data types of the outputs of a node or of an argument.
-
-    Attributes:
-        named: By the name of the output, of which there can be several tensors.
-        flat: In their order.
-    """
-
-    named: Mapping[str, Sequence[int]]
-    flat: Sequence[int]
-
-
-@dataclass
-class Known:
-    """The nodes that were read so far.
-
-    Attributes:
-        outputs: The outputs of each node and argument. None if they are not known.
-        constants: The value of each constant that is one number.
-        edges: For each node, the names of its inputs.
-    """
-
-    outputs: dict[str, Outputs | None] = field(default_factory=dict)
-    constants: dict[str, int] = field(default_factory=dict)
-    edges: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Nodes:
@@ -110,7 +77,7 @@ class Nodes:
             name = feeds[position] if fed else f"n{position - len(feeds)}"
             try:
                 if node.name != name:
-                    raise Refusal(f"its name is not '{name}'", _ORDER)
+                    raise Refusal(f"its name is not '{name}'", ORDER)
                 if (node.op in rules.INPUTS) != fed or (fed and node.input):
                     raise Refusal("the inputs of a graph are its first nodes, and are placeholders", _PLANNED)
                 called += self._rebuild(node, target.add(), known_, inside=inside)
@@ -132,10 +99,10 @@ class Nodes:
         values, called = self._attributes.rebuild(source, target, operation)
         if len(source.input) > limits.ENTRIES:
             raise Refusal(f"it has {len(source.input)} inputs", f"Use at most {limits.ENTRIES}.")
-        data = _data_inputs(source.input, known_)
+        data = data_inputs(source.input, known_)
         dtypes = [resolved(text, known_, inside=inside) for text in data]
         target.input.extend(source.input)
-        known_.edges[source.name] = [_node(text) for text in source.input]
+        known_.edges[source.name] = [node_of(text) for text in source.input]
         if operation is None:
             known_.outputs[source.name] = None
             return called
@@ -194,56 +161,6 @@ class Nodes:
                     )
 
 
-def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
-    """Returns the data type of the tensor with this name."""
-    name, *rest = text.split(":")
-    try:
-        outputs = known_.outputs[name]
-        if outputs is None:
-            _check_plausible(rest, inside=inside)
-            return None
-        if inside and name in known_.edges:
-            (output, index) = rest
-            return _number(outputs.named[output], index)
-        if not rest:
-            return outputs.flat[0]
-        (index,) = rest
-        if inside or index == "0":  # an argument has one tensor, and the number of the first output is not written
-            raise LookupError
-        return _number(outputs.flat, index)
-    except (LookupError, ValueError):
-        raise Refusal(f"its input {shown(text)} is no tensor before it", _ORDER) from None
-
-
-def _check_plausible(rest: Sequence[str], *, inside: bool) -> None:
-    """Checks the end of the name of an output of an operation whose outputs are not known."""
-    numbers = rest[1:] if inside else rest
-    if len(rest) > 2 or any(not _OUTPUT.fullmatch(part) for part in rest):
-        raise LookupError
-    # TensorFlow reads a number of more than 32 bits as another one, and does not check it.
-    if any(not _INDEX.fullmatch(number) or (number == "0" and not inside) for number in numbers):
-        raise LookupError
-
-
-def _number(dtypes: Sequence[int], index: str) -> int:
-    if not (index.isdecimal() and index.isascii() and str(int(index[:9])) == index):
-        raise LookupError
-    return dtypes[int(index)]
-
-
-def _data_inputs(texts: Sequence[str], known_: Known) -> list[str]:
-    """Returns the inputs that are tensors. The others are control inputs, which come after them and are sorted."""
-    data = [text for text in texts if not text.startswith("^")]
-    controls = list(texts[len(data) :])
-    if controls != sorted(set(controls)) or any(text[1:] not in known_.edges for text in controls):
-        raise Refusal("its control inputs are not nodes before it, not sorted, or not at the end", _ORDER)
-    return data
-
-
-def _node(text: str) -> str:
-    return text.removeprefix("^").partition(":")[0]
-
-
 def _check_inputs(operation: Operation, values: Mapping[str, Any], dtypes: Sequence[Dtype]) -> None:
     expected = [dtype for argument in operation.inputs for dtype in _expanded(argument, values)]
     if len(dtypes) != len(expected):
@@ -294,7 +211,7 @@ def _check_constant_inputs(
     for argument in operation.inputs:
         if argument.name in (*parallel, *buffers):
             most = limits.PARALLEL if argument.name in parallel else limits.BUFFERED
-            number = known_.constants.get(_node(inputs[position]))
+            number = known_.constants.get(node_of(inputs[position]))
             if number is None or not -2 <= number <= most:
                 raise Refusal(
                     f"{argument.name} is {'not a constant' if number is None else number}",

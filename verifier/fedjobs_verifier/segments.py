@@ -12,8 +12,9 @@ from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits, rules
 from fedjobs_verifier.dtypes import NAMES, NUMBERS, PLAIN, STRING, VARIANT
 from fedjobs_verifier.functions import Functions
-from fedjobs_verifier.nodes import Counted, Dtype, Known, Nodes, resolved
+from fedjobs_verifier.nodes import Counted, Nodes
 from fedjobs_verifier.refusals import Refusal, shown
+from fedjobs_verifier.tensors import Dtype, Known, resolved
 from fedjobs_verifier.unknown_fields import first_unknown
 
 _FEED = re.compile(r"(input_(?:0|[1-9][0-9]{0,5})):0")

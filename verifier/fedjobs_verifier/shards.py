@@ -7,9 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_protocol.versions import SHARD_FORMATS
+from fedjobs_protocol.versions import require_shard_format
 from google.protobuf.message import DecodeError
 
 from fedjobs_verifier import graph_pb2, limits
@@ -111,12 +110,7 @@ def _parsed(serialized: bytes) -> shard_pb2.Shard:
         source = shard_pb2.Shard.FromString(serialized)
     except DecodeError:
         raise Refusal("the bytes received are not a shard", _PLANNED) from None
-    if source.format not in SHARD_FORMATS:
-        raise FedjobsError(
-            ErrorCode.VERSION_MISMATCH,
-            f"the shard has format {source.format}, and this release supports formats {list(SHARD_FORMATS)}.",
-            "Upgrade fedjobs on the older side.",
-        )
+    require_shard_format(source.format)
     return source
 
 
