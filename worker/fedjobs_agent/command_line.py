@@ -112,6 +112,8 @@ def _run(
     )
     identities = JobIdentities(lambda: enrolment.link, renewing)
     agent = Agent(config, silo_file, around.workers, invitations, identities, metrics)
+    if around.audit is not None:
+        around.audit.on_problem = metrics.audit_problem
     metrics.follow(lambda: invitations.connected, lambda: _expires(renewing))
     with contextlib.closing(MetricsServer(metrics_address, metrics.registry, agent.healthy)) as monitoring:
         _LOG.info("watching for invitations", where=around.where, metrics=monitoring.port)

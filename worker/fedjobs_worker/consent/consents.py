@@ -18,7 +18,8 @@ from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.approvals import Approval, Approvals
-from fedjobs_worker.consent.audits import Audit, Detail
+from fedjobs_worker.consent.audit_entries import Detail
+from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.shard_explanation import explain
