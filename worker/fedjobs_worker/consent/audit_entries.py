@@ -162,7 +162,8 @@ def _wrong(entry: Entry, silo: str, job: str) -> str:
             return f"its field {name} has an invalid value"
     if entry.get("silo") != silo or entry.get("job") != job:
         return "it is about another silo or job"
-    if entry.get("subject") not in OF_WORKERS or not isinstance(entry.get("decision"), str):
+    subject, decision = entry.get("subject"), entry.get("decision")
+    if not isinstance(subject, str) or subject not in OF_WORKERS or not isinstance(decision, str):
         return "its subject or decision is unknown"
     if not _is_number(entry.get("time")):
         return "its time is not a number"
