@@ -76,7 +76,7 @@ def a_pod(restarts: int = 0, state: str = "running", session: str = "") -> dict[
         "initContainerStatuses": [{"name": "runner", "restartCount": 7, "state": {"running": {}}}, printer],
         "containerStatuses": [{"name": "session", "restartCount": 3, "state": {session or state: {}}}],
     }
-    return {"metadata": metadata, "status": status}
+    return {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": status}
 
 
 ENDED = [a_pod(state="terminated")]

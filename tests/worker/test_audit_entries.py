@@ -122,6 +122,8 @@ def test_no_line_raises_an_error(line: bytes | str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sampled_from(sorted(ENTRY)), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([]))
+@given(
+    st.sampled_from(sorted(ENTRY)), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([])
+)
 def test_no_value_of_a_field_raises_an_error(name: str, value: Any) -> None:
     read(with_(**{name: value}))

@@ -22,6 +22,7 @@ from pathlib import Path
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_common.untrusted_text import printable_lines
 from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
 
@@ -84,7 +85,7 @@ def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, 
     except FedjobsError as error:
         if error.code is ErrorCode.SESSION_SUPERSEDED:
             _LOG.error("this agent exits: another agent of the same silo has replaced it", error=error.public)
-        sys.stderr.write(f"{error.public}\n")
+        sys.stderr.write(f"{printable_lines(error.public)}\n")
         return _EXITS.get(error.code, EXIT_ENVIRONMENT)
     return 0
 

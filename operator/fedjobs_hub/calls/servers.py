@@ -16,6 +16,7 @@ from fedjobs_api.api_calls import ApiError
 from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
 from fedjobs_protocol.identities.channels import SERVER_OPTIONS, Option, server_credentials
 from fedjobs_protocol.identities.identities import HubCaller, Identity, hub_caller_of
+from fedjobs_protocol.received import received
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from google.protobuf.message import Message
 
@@ -142,6 +143,6 @@ def _unary(
 
     return grpc.unary_unary_rpc_method_handler(
         serve,
-        request_deserializer=request_type.FromString,
+        request_deserializer=received(request_type),
         response_serializer=lambda response: response.SerializeToString(),
     )

@@ -10,6 +10,7 @@ import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
 
 from fedjobs_protocol.identities.identities import check_not_expired, check_operator
+from fedjobs_protocol.received import received
 from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.v1 import report_pb2 as pb
 
@@ -67,12 +68,12 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
         {
             "Watch": grpc.unary_stream_rpc_method_handler(
                 watch,
-                request_deserializer=pb.WatchRequest.FromString,
+                request_deserializer=received(pb.WatchRequest),
                 response_serializer=pb.WatchResponse.SerializeToString,
             ),
             "Exclude": grpc.unary_unary_rpc_method_handler(
                 exclude_silos,
-                request_deserializer=pb.ExcludeRequest.FromString,
+                request_deserializer=received(pb.ExcludeRequest),
                 response_serializer=pb.ExcludeResponse.SerializeToString,
             ),
         },

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 
 from fedjobs_protocol.identities.channels import SERVER_OPTIONS, server_credentials
 from fedjobs_protocol.identities.identities import Identity, Peer, check_not_expired, peer_of
+from fedjobs_protocol.received import received
 from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -121,7 +122,7 @@ class SessionServer:
                 "Heartbeat": self._unary(handler.heartbeat, pb.HeartbeatRequest),
                 "StatBlob": self._unary(handler.stat_blob, pb.StatBlobRequest),
                 "FetchBlob": grpc.unary_stream_rpc_method_handler(
-                    self._fetch_blob, request_deserializer=pb.FetchBlobRequest.FromString
+                    self._fetch_blob, request_deserializer=received(pb.FetchBlobRequest)
                 ),
                 "PutBlob": grpc.stream_unary_rpc_method_handler(
                     self._put_blob, response_serializer=pb.PutBlobResponse.SerializeToString
@@ -142,7 +143,7 @@ class SessionServer:
 
         return grpc.unary_unary_rpc_method_handler(
             serve,
-            request_deserializer=request_type.FromString,
+            request_deserializer=received(request_type),
             response_serializer=lambda response: response.SerializeToString(),
         )
 
@@ -243,7 +244,7 @@ class SessionServer:
 
 def _header(message: bytes) -> pb.PutBlobHeader:
     try:
-        header = pb.PutBlobHeader.FromString(message)
+        header = received(pb.PutBlobHeader)(message)
     except DecodeError:
         header = pb.PutBlobHeader()
     if not header.work_id:

@@ -112,6 +112,11 @@ class HubInvitations:
                 if not self.connected:
                     _LOG.info("connected to the hub")
                 self.connected, self._failures, seen = True, 0, pulled.tag
+                for reason in pulled.unreadable:
+                    _LOG.error(
+                        "cannot read an invitation; ignoring it. The federation may have another release of fedjobs",
+                        reason=reason,
+                    )
                 self._say([received(each, self._silo) for each in pulled.invitations], changed)
 
     def _failed(self, error: FedjobsError, changed: Callable[[], object]) -> None:

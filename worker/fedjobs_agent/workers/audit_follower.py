@@ -93,7 +93,8 @@ class AuditFollowing:
     def _settled(self, pod: Pod) -> bool:
         printer = _container(pod, "initContainerStatuses", AUDIT)
         session = _container(pod, "containerStatuses", SESSION)
-        if not any("terminated" in (each.get("state") or {}) for each in (printer, session)):
+        ended = any("terminated" in (each.get("state") or {}) for each in (printer, session))
+        if not ended or not (pod.get("spec") or {}).get("nodeName"):  # a pod without a node has printed nothing
             return True
         reading = self._readings.get((pod["metadata"]["uid"], _restarts(printer)))
         if reading is not None:
