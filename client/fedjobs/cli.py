@@ -99,9 +99,9 @@ def _shown(job: Path, silos: Path, out: Path | None, port: int, plain: bool, deb
 
 def _end(outcome: RunOutcome) -> None:
     """Prints how a run ended, and exits with the code for that."""
-    from fedjobs_common.untrusted_text import printable_lines
+    from fedjobs_common.untrusted_text import printable
 
-    message = printable_lines(outcome.message)
+    message = printable(outcome.message)
     if outcome.exit_code == Exit.DONE:
         typer.echo(f"{message} Show it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
         return

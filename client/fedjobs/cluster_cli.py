@@ -228,7 +228,7 @@ def cancel(
 
 def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> None:
     """Shows a job until it ends, prints how it ended, and exits with the code for that."""
-    from fedjobs_common.untrusted_text import printable_lines
+    from fedjobs_common.untrusted_text import printable
     from rich.console import Console
 
     from fedjobs import tables
@@ -242,7 +242,7 @@ def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> 
     except KeyboardInterrupt:
         typer.echo(f"The job {name} continues. Watch it again with: fedjobs watch {name}{options}", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
-    message = printable_lines(said)
+    message = printable(said)
     if code == Exit.DONE:
         typer.echo(f"{message} Fetch its result with: fedjobs result {name}{options}")
         return

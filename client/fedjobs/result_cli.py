@@ -70,9 +70,9 @@ def result(
         else:
             _print_result(found, curves)
         if not found.complete:
-            from fedjobs_common.untrusted_text import printable_lines
+            from fedjobs_common.untrusted_text import printable
 
-            typer.echo(printable_lines(_incomplete(found)), err=True)
+            typer.echo(printable(_incomplete(found)), err=True)
             raise typer.Exit(Exit.FAILED)
 
 

@@ -218,9 +218,13 @@ def test_a_job_whose_entries_are_too_large_gets_no_more_work_and_others_do(path:
         return Audit(path, SILO, job, clock=lambda: 12.0, most=3 * MAX_LINE)
 
     first = audit_of("job-1")
-    with pytest.raises(FedjobsError, match="audit log of silo hospital-a for this job is full"):
+
+    def fill() -> None:
         for number in range(1000):
             first.record("work", Refused("rule", "x" * 1000), work=str(number))
+
+    with pytest.raises(FedjobsError, match="audit log of silo hospital-a for this job is full"):
+        fill()
     first.close()
     with pytest.raises(FedjobsError, match="for this job is full"):
         audit_of("job-1").record("work", Allowed())
@@ -237,5 +241,9 @@ def test_an_error_message_has_an_entry_even_if_the_log_is_full(path: Path) -> No
     Audit(path, SILO, "job-1").failure(error, work="1")
     (entry,) = audit_chains.entries(path)
     assert (entry["subject"], entry["code"], entry["message"]) == ("failure", "ShardFailed", "in node a\\nb")
-    Audit(path, SILO, "job-1", most=0).failure(error, work="2")
-    assert [entry["subject"] for entry in audit_chains.entries(path)] == ["failure", "log"]
+    full = Audit(path, SILO, "job-1", most=0)
+    full.failure(error, work="2")
+    assert [entry["subject"] for entry in audit_chains.entries(path)] == ["failure", "log", "failure"]
+    for _ in range(2000):
+        full.failure(error, work="2")
+    assert path.stat().st_size < 300 * 1024

@@ -26,6 +26,9 @@ _FOLLOWED = Subject.WORK
 """The subject whose entries are not synced to disk. The entry of the result is synced, before anything leaves the silo,
 so each round syncs once."""
 
+_FOR_FAILURES = 256 * 1024
+"""Bytes for error messages after the job's part of the log is full."""
+
 
 class Audit:
     """The audit log of one silo for one job.
@@ -88,7 +91,8 @@ class Audit:
             full = f"The job's entries in the audit log have {self._size} bytes, and the limit is {self._most}."
             self._append(self._entry(Subject.LOG, "full", {"message": full}))
             self._full = True
-        if self._full:
+        # The silo still says why it does no work.
+        if self._full and (subject != Subject.FAILURE or self._size + MAX_LINE > self._most + _FOR_FAILURES):
             raise FedjobsError(
                 ErrorCode.DISK_FULL,
                 f"The audit log of silo {self._silo} for this job is full. The silo does no more work for the job.",
