@@ -1,4 +1,4 @@
-"""Decodes requests inside of a call, so that bytes that are no message get an error of the catalogue, as other errors do.
+"""Decodes requests inside of a call, so that bytes that are no message get an error of the catalogue.
 
 gRPC itself would answer UNKNOWN with the name of a Python class.
 """

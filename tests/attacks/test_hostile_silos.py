@@ -85,13 +85,15 @@ class Attacker:
     def _outcome(self, call: Any) -> ErrorCode | None:
         try:
             call()
-        except grpc.RpcError as error:
-            label = (error.details() or "").partition(": ")[0]
-            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and code_of(label) is ErrorCode.INTERNAL:
-                return ErrorCode.BLOB_TOO_LARGE  # gRPC itself refused the message for its size
-            assert label == from_grpc(error).code.label, f"{error.code()}: {error.details()}"
-            return from_grpc(error).code
-        return None
+        except grpc.RpcError as caught:
+            error = caught
+        else:
+            return None
+        label = (error.details() or "").partition(": ")[0]
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and code_of(label) is ErrorCode.INTERNAL:
+            return ErrorCode.BLOB_TOO_LARGE  # gRPC itself refused the message for its size
+        assert label == from_grpc(error).code.label, f"{error.code()}: {error.details()}"
+        return from_grpc(error).code
 
 
 @pytest.fixture(scope="module")
