@@ -42,6 +42,7 @@ class ErrorCode(enum.Enum):
     COHORT_TOO_SMALL = ("CohortTooSmall", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # The protocol.
     VERSION_MISMATCH = ("VersionMismatch", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
+    REQUEST_MALFORMED = ("RequestMalformed", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     NOT_INVITED = ("NotInvited", _Kind(grpc.StatusCode.PERMISSION_DENIED, False))
     INVALID_CERTIFICATE = ("InvalidCertificate", _Kind(grpc.StatusCode.UNAUTHENTICATED, False))
     CERTIFICATE_EXPIRED = ("CertificateExpired", _Kind(grpc.StatusCode.UNAUTHENTICATED, True))

@@ -73,7 +73,7 @@ class _MadeUpSilos:
         for assignment in assignments:
             path = self._reports / assignment.work_id
             path.write_bytes(frame(_made_up(assignment.accumulators)).tobytes())
-            report = Report(assignment.silo, clients=1, device="", seconds=0, digest="", path=path)
+            report = Report(assignment.silo, clients=1, device="", digest="", path=path)
             assignment.outcomes.put(assignment.silo, report)
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:

@@ -136,6 +136,10 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "A report or an upload is for work that was not assigned or has ended.",
         "You do not need to act. The worker drops it.",
     ),
+    ErrorCode.REQUEST_MALFORMED: (
+        "The bytes of a call are not the message that the call takes.",
+        "Install the same release on both sides. Otherwise, something else than fedjobs makes these calls.",
+    ),
     ErrorCode.REPORT_MALFORMED: (
         "A silo's accumulators do not have the number, dtypes or shapes of the plan.",
         "The round continues without this silo while `minSilos` is met. Check the version of the silo.",
