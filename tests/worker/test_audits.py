@@ -20,6 +20,7 @@ from fedjobs_worker.consent.audit_chains import (
     Verified,
     anchor,
     hash_of,
+    head,
     raw_lines,
     verify,
 )
@@ -119,6 +120,18 @@ def test_a_log_that_grew_still_has_its_anchor(path: Path) -> None:
     kept = _anchor_of(_write_entries(path, 3))
     assert isinstance(verify(iter(_write_entries(path, 2)), kept), Verified)
     assert isinstance(verify(iter(_write_entries(path, 1)), Anchor(NOTHING, 0)), Verified)
+
+
+def test_the_head_of_a_log_is_its_anchor(path: Path) -> None:
+    assert head(path) is None
+    path.parent.mkdir()
+    path.write_bytes(b'{"torn": ')
+    assert head(path) is None
+    kept = _anchor_of(_write_entries(path, 3))
+    assert head(path) == kept
+    with path.open("ab") as log:
+        log.write(b'{"torn": ')
+    assert head(path) == kept
 
 
 def test_an_anchor_is_a_hash_and_a_number() -> None:

@@ -25,6 +25,7 @@ from fedjobs_common.http_metrics import MetricsServer
 from fedjobs_common.untrusted_text import printable_lines
 from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
+from fedjobs_worker.consent import audit_chains
 
 from fedjobs_agent import config as configs
 from fedjobs_agent import platforms
@@ -110,6 +111,7 @@ def _run(
         lambda: enrolment.link,
         renewing,
         lambda: announcement(silo_file.current(), agent_id),
+        lambda: _audit_anchor(config.audit_file),
     )
     identities = JobIdentities(lambda: enrolment.link, renewing)
     agent = Agent(config, silo_file, around.workers, invitations, identities, metrics)
@@ -125,6 +127,15 @@ def _run(
             if not waits:
                 _first(renewing, stopping)
             agent.run(stopping)
+
+
+def _audit_anchor(log: Path) -> str:
+    """Returns the state of the audit log, or an empty string if it cannot be read now."""
+    try:
+        return str(audit_chains.head(log) or "")
+    except FedjobsError as error:
+        _LOG.error("cannot read the audit log", error=error.public)
+        return ""
 
 
 def _first(renewing: Renewing, stopping: threading.Event) -> None:

@@ -102,14 +102,19 @@ class HubClient:
         """Announces the agent and starts its session. It supersedes another agent of the same silo."""
         return self._announce(request, _SHORT_S)
 
-    def pull_invitations(self, agent_id: str, seen: str) -> Invitations:
+    def pull_invitations(self, agent_id: str, seen: str, audit_anchor: str = "") -> Invitations:
         """Waits up to 50 s until the invitations differ from those of the tag `seen`, and returns them.
+
+        Args:
+            agent_id: The ID of the agent's process.
+            seen: The tag of the last response, or empty.
+            audit_anchor: The state of the silo's audit log, which the hub keeps.
 
         Raises:
             FedjobsError: SESSION_SUPERSEDED if there is a newer agent; SESSION_NOT_FOUND if the agent must announce
                 itself again; SILO_SUSPENDED; SILO_NOT_FOUND.
         """
-        response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen), _LONG_POLL_S)
+        response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen, audit_anchor=audit_anchor), _LONG_POLL_S)
         found, unreadable = [], []
         for document in response.invitations:
             try:

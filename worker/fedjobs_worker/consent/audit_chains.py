@@ -208,6 +208,26 @@ def verify(lines: Iterator[bytes], known: Anchor | None = None) -> Verified | Br
     return Verified(Anchor(before, count))
 
 
+def head(path: Path) -> Anchor | None:
+    """Returns the state of a log without verifying it. None if it has no complete line.
+
+    Raises:
+        FedjobsError: UNAVAILABLE if the file cannot be read.
+    """
+    if not path.exists():
+        return None
+    with _reading(path), path.open("rb") as file:
+        start = file.seek(0, os.SEEK_END)
+        tail = b""
+        while start > 0 and tail.count(b"\n") < 2:
+            length = min(_TAIL, start)
+            start -= length
+            tail = os.pread(file.fileno(), length, start) + tail
+    last = tail.rpartition(b"\n")[0].rpartition(b"\n")[2]
+    links = _links(last)
+    return Anchor(hash_of(last), links[1]) if links is not None else None
+
+
 def entries(path: Path) -> Iterator[Entry]:
     """Yields the entries of a file in order. Skips unreadable lines.
 
@@ -227,9 +247,14 @@ def raw_lines(path: Path) -> Iterator[bytes]:
     Raises:
         FedjobsError: UNAVAILABLE if the file cannot be read.
     """
+    with _reading(path), path.open("rb") as file:
+        yield from file
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            yield from file
+        yield
     except OSError as error:
         raise FedjobsError(
             ErrorCode.UNAVAILABLE,
