@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fedjobs_verifier.contents import Content, Kind, Type
-from fedjobs_verifier.dtypes import NUMBERS, PLAIN, VARIANT
+from fedjobs_verifier.dtypes import NUMBERS, PLAIN, STRING, VARIANT
 from fedjobs_verifier.refusals import Refusal
 from fedjobs_verifier.uses import Use
 
 _INT64, _BOOL = NUMBERS["int64"], NUMBERS["bool"]
+_RANGES = PLAIN.keys() - {STRING, _BOOL}  # to which RangeDataset converts its numbers
+_DECLARE = "Declare the types that the elements have."
 
 # Their elements have the types of those of their input. Some put several elements together, or take them apart.
 _PASSING = """
@@ -56,9 +58,6 @@ def _zipped(use: Use) -> Sequence[Type]:
     return use.dataset(elements)
 
 
-_DECLARE = "Declare the types that the elements have."
-
-
 def _directed(use: Use) -> Sequence[Type]:
     use.require([_INT64], use.elements("selector_input_dataset"), "its selector must have")
     first, *rest = [
@@ -76,7 +75,7 @@ def _from_components(use: Use) -> Sequence[Type]:
 
 def _of_numbers(use: Use) -> Sequence[Type]:
     declared = use.values["output_types"]
-    if len(declared) != 1 or declared[0] not in PLAIN:
+    if len(declared) != 1 or declared[0] not in _RANGES:
         raise Refusal("its elements are not one number each", _DECLARE)
     return use.dataset(declared)
 
