@@ -57,6 +57,12 @@ class JobRef:
         """Returns the name of an attempt's Job."""
         return f"{self.coordinator}-{number}"
 
+    def number(self, name: str) -> int | None:
+        """Returns the number of the attempt whose Job has this name. None if it is not the name of an attempt."""
+        digits = name.removeprefix(f"{self.coordinator}-")
+        is_number = digits.isascii() and digits.isdigit() and not digits.startswith("0")
+        return int(digits) if digits != name and is_number else None
+
     @property
     def service(self) -> str:
         """Name of the coordinator's Service and NetworkPolicy, and of the route in the operator's namespace."""
