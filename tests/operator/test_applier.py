@@ -61,6 +61,14 @@ def test_a_rotated_authority_is_written_to_the_config_map(api: MemoryApi, applie
     assert api.objects["ConfigMap", "digits-hub"]["data"]["ca.crt"] == "another issuer"
 
 
+def test_a_changed_service_is_replaced_by_the_next_operator(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, running(a_job()))
+    api.objects["Service", REF.service]["spec"]["selector"] = {"app": "theirs"}
+    carry_out(Applier(api, "fedjobs-system"), running(a_job()))
+    assert api.objects["Service", REF.service]["spec"]["selector"]["fedjobs.dev/job-uid"] == REF.uid
+    assert api.called("delete", "Service") == [REF.service]
+
+
 def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
     carry_out(applier, running(a_job()))

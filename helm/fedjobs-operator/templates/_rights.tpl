@@ -1,7 +1,7 @@
 {{/*
 The operator's permissions in a namespace with jobs. It creates its objects, and reads an object that has the name of one of
-them (get), because it leaves objects of others alone. It uses server-side apply (patch) for an object of its own that
-changed. It has no permissions on Secrets and Pods. But whoever can create Jobs in a namespace can mount every Secret in it,
+them (get), because it leaves objects of others alone. It uses server-side apply (patch) for a ConfigMap of its own that
+changes. It has no permissions on Secrets and Pods. But whoever can create Jobs in a namespace can mount every Secret in it,
 and RBAC cannot limit patch to the operator's own objects, whose names contain those of the jobs. Without the value
 `watchNamespaces`, this applies to all namespaces of the cluster.
 */}}
@@ -26,10 +26,10 @@ and RBAC cannot limit patch to the operator's own objects, whose names contain t
   verbs: [get, create, patch] # patch: the certificates of a rotated authority
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, create, patch, delete] # delete: an ended or suspended job has no Service
+  verbs: [get, create, delete] # delete: an ended or suspended job has no Service
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, create, patch, delete]
+  verbs: [get, create, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list] # list: finds out why the Job controller could not create a pod

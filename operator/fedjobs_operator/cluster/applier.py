@@ -21,6 +21,8 @@ from fedjobs_operator.planning.plans import Plan
 
 _FIXED = frozenset({"Job", "PersistentVolumeClaim"})
 """Most of their fields are immutable, so they are created and never applied again."""
+_REPLACED = frozenset({"Service", "NetworkPolicy"})
+"""Their content never changes during a job. If somebody changed it, they are deleted and created again."""
 _CHECKED = "fedjobs-check"
 """Name of a Job that is never stored: the API server only completes its defaults."""
 _REFUSED = frozenset({400, 403, 422})
@@ -148,14 +150,19 @@ class Applier:
         return None
 
     def _update(self, ref: JobRef, manifest: Mapping[str, Any]) -> None:
-        """Applies a manifest to an existing object of the job, if it differs."""
-        there = self._there(ref, manifest)
+        """Changes an existing object of the job to a manifest, if it differs."""
+        metadata, there = manifest["metadata"], self._there(ref, manifest)
         if not self._is_ours(ref, there):
             raise _taken(ref, manifest)
         content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")}
-        if not ownership.contains(there, content):
-            with _refusals(manifest):
-                self._api.apply(manifest)
+        if ownership.contains(there, content):
+            return
+        if manifest["kind"] in _REPLACED:
+            self._api.delete(manifest["kind"], metadata["namespace"], metadata["name"], uid=there["metadata"]["uid"])
+            self._created(manifest)
+            return
+        with _refusals(manifest):
+            self._api.apply(manifest)
 
     def _checked(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Returns an existing Job or claim if it is what the manifest creates. An operator may have been killed."""

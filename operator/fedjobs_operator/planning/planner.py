@@ -63,8 +63,8 @@ def _same(ref: JobRef, before: FederatedJobStatus, accepted: Accepted) -> Accept
         return accepted
     message = (
         f"The ConfigMap {ref.resolved} with the resolved job was deleted or replaced, and the job would be resolved"
-        " differently now. Undo the edits of spec.program and of the silos' labels, restore the ConfigMap from a backup,"
-        " or create a new job."
+        " differently now. Undo the edits of spec.program and of the silos' labels, restore the ConfigMap, or create a"
+        " new job."
     )
     return NotAccepted(Reason.RESOLVED_JOB_LOST, message)
 
