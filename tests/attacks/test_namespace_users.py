@@ -27,7 +27,7 @@ THEIRS = "s3://attacker/model"
 
 
 def accepted(job: AJob) -> Accepted:
-    found = accept(job.body, HOSPITALS, None, SETTINGS.own_namespace)
+    found = accept(job.body, HOSPITALS, None, SETTINGS.own_namespaces)
     assert isinstance(found, Accepted)
     return found
 

@@ -54,6 +54,7 @@ class Federation:
     def __init__(self, server: ApiServer, namespace: str, folder: Path, options: Sequence[str]) -> None:
         self.server = server
         self.namespace = namespace
+        self.authority = f"{namespace}-authority"
         self.front_door = FRONT_DOOR
         self.hubs: list[HubProcess] = []
         self._folder = folder
@@ -258,7 +259,9 @@ def running_federation(
     """
     install(server)
     namespace = f"hub-{uuid.uuid4().hex[:8]}"
-    server.kubectl("create", "namespace", namespace)
+    for name in (namespace, f"{namespace}-authority"):
+        server.kubectl("create", "namespace", name)
+    server.kubectl("delete", "silos", "--all")  # with Silos of an earlier federation, a hub creates no authority
     folder.mkdir(parents=True, exist_ok=True)
     federation = Federation(server, namespace, folder, lifetimes)
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from tests.hub.builders import DAY, HOUR, KEY, NOW, OTHER_KEY, SECRET, a_silo
 
-SETTINGS = Settings("fedjobs-system", "fedjobs.example.org", "fedjobs.example.org:443", "fedjobs")
+SETTINGS = Settings("fedjobs-system", "fedjobs.example.org", "fedjobs.example.org:443", "fedjobs", "fedjobs-authority")
 
 
 def a_worker(key: str | None = None, silo: KnownSilo | None = None) -> WorkerLease:

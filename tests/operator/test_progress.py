@@ -15,7 +15,7 @@ from tests.operator.builders import HOSPITALS, a_job, a_report
 
 @pytest.fixture
 def resolved() -> ResolvedJob:
-    found = accept(a_job().body, HOSPITALS, None, "fedjobs-system")
+    found = accept(a_job().body, HOSPITALS, None, ())
     assert isinstance(found, Accepted)
     return found.resolved
 

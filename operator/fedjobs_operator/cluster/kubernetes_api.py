@@ -16,6 +16,7 @@ _TIMEOUT_S = 30
 _PAGE = 250
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _COLLECTIONS = {
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
     "ConfigMap": ("/api/v1", "configmaps"),
     "Event": ("/api/v1", "events"),
     "FederatedJob": (f"/apis/{GROUP}/{VERSION}", PLURAL),

@@ -47,7 +47,7 @@ def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: T
     generation = int(metadata["generation"])
     if observed.refused:
         return _refused(before, observed, generation, now)
-    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespace)
+    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespaces)
     if isinstance(accepted, Accepted) and observed.resolved is None:
         accepted = _same(ref, before, accepted)
     if isinstance(accepted, NotAccepted):
