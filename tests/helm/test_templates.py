@@ -34,6 +34,7 @@ def test_by_default_there_are_operator_hub_and_front_door_with_their_permissions
         "Deployment",
         "Namespace",
         "NetworkPolicy",
+        "PodDisruptionBudget",
         "Role",
         "RoleBinding",
         "Service",
@@ -143,6 +144,16 @@ def test_every_file_of_the_api_is_in_the_chart(helm: Helm) -> None:
 def test_optional_objects_can_be_enabled(helm: Helm, value: str, kind: set[str]) -> None:
     before = {_named(each) for each in helm.objects()}
     assert {each["kind"] for each in helm.objects(f"{value}=true") if _named(each) not in before} == kind
+
+
+@pytest.mark.parametrize(("name", "values"), [(HUB, "hub"), (FRONT_DOOR, "frontDoor")])
+def test_a_drain_evicts_one_pod_at_a_time(helm: Helm, name: str, values: str) -> None:
+    [budget] = of_kind(part(helm.objects(), name), "PodDisruptionBudget")
+    [deployment] = of_kind(part(helm.objects(), name), "Deployment")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    for setting in (f"{values}.replicaCount=1", f"{values}.podDisruptionBudget.enabled=false"):
+        assert of_kind(part(helm.objects(setting), name), "PodDisruptionBudget") == []
 
 
 def _named(each: Object) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fedjobs_api.api_calls import ApiError
-from fedjobs_operator.cluster.applier import Applier, NameTakenError, ObjectRefusedError
+from fedjobs_operator.cluster.applier import RENEWED_EVERY_S, Applier, NameTakenError, ObjectRefusedError
 from fedjobs_operator.planning.plans import Plan
 
 from tests.operator.attempts import an_attempt
@@ -77,6 +77,21 @@ def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier
     assert look.resolved is not None
     applier.apply(REF, look)
     assert api.calls == []
+
+
+def test_a_deleted_object_comes_back(api: MemoryApi) -> None:
+    now = 0.0
+    applier = Applier(api, "fedjobs-system", lambda: now)
+    carry_out(applier, running(a_job()))
+    before = dict(api.objects)
+    for key in (("Service", REF.service), ("Service", ROUTE), ("NetworkPolicy", REF.service), ("ConfigMap", REF.hub)):
+        del api.objects[key]
+    now = RENEWED_EVERY_S - 1
+    applier.apply(REF, running(a_job()).plan())
+    assert api.objects.keys() != before.keys()
+    now = RENEWED_EVERY_S
+    applier.apply(REF, running(a_job()).plan())
+    assert api.objects.keys() == before.keys()
 
 
 def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> None:

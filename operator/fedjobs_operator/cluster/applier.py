@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +28,7 @@ _CHECKED = "fedjobs-check"
 """Name of a Job that is never stored: the API server only completes its defaults."""
 _REFUSED = frozenset({400, 403, 422})
 """HTTP statuses of objects that are invalid or forbidden by a quota or a policy. A person must fix the cause."""
+RENEWED_EVERY_S = 600.0
 _GONE = ""
 
 
@@ -49,17 +51,22 @@ class NameTakenError(ObjectRefusedError):
 class Applier:
     """Applies the objects that differ from what it applied before. It blocks, and is called for one job at a time.
 
-    What it remembers only saves calls: after a restart, the operator applies everything once more without effect.
+    What it remembers only saves calls: after a restart, the operator applies everything once more without effect. It
+    forgets it every 10 minutes, because no event reports that somebody deleted a Service, a NetworkPolicy or a
+    ConfigMap.
 
     Args:
         api: The API server.
         own_namespace: The operator's namespace, which holds the routes.
+        clock: Returns the time in seconds. For tests.
     """
 
-    def __init__(self, api: KubernetesApi, own_namespace: str) -> None:
+    def __init__(self, api: KubernetesApi, own_namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._own_namespace = own_namespace
+        self._clock = clock
         self._done: dict[str, dict[str, str]] = {}
+        self._since: dict[str, float] = {}
 
     def apply(self, ref: JobRef, plan: Plan) -> list[dict[str, Any]]:
         """Carries out a plan, except the status.
@@ -74,6 +81,10 @@ class Applier:
             ApiError: Another call failed. The job is planned again later.
         """
         done = self._done.setdefault(ref.uid, {})
+        now = self._clock()
+        if now - self._since.setdefault(ref.uid, now) >= RENEWED_EVERY_S:
+            done.clear()
+            self._since[ref.uid] = now
         created = [child for manifest in plan.apply if (child := self._make(ref, done, manifest)) is not None]
         if plan.withdraw:
             self._withdraw(done, ref)
@@ -82,8 +93,10 @@ class Applier:
         for name in plan.delete:
             self._api.delete("Job", ref.namespace, name)
         if plan.own_claim:
-            change = {"metadata": {"ownerReferences": [ref.owner()]}}
-            self._api.merge("PersistentVolumeClaim", ref.namespace, ref.claim, change)
+            there = self._api.get("PersistentVolumeClaim", ref.namespace, ref.claim)
+            if there is not None and ownership.is_claim(ref, there):
+                change = {"metadata": {"uid": there["metadata"]["uid"], "ownerReferences": [ref.owner()]}}
+                self._api.merge("PersistentVolumeClaim", ref.namespace, ref.claim, change)
         if plan.delete_job:
             self._api.delete(KIND, ref.namespace, ref.name, uid=ref.uid)
         return created
@@ -125,6 +138,7 @@ class Applier:
     def forget(self, uid: str) -> None:
         """Drops what is remembered about a job that has finished or was deleted."""
         self._done.pop(uid, None)
+        self._since.pop(uid, None)
 
     def _withdraw(self, done: dict[str, str], ref: JobRef) -> None:
         """Deletes what routes to the coordinator, starting with the front door's route."""

@@ -154,6 +154,9 @@ class Cache:
     def jobs(self) -> list[JobKey]:
         return list(self._jobs)
 
+    def unfinished(self) -> list[JobKey]:
+        return [key for key, job in self._jobs.items() if not job.is_over]
+
     def phases(self) -> dict[str, int]:
         """Returns the number of jobs in each phase. Other threads can call this method."""
         counts: dict[str, int] = defaultdict(int)

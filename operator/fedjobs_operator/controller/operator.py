@@ -74,7 +74,7 @@ class Operator:
             self._fail(error)
             return
         sweeping = self._sweeper = Sweeper(api, self._cache, self._settings.own_namespace)
-        resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone)
+        resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone, self._look_at_unfinished)
         # Fill the cache before the first job. Otherwise a silo or child not seen yet would count as deleted.
         await sweeping.look_at_silos()
         await resyncing.begin()
@@ -143,6 +143,10 @@ class Operator:
             if task is not asyncio.current_task():
                 task.cancel()
         self._end()
+
+    async def _look_at_unfinished(self) -> None:
+        for key in self._cache.unfinished():
+            await self._queue.add(key)
 
     async def _look_at_all(self) -> None:
         for key in self._cache.jobs():

@@ -103,12 +103,23 @@ def _accepted(case: Case) -> Plan:
         return _ended(case, verdicts, endings.gave_up(decision.last, spec.backoff_limit))
     deadline = ttl.fails_at(spec, datetime.datetime.fromisoformat(case.started))
     if deadline is not None and case.now >= deadline:
+        if _is_ending(case):  # the result may be exported: the Job reports it in a moment
+            return coordination.coordinated(case, verdicts, case.last.number if case.last else 1, None)
         return _ended(case, verdicts, endings.too_late(spec.active_deadline_seconds or 0))
     if isinstance(decision, attempts.Wait):
         crashed = {**verdicts, JobCondition.COORDINATOR_READY: conditions.crashed(decision.last)}
         status = case.status(JobPhase.STARTING, crashed, start_time=case.started, attempt=decision.last.number)
         return Plan(status, look_again=decision.until)
     return coordination.coordinated(case, verdicts, decision.number, deadline)
+
+
+def _is_ending(case: Case) -> bool:
+    """Returns whether the coordinator has exited by itself, and its Job has not reported the outcome yet."""
+    last = case.last
+    if last is None or last.suspended or last.ended_at is not None:
+        return False
+    until = conditions.job_speaks_until(last.pod)
+    return until is not None and case.now < until
 
 
 def _accepted_verdicts(case: Case) -> Verdicts:
