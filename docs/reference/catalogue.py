@@ -160,6 +160,16 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Nothing at first: the export is retried. On a cluster, it is retried without limit and with increasing "
         "delays. Nothing is computed again.",
     ),
+    ErrorCode.AUTHORITY_MISSING: (
+        "The Secret with the keys of the federation's authority was deleted, or holds no complete authority. The hub "
+        "stops.",
+        "Restore the Secret from a backup, or start anew with a new authority and invite all silos again: see [the "
+        "authority](hub.md#when-the-authority-was-deleted).",
+    ),
+    ErrorCode.FEDERATION_EXISTS: (
+        "The cluster belongs to the federation of another release of the operator's chart. This release does not run.",
+        "Uninstall one of the two releases. A cluster has one federation.",
+    ),
     ErrorCode.START_TIMED_OUT: (
         "A coordinator imported no module for 10 minutes, and its program had not started.",
         "Nothing at first: it is restarted, as after a crash. If it happens again, give it more CPU or a faster disk, "
