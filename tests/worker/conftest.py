@@ -26,7 +26,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 def host_process(keeper: int) -> psutil.Process:
-    """Returns the process that forks runners: the first process in the namespaces that a child of the keeper created."""
+    """Returns the process that forks runners: the first one in the namespaces that a child of the keeper created."""
     (child,) = psutil.Process(keeper).children()
     (host,) = child.children()
     return host

@@ -138,8 +138,8 @@ class Runner(Model):
     gpu: Gpu | None = None
     """How to get a GPU on the silo's cluster. Not used on one machine."""
     resources: dict[str, Any] = Field(default_factory=dict)
-    """The resources of the runner's container. Not used on one machine. The default limits are 8 GiB of memory and 1 GiB
-    of files."""
+    """The resources of the runner's container. Not used on one machine. Default limits: 8 GiB of memory, 4 GiB of
+    files."""
 
 
 class SiloFile(Model):

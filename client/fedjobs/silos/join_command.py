@@ -106,7 +106,5 @@ def join(
             token_file=(token_file or own / "token").resolve(),
         )
     raise typer.Exit(
-        command_line.serve_machine(
-            config, own, metrics_bind_address, debug=debug, trusts_job_owners=trust_job_owners
-        )
+        command_line.serve_machine(config, own, metrics_bind_address, debug=debug, trusts_job_owners=trust_job_owners)
     )

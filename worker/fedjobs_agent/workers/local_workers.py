@@ -167,7 +167,11 @@ class LocalWorkers:
             # The lifeline: when the agent ends for any reason, the pipe closes and the processes exit.
             # -P: a file in the working directory must not shadow a module.
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", *arguments], stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment
+                [sys.executable, "-P", "-m", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                env=environment,
             )
 
     def _wait_for(self, process: _Process) -> None:

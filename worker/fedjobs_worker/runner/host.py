@@ -82,15 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
         Path(options.listen).unlink(missing_ok=True)
 
 
-def _confined(
-    listening: socket.socket, reporting: socket.socket, options: argparse.Namespace, enclosed: bool
-) -> int:
+def _confined(listening: socket.socket, reporting: socket.socket, options: argparse.Namespace, enclosed: bool) -> int:
     """Runs in the host's process. Returns its exit status if the sandbox cannot be closed."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keeper stops us
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        with open(os.devnull, "rb") as nothing:
+        with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)  # the lifeline is the keeper's
         facts = sandbox.confine_host(Limits(options.most_memory, options.most_threads), enclosed=enclosed)
         if options.require_isolation and not isolated(facts):

@@ -1,7 +1,7 @@
 """The sandbox of a runner host and its runners, which is closed before a graph is loaded.
 
 The graph of a computation is untrusted. The verifier decides which operations it may contain. The sandbox is a second
-line of defence: code that runs in a runner in spite of that reaches nothing but its own memory and its session's socket.
+line of defence: code that runs in a runner nevertheless reaches only its own memory and its session's socket.
 
 1. `enclose` runs the host in namespaces of its own, if this process may create them.
 2. `confine_host` adds limits and a seccomp filter, and gives up all rights, before TensorFlow is imported.

@@ -1,4 +1,4 @@
-"""Prints what would hold for a runner host of this process, as a JSON list: `python -m fedjobs_worker.runner.sandbox`."""
+"""Prints what would hold for a runner host, as a JSON list: `python -m fedjobs_worker.runner.sandbox`."""
 
 from __future__ import annotations
 

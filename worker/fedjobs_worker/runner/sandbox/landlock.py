@@ -48,9 +48,9 @@ def confine(view: View, *more: str) -> None:
     if not kernel:
         raise KernelCallError("the kernel has no Landlock of version 3 or later")
     numbers, libc = system_calls.NUMBERS[platform.machine()], kernel_calls.libc()
-    accesses = (1 << (16 if kernel >= 5 else 15)) - 1  # noqa: PLR2004 (version 5 adds the control of devices)
-    ports = _BIND_TCP | _CONNECT_TCP if kernel >= 4 else 0  # noqa: PLR2004
-    scopes = _ABSTRACT_SOCKETS | _SIGNALS if kernel >= 6 else 0  # noqa: PLR2004
+    accesses = (1 << (16 if kernel >= 5 else 15)) - 1
+    ports = _BIND_TCP | _CONNECT_TCP if kernel >= 4 else 0
+    scopes = _ABSTRACT_SOCKETS | _SIGNALS if kernel >= 6 else 0
     attributes = struct.pack("=QQQ", accesses, ports, scopes)[: 24 if scopes else 16 if ports else 8]
     create = ctypes.c_long(numbers["landlock_create_ruleset"])
     rules = int(libc.syscall(create, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)))

@@ -1,4 +1,7 @@
-"""Resource limits of a runner host and its runners. https://man7.org/linux/man-pages/man2/getrlimit.2.html"""
+"""Resource limits of a runner host and its runners.
+
+https://man7.org/linux/man-pages/man2/getrlimit.2.html
+"""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ def _parents(path: str) -> None:
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    arguments = (source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None)
+    names = (source.encode(), target.encode(), kind.encode() or None)
+    arguments = (*names, ctypes.c_ulong(flags), options.encode() or None)
     checked(kernel_calls.libc().mount(*arguments), f"mount({target})")
 
 
