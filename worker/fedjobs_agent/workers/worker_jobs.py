@@ -28,7 +28,9 @@ GRACE_S, END_S = 50, 60  # time to finish current work; then the kubelet kills t
 _SOCKET = "/run/fedjobs/runner.sock"
 _ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
-_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi", "ephemeral-storage": "64Mi"}
+_RUNNER_LIMITS = {"memory": "8Gi", "ephemeral-storage": "4Gi"}  # a graph must not use up the node
+_RUNNER_FILES = "2Gi"  # GPU drivers store up to 1 GiB of compiled kernels
 
 
 def worker_job(
@@ -81,6 +83,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "shareProcessNamespace": False,  # each container sees its own processes only
         "terminationGracePeriodSeconds": END_S,
         "securityContext": {
             "runAsNonRoot": True,
@@ -96,13 +99,15 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
             {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
             {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
-            {"name": "socket", "emptyDir": {}},
+            {"name": "socket", "emptyDir": {"sizeLimit": "1Mi"}},
             {"name": "state", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
-            {"name": "runner-tmp", "emptyDir": {}},
+            {"name": "runner-tmp", "emptyDir": {"sizeLimit": _RUNNER_FILES}},
             *data,
         ],
     }
+    if config.runtime_class_name is not None:
+        pod["runtimeClassName"] = config.runtime_class_name
     if config.image_pull_secrets:
         pod["imagePullSecrets"] = [*config.image_pull_secrets]
     if start.gpu and silo.runner.gpu is not None:
@@ -160,7 +165,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
     listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
-    resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
+    resources = _with_limits(silo.runner.resources, _resources(silo.runner.resources, _RUNNER_REQUESTS))
     gpu = silo.runner.gpu if start.gpu else None
     if gpu is not None:
         count = str(start.received.invitation.gpu.count)
@@ -202,6 +207,13 @@ def _resources(given: Object, requests: Object) -> Object:
     limits = given.get("limits") or {}
     asked = {name: limits.get(name, amount) for name, amount in requests.items()}
     return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
+
+
+def _with_limits(given: Object, resources: Object) -> Object:
+    """Adds the runner's default limits, except for what the silo requests or limits itself."""
+    chosen = {*(given.get("limits") or {}), *(given.get("requests") or {})}
+    limits = {name: amount for name, amount in _RUNNER_LIMITS.items() if name not in chosen}
+    return {**resources, "limits": {**limits, **(resources.get("limits") or {})}}
 
 
 def _read_only(volume: Object) -> Object:
