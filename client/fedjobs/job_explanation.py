@@ -93,7 +93,7 @@ def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
     names = [silo.silo for silo in silos] or list(manifest.spec.silos.names or ()) or ["any-silo"]
     resolved = api.resolve(manifest, names, folder=path.absolute().parent)
     namespace = manifest.metadata.namespace or ""
-    return Job(resolved, invitation_to(resolved, address="", server_name="", namespace=namespace))
+    return Job(resolved, invitation_to(resolved, address="none:0", server_name="none", namespace=namespace))
 
 
 def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:

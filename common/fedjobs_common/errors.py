@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import grpc
 
+from fedjobs_common.untrusted_text import printable
+
 
 @dataclass(frozen=True)
 class _Kind:
@@ -119,11 +121,11 @@ def to_grpc(error: FedjobsError) -> tuple[grpc.StatusCode, str]:
 def from_grpc(error: grpc.RpcError) -> FedjobsError:
     """Converts the error of a failed call to an error of the catalogue.
 
-    A status without a label of the catalogue comes from gRPC itself or from a proxy. It becomes UNAVAILABLE if a retry
-    can help, otherwise INTERNAL.
+    The other party chooses the details, so they become printable here. A status without a label of the catalogue comes
+    from gRPC itself or from a proxy. It becomes UNAVAILABLE if a retry can help, otherwise INTERNAL.
     """
     status: grpc.StatusCode = error.code()
-    details: str = error.details() or ""
+    details = printable(error.details() or "")
     label, separator, message = details.partition(": ")
     if separator and label in _BY_LABEL:
         return FedjobsError(_BY_LABEL[label], message)

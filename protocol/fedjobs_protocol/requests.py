@@ -10,11 +10,13 @@ from typing import TypeVar
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from google.protobuf.message import DecodeError, Message
 
+from fedjobs_protocol.received import received
+
 Request = TypeVar("Request", bound=Message)
 
 
 def decode(kind: type[Request], data: bytes) -> Request:
-    """Returns the request that a caller sent.
+    """Returns the request that a caller sent. Its texts are printable.
 
     Args:
         kind: The type of the call's request.
@@ -24,7 +26,7 @@ def decode(kind: type[Request], data: bytes) -> Request:
         FedjobsError: REQUEST_MALFORMED.
     """
     try:
-        return kind.FromString(data)
+        return received(kind)(data)
     except DecodeError:
         raise FedjobsError(
             ErrorCode.REQUEST_MALFORMED,

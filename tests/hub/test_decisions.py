@@ -93,6 +93,14 @@ def test_an_agent_that_continues_keeps_its_start_time() -> None:
     assert (again.began, again.heard) == (NOW, NOW + HOUR)
 
 
+def test_the_anchor_of_an_audit_log_is_never_replaced_by_that_of_a_shorter_log() -> None:
+    three, four, other = f"{'ab' * 32}:3", f"{'cd' * 32}:4", f"{'ef' * 32}:3"
+    assert announcements.audit_anchor(three, None) == three
+    assert announcements.audit_anchor(four, three) == four
+    for said in (other, f"{'ef' * 32}:2", "", "x", f"{'AB' * 32}:9", f"{'ab' * 32}:9\n", f"{'ab' * 32}:-9", "\x1b"):
+        assert announcements.audit_anchor(said, three) is None
+
+
 def a_job(uid: str, silos: list[str], **metadata: str) -> dict[str, Any]:
     status = {"invitation": {"jobUid": uid, "jobName": "digits"}, "resolved": {"silos": silos}}
     return {"metadata": {"uid": uid, **metadata}, "status": status}

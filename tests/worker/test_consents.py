@@ -154,3 +154,10 @@ def test_the_coordinator_gets_rule_message_and_remaining_time(site: Site) -> Non
     assert (told.awaiting.rule, told.awaiting.seconds_left) == (APPROVAL, 100)
     assert message_of(SHARD, Allowed(), 0).HasField("approved")
     assert message_of(SHARD, Refused("a", "b"), 0).refused.rule == "a"
+
+
+def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:
+    for rule_ in ("BlobCorrupt", "BlobCorrupt", "RunnerFailed"):
+        site.consents.refused(SHARD, Refused(rule_, "no"), "train", ("digits",))
+    entries = map(json.loads, (site.folder / "audit.jsonl").read_text().splitlines())
+    assert [(entry["rule"], entry["shard"]) for entry in entries] == [("BlobCorrupt", SHARD), ("RunnerFailed", SHARD)]

@@ -85,13 +85,17 @@ def pending(
 ) -> None:
     """List the computations that wait for approval in this silo."""
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
+        from fedjobs_common.untrusted_text import printable, printable_lines
+
         from fedjobs.silos import approval_places
 
         waiting = place.pending()
         if digest is not None:
             found, one = approval_places.named(place, digest)
             waiting = [one] if one else []
-            typer.echo(one.explanation if one else f"{found} is not pending in this silo.", nl=one is None)
+            typer.echo(
+                printable_lines(one.explanation) if one else f"{found} is not pending in this silo.", nl=one is None
+            )
         elif as_json:
             print_json([each.model_dump(by_alias=True, mode="json") for each in waiting])
         elif not waiting:
@@ -99,7 +103,8 @@ def pending(
         else:
             for each in waiting:
                 who = f" by {each.requested_by}" if each.requested_by else ""
-                typer.echo(f"{each.digest[:12]}  {each.label}  job {each.job_name}{who}  until {_time(each.until)}")
+                about = f"{each.digest[:12]}  {each.label}  job {each.job_name}{who}  until {_time(each.until)}"
+                typer.echo(printable(about))
             typer.echo("Show one with: fedjobs silo pending DIGEST")
 
 
@@ -138,17 +143,20 @@ def deny(
 
 
 def _say(place: ApprovalPlace, written: str, decision: Literal["approved", "denied"], message: str) -> None:
+    from fedjobs_common.untrusted_text import printable_lines
     from fedjobs_worker.consent.approvals import Approval
 
     from fedjobs.silos import approval_places
 
     digest, waiting = approval_places.named(place, written)
     if waiting is not None:
-        typer.echo(waiting.explanation, nl=False)
+        typer.echo(printable_lines(waiting.explanation), nl=False)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     place.say(digest, Approval(decision=decision, by=getpass.getuser(), at=now, message=message))
     typer.echo(f"{decision} {digest}")
 
 
 def _time(seconds: float) -> str:
+    if not 0 <= seconds < datetime.datetime.max.timestamp() - 24 * 3600:
+        return f"time {seconds}"
     return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="minutes")

@@ -18,7 +18,8 @@ from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.approvals import Approval, Approvals
-from fedjobs_worker.consent.audits import Audit, Detail
+from fedjobs_worker.consent.audit_entries import Detail
+from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.shard_explanation import explain
@@ -136,7 +137,7 @@ class Consents:
         self._clock = clock
         self._lock = threading.Lock()
         self._said: dict[Digest, tuple[Computation, float, Consent]] = {}
-        self._unverified: set[Digest] = set()
+        self._unverified: set[tuple[Digest, str]] = set()
 
     def of(self, computation: Computation) -> Consent:
         """Returns the current decision about a computation."""
@@ -150,10 +151,11 @@ class Consents:
             return self._decided(computation, asked_at)
 
     def refused(self, digest: Digest, refusal: Refused, label: str, datasets: tuple[str, ...]) -> Refused:
-        """Records the refusal of a shard that was not verified, once, and returns it."""
+        """Records a refusal, such as that of a shard that was not verified, once for each rule, and returns it."""
+        key = digest, refusal.rule
         with self._lock:
-            if digest not in self._unverified:
-                self._unverified.add(digest)
+            if key not in self._unverified and all(said != refusal for *_, said in self._said.values()):
+                self._unverified.add(key)
                 self._audit.record("computation", refusal, shard=str(digest), label=label, datasets=list(datasets))
         return refusal
 

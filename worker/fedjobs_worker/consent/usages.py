@@ -12,6 +12,7 @@ import structlog
 from fedjobs_common.models import Model
 from pydantic import Field, ValidationError
 
+_LATEST = 253_402_300_800  # the first second after the year 9999
 _LOG = structlog.get_logger()
 
 
@@ -63,10 +64,12 @@ class Usage(Model, frozen=False):
     def count(self, entry: Mapping[str, Any]) -> None:
         """Counts an entry of an audit log."""
         uid, at = entry.get("job"), entry.get("time")
-        if not isinstance(uid, str) or not isinstance(at, int | float):
+        if not isinstance(uid, str) or not isinstance(at, int | float) or not 0 <= at < _LATEST:
             return
         job = self.jobs.setdefault(uid, JobUsage())
-        job.until = max(job.until, at)
+        # The agent collects an entry later than it was written, and by another clock.
+        written = entry.get("workerTime")
+        job.until = max(job.until, min(at, written) if isinstance(written, int | float) else at)
         if entry.get("decision") == "allowed":
             _count(job, entry, day_of(at))
 
@@ -82,7 +85,8 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
             job.runs[shard] = job.runs.get(shard, 0) + 1
             job.last_work = asked
     elif subject == "result":
-        job.bytes_up[day] = job.bytes_up.get(day, 0) + int(entry.get("bytes") or 0)
+        size = entry.get("bytes")
+        job.bytes_up[day] = job.bytes_up.get(day, 0) + (size if isinstance(size, int) and size > 0 else 0)
 
 
 def day_of(seconds: float) -> str:

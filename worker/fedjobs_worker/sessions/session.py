@@ -140,7 +140,7 @@ class Session:
         try:
             consents = []
             for offered in offer.shards:
-                said = self._works.consent(offered, self._fetch)
+                said = self._works.answer(offered, self._fetch)
                 _LOG.info("the coordinator offered a computation", label=offered.label, consent=type(said).__name__)
                 consents.append(message_of(digests.named(offered.shard.digest), said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))

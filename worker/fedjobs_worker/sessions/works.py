@@ -100,6 +100,7 @@ class Works:
         self._job = job
         self._audit = audit
         self._ledger = ledger
+        self._consents = consents
         self._datasets = datasets
         self._runner = runner
         self._finished = finished
@@ -115,6 +116,21 @@ class Works:
         if work_id == self._current:
             self._cancelled.set()
             self._runner.shut_down()
+
+    def answer(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
+        """Decides about a shard that the coordinator offers. A refusal is in the audit log before it is sent.
+
+        Raises:
+            SessionEndedError: From `fetch`.
+        """
+        said = self.consent(offered, fetch)
+        if isinstance(said, Refused):
+            try:
+                datasets = tuple(sorted(offered.datasets))
+                self._consents.refused(digests.named(offered.shard.digest), said, offered.label, datasets)
+            except FedjobsError as error:  # a refusal reveals nothing, so it is sent even if the log is full
+                _LOG.error("cannot record a refusal", code=error.code.label, error=error.public)
+        return said
 
     def consent(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
         """Decides about a shard that the coordinator offers.
