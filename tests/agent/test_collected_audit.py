@@ -35,7 +35,7 @@ def print_(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Print:
         audit = Audit(path, "hospital-a", job, clock=lambda: next(now), tell=True)
         audit.record("invitation", Allowed())
         for work in range(works):
-            audit.record("work", Allowed(), work=str(work), shard="ab")
+            audit.record("work", Allowed(), work=str(work), shard="ab", datasets=["digits"], asked=str(work))
             audit.record("result", Allowed(), work=str(work), bytes=10)
         audit.record("work", Refused("policy.minClients", "no"))
         return [*NOISE, *capsys.readouterr().out.encode().splitlines(keepends=True)]
@@ -94,11 +94,11 @@ def test_a_new_worker_gets_the_usage(tmp_path: Path, print_: Print) -> None:
     used = tmp_path / "used.json"
     used.write_text(collected.used("job-1", TODAY, {}))
     usage = Ledger(tmp_path / "none.jsonl", used).usage()
-    assert usage.of("job-1").runs == {"ab": 2}
+    assert usage.of("job-1").runs == {"digits": 2}
     assert usage.of("job-2").runs == {}
     assert usage.bytes_up(TODAY) == 50
     assert usage.begun(TODAY) == {"job-1", "job-2"}
-    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})) == Usage()
+    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})).jobs == {}
 
 
 def test_a_new_worker_gets_the_jobs_that_may_start_any_moment(tmp_path: Path, print_: Print) -> None:

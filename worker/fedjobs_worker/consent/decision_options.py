@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def made(options: argparse.Namespace, silo: SiloFile, invitation: Invitation) -> tuple[Audit, Ledger, Consents]:
     """Creates the objects that the options describe."""
-    audit = Audit(options.audit, silo.silo, invitation.job_uid, tell=options.tell_audit)
     ledger = Ledger(options.audit, options.used)
+    audit = Audit(options.audit, silo.silo, invitation.job_uid, ledger.now, tell=options.tell_audit)
     consents = Consents(silo, invitation, audit, ApprovalFolder(options.approvals), PendingFolder(options.pending))
     return audit, ledger, consents

@@ -10,6 +10,7 @@ import structlog
 from fedjobs_common.errors import FedjobsError
 from fedjobs_protocol.sessions.session_client import SessionClient
 
+_LONGEST_S = 45.0  # a coordinator expects heartbeats more often
 _LOG = structlog.get_logger()
 
 
@@ -44,7 +45,7 @@ class Heartbeats:
 
     def follow(self, session_id: str, seconds: float) -> None:
         """Sends heartbeats for this session at this interval from now on."""
-        self._session = session_id, max(0.1, seconds)
+        self._session = session_id, min(max(0.1, seconds), _LONGEST_S)
 
     def stop(self) -> None:
         """Stops the thread. Does not wait for a call in progress."""
@@ -61,6 +62,9 @@ class Heartbeats:
                 _LOG.debug(
                     "a heartbeat failed", error=error.public
                 )  # the session's calls detect and handle the problem
+                continue
+            except Exception as error:
+                _LOG.exception("a heartbeat failed; the next one follows", error=str(error))
                 continue
             if response.cancel and activity.work_id:
                 self._cancel(activity.work_id)
