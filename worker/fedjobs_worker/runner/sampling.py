@@ -5,7 +5,7 @@ the difference of two sums would be that client's value. Two things prevent this
 
 - The silo mixes a secret into the seed. So a coordinator cannot compute which clients a seed selects.
 - The secret divides the clients into fixed groups of at least `minClients`. A sample consists of whole groups. So the
-  samples of a job differ in whole groups, and sums and differences of results are over at least `minClients` clients.
+  samples differ in whole groups, and sums and differences of results are over at least `minClients` clients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def sample(clients: int, per_round: int | None, seed: int, secret: bytes = b"", 
         clients: The number of clients of the dataset.
         per_round: The maximum number of clients in a round, or None for all.
         seed: The coordinator's seed for the round, 0 <= seed < 2**64.
-        secret: The silo's secret for the job and the dataset.
+        secret: The silo's secret. See `sampling_secrets`.
         least: The smallest number of clients in a group, which is `policy.minClients`.
     """
     if per_round is None or per_round >= clients:

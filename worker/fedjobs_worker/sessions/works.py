@@ -33,7 +33,6 @@ from fedjobs_worker.release.texts import LONGEST_NAME, bounded, device_name
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 from fedjobs_worker.runner.sampling import sample
-from fedjobs_worker.runner.sampling_secrets import derived_secret
 from fedjobs_worker.sessions.blob_cache import BlobCache, check_size
 from fedjobs_worker.sessions.computations import Computations, Fetch, ShardRejectedError
 from fedjobs_worker.sessions.work_items import asked_by, blobs_of, datasets_of, recorded_datasets
@@ -309,8 +308,8 @@ class Works:
         self._decide(work, asked, policies.on_dataset(self._silo.policy, silo, self._silo.datasets, name))
         dataset = self._datasets.get(name)
         components = schema_check.positions(silo, name, dataset.schema, wanted)
-        per_round, secret = self._silo.datasets[name].clients_per_round, derived_secret(self._secret, name)
-        clients = sample(dataset.clients, per_round, source.selection.seed, secret, self._silo.policy.min_clients)
+        per_round = self._silo.datasets[name].clients_per_round
+        clients = sample(dataset.clients, per_round, source.selection.seed, self._secret, self._silo.policy.min_clients)
         self._runner.load_data(name, dataset.memory)
         return _Selected(name, components, clients)
 
