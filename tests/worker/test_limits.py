@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fedjobs_common.digests import digest
-from fedjobs_common.ids import Digest
+from fedjobs_common.ids import Digest, JobUid
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 from fedjobs_worker.policy_files import Limits
+from fedjobs_worker.release.gate import ReleaseGate
 from fedjobs_worker.sessions.work_items import asked_by
+from fedjobs_worker.silo_files import SiloFile
 
 SILO, JOB, OTHER = "hospital-a", "job-1", "job-2"
 SHARD = digest(b"shard")
@@ -263,3 +272,34 @@ def test_earlier_usage_counts_once(log: Log, tmp_path: Path) -> None:
     fresh.now = log.now
     fresh.sent(7)
     assert Ledger(fresh.path, used).usage().bytes_up(day_of(MONDAY)) == 12
+
+
+class SlowLedger(Ledger):
+    """Waits until the other job has read the usage, too, unless a lock prevents this."""
+
+    together = threading.Barrier(2)
+
+    def usage(self) -> Usage:
+        usage = super().usage().model_copy(deep=True)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.together.wait(1)
+        return usage
+
+
+def test_concurrent_jobs_do_not_exceed_the_bytes_of_a_day(tmp_path: Path) -> None:
+    declared = [shard_pb2.Leaf(tensor=shard_pb2.Tensor(dtype="float32", shape=[100]))]
+    content = frame([np.zeros(100, np.float32)]).tobytes()
+    policy = {"limits": {"uploadBytesPerDay": len(content) * 3 // 2}}
+    silo = SiloFile.model_validate({"silo": SILO, "policy": policy})
+    path = tmp_path / "audit.jsonl"
+
+    def released(job: str) -> str | None:
+        audit = Audit(path, SILO, job, clock=lambda: MONDAY)
+        gate = ReleaseGate(silo, JobUid(job), audit, SlowLedger(path, clock=lambda: MONDAY))
+        memory = shared_memory.create("test")
+        shared_memory.write(memory, [content])
+        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, 0.0, "cpu")
+        return finished.report.WhichOneof("outcome")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(map(str, pool.map(released, (JOB, OTHER)))) == ["refusal", "result"]
