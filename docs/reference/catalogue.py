@@ -31,11 +31,13 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Correct the path in the silo's file. A relative path is relative to this file.",
     ),
     ErrorCode.DATA_MALFORMED: (
-        "A value cannot be read as its column's dtype. The message names file, row and column.",
+        "A value cannot be read as its column's dtype. The silo's log names file, row and column. The message does so "
+        "if the silo has `shareDatasetSchemas: true`.",
         "Correct the value, or the dtype in the silo's file.",
     ),
     ErrorCode.SCHEMA_MISMATCH: (
-        "The silo's columns, dtypes or shapes do not match the computation. The message names both.",
+        "The silo's columns, dtypes or shapes do not match the computation. The silo's log names both. The message "
+        "does so if the silo has `shareDatasetSchemas: true`.",
         "Correct `features` or `label` in the silo's file, or the model's `input` in the job file.",
     ),
     ErrorCode.UNSUPPORTED_COMPUTATION: (
@@ -58,8 +60,9 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "the silo to allow it.",
     ),
     ErrorCode.SHARD_FAILED: (
-        "A silo cannot load a graph, or an operation in it failed.",
-        "Read the message of the operation. Usual causes are the data or the model's shapes.",
+        "A silo cannot load a graph, an operation in it failed, or its result is not what it declares. The message has "
+        "the [class](#failures-in-a-silo) of the failure.",
+        "Ask the silo's people for the message in its log. Usual causes are the data or the model's shapes.",
     ),
     ErrorCode.COHORT_TOO_SMALL: (
         "Fewer silos than `spec.cohort.minSilos` can take part, or reported before the deadline.",

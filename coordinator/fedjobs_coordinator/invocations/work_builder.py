@@ -8,10 +8,10 @@ from typing import Any
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest, SiloName
 from fedjobs_compute.plans import Stage
+from fedjobs_protocol.transfers.declared_sizes import largest_frame
 from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_coordinator.aggregation.accumulators import largest_frame
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob, blob_of
 from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 from fedjobs_coordinator.invocations.bindings import Clients

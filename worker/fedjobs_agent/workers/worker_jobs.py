@@ -43,7 +43,8 @@ def worker_job(
 ) -> Object:
     """Returns the manifest of a worker.
 
-    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt and used.json.
+    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt, used.json and
+    sampling-secret.
 
     Args:
         start: The invitation, and whether the worker gets a GPU.
@@ -127,6 +128,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
     arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
     arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
     arguments += ["--state", "/state", "--audit", _AUDIT_LOG]
+    arguments += ["--sampling-secret", "/invitation/sampling-secret"]
     arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
     arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
     arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]

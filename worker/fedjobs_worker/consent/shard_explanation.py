@@ -62,7 +62,7 @@ def enforced(policy: Policy) -> list[str]:
         + (f", without {', '.join(computations.operations.deny)}" if computations.operations.deny else ""),
         computations.digests is not None and f"computations: {len(computations.digests)} digests",
         computations.approval == "Manual" and "computations: each digest needs approval",
-        limits.rounds_per_job is not None and f"at most {limits.rounds_per_job} runs of a computation for one job",
+        limits.rounds_per_job is not None and f"at most {limits.rounds_per_job} rounds over a dataset for one job",
         limits.upload_bytes_per_job is not None and f"at most {limits.upload_bytes_per_job} bytes sent for one job",
         limits.upload_bytes_per_day is not None and f"at most {limits.upload_bytes_per_day} bytes sent per day",
         limits.jobs_per_day is not None and f"at most {limits.jobs_per_day} new jobs per day",

@@ -15,7 +15,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_verifier import OperationRefusedError, Verified, verify
+from fedjobs_verifier import OperationRefusedError, Verified, limits, verify
 
 from fedjobs_worker.consent.consents import Computation, Consent, Consents
 from fedjobs_worker.consent.policies import Allowed, Refused
@@ -23,9 +23,17 @@ from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions.blob_cache import BlobCache
 
 _MOST_SHARDS = 16  # in the cache; a program has only a few
+MOST_COMPUTATIONS = 64
+"""Different computations of a job that a session looks at."""
+MOST_BYTES = 64 << 20
+"""The bytes of their shards, which stay in memory with the decisions."""
 
 Fetch = Callable[[Download], object]
 """Continues a download until it is complete. Raises SessionEndedError if that needs a new session."""
+
+
+class ShardRejectedError(FedjobsError):
+    """A shard was not accepted. The text comes from the coordinator's request alone, and from no data."""
 
 
 class Computations:
@@ -46,28 +54,34 @@ class Computations:
         self._consents = consents
         self._allowed = frozenset(allowed)
         self._shards: dict[Digest, Verified | FedjobsError] = {}
+        self._sizes: dict[Digest, int] = {}
+        self._too_many = False
 
     def shard(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> shard_pb2.Shard:
         """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, or SHARD_REFUSED if it was not verified.
+            ShardRejectedError: It was not verified, or there are too many computations.
+            FedjobsError: BLOB_CORRUPT.
         """
+        self._check_number(blob, label, datasets)
         found = self._got(blob, fetch)
         if isinstance(found, OperationRefusedError):
             return found.shard
         if isinstance(found, FedjobsError):
             self._refused(blob, found, label, datasets)
-            raise found
+            raise ShardRejectedError(found.code, found.message, found.remedy)
         return found.message
 
     def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
         """Decides whether a shard may run. If it may, loads it into the runner.
 
         Raises:
+            ShardRejectedError: There are too many computations.
             FedjobsError: BLOB_CORRUPT.
             RunnerLostError: The runner died.
         """
+        self._check_number(blob, label, datasets)
         found = self._got(blob, fetch)
         digest, about = digests.named(blob.digest), (label, tuple(sorted(datasets)))
         if isinstance(found, OperationRefusedError):
@@ -83,6 +97,28 @@ class Computations:
     def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, datasets: Collection[str]) -> Refused:
         refusal = Refused(error.code.label, error.public)
         return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(sorted(datasets)))
+
+    def _check_number(self, blob: pb.Blob, label: str, datasets: Collection[str]) -> None:
+        """Bounds the computations of a session, before anything of a new one is kept."""
+        digest, size = digests.named(blob.digest), max(blob.size, len(blob.inline))
+        if size > limits.BYTES:
+            raise ShardRejectedError(
+                ErrorCode.SHARD_REFUSED, f"the shard has {size} bytes.", f"Use at most {limits.BYTES}."
+            )
+        if digest in self._sizes:
+            return
+        if len(self._sizes) < MOST_COMPUTATIONS and sum(self._sizes.values()) + size <= MOST_BYTES:
+            self._sizes[digest] = size
+            return
+        error = ShardRejectedError(
+            ErrorCode.SHARD_REFUSED,
+            f"the job has more than {MOST_COMPUTATIONS} computations, or more than {MOST_BYTES >> 20} MiB of them.",
+            "Use the same computations in each round, with changing values as arguments.",
+        )
+        if not self._too_many:  # one entry in the audit log
+            self._too_many = True
+            self._refused(blob, error, label, datasets)
+        raise error
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:
         """Returns the shard, or why it was not verified."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
+
+from fedjobs_worker.release.texts import LONGEST_NAME, bounded
+
+_UNKNOWN_NAMED = 4  # datasets that the silo does not have, in an entry of the audit log
 
 
 def datasets_of(work: pb.Work) -> list[str]:
     """Returns the silo's datasets that a work item uses."""
     return sorted({source.selection.dataset for source in work.client_inputs if source.HasField("selection")})
+
+
+def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list[str]:
+    """Returns the names of datasets for the audit log: those that exist, and a few of the others."""
+    unknown = sorted(name for name in asked if name not in existing)
+    named = [bounded(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
+    return sorted(name for name in asked if name in existing) + named
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:
