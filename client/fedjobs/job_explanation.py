@@ -15,6 +15,8 @@ from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_verifier import ALLOWED_OPERATIONS, verify_for_some_silo
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
+from fedjobs_worker.consent.approvals import Decisions
+from fedjobs_worker.consent.consent_scopes import scope_of
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
@@ -29,13 +31,14 @@ class Shard:
         digest: The digest of `serialized`.
         serialized: The serialized shard.
         label: The computation's name.
-        datasets: The names of the datasets that it reads.
+        inputs: For each client input, the silos' dataset that it reads. Empty for a value of the coordinator, and for a
+            shard of which only the file is known.
     """
 
     digest: Digest
     serialized: bytes
     label: str = ""
-    datasets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,14 @@ def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = Tr
     verified = verify_for_some_silo(shard.serialized)
     operations = verified.operations
     yield shard_explanation.explain(
-        shard.digest, verified.message, operations, label=shard.label, datasets=shard.datasets
+        shard.digest, verified.message, operations, label=shard.label, datasets=sorted(set(shard.inputs) - {""})
     )
     others = sorted(operations - ALLOWED_OPERATIONS)
     if others:
         yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
-        said = consents.decide(silo.policy, silo.silo, shard.digest, operations, None, 0, 0)
+        scope = scope_of(shard.digest, verified.message, shard.inputs, silo)
+        said = consents.decide(silo.policy, silo.silo, scope, operations, Decisions(), 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
 
 

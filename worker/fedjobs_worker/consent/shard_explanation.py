@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import shard_pb2
 
+from fedjobs_worker.consent.approvals import Approval
+from fedjobs_worker.consent.consent_scopes import ConsentScope, described, differences
 from fedjobs_worker.policy_files import Policy
 
 _NAMED = 12  # maximum number of leaves in a section
@@ -25,6 +27,8 @@ def explain(
     label: str = "",
     datasets: Collection[str] = (),
     policy: Policy | None = None,
+    scope: ConsentScope | None = None,
+    approvals: Sequence[Approval] = (),
 ) -> str:
     """Returns the explanation as several lines of text.
 
@@ -35,6 +39,8 @@ def explain(
         label: The coordinator's name for the computation.
         datasets: The names of the datasets that the computation reads.
         policy: If given, the text also says what the silo enforces and what it takes on trust.
+        scope: If given, the text also says what an approval covers.
+        approvals: Earlier approvals of the same digest. The text says why they do not cover `scope`.
     """
     lines = [f"computation {digest}" + (f" ({label})" if label else "")]
     lines += _section("receives", _leaves(shard.broadcasts), _size(shard.broadcasts))
@@ -43,11 +49,44 @@ def explain(
     lines += _section(
         "sends", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
     )
+    if scope is not None:
+        lines += _section("an approval covers", covered(scope), f"scope {scope.digest}")
+        lines += _earlier(scope, approvals)
     if policy is not None:
         lines += _section("enforced by the silo", enforced(policy), "")
         lines += _section("taken on trust from the coordinator", believed(policy), "")
     # The author of a shard chooses the names in it. They must not add lines or control the terminal.
     return "".join(f"{_printable(line)[:_LONGEST]}\n" for line in lines)
+
+
+def covered(scope: ConsentScope) -> list[str]:
+    """Returns what an approval of a scope covers, as lines."""
+    lines = [f"the computation {scope.computation}"]
+    for one in scope.inputs:
+        if not one.dataset:
+            lines.append(f"{one.name}: a value that the coordinator gives")
+            continue
+        who = f"clients by column {one.clients}" if one.clients else "the silo is one client"
+        most = f", {one.clients_per_round} clients per round" if one.clients_per_round is not None else ""
+        lines.append(f"{one.name}: the dataset {one.dataset}, {who}{most}")
+        for component in one.components:
+            columns = ", ".join(component.columns) or "no column of the silo's file"
+            lines.append(f"  {component.tensor.name or 'value'} {described(component.tensor)} from {columns}")
+    lines.append(f"{_count(len(scope.outputs), 'output')}:")
+    lines += [f"  {output.name}: {described(output)}" for output in scope.outputs]
+    limits = scope.limits.model_dump(by_alias=True)
+    said = (f"{name} {'none' if value is None else value}" for name, value in limits.items())
+    return [*lines, f"limits: {', '.join(said)}"]
+
+
+def _earlier(scope: ConsentScope, approvals: Sequence[Approval]) -> list[str]:
+    lines = []
+    for approval in approvals:
+        if approval.scope is not None and approval.scope != scope:
+            found = [text for texts in differences(approval.scope, scope).values() for text in texts]
+            who = f"by {approval.by or 'somebody'} at {approval.at or 'an unknown time'}"
+            lines += _section("does not match an earlier approval", found, who)
+    return lines
 
 
 def enforced(policy: Policy) -> list[str]:

@@ -7,7 +7,7 @@ rebuilt.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -47,7 +47,7 @@ class Computations:
         self._allowed = frozenset(allowed)
         self._shards: dict[Digest, Verified | FedjobsError] = {}
 
-    def shard(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> shard_pb2.Shard:
+    def shard(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> shard_pb2.Shard:
         """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
@@ -57,32 +57,52 @@ class Computations:
         if isinstance(found, OperationRefusedError):
             return found.shard
         if isinstance(found, FedjobsError):
-            self._refused(blob, found, label, datasets)
+            self._refused(blob, found, label, inputs)
             raise found
         return found.message
 
-    def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
-        """Decides whether a shard may run. If it may, loads it into the runner.
+    def consent(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides whether a shard may run on these datasets. If it may, loads it into the runner.
+
+        Args:
+            blob: The shard.
+            label: The coordinator's name for the computation.
+            inputs: For each client input, the silo's dataset that it reads. Empty for a value of the coordinator.
+            fetch: Fetches the shard.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT.
+            FedjobsError: BLOB_CORRUPT. SHARD_REFUSED if the shard has another number of client inputs.
             RunnerLostError: The runner died.
         """
         found = self._got(blob, fetch)
-        digest, about = digests.named(blob.digest), (label, tuple(sorted(datasets)))
-        if isinstance(found, OperationRefusedError):
-            # The policy refuses it, and names all operations that it does not allow.
-            return self._consents.of(Computation(digest, found.shard, found.operations, *about))
-        if isinstance(found, FedjobsError):
-            return self._refused(blob, found, label, datasets)
-        consent = self._consents.of(Computation(digest, found.message, found.operations, *about))
-        if isinstance(consent, Allowed):
-            self._runner.load_shard(digest, found.serialized)
+        consent = self._decided(blob, found, label, inputs)
+        if isinstance(found, Verified) and isinstance(consent, Allowed):
+            self._runner.load_shard(digests.named(blob.digest), found.serialized)
         return consent
 
-    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, datasets: Collection[str]) -> Refused:
-        refusal = Refused(error.code.label, error.public)
-        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(sorted(datasets)))
+    def still_allowed(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides again, after a shard has run, whether its result may leave the silo."""
+        return self._decided(blob, self._got(blob, fetch), label, inputs)
+
+    def _decided(self, blob: pb.Blob, found: Verified | FedjobsError, label: str, inputs: Sequence[str]) -> Consent:
+        digest = digests.named(blob.digest)
+        if isinstance(found, OperationRefusedError):
+            # The policy refuses it, and names all operations that it does not allow.
+            return self._consents.of(Computation(digest, found.shard, found.operations, label, tuple(inputs)))
+        if isinstance(found, FedjobsError):
+            return self._refused(blob, found, label, inputs)
+        if len(inputs) != len(found.message.client_inputs):
+            raise FedjobsError(
+                ErrorCode.SHARD_REFUSED,
+                f"the coordinator names datasets for {len(inputs)} client inputs of '{label}', and the shard has "
+                f"{len(found.message.client_inputs)}.",
+                "Use the same release of fedjobs at the coordinator and in the silo.",
+            )
+        return self._consents.of(Computation(digest, found.message, found.operations, label, tuple(inputs)))
+
+    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, inputs: Sequence[str]) -> Refused:
+        refusal, datasets = Refused(error.code.label, error.public), sorted(set(inputs) - {""})
+        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(datasets))
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:
         """Returns the shard, or why it was not verified."""

@@ -9,7 +9,12 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 
 def datasets_of(work: pb.Work) -> list[str]:
     """Returns the silo's datasets that a work item uses."""
-    return sorted({source.selection.dataset for source in work.client_inputs if source.HasField("selection")})
+    return sorted(set(inputs_of(work)) - {""})
+
+
+def inputs_of(work: pb.Work) -> tuple[str, ...]:
+    """Returns for each client input the silo's dataset that it reads. Empty for a value of the coordinator."""
+    return tuple(source.selection.dataset if source.HasField("selection") else "" for source in work.client_inputs)
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:

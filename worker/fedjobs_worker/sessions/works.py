@@ -30,7 +30,7 @@ from fedjobs_worker.runner.sampling import sample
 from fedjobs_worker.sessions.blob_cache import BlobCache
 from fedjobs_worker.sessions.computations import Computations, Fetch
 from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
-from fedjobs_worker.sessions.work_items import asked_by, blobs_of, datasets_of
+from fedjobs_worker.sessions.work_items import asked_by, blobs_of, datasets_of, inputs_of
 from fedjobs_worker.silo_files import SiloFile
 
 _ATTEMPTS = 3  # if the runner dies during a run, which the graph may cause
@@ -174,7 +174,7 @@ class Works:
     def _carried_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
         doing("fetching")
         self._blobs.make_room({digests.named(blob.digest) for blob in blobs_of(work) if not blob.HasField("inline")})
-        shard = self._computations.shard(work.shard, work.label, datasets_of(work), fetch)
+        shard = self._computations.shard(work.shard, work.label, inputs_of(work), fetch)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise FedjobsError(ErrorCode.SHARD_FAILED, "the work and its shard have different numbers of values.")
         for attempt in range(1, _ATTEMPTS + 1):
@@ -197,8 +197,8 @@ class Works:
         doing("loading")
         digest = digests.named(work.shard.digest)
         # The decision about the offer may be outdated, so decide again before running.
-        consent = self._computations.consent(work.shard, work.label, datasets_of(work), fetch)
-        self._decide(work, Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent)
+        consent = self._computations.consent(work.shard, work.label, inputs_of(work), fetch)
+        self._decide(work, _decision(consent))
         allowance, usage = self._silo.policy.limits, self._ledger.usage()
         self._decide(work, limits.on_run(allowance, self._silo.silo, usage, self._job, digest, asked_by(work)))
         selected = [self._selected(work, *pair) for pair in zip(work.client_inputs, shard.client_inputs, strict=True)]
@@ -217,9 +217,9 @@ class Works:
         ]
         request = messages.Run(digest=digest, broadcasts=broadcasts, client_inputs=client_inputs, clients=work.clients)
         doing("running")
-        return self._run(work, request, inputs)
+        return self._run(work, request, inputs, fetch)
 
-    def _run(self, work: pb.Work, request: messages.Run, inputs: Inputs) -> Finished:
+    def _run(self, work: pb.Work, request: messages.Run, inputs: Inputs, fetch: Fetch) -> Finished:
         memory = self._finished.memory()
         try:
             with inputs as descriptors:
@@ -229,6 +229,9 @@ class Works:
             raise
         if ran.clients:
             try:
+                # An administrator may have denied the computation while it ran.
+                consent = self._computations.still_allowed(work.shard, work.label, inputs_of(work), fetch)
+                self._decide(work, _decision(consent))
                 self._release(work, os.fstat(memory).st_size, ran.clients)
             except _RefusedError:
                 self._finished.recycle(memory)
@@ -287,6 +290,11 @@ class Works:
             clients=clients,
             asked=asked_by(work),
         )
+
+
+def _decision(consent: Consent) -> Decision:
+    """Returns a consent as a decision. What waits for approval does not run."""
+    return Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent
 
 
 def _report(work: pb.Work, result: pb.Result) -> pb.Report:
