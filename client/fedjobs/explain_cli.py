@@ -20,9 +20,10 @@ def explain(
     ],
     silos: Annotated[Path | None, typer.Option(help="Also show what the policies of these silo files decide.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write each shard to DIR/DIGEST.shard.")] = None,
+    whole_graph: Annotated[bool, typer.Option("--whole-graph", help="Print all lines of the graphs.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a job asks silos to run: inputs, datasets, operations and outputs.
+    """Show what a job asks silos to run: inputs, datasets, graphs and outputs.
 
     Sends nothing and reads no data. A silo approves a computation by the digest
     that is shown. The digest does not depend on where the job is planned.
@@ -48,7 +49,7 @@ def explain(
         else:
             shards = [job_explanation.shard_of(what)]
         for shard in shards:
-            for text in job_explanation.explained(shard, files, halves=not of_job):
+            for text in job_explanation.explained(shard, files, halves=not of_job, whole_graph=whole_graph):
                 typer.echo(text, nl=False)
             if save is not None:
                 save.mkdir(parents=True, exist_ok=True)

@@ -17,9 +17,12 @@ from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.approvals import Decisions
 from fedjobs_worker.consent.consent_scopes import scope_of
+from fedjobs_worker.consent.graphs import listings
+from fedjobs_worker.consent.graphs.flows import flows_of
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
+_GRAPH_LINES = 40  # of the graphs, without --whole-graph
 _JOBS = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -129,27 +132,37 @@ def invited(job: Job, silos: Sequence[SiloFile]) -> Iterator[str]:
         yield _lines(f"  silo {silo.silo} {words}", *_halves(silo))
 
 
-def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = True) -> Iterator[str]:
+def explained(
+    shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = True, whole_graph: bool = False
+) -> Iterator[str]:
     """Yields what the computation does, and what each silo's policy decides about it.
 
     Args:
         shard: The computation.
         silos: The silos whose policies to evaluate.
         halves: Whether to list what each silo enforces itself, and what it must trust the coordinator for.
+        whole_graph: Whether to print all lines of the graphs.
 
     Raises:
         FedjobsError: SHARD_REFUSED if no silo runs it.
     """
     verified = verify_for_some_silo(shard.serialized)
     operations = verified.operations
+    graph, flows = listings.listed(verified.message), flows_of(verified.message)
     yield shard_explanation.explain(
-        shard.digest, verified.message, operations, label=shard.label, datasets=sorted(set(shard.inputs) - {""})
+        shard.digest,
+        verified.message,
+        operations,
+        label=shard.label,
+        datasets=sorted(set(shard.inputs) - {""}),
+        flows=flows,
+        graph=graph if whole_graph else listings.shortened(graph, _GRAPH_LINES),
     )
     others = sorted(operations - ALLOWED_OPERATIONS)
     if others:
         yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
-        scope = scope_of(shard.digest, verified.message, shard.inputs, silo)
+        scope = scope_of(shard.digest, verified.message, shard.inputs, silo, flows)
         said = consents.decide(silo.policy, silo.silo, scope, operations, Decisions(), 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
 

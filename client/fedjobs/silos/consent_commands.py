@@ -81,6 +81,9 @@ def pending(
         typer.Argument(metavar="[DIGEST]", help="Show what this computation does.", show_default=False),
     ] = None,
     dataset: Dataset = None,
+    whole_graph: Annotated[
+        bool, typer.Option("--whole-graph", help="Also print all lines of the computation's graphs.")
+    ] = False,
     as_json: AsJson = False,
     folder: Folder = None,
     namespace: OwnNamespace = None,
@@ -97,6 +100,8 @@ def pending(
             found, one = approval_places.named(place, digest, dataset)
             waiting = [one] if one else []
             typer.echo(one.explanation if one else f"{found} is not pending in this silo.", nl=one is None)
+            if one and whole_graph:
+                typer.echo("\n".join(["graphs:", *one.graph]))
         elif as_json:
             print_json([each.model_dump(by_alias=True, mode="json") for each in waiting])
         elif not waiting:

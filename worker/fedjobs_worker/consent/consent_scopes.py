@@ -15,6 +15,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.models import Model
 from fedjobs_protocol.v1 import shard_pb2
 
+from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
 from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import DatasetFile, SiloFile
 
@@ -51,6 +52,15 @@ class ScopeInput(Model):
     clients_per_round: int | None = None
 
 
+class ScopeOutput(ScopeTensor):
+    """A value that leaves the silo, with what the analysis of the graphs found (`graphs.flows`)."""
+
+    holds: Holds = Holds.RECORDS
+    """What it can hold of the records of a client."""
+    added_over_clients: bool = False
+    """Whether the values of several clients are added. If not, it can be the value of one client."""
+
+
 class ScopeLimits(Model):
     """The limits of the silo file that are in force."""
 
@@ -66,7 +76,7 @@ class ConsentScope(Model):
     computation: str
     """The digest of the shard."""
     inputs: tuple[ScopeInput, ...] = ()
-    outputs: tuple[ScopeTensor, ...] = ()
+    outputs: tuple[ScopeOutput, ...] = ()
     """The values that leave the silo, in their order."""
     limits: ScopeLimits = ScopeLimits()
 
@@ -84,7 +94,9 @@ class ConsentScope(Model):
 Part = Literal["the computation", "the dataset", "the columns", "the clients", "the outputs", "the limits"]
 
 
-def scope_of(digest: Digest, shard: shard_pb2.Shard, inputs: Sequence[str], silo: SiloFile) -> ConsentScope:
+def scope_of(
+    digest: Digest, shard: shard_pb2.Shard, inputs: Sequence[str], silo: SiloFile, flows: Sequence[OutputFlow] = ()
+) -> ConsentScope:
     """Returns the scope of a computation in this silo.
 
     Args:
@@ -92,6 +104,7 @@ def scope_of(digest: Digest, shard: shard_pb2.Shard, inputs: Sequence[str], silo
         shard: The shard.
         inputs: For each client input of the shard, the dataset that it reads, or empty.
         silo: The silo file.
+        flows: What reaches each output. An output that is not analysed can hold anything.
     """
     given = [*inputs, *[""] * len(shard.client_inputs)]
     return ConsentScope(
@@ -100,7 +113,10 @@ def scope_of(digest: Digest, shard: shard_pb2.Shard, inputs: Sequence[str], silo
             _input(number, leaf, dataset, silo.datasets.get(dataset))
             for number, (leaf, dataset) in enumerate(zip(shard.client_inputs, given, strict=False))
         ),
-        outputs=tuple(_tensor(_named(leaf.name, n), leaf.tensor) for n, leaf in enumerate(shard.accumulators)),
+        outputs=tuple(
+            _output(_tensor(_named(leaf.name, n), leaf.tensor), flows[n] if n < len(flows) else None)
+            for n, leaf in enumerate(shard.accumulators)
+        ),
         limits=limits_of(silo.policy),
     )
 
@@ -156,7 +172,8 @@ def _flat(scope: ConsentScope) -> Iterator[tuple[tuple[Part, str], str]]:
         yield ("the clients", f"column of clients of {one.name}"), one.clients or "none (the silo is one client)"
         yield ("the clients", f"clientsPerRound of {one.name}"), _limit(one.clients_per_round)
     for output in scope.outputs:
-        yield ("the outputs", output.name), described(output)
+        over = "added over the clients" if output.added_over_clients else "not added over the clients"
+        yield ("the outputs", output.name), f"{described(output)}, {output.holds.value}, {over}"
     yield ("the outputs", "number"), str(len(scope.outputs))
     limits: dict[str, Any] = scope.limits.model_dump(by_alias=True)
     for name, value in limits.items():
@@ -206,6 +223,16 @@ def _columns_of(file: DatasetFile) -> dict[str, tuple[list[str], str]]:
 
 def _tensor(name: str, tensor: shard_pb2.Tensor) -> ScopeTensor:
     return ScopeTensor(name=name, dtype=tensor.dtype, shape=None if tensor.unknown_rank else tuple(tensor.shape))
+
+
+def _output(tensor: ScopeTensor, flow: OutputFlow | None) -> ScopeOutput:
+    return ScopeOutput(
+        name=tensor.name,
+        dtype=tensor.dtype,
+        shape=tensor.shape,
+        holds=flow.holds if flow else Holds.RECORDS,
+        added_over_clients=flow is not None and flow.added_over_clients,
+    )
 
 
 def _named(name: str, number: int) -> str:

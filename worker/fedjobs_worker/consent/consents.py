@@ -21,6 +21,8 @@ from fedjobs_worker.consent import policies
 from fedjobs_worker.consent.approvals import Approval, Approvals, Decisions
 from fedjobs_worker.consent.audits import Audit, Detail
 from fedjobs_worker.consent.consent_scopes import ConsentScope, differences, scope_of
+from fedjobs_worker.consent.graphs import listings
+from fedjobs_worker.consent.graphs.flows import OutputFlow, flows_of
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.shard_explanation import explain
@@ -28,6 +30,8 @@ from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import SiloFile
 
 APPROVAL = "policy.computations.approval"
+_MOST_FLOWS = 64  # shards of which the analysis is kept
+_GRAPH_LINES = 120  # of the graphs, in the explanation of a computation that waits
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,7 @@ class Consents:
         self._pending = pending
         self._clock = clock
         self._lock = threading.Lock()
+        self._flows: dict[Digest, tuple[OutputFlow, ...]] = {}
         self._said: dict[_Asked, tuple[Computation, float, Consent]] = {}
         self._unverified: set[Digest] = set()
 
@@ -174,7 +179,18 @@ class Consents:
 
     def scope(self, computation: Computation) -> ConsentScope:
         """Returns what a consent to a computation covers in this silo."""
-        return scope_of(computation.digest, computation.shard, computation.inputs, self._silo)
+        flows = self._flows_of(computation)
+        return scope_of(computation.digest, computation.shard, computation.inputs, self._silo, flows)
+
+    def _flows_of(self, computation: Computation) -> tuple[OutputFlow, ...]:
+        """Analyses a shard once. One that is refused for its operations was not verified, and is not analysed."""
+        if isinstance(policies.on_operations(self._silo.policy, self._silo.silo, computation.operations), Refused):
+            return ()
+        if computation.digest not in self._flows:
+            while len(self._flows) >= _MOST_FLOWS:
+                del self._flows[next(iter(self._flows))]
+            self._flows[computation.digest] = flows_of(computation.shard)
+        return self._flows[computation.digest]
 
     def refused(self, digest: Digest, refusal: Refused, label: str, datasets: tuple[str, ...]) -> Refused:
         """Records the refusal of a shard that was not verified, once, and returns it."""
@@ -222,6 +238,7 @@ class Consents:
         self, computation: Computation, scope: ConsentScope, decisions: Decisions, asked_at: float, until: float
     ) -> Pending:
         invitation, policy = self._invitation, self._silo.policy
+        graph = listings.listed(computation.shard)
         return Pending(
             digest=computation.digest,
             silo=self._silo.silo,
@@ -241,7 +258,10 @@ class Consents:
                 policy=policy,
                 scope=scope,
                 approvals=decisions.approvals,
+                flows=self._flows_of(computation),
+                graph=listings.shortened(graph, _GRAPH_LINES),
             ),
+            graph=listings.shortened(graph, listings.MOST_LINES),
         )
 
     def _record(self, computation: Computation, scope: ConsentScope, said: Consent, decisions: Decisions) -> None:

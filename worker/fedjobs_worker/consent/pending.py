@@ -39,6 +39,8 @@ class Pending(Model):
     """The deadline in seconds since 1970. After that, the computation is refused."""
     explanation: str
     """What the computation does, in the words of `fedjobs explain`."""
+    graph: tuple[str, ...] = ()
+    """The lines of the graphs, of which the explanation has the first ones."""
     scope: ConsentScope
     """What an approval covers."""
 
