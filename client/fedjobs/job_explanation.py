@@ -17,7 +17,7 @@ from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.approvals import Decisions
 from fedjobs_worker.consent.consent_scopes import scope_of
-from fedjobs_worker.consent.graphs import listings
+from fedjobs_worker.consent.graphs import listings, pictures
 from fedjobs_worker.consent.graphs.flows import flows_of
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
@@ -165,6 +165,17 @@ def explained(
         scope = scope_of(shard.digest, verified.message, shard.inputs, silo, flows)
         said = consents.decide(silo.policy, silo.silo, scope, operations, Decisions(), 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
+
+
+def drawn(shard: Shard) -> str:
+    """Returns an SVG of which inputs of the computation reach which output.
+
+    Raises:
+        FedjobsError: SHARD_REFUSED if no silo runs it.
+    """
+    message = verify_for_some_silo(shard.serialized).message
+    title = f"computation {shard.digest[:12]}" + (f" ({shard.label})" if shard.label else "")
+    return pictures.picture(title, message, flows_of(message))
 
 
 def silos_of(path: Path | None) -> list[SiloFile]:

@@ -17,6 +17,7 @@ from fedjobs_worker.consent.graphs.flow_values import (
     MIXED,
     ONE,
     RANK,
+    SHAPE,
     Level,
     Value,
     common,
@@ -49,6 +50,11 @@ SparseSoftmaxCrossEntropyWithLogits SoftmaxCrossEntropyWithLogits MaxPoolGrad Ma
 """
 BATCH_FIRST = frozenset(_BATCH_FIRST_NAMES.split())
 """Work on each record of dimension 0 by itself, for all their outputs and inputs."""
+_SHAPED = {"Reshape": 1, "BroadcastTo": 1, **dict.fromkeys(
+    ("Fill", "RandomUniform", "RandomStandardNormal", "StatelessRandomUniform", "StatelessRandomUniformV2",
+     "StatelessRandomNormalV2"), 0
+)}  # fmt: skip
+"""Operations whose output has the shape that one of their inputs says."""
 _CONVOLUTIONS = frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative", "BiasAdd", "BiasAddV1"})
 _INPUT_GRADIENTS = frozenset({"Conv2DBackpropInput", "Conv3DBackpropInputV2", "DepthwiseConv2dNativeBackpropInput",
                               "AvgPoolGrad", "AvgPool3DGrad"})  # fmt: skip
@@ -98,7 +104,9 @@ def _opaque(value: Value) -> Value:
 def _counted(inputs: Sequence[Value], op: str) -> Value:
     if op == "Rank":
         return replace(without_records(inputs, 0), constant=RANK if inputs[0].rank is None else (inputs[0].rank,))
-    return without_records(inputs, 1 if op in ("Shape", "ShapeN") else 0)
+    found = without_records(inputs, 1 if op in ("Shape", "ShapeN") else 0)
+    rank = inputs[0].rank if op == "Shape" else None
+    return found if rank is None else replace(found, constant=f"{SHAPE}{rank}")
 
 
 def _like(inputs: Sequence[Value], op: str) -> Value:  # noqa: ARG001 (all rules have these arguments)
@@ -133,6 +141,7 @@ def _added(inputs: Sequence[Value], op: str) -> Value:
         added_axis=axis,
         constant=None,
         path=other.path or state.path,
+        lost=other.lost or state.lost,
     )
 
 
@@ -353,8 +362,10 @@ def _rank(node: pb.Node, inputs: Sequence[Value]) -> int | None:
     op = node.op
     if op in ELEMENTWISE:
         return _most(*(value.rank for value in inputs))
-    if op in ("Reshape", "Fill", "BroadcastTo"):
-        shape = inputs[0 if op == "Fill" else 1].constant
+    if op in _SHAPED:
+        shape = inputs[_SHAPED[op]].constant
+        if isinstance(shape, str) and shape.startswith(SHAPE):
+            return int(shape.removeprefix(SHAPE))
         return len(shape) if isinstance(shape, tuple) else None
     if op in ("Tile", "Transpose", "Softmax", "BiasAdd", "Reverse", "ReverseV2"):
         return inputs[0].rank
@@ -370,6 +381,38 @@ def _rank(node: pb.Node, inputs: Sequence[Value]) -> int | None:
             return 0
         return None if inputs[0].rank is None or axes is None else inputs[0].rank - len(set(axes))
     return None
+
+
+def _sliced(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
+    """A slice that takes all of the first dimension keeps the records there."""
+    value = inputs[0]
+    masks = {
+        name: node.attr[name].i if name in node.attr else 0
+        for name in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    }
+    steps = inputs[3].constant
+    whole = masks["begin_mask"] & masks["end_mask"] & ~masks["new_axis_mask"] & ~masks["shrink_axis_mask"] & 1
+    others = any(each.level is Level.RECORDS for each in inputs[1:])
+    if value.axis != 0 or not whole or others or not isinstance(steps, tuple) or steps[0] != 1:
+        return [_unknown(inputs, node.op)]
+    if masks["ellipsis_mask"]:
+        return [_unknown(inputs, node.op)]
+    added, gone = masks["new_axis_mask"].bit_count(), (masks["shrink_axis_mask"] & ~masks["new_axis_mask"]).bit_count()
+    return [value.moved(0, None if value.rank is None else value.rank + added - gone, node.op)]
+
+
+def _one_hot(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
+    value = inputs[0]
+    if any(each.level is Level.RECORDS for each in inputs[1:]) or node.attr["axis"].i != -1:
+        return [_unknown(inputs, node.op)]
+    return [value.moved(value.axis, None if value.rank is None else value.rank + 1, node.op)]
+
+
+def _selected(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
+    """Select, whose condition has the shape of the values, or selects rows."""
+    if inputs[0].rank is None or inputs[0].rank != inputs[1].rank:
+        return [_unknown(inputs, node.op)]
+    return [_elementwise(inputs, node.op)]
 
 
 def _norm(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
@@ -401,4 +444,7 @@ _RULES: Mapping[str, Callable[[pb.Node, Sequence[Value], Bit], list[Value]]] = {
     "Squeeze": _squeezed,
     "Reshape": _reshaped,
     "L2Loss": _norm,
+    "StridedSlice": _sliced,
+    "OneHot": _one_hot,
+    "Select": _selected,
 }

@@ -26,6 +26,7 @@ element of a dataset is; it is not known; or it is of records that were chosen. 
 
 ALL_AXES = "all axes"
 RANK = "rank"
+SHAPE = "shape of rank "
 Constant = tuple[int, ...] | str | None
 
 
@@ -40,13 +41,14 @@ class Value:
         sources: The inputs that influence it, as bits.
         through: The operations that aggregated records on the way, as bits.
         constant: Small integers if it is a constant. ALL_AXES for the numbers of all dimensions of a tensor, RANK for
-            their count.
+            their count, SHAPE and a rank for their sizes.
         carries: The variable of a loop to which this is a sum of the variable and something, or None.
         added: The level of what is added to the variable.
         added_axis: Where the records are in what is added.
         elements: What the elements of a dataset, an iterator or an optional consist of. None if it is not known.
         handle: The names of the resources to which it refers.
         path: For messages, the last operations on single records. It ends where their place is lost.
+        lost: Whether their place is lost.
     """
 
     level: Level = Level.NONE
@@ -61,6 +63,7 @@ class Value:
     elements: tuple[Value, ...] | None = None
     handle: frozenset[str] = frozenset()
     path: tuple[str, ...] = field(default=(), compare=False)
+    lost: bool = field(default=False, compare=False)
 
     def settled(self) -> Value:
         """Returns the value as something that is not the sum of a loop's variable any more."""
@@ -72,14 +75,14 @@ class Value:
     def summed(self, over: int) -> Value:
         """Returns the sum of such values in the steps of a loop. `over` is the bit of the loop's operation."""
         if self.level is Level.RECORDS and self.axis == ONE:
-            return replace(self, level=Level.SUMS, axis=ONE, through=self.through | over, path=())
+            return replace(self, level=Level.SUMS, axis=ONE, through=self.through | over, path=(), lost=False)
         return self
 
     def moved(self, axis: int, rank: int | None, operation: str) -> Value:
         """Returns the value after an operation that moves single records to another place."""
-        lost = self.level is Level.RECORDS and self.axis in (MIXED, CHOSEN)
-        path = self.path if lost or self.path[-1:] == (operation,) else (*self.path, operation)[-4:]
-        return replace(self.settled(), axis=axis, rank=rank, constant=None, path=path)
+        path = self.path if self.lost or self.path[-1:] == (operation,) else (*self.path, operation)[-4:]
+        lost = self.lost or axis in (MIXED, CHOSEN)
+        return replace(self.settled(), axis=axis, rank=rank, constant=None, path=path, lost=lost)
 
 
 def joined(values: Iterable[Value]) -> Value:
@@ -111,6 +114,7 @@ def _join(one: Value, other: Value) -> Value:
         elements=elements,
         handle=one.handle | other.handle,
         path=one.path if one.level >= other.level else other.path,
+        lost=one.lost if one.level >= other.level else other.lost,
     )
 
 
@@ -132,7 +136,7 @@ def common(axes: Iterable[int]) -> int:
 def without_records(values: Iterable[Value], rank: int | None = None) -> Value:
     """Returns what depends on values only by their number or by sums of them."""
     mixed = mixed_of(values)
-    return replace(mixed, level=min(mixed.level, Level.SUMS), axis=ONE, rank=rank, path=())
+    return replace(mixed, level=min(mixed.level, Level.SUMS), axis=ONE, rank=rank, path=(), lost=False)
 
 
 def mixed_of(values: Iterable[Value]) -> Value:
@@ -143,10 +147,12 @@ def mixed_of(values: Iterable[Value]) -> Value:
     sources = through = 0
     level, axes = Level.NONE, []
     path: tuple[str, ...] = ()
+    lost = False
     for value in found:
         sources, through = sources | value.sources, through | value.through
-        if value.level > level:
-            level, path = value.level, value.path
+        if value.level > level or (value.level is level and value.lost and not lost):
+            level, path, lost = value.level, value.path, value.lost
         if value.level is Level.RECORDS:
             axes.append(value.axis)
-    return Value(level=level, axis=common(axes) if axes else ONE, sources=sources, through=through, path=path)
+    axis = common(axes) if axes else ONE
+    return Value(level=level, axis=axis, sources=sources, through=through, path=path, lost=lost)

@@ -304,7 +304,14 @@ class _Analysis:
             after, totals = [], []
             for number, (state, end) in enumerate(zip(states, ends, strict=False)):
                 if end.carries == (place, number):
-                    total = Value(end.added, end.added_axis, sources=end.sources, through=end.through, path=end.path)
+                    total = Value(
+                        end.added,
+                        end.added_axis,
+                        sources=end.sources,
+                        through=end.through,
+                        path=end.path,
+                        lost=end.lost,
+                    )
                     totals.append(joined([sums[number], total.summed(bit)]))
                     base = replace(end, added=Level.NONE, added_axis=ONE)
                     after.append(joined([state, base]))
@@ -449,11 +456,17 @@ def _influenced(value: Value, condition: Value, *, implicit: bool = True) -> Val
         return replace(value, sources=sources, through=through)
     if said.level is not Level.RECORDS:
         return replace(value, level=said.level, sources=sources, through=through)
-    settled = value.settled()
+    axis = MIXED if said.axis >= 0 else CHOSEN
+    told = said.moved(axis, None, "a condition")
     return replace(
-        settled, level=Level.RECORDS, axis=MIXED if said.axis >= 0 else CHOSEN, sources=sources, through=through,
-        path=said.path if said.axis in (MIXED, CHOSEN) else (*said.path, "a condition")[-4:],
-    )  # fmt: skip
+        value.settled(),
+        level=Level.RECORDS,
+        axis=axis,
+        sources=sources,
+        through=through,
+        path=told.path,
+        lost=True,
+    )
 
 
 def _influenced_by_all(value: Value, conditions: Sequence[Value]) -> Value:
@@ -552,8 +565,8 @@ def _warnings(value: Value, tensor: shard_pb2.Tensor, *, added_over_clients: boo
         return []
     said = []
     if value.level is Level.RECORDS:
-        if value.axis in (MIXED, CHOSEN) and value.path:
-            why = f"after {', '.join(value.path)}, it is not known where the records are"
+        if value.lost:
+            why = f"after {', '.join(value.path)}, the analysis does not know where the records are"
         else:
             why = "no operation on the way sums over them"
         said.append(f"It can hold values of single records: {why}.")
