@@ -92,7 +92,8 @@ def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Sil
     (pending,) = PendingFolder(silo.folder / "pending").all()
     assert pending.digest == work.shard.digest.hex()
     assert "ReduceDataset" in pending.explanation
-    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), Approval(decision="approved", by="dr-a"))
+    approval = Approval(decision="approved", by="dr-a", scope=pending.scope)
+    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), approval)
     wait_until(lambda: (answer := _answer(silo, work)) and answer.HasField("approved"))
     assert total(silo.ask(work)) == 21
     assert PendingFolder(silo.folder / "pending").all() == []

@@ -114,7 +114,9 @@ class HubClient:
             FedjobsError: SESSION_SUPERSEDED if there is a newer agent; SESSION_NOT_FOUND if the agent must announce
                 itself again; SILO_SUSPENDED; SILO_NOT_FOUND.
         """
-        response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen, audit_anchor=audit_anchor), _LONG_POLL_S)
+        response = self._pull(
+            pb.PullInvitationsRequest(agent_id=agent_id, seen=seen, audit_anchor=audit_anchor), _LONG_POLL_S
+        )
         found, unreadable = [], []
         for document in response.invitations:
             try:

@@ -21,8 +21,8 @@ from pathlib import Path
 import structlog
 from fedjobs_common.files import write_atomically
 from fedjobs_worker import termination_message
-from fedjobs_worker.runner.sandbox import limits
 from fedjobs_worker.runner.sampling_secrets import FILE, sampling_secret
+from fedjobs_worker.runner.sandbox import limits
 from fedjobs_worker.silo_files import SiloFile
 from fedjobs_worker.termination_message import LastWord
 
