@@ -64,6 +64,9 @@ class ErrorCode(enum.Enum):
     # The result's storage.
     INVALID_OUTPUT = ("InvalidOutput", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     OUTPUT_UNAVAILABLE = ("OutputUnavailable", _Kind(grpc.StatusCode.UNAVAILABLE, True))
+    # The federation's own components.
+    AUTHORITY_MISSING = ("AuthorityMissing", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
+    FEDERATION_EXISTS = ("FederationExists", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # Everything else.
     START_TIMED_OUT = ("StartTimedOut", _Kind(grpc.StatusCode.DEADLINE_EXCEEDED, True))
     DISK_FULL = ("DiskFull", _Kind(grpc.StatusCode.RESOURCE_EXHAUSTED, True))

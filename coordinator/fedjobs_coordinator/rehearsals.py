@@ -39,7 +39,8 @@ class RehearsedShard:
         digest: The digest of the shard.
         serialized: The serialized shard.
         label: The name of the computation.
-        datasets: The silos' datasets that the shard reads.
+        datasets: For each client input of the shard, the silos' dataset that it reads. Empty for a value of the
+            coordinator.
     """
 
     digest: Digest

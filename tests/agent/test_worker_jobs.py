@@ -146,8 +146,9 @@ def test_the_approvals_are_mounted_as_an_optional_volume() -> None:
 def test_only_the_runner_has_the_gpu_and_the_silo_chooses_the_node() -> None:
     pod = pod_of(manifest(STARTS["gpu"]))
     runner, session = pod["initContainers"][0], pod["containers"][0]
-    assert runner["resources"]["limits"] == {"memory": "8Gi", "example.org/gpu": "2"}
-    assert runner["resources"]["requests"] == {"cpu": "2", "memory": "8Gi", "example.org/gpu": "2"}
+    assert runner["resources"]["limits"] == {"memory": "8Gi", "ephemeral-storage": "4Gi", "example.org/gpu": "2"}
+    requests = {"cpu": "2", "memory": "8Gi", "ephemeral-storage": "64Mi", "example.org/gpu": "2"}
+    assert runner["resources"]["requests"] == requests
     assert "example.org/gpu" not in json.dumps(session)
     assert pod["nodeSelector"] == {"accelerator": "yes"}
     assert pod["tolerations"][0]["key"] == "gpu"
@@ -178,6 +179,45 @@ def test_a_worker_is_found_by_its_labels_and_knows_its_invitation() -> None:
 def test_the_silos_limits_are_requests_too() -> None:
     session = pod_of(manifest(STARTS["cpu"]))["containers"][0]
     assert session["resources"] == {"limits": {"memory": "4Gi"}, "requests": {"cpu": "50m", "memory": "4Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "limits", "memory"),
+    [
+        ({}, {"memory": "8Gi", "ephemeral-storage": "4Gi"}, "768Mi"),
+        ({"limits": {"memory": "2Gi"}}, {"memory": "2Gi", "ephemeral-storage": "4Gi"}, "2Gi"),
+        # A limit below the request would be refused.
+        ({"requests": {"memory": "16Gi"}}, {"ephemeral-storage": "4Gi"}, "16Gi"),
+    ],
+)
+def test_the_runner_has_limits_by_default(resources: dict[str, Any], limits: dict[str, str], memory: str) -> None:
+    file = SiloFile.model_validate({"silo": SILO, "runner": {"resources": resources}})
+    pod = pod_of(worker_jobs.worker_job(STARTS["cpu"], CONFIG, file, HUB, "hospital", OWNER))
+    runner = pod["initContainers"][0]["resources"]
+    assert runner["limits"] == limits
+    assert runner["requests"] == {"cpu": "200m", "memory": memory, "ephemeral-storage": "64Mi"}
+    volumes = {volume["name"]: volume.get("emptyDir") for volume in pod["volumes"]}
+    assert (volumes["socket"], volumes["runner-tmp"]) == ({"sizeLimit": "1Mi"}, {"sizeLimit": "2Gi"})
+
+
+def test_the_runner_is_confined_by_its_container() -> None:
+    pod = pod_of(manifest(STARTS["cpu"]))
+    assert pod["shareProcessNamespace"] is False
+    assert not {"hostPID", "hostIPC", "hostNetwork", "runtimeClassName"} & set(pod)
+    assert pod["initContainers"][0]["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65533,
+        "runAsGroup": 65532,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_the_pod_has_the_runtime_class_of_the_silo() -> None:
+    config = CONFIG.model_copy(update={"runtime_class_name": "gvisor"})
+    assert pod_of(manifest(STARTS["cpu"], config))["runtimeClassName"] == "gvisor"
 
 
 @pytest.mark.api_server

@@ -16,6 +16,7 @@ from tests.e2e.sites import RESTRICTED, ROOT
 CHART = ROOT / "helm/fedjobs-operator"
 RELEASE = "fedjobs"
 OPERATOR_NAMESPACE = "fedjobs-system"
+AUTHORITY_NAMESPACE = f"{OPERATOR_NAMESPACE}-authority"
 OPERATOR = f"{RELEASE}-operator"
 HUB, FRONT_DOOR_SERVICE = f"{RELEASE}-hub", f"{RELEASE}-front-door"
 

@@ -92,14 +92,15 @@ def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Sil
     (pending,) = PendingFolder(silo.folder / "pending").all()
     assert pending.digest == work.shard.digest.hex()
     assert "ReduceDataset" in pending.explanation
-    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), Approval(decision="approved", by="dr-a"))
+    approval = Approval(decision="approved", by="dr-a", scope=pending.scope)
+    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), approval)
     wait_until(lambda: (answer := _answer(silo, work)) and answer.HasField("approved"))
     assert total(silo.ask(work)) == 21
     assert PendingFolder(silo.folder / "pending").all() == []
 
 
 def test_limits_hold_after_a_restart_of_the_worker(silo: Silo) -> None:
-    silo.file["policy"] = {"limits": {"roundsPerJob": 2}}
+    silo.file["policy"] = {"limits": {"roundsPerJob": 2, "runsPerRound": 1}}
     silo.start()
     work = over_digits("1")
     assert total(silo.ask(work)) == 21
@@ -108,11 +109,11 @@ def test_limits_hold_after_a_restart_of_the_worker(silo: Silo) -> None:
     assert total(silo.ask(_with_work_id(work, "2"))) == 21
     refusal = silo.ask(_with_work_id(work, "3")).refusal
     assert refusal.rule == "policy.limits.roundsPerJob"
-    assert "2 times" in refusal.message
+    assert "at most 2 computations over a dataset" in refusal.message
 
 
 def test_different_work_with_the_same_identity_is_not_a_repetition(silo: Silo) -> None:
-    silo.file["policy"] = {"limits": {"roundsPerJob": 1}}
+    silo.file["policy"] = {"limits": {"roundsPerJob": 1, "runsPerRound": 1}}
     silo.start()
     work = over_digits("w")
     assert total(silo.ask(work)) == 21

@@ -53,13 +53,16 @@ def main(arguments: list[str] | None = None) -> int:
         config = configs.load(options.config)
         SiloFileReader(config)  # checks the silo file before connecting
         if options.folder is not None:
-            return config, platforms.of_machine(config, options.folder, debug=options.debug)
+            trusts = options.trust_job_owners
+            return config, platforms.of_machine(config, options.folder, debug=options.debug, trusts_job_owners=trusts)
         return config, platforms.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
 
     return _served(made, options.metrics_bind_address, debug=options.debug, waits=options.folder is None)
 
 
-def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False) -> int:
+def serve_machine(
+    config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False, trusts_job_owners: bool = False
+) -> int:
     """Runs the agent of a machine without Kubernetes in this process. Returns the exit status.
 
     Args:
@@ -67,10 +70,13 @@ def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: boo
         folder: The agent's folder, which no other agent uses.
         metrics: The `host:port` for /metrics and /healthz.
         debug: Whether to write more detailed logs.
+        trusts_job_owners: Whether to run without isolation, where the machine offers none.
     """
-    return _served(
-        lambda: (config, platforms.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
-    )
+
+    def made() -> tuple[AgentConfig, Surroundings]:
+        return config, platforms.of_machine(config, folder, debug=debug, trusts_job_owners=trusts_job_owners)
+
+    return _served(made, metrics, debug=debug, waits=False)
 
 
 def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, *, debug: bool, waits: bool) -> int:
@@ -187,6 +193,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--folder", type=Path, help="run without Kubernetes: workers are processes, and the identity is in this folder"
+    )
+    parser.add_argument(
+        "--trust-job-owners", action="store_true", help="with --folder: run even if runners cannot be isolated"
     )
     parser.add_argument(
         "--metrics-bind-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="address for /metrics and /healthz"

@@ -62,17 +62,21 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
     return Surroundings(f"namespace {namespace}", workers, store, workers.audit)
 
 
-def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Surroundings:
+def of_machine(
+    config: AgentConfig, folder: Path, *, debug: bool = False, trusts_job_owners: bool = False
+) -> Surroundings:
     """Returns the platform for a machine without Kubernetes.
 
     Args:
         config: The agent's configuration.
         folder: The agent's folder, which no other agent uses.
         debug: Whether workers write more detailed logs.
+        trusts_job_owners: Whether to run without isolation, where the machine offers none.
 
     Raises:
-        FedjobsError: The folder cannot be used, or another agent uses it.
+        FedjobsError: The folder cannot be used, another agent uses it, or the machine cannot isolate runners.
     """
+    from fedjobs_agent.workers import isolation_check
     from fedjobs_agent.workers.local_workers import LocalWorkers
 
     try:
@@ -87,4 +91,6 @@ def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Sur
         raise FedjobsError(
             ErrorCode.UNAVAILABLE, f"{folder} cannot be used: {error.strerror}.", "Choose a writable folder."
         ) from error
-    return Surroundings(f"folder {folder}", LocalWorkers(config, folder, debug=debug), FolderStore(folder / "identity"))
+    isolation_check.check(trusts_job_owners=trusts_job_owners)
+    workers = LocalWorkers(config, folder, debug=debug, trusts_job_owners=trusts_job_owners)
+    return Surroundings(f"folder {folder}", workers, FolderStore(folder / "identity"))

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent.usages import day_of
+from fedjobs_worker.runner.sampling_secrets import sampling_secret
 from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.cluster_api import Cluster
@@ -74,6 +75,8 @@ class ClusterWorkers:
             "invitation.json": start.received.invitation.model_dump_json(by_alias=True).encode(),
             "token": credentials.token.encode(),
             "ca.crt": credentials.trust,
+            # It survives the worker's pod, so that a new pod selects the same clients.
+            "sampling-secret": sampling_secret(self._config.audit_file.parent),
             "used.json": self.audit.used(uid, day_of(now), self._made).encode(),
         }
         # Create the Secret first, because a pod that waits for a Secret starts much later.

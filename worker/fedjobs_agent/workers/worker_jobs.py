@@ -32,7 +32,9 @@ _SOCKET = "/run/fedjobs/runner.sock"
 _AUDIT_LOG = "/audit/audit.jsonl"
 _ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
-_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi", "ephemeral-storage": "64Mi"}
+_RUNNER_LIMITS = {"memory": "8Gi", "ephemeral-storage": "4Gi"}  # a graph must not use up the node
+_RUNNER_FILES = "2Gi"  # GPU drivers store up to 1 GiB of compiled kernels
 _AUDIT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 
 
@@ -41,7 +43,8 @@ def worker_job(
 ) -> Object:
     """Returns the manifest of a worker.
 
-    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt and used.json.
+    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt, used.json and
+    sampling-secret.
 
     Args:
         start: The invitation, and whether the worker gets a GPU.
@@ -86,6 +89,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "shareProcessNamespace": False,  # each container sees its own processes only
         "terminationGracePeriodSeconds": END_S,
         "securityContext": {
             "runAsNonRoot": True,
@@ -101,14 +105,16 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
             {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
             {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
-            {"name": "socket", "emptyDir": {}},
+            {"name": "socket", "emptyDir": {"sizeLimit": "1Mi"}},
             {"name": "state", "emptyDir": {}},
             {"name": "audit", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
-            {"name": "runner-tmp", "emptyDir": {}},
+            {"name": "runner-tmp", "emptyDir": {"sizeLimit": _RUNNER_FILES}},
             *data,
         ],
     }
+    if config.runtime_class_name is not None:
+        pod["runtimeClassName"] = config.runtime_class_name
     if config.image_pull_secrets:
         pod["imagePullSecrets"] = [*config.image_pull_secrets]
     if start.gpu and silo.runner.gpu is not None:
@@ -122,6 +128,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
     arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
     arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
     arguments += ["--state", "/state", "--audit", _AUDIT_LOG]
+    arguments += ["--sampling-secret", "/invitation/sampling-secret"]
     arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
     arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
     arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]
@@ -167,7 +174,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
     listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
-    resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
+    resources = _with_limits(silo.runner.resources, _resources(silo.runner.resources, _RUNNER_REQUESTS))
     gpu = silo.runner.gpu if start.gpu else None
     if gpu is not None:
         count = str(start.received.invitation.gpu.count)
@@ -223,6 +230,13 @@ def _resources(given: Object, requests: Object) -> Object:
     limits = given.get("limits") or {}
     asked = {name: limits.get(name, amount) for name, amount in requests.items()}
     return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
+
+
+def _with_limits(given: Object, resources: Object) -> Object:
+    """Adds the runner's default limits, except for what the silo requests or limits itself."""
+    chosen = {*(given.get("limits") or {}), *(given.get("requests") or {})}
+    limits = {name: amount for name, amount in _RUNNER_LIMITS.items() if name not in chosen}
+    return {**resources, "limits": {**limits, **(resources.get("limits") or {})}}
 
 
 def _read_only(volume: Object) -> Object:

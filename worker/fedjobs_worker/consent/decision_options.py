@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def made(options: argparse.Namespace, silo: SiloFile, invitation: Invitation) -> tuple[Audit, Ledger, Consents]:
     """Creates the objects that the options describe."""
-    audit = Audit(options.audit, silo.silo, invitation.job_uid)
     ledger = Ledger(options.audit, options.used)
+    audit = Audit(options.audit, silo.silo, invitation.job_uid, ledger.now)
     consents = Consents(silo, invitation, audit, ApprovalFolder(options.approvals), PendingFolder(options.pending))
     return audit, ledger, consents
