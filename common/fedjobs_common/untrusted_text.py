@@ -29,7 +29,7 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return _escaped(text, longest - len(note))[0] + note
 
 
-def printable_lines(text: str, longest: int = 100_000) -> str:
+def printable_lines(text: str, longest: int = 10_000_000) -> str:
     """Returns a text of several lines, each of them printable. Only line feeds separate lines.
 
     Use it for a text whose lines fedjobs wrote, after each untrusted part of it was made printable.

@@ -127,6 +127,7 @@ def pending(tmp_path: Path) -> Path:
     waiting: dict[str, Any] = {
         "digest": SHARD, "silo": EVIL, "jobUid": EVIL, "jobName": EVIL, "requestedBy": EVIL, "label": EVIL,
         "since": 1.0, "until": 2e9, "explanation": "line 1\nline 2 \x1b[2J\u202e\r\n",
+        "graph": [EVIL], "scope": {"computation": SHARD, "inputs": [{"dataset": EVIL}]},
     }  # fmt: skip
     PendingFolder(tmp_path / "pending").put(Pending.model_validate(waiting))
     return tmp_path
