@@ -33,6 +33,11 @@ class SiloFolder:
         return self.root / "audit.jsonl"
 
     @property
+    def sampling_secret(self) -> Path:
+        """The secret for the sampling of clients."""
+        return self.root / "sampling-secret"
+
+    @property
     def pending(self) -> Path:
         """The computations that wait for approval."""
         return self.root / "pending"

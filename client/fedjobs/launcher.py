@@ -106,6 +106,8 @@ class LocalSilos:
         silo.state.mkdir(parents=True, exist_ok=True)
         file = self._files.get(name) or SiloFile(silo=name)
         write_atomically(silo.silo_file, silo_files.dump(file).encode())
+        # No secret: all silos belong to the person who runs the job, and the same seed gives the same result again.
+        write_atomically(silo.sampling_secret, f"fedjobs run {name}".encode())
         write_atomically(silo.invitation, self._invitation.model_dump_json(by_alias=True, indent=2).encode())
         self._authority.issue_silo(self._invitation.job_uid, name).save(silo.tls)
 
@@ -132,6 +134,7 @@ class LocalSilos:
     def _worker(self, name: str, socket_path: str) -> Program:
         silo = self._folder.silo(name)
         arguments = ["-m", "fedjobs_worker", "--silo-file", str(silo.silo_file), "--invitation", str(silo.invitation)]
+        arguments += ["--sampling-secret", str(silo.sampling_secret)]
         arguments += ["--tls", str(silo.tls), "--state", str(silo.state), "--runner-socket", socket_path]
         arguments += ["--processes", str(self._folder.processes), "--audit", str(silo.audit), "--lifeline"]
         arguments += ["--pending", str(silo.pending), "--approvals", str(silo.approvals)]

@@ -3,8 +3,9 @@
     python -m docs.reference            write
     python -m docs.reference --check    exit 1 and name the page that has drifted
 
-A page marks such a part with `<!-- generated: errors -->`, `<!-- generated: exit codes -->` or
-`<!-- generated: fields package.module:Model -->`, and ends it with `<!-- end -->`.
+A page marks such a part with `<!-- generated: errors -->`, `<!-- generated: exit codes -->`,
+`<!-- generated: failure classes -->` or `<!-- generated: fields package.module:Model -->`, and ends it with
+`<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import sys
 from pathlib import Path
 
-from docs.reference import catalogue, exit_codes, fields
+from docs.reference import catalogue, exit_codes, failure_classes, fields
 
 PAGES = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(?P<begin><!-- generated: (?P<what>.+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
@@ -27,6 +28,8 @@ def content(what: str) -> str:
         return catalogue.table()
     if what == "exit codes":
         return exit_codes.table()
+    if what == "failure classes":
+        return failure_classes.table()
     name = what.removeprefix("fields ")
     module, _, model = name.partition(":")
     return fields.table(getattr(importlib.import_module(module), model))

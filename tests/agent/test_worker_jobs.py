@@ -59,14 +59,50 @@ def pod_of(job: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
+def container(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [each for each in [*pod["initContainers"], *pod["containers"]] if each["name"] == name]
+    return dict(found)
+
+
 def test_the_runner_has_only_a_socket() -> None:
     pod = pod_of(manifest(STARTS["cpu"]))
-    (runner,), (session,) = pod["initContainers"], pod["containers"]
+    runner, session = container(pod, "runner"), container(pod, "session")
     assert {mount["name"] for mount in runner["volumeMounts"]} == {"socket", "runner-tmp"}
     assert {"invitation", "silo", "data", "socket", "state"} <= {mount["name"] for mount in session["volumeMounts"]}
     assert runner["securityContext"]["runAsUser"] != session["securityContext"]["runAsUser"]
     assert runner["restartPolicy"] == "Always"
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_audit_container_has_only_the_sessions_entries_and_prints_nothing_else() -> None:
+    pod = pod_of(manifest(STARTS["gpu"]))
+    audit, session = container(pod, "audit"), container(pod, "session")
+    assert audit["volumeMounts"] == [{"name": "audit", "mountPath": "/audit", "readOnly": True}]
+    assert [each["name"] for each in (*pod["initContainers"], *pod["containers"]) if "audit" in mounted(each)] == [
+        "audit", "session"
+    ]  # fmt: skip
+    assert audit["command"] == ["python", "-m", "fedjobs_worker.consent.audit_printer"]
+    options = dict(itertools.pairwise(session["args"]))
+    assert [options["--audit"]] == audit["args"]
+    assert options["--audit"].startswith("/audit/")
+    assert "env" not in audit
+
+
+def test_the_audit_container_ends_after_the_session_and_before_the_runner() -> None:
+    """The kubelet stops sidecars after the other containers, the last one first."""
+    pod = pod_of(manifest(STARTS["cpu"]))
+    assert [(each["name"], each["restartPolicy"]) for each in pod["initContainers"]] == [
+        ("runner", "Always"), ("audit", "Always")
+    ]  # fmt: skip
+
+
+def test_a_quota_on_limits_does_not_exclude_the_audit_container() -> None:
+    resources = container(pod_of(manifest(STARTS["cpu"])), "audit")["resources"]
+    assert set(resources["limits"]) == set(resources["requests"]) == {"cpu", "memory"}
+
+
+def mounted(container: dict[str, Any]) -> set[str]:
+    return {mount["name"] for mount in container["volumeMounts"]}
 
 
 def test_data_and_invitation_are_read_only() -> None:

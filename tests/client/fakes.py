@@ -61,7 +61,10 @@ _WORKER = """
     from pathlib import Path
 
     parser = argparse.ArgumentParser()
-    names = ("silo-file", "invitation", "tls", "state", "runner-socket", "processes", "audit", "pending", "approvals")
+    names = (
+        "silo-file", "invitation", "sampling-secret", "tls", "state", "runner-socket", "processes", "audit", "pending",
+        "approvals",
+    )  # fmt: skip
     for name in names:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--lifeline", action="store_true", required=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
-from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN, check_accumulators, known_bytes, largest_frame
+from fedjobs_coordinator.aggregation.accumulators import check_accumulators
+from fedjobs_protocol.transfers.declared_sizes import LARGEST_UNKNOWN, known_bytes, largest_frame
 from fedjobs_protocol.transfers.values import SequenceValue, frame
 from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
 

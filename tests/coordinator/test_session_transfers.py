@@ -9,7 +9,7 @@ import pytest
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
-from fedjobs_coordinator.aggregation.accumulators import LARGEST_UNKNOWN
+from fedjobs_protocol.transfers.declared_sizes import LARGEST_UNKNOWN
 from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 

@@ -39,7 +39,7 @@ def test_the_second_of_two_concurrent_jobs_counts_the_first(tmp_path: Path) -> N
             job_uid=uid, job_name="digits", program="fedavg", datasets=[], address="a:1", server_name=server_name(uid)
         )
         audit = Audit(log, "hospital-a", uid, clock=lambda: NOW)
-        return admitted(SILO, invitation, audit, SlowLedger(log), NOW)
+        return admitted(SILO, invitation, audit, SlowLedger(log, clock=lambda: NOW))
 
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(ask, ("1", "2")))

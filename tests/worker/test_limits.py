@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fedjobs_common.digests import digest
-from fedjobs_common.ids import Digest
+from fedjobs_common.ids import Digest, JobUid
+from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 from fedjobs_worker.policy_files import Limits
+from fedjobs_worker.release.gate import ReleaseGate
 from fedjobs_worker.sessions.work_items import asked_by
+from fedjobs_worker.silo_files import SiloFile
 
 SILO, JOB, OTHER = "hospital-a", "job-1", "job-2"
 SHARD = digest(b"shard")
@@ -29,15 +39,23 @@ class Log:
         self.path = path
         self.now = MONDAY
 
-    def note(self, subject: str, job: str = JOB, decision: Decision | None = None, **details: str | int) -> Log:
+    def note(
+        self, subject: str, job: str = JOB, decision: Decision | None = None, **details: str | int | list[str]
+    ) -> Log:
         self.now += 1
         audit = Audit(self.path, SILO, job, clock=lambda: self.now)
         audit.record(subject, decision or Allowed(), **details)
         audit.close()
         return self
 
-    def ran(self, work: str, job: str = JOB) -> Log:
-        return self.note("work", job, work=work, shard=SHARD, asked=asked(work))
+    def ran(self, work: str, job: str = JOB, dataset: str = "digits", shard: Digest = SHARD) -> Log:
+        return self.note("work", job, work=work, shard=shard, asked=asked(work), datasets=[dataset])
+
+    def answered(self, work: str, result: Digest, size: int = 10) -> Log:
+        return self.note("result", work=work, asked=asked(work), result=result, bytes=size)
+
+    def failed(self, work: str, size: int = 10) -> Log:
+        return self.note("failure", work=work, asked=asked(work), bytes=size)
 
     def sent(self, size: int, job: str = JOB) -> Log:
         return self.note("result", job, bytes=size)
@@ -61,18 +79,62 @@ def rule(decision: Decision) -> str:
     return decision.rule if isinstance(decision, Refused) else "allowed"
 
 
-def test_runs_of_a_computation_are_counted_per_job(log: Log) -> None:
-    log.ran("1").ran("2").ran("1", OTHER)
+ROUNDS = "policy.limits.roundsPerJob"
+
+
+def on_run(log: Log, work: Digest, rounds: int = 1, each: int = 1, job: str = JOB, dataset: str = "digits") -> str:
+    of = Limits(rounds_per_job=rounds, runs_per_round=each)
+    return rule(limits.on_run(of, SILO, log.usage(), job, [dataset], work))
+
+
+def test_work_over_a_dataset_is_counted_per_job_whatever_it_computes(log: Log) -> None:
+    log.ran("1").ran("2", shard=digest(b"another")).ran("1", OTHER)
+    assert on_run(log, asked("3"), 2) == ROUNDS
+    assert on_run(log, asked("3"), 2, dataset="test") == "allowed"
+    assert on_run(log, asked("3"), 3) == "allowed"
+    assert on_run(log, asked("2"), 2, job=OTHER) == "allowed"
+
+
+def test_a_round_may_have_a_training_and_an_evaluation_over_the_same_data(log: Log) -> None:
+    """As `fedavg` with an evaluation does. The silo does not decline a job that announces this many rounds."""
     of = Limits(rounds_per_job=2)
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("3"))) == "policy.limits.roundsPerJob"
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, digest(b"another"), asked("3"))) == "allowed"
-    assert rule(limits.on_run(of, SILO, log.usage(), OTHER, SHARD, asked("2"))) == "allowed"
+    for work in ("train 1", "evaluate 1", "train 2", "evaluate 2"):
+        assert rule(limits.on_run(of, SILO, log.usage(), JOB, ["digits"], asked(work))) == "allowed"
+        log.ran(work).answered(work, digest(work.encode()))
+    assert rule(limits.on_run(of, SILO, log.usage(), JOB, ["digits"], asked("train 3"))) == ROUNDS
 
 
-def test_repeated_work_counts_once(log: Log) -> None:
+def test_work_without_a_dataset_is_not_limited(log: Log) -> None:
+    log.ran("1")
+    assert rule(limits.on_run(Limits(rounds_per_job=1), SILO, log.usage(), JOB, [], asked("2"))) == "allowed"
+
+
+def test_interrupted_work_counts_once(log: Log) -> None:
     log.ran("1").ran("2").ran("2")
-    assert rule(limits.on_run(Limits(rounds_per_job=2), SILO, log.usage(), JOB, SHARD, asked("2"))) == "allowed"
-    assert rule(limits.on_run(Limits(rounds_per_job=3), SILO, log.usage(), JOB, SHARD, asked("3"))) == "allowed"
+    assert on_run(log, asked("2"), 2) == "allowed"
+    assert log.usage().of(JOB).runs == {"digits": 2}
+
+
+def test_answered_work_counts_once_and_its_bytes_count_once(log: Log) -> None:
+    log.ran("1").answered("1", digest(b"r")).ran("2").answered("2", digest(b"s"))
+    assert on_run(log, asked("1"), 2) == "allowed"
+    log.ran("1").answered("1", digest(b"r"))
+    used = log.usage().of(JOB)
+    assert used.runs == {"digits": 2}
+    assert sum(used.bytes_up.values()) == 20
+    answer = limits.answer_of(log.usage(), JOB, asked("1"))
+    assert answer is not None
+    assert limits.is_answer(answer, digest(b"r"))
+    assert not limits.is_answer(answer, digest(b"other values"))
+    assert limits.answer_of(log.usage(), JOB, asked("3")) is None
+
+
+def test_failures_count_as_runs_and_their_bytes_count(log: Log) -> None:
+    log.ran("1").failed("1").ran("1").failed("1")
+    used = log.usage().of(JOB)
+    assert used.runs == {"digits": 2}
+    assert sum(used.bytes_up.values()) == 20
+    assert on_run(log, asked("1"), 2) == ROUNDS
 
 
 @pytest.mark.parametrize(
@@ -83,17 +145,81 @@ def test_repeated_work_counts_once(log: Log) -> None:
 def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other: Digest) -> None:
     """The coordinator chooses a work's identity. It may reuse the last one for a different request."""
     log.ran("1").ran("2")
-    of = Limits(rounds_per_job=2)
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, other)) == "policy.limits.roundsPerJob"
-    assert rule(limits.on_run(of, SILO, log.usage(), JOB, SHARD, asked("2", generation=7, label="again"))) == "allowed"
-    log.note("work", work="2", shard=SHARD, asked=other)
-    assert log.usage().of(JOB).runs == {SHARD: 3}
+    assert on_run(log, other, 2) == ROUNDS
+    assert on_run(log, asked("2", generation=7, label="again"), 2) == "allowed"
+    log.note("work", work="2", shard=SHARD, asked=other, datasets=["digits"])
+    assert log.usage().of(JOB).runs == {"digits": 3}
 
 
-def test_runs_in_an_older_log_are_counted_by_the_works_identity(log: Log) -> None:
-    for work in ("1", "2", "2"):
-        log.note("work", work=work, shard=SHARD)
-    assert log.usage().of(JOB).runs == {SHARD: 2}
+def test_entries_of_a_job_are_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
+    log.ran("1").ran("2")
+    assert rule(limits.on_entries(SILO, log.usage(), JOB)) == "allowed"
+    log.note("work", decision=Refused("x", "y"))
+    assert rule(limits.on_entries(SILO, log.usage(), JOB)) == "auditLog"
+    assert rule(limits.on_entries(SILO, log.usage(), OTHER)) == "allowed"
+
+
+def test_the_day_and_the_counts_do_not_go_back_with_the_clock(log: Log) -> None:
+    log.now = TUESDAY
+    log.ran("1").sent(80)
+    ledger = Ledger(log.path, clock=lambda: MONDAY)
+    of = Limits(upload_bytes_per_day=100)
+    today = ledger.usage().today(ledger.now())
+    assert today == day_of(TUESDAY)
+    assert rule(limits.on_bytes(of, SILO, ledger.usage(), OTHER, today, 30)) == "policy.limits.uploadBytesPerDay"
+    audit = Audit(log.path, SILO, JOB, ledger.now)
+    audit.record("result", Allowed(), bytes=10)
+    audit.record("result", Allowed(), bytes=10)
+    assert ledger.usage().bytes_up(day_of(TUESDAY)) == 100
+    times = [json.loads(line)["time"] for line in log.path.read_text().splitlines()]
+    assert times == sorted(set(times))
+
+
+def test_entries_of_a_worker_that_is_created_again_count_if_the_clock_was_set_back(log: Log, tmp_path: Path) -> None:
+    log.now = TUESDAY
+    log.ran("1")
+    used = tmp_path / "used.json"
+    used.write_text(log.usage().about(JOB, day_of(MONDAY)).model_dump_json(by_alias=True))
+    fresh = tmp_path / "fresh.jsonl"
+    audit = Audit(fresh, SILO, JOB, Ledger(fresh, used, clock=lambda: MONDAY).now)
+    audit.record("work", Allowed(), work="2", asked=asked("2"), datasets=["digits"])
+    assert Ledger(fresh, used).usage().of(JOB).runs == {"digits": 2}
+
+
+@pytest.mark.parametrize("time", ["1e300", "1e12", "-1e300", "NaN", "Infinity"])
+def test_an_entry_with_an_absurd_time_stops_nothing(log: Log, time: str) -> None:
+    log.sent(5)
+    with log.path.open("a") as file:
+        file.write(f'{{"time": {time}, "job": "{OTHER}", "subject": "result", "decision": "allowed", "bytes": 5}}\n')
+    ledger = Ledger(log.path)
+    assert ledger.usage().of(JOB).bytes_up == {day_of(MONDAY): 5}
+    assert ledger.now() < 1e12
+
+
+@pytest.mark.parametrize("content", [None, "", "{", '{"jobs": 3}', '{"unknown": 1}'])
+def test_a_usage_that_cannot_be_read_counts_as_used_up(log: Log, tmp_path: Path, content: str | None) -> None:
+    used = tmp_path / "used.json"
+    if content is not None:
+        used.write_text(content)
+    usage = Ledger(log.path, used).usage()
+    decisions = (
+        limits.on_job(Limits(jobs_per_day=5), SILO, usage, JOB, day_of(MONDAY)),
+        limits.on_run(Limits(rounds_per_job=5), SILO, usage, JOB, ["digits"], asked("1")),
+        limits.on_bytes(Limits(upload_bytes_per_job=5), SILO, usage, JOB, day_of(MONDAY), 1),
+        limits.on_bytes(Limits(upload_bytes_per_day=5), SILO, usage, JOB, day_of(MONDAY), 1),
+    )
+    for decision in decisions:
+        assert isinstance(decision, Refused)
+        assert "used.json" in decision.message
+        assert "so that the agent writes the file again" in decision.message
+    assert rule(limits.on_run(Limits(), SILO, usage, JOB, ["digits"], asked("1"))) == "allowed"
+
+
+def test_the_size_of_a_result_that_does_not_leave_is_not_told(log: Log) -> None:
+    refused = limits.on_bytes(Limits(upload_bytes_per_job=100), SILO, log.usage(), JOB, day_of(MONDAY), 48_151_623)
+    assert isinstance(refused, Refused)
+    assert "48151623" not in refused.message
 
 
 @pytest.mark.parametrize(
@@ -140,9 +266,40 @@ def test_earlier_usage_counts_once(log: Log, tmp_path: Path) -> None:
     log.ran("2").sent(6)  # in the same log, and not collected yet
     usage = Ledger(log.path, used).usage()
     assert usage == log.usage()
-    assert usage.of(JOB).runs == {SHARD: 2}
+    assert usage.of(JOB).runs == {"digits": 2}
     assert usage.bytes_up(day_of(MONDAY)) == 11
     fresh = Log(tmp_path / "fresh.jsonl")
     fresh.now = log.now
     fresh.sent(7)
     assert Ledger(fresh.path, used).usage().bytes_up(day_of(MONDAY)) == 12
+
+
+class SlowLedger(Ledger):
+    """Waits until the other job has read the usage, too, unless a lock prevents this."""
+
+    together = threading.Barrier(2)
+
+    def usage(self) -> Usage:
+        usage = super().usage().model_copy(deep=True)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.together.wait(1)
+        return usage
+
+
+def test_concurrent_jobs_do_not_exceed_the_bytes_of_a_day(tmp_path: Path) -> None:
+    declared = [shard_pb2.Leaf(tensor=shard_pb2.Tensor(dtype="float32", shape=[100]))]
+    content = frame([np.zeros(100, np.float32)]).tobytes()
+    policy = {"limits": {"uploadBytesPerDay": len(content) * 3 // 2}}
+    silo = SiloFile.model_validate({"silo": SILO, "policy": policy})
+    path = tmp_path / "audit.jsonl"
+
+    def released(job: str) -> str | None:
+        audit = Audit(path, SILO, job, clock=lambda: MONDAY)
+        gate = ReleaseGate(silo, JobUid(job), audit, SlowLedger(path, clock=lambda: MONDAY))
+        memory = shared_memory.create("test")
+        shared_memory.write(memory, [content])
+        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, 0.0, "cpu")
+        return finished.report.WhichOneof("outcome")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(map(str, pool.map(released, (JOB, OTHER)))) == ["refusal", "result"]

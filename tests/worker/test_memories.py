@@ -6,12 +6,15 @@ import os
 
 import pytest
 from fedjobs_common import digests
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.channels import shared_memory
+from fedjobs_worker.release.finished import Finished
 from fedjobs_worker.sessions import blob_cache
 from fedjobs_worker.sessions.blob_cache import BlobCache
-from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
+from fedjobs_worker.sessions.finished_works import FinishedWorks
 
 
 class Coordinator:
@@ -58,33 +61,32 @@ def test_unneeded_blobs_are_dropped_and_their_memory_is_reused(monkeypatch: pyte
     assert coordinator.fetched == 4
 
 
-def finished(work_id: str, size: int, works: FinishedWorks) -> Finished:
-    return Finished(pb.Report(work_id=work_id), works.memory(), size)
+def finished(size: int) -> Finished:
+    return Finished(pb.Report(), shared_memory.create("accumulators"), size)
 
 
 def test_the_last_works_are_stored() -> None:
     works = FinishedWorks()
     for number in range(10):
         works.make_room()
-        works.add(finished(str(number), 10, works))
+        works.add(Digest(str(number)), finished(10))
     works.make_room()
-    assert [number for number in range(10) if works.get(str(number))] == list(range(2, 10))
+    assert [number for number in range(10) if works.get(Digest(str(number)))] == list(range(2, 10))
 
 
-def test_large_accumulators_are_kept_until_the_next_work_and_their_memory_is_reused() -> None:
+def test_large_accumulators_are_kept_until_the_next_work_and_then_freed() -> None:
     works = FinishedWorks()
-    works.add(large := finished("large", 1 << 30, works))
-    assert works.get("large") is large
+    works.add(Digest("large"), large := finished(1 << 30))
+    assert works.get(Digest("large")) is large
     works.make_room()
-    assert works.get("large") is None
-    assert works.memory() == large.accumulators
-
-
-def test_one_piece_of_spare_memory_is_kept() -> None:
-    works = FinishedWorks()
-    first, second = shared_memory.create("a"), shared_memory.create("b")
-    works.recycle(first)
-    works.recycle(second)
-    assert works.memory() == second
+    assert works.get(Digest("large")) is None
+    assert isinstance(large.accumulators, int)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(first)
+        os.fstat(large.accumulators)
+
+
+@pytest.mark.parametrize("size", [2**33 + 1, 2**63, 2**64 - 1])
+def test_a_blob_of_an_absurd_size_is_refused_before_memory_is_allocated(size: int) -> None:
+    with pytest.raises(FedjobsError) as caught:
+        BlobCache().get(bytes(32), size, lambda _: pytest.fail("it was fetched"))
+    assert caught.value.code is ErrorCode.BLOB_TOO_LARGE

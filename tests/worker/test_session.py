@@ -92,11 +92,11 @@ def test_a_refusal_names_its_rule_and_is_audited(silo: Silo, policy: object, rul
     assert refusals[-1] == ("work", rule)
 
 
-def test_a_dataset_that_is_not_in_the_invitation_is_checked_too(silo: Silo) -> None:
+def test_a_dataset_that_is_not_in_the_invitation_is_refused(silo: Silo) -> None:
     silo.start()
     report = silo.ask(over_digits("1", dataset="x-rays"))
-    assert report.refusal.rule == "datasets"
-    assert "does not offer the dataset 'x-rays'. It offers: digits." in report.refusal.message
+    assert report.refusal.rule == "invitation.datasets"
+    assert "'x-rays'" in report.refusal.message
 
 
 def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
@@ -108,8 +108,9 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
     assert "'x-rays'" in join.decline.message
 
 
+@pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize(
-    ("rows", "leaf", "code", "message"),
+    ("rows", "leaf", "code", "text"),
     [
         (None, EXAMPLES, "DataNotFound", "*.csv"),
         (ROWS.replace("digit", "label"), EXAMPLES, "SchemaMismatch", "has no column 'digit'. Its columns are: p0, p1"),
@@ -122,11 +123,12 @@ def test_an_invitation_that_the_policy_declines_is_declined(silo: Silo) -> None:
         ),
     ],
 )  # fmt: skip
-def test_data_that_cannot_be_used_are_reported(
-    silo: Silo, rows: str | None, leaf: object, code: str, message: str
+def test_data_that_cannot_be_used_are_reported_without_their_schema_unless_the_silo_shares_it(
+    silo: Silo, rows: str | None, leaf: object, code: str, text: str, shared: bool
 ) -> None:
     path = silo.folder / "rows.csv"
     path.unlink() if rows is None else path.write_text(rows)
+    silo.file["policy"] = {"shareDatasetSchemas": shared}
     silo.start()
 
     def count(dataset: object) -> list[object]:
@@ -134,7 +136,13 @@ def test_data_that_cannot_be_used_are_reported(
 
     report = silo.ask(over_digits("1", count, leaf=leaf))
     assert (report.failure.code, report.failure.retryable) == (code, False)
-    assert message in report.failure.message
+    if shared:
+        assert text in report.failure.message
+    else:
+        revealing = ("csv", "p0", "p1", "label", "float32", "int32", "row", "x:", str(silo.folder))
+        assert [word for word in revealing if word in report.failure.message] == []
+        assert report.failure.message.endswith(f"({code}). The details are in the log of silo hospital-a.")
+        assert silo.audit()[-1]["subject"] == "failure"
 
 
 def test_corrected_data_are_read_again(silo: Silo) -> None:

@@ -22,8 +22,10 @@ from pathlib import Path
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_common.untrusted_text import printable_lines
 from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
+from fedjobs_worker.consent import audit_chains
 
 from fedjobs_agent import config as configs
 from fedjobs_agent import platforms
@@ -90,7 +92,7 @@ def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, 
     except FedjobsError as error:
         if error.code is ErrorCode.SESSION_SUPERSEDED:
             _LOG.error("this agent exits: another agent of the same silo has replaced it", error=error.public)
-        sys.stderr.write(f"{error.public}\n")
+        sys.stderr.write(f"{printable_lines(error.public)}\n")
         return _EXITS.get(error.code, EXIT_ENVIRONMENT)
     return 0
 
@@ -115,9 +117,12 @@ def _run(
         lambda: enrolment.link,
         renewing,
         lambda: announcement(silo_file.current(), agent_id),
+        lambda: _audit_anchor(config.audit_file),
     )
     identities = JobIdentities(lambda: enrolment.link, renewing)
     agent = Agent(config, silo_file, around.workers, invitations, identities, metrics)
+    if around.audit is not None:
+        around.audit.on_problem = metrics.audit_problem
     metrics.follow(lambda: invitations.connected, lambda: _expires(renewing))
     with contextlib.closing(MetricsServer(metrics_address, metrics.registry, agent.healthy)) as monitoring:
         _LOG.info("watching for invitations", where=around.where, metrics=monitoring.port)
@@ -128,6 +133,15 @@ def _run(
             if not waits:
                 _first(renewing, stopping)
             agent.run(stopping)
+
+
+def _audit_anchor(log: Path) -> str:
+    """Returns the state of the audit log, or an empty string if it cannot be read now."""
+    try:
+        return str(audit_chains.head(log) or "")
+    except FedjobsError as error:
+        _LOG.error("cannot read the audit log", error=error.public)
+        return ""
 
 
 def _first(renewing: Renewing, stopping: threading.Event) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
@@ -13,6 +14,9 @@ from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.identity.identity_stores import FolderStore, IdentityStore, SecretStore
 from fedjobs_agent.planning import names
 from fedjobs_agent.workers.workers import Workers
+
+if TYPE_CHECKING:
+    from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class Surroundings:
         where: A description for the log.
         workers: The silo's workers.
         store: Stores the silo's identity.
+        audit: Collects the audit logs of the workers, on a cluster.
     """
 
     where: str
     workers: Workers
     store: IdentityStore
+    audit: CollectedAudit | None = None
 
     def close(self) -> None:
         self.workers.close()
@@ -52,7 +58,8 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
     cluster = Cluster(connected(kubeconfig), namespace)
     owner = worker_jobs.owned_by_deployment(cluster.deployment(deployment)) if deployment else None
     store = SecretStore(cluster, names.IDENTITY)
-    return Surroundings(f"namespace {namespace}", ClusterWorkers(config, cluster, owner), store)
+    workers = ClusterWorkers(config, cluster, owner)
+    return Surroundings(f"namespace {namespace}", workers, store, workers.audit)
 
 
 def of_machine(

@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import signal
 import sys
-import time
 from pathlib import Path
 
 import structlog
@@ -19,6 +18,7 @@ from fedjobs_common import processes
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
 from fedjobs_common.ids import JobUid
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.hub.invitations import Invitation
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from fedjobs_worker.consent.policies import Allowed
 from fedjobs_worker.data.dataset_loaders import Datasets
 from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.runner.client import RunnerClient
+from fedjobs_worker.runner.sampling_secrets import sampling_secret
 from fedjobs_worker.sessions import connections
 from fedjobs_worker.sessions.finished_works import FinishedWorks
 from fedjobs_worker.sessions.session import Session
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         termination_message.write(options.termination_message, termination_message.of_error(error))
         if options.debug:
             raise
-        sys.stderr.write(f"{error.public}\n")
+        sys.stderr.write(f"{printable(error.public)}\n")
         return EXIT_INVALID_SILO_FILE if error.code is ErrorCode.INVALID_SILO_FILE else EXIT_FAILED
     termination_message.write(options.termination_message, LastWord(outcome=outcome))
     return EXIT_OVER
@@ -77,7 +78,7 @@ def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: Worker
     if options.processes:
         processes.register(options.processes, "worker", silo.silo)
     audit, ledger, consents = decision_options.made(options, silo, invitation)
-    decision = admitted(silo, invitation, audit, ledger, time.time())
+    decision = admitted(silo, invitation, audit, ledger)
 
     datasets = Datasets(silo.silo, silo.datasets, options.processes)
     if isinstance(decision, Allowed):
@@ -86,7 +87,8 @@ def _taken_part(options: argparse.Namespace, stopping: Stopping, metrics: Worker
     runner = RunnerClient(options.runner_socket, silo.silo, silo.runner.threads, invitation.job_name)
     finished = FinishedWorks()
     job = JobUid(invitation.job_uid)
-    works = Works(silo, job, audit, ledger, consents, datasets, runner, finished, options.device_note)
+    secret = sampling_secret(options.state, options.sampling_secret)
+    works = Works(silo, job, audit, ledger, consents, datasets, runner, secret, options.device_note)
     try:
         with connections.connected(options, invitation) as client:
             session = Session(client, works, consents, finished, options.state, metrics, stopping)
@@ -111,6 +113,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--invitation", type=Path, required=True)
     connections.add_options(parser)
     parser.add_argument("--state", type=Path, required=True, help="folder for state that outlives this process")
+    parser.add_argument(
+        "--sampling-secret",
+        type=Path,
+        metavar="FILE",
+        help="the secret for the sampling of clients (default: one that is created in the --state folder)",
+    )
     parser.add_argument("--runner-socket", required=True, help="the runner host's Unix socket")
     parser.add_argument("--processes", type=Path, help="folder in which live processes are registered")
     decision_options.add_options(parser)
@@ -132,5 +140,7 @@ def _invitation(path: Path) -> Invitation:
         return Invitation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise FedjobsError(
-            ErrorCode.NOT_INVITED, f"{path} is not a valid invitation: {error}.", "Get a new invitation for this job."
+            ErrorCode.NOT_INVITED,
+            f"{path} is not a valid invitation: {printable(str(error))}.",
+            "Get a new invitation for this job.",
         ) from error

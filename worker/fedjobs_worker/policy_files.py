@@ -19,12 +19,21 @@ class Operations(Model):
     """Operations of the default list to deny."""
 
 
+class ListedComputation(Model):
+    """A computation that may run without approval."""
+
+    digest: ShardDigest
+    datasets: list[str] | None = None
+    """The datasets that it may read. If absent, it may read each dataset that the rest of the policy allows."""
+
+
 class Computations(Model):
     """The computations that may run. Their operations are always checked, even after an approval."""
 
-    digests: list[ShardDigest] | None = None
-    """The computations that may run without approval. With `approval: Automatic`, others are refused unless they were
-    approved. If absent, every computation may run, unless `approval` is `Manual`."""
+    digests: list[ShardDigest | ListedComputation] | None = None
+    """The computations that may run without approval: digests, or mappings of a digest and the datasets that it may
+    read. With `approval: Automatic`, others are refused unless they were approved. If absent, every computation may
+    run, unless `approval` is `Manual`."""
     operations: Operations = Field(default_factory=Operations)
     approval: Literal["Automatic", "Manual"] = "Automatic"
     """With `Manual`, a computation that is not in `digests` waits until the silo's administrator approves it."""
@@ -36,13 +45,19 @@ class Limits(Model):
     """Limits for each job or each day (UTC). An absent limit does not apply. The counts survive restarts."""
 
     rounds_per_job: int | None = Field(default=None, ge=1)
-    """How often a job may run the same computation. The silo declines a job that announces more rounds."""
+    """How many rounds a job may have over a dataset. The silo declines a job that announces more. It counts each work
+    item that runs over the dataset, whatever it computes, and allows `runsPerRound` of them for each round."""
+    runs_per_round: int = Field(default=2, ge=1)
+    """How many work items a round may run over one dataset. The default is enough for a training and an evaluation."""
     upload_bytes_per_job: int | None = Field(default=None, ge=0)
-    """The maximum bytes of accumulators that the silo sends for one job."""
+    """The maximum bytes of accumulators and failures that the silo sends for one job."""
     upload_bytes_per_day: int | None = Field(default=None, ge=0)
-    """The maximum bytes of accumulators that the silo sends in a day, over all jobs."""
+    """The maximum bytes of accumulators and failures that the silo sends in a day, over all jobs."""
     jobs_per_day: int | None = Field(default=None, ge=0)
     """The maximum number of jobs that the silo starts to take part in in a day."""
+    run_seconds: int = Field(default=3600, ge=1)
+    """How long one work item may run. The silo then ends its runner, and sends a failure of the class
+    DeadlineExceeded."""
 
 
 class Policy(Model):
@@ -57,7 +72,8 @@ class Policy(Model):
     share_dataset_names: bool = True
     """Whether the federation may see the names of these datasets. If `false`, refusals do not list them either."""
     share_dataset_schemas: bool = False
-    """Whether the federation may also see the names, dtypes and shapes of their features."""
+    """Whether the federation may also see the names, dtypes and shapes of their features. If `true`, the error of a
+    dataset that cannot be used also names file, row and column."""
     computations: Computations = Field(default_factory=Computations)
     limits: Limits = Field(default_factory=Limits)
     min_clients: int = Field(default=1, ge=1)

@@ -12,40 +12,9 @@ import numpy as np
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
 from fedjobs_protocol.transfers import layouts
+from fedjobs_protocol.transfers.declared_sizes import HEADER_BYTES, is_fixed
 from fedjobs_protocol.transfers.values import Leaf, SequenceValue, layout, unframe
 from fedjobs_protocol.v1 import shard_pb2
-
-LARGEST_UNKNOWN = 1 << 30  # limit in bytes if the plan does not know the size: strings, shapes that depend on data
-_HEADER_BYTES = 4096  # limit of the header, and of each leaf's part of it
-_ITEM_BYTES = {"bool": 1, "half": 2, "bfloat16": 2, "float16": 2, "complex64": 8, "complex128": 16}
-
-
-def largest_frame(leaves: Sequence[shard_pb2.Leaf]) -> int:
-    """Returns the maximum size of framed accumulators of these types, in bytes."""
-    if all(_is_known(leaf) for leaf in leaves):
-        return known_bytes(leaves) + _HEADER_BYTES * (1 + len(leaves))
-    return known_bytes(leaves) + LARGEST_UNKNOWN
-
-
-def known_bytes(leaves: Sequence[shard_pb2.Leaf]) -> int:
-    """Returns the size of accumulators of these types in bytes, without leaves of unknown size."""
-    tensors = [leaf.tensor for leaf in leaves if _is_known(leaf)]
-    return sum((_item_bytes(tensor.dtype) or 0) * math.prod(tensor.shape) for tensor in tensors)
-
-
-def _is_known(leaf: shard_pb2.Leaf) -> bool:
-    return _item_bytes(leaf.tensor.dtype) is not None and _is_fixed(leaf.tensor)
-
-
-def _is_fixed(tensor: shard_pb2.Tensor) -> bool:
-    return not tensor.unknown_rank and -1 not in tensor.shape
-
-
-def _item_bytes(dtype: str) -> int | None:
-    if dtype in _ITEM_BYTES:
-        return _ITEM_BYTES[dtype]
-    bits = dtype.lstrip("uintfloa")
-    return int(bits) // 8 if bits.isdigit() else None
 
 
 def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
@@ -60,7 +29,7 @@ def check_accumulators(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value
         FedjobsError: REPORT_MALFORMED. The message names the accumulator and both types.
     """
     try:
-        _check_header(value, _HEADER_BYTES * (1 + len(expected)))
+        _check_header(value, HEADER_BYTES * (1 + len(expected)))
         _check_strings(silo, expected, value)
         found = read_value(value)
     except FedjobsError as error:
@@ -91,7 +60,7 @@ def _check_header(value: bytes | int, most: int) -> None:
 def _check_strings(silo: SiloName, expected: Sequence[shard_pb2.Leaf], value: bytes | int) -> None:
     """Rejects more strings than in the plan before they are created, because each needs much more memory than sent."""
     strings = [leaf.tensor for leaf in expected if leaf.tensor.dtype == "string"]
-    if not all(map(_is_fixed, strings)):
+    if not all(map(is_fixed, strings)):
         return
     most = sum(math.prod(tensor.shape) for tensor in strings)
     found = sum(math.prod(tensor.shape) for tensor in layout(value) if tensor.name.endswith("/lengths"))

@@ -12,9 +12,9 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
 from fedjobs_compute.plan_files import SavedPlan
 from fedjobs_compute.plans import Stage
+from fedjobs_protocol.transfers.declared_sizes import known_bytes
 from fedjobs_verifier import ALLOWED_OPERATIONS, verify_for_some_silo
 
-from fedjobs_coordinator.aggregation.accumulators import known_bytes
 from fedjobs_coordinator.aggregation.merging import Merger, NotFiniteError
 from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
 from fedjobs_coordinator.invocations.bindings import Binding, Clients, SavedPlanBinding

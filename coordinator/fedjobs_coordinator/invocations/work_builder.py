@@ -8,10 +8,10 @@ from typing import Any
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest, SiloName
 from fedjobs_compute.plans import Stage
+from fedjobs_protocol.transfers.declared_sizes import largest_frame
 from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_coordinator.aggregation.accumulators import largest_frame
 from fedjobs_coordinator.aggregation.blob_store import BlobStore, StoredBlob, blob_of
 from fedjobs_coordinator.aggregation.outcomes import RoundOutcomes
 from fedjobs_coordinator.invocations.bindings import Clients
@@ -81,7 +81,7 @@ class WorkBuilder:
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
         selections = [_selection(clients[source]) for source in self._stage.client_inputs]
-        datasets = sorted({selection.dataset for selection in selections if selection is not None})
+        datasets = [selection.dataset if selection is not None else "" for selection in selections]
         return Offered(
             pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
         )

@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 from fedjobs_common.files import write_atomically
 from fedjobs_worker import termination_message
+from fedjobs_worker.runner.sampling_secrets import FILE, sampling_secret
 from fedjobs_worker.runner.sandbox import limits
 from fedjobs_worker.silo_files import SiloFile
 from fedjobs_worker.termination_message import LastWord
@@ -151,6 +152,8 @@ class LocalWorkers:
         arguments += ["--invitation", str(folder / "invitation.json"), "--state", str(folder / "state")]
         arguments += ["--hub", credentials.hub.address, "--hub-name", credentials.hub.front_door]
         arguments += ["--hub-token", str(folder / "token"), "--hub-trust", str(folder / "ca.crt")]
+        sampling_secret(self._folder)  # creates the file
+        arguments += ["--sampling-secret", str(self._folder / FILE)]
         arguments += ["--runner-socket", runner, "--audit", str(self._config.audit_file)]
         arguments += ["--approvals", str(self._folder / "approvals"), "--pending", str(self._folder / "pending")]
         arguments += ["--termination-message", str(folder / "last-word"), "--grace", str(GRACE_S), "--lifeline"]

@@ -1,8 +1,11 @@
 """Creates the manifest of a worker's Job, which meets the restricted Pod Security Standard.
 
-The pod has two containers with different users. The session handles gRPC, the policy and the data, and creates its own
-key and gets a certificate for it. The runner runs TensorFlow and only has a Unix socket to the session. The runner is a
-native sidecar container, so that the pod ends with its session.
+The pod has three containers. The session handles gRPC, the policy and the data, and creates its own key and gets a
+certificate for it. The runner has another user, runs TensorFlow, and only has a Unix socket to the session. The audit
+container prints the session's audit log and nothing else, so no text of the session's own log reaches the agent.
+
+Runner and audit container are native sidecars, so that the pod ends with its session. The kubelet stops them after the
+session has ended, the last one first. So the audit container prints the last entry before it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.planning import names
-from fedjobs_agent.planning.observations import SESSION
+from fedjobs_agent.planning.observations import AUDIT, SESSION
 from fedjobs_agent.planning.planner import Start
 
 Object = dict[str, Any]
@@ -26,9 +29,11 @@ METRICS_PORT = 9090
 GRACE_S, END_S = 50, 60  # time to finish current work; then the kubelet kills the containers
 
 _SOCKET = "/run/fedjobs/runner.sock"
+_AUDIT_LOG = "/audit/audit.jsonl"
 _ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
 _RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+_AUDIT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 
 
 def worker_job(
@@ -36,7 +41,8 @@ def worker_job(
 ) -> Object:
     """Returns the manifest of a worker.
 
-    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt and used.json.
+    The pod mounts the Secret with the worker's name, which contains invitation.json, token, ca.crt, used.json and
+    sampling-secret.
 
     Args:
         start: The invitation, and whether the worker gets a GPU.
@@ -91,7 +97,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_runner(start, config, silo)],
+        "initContainers": [_runner(start, config, silo), _audit(config)],
         "containers": [_session(start, config, hub)],
         "volumes": [
             {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
@@ -99,6 +105,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
             {"name": "socket", "emptyDir": {"sizeLimit": "1Mi"}},
             {"name": "state", "emptyDir": {}},
+            {"name": "audit", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
             {"name": "runner-tmp", "emptyDir": {"sizeLimit": "2Gi"}},
             *data,
@@ -118,7 +125,8 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
     arguments = ["--silo-file", "/silo/silo.yaml", "--invitation", "/invitation/invitation.json"]
     arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
     arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
-    arguments += ["--state", "/state", "--audit", "/state/audit.jsonl", "--tell-audit"]
+    arguments += ["--state", "/state", "--audit", _AUDIT_LOG]
+    arguments += ["--sampling-secret", "/invitation/sampling-secret"]
     arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
     arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
     arguments += ["--termination-message", "/dev/termination-log", "--grace", str(GRACE_S)]
@@ -131,6 +139,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
         {"name": "silo", "mountPath": "/silo", "readOnly": True},
         {"name": "approvals", "mountPath": "/approvals", "readOnly": True},
         {"name": "state", "mountPath": "/state"},
+        {"name": "audit", "mountPath": "/audit"},
         {"name": "socket", "mountPath": "/run/fedjobs"},
         {"name": "session-tmp", "mountPath": "/tmp"},  # noqa: S108 (of the container)
     ]
@@ -185,6 +194,20 @@ def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
             {"name": "socket", "mountPath": "/run/fedjobs"},
             {"name": "runner-tmp", "mountPath": "/tmp"},  # noqa: S108
         ],
+    }
+
+
+def _audit(config: AgentConfig) -> Object:
+    return {
+        "name": AUDIT,
+        "image": config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "restartPolicy": "Always",  # makes it a sidecar
+        "command": ["python", "-m", "fedjobs_worker.consent.audit_printer"],
+        "args": [_AUDIT_LOG],
+        "resources": copy.deepcopy(_AUDIT_RESOURCES),
+        "securityContext": _confined(SESSION_UID),  # the session's user owns the file
+        "volumeMounts": [{"name": "audit", "mountPath": "/audit", "readOnly": True}],
     }
 
 

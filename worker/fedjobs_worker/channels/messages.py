@@ -96,6 +96,11 @@ class Failed(_Message):
     code: str
     """A code of the error catalogue."""
     message: str
+    """For the silo's log. It may contain data."""
+    failure: str = ""
+    """The name of a `FailureClass`, from a runner."""
+    node: str = ""
+    """The name of the node that failed, as far as the runner knows it."""
 
 
 Reply = Annotated[Ready | ShardLoaded | DataLoaded | Ran | Failed, Field(discriminator="reply")]

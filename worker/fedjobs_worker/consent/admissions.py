@@ -7,11 +7,11 @@ from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_worker.consent import limits, policies
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision
-from fedjobs_worker.consent.usages import Ledger, day_of
+from fedjobs_worker.consent.usages import Ledger
 from fedjobs_worker.silo_files import SiloFile
 
 
-def admitted(silo: SiloFile, invitation: Invitation, audit: Audit, ledger: Ledger, now: float) -> Decision:
+def admitted(silo: SiloFile, invitation: Invitation, audit: Audit, ledger: Ledger) -> Decision:
     """Decides about an invitation. Workers that share an audit log decide one after the other.
 
     Args:
@@ -19,12 +19,14 @@ def admitted(silo: SiloFile, invitation: Invitation, audit: Audit, ledger: Ledge
         invitation: The invitation to the job.
         audit: The audit log.
         ledger: What jobs have used so far.
-        now: The time in seconds since 1970.
     """
     with audit.alone():
         decision = policies.on_invitation(silo.policy, silo.silo, silo.datasets, invitation)
         if isinstance(decision, Allowed):
-            decision = limits.on_job(silo.policy.limits, silo.silo, ledger.usage(), invitation.job_uid, day_of(now))
+            usage = ledger.usage()
+            decision = limits.on_job(
+                silo.policy.limits, silo.silo, usage, invitation.job_uid, usage.today(ledger.now())
+            )
         audit.record(
             "invitation",
             decision,

@@ -2,43 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fedjobs_common.ids import Digest
 
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
-from fedjobs_worker.consent.usages import Usage
+from fedjobs_worker.consent.usages import Usage, short
 from fedjobs_worker.policy_files import Limits
+
+MOST_ENTRIES = 250_000
+"""Entries of the audit log for one job. A work item has two or three."""
 
 
 def on_job(limits: Limits, silo: str, usage: Usage, job: str, today: str) -> Decision:
     """Decides whether the silo may take part in one more job today. Jobs that it takes part in already stay allowed."""
     most = limits.jobs_per_day
-    if most is None or usage.of(job).begun or len(usage.begun(today)) < most:
+    if most is None or usage.of(job).begun:
+        return Allowed()
+    if usage.unreadable:
+        return _unreadable("policy.limits.jobsPerDay", silo, usage)
+    if len(usage.begun(today)) < most:
         return Allowed()
     return Refused("policy.limits.jobsPerDay", f"Silo {silo} takes part in at most {most} new jobs per day.")
 
 
-def on_run(limits: Limits, silo: str, usage: Usage, job: str, shard: Digest, asked: Digest) -> Decision:
-    """Decides whether a job may run a computation again. The last work item may always be repeated.
+def on_entries(silo: str, usage: Usage, job: str) -> Decision:
+    """Decides whether a job may ask for anything more, so that the audit log does not grow without end."""
+    if usage.of(job).entries < MOST_ENTRIES:
+        return Allowed()
+    return Refused(
+        "auditLog", f"Silo {silo} has {MOST_ENTRIES} entries of this job in its audit log. It accepts no more work."
+    )
+
+
+def on_run(limits: Limits, silo: str, usage: Usage, job: str, datasets: Collection[str], asked: Digest) -> Decision:
+    """Decides whether a job may run work over datasets. Work that was counted may be repeated.
+
+    The outcome of repeated work only leaves the silo if it is the same as before.
 
     Args:
         limits: The silo's limits.
         silo: The silo's name, for messages.
         usage: The usage so far.
         job: The job's uid.
-        shard: The computation's digest.
+        datasets: The datasets that the work reads. Work that reads none is not counted.
         asked: The digest of the work item. See `work_items.asked_by`.
     """
-    used = usage.of(job)
-    if limits.rounds_per_job is None or used.last_work == asked or used.runs.get(shard, 0) < limits.rounds_per_job:
+    used, rounds = usage.of(job), limits.rounds_per_job
+    if rounds is None or used.counted(asked):
+        return Allowed()
+    if usage.unreadable and datasets:
+        return _unreadable("policy.limits.roundsPerJob", silo, usage)
+    most = rounds * limits.runs_per_round
+    if all(used.runs.get(dataset, 0) < most for dataset in datasets):
         return Allowed()
     return Refused(
         "policy.limits.roundsPerJob",
-        f"Silo {silo} runs a computation at most {limits.rounds_per_job} times for one job. This limit is reached.",
+        f"Silo {silo} runs at most {most} computations over a dataset for one job: {rounds} rounds with "
+        f"{limits.runs_per_round} each. This limit is reached.",
     )
 
 
 def on_bytes(limits: Limits, silo: str, usage: Usage, job: str, today: str, size: int) -> Decision:
-    """Decides whether accumulators of this size may leave the silo."""
+    """Decides whether this many bytes may leave the silo. The message does not tell the size of what does not leave."""
     for rule, what, most, used in (
         (
             "policy.limits.uploadBytesPerJob",
@@ -48,9 +74,29 @@ def on_bytes(limits: Limits, silo: str, usage: Usage, job: str, today: str, size
         ),
         ("policy.limits.uploadBytesPerDay", "in a day", limits.upload_bytes_per_day, usage.bytes_up(today)),
     ):
+        if most is not None and usage.unreadable:
+            return _unreadable(rule, silo, usage)
         if most is not None and used + size > most:
             return Refused(
                 rule,
-                f"Silo {silo} sends at most {most} bytes {what}. It has sent {used}, and this result has {size} more.",
+                f"Silo {silo} sends at most {most} bytes {what}. It has sent {used}, and this result has too many.",
             )
     return Allowed()
+
+
+def answer_of(usage: Usage, job: str, asked: Digest) -> str | None:
+    """Returns the short digest of the result that was sent for this work before. None if none was sent."""
+    return usage.of(job).answered.get(short(asked))
+
+
+def is_answer(answered: str, result: Digest) -> bool:
+    """Whether a result is the one that was sent before."""
+    return answered == short(result)
+
+
+def _unreadable(rule: str, silo: str, usage: Usage) -> Refused:
+    return Refused(
+        rule,
+        f"Silo {silo} cannot read what jobs have used so far ({usage.unreadable}), so the limit counts as reached. "
+        "Ask the silo's administrator to delete the worker of this job, so that the agent writes the file again.",
+    )

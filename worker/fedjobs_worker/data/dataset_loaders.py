@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedjobs_common import processes
-from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.errors import code_of
 
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError, pair
 from fedjobs_worker.channels.messages import Failed
+from fedjobs_worker.data.data_errors import DataError, LoaderDiedError
 from fedjobs_worker.data.loader_messages import LOADER_REPLIES
 from fedjobs_worker.data.schemas import Component
 from fedjobs_worker.silo_files import DatasetFile
@@ -121,16 +122,12 @@ def _load(silo: str, description: DatasetFile, noted: _Noted) -> LoadedDataset:
                 answer, descriptors = channel.receive()
             except ChannelClosedError as error:
                 status = process.wait()
-                raise FedjobsError(
-                    ErrorCode.RUNNER_FAILED,
-                    f"The loader of silo {silo} died with status {status}.",
-                    "See the silo's log for the reason, such as a lack of memory.",
-                ) from error
+                raise LoaderDiedError(silo, status) from error
             process.wait()
     reply = LOADER_REPLIES.validate_json(answer)
     if isinstance(reply, Failed):
         for descriptor in descriptors:
             os.close(descriptor)
-        raise FedjobsError(code_of(reply.code), reply.message)
+        raise DataError(code_of(reply.code), reply.message)
     schema = tuple(Component(part.name, part.dtype, part.shape) for part in reply.schema_)
     return LoadedDataset(schema, reply.clients, descriptors[0])

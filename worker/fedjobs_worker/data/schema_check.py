@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.errors import ErrorCode
 from fedjobs_protocol.v1 import shard_pb2
 
+from fedjobs_worker.data.data_errors import DataError
 from fedjobs_worker.data.schemas import Component
 
 
@@ -20,7 +21,7 @@ def positions(silo: str, dataset: str, schema: Sequence[Component], wanted: shar
         wanted: The shard's client input.
 
     Raises:
-        FedjobsError: SCHEMA_MISMATCH. The message names the component, its type and the expected type.
+        DataError: SCHEMA_MISMATCH. The message names the component, its type and the expected type.
     """
     if not wanted.HasField("sequence"):
         raise _misfit(
@@ -72,5 +73,5 @@ def _tensor(tensor: shard_pb2.Tensor) -> str:
     return f"{tensor.dtype}[{shape}]"
 
 
-def _misfit(message: str, remedy: str) -> FedjobsError:
-    return FedjobsError(ErrorCode.SCHEMA_MISMATCH, f"{message}.", remedy)
+def _misfit(message: str, remedy: str) -> DataError:
+    return DataError(ErrorCode.SCHEMA_MISMATCH, f"{message}.", remedy)

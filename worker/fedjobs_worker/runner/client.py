@@ -10,15 +10,31 @@ from typing import TypeVar
 import tenacity
 from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
 from fedjobs_common.ids import Digest
+from pydantic import ValidationError
 
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError, connected
+from fedjobs_worker.channels.failure_classes import FailureClass, failure_class
 
 _MOST_SHARDS = 16  # in one runner; a program has only a few
 _HOST_RESTART_S = 120.0  # time for a host that crashed to be restarted
 
 
 Expected = TypeVar("Expected", messages.Ready, messages.ShardLoaded, messages.DataLoaded, messages.Ran)
+
+
+class ShardFailedError(FedjobsError):
+    """A run failed. The texts come from the runner, and may contain data.
+
+    Attributes:
+        kind: The class of the failure.
+        node: The name of the node that failed, as the runner reports it.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, kind: FailureClass, node: str) -> None:
+        super().__init__(code, message)
+        self.kind = kind
+        self.node = node
 
 
 class RunnerLostError(Exception):
@@ -110,7 +126,7 @@ class RunnerClient:
         """Runs a loaded shard.
 
         Raises:
-            FedjobsError: SHARD_FAILED.
+            ShardFailedError: The run failed.
             RunnerLostError: The runner died.
         """
         self.connect()
@@ -140,9 +156,13 @@ class RunnerClient:
         for descriptor in unwanted:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-        reply = messages.REPLIES.validate_json(answer)
+        try:
+            reply = messages.REPLIES.validate_json(answer)
+        except ValidationError as error:
+            self.close()
+            raise RunnerLostError("the runner sent an invalid reply") from error
         if isinstance(reply, messages.Failed):
-            raise FedjobsError(code_of(reply.code), reply.message)
+            raise ShardFailedError(code_of(reply.code), reply.message, failure_class(reply.failure), reply.node)
         if not isinstance(reply, expected):
             self.close()
             raise RunnerLostError(f"the runner replied {reply.reply}, but {expected.__name__} was expected")

@@ -22,11 +22,12 @@ from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.channels import messages, shared_memory
 from fedjobs_worker.channels.channel import Channel, ChannelClosedError
+from fedjobs_worker.channels.failure_classes import FailureClass, of_tensorflow
 from fedjobs_worker.runner import tensors
 from fedjobs_worker.runner.tensors import MappedValues
 
 _LONGEST_TEXT = 4000  # maximum number of characters of a failure's message
-_NODE = re.compile(r"\{\{node ([^}]+)\}\}")
+_PLACE = re.compile(r"\n\t \[\[([^\[\]\n]{1,1000})\]\]")  # TensorFlow appends the node that failed to its message
 _LOG = structlog.get_logger()
 
 ClientInput = tuple[int, Callable[[int], Any]]
@@ -60,7 +61,7 @@ def serve(channel: Channel, threads: int | None, greeted: Callable[[str, str], N
         try:
             reply = runner.answer(messages.REQUESTS.validate_json(message), descriptors)
         except FedjobsError as error:
-            reply = messages.Failed(code=error.code.label, message=error.public[:_LONGEST_TEXT])
+            reply = _reply(error)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -68,6 +69,24 @@ def serve(channel: Channel, threads: int | None, greeted: Callable[[str, str], N
             channel.send(reply.model_dump_json().encode())
         except ChannelClosedError:
             return
+
+
+class _RunFailedError(FedjobsError):
+    """The shard failed, with the class of the failure and the node."""
+
+    def __init__(self, kind: FailureClass, node: str, message: str) -> None:
+        super().__init__(kind.code, message, "See the silo's log for the details.")
+        self.kind = kind
+        self.node = node
+
+
+def _reply(error: FedjobsError) -> messages.Failed:
+    if isinstance(error, _RunFailedError):
+        kind, node = error.kind, error.node
+    else:
+        mismatch = error.code is ErrorCode.SCHEMA_MISMATCH
+        kind, node = FailureClass.INPUT_MISMATCH if mismatch else FailureClass.SHARD_INVALID, ""
+    return messages.Failed(code=error.code.label, message=error.public[:_LONGEST_TEXT], failure=kind.label, node=node)
 
 
 class _Runner:
@@ -165,7 +184,7 @@ def _clients(inputs: Sequence[ClientInput], without_inputs: int) -> int:
 
 
 def _failure(error: Exception) -> FedjobsError:
-    """Returns the error for the coordinator, with only the kind and the location of the failure.
+    """Returns the error for the session, with only the kind and the location of the failure.
 
     TensorFlow's message can contain samples, so it is only written to the silo's log.
     """
@@ -175,13 +194,12 @@ def _failure(error: Exception) -> FedjobsError:
         cause = deeper
     if isinstance(error, FedjobsError) and not isinstance(cause, tf.errors.OpError):
         return error
-    place = _NODE.search(str(cause))
-    where = f" in node '{place[1]}'" if place else ""
-    return FedjobsError(
-        ErrorCode.SHARD_FAILED,
-        f"The shard failed with {type(cause).__name__}{where}.",
-        "See the silo's log for the details.",
-    )
+    places = _PLACE.findall(str(cause))
+    # The first place is the innermost one. It is a path of nodes where functions were inlined.
+    node = places[0].rpartition("/")[2] if places else ""
+    where = f" in node '{node}'" if node else ""
+    name = type(cause).__name__
+    return _RunFailedError(of_tensorflow(name), node, f"The shard failed with {name}{where}.")
 
 
 def _device() -> str:

@@ -10,7 +10,13 @@ import structlog
 from fedjobs_common.errors import FedjobsError
 from fedjobs_protocol.sessions.session_client import SessionClient
 
+_SHORTEST_S, _LONGEST_S = 0.1, 40.0  # load balancers cut connections that are idle for 50 s
 _LOG = structlog.get_logger()
+
+
+def interval(seconds: float) -> float:
+    """Returns the interval of heartbeats, in seconds, for the one that a coordinator asks for. It can ask for NaN."""
+    return min(max(_SHORTEST_S, seconds), _LONGEST_S)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Heartbeats:
 
     def follow(self, session_id: str, seconds: float) -> None:
         """Sends heartbeats for this session at this interval from now on."""
-        self._session = session_id, max(0.1, seconds)
+        self._session = session_id, interval(seconds)
 
     def stop(self) -> None:
         """Stops the thread. Does not wait for a call in progress."""

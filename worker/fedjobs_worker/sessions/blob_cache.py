@@ -7,12 +7,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from fedjobs_common.digests import named
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.transfers import Download
 
 from fedjobs_worker.channels import shared_memory
 
+LARGEST = 8 << 30
+"""The maximum bytes of a blob, and of all blobs of a work item."""
 _KEPT = 64 << 20  # maximum bytes of blobs that the current work does not need
+
+
+def check_size(size: int) -> None:
+    """Checks the announced size of a blob, or of all blobs of a work item, before memory is allocated.
+
+    Raises:
+        FedjobsError: BLOB_TOO_LARGE.
+    """
+    if size > LARGEST:
+        raise FedjobsError(
+            ErrorCode.BLOB_TOO_LARGE,
+            f"The coordinator announced values of {size} bytes, but a silo accepts at most {LARGEST} for a work item.",
+            "Send smaller values.",
+        )
 
 
 class BlobCache:
@@ -46,7 +63,11 @@ class BlobCache:
             digest: The BLAKE3 digest, 32 bytes.
             size: The size in bytes.
             fetch: Continues a download until it is complete and verified. After a failure, the next call continues it.
+
+        Raises:
+            FedjobsError: BLOB_TOO_LARGE.
         """
+        check_size(size)
         name = named(digest)
         if name not in self._blobs:
             memory, self._spare = self._spare, None

@@ -7,7 +7,7 @@ rebuilt.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -15,7 +15,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_verifier import OperationRefusedError, Verified, verify
+from fedjobs_verifier import OperationRefusedError, Verified, limits, verify
 
 from fedjobs_worker.consent.consents import Computation, Consent, Consents
 from fedjobs_worker.consent.policies import Allowed, Refused
@@ -23,9 +23,17 @@ from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions.blob_cache import BlobCache
 
 _MOST_SHARDS = 16  # in the cache; a program has only a few
+MOST_COMPUTATIONS = 64
+"""Different computations of a job that a session looks at."""
+MOST_BYTES = 64 << 20
+"""The bytes of their shards, which stay in memory with the decisions."""
 
 Fetch = Callable[[Download], object]
 """Continues a download until it is complete. Raises SessionEndedError if that needs a new session."""
+
+
+class ShardRejectedError(FedjobsError):
+    """A shard was not accepted. The text comes from the coordinator's request alone, and from no data."""
 
 
 class Computations:
@@ -46,43 +54,91 @@ class Computations:
         self._consents = consents
         self._allowed = frozenset(allowed)
         self._shards: dict[Digest, Verified | FedjobsError] = {}
+        self._sizes: dict[Digest, int] = {}
+        self._too_many = False
 
-    def shard(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> shard_pb2.Shard:
+    def shard(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> shard_pb2.Shard:
         """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
-            FedjobsError: BLOB_CORRUPT, or SHARD_REFUSED if it was not verified.
+            ShardRejectedError: It was not verified, or there are too many computations.
+            FedjobsError: BLOB_CORRUPT.
         """
+        self._check_number(blob, label, inputs)
         found = self._got(blob, fetch)
         if isinstance(found, OperationRefusedError):
             return found.shard
         if isinstance(found, FedjobsError):
-            self._refused(blob, found, label, datasets)
-            raise found
+            self._refused(blob, found, label, inputs)
+            raise ShardRejectedError(found.code, found.message, found.remedy)
         return found.message
 
-    def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
-        """Decides whether a shard may run. If it may, loads it into the runner.
+    def consent(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides whether a shard may run on these datasets. If it may, loads it into the runner.
+
+        Args:
+            blob: The shard.
+            label: The coordinator's name for the computation.
+            inputs: For each client input, the silo's dataset that it reads. Empty for a value of the coordinator.
+            fetch: Fetches the shard.
 
         Raises:
+            ShardRejectedError: There are too many computations, or the shard has another number of client inputs.
             FedjobsError: BLOB_CORRUPT.
             RunnerLostError: The runner died.
         """
+        self._check_number(blob, label, inputs)
         found = self._got(blob, fetch)
-        digest, about = digests.named(blob.digest), (label, tuple(sorted(datasets)))
-        if isinstance(found, OperationRefusedError):
-            # The policy refuses it, and names all operations that it does not allow.
-            return self._consents.of(Computation(digest, found.shard, found.operations, *about))
-        if isinstance(found, FedjobsError):
-            return self._refused(blob, found, label, datasets)
-        consent = self._consents.of(Computation(digest, found.message, found.operations, *about))
-        if isinstance(consent, Allowed):
-            self._runner.load_shard(digest, found.serialized)
+        consent = self._decided(blob, found, label, inputs)
+        if isinstance(found, Verified) and isinstance(consent, Allowed):
+            self._runner.load_shard(digests.named(blob.digest), found.serialized)
         return consent
 
-    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, datasets: Collection[str]) -> Refused:
-        refusal = Refused(error.code.label, error.public)
-        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(sorted(datasets)))
+    def still_allowed(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides again, after a shard has run, whether its result may leave the silo."""
+        return self._decided(blob, self._got(blob, fetch), label, inputs)
+
+    def _decided(self, blob: pb.Blob, found: Verified | FedjobsError, label: str, inputs: Sequence[str]) -> Consent:
+        digest = digests.named(blob.digest)
+        if isinstance(found, OperationRefusedError):
+            # The policy refuses it, and names all operations that it does not allow.
+            return self._consents.of(Computation(digest, found.shard, found.operations, label, tuple(inputs)))
+        if isinstance(found, FedjobsError):
+            return self._refused(blob, found, label, inputs)
+        if len(inputs) != len(found.message.client_inputs):
+            raise ShardRejectedError(
+                ErrorCode.SHARD_REFUSED,
+                f"the coordinator names datasets for {len(inputs)} client inputs of '{label}', and the shard has "
+                f"{len(found.message.client_inputs)}.",
+                "Use the same release of fedjobs at the coordinator and in the silo.",
+            )
+        return self._consents.of(Computation(digest, found.message, found.operations, label, tuple(inputs)))
+
+    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, inputs: Sequence[str]) -> Refused:
+        refusal, datasets = Refused(error.code.label, error.public), sorted(set(inputs) - {""})
+        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(datasets))
+
+    def _check_number(self, blob: pb.Blob, label: str, inputs: Sequence[str]) -> None:
+        """Bounds the computations of a session, before anything of a new one is kept."""
+        digest, size = digests.named(blob.digest), max(blob.size, len(blob.inline))
+        if size > limits.BYTES:
+            raise ShardRejectedError(
+                ErrorCode.SHARD_REFUSED, f"the shard has {size} bytes.", f"Use at most {limits.BYTES}."
+            )
+        if digest in self._sizes:
+            return
+        if len(self._sizes) < MOST_COMPUTATIONS and sum(self._sizes.values()) + size <= MOST_BYTES:
+            self._sizes[digest] = size
+            return
+        error = ShardRejectedError(
+            ErrorCode.SHARD_REFUSED,
+            f"the job has more than {MOST_COMPUTATIONS} computations, or more than {MOST_BYTES >> 20} MiB of them.",
+            "Use the same computations in each round, with changing values as arguments.",
+        )
+        if not self._too_many:  # one entry in the audit log
+            self._too_many = True
+            self._refused(blob, error, label, inputs)
+        raise error
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:
         """Returns the shard, or why it was not verified."""

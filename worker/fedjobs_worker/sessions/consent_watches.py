@@ -8,13 +8,16 @@ from collections.abc import Callable
 
 import structlog
 from fedjobs_common.errors import FedjobsError
+from fedjobs_common.ids import Digest
 from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_worker.consent.consents import Consents, message_of
+from fedjobs_worker.consent.consents import Consent, Consents
 
 _LOOK_S = 1.0  # the interval of checks for decisions; the files of a ConfigMap may be up to a minute late
 _LOG = structlog.get_logger()
+
+Message = Callable[[Digest, Consent, float], pb.ShardConsent]
 
 
 class ConsentWatch:
@@ -23,12 +26,16 @@ class ConsentWatch:
     Args:
         client: The client for the coordinator.
         consents: The decisions about computations.
+        message: Returns the message for a decision at a time.
         clock: Returns the time in seconds since 1970.
     """
 
-    def __init__(self, client: SessionClient, consents: Consents, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, client: SessionClient, consents: Consents, message: Message, clock: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
         self._consents = consents
+        self._message = message
         self._clock = clock
         self._session_id = ""
         self._ended = threading.Event()
@@ -46,17 +53,18 @@ class ConsentWatch:
         self._ended.set()
 
     def _look(self) -> None:
-        untold: list[pb.ShardConsent] = []
+        untold: dict[Digest, Consent] = {}
         while not self._ended.wait(_LOOK_S):
-            changed = self._consents.changed()
-            untold += [message_of(digest, said, self._clock()) for digest, said in changed]
-            for digest, said in changed:
-                _LOG.info("a computation no longer waits", shard=digest, consent=type(said).__name__)
-            if untold:
-                try:
-                    self._client.consent(self._session_id, untold)
-                    untold = []
-                except FedjobsError as error:
-                    _LOG.warning(
-                        "cannot send a decision to the coordinator; retrying", code=error.code.label, error=error.public
-                    )
+            try:
+                untold |= dict(self._consents.changed())
+                if untold:
+                    now = self._clock()
+                    told = [self._message(digest, said, now) for digest, said in untold.items()]
+                    self._client.consent(self._session_id, told)
+                    untold = {}
+            except FedjobsError as error:
+                _LOG.warning(
+                    "cannot send a decision to the coordinator; retrying", code=error.code.label, error=error.public
+                )
+            except Exception as error:  # such as a disk that is full; the computations still wait
+                _LOG.exception("cannot look for decisions; retrying", error=str(error))

@@ -1,49 +1,31 @@
-"""Keeps the results of the last work items, so that a repeated request is answered without running the work again."""
+"""Keeps the outcomes of the last work items, so that a repeated request is answered without running the work again."""
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
 
-from fedjobs_protocol.v1 import session_pb2 as pb
+from fedjobs_common.ids import Digest
 
-from fedjobs_worker.channels import shared_memory
+from fedjobs_worker.release.finished import Finished
 
 _MOST_WORKS = 8
 _KEPT = 64 << 20  # maximum bytes of accumulators of earlier work items
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A work item that ended.
-
-    Attributes:
-        report: The report for the coordinator, without the accumulators.
-        accumulators: The framed accumulators as a descriptor of shared memory, or as bytes if they are small. None if
-            there are no accumulators.
-        size: The size of the accumulators in bytes.
-    """
-
-    report: pb.Report
-    accumulators: int | bytes | None = None
-    size: int = 0
-
-
 class FinishedWorks:
-    """Keeps the last work items, and reuses the memory of evicted accumulators."""
+    """Keeps the last work items by what they ask for (`work_items.asked_by`)."""
 
     def __init__(self) -> None:
-        self._works: OrderedDict[str, Finished] = OrderedDict()
-        self._spare: list[int] = []
+        self._works: OrderedDict[Digest, Finished] = OrderedDict()
 
-    def get(self, work_id: str) -> Finished | None:
+    def get(self, asked: Digest) -> Finished | None:
         """Returns a finished work item, or None if it is unknown or evicted."""
-        return self._works.get(work_id)
+        return self._works.get(asked)
 
-    def add(self, finished: Finished) -> None:
+    def add(self, asked: Digest, finished: Finished) -> None:
         """Adds a finished work item."""
-        self._works[finished.report.work_id] = finished
+        self._works[asked] = finished
 
     def make_room(self) -> None:
         """Evicts old work items. Call this when new work arrives: the coordinator has all earlier results then."""
@@ -51,25 +33,15 @@ class FinishedWorks:
         while self._works and (len(self._works) > _MOST_WORKS or size > _KEPT):
             _, finished = self._works.popitem(last=False)
             size -= finished.size
-            if isinstance(finished.accumulators, int):
-                self.recycle(finished.accumulators)
-
-    def memory(self) -> int:
-        """Returns shared memory for accumulators, which may have the content of an earlier use."""
-        return self._spare.pop() if self._spare else shared_memory.create("accumulators")
-
-    def recycle(self, memory: int) -> None:
-        """Takes back shared memory. Keeps one memory for the next work item."""
-        self._spare.append(memory)
-        while len(self._spare) > 1:
-            os.close(self._spare.pop(0))
+            _close(finished)
 
     def close(self) -> None:
         """Frees all memory."""
         for finished in self._works.values():
-            if isinstance(finished.accumulators, int):
-                os.close(finished.accumulators)
+            _close(finished)
         self._works.clear()
-        for memory in self._spare:
-            os.close(memory)
-        self._spare.clear()
+
+
+def _close(finished: Finished) -> None:
+    if isinstance(finished.accumulators, int):
+        os.close(finished.accumulators)

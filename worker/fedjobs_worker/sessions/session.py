@@ -17,14 +17,18 @@ from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import PROTOCOL_VERSIONS, SHARD_FORMATS, TENSORFLOW, installed
 
-from fedjobs_worker.consent.consents import Consents, message_of
+from fedjobs_worker.channels.failure_classes import FailureClass
+from fedjobs_worker.consent.consents import Consents
 from fedjobs_worker.consent.policies import Decision, Refused
 from fedjobs_worker.metrics import WorkerMetrics
+from fedjobs_worker.release.failures import Failure
+from fedjobs_worker.release.finished import Finished
+from fedjobs_worker.release.texts import LONGEST_NAME, bounded
 from fedjobs_worker.sessions.activities import Activity, Heartbeats
 from fedjobs_worker.sessions.consent_watches import ConsentWatch
-from fedjobs_worker.sessions.finished_works import Finished, FinishedWorks
+from fedjobs_worker.sessions.finished_works import FinishedWorks
 from fedjobs_worker.sessions.seen_generations import SeenGenerations
-from fedjobs_worker.sessions.work_items import blobs_of
+from fedjobs_worker.sessions.work_items import asked_by, blobs_of
 from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
 from fedjobs_worker.termination import StopAskedError, Stopping
 
@@ -36,6 +40,8 @@ _SESSION_ENDED = frozenset(
         ErrorCode.STALE_COORDINATOR,
     }
 )
+_OUTCOMES = frozenset({"Complete", "Failed", "Suspended"})
+_LARGEST_INLINE = 1 << 20  # bytes; a coordinator cannot ask for more in one message
 _LOG = structlog.get_logger()
 
 Result = TypeVar("Result")
@@ -69,7 +75,7 @@ class Session:
         self._finished = finished
         self._generations = SeenGenerations(state)
         self._heartbeats = Heartbeats(client, works.cancel)
-        self._consent_watch = ConsentWatch(client, consents)
+        self._consent_watch = ConsentWatch(client, consents, works.gate.consent)
         self._metrics = metrics
         self._stopping = stopping
         self._session_id = ""
@@ -126,7 +132,7 @@ class Session:
         while True:
             self._acknowledge(response)
             if response.HasField("over"):
-                return response.over.outcome
+                return _known_outcome(response.over.outcome)
             if response.HasField("offer"):
                 self._answer(joined, response.offer)
             elif response.HasField("work"):
@@ -140,9 +146,13 @@ class Session:
         try:
             consents = []
             for offered in offer.shards:
-                said = self._works.consent(offered, self._fetch)
-                _LOG.info("the coordinator offered a computation", label=offered.label, consent=type(said).__name__)
-                consents.append(message_of(digests.named(offered.shard.digest), said, time.time()))
+                said = self._works.answer(offered, self._fetch)
+                _LOG.info(
+                    "the coordinator offered a computation",
+                    label=bounded(offered.label, LONGEST_NAME),
+                    consent=type(said).__name__,
+                )
+                consents.append(self._works.gate.consent(digests.named(offered.shard.digest), said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))
         finally:
             self._heartbeats.activity = Activity()
@@ -190,16 +200,15 @@ class Session:
 
         started = time.monotonic()
         try:
-            finished = self._finished.get(work.work_id)
+            asked = asked_by(work)
+            finished = self._finished.get(asked)
             if finished is None:
                 self._finished.make_room()
                 self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
                 finished = self._works.carry_out(work, self._fetch, doing)
-                finished = _with_small_inline(finished, joined.inline_limit, self._finished)
-                if not finished.report.HasField(
-                    "failure"
-                ):  # a failure may be transient, so a repeated request runs again
-                    self._finished.add(finished)
+                finished = _with_small_inline(finished, min(joined.inline_limit, _LARGEST_INLINE))
+                if finished.repeatable:
+                    self._finished.add(asked, finished)
             doing("sending")
             report = self._delivered(finished, joined, work)
             self._metrics.worked(_outcome(report), time.monotonic() - started)
@@ -235,8 +244,8 @@ class Session:
                 _LOG.error("the coordinator rejected the accumulators", code=error.code.label, error=error.public)
                 if error.code is ErrorCode.WORK_NOT_FOUND:
                     return None
-                failure = pb.Error(code=error.code.label, message=error.public, retryable=error.retryable)
-                return pb.Report(work_id=work.work_id, generation=work.generation, failure=failure)
+                rejected = Failure(FailureClass.RESULT_REJECTED, code=error.code)
+                return self._works.gate.rejected(work, rejected).report
             report.result.accumulators.CopyFrom(pb.Blob(digest=digest, size=finished.size))
             self._metrics.transferred(up=finished.size)
         return report
@@ -262,16 +271,31 @@ def _in_session(call: Callable[[], Result]) -> Result:
         raise
 
 
+def _known_outcome(outcome: str) -> str:
+    """Returns how the job ended.
+
+    Raises:
+        FedjobsError: VERSION_MISMATCH if this release does not know the outcome.
+    """
+    if outcome in _OUTCOMES:
+        return outcome
+    raise FedjobsError(
+        ErrorCode.VERSION_MISMATCH,
+        f"The coordinator ended the job with the unknown outcome '{bounded(outcome, 40)}'.",
+        "Install the same release of fedjobs at the silo and at the coordinator.",
+    )
+
+
 def _outcome(report: pb.Report | None) -> str:
     return (report and report.WhichOneof("outcome")) or "cancelled"
 
 
-def _with_small_inline(finished: Finished, limit: int, works: FinishedWorks) -> Finished:
-    """Copies small accumulators out of shared memory, so that the memory can be reused."""
+def _with_small_inline(finished: Finished, limit: int) -> Finished:
+    """Copies small accumulators out of shared memory."""
     if not isinstance(finished.accumulators, int) or finished.size > limit:
         return finished
     value = os.pread(finished.accumulators, finished.size, 0)
-    works.recycle(finished.accumulators)
+    os.close(finished.accumulators)
     return Finished(finished.report, value, len(value))
 
 

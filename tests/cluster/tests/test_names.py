@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 
-from tests.cluster import kind_names
+from tests.cluster import names
 
 
 def test_each_zone_has_a_block_with_its_address_and_the_cluster_keeps_its_names() -> None:
-    told = kind_names.corefile({"fedjobs.test": "172.18.0.2"})
+    told = names.corefile({"fedjobs.test": "172.18.0.2"})
     blocks = re.findall(r"^(\S.*) \{$", told, re.MULTILINE)
     assert blocks == ["cluster.local in-addr.arpa ip6.arpa", ".", "fedjobs.test"]
     assert 'answer "{{ .Name }} 1 IN A 172.18.0.2"' in told
 
 
 def test_no_queries_are_forwarded() -> None:
-    assert "forward" not in kind_names.corefile({})
-    assert blocks_by_zone(kind_names.corefile({}))["."].count("rcode NXDOMAIN") == 1
+    assert "forward" not in names.corefile({})
+    assert blocks_by_zone(names.corefile({}))["."].count("rcode NXDOMAIN") == 1
 
 
 def test_the_probes_of_coredns_work() -> None:
-    everywhere = kind_names.corefile({"fedjobs.test": "172.18.0.2"})
+    everywhere = names.corefile({"fedjobs.test": "172.18.0.2"})
     assert re.findall(r"^    (?:health|ready)\b", everywhere, re.MULTILINE) == ["    health", "    ready"]
 
 

@@ -1,0 +1,29 @@
+"""Bounds names and texts before they leave the silo or enter its records."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_TEXT = 1000
+"""Characters of a message to the coordinator."""
+LONGEST_NAME = 200
+"""Characters of a label or a name that the coordinator chose."""
+_DEVICE = re.compile(r"cpu|gpu:\d{1,2}")
+_UNKNOWN_DEVICE = "other"
+
+
+def bounded(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Returns a text without control characters, and without what is beyond the limit."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[: longest + 1])
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def device_name(reported: str, note: str = "") -> str:
+    """Returns the name of the device for the coordinator: `cpu`, `gpu:N` or `other`, and the agent's note.
+
+    Args:
+        reported: The name from the runner.
+        note: Why the agent chose this device. It does not come from the runner.
+    """
+    name = reported if _DEVICE.fullmatch(reported) else _UNKNOWN_DEVICE
+    return f"{name} ({bounded(note, LONGEST_NAME)})" if note else name
