@@ -63,7 +63,7 @@ test: setup ## run the tests on all cores in random order (PYTEST="-k word" sele
 test-all: setup ## run the tests, and the tests of the test clusters themselves
 	$(BIN)/pytest -n auto -o norecursedirs="tests/e2e .* __pycache__" $(PYTEST)
 
-e2e: setup ## start a real cluster on this machine and run the end-to-end tests on it (kind; E2E="--cluster local" for the project's own)
+e2e: setup ## start a real cluster on this machine and run the end-to-end tests on it
 	$(BIN)/python -m tests.e2e $(E2E)
 
 lint: setup ## run ruff, mypy and import-linter, and check that generated files are up to date

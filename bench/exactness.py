@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import tensorflow as tf
 import tensorflow_federated as tff
+import typer
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_digits
@@ -88,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

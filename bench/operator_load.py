@@ -113,7 +113,16 @@ def running(folder: Path) -> Iterator[Bench]:
         trust = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"servers.crt": "none"}}
         metadata = {"name": "fedjobs-trust", "namespace": "fedjobs-system"}
         server.kubectl.apply(yaml.safe_dump(trust | {"metadata": metadata}))
-        arguments = ["--namespace", "fedjobs-system", "--coordinator-image", "none", "--hub-address", "127.0.0.1:1"]
+        arguments = [
+            "--namespace",
+            "fedjobs-system",
+            "--authority-namespace",
+            "fedjobs-system-authority",
+            "--coordinator-image",
+            "none",
+            "--hub-address",
+            "127.0.0.1:1",
+        ]
         arguments += ["--front-door-host", "fedjobs.example.org", "--front-door-address", "fedjobs.example.org:443"]
         arguments += ["--metrics-bind-address", "127.0.0.1:0", "--health-probe-bind-address", "127.0.0.1:0"]
         environment = os.environ | {"KUBECONFIG": str(server.kubeconfig_as(OPERATOR, ["system:masters"]))}

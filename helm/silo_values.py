@@ -71,6 +71,7 @@ class Resources(Model):
 
 class Worker(Model):
     resources: Resources
+    runtime_class_name: str = Field(pattern=_NAME)
     gpu_timeout_seconds: float = Field(ge=0)
     start_deadline_seconds: float = Field(ge=0)
 

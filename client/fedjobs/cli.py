@@ -99,14 +99,17 @@ def _shown(job: Path, silos: Path, out: Path | None, port: int, plain: bool, deb
 
 def _end(outcome: RunOutcome) -> None:
     """Prints how a run ended, and exits with the code for that."""
+    from fedjobs_common.untrusted_text import printable
+
+    message = printable(outcome.message)
     if outcome.exit_code == Exit.DONE:
-        typer.echo(f"{outcome.message} Show it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
+        typer.echo(f"{message} Show it with: fedjobs result {shlex.quote(str(_shortest(outcome.directory)))}")
         return
     if outcome.exit_code == Exit.INTERRUPTED:
-        typer.echo(outcome.message, err=True)
+        typer.echo(message, err=True)
     else:
         typer.secho("error ", fg=typer.colors.RED, bold=True, err=True, nl=False)
-        typer.echo(outcome.message, err=True)
+        typer.echo(message, err=True)
         typer.echo(f"  The logs are in {_shortest(outcome.directory / 'logs')}.", err=True)
     raise typer.Exit(outcome.exit_code)
 

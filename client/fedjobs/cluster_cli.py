@@ -228,6 +228,7 @@ def cancel(
 
 def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> None:
     """Shows a job until it ends, prints how it ended, and exits with the code for that."""
+    from fedjobs_common.untrusted_text import printable
     from rich.console import Console
 
     from fedjobs import tables
@@ -237,10 +238,11 @@ def _until_over(jobs: FederatedJobs, name: str, *, quiet: bool, plain: bool) -> 
     shown = tables.Lines(console, transfers=False) if plain else tables.view(console, transfers=False)
     try:
         with job_watch.Quiet() if quiet else shown as view:
-            code, message = job_watch.watch(jobs, name, view)
+            code, said = job_watch.watch(jobs, name, view)
     except KeyboardInterrupt:
         typer.echo(f"The job {name} continues. Watch it again with: fedjobs watch {name}{options}", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
+    message = printable(said)
     if code == Exit.DONE:
         typer.echo(f"{message} Fetch its result with: fedjobs result {name}{options}")
         return

@@ -102,7 +102,9 @@ def show(error: FedjobsError, where: str = "") -> None:
 
 
 def _show(label: str, message: str, remedy: str) -> None:
+    from fedjobs_common.untrusted_text import printable_lines
+
     typer.secho(f"error {label}: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
-    typer.echo(message, err=True)
+    typer.echo(printable_lines(message), err=True)
     if remedy:
-        typer.echo(f"  {remedy}", err=True)
+        typer.echo(f"  {printable_lines(remedy)}", err=True)

@@ -15,9 +15,14 @@ from fedjobs_protocol.hub.job_invitations import invitation_to
 from fedjobs_verifier import ALLOWED_OPERATIONS, verify_for_some_silo
 from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
+from fedjobs_worker.consent.approvals import Decisions
+from fedjobs_worker.consent.consent_scopes import scope_of
+from fedjobs_worker.consent.graphs import listings, pictures
+from fedjobs_worker.consent.graphs.flows import flows_of
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
 
+_GRAPH_LINES = 40  # of the graphs, without --whole-graph
 _JOBS = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -29,13 +34,14 @@ class Shard:
         digest: The digest of `serialized`.
         serialized: The serialized shard.
         label: The computation's name.
-        datasets: The names of the datasets that it reads.
+        inputs: For each client input, the silos' dataset that it reads. Empty for a value of the coordinator, and for a
+            shard of which only the file is known.
     """
 
     digest: Digest
     serialized: bytes
     label: str = ""
-    datasets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def job_of(path: Path, silos: Sequence[SiloFile] = ()) -> Job:
     names = [silo.silo for silo in silos] or list(manifest.spec.silos.names or ()) or ["any-silo"]
     resolved = api.resolve(manifest, names, folder=path.absolute().parent)
     namespace = manifest.metadata.namespace or ""
-    return Job(resolved, invitation_to(resolved, address="", server_name="", namespace=namespace))
+    return Job(resolved, invitation_to(resolved, address="none:0", server_name="none", namespace=namespace))
 
 
 def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:
@@ -126,28 +132,50 @@ def invited(job: Job, silos: Sequence[SiloFile]) -> Iterator[str]:
         yield _lines(f"  silo {silo.silo} {words}", *_halves(silo))
 
 
-def explained(shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = True) -> Iterator[str]:
+def explained(
+    shard: Shard, silos: Sequence[SiloFile] = (), *, halves: bool = True, whole_graph: bool = False
+) -> Iterator[str]:
     """Yields what the computation does, and what each silo's policy decides about it.
 
     Args:
         shard: The computation.
         silos: The silos whose policies to evaluate.
         halves: Whether to list what each silo enforces itself, and what it must trust the coordinator for.
+        whole_graph: Whether to print all lines of the graphs.
 
     Raises:
         FedjobsError: SHARD_REFUSED if no silo runs it.
     """
     verified = verify_for_some_silo(shard.serialized)
     operations = verified.operations
+    graph, flows = listings.listed(verified.message), flows_of(verified.message)
     yield shard_explanation.explain(
-        shard.digest, verified.message, operations, label=shard.label, datasets=shard.datasets
+        shard.digest,
+        verified.message,
+        operations,
+        label=shard.label,
+        datasets=sorted(set(shard.inputs) - {""}),
+        flows=flows,
+        graph=graph if whole_graph else listings.shortened(graph, _GRAPH_LINES),
     )
     others = sorted(operations - ALLOWED_OPERATIONS)
     if others:
         yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
-        said = consents.decide(silo.policy, silo.silo, shard.digest, operations, None, 0, 0)
+        scope = scope_of(shard.digest, verified.message, shard.inputs, silo, flows)
+        said = consents.decide(silo.policy, silo.silo, scope, operations, Decisions(), 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
+
+
+def drawn(shard: Shard) -> str:
+    """Returns an SVG of which inputs of the computation reach which output.
+
+    Raises:
+        FedjobsError: SHARD_REFUSED if no silo runs it.
+    """
+    message = verify_for_some_silo(shard.serialized).message
+    title = f"computation {shard.digest[:12]}" + (f" ({shard.label})" if shard.label else "")
+    return pictures.picture(title, message, flows_of(message))
 
 
 def silos_of(path: Path | None) -> list[SiloFile]:

@@ -8,8 +8,8 @@ from typing import TypedDict
 
 from fedjobs_common.processes import ProcessInfo, registered
 from rich.table import Table
-from rich.text import Text
 
+from fedjobs.cells import cell
 from fedjobs.results import of_a_run
 
 
@@ -49,5 +49,5 @@ def drawn(found: Sequence[ProcessInfo]) -> Table:
     table.add_column("pid", justify="right")
     table.add_column("state")
     for process in found:
-        table.add_row(process.role, Text(process.silo or ""), str(process.pid), process.state)
+        table.add_row(process.role, cell(process.silo or ""), str(process.pid), process.state)
     return table

@@ -70,7 +70,9 @@ def result(
         else:
             _print_result(found, curves)
         if not found.complete:
-            typer.echo(_incomplete(found), err=True)
+            from fedjobs_common.untrusted_text import printable
+
+            typer.echo(printable(_incomplete(found)), err=True)
             raise typer.Exit(Exit.FAILED)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from fedjobs import amounts, metrics
+from fedjobs.cells import cell, heading
 from fedjobs.results import RunResult
 
 _FORMS = {"weights": "weights", "savedmodel": "SavedModel", "keras": "Keras"}
@@ -33,7 +33,7 @@ def places(result: RunResult) -> dict[str, str]:
 def _by_round(rounds: list[dict[str, float]], names: list[str]) -> Table:
     table = Table(header_style="bold", border_style="dim")
     for title in ("round", *names):
-        table.add_column(title.replace("/", "\n"), justify="right")
+        table.add_column(heading(title), justify="right")
     for entry in rounds:
         table.add_row(str(int(entry["round"])), *(_value(entry.get(name)) for name in names))
     return table
@@ -44,9 +44,9 @@ def _by_silo(silos: dict[str, dict[str, float]]) -> Table:
     table = Table(title="evaluation by silo", title_justify="left", header_style="bold", border_style="dim")
     table.add_column("silo")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(cell(name), justify="right")
     for silo, values in sorted(silos.items()):
-        table.add_row(Text(silo), *(_value(values.get(name)) for name in names))
+        table.add_row(cell(silo), *(_value(values.get(name)) for name in names))
     return table
 
 

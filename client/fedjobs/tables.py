@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from fedjobs_common.jobs.statuses import Phase, PhaseEvent, ProgressEvent, RoundEvent, SiloEvent, SiloState, Status
+from fedjobs_common.untrusted_text import printable
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedjobs import amounts, metrics
+from fedjobs.cells import cell, heading
 
 _LAST_ROUNDS = 8
 _LAST_NOTES = 5
@@ -114,13 +116,17 @@ class Lines:
 
 
 def line(event: ProgressEvent, rounds: int = 0, *, transfers: bool = True) -> str:
-    """Formats an event as one line.
+    """Formats an event as one line. Others choose some of its texts, so unprintable characters are escaped.
 
     Args:
         event: The event.
         rounds: The total number of rounds, or 0 if it is not known.
         transfers: As in `view`.
     """
+    return printable(_line(event, rounds, transfers), 10_000)
+
+
+def _line(event: ProgressEvent, rounds: int, transfers: bool) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(event.time))
     if isinstance(event, PhaseEvent):
         return f"{at} {event.phase.value}" + (f": {event.message}" if event.message else "")
@@ -147,14 +153,14 @@ def drawn(
     parts: list[RenderableType] = [_headline(status), _silos(status, transfers)]
     if rounds:
         parts.append(_rounds(rounds, transfers))
-    parts += [Text(note, style="dim", overflow="fold") for note in notes]
+    parts += [cell(note, "dim") for note in notes]
     return Group(*parts)
 
 
 def _headline(status: Status) -> RenderableType:
     headline = Table.grid(padding=(0, 2))
     phase = Text(status.phase.value, style=_STYLES.get(status.phase, "cyan"))
-    cells: list[RenderableType] = [Text(status.job_name, style="bold"), phase]
+    cells: list[RenderableType] = [cell(status.job_name, "bold"), phase]
     if status.rounds:
         cells.append(ProgressBar(total=status.rounds, completed=status.round, width=30))
         cells.append(Text(f"round {status.round}/{status.rounds}"))
@@ -165,7 +171,7 @@ def _headline(status: Status) -> RenderableType:
     if status.generation > 1:
         cells.append(Text(f"start {status.generation}", style="dim"))
     headline.add_row(*cells)
-    return Group(headline, Text(status.message, style="yellow", overflow="fold")) if status.message else headline
+    return Group(headline, cell(status.message, "yellow")) if status.message else headline
 
 
 def _silos(status: Status, transfers: bool) -> Table:
@@ -176,10 +182,10 @@ def _silos(status: Status, transfers: bool) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for silo in status.silos:
         table.add_row(
-            Text(silo.name),
+            cell(silo.name),
             Text(silo.state.value, style=_STYLES.get(silo.state, "dim")),
-            Text(silo.reason or silo.activity),
-            Text(silo.device),
+            cell(silo.reason or silo.activity),
+            cell(silo.device),
             str(silo.clients or ""),
             *((amounts.size(silo.bytes_down), amounts.size(silo.bytes_up)) if transfers else ()),
             str(silo.restarts or ""),
@@ -191,7 +197,7 @@ def _rounds(rounds: list[RoundEvent], transfers: bool) -> Table:
     names = metrics.telling(name for event in rounds for name in event.metrics)[:_MOST_METRICS]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold", border_style="dim")
     for title in ("round", *(("time", "silos", *_TRANSFERS) if transfers else ()), *names):
-        table.add_column(title.replace("/", "\n"), justify="right", overflow="fold")
+        table.add_column(heading(title), justify="right", overflow="fold")
     for event in rounds:
         values = (event.metrics.get(name) for name in names)
         table.add_row(

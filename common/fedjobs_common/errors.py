@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import grpc
 
+from fedjobs_common.untrusted_text import printable
+
 
 @dataclass(frozen=True)
 class _Kind:
@@ -40,6 +42,7 @@ class ErrorCode(enum.Enum):
     COHORT_TOO_SMALL = ("CohortTooSmall", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # The protocol.
     VERSION_MISMATCH = ("VersionMismatch", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
+    REQUEST_MALFORMED = ("RequestMalformed", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     NOT_INVITED = ("NotInvited", _Kind(grpc.StatusCode.PERMISSION_DENIED, False))
     INVALID_CERTIFICATE = ("InvalidCertificate", _Kind(grpc.StatusCode.UNAUTHENTICATED, False))
     CERTIFICATE_EXPIRED = ("CertificateExpired", _Kind(grpc.StatusCode.UNAUTHENTICATED, True))
@@ -61,6 +64,9 @@ class ErrorCode(enum.Enum):
     # The result's storage.
     INVALID_OUTPUT = ("InvalidOutput", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     OUTPUT_UNAVAILABLE = ("OutputUnavailable", _Kind(grpc.StatusCode.UNAVAILABLE, True))
+    # The federation's own components.
+    AUTHORITY_MISSING = ("AuthorityMissing", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
+    FEDERATION_EXISTS = ("FederationExists", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # Everything else.
     START_TIMED_OUT = ("StartTimedOut", _Kind(grpc.StatusCode.DEADLINE_EXCEEDED, True))
     DISK_FULL = ("DiskFull", _Kind(grpc.StatusCode.RESOURCE_EXHAUSTED, True))
@@ -115,11 +121,11 @@ def to_grpc(error: FedjobsError) -> tuple[grpc.StatusCode, str]:
 def from_grpc(error: grpc.RpcError) -> FedjobsError:
     """Converts the error of a failed call to an error of the catalogue.
 
-    A status without a label of the catalogue comes from gRPC itself or from a proxy. It becomes UNAVAILABLE if a retry
-    can help, otherwise INTERNAL.
+    The other party chooses the details, so they become printable here. A status without a label of the catalogue comes
+    from gRPC itself or from a proxy. It becomes UNAVAILABLE if a retry can help, otherwise INTERNAL.
     """
     status: grpc.StatusCode = error.code()
-    details: str = error.details() or ""
+    details = printable(error.details() or "")
     label, separator, message = details.partition(": ")
     if separator and label in _BY_LABEL:
         return FedjobsError(_BY_LABEL[label], message)

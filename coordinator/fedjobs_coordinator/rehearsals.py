@@ -39,7 +39,8 @@ class RehearsedShard:
         digest: The digest of the shard.
         serialized: The serialized shard.
         label: The name of the computation.
-        datasets: The silos' datasets that the shard reads.
+        datasets: For each client input of the shard, the silos' dataset that it reads. Empty for a value of the
+            coordinator.
     """
 
     digest: Digest
@@ -73,7 +74,7 @@ class _MadeUpSilos:
         for assignment in assignments:
             path = self._reports / assignment.work_id
             path.write_bytes(frame(_made_up(assignment.accumulators)).tobytes())
-            report = Report(assignment.silo, clients=1, device="", seconds=0, digest="", path=path)
+            report = Report(assignment.silo, clients=1, device="", digest="", path=path)
             assignment.outcomes.put(assignment.silo, report)
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:

@@ -139,6 +139,10 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "A report or an upload is for work that was not assigned or has ended.",
         "You do not need to act. The worker drops it.",
     ),
+    ErrorCode.REQUEST_MALFORMED: (
+        "The bytes of a call are not the message that the call takes.",
+        "Install the same release on both sides. Otherwise, something else than fedjobs makes these calls.",
+    ),
     ErrorCode.REPORT_MALFORMED: (
         "A silo's accumulators do not have the number, dtypes or shapes of the plan.",
         "The round continues without this silo while `minSilos` is met. Check the version of the silo.",
@@ -158,6 +162,16 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "The storage of `spec.output` is not available or full, or it returned other data than were written.",
         "Nothing at first: the export is retried. On a cluster, it is retried without limit and with increasing "
         "delays. Nothing is computed again.",
+    ),
+    ErrorCode.AUTHORITY_MISSING: (
+        "The Secret with the keys of the federation's authority was deleted, or holds no complete authority. The hub "
+        "stops.",
+        "Restore the Secret from a backup, or start anew with a new authority and invite all silos again: see [the "
+        "authority](hub.md#when-the-authority-was-deleted).",
+    ),
+    ErrorCode.FEDERATION_EXISTS: (
+        "The cluster belongs to the federation of another release of the operator's chart. This release does not run.",
+        "Uninstall one of the two releases. A cluster has one federation.",
     ),
     ErrorCode.START_TIMED_OUT: (
         "A coordinator imported no module for 10 minutes, and its program had not started.",

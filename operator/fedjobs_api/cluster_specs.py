@@ -51,7 +51,7 @@ class Storage(ApiModel):
     when_deleted: Literal["Retain", "Delete"] | None = None
     """Whether the claim is deleted together with the job. By default, the claim is deleted if the result was exported
     to the location in `spec.output`, and retained if it holds the only copy. With `Delete`, `ttlSecondsAfterFinished`
-    does not delete a failed job."""
+    deletes neither a failed job nor a job without `spec.output`: a person must delete it."""
 
 
 class Coordinator(ApiModel):

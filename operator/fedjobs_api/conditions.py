@@ -65,6 +65,7 @@ class Reason(enum.StrEnum):
     SILOS_NOT_FOUND = "SilosNotFound"
     DATASET_NOT_OFFERED = "DatasetNotOffered"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    RESOLVED_JOB_LOST = "ResolvedJobLost"
     # CoordinatorReady
     LISTENING = "Listening"
     POD_STARTING = "PodStarting"
@@ -77,6 +78,7 @@ class Reason(enum.StrEnum):
     START_FAILED = "StartFailed"
     COORDINATOR_UNREACHABLE = "CoordinatorUnreachable"
     OBJECT_REJECTED = "ObjectRejected"
+    NAME_TAKEN = "NameTaken"
     FAILED_CREATE = "FailedCreate"
     CRASHED = "Crashed"
     OUT_OF_MEMORY = "OOMKilled"

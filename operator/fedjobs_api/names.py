@@ -12,6 +12,8 @@ HUB_AUDIENCE = "fedjobs-hub"
 """Audience of the service account tokens with which pods authenticate to the hub."""
 TRUST, SERVERS_TRUST = "fedjobs-trust", "servers.crt"
 """The hub's ConfigMap in the operator's namespace, and its key with the issuers of server certificates."""
+FEDERATION, FEDERATION_NAMESPACE = "fedjobs.dev:federation", "fedjobs.dev/federation-namespace"
+"""The chart's ClusterRole that marks a cluster, and its annotation with the namespace of the release."""
 INVITE_AGAIN = "fedjobs.dev/invite-again"
 """Annotation of a Silo. A new value invites the silo again and revokes its current key."""
 
@@ -56,6 +58,12 @@ class JobRef:
     def attempt(self, number: int) -> str:
         """Returns the name of an attempt's Job."""
         return f"{self.coordinator}-{number}"
+
+    def number(self, name: str) -> int | None:
+        """Returns the number of the attempt whose Job has this name. None if it is not the name of an attempt."""
+        digits = name.removeprefix(f"{self.coordinator}-")
+        is_number = digits.isascii() and digits.isdigit() and not digits.startswith("0")
+        return int(digits) if digits != name and is_number else None
 
     @property
     def service(self) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 from fedjobs_common import programs
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
+from fedjobs_common.outside_names import LONGEST_TEXT
 from fedjobs_common.programs.problems import closest
+from fedjobs_common.untrusted_text import printable
 
 from fedjobs_api.federated_jobs import Cohort, FederatedJob
 from fedjobs_api.locations import Cluster, Machine, Places
@@ -35,6 +37,7 @@ def resolve(
             few, or a field is for a cluster and the job runs on one machine, or the reverse.
     """
     spec = job.spec
+    _check_texts(job)
     silos = _silos(job, sorted(silo_names))
     return ResolvedJob(
         uid=uid or str(uuid.uuid4()),
@@ -52,6 +55,19 @@ def datasets(job: FederatedJob) -> list[str]:
     """Returns all datasets that the job needs from its silos, the job's own dataset first."""
     program = job.spec.program
     return programs.datasets(program.name, job.spec.dataset, program.parameters)
+
+
+def _check_texts(job: FederatedJob) -> None:
+    """Checks the texts that silos print. An invitation has no others (`fedjobs_protocol.hub.invitations`)."""
+    texts = [("spec.dataset", job.spec.dataset), ("spec.requestedBy", job.spec.requested_by or "")]
+    texts += [("spec.program", name) for name in datasets(job)]
+    for field, text in texts:
+        if not text.isprintable() or len(text) > LONGEST_TEXT:
+            raise FedjobsError(
+                ErrorCode.INVALID_JOB,
+                f"{field} has the name '{printable(text, 100)}', which silos do not accept.",
+                f"Use at most {LONGEST_TEXT} characters, without line breaks and other unprintable characters.",
+            )
 
 
 def _silos(job: FederatedJob, known: list[str]) -> list[str]:

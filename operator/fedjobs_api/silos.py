@@ -76,6 +76,9 @@ class SiloStatus(StatusModel):
     capacity: Capacity | None = None
     certificate_expiration_time: Time | None = None
     """When the silo's certificate expires. The agent renews it before."""
+    audit_anchor: Annotated[str, Field(pattern=r"^[0-9a-f]{64}:[0-9]{1,15}$", max_length=80)] | None = None
+    """The state of the silo's audit log when it had the most entries: the hash of its last line, and the number of
+    lines. The silo checks its log against it with `fedjobs silo audit --verify --anchor`."""
     enrolment: Enrolment | None = None
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from fedjobs_api.conditions import Condition
 from fedjobs_api.fields import StatusModel
-from fedjobs_api.markers import DATE_TIME, FREE_FORM, list_map
+from fedjobs_api.markers import DATE_TIME, FREE_FORM, SET, list_map
 
 Count = Annotated[int, Field(ge=0)]
 Time = Annotated[str, Field(json_schema_extra=DATE_TIME)]
@@ -65,6 +65,8 @@ class Resolved(StatusModel):
     """BLAKE3 of the resolved job, in hex."""
     generation: Count
     """The generation of the spec that was resolved."""
+    silos: Annotated[list[str], Field(json_schema_extra=SET)] | None = None
+    """Names of the silos that the job invites. The hub invites these and no others."""
 
 
 class CoordinatorAddress(StatusModel):
@@ -76,6 +78,8 @@ class CoordinatorAddress(StatusModel):
     """The name in the coordinator's certificate."""
     job_name: str | None = None
     """Name of the attempt's batch/v1 Job."""
+    job_uid: str | None = None
+    """UID of the attempt's batch/v1 Job. Operator and hub accept no other Job as the coordinator."""
     pod_name: str | None = None
     """Name of the attempt's pod."""
 

@@ -75,6 +75,7 @@ async def _run(options: argparse.Namespace, heart: Heart) -> None:
         front_door=options.front_door_host,
         address=options.front_door_address,
         operator_account=options.operator_service_account,
+        authority_namespace=options.authority_namespace,
         namespaces=tuple(options.watch_namespace),
         silo_chart=options.silo_chart,
         lifetimes=Lifetimes(
@@ -95,6 +96,7 @@ def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_hub", description=description)
     add = parser.add_argument
     add("--namespace", required=True, help="the hub's namespace, for its own objects")
+    add("--authority-namespace", required=True, help="the namespace of the Secret with the authority's keys")
     add("--front-door-host", required=True, metavar="HOST", help="the host name of the federation's front door")
     add("--front-door-address", required=True, metavar="HOST:PORT", help="the address that silos connect to")
     add("--operator-service-account", required=True, metavar="NAME", help="the operator's ServiceAccount")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from fedjobs_api.api_calls import ApiError
 from fedjobs_api.times import Clock, Time
-from fedjobs_common.errors import FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub import metrics, names
 from fedjobs_hub.certificates.authority_controller import AuthorityController
@@ -28,6 +28,7 @@ from fedjobs_hub.settings import Settings
 _LOOK_EVERY_S, _SWEEP_EVERY_S = 5.0, 30.0
 _LEAST_S = 0.5
 """The minimum interval between two reconciliations."""
+_FATAL = frozenset({ErrorCode.AUTHORITY_MISSING, ErrorCode.FEDERATION_EXISTS})
 _LOG = structlog.get_logger(__name__)
 
 
@@ -60,7 +61,11 @@ class Controller:
         self._clock = clock
 
     async def run(self) -> None:
-        """Runs all control loops. Never returns."""
+        """Runs all control loops. Never returns.
+
+        Raises:
+            FedjobsError: AUTHORITY_MISSING or FEDERATION_EXISTS. A hub must not continue then.
+        """
         await asyncio.gather(
             self._again(self._look_after_silos, _LOOK_EVERY_S, at_changes=True),
             self._again(self._look_after_authority, _LOOK_EVERY_S),
@@ -73,6 +78,8 @@ class Controller:
             try:
                 await look()
             except Exception as error:
+                if isinstance(error, FedjobsError) and error.code in _FATAL:
+                    raise
                 _failed(error)
             await asyncio.sleep(_LEAST_S)
             if at_changes:

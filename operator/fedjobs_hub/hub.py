@@ -49,7 +49,7 @@ async def run(api: ClusterApi, settings: Settings, make: MakeIssuer, ports: Port
         stopping: Stops the hub when it is set.
 
     Raises:
-        FedjobsError: PORT_IN_USE.
+        FedjobsError: PORT_IN_USE, AUTHORITY_MISSING or FEDERATION_EXISTS.
         ApiError: The cluster rejects a call or does not answer during the start.
     """
     import_what_threads_need()
@@ -73,9 +73,13 @@ async def run(api: ClusterApi, settings: Settings, make: MakeIssuer, ports: Port
     await hub.start()
     await enrolment.start()
     _LOG.info("listening", hub=hub_port, enrolment=enrolment_port, front_door=settings.front_door)
+    ended = asyncio.create_task(stopping.wait())
     try:
-        await stopping.wait()
+        await asyncio.wait((ended, keeping), return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            keeping.result()  # raises the error because of which no hub may continue
     finally:
+        ended.cancel()
         keeping.cancel()
         for watch in watches:
             watch.stop()

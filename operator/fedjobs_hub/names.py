@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from fedjobs_api.names import FEDERATION, INVITE_AGAIN, JOB_UID, SERVERS_TRUST, TRUST
 from fedjobs_api.names import HUB_AUDIENCE as AUDIENCE
-from fedjobs_api.names import INVITE_AGAIN, JOB_UID, SERVERS_TRUST, TRUST
 from fedjobs_api.names import silo_invitation as invitation
 
-__all__ = ["AUDIENCE", "INVITE_AGAIN", "JOB_UID", "SERVERS_TRUST", "TRUST", "invitation"]
+__all__ = ["AUDIENCE", "FEDERATION", "INVITE_AGAIN", "JOB_UID", "SERVERS_TRUST", "TRUST", "invitation"]
 """Names that other components read are defined in `fedjobs_api`, so that they cannot differ."""
 
 FIELD_MANAGER = "fedjobs-hub"
 
 AUTHORITY = "fedjobs-authority"
-"""The Secret with the issuers' keys. Only the hub may read it."""
+"""The Secret with the issuers' keys, in the namespace of the authority. Only the hub may read it."""
 SILOS_TRUST = "silos.crt"
 """A key in the ConfigMap of trusted issuers, like SERVERS_TRUST."""
 
@@ -26,6 +26,9 @@ SILO = "fedjobs.dev/silo"
 ROTATE, ROTATED = "fedjobs.dev/rotate", "fedjobs.dev/rotated"
 """Annotations of the authority. A new value of the first requests a new generation. The second has the last value that
 was carried out."""
+START_ANEW = "fedjobs.dev/start-anew"
+"""An annotation of the authority. It asks for a new authority if the Secret holds none. All silos must then be invited
+again."""
 AGENT_KEY = "fedjobs.dev/agent-key"
 """An annotation of a worker's Lease with the fingerprint of the key of the agent that requested it."""
 

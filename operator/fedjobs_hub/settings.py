@@ -42,6 +42,8 @@ class Settings:
 
     Attributes:
         own_namespace: The namespace of the hub's objects.
+        authority_namespace: The namespace of the Secret with the issuers' keys. Whoever may invite silos reads Secrets
+            in `own_namespace`, so the keys are elsewhere.
         front_door: The host name of the federation's front door.
         address: The `host:port` of the front door that silos connect to.
         operator_account: The operator's ServiceAccount in the same namespace.
@@ -54,6 +56,7 @@ class Settings:
     front_door: str
     address: str
     operator_account: str
+    authority_namespace: str
     namespaces: tuple[str, ...] = ()
     lifetimes: Lifetimes = Lifetimes()
     silo_chart: str = "helm/fedjobs-silo"

@@ -1,6 +1,6 @@
 """The operator as a process: `python -m fedjobs_operator`.
 
-Exit status: 0 if it was ended by a signal, 4 if it cannot start, anything else after a crash.
+Exit status: 0 if it was ended by a signal, 4 if it must not run, anything else after a crash.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import threading
 from pathlib import Path
 
 import kopf
@@ -37,14 +38,20 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return _CANNOT_START
     registry = kopf.OperatorRegistry()
-    handlers.register(registry, Operator(_settings(options)))
+    stopping = threading.Event()
+    operator = Operator(_settings(options), stopping.set)
+    handlers.register(registry, operator)
     kopf.run(
         registry=registry,
+        stop_flag=stopping,
         standalone=True,
         clusterwide=not options.watch_namespace,
         namespaces=options.watch_namespace,
         liveness_endpoint=f"http://{options.health_probe_bind_address}/healthz",
     )
+    if operator.failure is not None:
+        sys.stderr.write(f"error {operator.failure.code.label}: {operator.failure.public}\n")
+        return _CANNOT_START
     return 0
 
 
@@ -52,6 +59,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     front_door = FrontDoor(options.front_door_host, options.front_door_address)
     return Settings(
         own_namespace=options.namespace,
+        authority_namespace=options.authority_namespace,
         image=CoordinatorImage(options.coordinator_image, options.image_pull_policy),
         front_door=front_door,
         hub=Hub.of(front_door, options.hub_address),
@@ -64,6 +72,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_operator", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--namespace", required=True, help="the namespace of operator, hub and front door")
+    parser.add_argument("--authority-namespace", required=True, help="the namespace of the authority's keys")
     parser.add_argument(
         "--watch-namespace",
         action="append",

@@ -56,6 +56,7 @@ class Settings:
 
     Attributes:
         own_namespace: The namespace of operator, hub and front door.
+        authority_namespace: The namespace of the Secret with the federation's keys.
         image: The image of the coordinators.
         front_door: The front door of the federation.
         hub: The hub of the federation.
@@ -65,9 +66,15 @@ class Settings:
     """
 
     own_namespace: str
+    authority_namespace: str
     image: CoordinatorImage
     front_door: FrontDoor
     hub: Hub
     namespaces: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     token: Path = Path("/hub/token")
+
+    @property
+    def own_namespaces(self) -> tuple[str, str]:
+        """The namespaces in which no job runs: they hold Secrets of the federation."""
+        return (self.own_namespace, self.authority_namespace)

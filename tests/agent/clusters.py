@@ -109,7 +109,14 @@ class SiloNamespace:
 
     def the_session_runs(self) -> None:
         """Sets the session's container to running."""
-        self._patch_status({"phase": "Running", "containerStatuses": [{**_SESSION, "state": {"running": {}}}]})
+        running = {"state": {"running": {}}}
+        self._patch_status(
+            {
+                "phase": "Running",
+                "containerStatuses": [_SESSION | running],
+                "initContainerStatuses": [_AUDIT | running],
+            }
+        )
 
     def the_session_waits(self, reason: str) -> None:
         """Sets the session's container to waiting, with this reason."""
@@ -127,7 +134,12 @@ class SiloNamespace:
         """Completes the pod. The session's termination message has this outcome."""
         ended = {"exitCode": 0, "message": json.dumps({"outcome": outcome})}
         self._patch_status(
-            {"phase": "Succeeded", "containerStatuses": [{**_SESSION, "state": {"terminated": ended}}]}, job
+            {
+                "phase": "Succeeded",
+                "containerStatuses": [{**_SESSION, "state": {"terminated": ended}}],
+                "initContainerStatuses": [{**_AUDIT, "state": {"terminated": {"exitCode": 0}}}],
+            },
+            job,
         )
 
     def the_session_starts_again(self, code: str) -> None:
@@ -186,3 +198,4 @@ class AgentProcess(ServerProcess):
 
 
 _SESSION = {"name": "session", "image": "", "imageID": "", "ready": False, "restartCount": 0}
+_AUDIT = {**_SESSION, "name": "audit"}

@@ -62,11 +62,11 @@ class AgentFederation:
             gpu=InvitationGpu.model_validate({"mode": gpu}),
         )
         document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True))
-        self._set_status(job, {"invitation": document, "silos": [{"name": SILO, "state": "Invited"}]})
+        self._set_status(job, {"invitation": document, "resolved": {"silos": [SILO]}})
         return uid
 
     def withdraw(self, job: str = "digits") -> None:
-        self._set_status(job, {"invitation": None, "silos": []})
+        self._set_status(job, {"invitation": None})
 
     def coordinator_identity(self, job: str = "digits") -> Identity:
         """Returns the identity of the job's coordinator, as its pod gets it."""

@@ -26,7 +26,9 @@ class LogKubelet:
     def __init__(self, server: ApiServer, folder: Path) -> None:
         self.node = f"node-{uuid.uuid4().hex[:8]}"
         self.printed: list[bytes] = []
-        """The log lines of the session's container."""
+        """The log lines of the audit container."""
+        self.noise: list[bytes] = []
+        """The log lines of the other containers."""
         self.ended = threading.Event()
         """Set when the container has ended. Then its log ends, too."""
         self.broken = False
@@ -44,7 +46,8 @@ class LogKubelet:
                 ended, sent = False, 0
                 while not ended:
                     ended = kubelet.ended.wait(0.05) or "follow=true" not in self.path
-                    for line in kubelet.printed[sent:]:
+                    of_audit = self.path.partition("?")[0].endswith("/audit")
+                    for line in (kubelet.printed if of_audit else kubelet.noise)[sent:]:
                         self.wfile.write(line + b"\n")
                         sent += 1
                     self.wfile.flush()

@@ -59,14 +59,50 @@ def pod_of(job: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
+def container(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [each for each in [*pod["initContainers"], *pod["containers"]] if each["name"] == name]
+    return dict(found)
+
+
 def test_the_runner_has_only_a_socket() -> None:
     pod = pod_of(manifest(STARTS["cpu"]))
-    (runner,), (session,) = pod["initContainers"], pod["containers"]
+    runner, session = container(pod, "runner"), container(pod, "session")
     assert {mount["name"] for mount in runner["volumeMounts"]} == {"socket", "runner-tmp"}
     assert {"invitation", "silo", "data", "socket", "state"} <= {mount["name"] for mount in session["volumeMounts"]}
     assert runner["securityContext"]["runAsUser"] != session["securityContext"]["runAsUser"]
     assert runner["restartPolicy"] == "Always"
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_audit_container_has_only_the_sessions_entries_and_prints_nothing_else() -> None:
+    pod = pod_of(manifest(STARTS["gpu"]))
+    audit, session = container(pod, "audit"), container(pod, "session")
+    assert audit["volumeMounts"] == [{"name": "audit", "mountPath": "/audit", "readOnly": True}]
+    assert [each["name"] for each in (*pod["initContainers"], *pod["containers"]) if "audit" in mounted(each)] == [
+        "audit", "session"
+    ]  # fmt: skip
+    assert audit["command"] == ["python", "-m", "fedjobs_worker.consent.audit_printer"]
+    options = dict(itertools.pairwise(session["args"]))
+    assert [options["--audit"]] == audit["args"]
+    assert options["--audit"].startswith("/audit/")
+    assert "env" not in audit
+
+
+def test_the_audit_container_ends_after_the_session_and_before_the_runner() -> None:
+    """The kubelet stops sidecars after the other containers, the last one first."""
+    pod = pod_of(manifest(STARTS["cpu"]))
+    assert [(each["name"], each["restartPolicy"]) for each in pod["initContainers"]] == [
+        ("runner", "Always"), ("audit", "Always")
+    ]  # fmt: skip
+
+
+def test_a_quota_on_limits_does_not_exclude_the_audit_container() -> None:
+    resources = container(pod_of(manifest(STARTS["cpu"])), "audit")["resources"]
+    assert set(resources["limits"]) == set(resources["requests"]) == {"cpu", "memory"}
+
+
+def mounted(container: dict[str, Any]) -> set[str]:
+    return {mount["name"] for mount in container["volumeMounts"]}
 
 
 def test_data_and_invitation_are_read_only() -> None:
@@ -110,8 +146,9 @@ def test_the_approvals_are_mounted_as_an_optional_volume() -> None:
 def test_only_the_runner_has_the_gpu_and_the_silo_chooses_the_node() -> None:
     pod = pod_of(manifest(STARTS["gpu"]))
     runner, session = pod["initContainers"][0], pod["containers"][0]
-    assert runner["resources"]["limits"] == {"memory": "8Gi", "example.org/gpu": "2"}
-    assert runner["resources"]["requests"] == {"cpu": "2", "memory": "8Gi", "example.org/gpu": "2"}
+    assert runner["resources"]["limits"] == {"memory": "8Gi", "ephemeral-storage": "4Gi", "example.org/gpu": "2"}
+    requests = {"cpu": "2", "memory": "8Gi", "ephemeral-storage": "64Mi", "example.org/gpu": "2"}
+    assert runner["resources"]["requests"] == requests
     assert "example.org/gpu" not in json.dumps(session)
     assert pod["nodeSelector"] == {"accelerator": "yes"}
     assert pod["tolerations"][0]["key"] == "gpu"
@@ -142,6 +179,45 @@ def test_a_worker_is_found_by_its_labels_and_knows_its_invitation() -> None:
 def test_the_silos_limits_are_requests_too() -> None:
     session = pod_of(manifest(STARTS["cpu"]))["containers"][0]
     assert session["resources"] == {"limits": {"memory": "4Gi"}, "requests": {"cpu": "50m", "memory": "4Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "limits", "memory"),
+    [
+        ({}, {"memory": "8Gi", "ephemeral-storage": "4Gi"}, "768Mi"),
+        ({"limits": {"memory": "2Gi"}}, {"memory": "2Gi", "ephemeral-storage": "4Gi"}, "2Gi"),
+        # A limit below the request would be refused.
+        ({"requests": {"memory": "16Gi"}}, {"ephemeral-storage": "4Gi"}, "16Gi"),
+    ],
+)
+def test_the_runner_has_limits_by_default(resources: dict[str, Any], limits: dict[str, str], memory: str) -> None:
+    file = SiloFile.model_validate({"silo": SILO, "runner": {"resources": resources}})
+    pod = pod_of(worker_jobs.worker_job(STARTS["cpu"], CONFIG, file, HUB, "hospital", OWNER))
+    runner = pod["initContainers"][0]["resources"]
+    assert runner["limits"] == limits
+    assert runner["requests"] == {"cpu": "200m", "memory": memory, "ephemeral-storage": "64Mi"}
+    volumes = {volume["name"]: volume.get("emptyDir") for volume in pod["volumes"]}
+    assert (volumes["socket"], volumes["runner-tmp"]) == ({"sizeLimit": "1Mi"}, {"sizeLimit": "2Gi"})
+
+
+def test_the_runner_is_confined_by_its_container() -> None:
+    pod = pod_of(manifest(STARTS["cpu"]))
+    assert pod["shareProcessNamespace"] is False
+    assert not {"hostPID", "hostIPC", "hostNetwork", "runtimeClassName"} & set(pod)
+    assert pod["initContainers"][0]["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65533,
+        "runAsGroup": 65532,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_the_pod_has_the_runtime_class_of_the_silo() -> None:
+    config = CONFIG.model_copy(update={"runtime_class_name": "gvisor"})
+    assert pod_of(manifest(STARTS["cpu"], config))["runtimeClassName"] == "gvisor"
 
 
 @pytest.mark.api_server

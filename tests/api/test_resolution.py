@@ -151,3 +151,11 @@ def test_labels_without_a_silo_are_named() -> None:
         FedjobsError, match=r"spec.silos.selector.matchLabels is {'network': 'eu'}: no silo has these labels"
     ):
         api.resolve(api.parse(a_job(silos={"selector": {"matchLabels": {"network": "eu"}}})), [])
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[2J", "\u202eabc"])
+@pytest.mark.parametrize("field", ["dataset", "requestedBy"])
+def test_names_that_silos_do_not_accept_are_named_with_their_field(field: str, text: str) -> None:
+    with pytest.raises(FedjobsError, match=f"spec.{field} has the name") as caught:
+        resolved(a_job_with(f"spec.{field}", text))
+    assert caught.value.public.isprintable()

@@ -149,3 +149,36 @@ def test_the_number_of_branches_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     branches = [lambda: tf.constant(1.0)] * 41
     with pytest.raises(FedjobsError, match="it has 41 entries"):
         verify(shard([], [tensor("int32")], lambda i: [tf.switch_case(i, branches)]))
+
+
+def test_values_that_contain_themselves_many_times_are_compared_quickly() -> None:
+    def nested(values: int) -> tf.Tensor:
+        value = tf.constant(1.0)
+        for _ in range(values):
+            value = tf.raw_ops.OptionalFromValue(components=[value, value])
+        return value
+
+    def work() -> list[tf.Tensor]:
+        either = tf.cond(tf.constant(True), lambda: nested(200), lambda: nested(200))
+        return [tf.cast(tf.raw_ops.OptionalHasValue(optional=either), tf.float32)]
+
+    verify(shard([], [], work))
+
+
+def test_a_function_that_is_called_with_many_kinds_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_value = tf.function(lambda v: tf.raw_ops.OptionalHasValue(optional=v), autograph=False)
+
+    def called(times: int) -> bytes:
+        def work() -> list[tf.Tensor]:
+            total, value = tf.constant(0.0), tf.constant(1.0)
+            for _ in range(times):
+                value = tf.raw_ops.OptionalFromValue(components=[value])
+                total += tf.cast(has_value(value), tf.float32)
+            return [total]
+
+        return shard([], [], work)
+
+    monkeypatch.setattr(limits, "FOLLOWED", 300)
+    verify(called(10))
+    with pytest.raises(FedjobsError, match="called in too many ways"):
+        verify(called(100))

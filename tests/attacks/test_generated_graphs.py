@@ -17,6 +17,7 @@ from fedjobs_common.errors import FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import ALLOWED_OPERATIONS, verify
 
+from tests.attacks.dataset_graphs import GRAPHS, over_examples
 from tests.verifier.forging import GraphDef, bodies, forged, honest, name_functions, named_functions
 
 Named = Callable[[GraphDef, str], None]
@@ -58,14 +59,14 @@ def _refused(serialized: bytes) -> bool:
 def _calling() -> dict[str, bytes]:
     """Shards with one node that calls a function, for each operation that can."""
     calling = [op for op in registered().values() if any("func" in a.type for a in op.attr)]
-    found = {op.name: _alone(op)[0] for op in calling}
+    found = {op.name: alone(op)[0] for op in calling}
     return {name: serialized for name, serialized in found.items() if not _refused(serialized)}
 
 
 def test_no_operation_is_called_as_a_function() -> None:
     assert set(_calling()) >= {
-        "Case", "FilterDataset", "FlatMapDataset", "If", "MapDataset", "PartitionedCall",
-        "ReduceDataset", "StatefulPartitionedCall", "StatelessCase", "StatelessIf", "StatelessWhile", "While",
+        "Case", "If", "PartitionedCall", "StatefulPartitionedCall", "StatelessCase", "StatelessIf", "StatelessWhile",
+        "While",
     }  # fmt: skip
     cases, accepted = 0, []
     for caller, serialized in _calling().items():
@@ -84,6 +85,35 @@ def test_no_operation_is_called_as_a_function() -> None:
             function.name = honest_name
     assert accepted == []
     assert cases > 10_000
+
+
+@pytest.mark.parametrize(
+    "caller", ["FilterDataset", "FlatMapDataset", "GroupByWindowDataset", "MapDataset", "ReduceDataset"]
+)
+def test_no_operation_is_called_by_a_dataset(caller: str) -> None:
+    honest_ = over_examples(GRAPHS[caller])
+    verify(honest_)
+    count = len(list(named_functions(_of(GraphDef.FromString(_segment(honest_).graph_def), caller))))
+    names = [*_REACHING_OUT, *sorted(registered())[::20]]
+
+    def called(graph: GraphDef, number: int, name: str) -> None:
+        list(named_functions(_of(graph, caller)))[number].name = name
+
+    accepted = [
+        (number, name)
+        for number in range(count)
+        for name in names
+        if not _refused(forged(honest_, lambda graph, n=number, f=name: called(graph, n, f)))
+    ]
+    assert accepted == []
+
+
+def _segment(serialized: bytes) -> shard_pb2.Segment:
+    return shard_pb2.Shard.FromString(serialized).work.segments[0]
+
+
+def _of(graph: GraphDef, op: str) -> Any:
+    return next(node for body in bodies(graph) for node in body if node.op == op)
 
 
 _REACHING_OUT = ("ReadFile", "WriteFile", "PyFunc", "MatchingFiles", "RestoreV2", "SaveV2", "_Send", "PrintV2")
@@ -172,7 +202,7 @@ _PLAIN = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_v
           19: "half_val", 22: "uint32_val", 23: "uint64_val"}  # fmt: skip
 
 
-def _alone(op: Any) -> tuple[bytes, bool]:
+def alone(op: Any) -> tuple[bytes, bool]:
     """A shard whose work is one node of the operation with all it needs, fetched by an Identity or a control input."""
     message = shard_pb2.Shard.FromString(honest())
     del message.client_inputs[:]
@@ -188,6 +218,7 @@ def _alone(op: Any) -> tuple[bytes, bool]:
     complete = _node(op, graph, graph.node, function)
     (node,) = graph.node
     types = sorted({int(text.rsplit(" ", 1)[1]) for text in node.input})
+    types = sorted({*types, 1}) if 21 in types else types
     complete = complete and set(types) <= {*_PLAIN, 20, 21}
     copied = type(node)()
     copied.CopyFrom(node)
@@ -203,7 +234,10 @@ def _alone(op: Any) -> tuple[bytes, bool]:
             made.attr["shared_name"].s = b"r0"
             continue
         if dtype == 21:
-            made.op = "OptionalNone"
+            made.op = "TensorDataset"  # of one float
+            made.input.append(names["constant of 1"])
+            made.attr["Toutput_types"].list.type.append(1)
+            made.attr["output_shapes"].list.shape.add()
             continue
         made.attr["dtype"].type = dtype
         made.attr["value"].tensor.dtype = dtype
@@ -238,7 +272,7 @@ def _alone(op: Any) -> tuple[bytes, bool]:
 def test_of_whole_nodes_only_those_of_allowed_operations_pass() -> None:
     seen: Counter[str] = Counter()
     for name, op in registered().items():
-        serialized, complete = _alone(op)
+        serialized, complete = alone(op)
         if not _refused(serialized):
             assert name in ALLOWED_OPERATIONS
             seen["accepted"] += 1

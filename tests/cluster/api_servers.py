@@ -125,7 +125,7 @@ def _start(folder: Path, programs: Path, stack: ExitStack, *, with_controllers: 
         command = plane.controller_manager(f"--controllers={','.join(CONTROLLERS)}")
         processes.append(stack.enter_context(_run_until_exit(command, folder / "kube-controller-manager.log")))
         wait_for("/api/v1/namespaces/default/serviceaccounts/default")
-    mark(Kubectl(programs / "kubectl", plane.kubeconfig), plane.name, "api-server")
+    mark(Kubectl(programs / "kubectl", plane.kubeconfig), plane.name)
     return plane
 
 

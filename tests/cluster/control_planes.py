@@ -1,4 +1,4 @@
-"""The command lines of etcd, the API server, the controllers and the scheduler, and the files that they need."""
+"""The command lines of etcd, the API server and the controllers, and the files that they need."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ControlPlane:
         """The path of the audit log, with one JSON line for each request."""
         return self.folder / "audit.log"
 
-    def lay_out(self, hosts: Sequence[str] = ()) -> None:
+    def lay_out(self) -> None:
         """Writes keys, certificates, the administrator's kubeconfig and the audit policy."""
         authority = Authority.new(f"{self.name}-ca")
         authority.write(self.keys)
@@ -61,10 +61,9 @@ class ControlPlane:
         service = "kubernetes.default.svc"
         names = ["localhost", "kubernetes", "kubernetes.default", service, f"{service}.cluster.local"]
         addresses = ["127.0.0.1", self.address, str(self.services[1])]
-        authority.issue("kube-apiserver", hosts=[*names, *addresses, *hosts]).write(self.keys, "server")
+        authority.issue("kube-apiserver", hosts=[*names, *addresses]).write(self.keys, "server")
         authority.issue("kube-apiserver", [ADMINS]).write(self.keys, "kubelet-client")
-        for part in ("kube-controller-manager", "kube-scheduler"):
-            self.write_kubeconfig(self.folder / f"{part}.kubeconfig", f"system:{part}")
+        self.write_kubeconfig(self.folder / "kube-controller-manager.kubeconfig", "system:kube-controller-manager")
         admin = authority.issue("admin", [ADMINS])
         admin.write(self.keys, "admin")
         write_kubeconfig(self.kubeconfig, cluster=self.name, server=self.url, authority=authority, identity=admin)
@@ -133,9 +132,3 @@ class ControlPlane:
             "--secure-port=0",
             *more,
         ]
-
-    def scheduler(self) -> list[str]:
-        """Returns the command that starts the scheduler."""
-        kubeconfig = self.folder / "kube-scheduler.kubeconfig"
-        program = str(self.binaries / "kube-scheduler")
-        return [program, f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"]

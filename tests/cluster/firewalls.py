@@ -1,8 +1,8 @@
 """The firewall of a cluster. It accepts responses to the cluster's connections, and drops all other inbound packets.
 
 It filters and counts the packets at the uplink, for the node itself (INPUT) and for the networks behind it (FORWARD).
-The cluster can connect to one address and port only. On the link to this machine, which tests use to control the
-cluster, only this machine can open connections, and only dropped packets are counted.
+The cluster can connect to one address and port only. This machine, which tests use to control the cluster, can connect
+to one port of the cluster. Of its packets, only dropped ones are counted.
 """
 
 from __future__ import annotations
@@ -104,36 +104,6 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """How this machine reaches the cluster.
-
-    Attributes:
-        addresses: The source addresses of its connections.
-        arriving: The nft expression that matches packets from this machine.
-        leaving: The nft expression that matches packets to this machine.
-    """
-
-    addresses: Sequence[str]
-    arriving: str
-    leaving: str
-
-
-def by_link(device: str, address: str) -> Machine:
-    """Returns a Machine with a separate link to the cluster."""
-    return Machine([address], f'iifname "{device}"', f'oifname "{device}"')
-
-
-def by_port(uplink: str, addresses: Sequence[str], port: int) -> Machine:
-    """Returns a Machine that connects to one port over the uplink, as any other client does."""
-    listed = ", ".join(addresses)
-    return Machine(
-        addresses,
-        f'iifname "{uplink}" ip saddr {{ {listed} }} tcp dport {port}',
-        f'oifname "{uplink}" ip daddr {{ {listed} }} tcp sport {port}',
-    )
-
-
-@dataclass(frozen=True)
 class Firewall:
     """The firewall of one network namespace.
 
@@ -145,20 +115,25 @@ class Firewall:
     inside: Callable[..., list[str]]
     uplink: str
 
-    def set_up(self, *, address: str, port: int, machine: Machine) -> None:
+    def set_up(self, *, address: str, port: int, machines: Sequence[str], machine_port: int) -> None:
         """Sets up the firewall, or sets it up again with all counters at zero.
 
         Args:
             address: The only address to which the cluster can connect.
             port: The only port at this address.
-            machine: How this machine reaches the cluster.
+            machines: The source addresses of this machine's connections to the cluster.
+            machine_port: The only port of the cluster to which this machine can connect.
 
         Raises:
             ClusterError: The kernel refused the rules.
         """
         values = {"table": TABLE, "uplink": self.uplink, "address": address, "port": port}
-        ways = {"from_machine": machine.arriving, "to_machine": machine.leaving}
-        self._nft("-f", "-", stdin=_RULES.substitute(values, machine=", ".join(machine.addresses), **ways))
+        machine = ", ".join(machines)
+        ways = {
+            "from_machine": f'iifname "{self.uplink}" ip saddr {{ {machine} }} tcp dport {machine_port}',
+            "to_machine": f'oifname "{self.uplink}" ip daddr {{ {machine} }} tcp sport {machine_port}',
+        }
+        self._nft("-f", "-", stdin=_RULES.substitute(values, machine=machine, **ways))
 
     def counted(self) -> Counted:
         """Returns the counted packets."""

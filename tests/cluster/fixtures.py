@@ -17,7 +17,6 @@ from tests.cluster.binaries import Module
 from tests.cluster.errors import ClusterError
 
 API_SERVERS = {"api_server", "api_server_with_controllers"}  # fixtures that start an API server only
-WHOLE = {"cluster", "cluster_name", "clusters"}  # fixtures that start whole clusters
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +44,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = {fixture for item in session.items for fixture in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly:
         return
-    if wanted & WHOLE and not requirements.missing_for_cluster(programs_built=False):
-        modules: tuple[Module, ...] = binaries.CLUSTER
-    elif wanted & (WHOLE | API_SERVERS) and not requirements.missing_for_api_server(programs_built=False):
-        modules = (Module.KUBERNETES,)
-    else:
+    if not wanted & API_SERVERS or requirements.missing_for_api_server(programs_built=False):
         return  # nothing to build, or the fixture reports what is missing
     with contextlib.suppress(ClusterError):  # the fixture reports it
-        binaries.ensured(*modules, say=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+        binaries.ensured(Module.KUBERNETES, say=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
 
 
 def _running(folders: pytest.TempPathFactory, *, with_controllers: bool) -> Iterator[ApiServer]:
@@ -65,13 +60,6 @@ def _running(folders: pytest.TempPathFactory, *, with_controllers: bool) -> Iter
         yield server
     finally:
         running.__exit__(None, None, None)
-
-
-def require_local_clusters() -> None:
-    """Skips the test if a whole cluster cannot run."""
-    lacks = requirements.missing_for_cluster(binaries.built(*binaries.CLUSTER))
-    if lacks:
-        give_up(f"no cluster: {'; '.join(lacks)}")
 
 
 def give_up(reason: str) -> NoReturn:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,97 +17,31 @@ from tests.cluster import (
     binaries,
     docker_daemons,
     dockers,
-    kind_names,
     node_images,
     processes,
     recognized,
     requirements,
 )
 from tests.cluster.binaries import Module
-from tests.cluster.clusters import Cluster
+from tests.cluster.clusters import Cluster, run_kind
 from tests.cluster.control_planes import AUDIT_POLICY
 from tests.cluster.dockers import Docker
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked, write
-from tests.cluster.local import clusters_folder
 from tests.cluster.node_roots import FILES
 
-PROVIDER = "kind"
 API_SERVER = 6443  # the API server's port at the node's address
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _AUDIT = "/var/log/fedjobs-audit"  # the folder of the audit log in the node
 
 
-@dataclass(frozen=True)
-class KindCluster(Cluster):
-    """A cluster that `up` started with kind."""
-
-    docker: Docker
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the cluster's files."""
-        return _folder(self.name)
-
-    @property
-    def node(self) -> str:
-        return f"{self.name}-control-plane"
-
-    @property
-    def address(self) -> str:
-        return self._of_network("IPAddress")
-
-    @property
-    def gateway(self) -> str:
-        """The node's gateway. Connections to ports that Docker publishes come from this address."""
-        return self._of_network("Gateway")
-
-    @property
-    def machine_address(self) -> str | None:
-        return self.docker.machine or self.gateway or None
-
-    @property
-    def audit_log(self) -> Path | None:
-        return self.folder / "audit" / "audit.log"
-
-    def inside(self, *command: str) -> list[str]:
-        return self.docker.inside(self.node, *command)
-
-    def answer_for(self, zones: Mapping[str, str]) -> None:
-        kind_names.answer(self.kubectl, zones)
-
-    def load_images(self, archives: Sequence[Path]) -> None:
-        for archive in archives:
-            _kind(self.docker, "load", "image-archive", str(archive), f"--name={self.name}")
-
-    def kill_container(self, namespace: str, pod: str, container: str) -> None:
-        found = self.container_id(namespace, pod, container)
-        self.docker("exec", self.node, "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", found)
-
-    def prepare(self) -> None:
-        """Does nothing, because kind creates a volume for each claim."""
-
-    def problems(self) -> list[str]:
-        """Returns the cluster's current problems. The list is empty if it runs and its start was complete."""
-        if self.docker("inspect", "--format", "{{.State.Running}}", self.node).strip() != "true":
-            return [f"container {self.node} does not run"]
-        ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-        asked = self.kubectl.run("get", "node", self.node, "--request-timeout=20s", "-o", ready)
-        if asked.returncode:
-            return ["the API server does not respond"]
-        ill = [] if asked.stdout == "True" else [f"node {self.node} is not ready"]
-        try:
-            recognized.require_recognized(self.kubectl)
-        except ClusterError:
-            ill.append("its start was not complete")
-        return ill
-
-    def _of_network(self, what: str) -> str:
-        template = f"{{{{range .NetworkSettings.Networks}}}}{{{{.{what}}}}}{{{{end}}}}"
-        return self.docker("inspect", "--format", template, self.node).strip()
+def clusters_folder() -> Path:
+    """Returns the folder of all clusters' folders, outside any checkout."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "fedjobs" / "kind"
 
 
-def up(name: str, say: Callable[[str], None] = lambda _: None) -> KindCluster:
+def up(name: str, say: Callable[[str], None] = lambda _: None) -> Cluster:
     """Returns the running cluster with this name. Keeps an existing cluster, and recreates an incomplete one.
 
     Raises:
@@ -143,14 +78,14 @@ def down(name: str) -> bool:
         return there
 
 
-def existing(name: str) -> KindCluster | None:
+def existing(name: str) -> Cluster | None:
     """Returns the cluster with this name, even if it has problems, or None."""
     docker = _daemon()
     there = docker is not None and name in _names(docker)
-    return KindCluster(name, kubeconfig_of(name), _programs(), docker) if docker and there else None
+    return _cluster(docker, name) if docker and there else None
 
 
-def opened(name: str, kubeconfig: Path) -> KindCluster:
+def opened(name: str, kubeconfig: Path) -> Cluster:
     """Returns the existing cluster.
 
     Raises:
@@ -161,7 +96,7 @@ def opened(name: str, kubeconfig: Path) -> KindCluster:
         raise ClusterError(
             f"no Docker daemon of this machine has the cluster {name} of kind, to which {kubeconfig} refers"
         )
-    return KindCluster(name, kubeconfig, cluster.bin, cluster.docker)
+    return replace(cluster, kubeconfig=kubeconfig)
 
 
 def all_names() -> list[str]:
@@ -178,7 +113,7 @@ def kubeconfig_of(name: str) -> Path:
 def lacks() -> list[str]:
     """Returns what this machine lacks for a cluster of kind, with remedies."""
     built = binaries.built(*binaries.CLUSTER) and all(binaries.built(each) for each in binaries.FOR_KIND)
-    return requirements.missing_for_kind(docker_answers=_daemon() is not None, programs_built=built)
+    return requirements.missing_for_cluster(docker_answers=_daemon() is not None, programs_built=built)
 
 
 def config(docker: Docker, folder: Path) -> dict[str, Any]:
@@ -207,26 +142,30 @@ def _audited() -> Mapping[str, Any]:
     return {"kind": "ClusterConfiguration", "apiServer": server}
 
 
-def _create(docker: Docker, name: str, say: Callable[[str], None]) -> KindCluster:
-    cluster = KindCluster(name, kubeconfig_of(name), _programs(), docker)
+def _create(docker: Docker, name: str, say: Callable[[str], None]) -> Cluster:
+    cluster = _cluster(docker, name)
     binaries.ensured(Module.KIND, say=say)
     image = node_images.ensured(docker, say)
     say(f"kind creates cluster {name} from {image}")
     write(cluster.folder / "audit" / "policy.yaml", yaml.safe_dump(AUDIT_POLICY))
     file = write(cluster.folder / "kind.yaml", yaml.safe_dump(config(docker, cluster.folder)))
     options = (f"--config={file}", f"--image={image}", f"--kubeconfig={cluster.kubeconfig}", "--wait=300s")
-    _kind(docker, "create", "cluster", f"--name={name}", *options)
+    run_kind(docker, "create", "cluster", f"--name={name}", *options)
     waiting = ("wait", "--for=condition=Available", "deployment", "--all", "--all-namespaces", "--timeout=240s")
     cluster.kubectl(*waiting)  # DNS and storage
-    recognized.mark(cluster.kubectl, name, PROVIDER)
+    recognized.mark(cluster.kubectl, name)
     return cluster
+
+
+def _cluster(docker: Docker, name: str) -> Cluster:
+    return Cluster(name, kubeconfig_of(name), _programs(), _folder(name), docker)
 
 
 def _down(docker: Docker, name: str) -> None:
     for process in processes.running(_folder(name)):  # processes of a proxy
         processes.kill(process.pid)
     if name in _names(docker):
-        _kind(docker, "delete", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig_of(name)}")
+        run_kind(docker, "delete", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig_of(name)}")
     shutil.rmtree(_folder(name), ignore_errors=True)
 
 
@@ -244,20 +183,16 @@ def _names(docker: Docker) -> list[str]:
     return docker("ps", "--all", f"--filter=label={label}", "--format", f'{{{{.Label "{label}"}}}}').split()
 
 
-def _kind(docker: Docker, *arguments: str) -> str:
-    return docker.run(str(binaries.ensured(Module.KIND) / "kind"), *arguments)
-
-
 def _programs() -> Path:
     return binaries.ensured(*binaries.CLUSTER)
 
 
 def _folder(name: str) -> Path:
-    return clusters_folder().with_name("kind") / name
+    return clusters_folder() / name
 
 
 def _locked() -> AbstractContextManager[None]:
-    return locked(clusters_folder().with_name("kind") / ".lock")
+    return locked(clusters_folder() / ".lock")
 
 
 def _require_name(name: str) -> None:

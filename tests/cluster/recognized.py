@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -15,35 +14,26 @@ NAMESPACE = "kube-system"
 NAME = "fedjobs-test-cluster"
 
 
-@dataclass(frozen=True)
-class Mark:
-    """The mark of a test cluster."""
-
-    cluster: str
-    provider: str
-
-
-def mark(kubectl: Kubectl, cluster: str, provider: str) -> None:
+def mark(kubectl: Kubectl, cluster: str) -> None:
     """Marks the cluster as a test cluster."""
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "data": {"cluster": cluster, "provider": provider},
+        "data": {"cluster": cluster},
     }
     kubectl.apply(yaml.safe_dump(manifest))
 
 
-def require_recognized(kubectl: Kubectl) -> Mark:
-    """Refuses a cluster without a mark, before anything is written to it.
+def require_recognized(kubectl: Kubectl) -> str:
+    """Returns the name in the cluster's mark. Refuses a cluster without a mark, before anything is written to it.
 
     Raises:
         ClusterError: The cluster has no mark, or does not respond.
     """
     asked = kubectl.run("get", "configmap", NAME, f"--namespace={NAMESPACE}", "--request-timeout=20s", "-o", "json")
     if asked.returncode == 0:
-        data = json.loads(asked.stdout).get("data", {})
-        return Mark(data.get("cluster", ""), data.get("provider", ""))
+        return str(json.loads(asked.stdout).get("data", {}).get("cluster", ""))
     place = _place(kubectl.kubeconfig)
     if "(NotFound)" in asked.stderr:
         raise ClusterError(

@@ -8,28 +8,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 
-CNI_PLUGINS = Path("/usr/lib/cni")
 GO = (1, 24)
 
 # Maps a program (or file) to its Debian package.
 API_SERVER: Mapping[str, str] = {"etcd": "etcd-server", "setpriv": "util-linux"}
-CLUSTER: Mapping[str, str] = {
-    **API_SERVER,
-    "containerd": "containerd",
-    "ctr": "containerd",
-    "runc": "runc",
-    str(CNI_PLUGINS / "bridge"): "containernetworking-plugins",
-    "iptables": "iptables",
-    "conntrack": "conntrack",
-    "ip": "iproute2",
-    "sysctl": "procps",
-    "umount": "mount",
-    "nsenter": "util-linux",
-}
 LINKS: Mapping[str, str] = {"nft": "nftables", "tinyproxy": "tinyproxy"}
 DOCKER: Mapping[str, str] = {
     "docker": "docker.io",
@@ -41,32 +26,20 @@ DOCKER: Mapping[str, str] = {
     "nsenter": "util-linux",
     "mmdebstrap": "mmdebstrap",
 }
-_PACKAGES: Mapping[str, str] = {**CLUSTER, **LINKS, **DOCKER}
+_PACKAGES: Mapping[str, str] = {**API_SERVER, **LINKS, **DOCKER}
 
 
 def packages() -> list[str]:
-    """Returns the Debian packages for clusters and links. Go is not included, because Debian's version is too old."""
-    return sorted({*CLUSTER.values(), *LINKS.values()})
+    """Returns the Debian packages for API servers, clusters and links. The cluster's are needed if no Docker responds.
+
+    Go is not included, because Debian's version is too old.
+    """
+    return sorted(set(_PACKAGES.values()))
 
 
 def missing_for_api_server(programs_built: bool) -> list[str]:
     """Returns what this machine lacks for an API server, with remedies."""
     return [*_missing_programs(API_SERVER), *([] if programs_built else _missing_go())]
-
-
-def missing_for_cluster(programs_built: bool) -> list[str]:
-    """Returns what this machine lacks for a whole cluster, with remedies."""
-    lacks = [*_missing_programs(CLUSTER), *([] if programs_built else _missing_go())]
-    if platform.system() != "Linux":
-        lacks.append("Linux")
-    elif os.geteuid() != 0:
-        lacks.append("root, to create network namespaces, mounts and cgroups")
-    return lacks
-
-
-def packages_of_kind() -> list[str]:
-    """Returns the Debian packages that a cluster of kind needs if no Docker daemon responds."""
-    return sorted({*DOCKER.values(), *LINKS.values()})
 
 
 def missing_for_docker() -> list[str]:
@@ -77,8 +50,8 @@ def missing_for_docker() -> list[str]:
     return lacks
 
 
-def missing_for_kind(*, docker_answers: bool, programs_built: bool) -> list[str]:
-    """Returns what this machine lacks for a cluster of kind, with remedies."""
+def missing_for_cluster(*, docker_answers: bool, programs_built: bool) -> list[str]:
+    """Returns what this machine lacks for a whole cluster, with remedies."""
     return [*([] if docker_answers else missing_for_docker()), *([] if programs_built else _missing_go())]
 
 

@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-PAUSE = "localhost/fedjobs-test-pause:1"  # keeps a pod's namespaces
 PROBE = "localhost/fedjobs-test-probe:1"  # tests what a pod can do
 
 

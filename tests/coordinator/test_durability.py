@@ -103,7 +103,7 @@ def _store(folder: Path) -> ReportStore:
 def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: Path) -> None:
     store = _store(tmp_path)
     path = store.write_inline(WORK, b"accumulators")
-    report = Report(SiloName("a"), 3, "cpu", 0.5, digests.digest(b"accumulators"), path)
+    report = Report(SiloName("a"), 3, "cpu", digests.digest(b"accumulators"), path)
     store.add(WORK, report)
     again = _store(tmp_path)
     assert again.find(WORK) == report
@@ -114,7 +114,7 @@ def test_a_report_is_found_after_a_restart_until_its_state_is_durable(tmp_path: 
 
 def test_a_report_without_clients_has_no_accumulators(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    store.add(WORK, Report(SiloName("a"), 0, "none", 0.0, "", None))
+    store.add(WORK, Report(SiloName("a"), 0, "none", "", None))
     found = _store(tmp_path).find(WORK)
     assert found is not None
     assert found.path is None

@@ -48,7 +48,7 @@ class _Merging:
         with path.open("wb") as file:
             for buffer in frame(leaves).buffers():
                 file.write(buffer)
-        return Report(SiloName(f"silo-{self._reports}"), 1, "cpu", 0.1, "", path)
+        return Report(SiloName(f"silo-{self._reports}"), 1, "cpu", "", path)
 
     def files(self) -> int:
         gc.collect()

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def _report(folder: Path, silo: str, leaves: list[Array]) -> Report:
     path = folder / f"{silo}.value"
     path.write_bytes(frame(leaves).tobytes())
-    return Report(SiloName(silo), 1, "cpu", 0.1, "", path)
+    return Report(SiloName(silo), 1, "cpu", "", path)
 
 
 def _merge(folder: Path, kinds: list[MergeKind | None], silos: dict[str, list[Any]]) -> list[Any]:

@@ -47,7 +47,7 @@ def _accept_upload(store: ReportStore, content: bytes = LARGE) -> Path:
     _upload(store, content)
     path = store.take_upload(WORK, digests.digest(content))
     assert path is not None
-    store.add(WORK, Report(ALICE, 1, "cpu", 0.1, digests.digest(content), path))
+    store.add(WORK, Report(ALICE, 1, "cpu", digests.digest(content), path))
     return path
 
 

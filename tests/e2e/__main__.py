@@ -1,6 +1,6 @@
 """Builds the images, starts a cluster, runs the end-to-end tests on it, and deletes it: `make e2e`.
 
-python -m tests.e2e [--cluster auto|kind|local|KUBECONFIG] [--keep] [pytest's arguments]
+python -m tests.e2e [--cluster KUBECONFIG] [--keep] [pytest's arguments]
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.cluster import images, kind, local, nginx_images, opening
+from tests.cluster import images, kind, nginx_images, opening
 from tests.cluster.clusters import Cluster
 from tests.cluster.errors import ClusterError
 from tests.e2e.outside import CLUSTERS
@@ -29,10 +28,7 @@ def main() -> int:
     """Returns pytest's exit status, or 4 if there is no cluster to run the tests on."""
     parser = argparse.ArgumentParser("python -m tests.e2e", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--cluster",
-        default="auto",
-        help="kind, local (the project's own), auto (the default: kind, or local where kind cannot run), or a test "
-        "cluster's kubeconfig",
+        "--cluster", metavar="KUBECONFIG", help="a running test cluster's kubeconfig (the default is a new cluster)"
     )
     parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     options, further = parser.parse_known_args()
@@ -45,7 +41,7 @@ def main() -> int:
                 with timings.measured("loading the images"):
                     list(pool.map(lambda archive: cluster.load_images([archive]), built))
                 os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
-                os.environ["E2E_KEEP"] = "1" if options.keep or cluster.kubeconfig == Path(options.cluster) else ""
+                os.environ["E2E_KEEP"] = "1" if options.keep or options.cluster else ""
                 return int(pytest.main(_with_folder(further), plugins=[timings]))
     except ClusterError as problem:
         _say(f"error: {problem}")
@@ -66,30 +62,18 @@ def _archives(timings: Timings) -> list[Path]:
 
 
 @contextmanager
-def _cluster(chosen: str, timings: Timings, *, keep: bool) -> Iterator[Cluster]:
-    if chosen not in ("auto", "kind", "local"):
-        yield opening.opened(Path(chosen))
+def _cluster(kubeconfig: str | None, timings: Timings, *, keep: bool) -> Iterator[Cluster]:
+    if kubeconfig:
+        yield opening.opened(Path(kubeconfig))
         return
     with timings.measured("the cluster"):
-        provider, cluster = _started(chosen)
+        cluster = kind.up(NAME, say=_say)
     try:
         yield cluster
     finally:
         if not keep:
-            provider.down(NAME)
-            for name in CLUSTERS.values():  # an earlier run may have kept them
-                provider.down(name)
-
-
-def _started(chosen: str) -> tuple[ModuleType, Cluster]:
-    if chosen != "local":
-        try:
-            return kind, kind.up(NAME, say=_say)
-        except ClusterError as problem:
-            if chosen == "kind":
-                raise
-            _say(f"kind cannot run on this machine, so the tests run on the project's own cluster: {problem}")
-    return local, local.up(NAME, say=_say)
+            for name in (NAME, *CLUSTERS.values()):  # an earlier run may have kept the others
+                kind.down(name)
 
 
 def _say(text: str) -> None:

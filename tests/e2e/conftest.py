@@ -51,9 +51,7 @@ def cluster() -> Cluster:
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig:
         pytest.fail("these tests need a test cluster: run them with `make e2e`")
-    found = opening.opened(Path(kubeconfig))
-    found.prepare()
-    return found
+    return opening.opened(Path(kubeconfig))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +77,7 @@ def further_clusters(request: pytest.FixtureRequest, cluster: Cluster) -> Iterat
     if not wanted:
         yield None
         return
-    with outside.starting(cluster, keep=bool(os.environ.get("E2E_KEEP"))) as clusters:
+    with outside.starting(keep=bool(os.environ.get("E2E_KEEP"))) as clusters:
         yield clusters
 
 

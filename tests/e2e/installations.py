@@ -11,12 +11,12 @@ import yaml
 from tests.cluster import load_balancers, nginx_images
 from tests.cluster.clusters import Cluster
 from tests.cluster.files import write
-from tests.cluster.local import LocalCluster
 from tests.e2e.sites import RESTRICTED, ROOT
 
 CHART = ROOT / "helm/fedjobs-operator"
 RELEASE = "fedjobs"
 OPERATOR_NAMESPACE = "fedjobs-system"
+AUTHORITY_NAMESPACE = f"{OPERATOR_NAMESPACE}-authority"
 OPERATOR = f"{RELEASE}-operator"
 HUB, FRONT_DOOR_SERVICE = f"{RELEASE}-hub", f"{RELEASE}-front-door"
 
@@ -28,15 +28,10 @@ INSIDE = f"{FRONT_DOOR_SERVICE}.{OPERATOR_NAMESPACE}.svc:443"
 """The address that silos in the federation's own cluster use. This cluster has no DNS record for the front door."""
 
 
-def values(cluster: Cluster, **hub: Any) -> dict[str, Any]:
+def values(**hub: Any) -> dict[str, Any]:
     """Returns values of the operator's chart for a test cluster."""
-    front_door: dict[str, Any] = {
-        "host": FRONT_DOOR,
-        "address": ADDRESS,
-        "image": dict(zip(("repository", "tag"), nginx_images.TAG.rsplit(":", 1), strict=True)),
-    }
-    if isinstance(cluster, LocalCluster):  # in other clusters, DNS runs where the chart expects it
-        front_door["resolver"] = cluster.network.node
+    image = dict(zip(("repository", "tag"), nginx_images.TAG.rsplit(":", 1), strict=True))
+    front_door = {"host": FRONT_DOOR, "address": ADDRESS, "image": image}
     return {"image": {"tag": "dev", "pullPolicy": "Never"}, "frontDoor": front_door, "hub": hub}
 
 
@@ -99,6 +94,6 @@ def forget_new_authority(cluster: Cluster) -> None:
 
 def _upgrade(cluster: Cluster, **hub: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        file = str(write(Path(folder) / "values.yaml", yaml.safe_dump(values(cluster, **hub))))
+        file = str(write(Path(folder) / "values.yaml", yaml.safe_dump(values(**hub))))
         # no --wait: the load balancer gets its address later
         cluster.helm("upgrade", "--install", RELEASE, str(CHART), "-n", OPERATOR_NAMESPACE, "-f", file)

@@ -8,13 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import images, kind, kind_links, links, local
+from tests.cluster import images, kind, links
 from tests.cluster.clusters import Cluster
 from tests.cluster.images import Target
-from tests.cluster.kind import KindCluster
-from tests.cluster.kind_links import KindLink
 from tests.cluster.links import Link
-from tests.cluster.local import LocalCluster
 from tests.e2e.federations import Federation
 from tests.e2e.installations import FRONT_DOOR
 from tests.e2e.sites import Site, example_records, example_values
@@ -33,27 +30,25 @@ class Outside:
         south: This silo uses a proxy, and its values contain the front door's address.
     """
 
-    north: Link | KindLink
-    south: Link | KindLink
+    north: Link
+    south: Link
 
     @property
-    def both(self) -> tuple[Link | KindLink, Link | KindLink]:
+    def both(self) -> tuple[Link, Link]:
         return self.north, self.south
 
 
 @contextmanager
-def starting(federation: Cluster, *, keep: bool) -> Iterator[Future[list[Cluster]]]:
+def starting(*, keep: bool) -> Iterator[Future[list[Cluster]]]:
     """Starts both clusters in the background. The first one is north's. Both can run workers.
 
     Args:
-        federation: The federation's cluster. The new clusters use the same provider.
         keep: Whether to keep them running.
     """
     [archive] = images.build([Target.WORKER])
 
     def start_one(name: str) -> Cluster:
-        cluster: Cluster = kind.up(name) if isinstance(federation, KindCluster) else local.up(name)
-        cluster.prepare()
+        cluster = kind.up(name)
         cluster.load_images([archive])
         return cluster
 
@@ -64,23 +59,15 @@ def starting(federation: Cluster, *, keep: bool) -> Iterator[Future[list[Cluster
         finally:
             wait(each)
             for name in () if keep else CLUSTERS.values():
-                (kind if isinstance(federation, KindCluster) else local).down(name)
+                kind.down(name)
 
 
 def linked(clusters: Sequence[Cluster], federation: Cluster) -> Outside:
     """Links both clusters to the federation's cluster."""
     north, south = clusters
-    outside = Outside(_join(north, federation), _join(south, federation, through_proxy=True))
+    outside = Outside(links.join(north, federation), links.join(south, federation, through_proxy=True))
     north.answer_for({FRONT_DOOR: outside.north.address})
     return outside
-
-
-def _join(silo: Cluster, federation: Cluster, *, through_proxy: bool = False) -> Link | KindLink:
-    if isinstance(silo, KindCluster) and isinstance(federation, KindCluster):
-        return kind_links.join(silo, federation, through_proxy=through_proxy)
-    assert isinstance(silo, LocalCluster)
-    assert isinstance(federation, LocalCluster)
-    return links.join(silo, federation, through_proxy=through_proxy)
 
 
 def settle(federation: Federation, outside: Outside) -> None:
@@ -92,7 +79,7 @@ def settle(federation: Federation, outside: Outside) -> None:
     )
 
 
-def values(silo: str, link: Link | KindLink, hospital: str) -> dict[str, Any]:
+def values(silo: str, link: Link, hospital: str) -> dict[str, Any]:
     """Returns what this silo's administrator writes into the silo's file: datasets, and how to reach the federation."""
     way_out: dict[str, Any] = {}
     if link.proxy:

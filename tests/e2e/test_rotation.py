@@ -18,10 +18,10 @@ from tests.e2e import installations
 from tests.e2e.commands import PATIENCE
 from tests.e2e.federations import SILOS, Federation, a_job
 from tests.e2e.guests import guests
-from tests.e2e.installations import OPERATOR_NAMESPACE
+from tests.e2e.installations import AUTHORITY_NAMESPACE, OPERATOR_NAMESPACE
 
 PAIR = ("renews-a", "renews-b")
-WHERE = f"--namespace={OPERATOR_NAMESPACE}"
+WHERE, KEYS = f"--namespace={OPERATOR_NAMESPACE}", f"--namespace={AUTHORITY_NAMESPACE}"
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ def test_certificates_and_the_authority_are_replaced_while_a_job_runs(federation
     first, before = expiries(federation), trusted(federation)
 
     wish = f"fedjobs.dev/rotate={datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}"
-    federation.cluster.kubectl("annotate", "secret", "fedjobs-authority", wish, "--overwrite", WHERE)
+    federation.cluster.kubectl("annotate", "secret", "fedjobs-authority", wish, "--overwrite", KEYS)
 
     wait_until("the federation trusts the new issuers, too", lambda: trusted(federation) > before, seconds=PATIENCE)
     wait_until(

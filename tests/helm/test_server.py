@@ -54,6 +54,7 @@ def strict_namespace(api_server: ApiServer, api_namespace: str) -> str:
 def test_it_is_accepted_in_a_restricted_namespace(
     api_server: ApiServer, strict_namespace: str, helm: Helm, settings: tuple[str, ...]
 ) -> None:
+    api_server.kubectl("create", "namespace", f"{strict_namespace}-authority")  # a dry run creates no namespace
     objects = [
         each for each in helm.objects(*settings, namespace=strict_namespace) if each["apiVersion"] != OF_PROMETHEUS
     ]
@@ -91,7 +92,8 @@ def test_the_permissions_are_what_the_operator_needs(
 ) -> None:
     own, user = f"{api_namespace}-operator", f"system:serviceaccount:{api_namespace}-operator:{RELEASE}-operator"
     kubectl = api_server.kubectl
-    kubectl("create", "namespace", own)
+    for namespace in (own, f"{own}-authority"):
+        kubectl("create", "namespace", namespace)
     kubectl("apply", *(part for file in CRDS for part in ("-f", file)))
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *(part for file in CRDS for part in ("-f", file)))
     settings = [] if everywhere else [f"watchNamespaces={{{api_namespace}}}"]
@@ -159,7 +161,14 @@ def _operator(kubeconfig: Path, log: Path, own: str, *arguments: str) -> Iterato
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         health = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "fedjobs_operator", f"--namespace={own}", "--coordinator-image=none"]
+    command = [
+        sys.executable,
+        "-m",
+        "fedjobs_operator",
+        f"--namespace={own}",
+        f"--authority-namespace={own}-authority",
+        "--coordinator-image=none",
+    ]
     command += [
         f"--front-door-host={HOST}",
         f"--front-door-address={HOST}:443",

@@ -241,3 +241,8 @@ def test_it_is_accepted_in_a_restricted_namespace(
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert len(done.stdout.splitlines()) == len(objects)
+
+
+def test_the_runtime_class_of_the_workers_is_a_value(helm: Helm) -> None:
+    assert config_map(rendered(helm))[0].runtime_class_name is None
+    assert config_map(rendered(helm, "worker.runtimeClassName=gvisor"))[0].runtime_class_name == "gvisor"

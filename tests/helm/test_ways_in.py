@@ -47,3 +47,11 @@ def test_without_the_charts_front_door_the_hub_has_the_ports_to_route_to(helm: H
     assert part(objects, FRONT_DOOR) == []
     [hub] = of_kind(part(objects, HUB), "Service")
     assert [port["port"] for port in hub["spec"]["ports"]] == [8443, 8444]
+
+
+def test_the_service_can_keep_the_addresses_of_clients(helm: Helm) -> None:
+    """Then the limit of connections applies to each client, and not to all clients behind a node."""
+    value = "frontDoor.service.externalTrafficPolicy=Local"
+    assert service(helm.objects(value))["spec"]["externalTrafficPolicy"] == "Local"
+    assert "externalTrafficPolicy" not in service(helm.objects())["spec"]
+    assert "externalTrafficPolicy" not in service(helm.objects(value, "frontDoor.service.type=ClusterIP"))["spec"]

@@ -41,6 +41,7 @@ class HubProcess(ServerProcess):
         http = f"127.0.0.1:{http_port}"
         self.http = f"http://{http}"
         command = [sys.executable, "-m", "fedjobs_hub", "--namespace", namespace, "--front-door-host", FRONT_DOOR]
+        command += ["--authority-namespace", f"{namespace}-authority"]
         command += ["--front-door-address", "127.0.0.1:443", "--operator-service-account", OPERATOR_ACCOUNT]
         command += ["--bind-address", self.address, "--enrolment-bind-address", self.enrolment_address]
         command += ["--metrics-bind-address", http, "--health-probe-bind-address", http, *arguments]

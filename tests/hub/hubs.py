@@ -54,6 +54,7 @@ class Federation:
     def __init__(self, server: ApiServer, namespace: str, folder: Path, options: Sequence[str]) -> None:
         self.server = server
         self.namespace = namespace
+        self.authority = f"{namespace}-authority"
         self.front_door = FRONT_DOOR
         self.hubs: list[HubProcess] = []
         self._folder = folder
@@ -154,7 +155,9 @@ class Federation:
         )
         rows = [{"name": silo, "state": "Invited"} for silo in silos]
         document = json.loads(invitation.model_dump_json(by_alias=True, exclude_none=True)) if silos else None
-        self._patch("federatedjob", name, {"status": {"invitation": document, "silos": rows}}, "status", namespace)
+        resolved = {"configMapRef": {"name": f"{name}-resolved"}, "digest": "0", "generation": 1, "silos": list(silos)}
+        status = {"invitation": document, "silos": rows, "resolved": resolved}
+        self._patch("federatedjob", name, {"status": status}, "status", namespace)
 
     def pod_token(
         self,
@@ -186,7 +189,18 @@ class Federation:
         # Kubernetes' own Job controller would release a pod that it did not create, and the hub would refuse the token.
         spec = {"template": template, "managedBy": "fedjobs.dev/tests"}
         self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
-        return self.pod_token(namespace, owners=[self.owner("job", name, namespace)])
+        owner = self.owner("job", name, namespace)
+        coordinator = {"jobName": name, "jobUid": owner["uid"]}
+        self._patch("federatedjob", job, {"status": {"coordinator": coordinator}}, "status", namespace)
+        return self.pod_token(namespace, owners=[owner])
+
+    def foreign_token(self, job: str, name: str) -> str:
+        """Returns the token of a pod whose Job a user created, with the FederatedJob of this name as its owner."""
+        template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+        metadata = {"name": name, "namespace": self.namespace, "ownerReferences": [self.owner("federatedjob", job)]}
+        spec = {"template": template, "managedBy": "fedjobs.dev/tests"}
+        self.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+        return self.pod_token(owners=[self.owner("job", name)])
 
     def owner(self, kind: str, name: str, namespace: str | None = None) -> Body:
         """Returns an owner reference to the controller of another object."""
@@ -245,7 +259,9 @@ def running_federation(
     """
     install(server)
     namespace = f"hub-{uuid.uuid4().hex[:8]}"
-    server.kubectl("create", "namespace", namespace)
+    for name in (namespace, f"{namespace}-authority"):
+        server.kubectl("create", "namespace", name)
+    server.kubectl("delete", "silos", "--all")  # with Silos of an earlier federation, a hub creates no authority
     folder.mkdir(parents=True, exist_ok=True)
     federation = Federation(server, namespace, folder, lifetimes)
     with ExitStack() as stack:

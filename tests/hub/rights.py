@@ -22,6 +22,7 @@ EVERYWHERE: list[Rule] = [
     _rule("fedjobs.dev", "silos", "get list watch"),
     _rule("fedjobs.dev", "silos/status", "patch"),
     _rule("authentication.k8s.io", "tokenreviews", "create"),
+    _rule("rbac.authorization.k8s.io", "clusterroles", "get"),
 ]
 WHERE_JOBS_ARE: list[Rule] = [
     _rule("fedjobs.dev", "federatedjobs", "get list watch"),
@@ -29,10 +30,11 @@ WHERE_JOBS_ARE: list[Rule] = [
     _rule("", "pods", "get"),
 ]
 OWN_NAMESPACE: list[Rule] = [
-    _rule("", "secrets", "get list create update delete"),
+    _rule("", "secrets", "get list create delete"),
     _rule("", "configmaps", "get create update"),
     _rule("coordination.k8s.io", "leases", "get list watch create update delete"),
 ]
+WHERE_THE_AUTHORITY_IS: list[Rule] = [_rule("", "secrets", "get create update")]
 WITH_CERT_MANAGER: list[Rule] = [_rule("cert-manager.io", "certificaterequests", "get create delete")]
 
 
@@ -43,6 +45,7 @@ def granted(server: ApiServer, namespace: str) -> Path:
     objects = [
         *_role_and_binding("ClusterRole", f"hub-of-{namespace}", EVERYWHERE + WHERE_JOBS_ARE, user, {}),
         *_role_and_binding("Role", "hub", own, user, {"namespace": namespace}),
+        *_role_and_binding("Role", "hub", WHERE_THE_AUTHORITY_IS, user, {"namespace": f"{namespace}-authority"}),
     ]
     server.kubectl.apply(yaml.safe_dump_all(objects))
     kubectl = server.kubectl_as(user)

@@ -50,6 +50,16 @@ def test_an_agent_without_a_common_protocol_version_is_refused(federation: Feder
     assert "99" in refused.message
 
 
+def test_the_anchor_of_a_silos_audit_log_is_in_its_status(federation: Federation) -> None:
+    identity = enrol_and_announce(federation, "audited")
+    anchor = f"{'ab' * 32}:7"
+    with federation.hub_client(identity) as hub:
+        hub.pull_invitations("agent-1", "", "no anchor")
+        assert "auditAnchor" not in federation.status("audited")
+        hub.pull_invitations("agent-1", "", anchor)
+    assert federation.status("audited")["auditAnchor"] == anchor
+
+
 def test_an_agent_announces_itself_before_it_polls(federation: Federation) -> None:
     with federation.hub_client(federation.enrolled("hasty")) as hub:
         assert code(lambda: hub.pull_invitations("agent-1", "")) is ErrorCode.SESSION_NOT_FOUND

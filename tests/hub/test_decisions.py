@@ -24,7 +24,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from tests.hub.builders import DAY, HOUR, KEY, NOW, OTHER_KEY, SECRET, a_silo
 
-SETTINGS = Settings("fedjobs-system", "fedjobs.example.org", "fedjobs.example.org:443", "fedjobs")
+SETTINGS = Settings("fedjobs-system", "fedjobs.example.org", "fedjobs.example.org:443", "fedjobs", "fedjobs-authority")
 
 
 def a_worker(key: str | None = None, silo: KnownSilo | None = None) -> WorkerLease:
@@ -93,8 +93,16 @@ def test_an_agent_that_continues_keeps_its_start_time() -> None:
     assert (again.began, again.heard) == (NOW, NOW + HOUR)
 
 
+def test_the_anchor_of_an_audit_log_is_never_replaced_by_that_of_a_shorter_log() -> None:
+    three, four, other = f"{'ab' * 32}:3", f"{'cd' * 32}:4", f"{'ef' * 32}:3"
+    assert announcements.audit_anchor(three, None) == three
+    assert announcements.audit_anchor(four, three) == four
+    for said in (other, f"{'ef' * 32}:2", "", "x", f"{'AB' * 32}:9", f"{'ab' * 32}:9\n", f"{'ab' * 32}:-9", "\x1b"):
+        assert announcements.audit_anchor(said, three) is None
+
+
 def a_job(uid: str, silos: list[str], **metadata: str) -> dict[str, Any]:
-    status = {"invitation": {"jobUid": uid, "jobName": "digits"}, "silos": [{"name": name} for name in silos]}
+    status = {"invitation": {"jobUid": uid, "jobName": "digits"}, "resolved": {"silos": silos}}
     return {"metadata": {"uid": uid, **metadata}, "status": status}
 
 
@@ -116,7 +124,7 @@ def test_the_tag_identifies_the_list_of_invitations() -> None:
     "job",
     [
         {"metadata": {"uid": "1"}},
-        {"metadata": {"uid": "1"}, "status": {"silos": [{"name": "a"}]}},
+        {"metadata": {"uid": "1"}, "status": {"resolved": {"silos": ["a"]}}},
         a_job("1", ["a"], deletionTimestamp="2026-01-31T12:00:00Z"),
         a_job("2", ["a"]) | {"metadata": {"uid": "1"}},
     ],

@@ -87,7 +87,7 @@ def test_an_authority_is_replaced_without_an_outage_for_clients_that_renew(
     with running_federation(api_server, tmp_path, lifetimes=lifetimes, hubs=2) as federation:
         identity = federation.enrolled("steady")
         first = federation.servers_trust
-        secret = ("secret", names.AUTHORITY, "-n", federation.namespace)
+        secret = ("secret", names.AUTHORITY, "-n", federation.authority)
         federation.server.kubectl("annotate", *secret, f"{names.ROTATE}=today")
         stages: list[int] = []
 
@@ -106,7 +106,7 @@ def test_an_authority_is_replaced_without_an_outage_for_clients_that_renew(
         with federation.enrolment(trust=first) as client:
             assert code(lambda: client.enrol("steady", "x", keys.create())) is ErrorCode.UNAVAILABLE
         wait_until("the hub publishes the new issuers", lambda: federation.servers_trust == identity.trust, seconds=20)
-        annotations = federation.get("secret", names.AUTHORITY, federation.namespace)["metadata"]["annotations"]
+        annotations = federation.get("secret", names.AUTHORITY, federation.authority)["metadata"]["annotations"]
         assert annotations[names.ROTATED] == "today"
         newcomer = federation.enrolled("newcomer")
         for hub in federation.hubs:  # each hub reads the authority periodically
@@ -124,5 +124,5 @@ def test_an_existing_authority_is_used(api_server: ApiServer, tmp_path: Path) ->
         federation.hub.kill()
         federation.start_hub()
         assert federation.servers_trust == before
-        data = federation.get("secret", names.AUTHORITY, federation.namespace)["data"]
+        data = federation.get("secret", names.AUTHORITY, federation.authority)["data"]
         assert len(data) == 4

@@ -66,6 +66,15 @@ def test_a_jobs_owner_must_have_the_jobs_uid_and_not_only_its_name(federation: F
     assert code(lambda: coordinator(federation, token)) is ErrorCode.INVALID_TOKEN
 
 
+def test_a_job_that_a_user_created_is_not_the_coordinators(federation: Federation) -> None:
+    """A user who can create Jobs can name any FederatedJob as the owner."""
+    federation.job([], "victim")
+    assert coordinator(federation, federation.coordinator_token("victim"))
+    for name, expected in (("theirs", ErrorCode.INVALID_TOKEN), ("victim-coordinator-2", ErrorCode.UNAVAILABLE)):
+        theirs = federation.foreign_token("victim", name)
+        assert code(lambda theirs=theirs: coordinator(federation, theirs)) is expected  # type: ignore[misc]
+
+
 def test_the_token_of_a_deleted_pod_is_refused(federation: Federation) -> None:
     federation.job([], "orphaned")
     token = federation.coordinator_token("orphaned")

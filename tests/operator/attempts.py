@@ -7,6 +7,7 @@ import datetime
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fedjobs_api.names import JobRef
 from fedjobs_api.times import written
 from fedjobs_common.jobs.statuses import FinalWord, Phase, ResultLocation
 from fedjobs_operator.planning import observations
@@ -102,20 +103,29 @@ class AnAttempt:
 
     @property
     def observed(self) -> Attempt:
-        (attempt,) = observations.attempts([self.job], [] if self.pod is None else [self.pod])
+        (attempt,) = observations.attempts(
+            JobRef("team", "digits", UID), [self.job], [] if self.pod is None else [self.pod]
+        )
         return attempt
 
 
 def an_attempt(number: int = 1, *, job: str = "digits", uid: str = UID) -> AnAttempt:
     name = f"{job}-coordinator-{number}"
     labels = {"fedjobs.dev/attempt": str(number), "fedjobs.dev/job": job, "fedjobs.dev/job-uid": uid}
+    controller = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": f"job-{number}", "controller": True}
     created = {"creationTimestamp": written(NOON), "resourceVersion": "1", "labels": labels, "namespace": "team"}
     return AnAttempt(
         number,
-        {"kind": "Job", "metadata": created | {"name": name, "uid": f"job-{number}"}, "spec": {}, "status": {}},
+        {
+            "kind": "Job",
+            "metadata": created
+            | {"name": name, "uid": f"job-{number}", "ownerReferences": [JobRef("team", job, uid).owner()]},
+            "spec": {},
+            "status": {},
+        },
         {
             "kind": "Pod",
-            "metadata": created | {"name": f"{name}-x7k2p", "uid": f"pod-{number}"},
+            "metadata": created | {"name": f"{name}-x7k2p", "uid": f"pod-{number}", "ownerReferences": [controller]},
             "spec": {},
             "status": {"phase": "Pending"},
         },

@@ -23,6 +23,7 @@ REF = JobRef("team", "digits", UID)
 FRONT_DOOR = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
 SETTINGS = Settings(
     own_namespace="fedjobs-system",
+    authority_namespace="fedjobs-system-authority",
     image=CoordinatorImage("coordinator:1"),
     front_door=FRONT_DOOR,
     hub=Hub.of(FRONT_DOOR, "fedjobs-hub.fedjobs-system.svc:8444"),

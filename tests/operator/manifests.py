@@ -13,7 +13,7 @@ from tests.operator.builders import REF, SETTINGS, AJob, a_job, a_silo
 
 def accepted(job: AJob, *silos: str) -> Accepted:
     found = accept(
-        job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None, SETTINGS.own_namespace
+        job.body, [a_silo(name) for name in silos or ("hospital-a", "hospital-b")], None, SETTINGS.own_namespaces
     )
     assert isinstance(found, Accepted), found
     return found

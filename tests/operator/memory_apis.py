@@ -39,13 +39,17 @@ class MemoryApi(KubernetesApi):
         self.objects[kind, name] = copy.deepcopy(known | dict(manifest) | {"metadata": metadata})
         return self.objects[kind, name]
 
-    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any] | None:
         kind, name = manifest["kind"], _name(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if dry_run:
+            return copy.deepcopy(dict(manifest))
         self._called("create", kind, name)
         if (kind, name) in self.objects:
             return None
         created = copy.deepcopy(dict(manifest))
-        made = {"uid": f"{kind}-{len(self.calls)}", "resourceVersion": "1", "creationTimestamp": "2026-01-31T12:00:00Z"}
+        # The UID of a Job is that of `an_attempt`.
+        uid = f"job-{name.rpartition('-')[2]}" if kind == "Job" else f"{kind}-{len(self.calls)}"
+        made = {"uid": uid, "resourceVersion": "1", "creationTimestamp": "2026-01-31T12:00:00Z"}
         created["metadata"] |= made
         self.objects[kind, name] = created
         return created

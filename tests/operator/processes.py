@@ -29,6 +29,7 @@ class OperatorProcess(ServerProcess):
         self.log = log
         self._health, self._metrics = free_ports(2)
         command = [sys.executable, "-m", "fedjobs_operator", "--namespace", OWN_NAMESPACE]
+        command += ["--authority-namespace", f"{OWN_NAMESPACE}-authority"]
         command += [
             "--front-door-host",
             FRONT_DOOR.host,

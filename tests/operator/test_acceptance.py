@@ -11,17 +11,17 @@ from fedjobs_operator.planning.observations import KnownSilo
 
 from tests.operator.builders import HOSPITALS, SETTINGS, AJob, a_job, a_silo
 
-OWN_NAMESPACE = SETTINGS.own_namespace
+OWN_NAMESPACES = SETTINGS.own_namespaces
 
 
 def accepted(job: AJob, *silos: KnownSilo) -> Accepted:
-    found = accept(job.body, silos or HOSPITALS, None, OWN_NAMESPACE)
+    found = accept(job.body, silos or HOSPITALS, None, OWN_NAMESPACES)
     assert isinstance(found, Accepted), found
     return found
 
 
 def refused(job: AJob, *silos: KnownSilo, with_none: bool = False) -> tuple[Reason, str]:
-    found = accept(job.body, () if with_none else silos or HOSPITALS, None, OWN_NAMESPACE)
+    found = accept(job.body, () if with_none else silos or HOSPITALS, None, OWN_NAMESPACES)
     assert isinstance(found, NotAccepted), found
     return found.reason, found.message
 
@@ -50,9 +50,10 @@ def test_an_invalid_spec_is_refused_with_path_and_remedy(path: str, value: Any, 
         assert word in message
 
 
-def test_a_job_in_the_operators_own_namespace_is_refused_with_the_reason() -> None:
+@pytest.mark.parametrize("namespace", OWN_NAMESPACES)
+def test_a_job_in_the_operators_own_namespace_is_refused_with_the_reason(namespace: str) -> None:
     """The pod of its coordinator could mount the federation's keys."""
-    reason, message = refused(a_job().with_("metadata.namespace", OWN_NAMESPACE))
+    reason, message = refused(a_job().with_("metadata.namespace", namespace))
     assert reason is Reason.NAMESPACE_NOT_ALLOWED
     assert "can mount any Secret" in message
     assert "Create the job in another namespace" in message
@@ -115,6 +116,6 @@ def test_a_silo_without_the_dataset_is_no_problem_if_enough_others_have_it() -> 
 
 def test_a_resolved_job_runs_whatever_happens_to_the_silos() -> None:
     resolved = accepted(a_job()).resolved
-    found = accept(a_job().body, (), resolved, OWN_NAMESPACE)
+    found = accept(a_job().body, (), resolved, OWN_NAMESPACES)
     assert isinstance(found, Accepted)
     assert (found.resolved, found.changed) == (resolved, "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fedjobs_api.api_calls import ApiError
-from fedjobs_operator.cluster.applier import Applier, ObjectRefusedError
+from fedjobs_operator.cluster.applier import RENEWED_EVERY_S, Applier, NameTakenError, ObjectRefusedError
 from fedjobs_operator.planning.plans import Plan
 
 from tests.operator.attempts import an_attempt
@@ -41,9 +41,10 @@ def test_a_new_job_gets_everything_once(api: MemoryApi, applier: Applier) -> Non
     carry_out(applier, running(a_job()))
     assert api.called("create", "Job") == ["digits-coordinator-1"]
     assert api.called("create", "PersistentVolumeClaim") == [REF.claim]
-    assert api.called("apply", "Service") == [REF.service, ROUTE]
-    assert api.called("apply", "ConfigMap") == ["digits-hub"]
-    assert api.called("apply", "NetworkPolicy") == [REF.service]
+    assert api.called("create", "Service") == [REF.service, ROUTE]
+    assert set(api.called("create", "ConfigMap")) == {"digits-resolved", "digits-hub"}
+    assert api.called("create", "NetworkPolicy") == [REF.service]
+    assert [call for call in api.calls if call[0] == "apply"] == []
 
 
 def test_the_issuers_exist_before_the_pod_that_needs_them(api: MemoryApi, applier: Applier) -> None:
@@ -60,6 +61,14 @@ def test_a_rotated_authority_is_written_to_the_config_map(api: MemoryApi, applie
     assert api.objects["ConfigMap", "digits-hub"]["data"]["ca.crt"] == "another issuer"
 
 
+def test_a_changed_service_is_replaced_by_the_next_operator(api: MemoryApi, applier: Applier) -> None:
+    carry_out(applier, running(a_job()))
+    api.objects["Service", REF.service]["spec"]["selector"] = {"app": "theirs"}
+    carry_out(Applier(api, "fedjobs-system"), running(a_job()))
+    assert api.objects["Service", REF.service]["spec"]["selector"]["fedjobs.dev/job-uid"] == REF.uid
+    assert api.called("delete", "Service") == [REF.service]
+
+
 def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier) -> None:
     carry_out(applier, a_look_at(a_job()))
     carry_out(applier, running(a_job()))
@@ -68,6 +77,21 @@ def test_a_job_that_runs_needs_no_further_calls(api: MemoryApi, applier: Applier
     assert look.resolved is not None
     applier.apply(REF, look)
     assert api.calls == []
+
+
+def test_a_deleted_object_comes_back(api: MemoryApi) -> None:
+    now = 0.0
+    applier = Applier(api, "fedjobs-system", lambda: now)
+    carry_out(applier, running(a_job()))
+    before = dict(api.objects)
+    for key in (("Service", REF.service), ("Service", ROUTE), ("NetworkPolicy", REF.service), ("ConfigMap", REF.hub)):
+        del api.objects[key]
+    now = RENEWED_EVERY_S - 1
+    applier.apply(REF, running(a_job()).plan())
+    assert api.objects.keys() != before.keys()
+    now = RENEWED_EVERY_S
+    applier.apply(REF, running(a_job()).plan())
+    assert api.objects.keys() == before.keys()
 
 
 def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> None:
@@ -80,11 +104,12 @@ def test_another_operator_changes_nothing(api: MemoryApi, applier: Applier) -> N
 
 def test_the_deletion_of_an_earlier_jobs_objects_is_waited_for(api: MemoryApi, applier: Applier) -> None:
     """The cluster deletes it later, because its owner is deleted. If the new job used it, it would disappear then."""
+    Applier(api, "fedjobs-system").apply(EARLIER, a_look_at(a_job().with_("metadata.uid", EARLIER.uid)).plan())
+    del api.objects["ConfigMap", "digits-hub"]
     plan = a_look_at(a_job()).plan()
-    assert plan.resolved is not None
-    Applier(api, "fedjobs-system").apply(EARLIER, plan)
-    with pytest.raises(ApiError, match="A Job digits-coordinator-1 exists already"):
+    with pytest.raises(ApiError, match="A Job digits-coordinator-1 exists already") as refused:
         applier.apply(REF, plan)
+    assert not isinstance(refused.value, ObjectRefusedError)  # nobody needs to do anything
     del api.objects["Job", "digits-coordinator-1"]
     applier.apply(REF, plan)
     assert api.objects["Job", "digits-coordinator-1"]["metadata"]["labels"]["fedjobs.dev/job-uid"] == REF.uid
@@ -97,21 +122,22 @@ def test_a_retained_claim_of_an_earlier_job_of_the_same_name_is_left_alone(api: 
     assert EARLIER.claim != REF.claim
 
 
-def test_the_first_resolution_of_a_job_counts(api: MemoryApi, applier: Applier) -> None:
+def test_a_stored_resolution_counts_if_it_is_the_same(api: MemoryApi, applier: Applier) -> None:
     first, second = (a_look_at(a_job().with_("spec.dataset", name)).plan().resolved for name in ("digits", "letters"))
     assert first is not None
     assert second is not None
-    assert applier.keep(REF, first) == first
-    assert applier.keep(REF, second) == first
+    applier.keep(REF, first)
+    applier.keep(REF, first)
+    with pytest.raises(NameTakenError, match="A ConfigMap digits-resolved exists already"):
+        applier.keep(REF, second)
 
 
 def test_a_foreign_config_map_is_reported_with_a_remedy(api: MemoryApi, applier: Applier) -> None:
     resolved = a_look_at(a_job()).plan().resolved
     assert resolved is not None
     api.create({"kind": "ConfigMap", "metadata": {"name": "digits-resolved", "namespace": "team"}})
-    with pytest.raises(
-        ObjectRefusedError, match=r"digits-resolved exists that the operator did not create\. Delete it"
-    ):
+    remedy = r"Delete it \(kubectl delete configmap digits-resolved --namespace team\), or create the job digits under"
+    with pytest.raises(NameTakenError, match=remedy):
         applier.keep(REF, resolved)
 
 

@@ -76,7 +76,8 @@ def test_the_resolved_job_is_immutable() -> None:
     config = config_maps.resolved_config(REF, resolved)
     assert config["immutable"] is True
     assert config["data"]["digest"] == str(digests.digest(config["data"]["job.json"].encode()))
-    assert config_maps.read(config) == resolved
+    assert config_maps.read(config, config_maps.digest(resolved)) == resolved
+    assert config_maps.read(config, "0" * 64) is None
 
 
 def test_a_claim_follows_the_jobs_storage_spec() -> None:

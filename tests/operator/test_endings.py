@@ -143,6 +143,17 @@ def test_a_deadline_fails_the_job_and_ends_its_coordinator() -> None:
     assert (plan.delete, plan.withdraw) == (("digits-coordinator-1",), True)
 
 
+def test_an_export_that_ends_at_the_deadline_counts() -> None:
+    """The pod has ended, and its Job says so a moment later."""
+    look = running(a_job().with_deadline(60)).with_attempts(an_attempt().ready().exited(0, "Completed", after=59))
+    found = look.at(60).plan()
+    assert condition(found.status, JobCondition.FAILED) is None
+    assert found.look_again == at(74)
+    over = look.with_attempts(an_attempt().complete(result="s3://models/digits")).at(61).plan().status
+    assert over.phase is JobPhase.COMPLETE
+    assert look.at(74).plan().status.phase is JobPhase.FAILED  # the Job has said nothing
+
+
 def test_a_deadline_schedules_the_next_look() -> None:
     assert running(a_job().with_deadline(60)).plan().look_again == at(60)
 

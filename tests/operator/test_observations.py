@@ -8,11 +8,12 @@ from fedjobs_operator.planning import observations
 from fedjobs_operator.planning.observations import AttemptState, KnownSilo
 
 from tests.operator.attempts import a_final_word, an_attempt, at
+from tests.operator.builders import REF
 
 
 def test_attempts_come_in_the_order_of_their_numbers() -> None:
     ten = [an_attempt(number) for number in (10, 2, 1)]
-    found = observations.attempts([attempt.job for attempt in ten], [])
+    found = observations.attempts(REF, [attempt.job for attempt in ten], [])
     assert [attempt.number for attempt in found] == [1, 2, 10]
 
 
@@ -21,13 +22,13 @@ def test_the_newest_pod_of_an_attempt_counts() -> None:
     assert attempt.pod is not None
     newer = attempt.pod | {"metadata": attempt.pod["metadata"] | {"name": "newer"}}
     newer["metadata"]["creationTimestamp"] = "2026-01-31T13:00:00Z"
-    (found,) = observations.attempts([attempt.job], [newer, attempt.pod])
+    (found,) = observations.attempts(REF, [attempt.job], [newer, attempt.pod])
     assert found.pod is not None
     assert found.pod.name == "newer"
 
 
 def test_a_pod_of_another_attempt_does_not_count() -> None:
-    (found,) = observations.attempts([an_attempt(2).job], [an_attempt(1).pod or {}])
+    (found,) = observations.attempts(REF, [an_attempt(2).job], [an_attempt(1).pod or {}])
     assert found.pod is None
 
 

@@ -15,7 +15,7 @@ from tests.operator.builders import HOSPITALS, a_job, a_report
 
 @pytest.fixture
 def resolved() -> ResolvedJob:
-    found = accept(a_job().body, HOSPITALS, None, "fedjobs-system")
+    found = accept(a_job().body, HOSPITALS, None, ())
     assert isinstance(found, Accepted)
     return found.resolved
 
@@ -33,13 +33,13 @@ def test_without_a_report_the_earlier_progress_stays(resolved: ResolvedJob) -> N
 
 def test_a_row_omits_empty_fields(resolved: ResolvedJob) -> None:
     silos = [
-        SiloStatus(name="a", state=SiloState.WORKING, device="gpu:0", clients=3, restarts=1),
-        SiloStatus(name="b", state=SiloState.REFUSED, reason="shard", message="Not approved."),
+        SiloStatus(name="hospital-a", state=SiloState.WORKING, device="gpu:0", clients=3, restarts=1),
+        SiloStatus(name="hospital-b", state=SiloState.REFUSED, reason="shard", message="Not approved."),
     ]
     status = progress.progressed(FederatedJobStatus(), resolved, a_report(silos=silos))
     assert status.silos == [
-        SiloRow(name="a", state=SiloState.WORKING, device="gpu:0", clients=3, restarts=1),
-        SiloRow(name="b", state=SiloState.REFUSED, reason="shard", message="Not approved."),
+        SiloRow(name="hospital-a", state=SiloState.WORKING, device="gpu:0", clients=3, restarts=1),
+        SiloRow(name="hospital-b", state=SiloState.REFUSED, reason="shard", message="Not approved."),
     ]
     assert (status.ready_silos, status.total_silos) == (1, 2)
 

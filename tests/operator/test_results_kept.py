@@ -33,7 +33,8 @@ def test_the_job_owns_the_claim_after_the_result_is_copied_elsewhere(job: AJob, 
 
 def test_a_claim_gets_its_owner_before_the_job_is_complete_and_does_not_change_otherwise() -> None:
     api = MemoryApi()
-    api.create({"kind": "PersistentVolumeClaim", "metadata": {"name": REF.claim, "namespace": "team"}, "spec": {}})
+    metadata = {"name": REF.claim, "namespace": "team", "labels": REF.labels("coordinator")}
+    api.create({"kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {}})
     Applier(api, "fedjobs-system").apply(REF, ended(TO_S3, EXPORTED).plan())
     assert api.objects["PersistentVolumeClaim", REF.claim]["metadata"]["ownerReferences"] == [REF.owner()]
 
@@ -48,6 +49,21 @@ def test_a_failed_job_has_no_time_to_live_if_its_claim_would_be_deleted_with_it(
     look = ended(DELETED, REFUSED).then()
     assert (look.at(10**9).plan().delete_job, look.at(10**9).plan().look_again) == (False, None)
     assert ended(DELETED, EXPORTED).then().at(161).plan().delete_job is True
+
+
+@pytest.mark.parametrize("output", [{}, {"formats": ["keras"]}])
+def test_a_clock_never_deletes_the_only_copy_of_a_result(output: dict[str, object]) -> None:
+    job = DELETED.with_("spec.output", output)
+    look = ended(job, an_attempt(1).complete(result="/state/result")).then()
+    assert condition(look.plan().status, JobCondition.COMPLETE) is not None
+    assert (look.at(10**9).plan().delete_job, look.at(10**9).plan().look_again) == (False, None)
+
+
+def test_a_claim_of_somebody_else_does_not_get_an_owner() -> None:
+    api = MemoryApi()
+    api.create({"kind": "PersistentVolumeClaim", "metadata": {"name": REF.claim, "namespace": "team"}, "spec": {}})
+    Applier(api, "fedjobs-system").apply(REF, ended(TO_S3, EXPORTED).plan())
+    assert "ownerReferences" not in api.objects["PersistentVolumeClaim", REF.claim]["metadata"]
 
 
 def test_the_message_of_a_refused_output_names_the_results_location() -> None:

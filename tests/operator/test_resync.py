@@ -129,7 +129,8 @@ def test_a_job_whose_event_comes_before_its_childrens_has_its_children(monkeypat
     async def a_job_is_looked_at() -> None:
         operator = Operator(SETTINGS)
         await operator.start()
-        await operator.saw_job(a_job().body, deleted=False)
+        status = {"attempt": 1, "coordinator": {"jobName": "digits-coordinator-1", "jobUid": "job-1"}}
+        await operator.saw_job(a_job().body | {"status": status}, deleted=False)
         while not world.api.called("apply", "FederatedJob"):
             await asyncio.sleep(0.01)
         await operator.stop()

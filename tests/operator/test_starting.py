@@ -15,7 +15,7 @@ from tests.operator.processes import OWN_NAMESPACE
 from tests.operator.teams import Team
 from tests.operator.test_lives import a_job
 
-REQUIRED = ["--namespace", OWN_NAMESPACE, "--coordinator-image", "coordinator:1"]
+REQUIRED = ["--namespace", OWN_NAMESPACE, "--authority-namespace", "keys", "--coordinator-image", "coordinator:1"]
 REQUIRED += [
     "--front-door-host",
     "fedjobs.example.org",
@@ -36,7 +36,15 @@ def test_a_port_that_is_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
-    "missing", ["--namespace", "--coordinator-image", "--front-door-host", "--front-door-address", "--hub-address"]
+    "missing",
+    [
+        "--namespace",
+        "--authority-namespace",
+        "--coordinator-image",
+        "--front-door-host",
+        "--front-door-address",
+        "--hub-address",
+    ],
 )
 def test_missing_required_arguments_are_named(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     position = REQUIRED.index(missing)

@@ -175,7 +175,7 @@ class TransferContract:
 
     def test_an_upload_without_a_header_is_refused(self, coordinator: Coordinator) -> None:
         join_and_pull(coordinator)
-        assert _put_messages(coordinator, [b"\xff\xff\xff"]).code is ErrorCode.WORK_NOT_FOUND
+        assert _put_messages(coordinator, [b"\xff\xff\xff"]).code is ErrorCode.REQUEST_MALFORMED
 
     def test_a_second_upload_of_the_same_work_supersedes_the_first(self, coordinator: Coordinator) -> None:
         client, session_id = join_and_pull(coordinator)

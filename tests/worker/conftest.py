@@ -25,6 +25,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def host_process(keeper: int) -> psutil.Process:
+    """Returns the process that forks runners: the first one in the namespaces that a child of the keeper created."""
+    (child,) = psutil.Process(keeper).children()
+    (host,) = child.children()
+    return host
+
+
 @dataclass(frozen=True)
 class RunnerHost:
     process: subprocess.Popen[bytes]
@@ -35,7 +42,7 @@ class RunnerHost:
         return RunnerClient(self.socket, silo, threads=1)
 
     def runners(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+        return host_process(self.process.pid).children()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 
 import pytest
 from fedjobs_common.digests import named
@@ -75,6 +76,8 @@ def test_a_shard_whose_bytes_do_not_match_its_digest_is_not_approved(silo: Silo)
     assert _asked(silo, other).refused.rule == "BlobCorrupt"
     assert silo.ask(other).failure.code == "BlobCorrupt"
     assert total(silo.ask(approved)) == 21
+    (refused,) = [e for e in silo.audit() if e["subject"] == "computation" and e["decision"] == "refused"]
+    assert (refused["rule"], refused["shard"]) == ("BlobCorrupt", approved.shard.digest.hex())
 
 
 def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Silo) -> None:
@@ -89,7 +92,8 @@ def test_a_shard_waits_for_approval_and_its_work_is_refused_until_then(silo: Sil
     (pending,) = PendingFolder(silo.folder / "pending").all()
     assert pending.digest == work.shard.digest.hex()
     assert "ReduceDataset" in pending.explanation
-    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), Approval(decision="approved", by="dr-a"))
+    approval = Approval(decision="approved", by="dr-a", scope=pending.scope)
+    ApprovalFolder(silo.folder / "approvals").say(named(work.shard.digest), approval)
     wait_until(lambda: (answer := _answer(silo, work)) and answer.HasField("approved"))
     assert total(silo.ask(work)) == 21
     assert PendingFolder(silo.folder / "pending").all() == []
@@ -133,12 +137,27 @@ def test_results_beyond_the_byte_limit_do_not_leave_the_silo(silo: Silo) -> None
     assert silo.audit()[-1]["rule"] == "policy.limits.uploadBytesPerJob"
 
 
-def test_the_audit_log_is_printed_if_requested(silo: Silo) -> None:
-    silo.options = ["--tell-audit"]
+def test_a_worker_prints_no_entries(silo: Silo) -> None:
     silo.datasets = ["x-rays"]
     silo.start()
     assert silo.wait() == 0
     assert silo.process is not None
     assert silo.process.stdout is not None
-    told = [json.loads(line) for line in silo.process.stdout if '"audit": true' in line]
-    assert [{"audit": True} | entry for entry in silo.audit()] == told
+    assert silo.process.stdout.read() == ""
+    assert [entry["subject"] for entry in silo.audit()] == ["invitation"]
+
+
+def test_the_audit_container_prints_all_entries_until_the_session_has_ended(silo: Silo) -> None:
+    """The printer starts before the log exists, and SIGTERM ends it."""
+    path = silo.folder / "audit.jsonl"
+    command = [sys.executable, "-m", "fedjobs_worker.consent.audit_printer", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as printer:
+        silo.datasets = ["x-rays"]
+        silo.start()
+        assert silo.wait() == 0
+        assert printer.stdout is not None
+        lines = [printer.stdout.readline()]
+        printer.terminate()
+        lines += printer.stdout.readlines()
+    assert printer.returncode == 0
+    assert lines == [*path.read_bytes().splitlines(keepends=True), b'{"end": 1}\n']

@@ -97,7 +97,7 @@ def test_a_refused_operation_is_named() -> None:
 )
 def test_a_computation_is_judged_by_its_digest(digests: list[str] | None, expected: str) -> None:
     policy = a_policy(computations={"digests": digests})
-    assert rule(policies.on_digest(policy, SILO, digest(b"one"))) == expected
+    assert rule(policies.on_digest(policy, SILO, digest(b"one"), ["digits"])) == expected
 
 
 @pytest.mark.parametrize(("clients", "expected"), [(0, "allowed"), (4, "policy.minClients"), (5, "allowed")])

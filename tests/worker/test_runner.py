@@ -23,7 +23,7 @@ from fedjobs_worker.runner import probe
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 
-from tests.worker.conftest import RunnerHost, wait_until
+from tests.worker.conftest import RunnerHost, host_process, wait_until
 from tests.worker.shard_builders import sequence, shard, tensor
 
 pytestmark = pytest.mark.processes
@@ -258,7 +258,7 @@ def test_runners_end_with_a_host_that_is_killed() -> None:
         host = subprocess.Popen(command)
         client = RunnerClient(f"{folder}/s", "hospital-a")
         client.connect()
-        (runner,) = psutil.Process(host.pid).children()
+        (runner,) = host_process(host.pid).children()
         host.send_signal(signal.SIGKILL)
         host.wait()
         wait_until(lambda: not runner.is_running() or runner.status() == psutil.STATUS_ZOMBIE)

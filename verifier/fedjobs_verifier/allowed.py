@@ -19,6 +19,8 @@ These operations are not in the list:
 - uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it. Empty is
   allowed if it sets zeros. DynamicStitch can return it too, and stays, because gradients need it;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
+- datasets and iterators that no program needs, whose elements the verifier would have to know: ListDataset, WindowOp,
+  InitializeTableFromDataset, and iterators with a name in the process (IteratorV2, OneShotIterator);
 - threads and thread pools of their own: PrivateThreadPoolDataset, MaxIntraOpParallelismDataset, MapAndBatchDataset, the
   older parallel datasets, and OptionsDataset, ModelDataset, OptimizeDatasetV2 and FinalizeDataset, which set them or
   rewrite the graph. The newer parallel datasets are allowed with a constant and small number of calls;
@@ -148,7 +150,7 @@ ResourceSparseApplyRMSProp
 # Lookup tables in memory that are initialized from tensors. The one that is initialized from a file is not in the list.
 _TABLES = """
 AnonymousHashTable AnonymousMutableDenseHashTable AnonymousMutableHashTable AnonymousMutableHashTableOfTensors
-HashTableV2 InitializeTableFromDataset InitializeTableV2 LookupTableExportV2 LookupTableFindV2 LookupTableImportV2
+HashTableV2 InitializeTableV2 LookupTableExportV2 LookupTableFindV2 LookupTableImportV2
 LookupTableInsertV2 LookupTableRemoveV2 LookupTableSizeV2 MutableDenseHashTableV2 MutableHashTableOfTensorsV2
 MutableHashTableV2
 """
@@ -165,18 +167,18 @@ TensorListSetItem TensorListSplit TensorListStack
 _DATASETS = """
 AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset DatasetCardinality DatasetToSingleElement
 DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FlatMapDataset GetElementAtIndex
-GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset ListDataset MapDataset
+GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset MapDataset
 PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV4
 ParallelMapDatasetV2 PrefetchDataset RandomDataset RandomDatasetV2 RangeDataset RebatchDataset RebatchDatasetV2
 ReduceDataset RepeatDataset SamplingDataset ScanDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2
 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset
-TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset WindowOp ZipDataset
+TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset ZipDataset
 """
 
 # Dataset iterators. Iterators that another graph can refer to are not in the list.
 _ITERATORS = """
 AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 DeleteIterator IteratorGetNext IteratorGetNextAsOptional
-IteratorGetNextSync IteratorV2 MakeIterator OneShotIterator OptionalFromValue OptionalGetValue OptionalHasValue
+IteratorGetNextSync MakeIterator OptionalFromValue OptionalGetValue OptionalHasValue
 OptionalNone DummyIterationCounter
 """
 

@@ -117,7 +117,7 @@ class Attributes:
         if one == "shape":
             for shape in values:
                 rebuild_shape(shape, target.shape.add())
-            return []
+            return list(values)
         if one == "func":
             for function in values:
                 target.func.add(name=self._function(function.name, called))

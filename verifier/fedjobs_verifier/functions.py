@@ -13,7 +13,8 @@ from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
 from fedjobs_verifier.nodes import Counted, Nodes, Signature, weight
 from fedjobs_verifier.refusals import Refusal, shown, within
-from fedjobs_verifier.tensors import Known, Outputs, resolved
+from fedjobs_verifier.steps import Body
+from fedjobs_verifier.tensors import Known, Outputs, resolved, source_of
 
 _NAME = re.compile(r"f_[0-9a-f]{32}")  # no operation has such a name
 _PLANNED = "Plan the computation with this release of fedjobs."
@@ -37,6 +38,7 @@ class Functions:
             for function in source
         }
         self._nodes = Nodes(self.signatures, allowed, counted)
+        self.bodies: dict[str, Body] = {}
         self._calls: dict[str, Counter[str]] = {}
         self._sizes: dict[str, int] = {}
 
@@ -92,6 +94,7 @@ class Functions:
             known.outputs[name_] = Outputs({}, [_dtype(argument)])
         calls = self._nodes.rebuild(source.node_def, target.node_def, known, inside=True)
         self._calls[name], self._sizes[name] = Counter(calls), sum(map(weight, source.node_def))
+        sources = []
         for position, argument in enumerate(signature.output_arg):
             _named(argument, f"o{position}", target.signature.output_arg.add())
             returned = source.ret.get(f"o{position}", "")
@@ -99,6 +102,8 @@ class Functions:
             if dtype is not None and dtype != _dtype(argument):
                 raise Refusal(f"its output {position} is of the data type {NAMES[dtype]}", "Declare the type it has.")
             target.ret[f"o{position}"] = returned
+            sources.append(source_of(returned, _dtype(argument), known, inside=True))
+        self.bodies[name] = Body(known.steps, sources)
         for position, output in enumerate(signature.control_output):
             controlling = source.control_ret.get(f"c{position}", "")
             if output != f"c{position}" or controlling not in known.edges:

@@ -11,10 +11,13 @@ from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits, rules
 from fedjobs_verifier.attributes import Attributes
 from fedjobs_verifier.constants import Budget
-from fedjobs_verifier.dtypes import NAMES, NUMBERS
+from fedjobs_verifier.contents import Contents
+from fedjobs_verifier.dtypes import NAMES, NUMBERS, RESOURCE, VARIANT
+from fedjobs_verifier.inference import Effort
 from fedjobs_verifier.operations import Argument, Operation, known
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
-from fedjobs_verifier.tensors import ORDER, Dtype, Known, Outputs, data_inputs, node_of, resolved
+from fedjobs_verifier.steps import Source, Step
+from fedjobs_verifier.tensors import ORDER, Dtype, Known, Outputs, data_inputs, node_of, resolved, source_of
 
 OPERATION_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
 # TensorFlow makes a few nodes of each variable of a loop, and of each input of a branch.
@@ -22,6 +25,7 @@ _LOWERED = {"While": 8, "StatelessWhile": 8, "If": 3, "StatelessIf": 3, "Case": 
 Signature = tuple[Sequence[int], Sequence[int]]
 """The data types of the inputs and of the outputs of a function."""
 
+_CONTAINERS = frozenset({VARIANT, RESOURCE})
 _PLANNED = "Plan the computation with this release of fedjobs."
 
 
@@ -35,6 +39,8 @@ class Counted:
         nodes: The number of nodes.
         parallel: The number of datasets that start threads.
         tensors: The number of outputs of nodes.
+        contents: The contents of its datasets and resources.
+        effort: What may still be done to find them.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -42,6 +48,8 @@ class Counted:
     nodes: int = 0
     parallel: int = 0
     tensors: int = 0
+    contents: Contents = field(default_factory=Contents)
+    effort: Effort = field(default_factory=Effort)
 
 
 class Nodes:
@@ -105,13 +113,22 @@ class Nodes:
         known_.edges[source.name] = [node_of(text) for text in source.input]
         if operation is None:
             known_.outputs[source.name] = None
+            if called:
+                known_.steps.append(Step(source.name, source.op, None, values, {}, (), called))
             return called
-        _check_inputs(operation, values, dtypes)
+        expected = _check_inputs(operation, values, dtypes)
         self._count_parallel(operation.name)
         _check_constant_inputs(operation, values, source.input, known_)
         _check_resource(operation.name, values)
+        _check_shapes(values)
         self._check_calls(operation.name, values)
-        known_.outputs[source.name] = self._outputs(operation, values)
+        outputs = known_.outputs[source.name] = self._outputs(operation, values)
+        if called or not _CONTAINERS.isdisjoint(outputs.flat) or not _CONTAINERS.isdisjoint(expected):
+            sources = [
+                source_of(text, dtype, known_, inside=inside) for text, dtype in zip(data, expected, strict=True)
+            ]
+            inputs = _by_argument(operation, values, sources)
+            known_.steps.append(Step(source.name, source.op, operation, values, inputs, outputs.flat, called))
         if source.op == "Const":
             _check_constant(values, source.name, known_)
         return called
@@ -161,7 +178,8 @@ class Nodes:
                     )
 
 
-def _check_inputs(operation: Operation, values: Mapping[str, Any], dtypes: Sequence[Dtype]) -> None:
+def _check_inputs(operation: Operation, values: Mapping[str, Any], dtypes: Sequence[Dtype]) -> list[int]:
+    """Checks the data types of the inputs. Returns those that the operation takes."""
     expected = [dtype for argument in operation.inputs for dtype in _expanded(argument, values)]
     if len(dtypes) != len(expected):
         raise Refusal(f"it has {len(dtypes)} inputs instead of {len(expected)}", "Give each input once.")
@@ -171,6 +189,19 @@ def _check_inputs(operation: Operation, values: Mapping[str, Any], dtypes: Seque
                 f"its input {number} has the data type {NAMES[other]} instead of {NAMES.get(one, one)}",
                 "Connect tensors of the same data type.",
             )
+    return expected
+
+
+def _by_argument(
+    operation: Operation, values: Mapping[str, Any], sources: Sequence[Source]
+) -> dict[str, Sequence[Source]]:
+    found: dict[str, Sequence[Source]] = {}
+    position = 0
+    for argument in operation.inputs:
+        count = len(_expanded(argument, values)) if argument.list_attribute or argument.number_attribute else 1
+        found[argument.name] = sources[position : position + count]
+        position += count
+    return found
 
 
 def _expanded(argument: Argument, values: Mapping[str, Any]) -> list[int]:
@@ -224,6 +255,14 @@ def _check_resource(operation: str, values: Mapping[str, Any]) -> None:
     """Checks that no variable is shared with other shards in the same process. The runner names tables."""
     if operation in rules.NAMED_RESOURCES and not values.get("shared_name"):
         raise Refusal("its resource has no name", _PLANNED)
+
+
+def _check_shapes(values: Mapping[str, Any]) -> None:
+    """Checks that a dataset declares as many shapes as types. TensorFlow takes the number of one for the other."""
+    types = values.get("output_types", values.get("Toutput_types"))
+    if types is not None and "output_shapes" in values and len(types) != len(values["output_shapes"]):
+        shapes = len(values["output_shapes"])
+        raise Refusal(f"output_shapes has {shapes} shapes for {len(types)} types", "Declare a shape for each type.")
 
 
 def weight(node: pb.Node) -> int:

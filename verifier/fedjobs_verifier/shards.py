@@ -12,9 +12,10 @@ from fedjobs_protocol.versions import require_shard_format
 from google.protobuf.message import DecodeError
 
 from fedjobs_verifier import graph_pb2, limits
+from fedjobs_verifier.contents import Contents, Type
 from fedjobs_verifier.nodes import OPERATION_NAME, Counted
 from fedjobs_verifier.refusals import OperationRefusal, OperationRefusedError, Refusal, shown, within
-from fedjobs_verifier.segments import check_dtype, dtype_of, rebuild_graph
+from fedjobs_verifier.segments import check_type, rebuild_graph, type_of
 from fedjobs_verifier.unknown_fields import first_unknown
 
 _PLANNED = "Plan the computation with this release of fedjobs."
@@ -128,7 +129,7 @@ class _Programs:
             with within(name):
                 _rebuild_leaves(getattr(shard, name), getattr(self._target, name))
         broadcasts, clients, accumulators = (
-            [dtype_of(leaf) for leaf in leaves]
+            [type_of(leaf, self._counted.contents) for leaf in leaves]
             for leaves in (shard.broadcasts, shard.client_inputs, shard.accumulators)
         )
         self._check(self._program("zero", broadcasts), shard.accumulators, "zero")
@@ -136,15 +137,15 @@ class _Programs:
         totals = self._program("accumulate", [*broadcasts, *accumulators, *aggregands])
         self._check(totals, shard.accumulators, "accumulate")
 
-    def _check(self, dtypes: Sequence[int], leaves: Sequence[shard_pb2.Leaf], program: str) -> None:
+    def _check(self, types: Sequence[Type], leaves: Sequence[shard_pb2.Leaf], program: str) -> None:
         with within(f"program {program}"):
-            if len(dtypes) != len(leaves):
-                raise Refusal(f"it has {len(dtypes)} outputs for {len(leaves)} accumulators", _PLANNED)
-            for number, (dtype, leaf) in enumerate(zip(dtypes, leaves, strict=True)):
-                check_dtype(f"output {number}", dtype, leaf)
+            if len(types) != len(leaves):
+                raise Refusal(f"it has {len(types)} outputs for {len(leaves)} accumulators", _PLANNED)
+            for number, (type_, leaf) in enumerate(zip(types, leaves, strict=True)):
+                check_type(f"output {number}", type_, type_of(leaf, self._counted.contents))
 
-    def _program(self, name: str, inputs: Sequence[int]) -> list[int]:
-        """Copies a program. Returns the data types of its outputs."""
+    def _program(self, name: str, inputs: Sequence[Type]) -> list[Type]:
+        """Copies a program. Returns the types of its outputs."""
         source, target = getattr(self._source, name), getattr(self._target, name)
         with within(f"program {name}"):
             target.SetInParent()
@@ -163,24 +164,19 @@ class _Programs:
             target.outputs.extend(source.outputs)
             return outputs
 
-    def _segment(self, source: shard_pb2.Segment, target: shard_pb2.Segment, values: Sequence[int]) -> list[int]:
+    def _segment(self, source: shard_pb2.Segment, target: shard_pb2.Segment, values: Sequence[Type]) -> list[Type]:
         _rebuild_leaves(source.output_types, target.output_types)
-        target.graph_def, fed = rebuild_graph(source, self._allow, self._counted)
         given = [_value(values, number) for number in source.inputs]
-        if len(given) != len(fed):
-            raise Refusal(f"it has {len(fed)} feeds for {len(given)} inputs", _PLANNED)
-        for number, (one, other) in enumerate(zip(given, fed, strict=True)):
-            if other is not None and one != other:
-                raise Refusal(f"its feed {number} has another data type than its input", _PLANNED)
+        target.graph_def = rebuild_graph(source, given, self._allow, self._counted)
         target.inputs.extend(source.inputs)
         target.feeds.extend(source.feeds)
         target.fetches.extend(source.fetches)
         target.initialize_op = source.initialize_op
         target.session_token_tensor = source.session_token_tensor
-        return [dtype_of(leaf) for leaf in source.output_types]
+        return [type_of(leaf, self._counted.contents) for leaf in source.output_types]
 
 
-def _value(values: Sequence[int], number: int) -> int:
+def _value(values: Sequence[Type], number: int) -> Type:
     if number >= len(values):
         raise Refusal(f"there is no value {number} yet", _PLANNED)
     return values[number]
@@ -210,7 +206,7 @@ def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object) -> None:
 
 
 def _rebuild_type(source: shard_pb2.Tensor, target: shard_pb2.Tensor) -> None:
-    dtype_of(shard_pb2.Leaf(tensor=source))
+    type_of(shard_pb2.Leaf(tensor=source), Contents())
     _check_sizes(source.shape, unknown_rank=source.unknown_rank)
     target.dtype = source.dtype
     target.shape.extend(source.shape)

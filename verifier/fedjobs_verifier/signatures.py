@@ -209,7 +209,6 @@ Imag(input:T) -> (output:Tout); T:type{complex64 complex128}=; Tout:type{float32
 ImageProjectiveTransformV3(images:dtype, transforms:float32, output_shape:int32, fill_value:float32) -> (transformed_images:dtype); dtype:type{uint8 int32 int64 float16 float32 float64}; interpolation:string; fill_mode:string=
 InTopK(predictions:float32, targets:T) -> (precision:bool); k:int; T:type{int32 int64}=
 InTopKV2(predictions:float32, targets:T, k:T) -> (precision:bool); T:type{int32 int64}=
-InitializeTableFromDataset(table_handle:resource, dataset:variant) -> ()
 InitializeTableV2(table_handle:resource, keys:Tkey, values:Tval) -> (); Tkey:type; Tval:type
 InterleaveDataset(input_dataset:variant, other_arguments:[Targuments], cycle_length:int64, block_length:int64) -> (handle:variant); f:func; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 Inv(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 int16 int32 int64 complex64 complex128}
@@ -222,7 +221,6 @@ IsNan(x:T) -> (y:bool); T:type{bfloat16 float16 float32 float64}
 IteratorGetNext(iterator:resource) -> (components:[output_types]); output_types:list(type)>=1; output_shapes:list(shape)>=1
 IteratorGetNextAsOptional(iterator:resource) -> (optional:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1
 IteratorGetNextSync(iterator:resource) -> (components:[output_types]); output_types:list(type)>=1; output_shapes:list(shape)>=1
-IteratorV2() -> (handle:resource); shared_name:string; container:string; output_types:list(type)>=1; output_shapes:list(shape)>=1
 KthOrderStatistic(input:float32) -> (output:float32); k:int
 L2Loss(t:T) -> (output:T); T:type{float16 bfloat16 float32 float64}
 LRN(input:T) -> (output:T); depth_radius:int=; bias:float=; alpha:float=; beta:float=; T:type{float16 bfloat16 float32}=
@@ -236,7 +234,6 @@ Less(x:T, y:T) -> (z:bool); T:type{float32 float64 int32 uint8 int16 int8 int64 
 LessEqual(x:T, y:T) -> (z:bool); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}
 Lgamma(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
 LinSpace(start:T, stop:T, num:Tidx) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=
-ListDataset(tensors:[Tinput_types]) -> (handle:variant); Tinput_types:list(type)>=1; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 ListDiff(x:T, y:T) -> (out:T, idx:out_idx); T:type; out_idx:type{int32 int64}=
 Log(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 Log1p(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
@@ -306,7 +303,6 @@ NonDeterministicInts(shape:shape_dtype) -> (output:dtype); dtype:type=; shape_dt
 NotEqual(x:T, y:T) -> (z:bool); T:type; incompatible_shape_error:bool=
 NthElement(input:T, n:int32) -> (values:T); reverse:bool=; T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}
 OneHot(indices:TI, depth:int32, on_value:T, off_value:T) -> (output:T); axis:int=; T:type; TI:type{uint8 int8 int32 int64}=
-OneShotIterator() -> (handle:resource); dataset_factory:func; output_types:list(type)>=1; output_shapes:list(shape)>=1; container:string=; shared_name:string=
 OnesLike(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 complex64 complex128 bool}
 OptionalFromValue(components:[Toutput_types]) -> (optional:variant); Toutput_types:list(type)>=1
 OptionalGetValue(optional:variant) -> (components:[output_types]); output_types:list(type)>=1; output_shapes:list(shape)>=1
@@ -661,7 +657,6 @@ VariableShape(input:resource) -> (output:out_type); out_type:type{int32 int64}=
 Where(input:T) -> (index:int64); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64 bool}=
 While(input:[T]) -> (output:[T]); T:list(type)>=0; cond:func; body:func; output_shapes:list(shape)=; parallel_iterations:int=
 WindowDataset(input_dataset:variant, size:int64, shift:int64, stride:int64, drop_remainder:bool) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
-WindowOp(inputs:[Tinputs]) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; Tinputs:list(type)>=1
 Xdivy(x:T, y:T) -> (z:T); T:type{float16 bfloat16 float32 float64 complex64 complex128}
 Xlog1py(x:T, y:T) -> (z:T); T:type{float16 bfloat16 float32 float64 complex64 complex128}
 Xlogy(x:T, y:T) -> (z:T); T:type{float16 bfloat16 float32 float64 complex64 complex128}

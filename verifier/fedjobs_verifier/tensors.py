@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fedjobs_verifier.refusals import Refusal, shown
+from fedjobs_verifier.steps import Source, Step
 
 Dtype = int | None
 """The number of a data type. None for an output of an operation that only the silo's file allows."""
@@ -37,11 +38,13 @@ class Known:
         outputs: The outputs of each node and argument. None if they are not known.
         constants: The value of each constant that is one number.
         edges: For each node, the names of its inputs.
+        steps: The nodes that have to do with datasets, resources and functions.
     """
 
     outputs: dict[str, Outputs | None] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
 
 
 def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
@@ -63,6 +66,22 @@ def resolved(text: str, known_: Known, *, inside: bool) -> Dtype:
         return _number(outputs.flat, index)
     except (LookupError, ValueError):
         raise Refusal(f"its input {shown(text)} is no tensor before it", ORDER) from None
+
+
+def source_of(text: str, dtype: int, known_: Known, *, inside: bool) -> Source:
+    """Returns where a tensor comes from, whose name was resolved. Its number is -1 if its node is not known."""
+    name, *rest = text.split(":")
+    outputs = known_.outputs[name]
+    if outputs is None:
+        return name, -1, dtype
+    if not (inside and name in known_.edges):
+        return name, int(rest[0]) if rest else 0, dtype
+    before = 0
+    for output, dtypes in outputs.named.items():
+        if output == rest[0]:
+            break
+        before += len(dtypes)
+    return name, before + int(rest[1]), dtype
 
 
 def _check_plausible(rest: Sequence[str], *, inside: bool) -> None:

@@ -28,6 +28,7 @@ _WATCH_S = 240  # the server ends a watch after this time, and the agent starts 
 _WATCH_TIMEOUT_S = (10, _WATCH_S + 30)
 _LOG_TIMEOUT_S = (10, 3600)  # a waiting worker prints nothing
 _PAUSE_S = 5.0
+_LONGEST_LINE = 1024 * 1024
 _CORE = dict.fromkeys(("secrets", "pods", "events"), "/api/v1")
 _PATHS = {**_CORE, "jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}
 _LOG = structlog.get_logger()
@@ -134,23 +135,25 @@ class Cluster:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
-    def log_lines(self, pod: str, container: str, *, previous: bool) -> Iterator[bytes]:
+    def log_lines(self, pod: str, container: str) -> Iterator[bytes]:
         """Yields the lines of a container's log, from the start until the container ends.
+
+        A line that is longer than 1 MiB is cut.
 
         Args:
             pod: The name of the pod.
             container: The name of the container.
-            previous: Whether to read the log before the last restart.
 
         Raises:
             FedjobsError: The log cannot be read.
         """
-        query = {"container": container, **({"previous": "true"} if previous else {"follow": "true"})}
+        query = {"container": container, "follow": "true"}
         response = self._call("GET", "pods", f"{pod}/log", query=query, timeout=_LOG_TIMEOUT_S)
         rest = b""
         try:
             for part in response.stream(amt=None):
                 *lines, rest = (rest + part).split(b"\n")
+                rest = rest[:_LONGEST_LINE]
                 yield from lines
         finally:
             response.close()

@@ -22,8 +22,10 @@ from pathlib import Path
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
+from fedjobs_common.untrusted_text import printable_lines
 from fedjobs_protocol.identities.renewals import Renewing
 from fedjobs_worker import logs
+from fedjobs_worker.consent import audit_chains
 
 from fedjobs_agent import config as configs
 from fedjobs_agent import platforms
@@ -51,13 +53,16 @@ def main(arguments: list[str] | None = None) -> int:
         config = configs.load(options.config)
         SiloFileReader(config)  # checks the silo file before connecting
         if options.folder is not None:
-            return config, platforms.of_machine(config, options.folder, debug=options.debug)
+            trusts = options.trust_job_owners
+            return config, platforms.of_machine(config, options.folder, debug=options.debug, trusts_job_owners=trusts)
         return config, platforms.of_cluster(config, options.kubeconfig, options.namespace, options.deployment)
 
     return _served(made, options.metrics_bind_address, debug=options.debug, waits=options.folder is None)
 
 
-def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False) -> int:
+def serve_machine(
+    config: AgentConfig, folder: Path, metrics: str, *, debug: bool = False, trusts_job_owners: bool = False
+) -> int:
     """Runs the agent of a machine without Kubernetes in this process. Returns the exit status.
 
     Args:
@@ -65,10 +70,13 @@ def serve_machine(config: AgentConfig, folder: Path, metrics: str, *, debug: boo
         folder: The agent's folder, which no other agent uses.
         metrics: The `host:port` for /metrics and /healthz.
         debug: Whether to write more detailed logs.
+        trusts_job_owners: Whether to run without isolation, where the machine offers none.
     """
-    return _served(
-        lambda: (config, platforms.of_machine(config, folder, debug=debug)), metrics, debug=debug, waits=False
-    )
+
+    def made() -> tuple[AgentConfig, Surroundings]:
+        return config, platforms.of_machine(config, folder, debug=debug, trusts_job_owners=trusts_job_owners)
+
+    return _served(made, metrics, debug=debug, waits=False)
 
 
 def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, *, debug: bool, waits: bool) -> int:
@@ -84,7 +92,7 @@ def _served(make: Callable[[], tuple[AgentConfig, Surroundings]], metrics: str, 
     except FedjobsError as error:
         if error.code is ErrorCode.SESSION_SUPERSEDED:
             _LOG.error("this agent exits: another agent of the same silo has replaced it", error=error.public)
-        sys.stderr.write(f"{error.public}\n")
+        sys.stderr.write(f"{printable_lines(error.public)}\n")
         return _EXITS.get(error.code, EXIT_ENVIRONMENT)
     return 0
 
@@ -109,9 +117,12 @@ def _run(
         lambda: enrolment.link,
         renewing,
         lambda: announcement(silo_file.current(), agent_id),
+        lambda: _audit_anchor(config.audit_file),
     )
     identities = JobIdentities(lambda: enrolment.link, renewing)
     agent = Agent(config, silo_file, around.workers, invitations, identities, metrics)
+    if around.audit is not None:
+        around.audit.on_problem = metrics.audit_problem
     metrics.follow(lambda: invitations.connected, lambda: _expires(renewing))
     with contextlib.closing(MetricsServer(metrics_address, metrics.registry, agent.healthy)) as monitoring:
         _LOG.info("watching for invitations", where=around.where, metrics=monitoring.port)
@@ -122,6 +133,15 @@ def _run(
             if not waits:
                 _first(renewing, stopping)
             agent.run(stopping)
+
+
+def _audit_anchor(log: Path) -> str:
+    """Returns the state of the audit log, or an empty string if it cannot be read now."""
+    try:
+        return str(audit_chains.head(log) or "")
+    except FedjobsError as error:
+        _LOG.error("cannot read the audit log", error=error.public)
+        return ""
 
 
 def _first(renewing: Renewing, stopping: threading.Event) -> None:
@@ -173,6 +193,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--folder", type=Path, help="run without Kubernetes: workers are processes, and the identity is in this folder"
+    )
+    parser.add_argument(
+        "--trust-job-owners", action="store_true", help="with --folder: run even if runners cannot be isolated"
     )
     parser.add_argument(
         "--metrics-bind-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="address for /metrics and /healthz"

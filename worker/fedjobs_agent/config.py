@@ -46,6 +46,8 @@ class AgentConfig(Model):
     data: Data | None = None
     session_resources: dict[str, Any] = Field(default_factory=dict)
     """The resources of the session container, which holds the data in memory. The silo file has those of the runner."""
+    runtime_class_name: str | None = Field(default=None, min_length=1)
+    """The RuntimeClass of the workers' pods, for example of gVisor. Default: the cluster's runtime."""
     gpu_timeout_seconds: float = Field(default=60, ge=0)
     """How long a worker waits for a GPU. After that, it is replaced by one without a GPU, or the silo declines."""
     start_deadline_seconds: float = Field(default=120, ge=0)

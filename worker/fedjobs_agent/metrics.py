@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+AUDIT_PROBLEMS = ("gap", "foreign")
 ACTIONS = ("start", "end", "give-up-gpu", "decline")
 
 
@@ -30,6 +31,12 @@ class AgentMetrics:
             "fedjobs_agent_certificate_expiration_timestamp_seconds", "Expiration time of the silo's certificate.",
             registry=self.registry,
         )  # fmt: skip
+        self._audit_problems = Counter(
+            "fedjobs_agent_audit_problems", "Wrong or missing lines in the audit logs of workers, by kind.", ["kind"],
+            registry=self.registry,
+        )  # fmt: skip
+        for kind in AUDIT_PROBLEMS:
+            self._audit_problems.labels(kind)
         for outcome in ("success", "error"):
             self._passes.labels(outcome)
         for action in ACTIONS:
@@ -50,6 +57,10 @@ class AgentMetrics:
     def failed(self) -> None:
         """Counts a failed reconciliation."""
         self._passes.labels("error").inc()
+
+    def audit_problem(self, kind: str) -> None:
+        """Counts a wrong or missing line in a worker's audit log. `kind` is one of AUDIT_PROBLEMS."""
+        self._audit_problems.labels(kind).inc()
 
     def did(self, action: str) -> None:
         """Counts an action, which is one of ACTIONS."""

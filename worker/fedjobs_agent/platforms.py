@@ -6,6 +6,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
@@ -13,6 +14,9 @@ from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.identity.identity_stores import FolderStore, IdentityStore, SecretStore
 from fedjobs_agent.planning import names
 from fedjobs_agent.workers.workers import Workers
+
+if TYPE_CHECKING:
+    from fedjobs_agent.workers.collected_audit import CollectedAudit
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class Surroundings:
         where: A description for the log.
         workers: The silo's workers.
         store: Stores the silo's identity.
+        audit: Collects the audit logs of the workers, on a cluster.
     """
 
     where: str
     workers: Workers
     store: IdentityStore
+    audit: CollectedAudit | None = None
 
     def close(self) -> None:
         self.workers.close()
@@ -52,20 +58,25 @@ def of_cluster(config: AgentConfig, kubeconfig: Path | None, namespace: str, dep
     cluster = Cluster(connected(kubeconfig), namespace)
     owner = worker_jobs.owned_by_deployment(cluster.deployment(deployment)) if deployment else None
     store = SecretStore(cluster, names.IDENTITY)
-    return Surroundings(f"namespace {namespace}", ClusterWorkers(config, cluster, owner), store)
+    workers = ClusterWorkers(config, cluster, owner)
+    return Surroundings(f"namespace {namespace}", workers, store, workers.audit)
 
 
-def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Surroundings:
+def of_machine(
+    config: AgentConfig, folder: Path, *, debug: bool = False, trusts_job_owners: bool = False
+) -> Surroundings:
     """Returns the platform for a machine without Kubernetes.
 
     Args:
         config: The agent's configuration.
         folder: The agent's folder, which no other agent uses.
         debug: Whether workers write more detailed logs.
+        trusts_job_owners: Whether to run without isolation, where the machine offers none.
 
     Raises:
-        FedjobsError: The folder cannot be used, or another agent uses it.
+        FedjobsError: The folder cannot be used, another agent uses it, or the machine cannot isolate runners.
     """
+    from fedjobs_agent.workers import isolation_check
     from fedjobs_agent.workers.local_workers import LocalWorkers
 
     try:
@@ -80,4 +91,6 @@ def of_machine(config: AgentConfig, folder: Path, *, debug: bool = False) -> Sur
         raise FedjobsError(
             ErrorCode.UNAVAILABLE, f"{folder} cannot be used: {error.strerror}.", "Choose a writable folder."
         ) from error
-    return Surroundings(f"folder {folder}", LocalWorkers(config, folder, debug=debug), FolderStore(folder / "identity"))
+    isolation_check.check(trusts_job_owners=trusts_job_owners)
+    workers = LocalWorkers(config, folder, debug=debug, trusts_job_owners=trusts_job_owners)
+    return Surroundings(f"folder {folder}", workers, FolderStore(folder / "identity"))

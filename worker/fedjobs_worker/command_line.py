@@ -18,6 +18,7 @@ from fedjobs_common import processes
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.http_metrics import MetricsServer
 from fedjobs_common.ids import JobUid
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.hub.invitations import Invitation
 from pydantic import ValidationError
 
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         termination_message.write(options.termination_message, termination_message.of_error(error))
         if options.debug:
             raise
-        sys.stderr.write(f"{error.public}\n")
+        sys.stderr.write(f"{printable(error.public)}\n")
         return EXIT_INVALID_SILO_FILE if error.code is ErrorCode.INVALID_SILO_FILE else EXIT_FAILED
     termination_message.write(options.termination_message, LastWord(outcome=outcome))
     return EXIT_OVER
@@ -139,5 +140,7 @@ def _invitation(path: Path) -> Invitation:
         return Invitation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise FedjobsError(
-            ErrorCode.NOT_INVITED, f"{path} is not a valid invitation: {error}.", "Get a new invitation for this job."
+            ErrorCode.NOT_INVITED,
+            f"{path} is not a valid invitation: {printable(str(error))}.",
+            "Get a new invitation for this job.",
         ) from error

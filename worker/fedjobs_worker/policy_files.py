@@ -19,12 +19,21 @@ class Operations(Model):
     """Operations of the default list to deny."""
 
 
+class ListedComputation(Model):
+    """A computation that may run without approval."""
+
+    digest: ShardDigest
+    datasets: list[str] | None = None
+    """The datasets that it may read. If absent, it may read each dataset that the rest of the policy allows."""
+
+
 class Computations(Model):
     """The computations that may run. Their operations are always checked, even after an approval."""
 
-    digests: list[ShardDigest] | None = None
-    """The computations that may run without approval. With `approval: Automatic`, others are refused unless they were
-    approved. If absent, every computation may run, unless `approval` is `Manual`."""
+    digests: list[ShardDigest | ListedComputation] | None = None
+    """The computations that may run without approval: digests, or mappings of a digest and the datasets that it may
+    read. With `approval: Automatic`, others are refused unless they were approved. If absent, every computation may
+    run, unless `approval` is `Manual`."""
     operations: Operations = Field(default_factory=Operations)
     approval: Literal["Automatic", "Manual"] = "Automatic"
     """With `Manual`, a computation that is not in `digests` waits until the silo's administrator approves it."""

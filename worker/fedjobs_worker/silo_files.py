@@ -130,10 +130,16 @@ class Gpu(Model):
 class Runner(Model):
     threads: int | None = Field(default=None, ge=1)
     """The number of threads of TensorFlow's kernels. Default: one for each core."""
+    memory_limit_bytes: int | None = Field(default=None, ge=2**29)
+    """The most memory of a runner on one machine, with its data. Default: 80% of the machine's memory. On Kubernetes,
+    set `resources`."""
+    thread_limit: int | None = Field(default=None, ge=64)
+    """The most threads of a job's runner on one machine. Default: 1024, or 64 for each core if that is more."""
     gpu: Gpu | None = None
     """How to get a GPU on the silo's cluster. Not used on one machine."""
     resources: dict[str, Any] = Field(default_factory=dict)
-    """The resources of the runner's container. Not used on one machine."""
+    """The resources of the runner's container. Not used on one machine. Default limits: 8 GiB of memory, 4 GiB of
+    files."""
 
 
 class SiloFile(Model):

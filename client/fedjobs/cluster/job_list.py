@@ -8,8 +8,8 @@ from typing import TypedDict
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from fedjobs.cells import cell
 from fedjobs.cluster.federated_jobs import Body
 from fedjobs.cluster.job_statuses import phase, status_of
 
@@ -69,9 +69,9 @@ def drawn(jobs: Iterable[ListedJob], *, namespaces: bool, now: datetime.datetime
         of = f"/{job['totalRounds']}" if job["totalRounds"] else ""
         age = (now - datetime.datetime.fromisoformat(job["created"])).total_seconds()
         table.add_row(
-            *((Text(job["namespace"]),) if namespaces else ()),
-            Text(job["name"]),
-            Text(job["phase"] or "-", style=_STYLES.get(job["phase"], "")),
+            *((cell(job["namespace"]),) if namespaces else ()),
+            cell(job["name"]),
+            cell(job["phase"] or "-", _STYLES.get(job["phase"], "")),
             f"{job['completedRounds']}{of}",
             _silos(job),
             str(job["restarts"]),

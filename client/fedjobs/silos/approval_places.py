@@ -43,12 +43,13 @@ class Folders:
         self._approvals.say(digest, approval)
 
 
-def named(place: ApprovalPlace, written: str) -> tuple[Digest, Pending | None]:
+def named(place: ApprovalPlace, written: str, dataset: str | None = None) -> tuple[Digest, Pending | None]:
     """Finds the computation that the user named.
 
     Args:
         place: The silo's place.
         written: A whole digest, or a prefix of the digest of a pending computation.
+        dataset: Only consider pending computations that read this dataset.
 
     Returns:
         The digest, and the pending computation if there is one.
@@ -57,13 +58,24 @@ def named(place: ApprovalPlace, written: str) -> tuple[Digest, Pending | None]:
         FedjobsError: INVALID_JOB if no computation matches, or several do.
     """
     waiting = place.pending()
-    found = {pending.digest: pending for pending in waiting if pending.digest.startswith(written.lower())}
+    found = {
+        pending.scope.digest: pending
+        for pending in waiting
+        if pending.digest.startswith(written.lower()) and (dataset is None or dataset in pending.scope.datasets)
+    }
     if len(found) == 1 and len(written) >= _SHORTEST:
-        ((digest, pending),) = found.items()
-        return Digest(digest), pending
+        (pending,) = found.values()
+        return Digest(pending.digest), pending
+    if len({pending.digest for pending in found.values()}) == 1 and len(written) >= _SHORTEST:
+        shown = "; ".join(sorted(", ".join(pending.scope.datasets) or "no dataset" for pending in found.values()))
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            f"The computation '{written}' is pending {len(found)} times, for the datasets: {shown}.",
+            "Choose one with --dataset. If they read the same dataset, stop the worker with the older silo file.",
+        )
     if len(written) == _WHOLE and not set(written.lower()) - set("0123456789abcdef"):
         return Digest(written.lower()), None
-    shown = ", ".join(sorted(pending.digest[:12] for pending in waiting)) or "none"
+    shown = ", ".join(sorted({pending.digest[:12] for pending in waiting})) or "none"
     raise FedjobsError(
         ErrorCode.INVALID_JOB,
         f"'{written}' does not identify one pending computation. Pending computations: {shown}.",

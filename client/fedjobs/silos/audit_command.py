@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PANEL = "For a silo"
 _AGENTS = "app.kubernetes.io/component=agent"
 _COPY = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
-_HEAD = ("time", "silo", "job", "subject", "decision", "previous", "origin")
+_HEAD = ("time", "silo", "job", "subject", "decision", "sequence", "previous", "origin", "workerSequence")
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +35,12 @@ def audit(
         typer.Argument(metavar="[FILE]", help="Path of the log.", show_default="the log in the silo's cluster"),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check that no entry was changed or removed.")] = False,
-    last: Annotated[
-        str | None, typer.Option(metavar="HASH", help="With --verify: the last hash that an earlier check printed.")
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH:NUMBER",
+            help="With --verify: the anchor that an earlier check printed, or the one in the Silo's status.",
+        ),
     ] = None,
     job: Annotated[str | None, typer.Option(metavar="UID", help="Show only the entries of this job.")] = None,
     as_json: AsJson = False,
@@ -59,29 +63,42 @@ def audit(
 
             lines = _collected(connect(Target(kubeconfig, cluster_context, namespace)))
         if verify:
-            _verify(lines, last)
+            _verify(lines, anchor)
         else:
             for line in lines:
                 _show(line, job, as_json)
 
 
-def _verify(lines: Iterator[bytes], last: str | None) -> None:
+def _verify(lines: Iterator[bytes], anchor: str | None) -> None:
     from fedjobs_worker.consent import audit_chains
 
-    found = audit_chains.verify(lines, last)
+    try:
+        known = None if anchor is None else audit_chains.anchor(anchor)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{_shown(anchor)} is not an anchor. Give the one that --verify printed: 64 hex digits, a colon, a number.",
+            param_hint="--anchor",
+        ) from error
+    found = audit_chains.verify(lines, known)
     if isinstance(found, audit_chains.Broken):
         typer.echo(f"The log was altered at line {found.line}: {found.message}", err=True)
         raise typer.Exit(Exit.FAILED)
-    typer.echo(f"{found.entries} entries, each with the hash of the previous entry. The last hash is {found.last}")
-    typer.echo(
-        "Keep this hash in another place. Later, audit --verify --last HASH detects whether entries were removed."
-    )
+    extends = "" if known is None else f", and the first {known.entries} are those of the anchor"
+    typer.echo(f"{found.anchor.entries} entries, each with the hash of the previous entry{extends}.")
+    typer.echo(f"Anchor: {found.anchor}")
+    typer.echo("Keep it in another place. Later, audit --verify --anchor ANCHOR finds removed and rewritten entries.")
+
+
+def _shown(value: object) -> str:
+    from fedjobs_common.untrusted_text import printable
+
+    return printable(str(value))
 
 
 def _show(line: bytes, job: str | None, as_json: bool) -> None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         entry = None
     if not isinstance(entry, dict):
         typer.echo("unreadable line", err=True)
@@ -90,10 +107,19 @@ def _show(line: bytes, job: str | None, as_json: bool) -> None:
 
 
 def _sentence(entry: dict[str, Any]) -> str:
-    time = datetime.datetime.fromtimestamp(float(entry.get("time") or 0)).astimezone().isoformat(" ", "seconds")
-    head = [str(entry.get(name) or "") for name in ("job", "subject", "decision")]
-    details = [f"{name}={_plain(value)}" for name, value in entry.items() if name not in _HEAD and value is not None]
-    return "  ".join([time, *head, *details])
+    head = [_shown(entry.get(name) or "") for name in ("job", "subject", "decision")]
+    details = [
+        f"{_shown(name)}={_plain(value)}" for name, value in entry.items() if name not in _HEAD and value is not None
+    ]
+    return "  ".join([_time(entry.get("time")), *head, *details])
+
+
+def _time(value: object) -> str:
+    from fedjobs_worker.consent.audit_entries import LATEST
+
+    if not isinstance(value, int | float) or not 0 <= value < LATEST - 24 * 3600:
+        return f"time {_shown(value)}"
+    return datetime.datetime.fromtimestamp(value).astimezone().isoformat(" ", "seconds")
 
 
 def _plain(value: object) -> str:

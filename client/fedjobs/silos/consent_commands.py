@@ -36,6 +36,10 @@ Digest = Annotated[
     str,
     typer.Argument(metavar="DIGEST", help="The computation's digest, or at least 6 digits of it.", show_default=False),
 ]
+Dataset = Annotated[
+    str | None,
+    typer.Option(help="The dataset that the computation reads, if it is pending for several.", show_default=False),
+]
 Message = Annotated[str, typer.Option("--message", "-m", help="The reason for the decision.", show_default=False)]
 
 
@@ -76,6 +80,10 @@ def pending(
         str | None,
         typer.Argument(metavar="[DIGEST]", help="Show what this computation does.", show_default=False),
     ] = None,
+    dataset: Dataset = None,
+    whole_graph: Annotated[
+        bool, typer.Option("--whole-graph", help="Also print all lines of the computation's graphs.")
+    ] = False,
     as_json: AsJson = False,
     folder: Folder = None,
     namespace: OwnNamespace = None,
@@ -85,13 +93,19 @@ def pending(
 ) -> None:
     """List the computations that wait for approval in this silo."""
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
+        from fedjobs_common.untrusted_text import printable, printable_lines
+
         from fedjobs.silos import approval_places
 
         waiting = place.pending()
         if digest is not None:
-            found, one = approval_places.named(place, digest)
+            found, one = approval_places.named(place, digest, dataset)
             waiting = [one] if one else []
-            typer.echo(one.explanation if one else f"{found} is not pending in this silo.", nl=one is None)
+            typer.echo(
+                printable_lines(one.explanation) if one else f"{found} is not pending in this silo.", nl=one is None
+            )
+            if one and whole_graph:
+                typer.echo(printable_lines("\n".join(["graphs:", *one.graph])))
         elif as_json:
             print_json([each.model_dump(by_alias=True, mode="json") for each in waiting])
         elif not waiting:
@@ -99,7 +113,9 @@ def pending(
         else:
             for each in waiting:
                 who = f" by {each.requested_by}" if each.requested_by else ""
-                typer.echo(f"{each.digest[:12]}  {each.label}  job {each.job_name}{who}  until {_time(each.until)}")
+                reads = ", ".join(each.scope.datasets) or "no dataset"
+                about = f"{each.digest[:12]}  {each.label}  reads {reads}  job {each.job_name}{who}"
+                typer.echo(printable(f"{about}  until {_time(each.until)}"))
             typer.echo("Show one with: fedjobs silo pending DIGEST")
 
 
@@ -107,6 +123,7 @@ def approve(
     context: typer.Context,
     digest: Digest,
     message: Message = "",
+    dataset: Dataset = None,
     folder: Folder = None,
     namespace: OwnNamespace = None,
     cluster_context: Context = None,
@@ -115,11 +132,12 @@ def approve(
 ) -> None:
     """Approve a computation in this silo.
 
-    The approval covers exactly the computation with this digest, in every job
-    that the silo's policy admits.
+    The approval covers the computation with this digest, the dataset and the
+    columns that it reads, the values that it sends, and the silo's limits. It is
+    valid in every job that the silo's policy admits.
     """
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
-        _say(place, digest, "approved", message)
+        _say(place, digest, "approved", message, dataset)
 
 
 def deny(
@@ -132,23 +150,44 @@ def deny(
     kubeconfig: Kubeconfig = None,
     debug: Debug = False,
 ) -> None:
-    """Deny a computation in this silo. The user who runs the job sees the message."""
+    """Deny a computation in this silo, whatever it reads.
+
+    The user who runs the job sees the message. The denial replaces earlier
+    approvals.
+    """
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
         _say(place, digest, "denied", message)
 
 
-def _say(place: ApprovalPlace, written: str, decision: Literal["approved", "denied"], message: str) -> None:
+def _say(
+    place: ApprovalPlace,
+    written: str,
+    decision: Literal["approved", "denied"],
+    message: str,
+    dataset: str | None = None,
+) -> None:
+    from fedjobs_common.errors import ErrorCode, FedjobsError
+    from fedjobs_common.untrusted_text import printable_lines
     from fedjobs_worker.consent.approvals import Approval
 
     from fedjobs.silos import approval_places
 
-    digest, waiting = approval_places.named(place, written)
+    digest, waiting = approval_places.named(place, written, dataset)
     if waiting is not None:
-        typer.echo(waiting.explanation, nl=False)
+        typer.echo(printable_lines(waiting.explanation), nl=False)
+    elif decision == "approved":
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            f"The computation {digest} is not pending, so it is not known which data it reads and what it sends.",
+            "Approve it when a job asks for it, or list it in policy.computations.digests of the silo's file.",
+        )
+    scope = waiting.scope if waiting is not None and decision == "approved" else None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    place.say(digest, Approval(decision=decision, by=getpass.getuser(), at=now, message=message))
+    place.say(digest, Approval(decision=decision, by=getpass.getuser(), at=now, message=message, scope=scope))
     typer.echo(f"{decision} {digest}")
 
 
 def _time(seconds: float) -> str:
+    if not 0 <= seconds < datetime.datetime.max.timestamp() - 24 * 3600:
+        return f"time {seconds}"
     return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="minutes")

@@ -66,6 +66,14 @@ def join(
             callback=_address,
         ),
     ] = "127.0.0.1:0",
+    trust_job_owners: Annotated[
+        bool,
+        typer.Option(
+            "--trust-job-owners",
+            help="Run even if this machine cannot isolate graphs. Then a job's owner can read and change the files of "
+            "this user.",
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Run a silo on this machine until Ctrl-C.
@@ -73,6 +81,9 @@ def join(
     Enrols the silo with the token of its invitation. Then takes part in the
     jobs that invite the silo, as far as the silo file allows. Connects through
     the proxy in $https_proxy, if it is set.
+
+    Graphs run isolated from this machine's files, processes and network. The
+    command refuses to start on a machine that cannot isolate them.
 
     Exit codes: 3 if a file is invalid; 4 if there is a problem with the
     machine, or the token is rejected; 5 if another agent of the same silo has
@@ -94,4 +105,6 @@ def join(
             audit_file=own / "audit.jsonl",
             token_file=(token_file or own / "token").resolve(),
         )
-    raise typer.Exit(command_line.serve_machine(config, own, metrics_bind_address, debug=debug))
+    raise typer.Exit(
+        command_line.serve_machine(config, own, metrics_bind_address, debug=debug, trusts_job_owners=trust_job_owners)
+    )

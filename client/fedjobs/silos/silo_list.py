@@ -9,8 +9,8 @@ from typing import TypedDict
 from fedjobs_api.silos import SiloStatus
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from fedjobs.cells import cell
 from fedjobs.cluster.job_list import aged
 from fedjobs.silos.silo_objects import Body
 
@@ -78,12 +78,12 @@ def drawn(silos: Iterable[ListedSilo], *, now: datetime.datetime) -> Table:
         seen = silo["lastHeartbeatTime"]
         age = "-" if seen is None else aged((now - datetime.datetime.fromisoformat(seen)).total_seconds())
         table.add_row(
-            Text(silo["name"]),
-            Text(silo["state"], style=_STYLES.get(silo["state"], "")),
-            Text(", ".join(silo["datasets"] or ()) or "-"),
+            cell(silo["name"]),
+            cell(silo["state"], _STYLES.get(silo["state"], "")),
+            cell(", ".join(silo["datasets"] or ()) or "-"),
             "-" if silo["gpus"] is None else str(silo["gpus"]),
-            Text(silo["versions"].get("fedjobs", "-")),
+            cell(silo["versions"].get("fedjobs", "-")),
             age,
-            Text(silo["reason"]),
+            cell(silo["reason"]),
         )
     return table

@@ -55,12 +55,17 @@ class SiloNamespace:
         return []
 
     def say(self, digest: Digest, approval: Approval) -> None:
-        change: dict[str, Any] = {"data": {approvals.file_name(digest): approvals.content_of(approval)}}
+        written = {approvals.file_name(digest, approval): approvals.content_of(approval)}
         doing = f"Cannot change the ConfigMap {approvals.CONFIG_MAP} in namespace {self._namespace}"
         core = self._connection.core
         self._check_that_there_is_a_silo()
         try:
             with explained(doing):
+                there = core.read_namespaced_config_map(
+                    approvals.CONFIG_MAP, self._namespace, _request_timeout=TIMEOUT_S
+                )
+                obsolete = approvals.replaced(digest, approval, there.data or ())
+                change: dict[str, Any] = {"data": written | dict.fromkeys(obsolete)}
                 core.patch_namespaced_config_map(
                     approvals.CONFIG_MAP, self._namespace, change, _request_timeout=TIMEOUT_S
                 )
@@ -68,7 +73,7 @@ class SiloNamespace:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             with explained(doing):
-                named = {"metadata": {"name": approvals.CONFIG_MAP}} | change
+                named = {"metadata": {"name": approvals.CONFIG_MAP}, "data": written}
                 core.create_namespaced_config_map(self._namespace, named, _request_timeout=TIMEOUT_S)
         self._hurry(digest, approval)
 

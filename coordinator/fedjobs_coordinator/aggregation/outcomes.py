@@ -19,7 +19,6 @@ class Report:
         silo: The name of the silo.
         clients: The number of local clients in the accumulators. 0 means no accumulators.
         device: The device that was used.
-        seconds: The time that the runner took.
         digest: The digest of the framed accumulators, in hex.
         path: The file with the accumulators. None without clients.
     """
@@ -27,7 +26,6 @@ class Report:
     silo: SiloName
     clients: int
     device: str
-    seconds: float
     digest: str
     path: Path | None
 

@@ -81,7 +81,7 @@ class WorkBuilder:
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
         selections = [_selection(clients[source]) for source in self._stage.client_inputs]
-        datasets = sorted({selection.dataset for selection in selections if selection is not None})
+        datasets = [selection.dataset if selection is not None else "" for selection in selections]
         return Offered(
             pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
         )

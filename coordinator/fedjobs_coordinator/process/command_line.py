@@ -16,6 +16,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Phase
+from fedjobs_common.untrusted_text import printable_lines
 from fedjobs_protocol.identities.identities import Identity
 from pydantic import ValidationError
 
@@ -109,7 +110,7 @@ def _outcome(phase: Phase) -> str:
 
 def _not_started(message: TerminationMessage, error: FedjobsError, phase: Phase, code: int) -> int:
     _LOG.error("cannot start", code=error.code.label, error=error.public)
-    sys.stderr.write(f"{error.public}\n")
+    sys.stderr.write(f"{printable_lines(error.public)}\n")
     message.write(FinalWord(phase=phase, code=error.code.label, message=error.public))
     return code
 

@@ -48,7 +48,6 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
         silo=assignment.silo,
         clients=result.clients,
         device=sanitize(result.device),
-        seconds=result.seconds,
         digest=digest,
         path=path,
     )

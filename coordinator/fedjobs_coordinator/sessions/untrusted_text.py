@@ -1,10 +1,12 @@
-"""Sanitizes texts from silos for terminals, logs and statuses."""
+"""Makes texts from silos fit for terminals, logs and statuses."""
 
 from __future__ import annotations
+
+from fedjobs_common.untrusted_text import printable
 
 _LONGEST = 1000  # characters
 
 
 def sanitize(text: str) -> str:
-    """Replaces control characters, which a terminal may interpret, and limits the length."""
-    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST])
+    """Escapes control characters, which a terminal may interpret, and limits the length."""
+    return printable(text, _LONGEST)

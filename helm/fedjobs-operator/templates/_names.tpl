@@ -120,3 +120,12 @@ topologySpreadConstraints:
 {{- $root := index . 0 -}}
 {{- with $root.Values.image.registry }}{{ . }}/{{ end }}{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end -}}
+
+{{/* The namespace of the authority's keys. */}}
+{{- define "fedjobs.authorityNamespace" -}}
+{{- $namespace := .Values.hub.authority.namespace | default (printf "%s-authority" (trunc 53 .Release.Namespace)) -}}
+{{- if eq $namespace .Release.Namespace -}}
+{{- fail (printf "hub.authority.namespace is %s, the release's namespace. Whoever invites silos can read the Secrets there: set another namespace" $namespace) -}}
+{{- end -}}
+{{ $namespace }}
+{{- end -}}

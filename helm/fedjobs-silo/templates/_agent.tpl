@@ -11,6 +11,7 @@
 {{- $_ := set $file "sessionResources" .Values.worker.resources -}}
 {{- $_ := set $file "gpuTimeoutSeconds" .Values.worker.gpuTimeoutSeconds -}}
 {{- $_ := set $file "startDeadlineSeconds" .Values.worker.startDeadlineSeconds -}}
+{{- with .Values.worker.runtimeClassName }}{{ $_ := set $file "runtimeClassName" . }}{{ end -}}
 {{- toPrettyJson $file -}}
 {{- end -}}
 

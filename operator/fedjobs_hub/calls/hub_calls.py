@@ -92,7 +92,7 @@ class HubCalls:
             raise FedjobsError(ErrorCode.TOO_MANY_REQUESTS, f"The silo {caller.silo} has too many polls at a time.")
         self._polls[caller.silo] += 1
         try:
-            return await self._polled(caller, agent_id, request.seen)
+            return await self._polled(caller, agent_id, request.seen, request.audit_anchor)
         finally:
             self._polls -= Counter({caller.silo: 1})  # removes entries that are zero
 
@@ -138,7 +138,9 @@ class HubCalls:
             caller.silo, functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
         )
 
-    async def _polled(self, caller: HubCaller, agent_id: str, seen: str) -> pb.PullInvitationsResponse:
+    async def _polled(
+        self, caller: HubCaller, agent_id: str, seen: str, audit_anchor: str
+    ) -> pb.PullInvitationsResponse:
         clock = asyncio.get_running_loop().time
         ends = clock() + self._long_poll_s
         heard = False
@@ -147,7 +149,7 @@ class HubCalls:
             silo = await self._agent(caller)
             lease = await self._newest(silo, agent_id)
             if not heard:
-                await self._hear(silo, lease)
+                await self._hear(caller, silo, lease, audit_anchor)
                 heard = True
             tag, documents = self._seen.invitations(silo.name)
             if tag != seen or clock() >= ends:
@@ -163,10 +165,16 @@ class HubCalls:
 
         return await self._store.lease(self._seen.agents, names.agent_lease(silo.name), silo.name, check)
 
-    async def _hear(self, silo: KnownSilo, lease: AgentLease) -> None:
-        """Updates the Lease of the agent if it is older than 20 s."""
-        if self._clock() - lease.heard >= agent_leases.WRITTEN_EVERY:
+    async def _hear(self, caller: HubCaller, silo: KnownSilo, lease: AgentLease, audit_anchor: str) -> None:
+        """Updates the Lease of the agent if it is older than 20 s, and the anchor of the silo's audit log."""
+        due = self._clock() - lease.heard >= agent_leases.WRITTEN_EVERY
+        if due:
             await self._write_agent(silo, lease.agent_id, only_if_newest=True)
+        known = silo.status.audit_anchor
+        anchor = announcements.audit_anchor(audit_anchor, known)
+        if anchor is not None and (due or known is None):
+            check = functools.partial(enrolments.check_agent, name=caller.silo, key=caller.key)
+            await self._store.change_silo(silo.name, {"auditAnchor": anchor}, check)
 
     async def _write_agent(self, silo: KnownSilo, agent_id: str, *, only_if_newest: bool = False) -> None:
         def change(body: Body | None) -> Body:

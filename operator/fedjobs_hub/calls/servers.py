@@ -16,6 +16,7 @@ from fedjobs_api.api_calls import ApiError
 from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
 from fedjobs_protocol.identities.channels import SERVER_OPTIONS, Option, server_credentials
 from fedjobs_protocol.identities.identities import HubCaller, Identity, hub_caller_of
+from fedjobs_protocol.requests import decode
 from fedjobs_protocol.v1 import hub_pb2 as pb
 from google.protobuf.message import Message
 
@@ -113,10 +114,10 @@ def _server(
 
 def _unary(
     name: str, answer: Callable[[Request, Any], Awaitable[Response]], request_type: type[Request]
-) -> grpc.RpcMethodHandler[Request, Response]:
-    async def serve(request: Request, context: Any) -> Response:
+) -> grpc.RpcMethodHandler[bytes, Response]:
+    async def serve(request: bytes, context: Any) -> Response:
         try:
-            response = await answer(request, context)
+            response = await answer(decode(request_type, request), context)
         except FedjobsError as error:
             failure = error
             # A flood of calls must not flood the log. The metrics count these calls.
@@ -142,6 +143,5 @@ def _unary(
 
     return grpc.unary_unary_rpc_method_handler(
         serve,
-        request_deserializer=request_type.FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )

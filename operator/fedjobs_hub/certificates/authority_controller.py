@@ -1,10 +1,15 @@
-"""Maintains the authority in a Secret, and publishes the trusted certificates in a ConfigMap."""
+"""Maintains the authority in a Secret, and publishes the trusted certificates in a ConfigMap.
+
+The first hub of a federation creates the authority. A later hub never replaces one that is gone: all silos would have
+to enrol again. A person must restore it, or ask for a new one.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import structlog
+from fedjobs_api import federations
 from fedjobs_api.times import Clock
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
@@ -12,6 +17,7 @@ from fedjobs_hub import names
 from fedjobs_hub.certificates import authorities
 from fedjobs_hub.certificates.authorities import Authority, MakeIssuer
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
+from fedjobs_hub.objects import silos
 from fedjobs_hub.settings import Settings
 
 _ATTEMPTS = 5
@@ -33,6 +39,7 @@ class AuthorityController:
     def __init__(self, api: ClusterApi, settings: Settings, make: MakeIssuer, clock: Clock) -> None:
         self._api = api
         self._namespace = settings.own_namespace
+        self._keys_namespace = settings.authority_namespace
         self._lifetimes = settings.lifetimes
         self._make = make
         self._clock = clock
@@ -42,8 +49,10 @@ class AuthorityController:
 
         Raises:
             ApiError: The cluster rejects a call or does not answer.
-            FedjobsError: UNAVAILABLE if the Secret keeps changing.
+            FedjobsError: UNAVAILABLE if the Secret keeps changing. AUTHORITY_MISSING if there was an authority, and it
+                is gone. FEDERATION_EXISTS if the cluster belongs to another release.
         """
+        federations.check(self._api.get(Resource.CLUSTER_ROLE, None, names.FEDERATION), self._namespace)
         for _ in range(_ATTEMPTS):
             authority = self._looked()
             if authority is not None:
@@ -53,18 +62,26 @@ class AuthorityController:
 
     def _looked(self) -> Authority | None:
         """Returns the authority, or None if another hub has changed it meanwhile."""
-        secret = self._api.get(Resource.SECRET, self._namespace, names.AUTHORITY)
+        secret = self._api.get(Resource.SECRET, self._keys_namespace, names.AUTHORITY)
         if secret is None:
+            if used := self._used_by():
+                if self._api.get(Resource.SECRET, self._keys_namespace, names.AUTHORITY) is not None:
+                    return None  # another hub has just created it
+                raise _missing(self._keys_namespace, "does not exist", used)
             authority = authorities.first(self._clock(), self._make)
             if self._api.create(Resource.SECRET, self._secret(authority, {})) is None:
                 return None
             _LOG.info("the federation has a new authority", secret=names.AUTHORITY)
             return authority
-        annotations = secret["metadata"].get("annotations", {})
+        annotations = secret["metadata"].get("annotations") or {}
         before = authorities.read(secret.get("data") or {}, annotations.get(names.ROTATED, ""))
         asked = annotations.get(names.ROTATE, "")
         if before is None:
+            if not annotations.get(names.START_ANEW):
+                raise _missing(self._keys_namespace, "holds no complete authority", self._used_by())
+            del annotations[names.START_ANEW]
             after = authorities.first(self._clock(), self._make)
+            _LOG.warning("the federation starts anew with a new authority; invite all silos again")
         else:
             after = authorities.advanced(before, asked, self._clock(), self._lifetimes, self._make)
         if after == before:
@@ -77,6 +94,15 @@ class AuthorityController:
         )
         return after
 
+    def _used_by(self) -> str:
+        """Returns what shows that the federation had an authority before. Empty at its first start."""
+        published = self._api.get(Resource.CONFIG_MAP, self._namespace, names.TRUST) or {}
+        if published.get("data"):
+            return f"the ConfigMap {names.TRUST} in namespace {self._namespace} contains its certificates"
+        found, _ = self._api.all(Resource.SILO, None)
+        enrolled = sorted(body["metadata"]["name"] for body in found if silos.parsed(body).enrolment.token_hash)
+        return f"silos have enrolled with it: {', '.join(enrolled[:5])}" if enrolled else ""
+
     def _secret(self, authority: Authority, metadata: Body) -> dict[str, Any]:
         kept = {key: metadata[key] for key in ("resourceVersion", "labels", "annotations") if key in metadata}
         annotations = kept.get("annotations", {}) | ({names.ROTATED: authority.rotated} if authority.rotated else {})
@@ -87,7 +113,7 @@ class AuthorityController:
                 "labels": names.LABELS,
                 **kept,
                 "name": names.AUTHORITY,
-                "namespace": self._namespace,
+                "namespace": self._keys_namespace,
                 "annotations": annotations,
             },
             "type": "Opaque",
@@ -109,3 +135,14 @@ class AuthorityController:
         else:
             version = found["metadata"]["resourceVersion"]
             self._api.replace(Resource.CONFIG_MAP, body | {"metadata": metadata | {"resourceVersion": version}})
+
+
+def _missing(namespace: str, what: str, used: str) -> FedjobsError:
+    return FedjobsError(
+        ErrorCode.AUTHORITY_MISSING,
+        f"The Secret {names.AUTHORITY} in namespace {namespace} {what}, but this federation had an authority"
+        f" before{f': {used}' if used else ''}. The hub does not replace it.",
+        "Restore the Secret from a backup. To start anew and invite all silos again, delete the Secret if it exists, and"
+        f" run: kubectl create secret generic {names.AUTHORITY} --namespace {namespace} && kubectl annotate secret"
+        f" {names.AUTHORITY} --namespace {namespace} {names.START_ANEW}=true",
+    )

@@ -19,7 +19,7 @@ Body = dict[str, Any]
 _TIMEOUT_S = 10
 _WATCH_S = 240
 _CONNECTIONS = 32
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?")
 """The valid names of objects."""
 
 
@@ -27,6 +27,7 @@ class Resource(enum.Enum):
     """A resource that the hub reads or writes: the path of its API, its plural, and whether it is namespaced."""
 
     CERTIFICATE_REQUEST = ("/apis/cert-manager.io/v1", "certificaterequests", True)
+    CLUSTER_ROLE = ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False)
     CONFIG_MAP = ("/api/v1", "configmaps", True)
     FEDERATED_JOB = (f"/apis/{GROUP}/{VERSION}", "federatedjobs", True)
     JOB = ("/apis/batch/v1", "jobs", True)

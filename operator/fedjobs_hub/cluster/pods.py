@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_api.names import API_VERSION, KIND
+from fedjobs_api.names import API_VERSION, KIND, JobRef
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_hub.cluster.cluster_api import Body, ClusterApi, Resource
@@ -65,7 +65,10 @@ def judged(review: Mapping[str, Any]) -> PodToken:
 
 
 def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -> str:
-    """Returns the uid of the FederatedJob that owns the Job of a coordinator pod. Blocks.
+    """Returns the uid of the FederatedJob whose coordinator a pod is. Blocks.
+
+    Users can create Jobs with any owner. So the Job must be the one that the operator recorded in the status of the
+    FederatedJob.
 
     Args:
         api: The cluster's API.
@@ -73,7 +76,7 @@ def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -
         namespaces: The namespaces of jobs. Empty for all namespaces.
 
     Raises:
-        FedjobsError: INVALID_TOKEN.
+        FedjobsError: INVALID_TOKEN, or UNAVAILABLE if the operator has not recorded a Job yet.
         ApiError: The cluster does not answer.
     """
     if namespaces and token.namespace not in namespaces:
@@ -85,7 +88,20 @@ def job_of(api: ClusterApi, token: PodToken, namespaces: Collection[str] = ()) -
     federated_job = _controller(api, job, API_VERSION, KIND, Resource.FEDERATED_JOB)
     if "deletionTimestamp" in federated_job["metadata"]:
         raise _refused("its FederatedJob is being deleted")
+    _check_recorded(job, federated_job)
     return str(federated_job["metadata"]["uid"])
+
+
+def _check_recorded(job: Body, federated_job: Body) -> None:
+    metadata, status = federated_job["metadata"], federated_job.get("status", {})
+    recorded = (status.get("coordinator") or {}).get("jobUid")
+    if recorded == job["metadata"]["uid"]:
+        return
+    number = JobRef(metadata["namespace"], metadata["name"], metadata["uid"]).number(job["metadata"]["name"])
+    if number is not None and number > (status.get("attempt") or 0):
+        message = f"The status of the FederatedJob {metadata['name']} does not name the Job of attempt {number} yet."
+        raise FedjobsError(ErrorCode.UNAVAILABLE, message, "Try again.")
+    raise _refused("its Job is not the one that the operator created for the FederatedJob")
 
 
 def _controller(api: ClusterApi, body: Body, version: str, kind: str, resource: Resource) -> Body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ _MOST_DATASETS, _MOST_FEATURES = 100, 100
 _PARTS = ("fedjobs", "protocol", "tensorflow")
 """The accepted keys. A merge patch adds keys to a map, so each patch sets all of them and no others."""
 _MOST_UNITS = 1 << 20
+_ANCHOR = re.compile(r"[0-9a-f]{64}:[0-9]{1,15}")
 
 
 def change(request: pb.AnnounceRequest) -> dict[str, Any]:
@@ -25,6 +27,24 @@ def change(request: pb.AnnounceRequest) -> dict[str, Any]:
         "schemas": schemas or None,
         "capacity": {"cpus": min(request.cpus, _MOST_UNITS), "gpus": min(request.gpus, _MOST_UNITS)},
     }
+
+
+def audit_anchor(said: str, known: str | None) -> str | None:
+    """Returns the state of the silo's audit log to store, or None if the stored one stays.
+
+    A log only grows. So an anchor of a shorter log does not replace the stored one.
+
+    Args:
+        said: What the agent says.
+        known: The stored anchor.
+    """
+    if not _ANCHOR.fullmatch(said):
+        return None
+    return said if known is None or _entries_of(said) > _entries_of(known) else None
+
+
+def _entries_of(anchor: str) -> int:
+    return int(anchor.partition(":")[2])
 
 
 def cleaned(text: str, longest: int = _LONGEST_NAME) -> str:

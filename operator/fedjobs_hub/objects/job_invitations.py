@@ -1,4 +1,8 @@
-"""The jobs that silos are invited to, from the status that the operator writes."""
+"""The jobs that silos are invited to, from the status that the operator writes.
+
+The invited silos are those of the resolved job. The rows of `status.silos` come from the coordinator, and so from the
+author of its program.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ def parsed(body: Mapping[str, Any]) -> KnownJob:
     invitation = status.get("invitation") or {}
     if "deletionTimestamp" in metadata or invitation.get("jobUid") != metadata["uid"]:
         return KnownJob(metadata["uid"])
-    silos = frozenset(row["name"] for row in status.get("silos") or ())
+    silos = frozenset((status.get("resolved") or {}).get("silos") or ())
     document = json.dumps(invitation, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     return KnownJob(metadata["uid"], silos, document)
 

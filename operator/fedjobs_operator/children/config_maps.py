@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fedjobs_api.names import JobRef
@@ -32,9 +33,12 @@ def digest(resolved: ResolvedJob) -> str:
     return str(digests.digest(document(resolved).encode()))
 
 
-def read(config: dict[str, Any]) -> ResolvedJob:
-    """Reads the resolved job from its ConfigMap."""
-    return ResolvedJob.model_validate_json(config["data"][DOCUMENT])
+def read(config: Mapping[str, Any], expected: str) -> ResolvedJob | None:
+    """Reads the resolved job from its ConfigMap. None if the content does not have the expected digest."""
+    text = (config.get("data") or {}).get(DOCUMENT, "")
+    if str(digests.digest(text.encode())) != expected:
+        return None
+    return ResolvedJob.model_validate_json(text)
 
 
 TRUST_FILE = "ca.crt"

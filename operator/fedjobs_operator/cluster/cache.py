@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_api.names import ATTEMPT, JOB_UID, KIND, QUEUE
+from fedjobs_api.names import JOB_UID, KIND, QUEUE
 
-from fedjobs_operator.planning import observations
+from fedjobs_operator.planning import observations, ownership
 from fedjobs_operator.planning.observations import KnownSilo
 
 Body = Mapping[str, Any]
@@ -23,11 +23,15 @@ JobKey = tuple[str, str]
 CHILDREN = ("Job", "Pod", "PersistentVolumeClaim")
 """The watched kinds of child objects."""
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-_LABELS = (JOB_UID, ATTEMPT, QUEUE)
+_LABELS = (JOB_UID, QUEUE)
+_OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 _READ: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Job": {"spec": ("suspend",), "status": ("conditions",)},
     "Pod": {"spec": ("nodeName",), "status": ("phase", "reason", "message", "conditions", "containerStatuses")},
-    "PersistentVolumeClaim": {"status": ("phase",)},
+    "PersistentVolumeClaim": {
+        "spec": ("dataSource", "dataSourceRef", "selector"),
+        "status": ("phase",),
+    },
 }
 _NOT_READ = ("managedFields", "annotations")
 _ENDS = ("Complete", "Failed")
@@ -55,7 +59,7 @@ class Cache:
     def __init__(self) -> None:
         self._jobs: dict[JobKey, _Job] = {}
         self._keys: dict[str, JobKey] = {}
-        self._children: dict[str, dict[tuple[str, str], Body]] = defaultdict(dict)
+        self._children: dict[str, dict[tuple[str, str, str], Body]] = defaultdict(dict)
         self._silos: dict[str, _Silo] = {}
 
     def saw_job(self, body: Body, *, deleted: bool) -> JobKey:
@@ -80,17 +84,20 @@ class Cache:
     def saw_child(self, kind: str, body: Body, *, deleted: bool) -> JobKey | None:
         """Records that a child was added, changed or deleted. Returns the key of its job, if the job is affected."""
         metadata = body["metadata"]
-        uid = metadata.get("labels", {}).get(JOB_UID, "")
+        uid = ownership.job_uid(kind, body)
         key = self._keys.get(uid)
         job = None if key is None else self._jobs.get(key)
-        if job is not None and job.uid == uid and job.is_over:
+        if not uid or (job is not None and job.uid == uid and job.is_over):
             return None
-        known = self._children[uid].get((kind, metadata["name"])) if uid in self._children else None
+        if key is not None and key[0] != metadata.get("namespace"):
+            return None  # a job has no children in other namespaces
+        place = (kind, str(metadata.get("namespace")), metadata["name"])
+        known = self._children[uid].get(place) if uid in self._children else None
         if not deleted:
             if not _is_older(body, known):
-                self._children[uid][kind, metadata["name"]] = _lean(kind, body)
+                self._children[uid][place] = _lean(kind, body)
         elif known is not None and known["metadata"]["uid"] == metadata["uid"]:
-            del self._children[uid][kind, metadata["name"]]
+            del self._children[uid][place]
             if not self._children[uid]:
                 del self._children[uid]
         return key
@@ -147,6 +154,9 @@ class Cache:
     def jobs(self) -> list[JobKey]:
         return list(self._jobs)
 
+    def unfinished(self) -> list[JobKey]:
+        return [key for key, job in self._jobs.items() if not job.is_over]
+
     def phases(self) -> dict[str, int]:
         """Returns the number of jobs in each phase. Other threads can call this method."""
         counts: dict[str, int] = defaultdict(int)
@@ -158,8 +168,10 @@ class Cache:
         return tuple(self._silos[name].known for name in sorted(self._silos))
 
     def children(self, uid: str, kind: str) -> list[Body]:
-        """Returns the children of a job that have a kind."""
-        return [body for (of, _), body in self._children.get(uid, {}).items() if of == kind]
+        """Returns the objects of a kind that name a job as their owner, in the namespace of the job."""
+        key = self._keys.get(uid)
+        found = self._children.get(uid, {}).items()
+        return [body for (of, place, _), body in found if of == kind and (key is None or key[0] == place)]
 
     def identities(self, kind: str) -> list[Body]:
         """Returns all cached objects of a kind, with at least the fields that identify them."""
@@ -195,6 +207,8 @@ def _lean(kind: str, body: Body) -> Body:
     metadata = {key: body["metadata"][key] for key in _METADATA if key in body["metadata"]}
     labels = body["metadata"].get("labels", {})
     metadata["labels"] = {key: labels[key] for key in _LABELS if key in labels}
+    if owner := ownership.controller(body):
+        metadata["ownerReferences"] = [{key: owner.get(key) for key in _OWNER}]
     parts = {part: _only(body.get(part, {}), keys) for part, keys in _READ[kind].items()}
     return {"metadata": metadata, **parts}
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedjobs_api import times
-from fedjobs_api.names import ATTEMPT
 from fedjobs_api.times import Time
 
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
+from fedjobs_operator.planning import ownership
 from fedjobs_operator.planning.conditions import PATIENCE
 
 Body = Mapping[str, Any]
@@ -18,8 +18,7 @@ Body = Mapping[str, Any]
 
 def is_overdue(job: Body, pods: list[Body], now: Time) -> bool:
     """Returns whether a Job has no pod although it should have one by now."""
-    attempt = job["metadata"].get("labels", {}).get(ATTEMPT)
-    if any(pod["metadata"].get("labels", {}).get(ATTEMPT) == attempt for pod in pods):
+    if ownership.pod_of(job, pods):
         return False
     if job.get("spec", {}).get("suspend") or job.get("status", {}).get("conditions"):
         return False

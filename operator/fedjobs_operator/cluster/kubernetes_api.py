@@ -16,6 +16,7 @@ _TIMEOUT_S = 30
 _PAGE = 250
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _COLLECTIONS = {
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
     "ConfigMap": ("/api/v1", "configmaps"),
     "Event": ("/api/v1", "events"),
     "FederatedJob": (f"/apis/{GROUP}/{VERSION}", PLURAL),
@@ -54,11 +55,17 @@ class KubernetesApi:
         kind = "application/apply-patch+yaml"
         return self._calls.call("PATCH", path + (f"/{subresource}" if subresource else ""), manifest, query, kind)
 
-    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Creates an object and returns it. Returns None if an object of that name exists."""
+    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any] | None:
+        """Creates an object and returns it. Returns None if an object of that name exists.
+
+        Args:
+            manifest: The object.
+            dry_run: Whether the API server only returns what it would store.
+        """
         try:
             path = _path(manifest["kind"], manifest["metadata"]["namespace"])
-            return self._calls.call("POST", path, manifest, [("fieldManager", FIELD_MANAGER)])
+            query = [("fieldManager", FIELD_MANAGER)] + [("dryRun", "All")] * dry_run
+            return self._calls.call("POST", path, manifest, query)
         except ApiError as error:
             if error.status != CONFLICT:
                 raise

@@ -31,13 +31,22 @@ class Resync:
         objects: The cache.
         namespaces: The namespaces of jobs. If empty, all namespaces.
         gone: Called with the kind and the cached object of each missed deletion.
+        looked: Called after each comparison. Objects that the cache does not hold may have been deleted, too.
     """
 
-    def __init__(self, api: KubernetesApi, objects: Cache, namespaces: Sequence[str], gone: Gone) -> None:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        objects: Cache,
+        namespaces: Sequence[str],
+        gone: Gone,
+        looked: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._api = api
         self._cache = objects
         self._namespaces = namespaces or ("",)
         self._gone = gone
+        self._looked = looked
 
     async def begin(self) -> None:
         """Lists all children into the cache. Call it before anything else uses the cache.
@@ -55,6 +64,8 @@ class Resync:
             wait = _EVERY_S
             try:
                 await self.look()
+                if self._looked is not None:
+                    await self._looked()
             except Exception as error:  # a bad response or object must not end the loop
                 _LOG.warning("a resync failed, it is retried", error=str(error))
 

@@ -7,13 +7,14 @@ import contextlib
 import ctypes
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from fedjobs_api.api_calls import ApiError
 from fedjobs_api.names import KIND, JobRef
+from fedjobs_common.errors import FedjobsError
 from fedjobs_common.thread_imports import import_what_threads_need
 from fedjobs_protocol.hub.hub_client import EnrolmentClient
 from fedjobs_protocol.hub.pod_identities import PodIdentities
@@ -38,10 +39,20 @@ _MEMORY_EVERY_S = 30.0
 
 
 class Operator:
-    """The operator. It runs in one event loop from `start` to `stop`."""
+    """The operator. It runs in one event loop from `start` to `stop`.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The settings.
+        end: Ends the process. It is called once, if the operator must not continue.
+
+    Attributes:
+        failure: Why the operator must not continue. None if it may.
+    """
+
+    def __init__(self, settings: Settings, end: Callable[[], object] = lambda: None) -> None:
+        self.failure: FedjobsError | None = None
         self._settings = settings
+        self._end = end
         self._cache = Cache()
         self._queue: WorkQueue[JobKey] = WorkQueue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,9 +68,13 @@ class Operator:
         metrics.JOBS.count = self._cache.phases
         api = await asyncio.to_thread(KubernetesApi.connect)
         trust = Trust(api, self._settings.own_namespace)
-        await asyncio.to_thread(trust.look)
+        try:
+            await asyncio.to_thread(trust.look)
+        except FedjobsError as error:
+            self._fail(error)
+            return
         sweeping = self._sweeper = Sweeper(api, self._cache, self._settings.own_namespace)
-        resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone)
+        resyncing = Resync(api, self._cache, self._settings.namespaces, self._is_gone, self._look_at_unfinished)
         # Fill the cache before the first job. Otherwise a silo or child not seen yet would count as deleted.
         await sweeping.look_at_silos()
         await resyncing.begin()
@@ -74,7 +89,7 @@ class Operator:
             asyncio.create_task(self._work(self._reconciler), name=f"reconcile {n}") for n in range(_WORKERS)
         ]
         self._tasks.append(asyncio.create_task(_give_memory_back(), name="memory"))
-        self._tasks.append(asyncio.create_task(trust.run(self._look_at_all), name="trust"))
+        self._tasks.append(asyncio.create_task(self._trust(trust), name="trust"))
         self._tasks.append(asyncio.create_task(sweeping.run(self._look_at_all), name="sweep"))
         self._tasks.append(asyncio.create_task(resyncing.run(), name="resync"))
 
@@ -113,6 +128,25 @@ class Operator:
             await self.saw_job(body, deleted=True)
         else:
             await self.saw_child(kind, body, deleted=True)
+
+    async def _trust(self, trust: Trust) -> None:
+        try:
+            await trust.run(self._look_at_all)
+        except FedjobsError as error:
+            self._fail(error)
+
+    def _fail(self, error: FedjobsError) -> None:
+        """Stops reconciling, and ends the process."""
+        self.failure = error
+        _LOG.error("the operator must not run", code=error.code.label, error=error.public)
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._end()
+
+    async def _look_at_unfinished(self) -> None:
+        for key in self._cache.unfinished():
+            await self._queue.add(key)
 
     async def _look_at_all(self) -> None:
         for key in self._cache.jobs():

@@ -12,7 +12,7 @@ import structlog
 from fedjobs_api import times
 from fedjobs_api.api_calls import ApiError
 from fedjobs_api.names import JOB_UID, SELECTOR, JobRef
-from fedjobs_api.statuses import FederatedJobStatus
+from fedjobs_api.statuses import CoordinatorAddress, FederatedJobStatus
 from fedjobs_api.times import Clock, Time
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 
@@ -22,7 +22,7 @@ from fedjobs_operator.cluster.applier import Applier, ObjectRefusedError
 from fedjobs_operator.cluster.cache import Body, Cache, JobKey
 from fedjobs_operator.cluster.kubernetes_api import KubernetesApi
 from fedjobs_operator.controller.coordinator_watch import CoordinatorWatch
-from fedjobs_operator.planning import endings, observations
+from fedjobs_operator.planning import endings, observations, ownership
 from fedjobs_operator.planning.events import Announcement, announcements, event
 from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.planning.planner import plan
@@ -70,6 +70,8 @@ class Reconciler:
         self._resolved: dict[str, ResolvedJob] = {}
         self._written_at: dict[str, Time] = {}
         self._asked: dict[str, set[str]] = {}
+        self._made: dict[str, set[str]] = {}
+        """The UIDs of the Jobs that this process created, by the UID of the FederatedJob."""
 
     async def reconcile(self, key: JobKey) -> None:
         """Reconciles a job once.
@@ -86,20 +88,21 @@ class Reconciler:
         observed = await self._observed(key, ref, body)
         decided = plan(body, observed, self._settings, self._clock())
         try:
-            if decided.resolved is not None and not await self._is_kept(ref, observed, decided.resolved):
-                await self._later(key, 0)
-                return
-            await self._carry_out(ref, decided)
+            if decided.resolved is not None and observed.resolved is None:
+                await asyncio.to_thread(self._applier.keep, ref, decided.resolved)
+                self._resolved[ref.uid] = decided.resolved
+            status = await self._carry_out(ref, decided)
         except ObjectRefusedError as error:
-            told = plan(body, replace(observed, refused=str(error)), self._settings, self._clock())
+            refused = replace(observed, refused=str(error), refused_for=error.reason)
+            told = plan(body, refused, self._settings, self._clock())
             await self._write(key, ref, observed, told.status)
             raise
         if decided.follow:
             self._watch.follow(key, ref, decided.exclude)
         else:
             self._watch.forget(key)
-        await self._write(key, ref, observed, decided.status)
-        if endings.is_over(decided.status):
+        await self._write(key, ref, observed, status)
+        if endings.is_over(status):
             self.forget(ref.uid)
         if decided.look_again is not None:
             await self._later(key, max(0.1, (decided.look_again - self._clock()).total_seconds()))
@@ -110,6 +113,7 @@ class Reconciler:
         self._resolved.pop(uid, None)
         self._written_at.pop(uid, None)
         self._asked.pop(uid, None)
+        self._made.pop(uid, None)
 
     def _forget(self, key: JobKey) -> None:
         self._watch.forget(key)
@@ -118,13 +122,21 @@ class Reconciler:
         status = body.get("status", {})
         if endings.is_over(FederatedJobStatus.model_validate(status)):
             return Observed(status=status)  # a finished job needs nothing else
-        claims = self._cache.children(ref.uid, "PersistentVolumeClaim")
-        jobs = self._cache.children(ref.uid, "Job")
+        claims = [
+            claim for claim in self._cache.children(ref.uid, "PersistentVolumeClaim") if ownership.is_claim(ref, claim)
+        ]
+        recorded = str((status.get("coordinator") or {}).get("jobUid") or "")
+        jobs = ownership.known_jobs(
+            ref,
+            self._cache.children(ref.uid, "Job"),
+            {recorded, *self._made.get(ref.uid, ())},
+            int(status.get("attempt") or 0),
+        )
         pods = await self._pods(ref, jobs)
         return Observed(
             silos=self._cache.silos(),
             resolved=await self._known(ref, status),
-            attempts=observations.attempts(jobs, pods, await self._refused_pods(jobs, pods)),
+            attempts=observations.attempts(ref, jobs, pods, await self._refused_pods(jobs, pods)),
             claim_phase=claims[0].get("status", {}).get("phase", "Pending") if claims else "",
             claimed_at=times.read(claims[0]["metadata"]["creationTimestamp"]) if claims else None,
             trust=self._trust(),
@@ -140,7 +152,7 @@ class Reconciler:
         """
         known = self._cache.children(ref.uid, "Pod")
         asked = self._asked.setdefault(ref.uid, set())
-        missed = [name for name in observations.ended_without_pod(jobs, known) if name not in asked]
+        missed = [name for name in observations.ended_without_pod(ref, jobs, known) if name not in asked]
         if missed:
             labels = f"{SELECTOR},{JOB_UID}={ref.uid}"
             for pod in await asyncio.to_thread(self._api.all, "Pod", ref.namespace, labels=labels):
@@ -154,24 +166,29 @@ class Reconciler:
         return {j["metadata"]["name"]: await asyncio.to_thread(pod_refusals.words, self._api, j) for j in waiting}
 
     async def _known(self, ref: JobRef, status: Mapping[str, Any]) -> ResolvedJob | None:
-        """Returns the resolved job, if the job was resolved before. It is read once and then remembered."""
+        """Returns the resolved job, if the job was resolved before. It is read once and then remembered.
+
+        It counts only if it has the digest that the status records.
+        """
         if ref.uid not in self._resolved and status.get("resolved"):
             config = await asyncio.to_thread(self._api.get, "ConfigMap", ref.namespace, ref.resolved)
-            if config is not None:
-                self._resolved[ref.uid] = config_maps.read(config)
+            resolved = None if config is None else config_maps.read(config, str(status["resolved"].get("digest")))
+            if resolved is not None:
+                self._resolved[ref.uid] = resolved
         return self._resolved.get(ref.uid)
 
-    async def _is_kept(self, ref: JobRef, observed: Observed, resolved: ResolvedJob) -> bool:
-        """Returns whether the job's stored version is this one. An operator that was killed may have stored another."""
-        if observed.resolved is not None:
-            return True
-        kept = self._resolved[ref.uid] = await asyncio.to_thread(self._applier.keep, ref, resolved)
-        return kept == resolved
-
-    async def _carry_out(self, ref: JobRef, decided: Plan) -> None:
+    async def _carry_out(self, ref: JobRef, decided: Plan) -> FederatedJobStatus:
+        """Carries out a plan. Returns the status to write, with the UID of a Job that was created."""
         created = await asyncio.to_thread(self._applier.apply, ref, decided)
+        status = decided.status
         for child in created:
             self._cache.saw_child(child["kind"], child, deleted=False)
+            if child["kind"] == "Job":
+                uid = child["metadata"]["uid"]
+                self._made.setdefault(ref.uid, set()).add(uid)
+                coordinator = status.coordinator or CoordinatorAddress()
+                status = status.model_copy(update={"coordinator": coordinator.model_copy(update={"job_uid": uid})})
+        return status
 
     async def _write(self, key: JobKey, ref: JobRef, observed: Observed, status: FederatedJobStatus) -> None:
         """Writes the status if it changed. Changes of progress only are rate-limited."""
@@ -210,4 +227,5 @@ class Reconciler:
 
 def _is_progress(before: FederatedJobStatus, after: FederatedJobStatus) -> bool:
     """Returns whether only numbers and silo rows changed."""
-    return (before.phase, before.conditions, before.attempt) == (after.phase, after.conditions, after.attempt)
+    fixed = [(each.phase, each.conditions, each.attempt, each.coordinator, each.resolved) for each in (before, after)]
+    return fixed[0] == fixed[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from fedjobs_operator.children import config_maps
 from fedjobs_operator.planning.observations import KnownSilo
 
 _NOT_HERE = (
-    "Jobs cannot run in {}, the namespace of the operator and the hub: a coordinator's pod can mount any Secret of its"
-    " namespace, and this namespace holds the federation's keys. Create the job in another namespace."
+    "Jobs cannot run in {}, which is a namespace of the operator and the hub: a coordinator's pod can mount any Secret"
+    " of its namespace, and this namespace holds Secrets of the federation. Create the job in another namespace."
 )
 
 
@@ -46,7 +46,7 @@ class NotAccepted:
 
 
 def accept(
-    body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: ResolvedJob | None, own_namespace: str
+    body: Mapping[str, Any], silos: Sequence[KnownSilo], resolved: ResolvedJob | None, forbidden: Collection[str]
 ) -> Accepted | NotAccepted:
     """Decides whether a job can run.
 
@@ -54,10 +54,10 @@ def accept(
         body: The FederatedJob.
         silos: All Silo objects.
         resolved: The resolved job, if the job was resolved before. Later edits do not change it.
-        own_namespace: The operator's namespace.
+        forbidden: The namespaces of the federation's own components.
     """
-    if body["metadata"]["namespace"] == own_namespace:
-        return NotAccepted(Reason.NAMESPACE_NOT_ALLOWED, _NOT_HERE.format(own_namespace))
+    if (namespace := body["metadata"]["namespace"]) in forbidden:
+        return NotAccepted(Reason.NAMESPACE_NOT_ALLOWED, _NOT_HERE.format(namespace))
     document = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}
     uid = body["metadata"]["uid"]
     try:

@@ -20,7 +20,7 @@ from fedjobs_operator.children import config_maps, network, storage
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.planning import conditions, progress
 from fedjobs_operator.planning.conditions import Verdict, Verdicts
-from fedjobs_operator.planning.observations import Attempt, AttemptState, CoordinatorPod, KnownSilo, Observed
+from fedjobs_operator.planning.observations import Attempt, AttemptState, KnownSilo, Observed
 from fedjobs_operator.planning.plans import Case, Plan
 from fedjobs_operator.settings import FrontDoor, Settings
 
@@ -68,7 +68,7 @@ def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | No
         restarts=number - 1,
         resolved=case.resolved,
         invitation=invitation(ref, case.accepted.job, resolved, case.settings.front_door) if is_invited else None,
-        coordinator=_address(case, number, pod),
+        coordinator=_address(case, number, attempt),
     )
     return Plan(
         progress.progressed(status, resolved, report),
@@ -93,13 +93,14 @@ def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | No
     )
 
 
-def _address(case: Case, number: int, pod: CoordinatorPod | None) -> CoordinatorAddress:
+def _address(case: Case, number: int, attempt: Attempt | None) -> CoordinatorAddress:
     front_door = case.settings.front_door
     return CoordinatorAddress(
         address=front_door.address,
         server_name=front_door.server_name(case.ref.uid),
         job_name=case.ref.attempt(number),
-        pod_name=None if pod is None else pod.name,
+        job_uid=None if attempt is None else attempt.uid,
+        pod_name=None if attempt is None or attempt.pod is None else attempt.pod.name,
     )
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from fedjobs_api import times
+from fedjobs_api.conditions import Reason
 from fedjobs_api.coordinators import CONTAINER
-from fedjobs_api.names import ATTEMPT, QUEUE
+from fedjobs_api.names import QUEUE, JobRef
 from fedjobs_api.times import Time
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Status
 from pydantic import ValidationError
+
+from fedjobs_operator.planning import ownership
 
 Body = Mapping[str, Any]
 
@@ -61,6 +64,8 @@ class Attempt:
 
     number: int
     state: AttemptState
+    uid: str = ""
+    """UID of the Job."""
     suspended: bool = False
     queued: bool = False
     """Whether a queue decides when it runs."""
@@ -104,40 +109,36 @@ class Observed:
     connection_error: str = ""
     """Why the operator cannot connect to the coordinator, after several attempts. Empty if it can."""
     refused: str = ""
-    """Which object of this plan the API server rejected, and why. Empty if none."""
+    """Which object of this plan could not be created, and why. Empty if none."""
+    refused_for: Reason = Reason.OBJECT_REJECTED
+    """The reason for that."""
     status: Body = field(default_factory=dict)
     """The status of the FederatedJob, as last written."""
 
 
 def attempts(
-    jobs: Iterable[Body], pods: Iterable[Body], refused: Mapping[str, str] = MappingProxyType({})
+    ref: JobRef, jobs: Iterable[Body], pods: Sequence[Body], refused: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Attempt, ...]:
     """Returns the attempts of a job, each with its newest pod.
 
     Args:
-        jobs: Kubernetes Jobs.
-        pods: Their pods.
+        ref: The job.
+        jobs: The Jobs of its attempts (see `ownership.known_jobs`).
+        pods: Pods. Those of other Jobs are ignored.
         refused: Why the cluster rejects a pod, by the name of its Job.
     """
-    newest: dict[str, Body] = {}
-    for pod in sorted(pods, key=lambda p: str(p["metadata"].get("creationTimestamp", ""))):
-        newest[pod["metadata"].get("labels", {}).get(ATTEMPT, "")] = pod
     found = [
-        replace(
-            _attempt(job, newest.get(job["metadata"].get("labels", {}).get(ATTEMPT, ""))),
-            pod_refused=refused.get(job["metadata"]["name"], ""),
-        )
+        replace(_attempt(ref, job, _newest(job, pods)), pod_refused=refused.get(job["metadata"]["name"], ""))
         for job in jobs
     ]
     return tuple(sorted(found, key=lambda attempt: attempt.number))
 
 
-def ended_without_pod(jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
+def ended_without_pod(ref: JobRef, jobs: Iterable[Body], pods: Iterable[Body]) -> list[str]:
     """Returns the names of the Jobs that have finished but have no known terminated pod."""
-    ended = (pod for pod in pods if pod.get("status", {}).get("phase") in _POD_ENDS)
-    with_pod = {pod["metadata"].get("labels", {}).get(ATTEMPT) for pod in ended}
-    without = (job for job in jobs if job["metadata"].get("labels", {}).get(ATTEMPT) not in with_pod)
-    return [job["metadata"]["name"] for job in without if _attempt(job, None).ended_at is not None]
+    ended = [pod for pod in pods if pod.get("status", {}).get("phase") in _POD_ENDS]
+    without = (job for job in jobs if not ownership.pod_of(job, ended))
+    return [job["metadata"]["name"] for job in without if _attempt(ref, job, None).ended_at is not None]
 
 
 def silo(body: Body) -> KnownSilo:
@@ -151,7 +152,12 @@ def silo(body: Body) -> KnownSilo:
     )
 
 
-def _attempt(job: Body, pod: Body | None) -> Attempt:
+def _newest(job: Body, pods: Iterable[Body]) -> Body | None:
+    own = ownership.pod_of(job, pods)
+    return max(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+
+
+def _attempt(ref: JobRef, job: Body, pod: Body | None) -> Attempt:
     status = job.get("status", {})
     conditions = {c["type"]: c for c in status.get("conditions", ()) if c["status"] == "True"}
     deleting = "deletionTimestamp" in job["metadata"]
@@ -165,10 +171,11 @@ def _attempt(job: Body, pod: Body | None) -> Attempt:
             state = AttemptState.FAILED_FOR_GOOD if for_good else AttemptState.CRASHED
             ended_at, message = times.read(failed["lastTransitionTime"]), failed.get("message", "")
     return Attempt(
-        number=int(job["metadata"]["labels"][ATTEMPT]),
+        number=ref.number(job["metadata"]["name"]) or 0,
         state=state,
+        uid=job["metadata"]["uid"],
         suspended=bool(job.get("spec", {}).get("suspend", False)),
-        queued=QUEUE in job["metadata"]["labels"],
+        queued=QUEUE in job["metadata"].get("labels", {}),
         deleting=deleting,
         ended_at=ended_at,
         message=message,

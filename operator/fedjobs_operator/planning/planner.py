@@ -17,9 +17,9 @@ from fedjobs_api.names import JobRef
 from fedjobs_api.statuses import FederatedJobStatus, JobPhase
 from fedjobs_api.times import Time
 
-from fedjobs_operator.children import storage
+from fedjobs_operator.children import config_maps, storage
 from fedjobs_operator.planning import attempts, conditions, coordination, endings, progress, ttl
-from fedjobs_operator.planning.acceptance import NotAccepted, accept
+from fedjobs_operator.planning.acceptance import Accepted, NotAccepted, accept
 from fedjobs_operator.planning.conditions import Verdict, Verdicts
 from fedjobs_operator.planning.observations import Observed
 from fedjobs_operator.planning.plans import Case, Plan
@@ -46,12 +46,27 @@ def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: T
     ref = JobRef(metadata["namespace"], metadata["name"], metadata["uid"])
     generation = int(metadata["generation"])
     if observed.refused:
-        return _refused(before, observed.refused, generation, now)
-    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespace)
+        return _refused(before, observed, generation, now)
+    accepted = accept(body, observed.silos, observed.resolved, settings.own_namespaces)
+    if isinstance(accepted, Accepted) and observed.resolved is None:
+        accepted = _same(ref, before, accepted)
     if isinstance(accepted, NotAccepted):
         return _not_accepted(before, accepted, generation, now)
     case = Case(ref, generation, accepted, observed, before, settings, now)
     return replace(_accepted(case), resolved=accepted.resolved)
+
+
+def _same(ref: JobRef, before: FederatedJobStatus, accepted: Accepted) -> Accepted | NotAccepted:
+    """Refuses to continue a started job with another resolved job than before. Its silos were invited to the first."""
+    known = before.resolved
+    if known is None or before.attempt is None or known.digest == config_maps.digest(accepted.resolved):
+        return accepted
+    message = (
+        f"The ConfigMap {ref.resolved} with the resolved job was deleted or replaced, and the job would be resolved"
+        " differently now. Undo the edits of spec.program and of the silos' labels, restore the ConfigMap, or create a"
+        " new job."
+    )
+    return NotAccepted(Reason.RESOLVED_JOB_LOST, message)
 
 
 def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: int, now: Time) -> Plan:
@@ -61,14 +76,14 @@ def _not_accepted(before: FederatedJobStatus, verdict: NotAccepted, generation: 
     return Plan(before.model_copy(update=update))
 
 
-def _refused(before: FederatedJobStatus, words: str, generation: int, now: Time) -> Plan:
-    """Reports an object that the API server rejected in the job's status, because users do not read the operator's log.
+def _refused(before: FederatedJobStatus, observed: Observed, generation: int, now: Time) -> Plan:
+    """Reports an object that could not be created in the job's status, because users do not read the operator's log.
 
     A running coordinator does not depend on the object, so its status stays unchanged.
     """
     if conditions.is_true(before, JobCondition.COORDINATOR_READY):
         return Plan(before)
-    verdict = Verdict(False, Reason.OBJECT_REJECTED, f"{words.rstrip('.')}. {_REMEDY}")
+    verdict = Verdict(False, observed.refused_for, f"{observed.refused.rstrip('.')}. {_REMEDY}")
     found = conditions.carried_on(before, {JobCondition.COORDINATOR_READY: verdict}, generation, now)
     update = {"phase": before.phase or JobPhase.PENDING, "conditions": found, "observed_generation": generation}
     return Plan(before.model_copy(update=update))
@@ -88,12 +103,23 @@ def _accepted(case: Case) -> Plan:
         return _ended(case, verdicts, endings.gave_up(decision.last, spec.backoff_limit))
     deadline = ttl.fails_at(spec, datetime.datetime.fromisoformat(case.started))
     if deadline is not None and case.now >= deadline:
+        if _is_ending(case):  # the result may be exported: the Job reports it in a moment
+            return coordination.coordinated(case, verdicts, case.last.number if case.last else 1, None)
         return _ended(case, verdicts, endings.too_late(spec.active_deadline_seconds or 0))
     if isinstance(decision, attempts.Wait):
         crashed = {**verdicts, JobCondition.COORDINATOR_READY: conditions.crashed(decision.last)}
         status = case.status(JobPhase.STARTING, crashed, start_time=case.started, attempt=decision.last.number)
         return Plan(status, look_again=decision.until)
     return coordination.coordinated(case, verdicts, decision.number, deadline)
+
+
+def _is_ending(case: Case) -> bool:
+    """Returns whether the coordinator has exited by itself, and its Job has not reported the outcome yet."""
+    last = case.last
+    if last is None or last.suspended or last.ended_at is not None:
+        return False
+    until = conditions.job_speaks_until(last.pod)
+    return until is not None and case.now < until
 
 
 def _accepted_verdicts(case: Case) -> Verdicts:
@@ -155,7 +181,7 @@ def _ended(case: Case, accepted: Verdicts, ending: endings.Ending) -> Plan:
     still_runs = last is not None and last.ended_at is None and not last.deleting
     status = progress.progressed(status, case.accepted.resolved, case.observed.report)
     return Plan(
-        progress.ended(status, ending.word),
+        progress.ended(status, case.accepted.resolved, ending.word),
         withdraw=True,
         delete=(case.ref.attempt(last.number),) if last is not None and still_runs else (),
         own_claim=ending.condition is JobCondition.COMPLETE and storage.is_deleted_once_exported(case.accepted.job),

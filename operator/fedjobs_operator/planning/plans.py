@@ -88,7 +88,12 @@ class Case:
         known = self.before.resolved
         generation = self.generation if known is None else known.generation
         digest = config_maps.digest(self.accepted.resolved)
-        return Resolved(config_map_ref=ConfigMapRef(name=self.ref.resolved), digest=digest, generation=generation)
+        return Resolved(
+            config_map_ref=ConfigMapRef(name=self.ref.resolved),
+            digest=digest,
+            generation=generation,
+            silos=list(self.accepted.resolved.silos),
+        )
 
     def attempt(self, number: int) -> Attempt | None:
         return next((a for a in self.observed.attempts if a.number == number), None)

@@ -38,10 +38,10 @@ def progressed(status: FederatedJobStatus, resolved: ResolvedJob, report: Status
         "coordinator_generation": report.generation,
         "computation_digest": report.computation or status.computation_digest,
     }
-    return status.model_copy(update=changes | _silos(report.silos) | _metrics(report.metrics))
+    return status.model_copy(update=changes | _silos(report.silos, resolved) | _metrics(report.metrics))
 
 
-def ended(status: FederatedJobStatus, word: FinalWord | None) -> FederatedJobStatus:
+def ended(status: FederatedJobStatus, resolved: ResolvedJob, word: FinalWord | None) -> FederatedJobStatus:
     """Returns the status with the contents of a final word.
 
     The final word is newer than the last report: the operator may not have received a report of the last rounds.
@@ -53,15 +53,18 @@ def ended(status: FederatedJobStatus, word: FinalWord | None) -> FederatedJobSta
         "total_rounds": word.rounds or status.total_rounds,
         "computation_digest": word.computation or status.computation_digest,
     }
-    silos = _silos(word.silos) if word.silos else {}
+    silos = _silos(word.silos, resolved) if word.silos else {}
     return status.model_copy(update=changes | silos | _metrics(word.metrics))
 
 
-def _silos(rows: Sequence[SiloStatus]) -> dict[str, Any]:
+def _silos(rows: Sequence[SiloStatus], resolved: ResolvedJob) -> dict[str, Any]:
+    """Returns the rows of the invited silos. A program controls its coordinator, which can report any silos."""
+    invited = set(resolved.silos)
+    shown = {silo.name: silo for silo in rows if silo.name in invited}.values()
     return {
-        "silos": [_row(silo) for silo in rows],
-        "ready_silos": sum(silo.state in _JOINED for silo in rows),
-        "total_silos": len(rows),
+        "silos": [_row(silo) for silo in shown],
+        "ready_silos": sum(silo.state in _JOINED for silo in shown),
+        "total_silos": len(shown),
     }
 
 

@@ -36,11 +36,14 @@ def kept(body: Mapping[str, Any], before: FederatedJobStatus, now: Time) -> Plan
 def _takes_something_along(spec: Mapping[str, Any], before: FederatedJobStatus) -> bool:
     """Returns whether deleting the job would also delete a claim that may hold the only copy of its data.
 
-    The claim of a failed job may hold finished rounds, or a result that could not be exported. Then a person must
-    delete the job.
+    The claim of a failed job may hold finished rounds, or a result that could not be exported. The claim of a complete
+    job without an output holds the result. Then a person must delete the job.
     """
-    storage = (spec.get("coordinator") or {}).get("storage") or {}
-    return conditions.is_true(before, JobCondition.FAILED) and storage.get("whenDeleted") == "Delete"
+    storage, output = (spec.get("coordinator") or {}).get("storage") or {}, spec.get("output") or {}
+    if storage.get("whenDeleted") != "Delete":
+        return False
+    is_elsewhere = bool(output.get("uri") or output.get("persistentVolumeClaim"))
+    return conditions.is_true(before, JobCondition.FAILED) or not is_elsewhere
 
 
 def fails_at(spec: Spec, started: Time) -> Time | None:

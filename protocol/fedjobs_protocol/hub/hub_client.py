@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import grpc
-from fedjobs_common.errors import ErrorCode, FedjobsError, from_grpc
+from fedjobs_common.errors import from_grpc
+from fedjobs_common.untrusted_text import printable
 from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.identities.identities import Identity
 from fedjobs_protocol.identities.keys import signing_request
+from fedjobs_protocol.received import received
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 _SHORT_S = 30.0
@@ -33,10 +35,12 @@ class Invitations:
     Attributes:
         tag: Identifies this list. A poll with this tag returns when the list has changed.
         invitations: The invitations, ordered by the jobs' UIDs.
+        unreadable: Why other invitations cannot be read. They are ignored, so that one job cannot stop the others.
     """
 
     tag: str = ""
     invitations: tuple[Invitation, ...] = field(default=())
+    unreadable: tuple[str, ...] = ()
 
 
 class EnrolmentClient:
@@ -98,23 +102,29 @@ class HubClient:
         """Announces the agent and starts its session. It supersedes another agent of the same silo."""
         return self._announce(request, _SHORT_S)
 
-    def pull_invitations(self, agent_id: str, seen: str) -> Invitations:
+    def pull_invitations(self, agent_id: str, seen: str, audit_anchor: str = "") -> Invitations:
         """Waits up to 50 s until the invitations differ from those of the tag `seen`, and returns them.
+
+        Args:
+            agent_id: The ID of the agent's process.
+            seen: The tag of the last response, or empty.
+            audit_anchor: The state of the silo's audit log, which the hub keeps.
 
         Raises:
             FedjobsError: SESSION_SUPERSEDED if there is a newer agent; SESSION_NOT_FOUND if the agent must announce
-                itself again; SILO_SUSPENDED; SILO_NOT_FOUND; VERSION_MISMATCH if an invitation cannot be read.
+                itself again; SILO_SUSPENDED; SILO_NOT_FOUND.
         """
-        response = self._pull(pb.PullInvitationsRequest(agent_id=agent_id, seen=seen), _LONG_POLL_S)
-        try:
-            found = tuple(Invitation.model_validate_json(document) for document in response.invitations)
-        except ValidationError as error:
-            raise FedjobsError(
-                ErrorCode.VERSION_MISMATCH,
-                f"An invitation cannot be read: {error.error_count()} of its fields are invalid.",
-                "Install the federation's release of fedjobs at the silo.",
-            ) from error
-        return Invitations(response.tag, found)
+        response = self._pull(
+            pb.PullInvitationsRequest(agent_id=agent_id, seen=seen, audit_anchor=audit_anchor), _LONG_POLL_S
+        )
+        found, unreadable = [], []
+        for document in response.invitations:
+            try:
+                found.append(Invitation.model_validate_json(document))
+            except ValidationError as error:
+                fields = sorted({".".join(map(str, each["loc"])) for each in error.errors(include_input=False)})
+                unreadable.append(printable(f"invalid or unknown fields: {', '.join(fields)}"))
+        return Invitations(response.tag, tuple(found), tuple(unreadable))
 
     def create_worker_token(self, job_uid: str) -> str:
         """Returns a one-time token with which a worker of this silo gets a certificate for this job."""
@@ -135,7 +145,7 @@ def _call(
     stub = channel.unary_unary(
         f"/fedjobs.v1.{method}",
         request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=response.FromString,
+        response_deserializer=received(response),
     )
 
     def called(request: Request, timeout_s: float) -> Response:

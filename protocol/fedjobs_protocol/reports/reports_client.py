@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from fedjobs_protocol.identities.channels import open_cluster_channel
 from fedjobs_protocol.identities.identities import Identity
+from fedjobs_protocol.received import received
 from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.v1 import report_pb2 as pb
 
@@ -33,12 +34,12 @@ class ReportsClient:
         self._watch = channel.unary_stream(
             "/fedjobs.v1.Reports/Watch",
             request_serializer=pb.WatchRequest.SerializeToString,
-            response_deserializer=pb.WatchResponse.FromString,
+            response_deserializer=received(pb.WatchResponse),
         )
         self._exclude = channel.unary_unary(
             "/fedjobs.v1.Reports/Exclude",
             request_serializer=pb.ExcludeRequest.SerializeToString,
-            response_deserializer=pb.ExcludeResponse.FromString,
+            response_deserializer=received(pb.ExcludeResponse),
         )
 
     async def watch(self) -> AsyncIterator[Status]:

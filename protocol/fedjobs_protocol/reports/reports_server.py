@@ -11,6 +11,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
 
 from fedjobs_protocol.identities.identities import check_not_expired, check_operator
 from fedjobs_protocol.reports.exclusions import Exclusion
+from fedjobs_protocol.requests import decode
 from fedjobs_protocol.v1 import report_pb2 as pb
 
 _log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
         exclude: Handles exclusions. Called in the event loop.
     """
 
-    async def watch(_: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
+    async def watch(_: bytes, context: Any) -> AsyncIterator[pb.WatchResponse]:
         try:
             _check(context)
             async for status in handler.watch():
@@ -49,9 +50,10 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
             failure = FedjobsError(ErrorCode.INTERNAL, "The coordinator failed. See its log.")
         await context.abort(*to_grpc(failure))
 
-    async def exclude_silos(request: pb.ExcludeRequest, context: Any) -> pb.ExcludeResponse:
+    async def exclude_silos(message: bytes, context: Any) -> pb.ExcludeResponse:
         try:
             _check(context)
+            request = decode(pb.ExcludeRequest, message)
             exclude([Exclusion.from_message(each) for each in request.exclusions])
             return pb.ExcludeResponse()
         except FedjobsError as error:
@@ -67,12 +69,10 @@ def service(handler: ReportsHandler, exclude: Exclude) -> grpc.GenericRpcHandler
         {
             "Watch": grpc.unary_stream_rpc_method_handler(
                 watch,
-                request_deserializer=pb.WatchRequest.FromString,
                 response_serializer=pb.WatchResponse.SerializeToString,
             ),
             "Exclude": grpc.unary_unary_rpc_method_handler(
                 exclude_silos,
-                request_deserializer=pb.ExcludeRequest.FromString,
                 response_serializer=pb.ExcludeResponse.SerializeToString,
             ),
         },

@@ -13,6 +13,7 @@ import grpc
 from fedjobs_common.errors import ErrorCode, FedjobsError, from_grpc
 from fedjobs_common.retries import resuming
 
+from fedjobs_protocol.received import received
 from fedjobs_protocol.transfers.transfers import Download, Outgoing, Sink, cancelled_when_stalled
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -32,23 +33,23 @@ class SessionClient:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._join = channel.unary_unary(
-            f"{_SERVICE}/Join", pb.JoinRequest.SerializeToString, pb.JoinResponse.FromString
+            f"{_SERVICE}/Join", pb.JoinRequest.SerializeToString, received(pb.JoinResponse)
         )
         self._pull_work = channel.unary_unary(
-            f"{_SERVICE}/PullWork", pb.PullWorkRequest.SerializeToString, pb.PullWorkResponse.FromString
+            f"{_SERVICE}/PullWork", pb.PullWorkRequest.SerializeToString, received(pb.PullWorkResponse)
         )
         self._consent = channel.unary_unary(
-            f"{_SERVICE}/Consent", pb.ConsentRequest.SerializeToString, pb.ConsentResponse.FromString
+            f"{_SERVICE}/Consent", pb.ConsentRequest.SerializeToString, received(pb.ConsentResponse)
         )
         self._heartbeat = channel.unary_unary(
-            f"{_SERVICE}/Heartbeat", pb.HeartbeatRequest.SerializeToString, pb.HeartbeatResponse.FromString
+            f"{_SERVICE}/Heartbeat", pb.HeartbeatRequest.SerializeToString, received(pb.HeartbeatResponse)
         )
         self._stat_blob = channel.unary_unary(
-            f"{_SERVICE}/StatBlob", pb.StatBlobRequest.SerializeToString, pb.StatBlobResponse.FromString
+            f"{_SERVICE}/StatBlob", pb.StatBlobRequest.SerializeToString, received(pb.StatBlobResponse)
         )
         # The streams of raw bytes need no serializer.
         self._fetch_blob = channel.unary_stream(f"{_SERVICE}/FetchBlob", pb.FetchBlobRequest.SerializeToString, None)
-        self._put_blob = channel.stream_unary(f"{_SERVICE}/PutBlob", None, pb.PutBlobResponse.FromString)
+        self._put_blob = channel.stream_unary(f"{_SERVICE}/PutBlob", None, received(pb.PutBlobResponse))
 
     def join(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Starts a session. It ends a previous session of this silo."""

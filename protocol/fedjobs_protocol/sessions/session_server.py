@@ -15,10 +15,11 @@ import structlog
 from fedjobs_common import digests
 from fedjobs_common.chunks import read_chunks
 from fedjobs_common.errors import ErrorCode, FedjobsError, to_grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from fedjobs_protocol.identities.channels import SERVER_OPTIONS, server_credentials
 from fedjobs_protocol.identities.identities import Identity, Peer, check_not_expired, peer_of
+from fedjobs_protocol.requests import decode
 from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -120,9 +121,7 @@ class SessionServer:
                 "Consent": self._unary(handler.consent, pb.ConsentRequest),
                 "Heartbeat": self._unary(handler.heartbeat, pb.HeartbeatRequest),
                 "StatBlob": self._unary(handler.stat_blob, pb.StatBlobRequest),
-                "FetchBlob": grpc.unary_stream_rpc_method_handler(
-                    self._fetch_blob, request_deserializer=pb.FetchBlobRequest.FromString
-                ),
+                "FetchBlob": grpc.unary_stream_rpc_method_handler(self._fetch_blob),
                 "PutBlob": grpc.stream_unary_rpc_method_handler(
                     self._put_blob, response_serializer=pb.PutBlobResponse.SerializeToString
                 ),
@@ -131,23 +130,23 @@ class SessionServer:
 
     def _unary(
         self, answer: Callable[[Peer, Request], Awaitable[Response]], request_type: type[Request]
-    ) -> grpc.RpcMethodHandler[Request, Response]:
-        async def serve(request: Request, context: Any) -> Response:
+    ) -> grpc.RpcMethodHandler[bytes, Response]:
+        async def serve(request: bytes, context: Any) -> Response:
             async def counted(peer: Peer) -> Response:
-                response = await answer(peer, request)
-                self._handler.transferred(peer, down=response.ByteSize(), up=request.ByteSize())
+                response = await answer(peer, decode(request_type, request))
+                self._handler.transferred(peer, down=response.ByteSize(), up=len(request))
                 return response
 
             return await self._guarded(context, counted)
 
         return grpc.unary_unary_rpc_method_handler(
             serve,
-            request_deserializer=request_type.FromString,
             response_serializer=lambda response: response.SerializeToString(),
         )
 
-    async def _fetch_blob(self, request: pb.FetchBlobRequest, context: Any) -> None:
+    async def _fetch_blob(self, message: bytes, context: Any) -> None:
         async def send(peer: Peer) -> None:
+            request = decode(pb.FetchBlobRequest, message)
             source = await self._handler.open_blob(peer, request)
             try:
                 if request.offset > source.size:
@@ -163,7 +162,7 @@ class SessionServer:
 
     async def _put_blob(self, messages: AsyncIterator[bytes], context: Any) -> pb.PutBlobResponse:
         async def receive(peer: Peer) -> pb.PutBlobResponse:
-            header = _header(await anext(messages, b""))
+            header = decode(pb.PutBlobHeader, await anext(messages, b""))
             key = (peer, header.work_id)
             # An older call for the same work must not write any more. It may not have noticed its dead connection yet.
             this_call = self._uploading[key] = object()
@@ -190,6 +189,8 @@ class SessionServer:
                 raise FedjobsError(
                     ErrorCode.BLOB_OFFSET_MISMATCH, "A newer upload of the same work has replaced this one."
                 )
+            if not message:
+                raise FedjobsError(ErrorCode.BLOB_CORRUPT, "The upload has an empty message.")
             self._handler.transferred(peer, up=len(message))
             if upload.committed < upload.size:
                 upload.write(message)
@@ -239,16 +240,6 @@ class SessionServer:
         status, details = to_grpc(failure)
         await context.abort(status, details[:_LONGEST_DETAILS])
         raise AssertionError("abort does not return")
-
-
-def _header(message: bytes) -> pb.PutBlobHeader:
-    try:
-        header = pb.PutBlobHeader.FromString(message)
-    except DecodeError:
-        header = pb.PutBlobHeader()
-    if not header.work_id:
-        raise FedjobsError(ErrorCode.WORK_NOT_FOUND, "The upload does not start with a header that names its work.")
-    return header
 
 
 def _wrong_offset(offset: int, expected: int) -> FedjobsError:

@@ -33,6 +33,7 @@ class Download:
         self.size = size
         self._into = into
         self._hasher = digests.hasher()
+        self._spoilt = False
         self.committed = 0
         """The number of bytes that have arrived. The download continues from here."""
 
@@ -42,9 +43,9 @@ class Download:
         Raises:
             FedjobsError: BLOB_CORRUPT if more bytes arrive than the blob has; DISK_FULL.
         """
-        if self.committed + len(chunk) > self.size:
+        if self._spoilt or self.committed + len(chunk) > self.size:
             self.start_over()
-            raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"More than the {self.size} bytes of the blob arrived.")
+            raise FedjobsError(ErrorCode.BLOB_CORRUPT, f"Other bytes than the {self.size} of the blob arrived.")
         if isinstance(self._into, int):
             with full_disk_named("the fetched value"):
                 write_all_at(self._into, chunk, self.committed)
@@ -63,7 +64,7 @@ class Download:
         if self.committed != self.size:
             message = f"The download ended after {self.committed} of {self.size} bytes."
             raise FedjobsError(ErrorCode.UNAVAILABLE, message)
-        if self._hasher.digest() != self.digest:
+        if self._spoilt or self._hasher.digest() != self.digest:
             self.start_over()
             message = f"The {self.size} downloaded bytes do not have the digest of the blob {self.digest.hex()}."
             raise FedjobsError(ErrorCode.BLOB_CORRUPT, message)
@@ -74,6 +75,8 @@ class Download:
         return isinstance(self._into, int)
 
     def start_over(self) -> None:
+        """Discards the bytes that have arrived. Bytes that were passed to a function spoil the download for good."""
+        self._spoilt = not self.can_start_over
         self._hasher = digests.hasher()
         self.committed = 0
 

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65\x64jobs_protocol/v1/hub.proto\x12\nfedjobs.v1\",\n\x06Issued\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\r\n\x05trust\x18\x02 \x01(\x0c\"8\n\x0c\x45nrolRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0c\n\x04silo\x18\x02 \x01(\t\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"7\n\x13RenewExpiredRequest\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"0\n\x12IssueWorkerRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"0\n\x12IssueForPodRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"\xef\x01\n\x0f\x41nnounceRequest\x12\x19\n\x11protocol_versions\x18\x01 \x03(\r\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12;\n\x08versions\x18\x03 \x03(\x0b\x32).fedjobs.v1.AnnounceRequest.VersionsEntry\x12%\n\x08\x64\x61tasets\x18\x04 \x03(\x0b\x32\x13.fedjobs.v1.Dataset\x12\x0c\n\x04\x63pus\x18\x05 \x01(\r\x12\x0c\n\x04gpus\x18\x06 \x01(\r\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\":\n\x10\x41nnounceResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x0c\n\x04silo\x18\x02 \x01(\t\"8\n\x16PullInvitationsRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\t\";\n\x17PullInvitationsResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x13\n\x0binvitations\x18\x02 \x03(\x0c\"+\n\x18\x43reateWorkerTokenRequest\x12\x0f\n\x07job_uid\x18\x01 \x01(\t\"*\n\x19\x43reateWorkerTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t2\xd7\x02\n\tEnrolment\x12\x35\n\x05\x45nrol\x12\x18.fedjobs.v1.EnrolRequest\x1a\x12.fedjobs.v1.Issued\x12\x43\n\x0cRenewExpired\x12\x1f.fedjobs.v1.RenewExpiredRequest\x1a\x12.fedjobs.v1.Issued\x12\x41\n\x0bIssueWorker\x12\x1e.fedjobs.v1.IssueWorkerRequest\x1a\x12.fedjobs.v1.Issued\x12\x46\n\x10IssueCoordinator\x12\x1e.fedjobs.v1.IssueForPodRequest\x1a\x12.fedjobs.v1.Issued\x12\x43\n\rIssueOperator\x12\x1e.fedjobs.v1.IssueForPodRequest\x1a\x12.fedjobs.v1.Issued2\xc1\x02\n\x03Hub\x12\x45\n\x08\x41nnounce\x12\x1b.fedjobs.v1.AnnounceRequest\x1a\x1c.fedjobs.v1.AnnounceResponse\x12Z\n\x0fPullInvitations\x12\".fedjobs.v1.PullInvitationsRequest\x1a#.fedjobs.v1.PullInvitationsResponse\x12`\n\x11\x43reateWorkerToken\x12$.fedjobs.v1.CreateWorkerTokenRequest\x1a%.fedjobs.v1.CreateWorkerTokenResponse\x12\x35\n\x05Renew\x12\x18.fedjobs.v1.RenewRequest\x1a\x12.fedjobs.v1.Issuedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x65\x64jobs_protocol/v1/hub.proto\x12\nfedjobs.v1\",\n\x06Issued\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\r\n\x05trust\x18\x02 \x01(\x0c\"8\n\x0c\x45nrolRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0c\n\x04silo\x18\x02 \x01(\t\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"7\n\x13RenewExpiredRequest\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"0\n\x12IssueWorkerRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"0\n\x12IssueForPodRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"\xef\x01\n\x0f\x41nnounceRequest\x12\x19\n\x11protocol_versions\x18\x01 \x03(\r\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12;\n\x08versions\x18\x03 \x03(\x0b\x32).fedjobs.v1.AnnounceRequest.VersionsEntry\x12%\n\x08\x64\x61tasets\x18\x04 \x03(\x0b\x32\x13.fedjobs.v1.Dataset\x12\x0c\n\x04\x63pus\x18\x05 \x01(\r\x12\x0c\n\x04gpus\x18\x06 \x01(\r\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\":\n\x10\x41nnounceResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x0c\n\x04silo\x18\x02 \x01(\t\"N\n\x16PullInvitationsRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\t\x12\x14\n\x0c\x61udit_anchor\x18\x03 \x01(\t\";\n\x17PullInvitationsResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12\x13\n\x0binvitations\x18\x02 \x03(\x0c\"+\n\x18\x43reateWorkerTokenRequest\x12\x0f\n\x07job_uid\x18\x01 \x01(\t\"*\n\x19\x43reateWorkerTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t2\xd7\x02\n\tEnrolment\x12\x35\n\x05\x45nrol\x12\x18.fedjobs.v1.EnrolRequest\x1a\x12.fedjobs.v1.Issued\x12\x43\n\x0cRenewExpired\x12\x1f.fedjobs.v1.RenewExpiredRequest\x1a\x12.fedjobs.v1.Issued\x12\x41\n\x0bIssueWorker\x12\x1e.fedjobs.v1.IssueWorkerRequest\x1a\x12.fedjobs.v1.Issued\x12\x46\n\x10IssueCoordinator\x12\x1e.fedjobs.v1.IssueForPodRequest\x1a\x12.fedjobs.v1.Issued\x12\x43\n\rIssueOperator\x12\x1e.fedjobs.v1.IssueForPodRequest\x1a\x12.fedjobs.v1.Issued2\xc1\x02\n\x03Hub\x12\x45\n\x08\x41nnounce\x12\x1b.fedjobs.v1.AnnounceRequest\x1a\x1c.fedjobs.v1.AnnounceResponse\x12Z\n\x0fPullInvitations\x12\".fedjobs.v1.PullInvitationsRequest\x1a#.fedjobs.v1.PullInvitationsResponse\x12`\n\x11\x43reateWorkerToken\x12$.fedjobs.v1.CreateWorkerTokenRequest\x1a%.fedjobs.v1.CreateWorkerTokenResponse\x12\x35\n\x05Renew\x12\x18.fedjobs.v1.RenewRequest\x1a\x12.fedjobs.v1.Issuedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,15 +44,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ANNOUNCERESPONSE']._serialized_start=620
   _globals['_ANNOUNCERESPONSE']._serialized_end=678
   _globals['_PULLINVITATIONSREQUEST']._serialized_start=680
-  _globals['_PULLINVITATIONSREQUEST']._serialized_end=736
-  _globals['_PULLINVITATIONSRESPONSE']._serialized_start=738
-  _globals['_PULLINVITATIONSRESPONSE']._serialized_end=797
-  _globals['_CREATEWORKERTOKENREQUEST']._serialized_start=799
-  _globals['_CREATEWORKERTOKENREQUEST']._serialized_end=842
-  _globals['_CREATEWORKERTOKENRESPONSE']._serialized_start=844
-  _globals['_CREATEWORKERTOKENRESPONSE']._serialized_end=886
-  _globals['_ENROLMENT']._serialized_start=889
-  _globals['_ENROLMENT']._serialized_end=1232
-  _globals['_HUB']._serialized_start=1235
-  _globals['_HUB']._serialized_end=1556
+  _globals['_PULLINVITATIONSREQUEST']._serialized_end=758
+  _globals['_PULLINVITATIONSRESPONSE']._serialized_start=760
+  _globals['_PULLINVITATIONSRESPONSE']._serialized_end=819
+  _globals['_CREATEWORKERTOKENREQUEST']._serialized_start=821
+  _globals['_CREATEWORKERTOKENREQUEST']._serialized_end=864
+  _globals['_CREATEWORKERTOKENRESPONSE']._serialized_start=866
+  _globals['_CREATEWORKERTOKENRESPONSE']._serialized_end=908
+  _globals['_ENROLMENT']._serialized_start=911
+  _globals['_ENROLMENT']._serialized_end=1254
+  _globals['_HUB']._serialized_start=1257
+  _globals['_HUB']._serialized_end=1578
 # @@protoc_insertion_point(module_scope)

@@ -235,16 +235,22 @@ class PullInvitationsRequest(google.protobuf.message.Message):
 
     AGENT_ID_FIELD_NUMBER: builtins.int
     SEEN_FIELD_NUMBER: builtins.int
+    AUDIT_ANCHOR_FIELD_NUMBER: builtins.int
     agent_id: builtins.str
     seen: builtins.str
     """the tag of the last response, or empty"""
+    audit_anchor: builtins.str
+    """The state of the silo's audit log, `HASH:NUMBER`: the hash of its last line, and the number of lines. Empty if the
+    log has none.
+    """
     def __init__(
         self,
         *,
         agent_id: builtins.str = ...,
         seen: builtins.str = ...,
+        audit_anchor: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent_id", b"agent_id", "seen", b"seen"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_id", b"agent_id", "audit_anchor", b"audit_anchor", "seen", b"seen"]) -> None: ...
 
 global___PullInvitationsRequest = PullInvitationsRequest
 

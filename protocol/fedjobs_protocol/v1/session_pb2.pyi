@@ -228,7 +228,7 @@ class OfferedShard(google.protobuf.message.Message):
 
     @property
     def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """the silo's datasets that the shard reads"""
+        """for each client input of the shard, the silo's dataset; empty for values in the work"""
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from fedjobs_common.digests import digest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker.consent.approvals import CONFIG_MAP, ApprovalFolder
 from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.consent_scopes import ConsentScope
 from fedjobs_worker.consent.pending import Pending
 from fedjobs_worker.consent.policies import Allowed
 
@@ -22,6 +23,7 @@ from .conftest import Person
 pytestmark = pytest.mark.api_server
 
 SHARD = digest(b"shard")
+SCOPE = ConsentScope(computation=SHARD)
 AGENT = {"app.kubernetes.io/name": "fedjobs", "app.kubernetes.io/component": "agent"}
 WORKER = {"app.kubernetes.io/managed-by": "fedjobs-agent", "app.kubernetes.io/component": "worker"}
 
@@ -33,7 +35,7 @@ def a_worker(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     _create_pod(admin, "worker", WORKER)
     waiting = Pending(
         digest=SHARD, silo="hospital-a", job_uid="1", job_name="digits", label="train", since=1, until=2e9,
-        explanation="what it does\n",
+        explanation="what it does\n", scope=SCOPE,
     )  # fmt: skip
 
     def printed(_: Connection, namespace: str, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
@@ -67,9 +69,8 @@ def test_a_pending_computation_is_listed_shown_and_approved(admin: Person, tmp_p
     approved = admin.types("silo", "approve", SHARD[:8])
     assert approved.exit_code == 0, approved.output
     assert approved.output.endswith(f"approved {SHARD}\n")
-    said = _mount_decisions(admin, tmp_path).of(SHARD)
+    said = _mount_decisions(admin, tmp_path).of(SHARD).covering(SCOPE)
     assert said is not None
-    assert said.decision == "approved"
     assert said.by
 
 
@@ -86,13 +87,20 @@ def test_a_decision_makes_the_kubelet_update_the_workers_volume(admin: Person) -
 @pytest.mark.usefixtures("a_worker")
 def test_a_later_decision_replaces_an_earlier_one_and_keeps_others(admin: Person, tmp_path: Path) -> None:
     other = digest(b"another")
-    for words in (("approve", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
+    for words in (("deny", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
         shown = admin.types("silo", *words)
         assert shown.exit_code == 0, shown.output
     folder = _mount_decisions(admin, tmp_path)
-    assert [(said.decision, said.message) for said in (folder.of(SHARD), folder.of(other)) if said] == [
-        ("denied", "not now"), ("approved", "")
-    ]  # fmt: skip
+    denials = [folder.of(each).denial for each in (SHARD, other)]
+    assert [said.message for said in denials if said] == ["not now", ""]
+    assert folder.of(SHARD).approvals == ()
+
+
+@pytest.mark.usefixtures("a_worker")
+def test_a_computation_that_is_not_pending_cannot_be_approved(admin: Person) -> None:
+    shown = admin.types("silo", "approve", digest(b"another"))
+    assert shown.exit_code == 3
+    assert "is not pending" in shown.output
 
 
 @pytest.mark.usefixtures("a_worker")

@@ -1,4 +1,4 @@
-"""The calls of kind and Docker, recorded by scripts that replace them. test_kind_clusters uses the real programs."""
+"""The calls of kind and Docker, recorded by scripts that replace them. test_clusters uses the real programs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.cluster import binaries, docker_daemons, dockers, kind, node_images
+from tests.cluster.clusters import Cluster
 from tests.cluster.dockers import Docker
 from tests.cluster.errors import ClusterError
-from tests.cluster.kind import KindCluster
 
 POD = (
     '{"status": {"containerStatuses": [{"name": "main", "state": {"running": {}}, "containerID": "containerd://abc"}]}}'
@@ -58,14 +58,13 @@ def test_kubeadm_is_configured_to_write_an_audit_log_that_this_machine_can_read(
     patches = [yaml.safe_load(patch) for patch in node["kubeadmConfigPatches"]]
     [log] = [patch["apiServer"]["extraArgs"]["audit-log-path"] for patch in patches if "apiServer" in patch]
     [folder] = [each for each in node["extraMounts"] if log.startswith(each["containerPath"] + "/")]
-    audit_log = KindCluster("tests", tmp_path / "kubeconfig", tmp_path, Docker()).audit_log
-    assert audit_log is not None
+    audit_log = Cluster("tests", tmp_path / "kubeconfig", tmp_path, tmp_path, Docker()).audit_log
     assert Path(log).name == audit_log.name
     assert Path(folder["hostPath"]).name == audit_log.parent.name
 
 
 def test_images_and_containers_are_addressed_by_the_nodes_name(calls: Path, tmp_path: Path) -> None:
-    cluster = KindCluster("tests", tmp_path / "kubeconfig", tmp_path, Docker())
+    cluster = Cluster("tests", tmp_path / "kubeconfig", tmp_path, tmp_path, Docker())
     cluster.load_images([Path("operator.tar")])
     cluster.kill_container("default", "coordinator", "main")
     lines = calls.read_text().splitlines()

@@ -13,11 +13,10 @@ import pytest
 
 from tests.cluster import processes, proxies, requirements
 from tests.cluster.fixtures import give_up
-from tests.cluster.networks import Network, inside, make_namespace
+from tests.cluster.networks import inside, make_namespace, remove_namespace
 from tests.cluster.proxies import Proxy
 from tests.cluster.reaching import reaches, reaches_through
 from tests.cluster.readiness import wait_until
-from tests.cluster.teardown import remove
 
 pytestmark = pytest.mark.processes
 
@@ -26,21 +25,23 @@ _LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.ar
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    """A network that has only a proxy's namespace. Its cluster has only a folder, in tmp_path."""
-    lacks = [*requirements.missing_for_cluster(programs_built=True), *requirements.missing_for_links()]
+def namespace(tmp_path: Path) -> Iterator[str]:
+    """A network namespace of a proxy, whose cluster has only a folder: tmp_path."""
+    lacks = [*requirements.missing_for_docker(), *requirements.missing_for_links()]
     if lacks:
         give_up(f"no links between clusters: {'; '.join(lacks)}")
-    network = Network(f"test-{uuid.uuid4().hex[:6]}", 0)
-    make_namespace(network.proxy_namespace)
-    yield network
-    remove(tmp_path, cgroup=network.namespace, network=network)
+    name = f"fedjobs-test-{uuid.uuid4().hex[:6]}"
+    make_namespace(name)
+    yield name
+    for process in processes.running(tmp_path):
+        processes.kill(process.pid)
+    remove_namespace(name)
 
 
 @pytest.fixture
-def proxy(network: Network, tmp_path: Path) -> Proxy:
+def proxy(namespace: str, tmp_path: Path) -> Proxy:
     """A proxy that permits its own host to connect to port 443 only."""
-    within = functools.partial(inside, network.proxy_namespace)
+    within = functools.partial(inside, namespace)
     proxy = Proxy(tmp_path, HERE, within)
     proxy.start(client=HERE, port=443, reachable=functools.partial(reaches, within))
     return proxy
@@ -61,11 +62,10 @@ def test_only_one_port_is_permitted_and_each_request_is_logged(proxy: Proxy) -> 
     assert [place.split(" ")[0] for place in proxy.asked_for()] == [f"{HERE}:443", f"{HERE}:444"]
 
 
-def test_it_ends_with_its_cluster(proxy: Proxy, network: Network) -> None:
+def test_it_ends(proxy: Proxy) -> None:
     assert proxies.PART in processes.parts(proxy.folder)
-    remove(proxy.folder, cgroup=network.namespace, network=network)
+    proxy.end()
     assert processes.parts(proxy.folder) == set()
-    assert not (Path("/run/netns") / network.proxy_namespace).exists()
 
 
 def test_a_restart_replaces_the_proxy(proxy: Proxy) -> None:

@@ -16,8 +16,8 @@ def test_everything_that_is_missing_is_named_with_its_package(monkeypatch: pytes
     monkeypatch.setattr(requirements, "which", lambda name: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ClusterError) as raised:
-        requirements.require(requirements.missing_for_cluster(programs_built=True))
-    for part in ("etcd: apt-get install etcd-server", "ctr: apt-get install containerd", "root"):
+        requirements.require(requirements.missing_for_cluster(docker_answers=False, programs_built=True))
+    for part in ("dockerd: apt-get install docker.io", "runc: apt-get install runc", "root"):
         assert part in str(raised.value)
 
 

@@ -53,6 +53,7 @@ class HubInvitations:
         link: Returns the connection to the hub. Called when there is an identity.
         renewing: Renews the silo's identity.
         announcement: Returns the announcement. Called again after each poll.
+        audit_anchor: Returns the state of the silo's audit log, or an empty string. Called before each poll.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class HubInvitations:
         link: Callable[[], HubLink],
         renewing: Renewing,
         announcement: Callable[[], pb.AnnounceRequest],
+        audit_anchor: Callable[[], str] = str,
     ) -> None:
         self._silo = silo
         self._agent_id = agent_id
         self._link = link
         self._renewing = renewing
         self._announcement = announcement
+        self._audit_anchor = audit_anchor
         self._standing: Sequence[Received] | None = None
         self._failures = 0
         self.connected = False
@@ -108,10 +111,15 @@ class HubInvitations:
         with self._link().hub(identity) as hub:
             hub.announce(announced)
             while not stopping.is_set() and self._renewing.current() == identity and self._announcement() == announced:
-                pulled = hub.pull_invitations(self._agent_id, seen)
+                pulled = hub.pull_invitations(self._agent_id, seen, self._audit_anchor())
                 if not self.connected:
                     _LOG.info("connected to the hub")
                 self.connected, self._failures, seen = True, 0, pulled.tag
+                for reason in pulled.unreadable:
+                    _LOG.error(
+                        "cannot read an invitation; ignoring it. The federation may have another release of fedjobs",
+                        reason=reason,
+                    )
                 self._say([received(each, self._silo) for each in pulled.invitations], changed)
 
     def _failed(self, error: FedjobsError, changed: Callable[[], object]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from fedjobs_common.outside_names import path_part
+
 JOB, JOB_UID, SILO = "fedjobs.dev/job", "fedjobs.dev/job-uid", "fedjobs.dev/silo"
 INVITATION_ID, GPU = "fedjobs.dev/invitation-id", "fedjobs.dev/gpu"
 """Annotations of a worker: its invitation, and whether it requests a GPU."""
@@ -37,12 +39,15 @@ def worker(job_name: str, job_uid: str, silo: str) -> str:
     """Returns the name of a silo's worker for a job. It is deterministic, so that a worker is never created twice.
 
     The federation may have several jobs with the same name, in different namespaces or one after the other. The name
-    contains part of the uid to distinguish them.
+    contains part of the uid to distinguish them. It can also be the name of a folder.
+
+    Raises:
+        ValueError: One of the names has a character that no name of an object has.
     """
     uid = job_uid.replace("-", "").lower()[:_UID]
     plain = f"{job_name}-{silo}-{uid}"
     if len(plain) <= _LONGEST and "." not in plain:
-        return plain
+        return path_part(plain)
     # A pod's host name cannot contain a dot. The hash keeps truncated and replaced names unique.
     digest = hashlib.sha256(plain.encode()).hexdigest()[:_HASH]
-    return f"{plain.replace('.', '-')[: _LONGEST - _HASH - 1].rstrip('-')}-{digest}"
+    return path_part(f"{plain.replace('.', '-')[: _LONGEST - _HASH - 1].rstrip('-')}-{digest}")

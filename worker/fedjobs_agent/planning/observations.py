@@ -13,6 +13,8 @@ from fedjobs_agent.planning.names import GPU, INVITATION_ID, JOB_UID
 
 SESSION = "session"
 """The container that determines when the worker ends."""
+AUDIT = "audit"
+"""The container that prints the worker's audit log."""
 NOT_STARTED = "its containers have not started"
 _ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
 _SAME = {"ErrImagePull": "ImagePullBackOff"}  # a pod alternates between them

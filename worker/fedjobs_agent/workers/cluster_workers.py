@@ -51,8 +51,8 @@ class ClusterWorkers:
         self._cluster = cluster
         self._owner = owner
         self._selector = names.workers_of(config.silo)
-        self._audit = CollectedAudit(config.audit_file)
-        self._following = AuditFollowing(cluster, self._audit)
+        self.audit = CollectedAudit(config.audit_file)
+        self._following = AuditFollowing(cluster, self.audit, config.silo)
         self._pods: Sequence[dict[str, Any]] = ()
         self._clock = clock
         self._unsettled: dict[str, float] = {}
@@ -77,7 +77,7 @@ class ClusterWorkers:
             "ca.crt": credentials.trust,
             # It survives the worker's pod, so that a new pod selects the same clients.
             "sampling-secret": sampling_secret(self._config.audit_file.parent),
-            "used.json": self._audit.used(uid, day_of(now), self._made).encode(),
+            "used.json": self.audit.used(uid, day_of(now), self._made).encode(),
         }
         # Create the Secret first, because a pod that waits for a Secret starts much later.
         self._cluster.make_secret_anew(secret_of(name, files, labels=labels, owner=self._owner))
@@ -96,7 +96,10 @@ class ClusterWorkers:
         self._cluster.delete_secret(worker.name)
 
     def _settle(self, worker: Worker) -> None:
-        """Waits until a worker's audit entries are read, because its log is deleted with it. Gives up after 300 s."""
+        """Waits until a worker's audit entries are collected, because its log is deleted with it.
+
+        Gives up after 300 s if the log cannot be read. If the silo's log cannot be written, it never gives up.
+        """
         if self._following.settled(worker.uid, self._pods):
             self._unsettled.pop(worker.uid, None)
             return
@@ -107,6 +110,7 @@ class ClusterWorkers:
                 f"Worker {worker.name} is not deleted yet, because its log cannot be read. The silo's audit log needs "
                 "its entries.",
             )
+        self._following.give_up(worker.uid, self._pods)
         del self._unsettled[worker.uid]
         _LOG.error("cannot read the log of a worker; its last audit entries may be missing", worker=worker.name)
 
@@ -119,4 +123,4 @@ class ClusterWorkers:
 
     def close(self) -> None:
         """Closes the audit log. The Jobs continue."""
-        self._audit.close()
+        self.audit.close()

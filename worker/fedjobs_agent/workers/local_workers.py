@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: one session for each job, and one runner host for all jobs.
+"""Workers as processes of this machine: one session and one runner host for each job.
 
 The processes end with the agent. A worker stores the state of its job in a folder, so that the agent and the machine
 can be restarted.
@@ -6,6 +6,7 @@ can be restarted.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ import structlog
 from fedjobs_common.files import write_atomically
 from fedjobs_worker import termination_message
 from fedjobs_worker.runner.sampling_secrets import FILE, sampling_secret
+from fedjobs_worker.runner.sandbox import limits
 from fedjobs_worker.silo_files import SiloFile
 from fedjobs_worker.termination_message import LastWord
 
@@ -29,9 +31,9 @@ from fedjobs_agent.identity.job_identities import Credentials
 from fedjobs_agent.planning import names
 from fedjobs_agent.planning.observations import Worker, WorkerPod
 from fedjobs_agent.planning.planner import Start
+from fedjobs_agent.workers.runner_hosts import RunnerHost
 
 GRACE_S = 50.0
-_RUNNER_AGAIN_S = 5.0
 _LOG = structlog.get_logger()
 
 
@@ -39,6 +41,7 @@ _LOG = structlog.get_logger()
 class _Process:
     worker: Worker
     session: subprocess.Popen[bytes]
+    runner: RunnerHost
     folder: Path
     ending: bool = False
     ended_at: float | None = None
@@ -51,9 +54,12 @@ class LocalWorkers:
         config: The agent's configuration.
         folder: The folder for the workers' files.
         debug: Whether workers write more detailed logs.
+        trusts_job_owners: Whether runners run without isolation, where the machine offers none.
     """
 
-    def __init__(self, config: AgentConfig, folder: Path, *, debug: bool = False) -> None:
+    def __init__(
+        self, config: AgentConfig, folder: Path, *, debug: bool = False, trusts_job_owners: bool = False
+    ) -> None:
         self._config = config
         self._folder = folder
         self._debug = ["--debug"] if debug else []
@@ -62,7 +68,8 @@ class LocalWorkers:
         self._changed: Callable[[], object] = lambda: None
         self._closed = threading.Event()
         self._sockets = Path(tempfile.mkdtemp(prefix="fedjobs-"))  # the path of a socket must be short
-        self._runner: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count()
+        self._isolation = [] if trusts_job_owners else ["--require-isolation"]
 
     def observed(self) -> tuple[Sequence[Worker], Sequence[WorkerPod]]:
         with self._lock:
@@ -82,10 +89,16 @@ class LocalWorkers:
             write_atomically(folder / "invitation.json", invitation.model_dump_json(by_alias=True).encode())
             write_atomically(folder / "token", credentials.token.encode())
             write_atomically(folder / "ca.crt", credentials.trust)
-            self._ensure_runner(silo)
-            session = self._spawned(self._arguments(start, folder, credentials), self._folder / "logs" / f"{name}.log")
+            path = str(self._sockets / f"{next(self._numbers)}.sock")
+            runner = self._runner_host(path, silo, self._folder / "logs" / f"{name}-runner.log")
+            try:
+                arguments = self._arguments(start, folder, credentials, path)
+                session = self._spawned(arguments, self._folder / "logs" / f"{name}.log")
+            except OSError:
+                runner.close()
+                raise
             worker = Worker(name=name, uid=str(session.pid), invitation_id=received.id)
-            process = self._processes[name] = _Process(worker, session, folder)
+            process = self._processes[name] = _Process(worker, session, runner, folder)
         threading.Thread(target=self._wait_for, args=(process,), name=name, daemon=True).start()
         return True
 
@@ -111,7 +124,8 @@ class LocalWorkers:
     def close(self) -> None:
         self._closed.set()
         with self._lock:
-            running = [process.session for process in self._processes.values() if process.ended_at is None]
+            processes = list(self._processes.values())
+            running = [process.session for process in processes if process.ended_at is None]
             for session in running:
                 session.terminate()
         deadline = time.monotonic() + GRACE_S
@@ -120,44 +134,27 @@ class LocalWorkers:
                 session.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 session.kill()
-        if self._runner is not None:
-            self._runner.kill()
-            self._runner.wait()
+        for process in processes:
+            process.runner.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    @property
-    def _socket(self) -> str:
-        return str(self._sockets / "runner.sock")
-
-    def _ensure_runner(self, silo: SiloFile) -> None:
-        if self._runner is not None:
-            return
-        arguments = ["fedjobs_worker.runner", "--listen", self._socket, "--lifeline", *self._debug]
+    def _runner_host(self, path: str, silo: SiloFile, log: Path) -> RunnerHost:
+        machine, own = limits.of_this_machine(), silo.runner
+        memory, threads = own.memory_limit_bytes or machine.memory, own.thread_limit or machine.threads
+        arguments = ["fedjobs_worker.runner", "--listen", path, "--lifeline", *self._isolation, *self._debug]
+        arguments += ["--most-memory", str(memory), "--most-threads", str(threads)]
         if silo.runner.threads is not None:
             arguments += ["--threads", str(silo.runner.threads)]
-        self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
-        threading.Thread(target=self._keep_runner, args=(arguments,), name="runner-host", daemon=True).start()
+        return RunnerHost(lambda: self._spawned(arguments, log))
 
-    def _keep_runner(self, arguments: list[str]) -> None:
-        """Restarts the runner host when it dies. Sessions reconnect by themselves."""
-        while self._runner is not None:
-            code = self._runner.wait()
-            if self._closed.wait(_RUNNER_AGAIN_S):
-                return
-            _LOG.error("the runner host ended; restarting it", exit=code)
-            try:
-                self._runner = self._spawned(arguments, self._folder / "logs" / "runner-host.log")
-            except OSError as error:  # a temporary lack of memory or processes; the loop tries again
-                _LOG.error("cannot start the runner host; retrying", error=str(error))
-
-    def _arguments(self, start: Start, folder: Path, credentials: Credentials) -> list[str]:
+    def _arguments(self, start: Start, folder: Path, credentials: Credentials, runner: str) -> list[str]:
         arguments = ["fedjobs_worker", "--silo-file", str(self._config.silo_file)]
         arguments += ["--invitation", str(folder / "invitation.json"), "--state", str(folder / "state")]
         arguments += ["--hub", credentials.hub.address, "--hub-name", credentials.hub.front_door]
         arguments += ["--hub-token", str(folder / "token"), "--hub-trust", str(folder / "ca.crt")]
         sampling_secret(self._folder)  # creates the file
         arguments += ["--sampling-secret", str(self._folder / FILE)]
-        arguments += ["--runner-socket", self._socket, "--audit", str(self._config.audit_file)]
+        arguments += ["--runner-socket", runner, "--audit", str(self._config.audit_file)]
         arguments += ["--approvals", str(self._folder / "approvals"), "--pending", str(self._folder / "pending")]
         arguments += ["--termination-message", str(folder / "last-word"), "--grace", str(GRACE_S), "--lifeline"]
         if start.device_note:
@@ -171,12 +168,18 @@ class LocalWorkers:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
         with log.open("ab") as file:
             # The lifeline: when the agent ends for any reason, the pipe closes and the processes exit.
+            # -P: a file in the working directory must not shadow a module.
             return subprocess.Popen(
-                [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment
+                [sys.executable, "-P", "-m", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                env=environment,
             )
 
     def _wait_for(self, process: _Process) -> None:
         code = process.session.wait()
+        process.runner.close()
         with self._lock:
             process.ended_at = time.time()
             if process.ending:

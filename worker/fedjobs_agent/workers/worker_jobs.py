@@ -1,8 +1,11 @@
 """Creates the manifest of a worker's Job, which meets the restricted Pod Security Standard.
 
-The pod has two containers with different users. The session handles gRPC, the policy and the data, and creates its own
-key and gets a certificate for it. The runner runs TensorFlow and only has a Unix socket to the session. The runner is a
-native sidecar container, so that the pod ends with its session.
+The pod has three containers. The session handles gRPC, the policy and the data, and creates its own key and gets a
+certificate for it. The runner has another user, runs TensorFlow, and only has a Unix socket to the session. The audit
+container prints the session's audit log and nothing else, so no text of the session's own log reaches the agent.
+
+Runner and audit container are native sidecars, so that the pod ends with its session. The kubelet stops them after the
+session has ended, the last one first. So the audit container prints the last entry before it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from fedjobs_worker.silo_files import SiloFile
 
 from fedjobs_agent.config import AgentConfig
 from fedjobs_agent.planning import names
-from fedjobs_agent.planning.observations import SESSION
+from fedjobs_agent.planning.observations import AUDIT, SESSION
 from fedjobs_agent.planning.planner import Start
 
 Object = dict[str, Any]
@@ -26,9 +29,13 @@ METRICS_PORT = 9090
 GRACE_S, END_S = 50, 60  # time to finish current work; then the kubelet kills the containers
 
 _SOCKET = "/run/fedjobs/runner.sock"
+_AUDIT_LOG = "/audit/audit.jsonl"
 _ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
-_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi", "ephemeral-storage": "64Mi"}
+_RUNNER_LIMITS = {"memory": "8Gi", "ephemeral-storage": "4Gi"}  # a graph must not use up the node
+_RUNNER_FILES = "2Gi"  # GPU drivers store up to 1 GiB of compiled kernels
+_AUDIT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 
 
 def worker_job(
@@ -82,6 +89,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "shareProcessNamespace": False,  # each container sees its own processes only
         "terminationGracePeriodSeconds": END_S,
         "securityContext": {
             "runAsNonRoot": True,
@@ -91,19 +99,22 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_runner(start, config, silo)],
+        "initContainers": [_runner(start, config, silo), _audit(config)],
         "containers": [_session(start, config, hub)],
         "volumes": [
             {"name": "invitation", "secret": {"secretName": secret, "defaultMode": 0o440}},
             {"name": "silo", "configMap": {"name": config.config_map, "defaultMode": 0o444}},
             {"name": "approvals", "configMap": {"name": approvals.CONFIG_MAP, "optional": True, "defaultMode": 0o444}},
-            {"name": "socket", "emptyDir": {}},
+            {"name": "socket", "emptyDir": {"sizeLimit": "1Mi"}},
             {"name": "state", "emptyDir": {}},
+            {"name": "audit", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
-            {"name": "runner-tmp", "emptyDir": {}},
+            {"name": "runner-tmp", "emptyDir": {"sizeLimit": _RUNNER_FILES}},
             *data,
         ],
     }
+    if config.runtime_class_name is not None:
+        pod["runtimeClassName"] = config.runtime_class_name
     if config.image_pull_secrets:
         pod["imagePullSecrets"] = [*config.image_pull_secrets]
     if start.gpu and silo.runner.gpu is not None:
@@ -116,7 +127,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
     arguments = ["--silo-file", "/silo/silo.yaml", "--invitation", "/invitation/invitation.json"]
     arguments += ["--hub", hub.address, "--hub-name", hub.front_door]
     arguments += ["--hub-token", "/invitation/token", "--hub-trust", "/invitation/ca.crt"]
-    arguments += ["--state", "/state", "--audit", "/state/audit.jsonl", "--tell-audit"]
+    arguments += ["--state", "/state", "--audit", _AUDIT_LOG]
     arguments += ["--sampling-secret", "/invitation/sampling-secret"]
     arguments += ["--used", "/invitation/used.json", "--approvals", "/approvals", "--pending", str(pending.FOLDER)]
     arguments += ["--runner-socket", _SOCKET, "--metrics", f"0.0.0.0:{METRICS_PORT}"]
@@ -130,6 +141,7 @@ def _session(start: Start, config: AgentConfig, hub: HubLink) -> Object:
         {"name": "silo", "mountPath": "/silo", "readOnly": True},
         {"name": "approvals", "mountPath": "/approvals", "readOnly": True},
         {"name": "state", "mountPath": "/state"},
+        {"name": "audit", "mountPath": "/audit"},
         {"name": "socket", "mountPath": "/run/fedjobs"},
         {"name": "session-tmp", "mountPath": "/tmp"},  # noqa: S108 (of the container)
     ]
@@ -162,7 +174,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
     listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
-    resources = _resources(silo.runner.resources, _RUNNER_REQUESTS)
+    resources = _with_limits(silo.runner.resources, _resources(silo.runner.resources, _RUNNER_REQUESTS))
     gpu = silo.runner.gpu if start.gpu else None
     if gpu is not None:
         count = str(start.received.invitation.gpu.count)
@@ -187,6 +199,20 @@ def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
     }
 
 
+def _audit(config: AgentConfig) -> Object:
+    return {
+        "name": AUDIT,
+        "image": config.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "restartPolicy": "Always",  # makes it a sidecar
+        "command": ["python", "-m", "fedjobs_worker.consent.audit_printer"],
+        "args": [_AUDIT_LOG],
+        "resources": copy.deepcopy(_AUDIT_RESOURCES),
+        "securityContext": _confined(SESSION_UID),  # the session's user owns the file
+        "volumeMounts": [{"name": "audit", "mountPath": "/audit", "readOnly": True}],
+    }
+
+
 def _confined(uid: int) -> Object:
     return {
         "runAsNonRoot": True,
@@ -204,6 +230,13 @@ def _resources(given: Object, requests: Object) -> Object:
     limits = given.get("limits") or {}
     asked = {name: limits.get(name, amount) for name, amount in requests.items()}
     return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
+
+
+def _with_limits(given: Object, resources: Object) -> Object:
+    """Adds the runner's default limits, except for what the silo requests or limits itself."""
+    chosen = {*(given.get("limits") or {}), *(given.get("requests") or {})}
+    limits = {name: amount for name, amount in _RUNNER_LIMITS.items() if name not in chosen}
+    return {**resources, "limits": {**limits, **(resources.get("limits") or {})}}
 
 
 def _read_only(volume: Object) -> Object:

@@ -1,6 +1,7 @@
 """Decides whether a computation may run in this silo, by the policy or by an administrator's approval.
 
-Consent applies to the digest of the shard's bytes, so exactly the approved computation runs.
+Consent applies to a scope (`consent_scopes`): to the digest of the shard's bytes, so that exactly the approved
+computation runs, and to what it reads, what it sends and the limits in force.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent import policies
-from fedjobs_worker.consent.approvals import Approval, Approvals
-from fedjobs_worker.consent.audits import Audit, Detail
+from fedjobs_worker.consent.approvals import Approval, Approvals, Decisions
+from fedjobs_worker.consent.audit_entries import Detail
+from fedjobs_worker.consent.audits import Audit
+from fedjobs_worker.consent.consent_scopes import ConsentScope, differences, scope_of
+from fedjobs_worker.consent.graphs import listings
+from fedjobs_worker.consent.graphs.flows import OutputFlow, flows_of
 from fedjobs_worker.consent.pending import Pending, PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.consent.shard_explanation import explain
@@ -26,6 +31,8 @@ from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import SiloFile
 
 APPROVAL = "policy.computations.approval"
+_MOST_FLOWS = 64  # shards of which the analysis is kept
+_GRAPH_LINES = 120  # of the graphs, in the explanation of a computation that waits
 
 
 @dataclass(frozen=True)
@@ -55,22 +62,32 @@ class Computation:
         shard: The parsed shard.
         operations: All TensorFlow operations in the shard.
         label: The coordinator's name for the computation.
-        datasets: The names of the datasets that it reads.
+        inputs: For each client input of the shard, the silo's dataset that it reads. Empty for a value of the
+            coordinator.
     """
 
     digest: Digest
     shard: shard_pb2.Shard
     operations: frozenset[str]
     label: str = ""
-    datasets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of the datasets that it reads, sorted."""
+        return tuple(sorted(set(self.inputs) - {""}))
+
+
+_Asked = tuple[Digest, tuple[str, ...]]
+"""A digest and the datasets of the client inputs. Each has a decision of its own."""
 
 
 def decide(
     policy: Policy,
     silo: str,
-    digest: Digest,
+    scope: ConsentScope,
     operations: Collection[str],
-    approval: Approval | None,
+    decisions: Decisions,
     asked_at: float,
     now: float,
 ) -> Consent:
@@ -79,32 +96,43 @@ def decide(
     Args:
         policy: The silo's policy.
         silo: The silo's name, for messages.
-        digest: The computation's digest.
+        scope: What the consent would cover.
         operations: All TensorFlow operations in the computation. They are always checked, even after an approval.
-        approval: The administrator's decision, if there is one.
+        decisions: The administrators' decisions about the computation.
         asked_at: The time of this job's first request, in seconds since 1970.
         now: The current time, in seconds since 1970.
     """
-    computations = policy.computations
+    computations, digest = policy.computations, Digest(scope.computation)
     allowed = policies.on_operations(policy, silo, operations)
     if isinstance(allowed, Refused):
         return allowed
-    if approval is not None and approval.decision == "denied":
-        why = f": {approval.message}" if approval.message else ""
+    if decisions.problem:
+        return Refused(APPROVAL, f"Silo {silo} cannot read its decisions about computations. See the silo's log.")
+    if decisions.denial is not None:
+        why = f": {decisions.denial.message}" if decisions.denial.message else ""
         return Refused(APPROVAL, f"The administrator of silo {silo} denied the computation {digest}{why}.")
-    named = policies.on_digest(policy, silo, digest)
-    if approval is not None or digest in (computations.digests or ()):
+    if decisions.covering(scope) or policies.is_listed(policy, digest, scope.datasets):
         return Allowed()
+    changed = _changed(scope, decisions)
     if computations.approval == "Automatic":
-        return named
+        named = policies.on_digest(policy, silo, digest, scope.datasets)
+        return Refused(named.rule, f"{named.message}{changed}") if isinstance(named, Refused) else named
     until = asked_at + computations.approval_deadline_seconds
     if now < until:
-        return Awaiting(APPROVAL, f"The computation {digest} waits for approval by silo {silo}.", until)
+        return Awaiting(APPROVAL, f"The computation {digest} waits for approval by silo {silo}.{changed}", until)
     return Refused(
         APPROVAL,
         f"Silo {silo} did not approve the computation {digest} within {computations.approval_deadline_seconds} s. "
-        f"Ask its administrator to run: fedjobs silo approve {digest[:12]}",
+        f"Ask its administrator to run: fedjobs silo approve {digest[:12]}{changed and '.' + changed}",
     )
+
+
+def _changed(scope: ConsentScope, decisions: Decisions) -> str:
+    """Returns why an earlier approval of this computation does not count. Does not name columns (see `differences`)."""
+    if not decisions.approvals:
+        return ""
+    parts = min((list(differences(a.scope, scope)) for a in decisions.approvals if a.scope), key=len, default=[])
+    return f" An earlier approval does not cover it, because of {' and '.join(parts)}."
 
 
 class Consents:
@@ -135,25 +163,42 @@ class Consents:
         self._pending = pending
         self._clock = clock
         self._lock = threading.Lock()
-        self._said: dict[Digest, tuple[Computation, float, Consent]] = {}
-        self._unverified: set[Digest] = set()
+        self._flows: dict[Digest, tuple[OutputFlow, ...]] = {}
+        self._said: dict[_Asked, tuple[Computation, float, Consent]] = {}
+        self._unverified: set[tuple[Digest, str]] = set()
 
     def of(self, computation: Computation) -> Consent:
         """Returns the current decision about a computation."""
         with self._lock:
-            before = self._said.get(computation.digest)
+            before = self._said.get((computation.digest, computation.inputs))
             if before is not None:
                 known, asked_at, _ = before
-                computation = replace(computation, label=known.label, datasets=known.datasets)
+                computation = replace(computation, label=known.label)
             else:
-                asked_at = self._asked_at(computation.digest)
+                asked_at = self._asked_at(self.scope(computation))
             return self._decided(computation, asked_at)
 
+    def scope(self, computation: Computation) -> ConsentScope:
+        """Returns what a consent to a computation covers in this silo."""
+        flows = self._flows_of(computation)
+        return scope_of(computation.digest, computation.shard, computation.inputs, self._silo, flows)
+
+    def _flows_of(self, computation: Computation) -> tuple[OutputFlow, ...]:
+        """Analyses a shard once. One that is refused for its operations was not verified, and is not analysed."""
+        if isinstance(policies.on_operations(self._silo.policy, self._silo.silo, computation.operations), Refused):
+            return ()
+        if computation.digest not in self._flows:
+            while len(self._flows) >= _MOST_FLOWS:
+                del self._flows[next(iter(self._flows))]
+            self._flows[computation.digest] = flows_of(computation.shard)
+        return self._flows[computation.digest]
+
     def refused(self, digest: Digest, refusal: Refused, label: str, datasets: tuple[str, ...]) -> Refused:
-        """Records the refusal of a shard that was not verified, once, and returns it."""
+        """Records a refusal, such as that of a shard that was not verified, once for each rule, and returns it."""
+        key = digest, refusal.rule
         with self._lock:
-            if digest not in self._unverified:
-                self._unverified.add(digest)
+            if key not in self._unverified and all(said != refusal for *_, said in self._said.values()):
+                self._unverified.add(key)
                 self._audit.record("computation", refusal, shard=str(digest), label=label, datasets=list(datasets))
         return refusal
 
@@ -171,28 +216,31 @@ class Consents:
             return any(isinstance(said, Awaiting) for *_, said in self._said.values())
 
     def _decided(self, computation: Computation, asked_at: float) -> Consent:
-        digest = computation.digest
-        approval = self._approvals.of(digest)
-        said = decide(
-            self._silo.policy, self._silo.silo, digest, computation.operations, approval, asked_at, self._clock()
-        )
-        before = self._said.get(digest)
-        self._said[digest] = computation, asked_at, said
+        digest, silo, scope = computation.digest, self._silo, self.scope(computation)
+        decisions = self._approvals.of(digest)
+        said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
+        if isinstance(said, Allowed):
+            said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
+        before = self._said.get((digest, computation.inputs))
+        self._said[digest, computation.inputs] = computation, asked_at, said
         if before is None or before[2] != said:
             if isinstance(said, Awaiting):
-                self._pending.put(self._waiting(computation, asked_at, said.until))
-            elif not isinstance(said, Refused) or approval is not None:
-                self._pending.remove(digest)
-            self._record(computation, said, approval)
+                self._pending.put(self._waiting(computation, scope, decisions, asked_at, said.until))
+            elif not isinstance(said, Refused) or decisions.denial is not None:
+                self._pending.remove(scope)
+            self._record(computation, scope, said, decisions)
         return said
 
-    def _asked_at(self, digest: Digest) -> float:
+    def _asked_at(self, scope: ConsentScope) -> float:
         """Returns the time of this job's first request, which may be before a restart."""
-        pending = self._pending.get(digest)
+        pending = self._pending.get(scope)
         return pending.since if pending and pending.job_uid == self._invitation.job_uid else self._clock()
 
-    def _waiting(self, computation: Computation, asked_at: float, until: float) -> Pending:
+    def _waiting(
+        self, computation: Computation, scope: ConsentScope, decisions: Decisions, asked_at: float, until: float
+    ) -> Pending:
         invitation, policy = self._invitation, self._silo.policy
+        graph = listings.listed(computation.shard)
         return Pending(
             digest=computation.digest,
             silo=self._silo.silo,
@@ -202,6 +250,7 @@ class Consents:
             label=computation.label,
             since=asked_at,
             until=until,
+            scope=scope,
             explanation=explain(
                 computation.digest,
                 computation.shard,
@@ -209,17 +258,26 @@ class Consents:
                 label=computation.label,
                 datasets=computation.datasets,
                 policy=policy,
+                scope=scope,
+                approvals=decisions.approvals,
+                flows=self._flows_of(computation),
+                graph=listings.shortened(graph, _GRAPH_LINES),
             ),
+            graph=listings.shortened(graph, listings.MOST_LINES),
         )
 
-    def _record(self, computation: Computation, said: Consent, approval: Approval | None) -> None:
+    def _record(self, computation: Computation, scope: ConsentScope, said: Consent, decisions: Decisions) -> None:
         about: dict[str, Detail] = {
             "shard": str(computation.digest),
             "label": computation.label,
             "datasets": list(computation.datasets),
+            "scope": str(scope.digest),
         }
-        if approval is not None:
-            about |= {"by": approval.by, "at": approval.at}
+        decision: Approval | None = decisions.denial or decisions.covering(scope)
+        if decision is not None:
+            about |= {"by": decision.by, "at": decision.at}
+        if decisions.problem:
+            about["problem"] = decisions.problem
         if isinstance(said, Awaiting):
             self._audit.note("computation", decision="awaiting", rule=said.rule, message=said.message, **about)
         else:

@@ -18,7 +18,6 @@ from fedjobs_worker.silo_files import SiloFile
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--audit", type=Path, required=True, metavar="FILE", help="the silo's audit log")
-    parser.add_argument("--tell-audit", action="store_true", help="also print the audit log to standard output")
     parser.add_argument(
         "--used", type=Path, metavar="FILE", help="JSON file with the usage that the silo's other audit logs record"
     )
@@ -29,6 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def made(options: argparse.Namespace, silo: SiloFile, invitation: Invitation) -> tuple[Audit, Ledger, Consents]:
     """Creates the objects that the options describe."""
     ledger = Ledger(options.audit, options.used)
-    audit = Audit(options.audit, silo.silo, invitation.job_uid, ledger.now, tell=options.tell_audit)
+    audit = Audit(options.audit, silo.silo, invitation.job_uid, ledger.now)
     consents = Consents(silo, invitation, audit, ApprovalFolder(options.approvals), PendingFolder(options.pending))
     return audit, ledger, consents

@@ -1,4 +1,4 @@
-"""Computations that wait for approval, in a folder with one file for each digest.
+"""Computations that wait for approval, in a folder with one file for each scope.
 
 python -m fedjobs_worker.consent.pending [--dir DIR]    print them as a JSON list
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import structlog
 from fedjobs_common.files import write_atomically
-from fedjobs_common.ids import Digest
 from fedjobs_common.models import Model
 from pydantic import ValidationError
 
 from fedjobs_worker import logs
+from fedjobs_worker.consent.consent_scopes import ConsentScope
 
 FOLDER = Path("/state/pending")
 """The path of the folder in the session container on a cluster."""
@@ -39,6 +39,10 @@ class Pending(Model):
     """The deadline in seconds since 1970. After that, the computation is refused."""
     explanation: str
     """What the computation does, in the words of `fedjobs explain`."""
+    graph: tuple[str, ...] = ()
+    """The lines of the graphs, of which the explanation has the first ones."""
+    scope: ConsentScope
+    """What an approval covers."""
 
 
 class PendingFolder:
@@ -51,26 +55,30 @@ class PendingFolder:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def get(self, digest: Digest) -> Pending | None:
-        """Returns the pending computation with this digest, or None if there is none or it cannot be read."""
-        return None if self._path is None else _read(self._path / f"{digest}.json")
+    def get(self, scope: ConsentScope) -> Pending | None:
+        """Returns the pending computation of this scope, or None if there is none or it cannot be read."""
+        return None if self._path is None else _read(self._path / _file_name(scope))
 
     def put(self, pending: Pending) -> None:
         """Adds a pending computation."""
         if self._path is not None:
             self._path.mkdir(parents=True, exist_ok=True)
             content = pending.model_dump_json(by_alias=True, indent=1).encode()
-            write_atomically(self._path / f"{pending.digest}.json", content, durable=True)
+            write_atomically(self._path / _file_name(pending.scope), content, durable=True)
 
-    def remove(self, digest: Digest) -> None:
+    def remove(self, scope: ConsentScope) -> None:
         """Removes a computation that no longer waits."""
         if self._path is not None:
-            (self._path / f"{digest}.json").unlink(missing_ok=True)
+            (self._path / _file_name(scope)).unlink(missing_ok=True)
 
     def all(self) -> list[Pending]:
         """Returns all pending computations, oldest first."""
         files = sorted(self._path.glob("*.json")) if self._path is not None and self._path.is_dir() else []
         return sorted(filter(None, map(_read, files)), key=lambda pending: pending.since)
+
+
+def _file_name(scope: ConsentScope) -> str:
+    return f"{scope.computation}.{scope.digest[:32]}.json"
 
 
 def _read(path: Path) -> Pending | None:

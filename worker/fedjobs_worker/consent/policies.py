@@ -13,7 +13,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_verifier import ALLOWED_OPERATIONS
 
-from fedjobs_worker.policy_files import Policy
+from fedjobs_worker.policy_files import ListedComputation, Policy
 
 _NAMED = 8  # maximum number of refused operations in a message
 
@@ -142,15 +142,47 @@ def on_operations(policy: Policy, silo: str, operations: Collection[str]) -> Dec
     )
 
 
-def on_digest(policy: Policy, silo: str, digest: Digest) -> Decision:
-    """Decides whether a computation with this digest may run without approval."""
-    computations = policy.computations
-    if computations.digests is None or digest in computations.digests:
+def on_digest(policy: Policy, silo: str, digest: Digest, datasets: Collection[str]) -> Decision:
+    """Decides whether a computation with this digest may read these datasets without approval."""
+    if policy.computations.digests is None or is_listed(policy, digest, datasets):
         return Allowed()
+    listed = any(_digest(entry) == digest for entry in policy.computations.digests)
     return Refused(
         "policy.computations.digests",
-        f"Silo {silo} only runs the computations that its policy lists, and {digest} is not in the list. "
+        f"Silo {silo} does not list {', '.join(sorted(datasets))} as a dataset of the computation {digest}. "
+        "Ask the silo's administrator to add it to the datasets of this digest in policy.computations.digests."
+        if listed
+        else f"Silo {silo} only runs the computations that its policy lists, and {digest} is not in the list. "
         "Ask the silo's administrator to review it and to add it to policy.computations.digests.",
+    )
+
+
+def is_listed(policy: Policy, digest: Digest, datasets: Collection[str]) -> bool:
+    """Returns whether `policy.computations.digests` lists a computation with all the datasets that it reads."""
+    return any(
+        _digest(entry) == digest
+        and (isinstance(entry, str) or entry.datasets is None or set(datasets) <= set(entry.datasets))
+        for entry in policy.computations.digests or ()
+    )
+
+
+def _digest(entry: str | ListedComputation) -> str:
+    return entry if isinstance(entry, str) else entry.digest
+
+
+def on_invited_datasets(invitation: Invitation, silo: str, datasets: Collection[str]) -> Decision:
+    """Decides whether a computation may read these datasets, which the invitation must name.
+
+    The silo decided to take part because of the invitation. The coordinator cannot add a dataset later.
+    """
+    others = sorted(set(datasets) - set(invitation.datasets))
+    if not others:
+        return Allowed()
+    return Refused(
+        "invitation.datasets",
+        f"The computation reads {', '.join(repr(name) for name in others)}, but the invitation of silo {silo} to this "
+        f"job names only {', '.join(repr(name) for name in invitation.datasets) or 'no dataset'}. "
+        "Name all datasets in the job file.",
     )
 
 

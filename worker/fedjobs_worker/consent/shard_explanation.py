@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import shard_pb2
 
+from fedjobs_worker.consent.approvals import Approval
+from fedjobs_worker.consent.consent_scopes import ConsentScope, described, differences
+from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
 from fedjobs_worker.policy_files import Policy
 
 _NAMED = 12  # maximum number of leaves in a section
@@ -25,6 +29,10 @@ def explain(
     label: str = "",
     datasets: Collection[str] = (),
     policy: Policy | None = None,
+    scope: ConsentScope | None = None,
+    approvals: Sequence[Approval] = (),
+    flows: Sequence[OutputFlow] | None = None,
+    graph: Sequence[str] = (),
 ) -> str:
     """Returns the explanation as several lines of text.
 
@@ -35,6 +43,10 @@ def explain(
         label: The coordinator's name for the computation.
         datasets: The names of the datasets that the computation reads.
         policy: If given, the text also says what the silo enforces and what it takes on trust.
+        scope: If given, the text also says what an approval covers.
+        approvals: Earlier approvals of the same digest. The text says why they do not cover `scope`.
+        flows: If given, the text also says which inputs reach which output, with warnings.
+        graph: The lines of the graphs (`graphs.listings`).
     """
     lines = [f"computation {digest}" + (f" ({label})" if label else "")]
     lines += _section("receives", _leaves(shard.broadcasts), _size(shard.broadcasts))
@@ -43,11 +55,89 @@ def explain(
     lines += _section(
         "sends", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
     )
+    if flows is not None:
+        lines += _section("data flow", list(flowing(flows)), "which inputs can reach which output")
+    if graph:
+        lines += _section("graphs", graph, "the name of each operation, and its inputs")
+    if scope is not None:
+        lines += _section("an approval covers", covered(scope), f"scope {scope.digest}")
+        lines += _earlier(scope, approvals)
     if policy is not None:
         lines += _section("enforced by the silo", enforced(policy), "")
         lines += _section("taken on trust from the coordinator", believed(policy), "")
     # The author of a shard chooses the names in it. They must not add lines or control the terminal.
     return "".join(f"{_printable(line)[:_LONGEST]}\n" for line in lines)
+
+
+def flowing(flows: Sequence[OutputFlow]) -> Iterator[str]:
+    """Yields what reaches the outputs, as lines. Outputs of which the same is known share the lines."""
+    groups: dict[OutputFlow, list[str]] = {}
+    for flow in flows:
+        groups.setdefault(replace(flow, name=""), []).append(flow.name)
+    for flow, names in groups.items():
+        yield from _wrapped([*(f"{name}," for name in names[:-1]), f"{names[-1]}: {_HELD[flow.holds]}"])
+        if flow.holds is not Holds.NOTHING:
+            yield f"  {'added' if flow.added_over_clients else 'not added'} over the clients"
+        yield from _listed("  from", flow.sources or ("constants only",))
+        if flow.through:
+            yield from _listed("  aggregated by", flow.through)
+        for warning in flow.warnings:
+            yield from (
+                f"  {'WARNING: ' if n == 0 else '  '}{line}" for n, line in enumerate(_wrapped(warning.split()))
+            )
+    yield from NO_PROOF
+
+
+NO_PROOF = (
+    "This analysis proves nothing. It follows values through the graphs and knows a few operations that sum over",
+    "records. A graph can multiply all records but one by zero and sum them, or sum over a batch of one record:",
+    "there is no warning for this. A warning can also be wrong, where the analysis does not know an operation.",
+)
+_HELD = {
+    Holds.NOTHING: "does not depend on the silo's data",
+    Holds.SUMS: "sums over records, or counts of records",
+    Holds.GROUPS: "sums over groups of records",
+    Holds.RECORDS: "can hold values of single records",
+}
+
+
+def _listed(title: str, words: Sequence[str]) -> list[str]:
+    lines = _wrapped([f"{word}," for word in words[:-1]] + list(words[-1:]))
+    return [f"{title} {lines[0]}", *(f"    {line}" for line in lines[1:])]
+
+
+def covered(scope: ConsentScope) -> list[str]:
+    """Returns what an approval of a scope covers, as lines."""
+    lines = [f"the computation {scope.computation}"]
+    for one in scope.inputs:
+        if not one.dataset:
+            lines.append(f"{one.name}: a value that the coordinator gives")
+            continue
+        who = f"clients by column {one.clients}" if one.clients else "the silo is one client"
+        most = f", {one.clients_per_round} clients per round" if one.clients_per_round is not None else ""
+        lines.append(f"{one.name}: the dataset {one.dataset}, {who}{most}")
+        for component in one.components:
+            columns = ", ".join(component.columns) or "no column of the silo's file"
+            lines.append(f"  {component.tensor.name or 'value'} {described(component.tensor)} from {columns}")
+    lines.append(f"{_count(len(scope.outputs), 'output')}:")
+    lines += [
+        f"  {output.name}: {described(output)}, {_HELD[output.holds]}"
+        + ("" if output.added_over_clients or output.holds is Holds.NOTHING else ", not added over the clients")
+        for output in scope.outputs
+    ]
+    limits = scope.limits.model_dump(by_alias=True)
+    said = (f"{name} {'none' if value is None else value}" for name, value in limits.items())
+    return [*lines, f"limits: {', '.join(said)}"]
+
+
+def _earlier(scope: ConsentScope, approvals: Sequence[Approval]) -> list[str]:
+    lines = []
+    for approval in approvals:
+        if approval.scope is not None and approval.scope != scope:
+            found = [text for texts in differences(approval.scope, scope).values() for text in texts]
+            who = f"by {approval.by or 'somebody'} at {approval.at or 'an unknown time'}"
+            lines += _section("does not match an earlier approval", found, who)
+    return lines
 
 
 def enforced(policy: Policy) -> list[str]:

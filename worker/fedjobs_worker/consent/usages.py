@@ -93,10 +93,12 @@ class Usage(Model, frozen=False):
     def count(self, entry: Mapping[str, Any]) -> None:
         """Counts an entry of an audit log."""
         uid, at = entry.get("job"), entry.get("time")
-        if not isinstance(uid, str) or not isinstance(at, int | float):
+        if not isinstance(uid, str) or not isinstance(at, int | float) or not 0 <= at <= _LAST_DAY:
             return
         job = self.jobs.setdefault(uid, JobUsage())
-        job.until = max(job.until, at)
+        # The agent collects an entry later than it was written, and by another clock.
+        written = entry.get("workerTime")
+        job.until = max(job.until, min(at, written) if isinstance(written, int | float) else at)
         job.entries += 1
         self.latest = max(self.latest, min(at, _LAST_DAY))
         if entry.get("decision") == "allowed":
@@ -104,7 +106,8 @@ class Usage(Model, frozen=False):
 
 
 def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
-    subject, asked, size = entry.get("subject"), str(entry.get("asked") or ""), int(entry.get("bytes") or 0)
+    subject, asked, said = entry.get("subject"), str(entry.get("asked") or ""), entry.get("bytes")
+    size = said if isinstance(said, int) and said > 0 else 0
     if subject == "invitation":
         job.begun = job.begun or day
     elif subject == "work":

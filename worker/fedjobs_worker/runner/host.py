@@ -6,6 +6,9 @@ Importing TensorFlow takes 8 s of CPU time. Forking a process that has imported 
 creates the socket before the import, so that sessions can connect and wait. TensorFlow is not initialized before the
 fork, because thread pools do not survive it. A runner exits when its connection ends, and all runners exit with the
 host.
+
+The host is the child of its keeper (see keeper.py), and is in the sandbox before the import. Exit status 71: the
+machine cannot confine a runner.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
@@ -30,6 +34,9 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker import kernel_calls, logs
 from fedjobs_worker.channels.channel import Channel, listener
 from fedjobs_worker.runner import sandbox
+from fedjobs_worker.runner.keeper import Keeper
+from fedjobs_worker.runner.sandbox.facts import Fact, isolated, no_isolation
+from fedjobs_worker.runner.sandbox.limits import Limits
 
 EXIT_SANDBOX = 71
 _LOG = structlog.get_logger()
@@ -42,29 +49,61 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--socket-mode", type=_mode, default=0o600, help="mode of the socket in octal (default: 0600)")
     parser.add_argument("--processes", type=Path, help="folder in which live processes are registered")
     parser.add_argument("--threads", type=int, help="threads of TensorFlow's kernels (default: one for each core)")
+    parser.add_argument("--most-memory", type=int, metavar="BYTES", help="limit of each runner (default: none)")
+    parser.add_argument("--most-threads", type=int, metavar="N", help="limit of all runners together (default: none)")
+    parser.add_argument(
+        "--require-isolation", action="store_true", help="exit if runners could reach files or processes of this user"
+    )
     parser.add_argument("--lifeline", action="store_true", help="exit when standard input is closed")
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     logs.configure(options.debug)
     signal.signal(signal.SIGTERM, _exit)
     if options.lifeline:
-        processes.end_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent stops us
     try:
         listening = _listen(options.listen, options.socket_mode)
     except FedjobsError as error:
         sys.stderr.write(f"{error.public}\n")
         return 4
-    if options.processes:
-        processes.register(options.processes, "runner-host")
+    keeper = Keeper(options.processes)
     try:
-        _import_tensorflow()
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: _reap(options.processes))
-        _accept(listening, options.processes, options.threads)
+        if options.processes:
+            processes.register(options.processes, "runner-host")
+        keeper.start(lambda enclosed: _confined(listening, keeper.reporting, options, enclosed))
+        listening.close()
+        if options.lifeline:
+            processes.end_with_parent()  # starts a thread, so after the fork
+        return keeper.wait()
     except KeyboardInterrupt:
         return 130
     finally:
+        keeper.end()
         Path(options.listen).unlink(missing_ok=True)
+
+
+def _confined(listening: socket.socket, reporting: socket.socket, options: argparse.Namespace, enclosed: bool) -> int:
+    """Runs in the host's process. Returns its exit status if the sandbox cannot be closed."""
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keeper stops us
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)  # the lifeline is the keeper's
+        facts = sandbox.confine_host(Limits(options.most_memory, options.most_threads), enclosed=enclosed)
+        if options.require_isolation and not isolated(facts):
+            sys.stderr.write(f"{no_isolation(facts).public}\n")
+            return EXIT_SANDBOX
+        _LOG.info("the runner host is confined", facts=sorted(facts))
+        _import_tensorflow()
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: _reap())
+        _accept(listening, reporting, options.threads, facts)
+    except kernel_calls.KernelCallError as error:
+        _LOG.error("the runner host cannot enter the sandbox and exits", reason=str(error))
+        return EXIT_SANDBOX
+    except BaseException:
+        _LOG.exception("the runner host ended unexpectedly")
+        return 1
 
 
 def _mode(text: str) -> int:
@@ -84,13 +123,16 @@ def _listen(path: str, mode: int) -> socket.socket:
 
 def _import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    tempfile.tempdir = "/"  # a package asks for the folder at its import; no folder is writable
     import fedjobs_worker.runner.runs  # noqa: F401 (after the socket is created)
 
     gc.collect()
     gc.freeze()  # a garbage collection in a runner would write to every page with an object, and so copy it
 
 
-def _accept(listening: socket.socket, registry: Path | None, threads: int | None) -> NoReturn:
+def _accept(
+    listening: socket.socket, reporting: socket.socket, threads: int | None, facts: frozenset[Fact]
+) -> NoReturn:
     while True:
         connection, _ = listening.accept()  # continues by itself after SIGCHLD
         if _is_gone(connection):  # a probe (see probe.py)
@@ -103,7 +145,7 @@ def _accept(listening: socket.socket, registry: Path | None, threads: int | None
         status = 1
         try:
             listening.close()
-            status = _be_runner(connection, host, registry, threads)
+            status = _be_runner(connection, host, reporting, threads, facts)
         except BaseException:
             _LOG.exception("a runner ended unexpectedly")
         finally:
@@ -116,7 +158,9 @@ def _is_gone(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _be_runner(connection: socket.socket, host: int, registry: Path | None, threads: int | None) -> int:
+def _be_runner(
+    connection: socket.socket, host: int, reporting: socket.socket, threads: int | None, facts: frozenset[Fact]
+) -> int:
     from fedjobs_worker.runner import runs
 
     for number in (signal.SIGCHLD, signal.SIGTERM):
@@ -126,15 +170,15 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
     if os.getppid() != host:  # the host ended before the call above
         return 0
     try:
-        sandbox.enter()
+        sandbox.confine_runner(facts)
     except kernel_calls.KernelCallError as error:
         _LOG.error("the runner cannot enter the sandbox and exits", reason=str(error))
         return EXIT_SANDBOX
 
     def greeted(silo: str, job: str) -> None:
         logs.tell(silo=silo, job=job)
-        if registry is not None:
-            processes.register(registry, "runner", silo)
+        with contextlib.suppress(OSError), reporting:  # closed before a graph is loaded
+            reporting.send(silo.encode())
 
     def end_with_connection() -> None:
         poll = select.poll()
@@ -147,7 +191,7 @@ def _be_runner(connection: socket.socket, host: int, registry: Path | None, thre
     return 0
 
 
-def _reap(registry: Path | None) -> None:
+def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -155,9 +199,6 @@ def _reap(registry: Path | None) -> None:
                 return
             if status:
                 _LOG.warning("a runner died", pid=pid, status=os.waitstatus_to_exitcode(status))
-            # A runner ends by os._exit or is killed, so its exit handler never removes its registry entry.
-            for note in registry.glob(f"runner.*.{pid}.json") if registry is not None else ():
-                note.unlink(missing_ok=True)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -10,8 +10,13 @@ import structlog
 from fedjobs_common.errors import FedjobsError
 from fedjobs_protocol.sessions.session_client import SessionClient
 
-_LONGEST_S = 45.0  # a coordinator expects heartbeats more often
+_SHORTEST_S, _LONGEST_S = 0.1, 40.0  # load balancers cut connections that are idle for 50 s
 _LOG = structlog.get_logger()
+
+
+def interval(seconds: float) -> float:
+    """Returns the interval of heartbeats, in seconds, for the one that a coordinator asks for. It can ask for NaN."""
+    return min(max(_SHORTEST_S, seconds), _LONGEST_S)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Heartbeats:
 
     def follow(self, session_id: str, seconds: float) -> None:
         """Sends heartbeats for this session at this interval from now on."""
-        self._session = session_id, min(max(0.1, seconds), _LONGEST_S)
+        self._session = session_id, interval(seconds)
 
     def stop(self) -> None:
         """Stops the thread. Does not wait for a call in progress."""
@@ -62,9 +67,6 @@ class Heartbeats:
                 _LOG.debug(
                     "a heartbeat failed", error=error.public
                 )  # the session's calls detect and handle the problem
-                continue
-            except Exception as error:
-                _LOG.exception("a heartbeat failed; the next one follows", error=str(error))
                 continue
             if response.cancel and activity.work_id:
                 self._cancel(activity.work_id)

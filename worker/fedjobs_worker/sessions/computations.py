@@ -7,7 +7,7 @@ rebuilt.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -57,48 +57,68 @@ class Computations:
         self._sizes: dict[Digest, int] = {}
         self._too_many = False
 
-    def shard(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> shard_pb2.Shard:
+    def shard(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> shard_pb2.Shard:
         """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
             ShardRejectedError: It was not verified, or there are too many computations.
             FedjobsError: BLOB_CORRUPT.
         """
-        self._check_number(blob, label, datasets)
+        self._check_number(blob, label, inputs)
         found = self._got(blob, fetch)
         if isinstance(found, OperationRefusedError):
             return found.shard
         if isinstance(found, FedjobsError):
-            self._refused(blob, found, label, datasets)
+            self._refused(blob, found, label, inputs)
             raise ShardRejectedError(found.code, found.message, found.remedy)
         return found.message
 
-    def consent(self, blob: pb.Blob, label: str, datasets: Collection[str], fetch: Fetch) -> Consent:
-        """Decides whether a shard may run. If it may, loads it into the runner.
+    def consent(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides whether a shard may run on these datasets. If it may, loads it into the runner.
+
+        Args:
+            blob: The shard.
+            label: The coordinator's name for the computation.
+            inputs: For each client input, the silo's dataset that it reads. Empty for a value of the coordinator.
+            fetch: Fetches the shard.
 
         Raises:
-            ShardRejectedError: There are too many computations.
+            ShardRejectedError: There are too many computations, or the shard has another number of client inputs.
             FedjobsError: BLOB_CORRUPT.
             RunnerLostError: The runner died.
         """
-        self._check_number(blob, label, datasets)
+        self._check_number(blob, label, inputs)
         found = self._got(blob, fetch)
-        digest, about = digests.named(blob.digest), (label, tuple(sorted(datasets)))
-        if isinstance(found, OperationRefusedError):
-            # The policy refuses it, and names all operations that it does not allow.
-            return self._consents.of(Computation(digest, found.shard, found.operations, *about))
-        if isinstance(found, FedjobsError):
-            return self._refused(blob, found, label, datasets)
-        consent = self._consents.of(Computation(digest, found.message, found.operations, *about))
-        if isinstance(consent, Allowed):
-            self._runner.load_shard(digest, found.serialized)
+        consent = self._decided(blob, found, label, inputs)
+        if isinstance(found, Verified) and isinstance(consent, Allowed):
+            self._runner.load_shard(digests.named(blob.digest), found.serialized)
         return consent
 
-    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, datasets: Collection[str]) -> Refused:
-        refusal = Refused(error.code.label, error.public)
-        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(sorted(datasets)))
+    def still_allowed(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+        """Decides again, after a shard has run, whether its result may leave the silo."""
+        return self._decided(blob, self._got(blob, fetch), label, inputs)
 
-    def _check_number(self, blob: pb.Blob, label: str, datasets: Collection[str]) -> None:
+    def _decided(self, blob: pb.Blob, found: Verified | FedjobsError, label: str, inputs: Sequence[str]) -> Consent:
+        digest = digests.named(blob.digest)
+        if isinstance(found, OperationRefusedError):
+            # The policy refuses it, and names all operations that it does not allow.
+            return self._consents.of(Computation(digest, found.shard, found.operations, label, tuple(inputs)))
+        if isinstance(found, FedjobsError):
+            return self._refused(blob, found, label, inputs)
+        if len(inputs) != len(found.message.client_inputs):
+            raise ShardRejectedError(
+                ErrorCode.SHARD_REFUSED,
+                f"the coordinator names datasets for {len(inputs)} client inputs of '{label}', and the shard has "
+                f"{len(found.message.client_inputs)}.",
+                "Use the same release of fedjobs at the coordinator and in the silo.",
+            )
+        return self._consents.of(Computation(digest, found.message, found.operations, label, tuple(inputs)))
+
+    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, inputs: Sequence[str]) -> Refused:
+        refusal, datasets = Refused(error.code.label, error.public), sorted(set(inputs) - {""})
+        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(datasets))
+
+    def _check_number(self, blob: pb.Blob, label: str, inputs: Sequence[str]) -> None:
         """Bounds the computations of a session, before anything of a new one is kept."""
         digest, size = digests.named(blob.digest), max(blob.size, len(blob.inline))
         if size > limits.BYTES:
@@ -117,7 +137,7 @@ class Computations:
         )
         if not self._too_many:  # one entry in the audit log
             self._too_many = True
-            self._refused(blob, error, label, datasets)
+            self._refused(blob, error, label, inputs)
         raise error
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:

@@ -146,7 +146,7 @@ class Session:
         try:
             consents = []
             for offered in offer.shards:
-                said = self._works.consent(offered, self._fetch)
+                said = self._works.answer(offered, self._fetch)
                 _LOG.info(
                     "the coordinator offered a computation",
                     label=bounded(offered.label, LONGEST_NAME),

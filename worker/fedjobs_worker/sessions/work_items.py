@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest
@@ -15,7 +15,12 @@ _UNKNOWN_NAMED = 4  # datasets that the silo does not have, in an entry of the a
 
 def datasets_of(work: pb.Work) -> list[str]:
     """Returns the silo's datasets that a work item uses."""
-    return sorted({source.selection.dataset for source in work.client_inputs if source.HasField("selection")})
+    return sorted(set(inputs_of(work)) - {""})
+
+
+def inputs_of(work: pb.Work) -> tuple[str, ...]:
+    """Returns for each client input the silo's dataset that it reads. Empty for a value of the coordinator."""
+    return tuple(source.selection.dataset if source.HasField("selection") else "" for source in work.client_inputs)
 
 
 def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list[str]:
@@ -23,6 +28,11 @@ def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list
     unknown = sorted(name for name in asked if name not in existing)
     named = [bounded(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
     return sorted(name for name in asked if name in existing) + named
+
+
+def recorded_inputs(inputs: Iterable[str], existing: Collection[str]) -> tuple[str, ...]:
+    """Returns the datasets of client inputs, in their order. Names that the silo does not have are bounded."""
+    return tuple(name if name in existing else bounded(name, LONGEST_NAME) for name in inputs)
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:

@@ -35,7 +35,14 @@ from fedjobs_worker.runner.inputs import Inputs
 from fedjobs_worker.runner.sampling import sample
 from fedjobs_worker.sessions.blob_cache import BlobCache, check_size
 from fedjobs_worker.sessions.computations import Computations, Fetch, ShardRejectedError
-from fedjobs_worker.sessions.work_items import asked_by, blobs_of, datasets_of, recorded_datasets
+from fedjobs_worker.sessions.work_items import (
+    asked_by,
+    blobs_of,
+    datasets_of,
+    inputs_of,
+    recorded_datasets,
+    recorded_inputs,
+)
 from fedjobs_worker.silo_files import SiloFile
 
 _ATTEMPTS = 3  # if the runner dies during a run, which the graph may cause
@@ -72,6 +79,16 @@ class _Selected:
     clients: Array
 
 
+@dataclass(frozen=True)
+class _Ran:
+    """What a run left: the accumulators' memory, the clients, the seconds, and the runner's name of its device."""
+
+    memory: int
+    clients: int
+    seconds: float
+    device: str
+
+
 class Works:
     """Runs work items for a silo.
 
@@ -104,6 +121,7 @@ class Works:
         self._job = job
         self._audit = audit
         self._ledger = ledger
+        self._consents = consents
         self._datasets = datasets
         self._runner = runner
         self._secret = secret
@@ -119,6 +137,21 @@ class Works:
             self._cancelled.set()
             self._runner.shut_down()
 
+    def answer(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
+        """Decides about a shard that the coordinator offers. A refusal is in the audit log before it is sent.
+
+        Raises:
+            SessionEndedError: From `fetch`.
+        """
+        said = self.consent(offered, fetch)
+        if isinstance(said, Refused):
+            try:
+                datasets = tuple(sorted(set(offered.datasets) - {""}))
+                self._consents.refused(digests.named(offered.shard.digest), said, offered.label, datasets)
+            except FedjobsError as error:  # a refusal reveals nothing, so it is sent even if the log is full
+                _LOG.error("cannot record a refusal", code=error.code.label, error=error.public)
+        return said
+
     def consent(self, offered: pb.OfferedShard, fetch: Fetch) -> Consent:
         """Decides about a shard that the coordinator offers.
 
@@ -126,14 +159,14 @@ class Works:
             SessionEndedError: From `fetch`.
         """
         label = bounded(offered.label, LONGEST_NAME)
-        datasets = recorded_datasets(offered.datasets, self._silo.datasets)
+        inputs = recorded_inputs(offered.datasets, self._silo.datasets)
         lost = 0
         while True:
             try:
                 accepted = limits.on_entries(self._silo.silo, self._ledger.usage(), self._job)
                 if isinstance(accepted, Refused):
                     return accepted
-                return self._computations.consent(offered.shard, label, datasets, fetch)
+                return self._computations.consent(offered.shard, label, inputs, fetch)
             except ShardRejectedError as error:
                 return Refused(error.code.label, error.public)
             except FedjobsError as error:
@@ -201,7 +234,7 @@ class Works:
         fetched = [blob for blob in blobs_of(work) if not blob.HasField("inline")]
         check_size(sum(blob.size for blob in fetched))
         self._blobs.make_room({digests.named(blob.digest) for blob in fetched})
-        shard = self._computations.shard(work.shard, self._label(work), self._recorded(work), fetch)
+        shard = self._computations.shard(work.shard, self._label(work), self._inputs(work), fetch)
         shards.append(shard)
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise WorkFailedError(Failure(FailureClass.WORK_INVALID), "the work has another number of values")
@@ -217,8 +250,8 @@ class Works:
     def _attempted(self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard, fetch: Fetch, doing: Doing) -> Finished:
         doing("loading")
         # The decision about the offer may be outdated, so decide again before running.
-        consent = self._computations.consent(work.shard, self._label(work), self._recorded(work), fetch)
-        self._decide(work, asked, Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent)
+        consent = self._computations.consent(work.shard, self._label(work), self._inputs(work), fetch)
+        self._decide(work, asked, _decision(consent))
         selected = [
             self._selected(work, asked, *pair) for pair in zip(work.client_inputs, shard.client_inputs, strict=True)
         ]
@@ -240,17 +273,27 @@ class Works:
         digest = digests.named(work.shard.digest)
         request = messages.Run(digest=digest, broadcasts=broadcasts, client_inputs=client_inputs, clients=work.clients)
         doing("running")
-        return self._run(work, asked, shard, request, inputs, counts[0] if counts else None)
+        ran = self._run(request, inputs, counts[0] if counts else None)
+        if ran is None:
+            return self.gate.nothing(work, asked)
+        try:
+            # An administrator may have denied the computation while it ran.
+            consent = self._computations.still_allowed(work.shard, self._label(work), self._inputs(work), fetch)
+            self._decide(work, asked, _decision(consent))
+        except BaseException:
+            os.close(ran.memory)
+            raise
+        device = device_name(ran.device, self._device_note)
+        return self.gate.result(work, asked, shard.accumulators, ran.memory, ran.clients, ran.seconds, device)
 
-    def _run(
-        self,
-        work: pb.Work,
-        asked: Digest,
-        shard: shard_pb2.Shard,
-        request: messages.Run,
-        inputs: Inputs,
-        clients: int | None,
-    ) -> Finished:
+    def _run(self, request: messages.Run, inputs: Inputs, clients: int | None) -> _Ran | None:
+        """Runs a shard. Returns None if there were no clients: then the accumulators may not be neutral.
+
+        Args:
+            request: The request for the runner.
+            inputs: The values.
+            clients: The number of local clients, if the silo selected them.
+        """
         memory = shared_memory.create("accumulators")
         started = time.monotonic()
         try:
@@ -261,15 +304,13 @@ class Works:
                     Failure(FailureClass.RESULT_MISMATCH, ran=True),
                     f"the runner reports {ran.clients} clients, but the work has {clients}",
                 )
-            if ran.clients == 0:  # the accumulators of no clients may not be neutral, so do not send them
-                os.close(memory)
-                return self.gate.nothing(work, asked)
         except BaseException:
             os.close(memory)
             raise
-        device = device_name(ran.device, self._device_note)
-        seconds = time.monotonic() - started
-        return self.gate.result(work, asked, shard.accumulators, memory, ran.clients, seconds, device)
+        if ran.clients == 0:
+            os.close(memory)
+            return None
+        return _Ran(memory, ran.clients, time.monotonic() - started, ran.device)
 
     def _limited_run(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
         """Runs a shard. Ends the runner when the silo's time for a work item is over."""
@@ -346,5 +387,13 @@ class Works:
     def _label(self, work: pb.Work) -> str:
         return bounded(work.label, LONGEST_NAME)
 
+    def _inputs(self, work: pb.Work) -> tuple[str, ...]:
+        return recorded_inputs(inputs_of(work), self._silo.datasets)
+
     def _recorded(self, work: pb.Work) -> list[str]:
         return recorded_datasets(datasets_of(work), self._silo.datasets)
+
+
+def _decision(consent: Consent) -> Decision:
+    """Returns a consent as a decision. What waits for approval does not run."""
+    return Refused(consent.rule, consent.message) if isinstance(consent, Awaiting) else consent
