@@ -17,11 +17,13 @@ from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.channels import shared_memory
+from fedjobs_worker.channels.failure_classes import FailureClass
 from fedjobs_worker.consent import limits
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
 from fedjobs_worker.policy_files import Limits
+from fedjobs_worker.release.failures import Failure
 from fedjobs_worker.release.gate import ReleaseGate
 from fedjobs_worker.sessions.work_items import asked_by
 from fedjobs_worker.silo_files import SiloFile
@@ -303,3 +305,16 @@ def test_concurrent_jobs_do_not_exceed_the_bytes_of_a_day(tmp_path: Path) -> Non
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(map(str, pool.map(released, (JOB, OTHER)))) == ["refusal", "result"]
+
+
+def test_a_failure_that_cannot_be_recorded_does_not_leave(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(path, SILO, JOB, clock=lambda: MONDAY, most=0)  # it has some space for failures when it is full
+    gate = ReleaseGate(SiloFile(silo=SILO), JobUid(JOB), audit, Ledger(path, clock=lambda: MONDAY))
+    failure = Failure(FailureClass.OUT_OF_RANGE, ran=True)
+    reports = [gate.failure(pb.Work(work_id="w" * 200), asked(str(n)), None, failure).report for n in range(1000)]
+    assert reports[0].HasField("failure")
+    assert reports[-1].refusal.rule == "auditLog"
+    assert "OutOfRange" not in str(reports[-1])
+    sent = sum(report.HasField("failure") for report in reports)
+    assert sum(json.loads(line)["subject"] == "failure" for line in path.read_text().splitlines()) == sent < 1000

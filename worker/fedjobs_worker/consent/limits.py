@@ -11,7 +11,9 @@ from fedjobs_worker.consent.usages import Usage, short
 from fedjobs_worker.policy_files import Limits
 
 MOST_ENTRIES = 250_000
-"""Entries of the audit log for one job. A work item has two or three."""
+"""Entries of one job in the audit logs of all its workers. A work item has two or three."""
+AUDIT_LOG = "auditLog"
+"""The rule of a refusal because nothing more can be recorded."""
 
 
 def on_job(limits: Limits, silo: str, usage: Usage, job: str, today: str) -> Decision:
@@ -31,7 +33,7 @@ def on_entries(silo: str, usage: Usage, job: str) -> Decision:
     if usage.of(job).entries < MOST_ENTRIES:
         return Allowed()
     return Refused(
-        "auditLog", f"Silo {silo} has {MOST_ENTRIES} entries of this job in its audit log. It accepts no more work."
+        AUDIT_LOG, f"Silo {silo} has {MOST_ENTRIES} entries of this job in its audit log. It accepts no more work."
     )
 
 

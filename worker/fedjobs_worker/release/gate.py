@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 import structlog
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Digest, JobUid
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
@@ -112,6 +113,26 @@ class ReleaseGate:
             shard: The verified shard, or None if the failure names no node.
             failure: The failure.
         """
+        try:
+            return self._recorded_failure(work, asked, shard, failure)
+        except FedjobsError as error:
+            if error.code not in (ErrorCode.DISK_FULL, ErrorCode.UNAVAILABLE):
+                raise
+            # What is not recorded does not leave. The refusal says nothing about the work.
+            _LOG.error("cannot record a failure, so it is not sent", code=error.code.label, error=error.public)
+            silo = self._silo.silo
+            return self.refusal(
+                work,
+                Refused(
+                    limits.AUDIT_LOG,
+                    f"Silo {silo} cannot write its audit log, or the job's part of it is full. It does no more work "
+                    "for the job. Ask the silo's people, or start a new job.",
+                ),
+            )
+
+    def _recorded_failure(
+        self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard | None, failure: Failure
+    ) -> Finished:
         node = known_node(shard, failure.node) if shard is not None else ""
         policy, silo = self._silo.policy, self._silo.silo
         message = failures.message_of(silo, failure, node, share_schemas=policy.share_dataset_schemas)

@@ -28,6 +28,7 @@ from fedjobs_worker.runner.tensors import MappedValues
 
 _LONGEST_TEXT = 4000  # maximum number of characters of a failure's message
 _PLACE = re.compile(r"\n\t \[\[([^\[\]\n]{1,1000})\]\]")  # TensorFlow appends the node that failed to its message
+_NODE = re.compile(r"\{\{node ([^}]+)\}\}")
 _LOG = structlog.get_logger()
 
 ClientInput = tuple[int, Callable[[int], Any]]
@@ -194,12 +195,21 @@ def _failure(error: Exception) -> FedjobsError:
         cause = deeper
     if isinstance(error, FedjobsError) and not isinstance(cause, tf.errors.OpError):
         return error
-    places = _PLACE.findall(str(cause))
-    # The first place is the innermost one. It is a path of nodes where functions were inlined.
-    node = places[0].rpartition("/")[2] if places else ""
+    node = _node(str(cause))
     where = f" in node '{node}'" if node else ""
     name = type(cause).__name__
     return _RunFailedError(of_tensorflow(name), node, f"The shard failed with {name}{where}.")
+
+
+def _node(message: str) -> str:
+    """Returns the name of the node that failed, or an empty text. A graph can forge it, so the session checks it."""
+    places = _PLACE.findall(message)
+    if not places:
+        return ""
+    # The first place is the innermost one: `n4`, `{{node n4}}` or `{{function_node f}}{{node n4}}`, where `n4` can be a
+    # path of nodes whose functions were inlined.
+    named = _NODE.findall(places[0])
+    return str(named[-1] if named else places[0]).rpartition("/")[2]
 
 
 def _device() -> str:
