@@ -10,7 +10,7 @@ from fedjobs_worker.consent.graphs.flows import Holds, flows_of
 pytestmark = pytest.mark.training
 
 
-@pytest.mark.parametrize("name", ["fedavg", "fedavg: evaluation", "fedavg, adam", "layers, dropout"])
+@pytest.mark.parametrize("name", ["fedavg", "fedavg: evaluation", "fedavg, adam"])
 def test_sums_over_records_of_a_real_program_get_no_warning(name: str) -> None:
     from tests.verifier import real_computations
 
@@ -23,7 +23,9 @@ def test_sums_over_records_of_a_real_program_get_no_warning(name: str) -> None:
     assert data
     for flow in data:
         assert {"x of client input value", "y of client input value"} & set(flow.sources)
-        assert flow.through
+    updates = [flow for flow in flows if flow.name.startswith("1/")]
+    assert all("MatMul" in flow.through for flow in updates)
+    assert bool(updates) != name.endswith("evaluation")
 
 
 def test_a_histogram_of_predictions_is_a_sum_by_group() -> None:
