@@ -80,6 +80,11 @@ def test_the_resolved_job_is_immutable() -> None:
     assert config_maps.read(config, "0" * 64) is None
 
 
+def test_a_resolved_job_of_a_newer_release_is_not_read() -> None:
+    text = config_maps.document(accepted(a_job()).resolved).replace("{", '{"newer": 1, ', 1)
+    assert config_maps.read({"data": {"job.json": text}}, str(digests.digest(text.encode()))) is None
+
+
 def test_a_claim_follows_the_jobs_storage_spec() -> None:
     wanted = {"size": "3Gi", "storageClassName": "fast", "accessMode": "ReadWriteOncePod"}
     spec = storage.claim(REF, parsed(a_job().with_("spec.coordinator.storage", wanted)))["spec"]
