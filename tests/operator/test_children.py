@@ -30,7 +30,7 @@ def the_children() -> Iterator[dict[str, Any]]:
     yield network.service(ref)
     yield network.network_policy(ref)
     yield storage.claim(ref, parsed(a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"})))
-    yield coordinator_job(ref, found.job, 1001, SETTINGS)
+    yield coordinator_job(ref, found.job, 1001, SETTINGS, config_maps.digest(found.resolved))
     yield config_maps.hub_config(ref, TRUST)
 
 

@@ -65,4 +65,4 @@ def a_coordinator_job() -> dict[str, Any]:
     front_door = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
     hub = Hub.of(front_door, "fedjobs-hub:8444")
     settings = Settings("fedjobs", "fedjobs-authority", CoordinatorImage("coordinator:1"), front_door, hub)
-    return coordinator_job(ref, api.parse(a_job()), 1, settings)
+    return coordinator_job(ref, api.parse(a_job()), 1, settings, "0" * 64)
