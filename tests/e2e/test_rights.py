@@ -18,11 +18,12 @@ ELSEWHERE: dict[str, set[Right]] = {
         ("get", "batch/jobs"),
         ("get", "/persistentvolumeclaims"),
         ("get", "networking.k8s.io/networkpolicies"),
+        ("patch", "/configmaps"),
     },
     HUB: {("delete", "coordination.k8s.io/leases")},
 }
-"""Rare calls: the operator lists events when a pod cannot be created, and reads an object whose name is taken. The hub
-deletes old Leases. The tests of operator and hub cover them."""
+"""Rare calls: the operator lists events when a pod cannot be created, reads an object whose name is taken, and changes
+a ConfigMap when the authority is replaced. The hub deletes old Leases. The tests of operator and hub cover them."""
 DECISION = "authorization.k8s.io/decision"
 
 
