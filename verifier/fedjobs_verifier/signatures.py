@@ -79,8 +79,6 @@ Cast(x:SrcT) -> (y:DstT); SrcT:type; DstT:type; Truncate:bool=
 Ceil(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
 CheckNumerics(tensor:T) -> (output:T); T:type{bfloat16 float16 float32 float64}; message:string
 CheckNumericsV2(tensor:T) -> (output:T); T:type{bfloat16 float16 float32 float64}; message:string
-Cholesky(input:T) -> (output:T); T:type{float64 float32 float16 complex64 complex128}
-CholeskyGrad(l:T, grad:T) -> (output:T); T:type{float16 float32 float64}
 ClipByValue(t:T, clip_value_min:T, clip_value_max:T) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
 Complex(real:T, imag:T) -> (out:Tout); T:type{float32 float64}=; Tout:type{complex64 complex128}=
 ComplexAbs(x:T) -> (y:Tout); T:type{complex64 complex128}=; Tout:type{float32 float64}=
