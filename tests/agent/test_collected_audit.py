@@ -147,7 +147,7 @@ def test_a_new_worker_gets_the_usage(tmp_path: Path, collected: CollectedAudit) 
     assert usage.of("job-2").runs == {}
     assert usage.bytes_up(TODAY) == 50
     assert usage.begun(TODAY) == {"job-1", "job-2"}
-    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})) == Usage()
+    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})).jobs == {}
 
 
 def test_entries_that_are_collected_late_do_not_hide_later_ones_of_the_worker(
