@@ -44,7 +44,7 @@ def _passing(operation: str, shapes: list[Any] = _SHAPES, **more: Any) -> Callab
         given = {name: tf.constant(v, tf.float32 if name == "rate" else tf.int64) for name, v in more.items()}
         if operation in ("ShuffleDatasetV2", "ShuffleDatasetV3", "ShuffleAndRepeatDatasetV2"):
             given["seed_generator"] = _raw.DummySeedGenerator()
-        if operation in ("BatchDatasetV2", "ParallelBatchDataset", "RebatchDatasetV2", "WindowDataset"):
+        if operation in ("BatchDatasetV2", "ParallelBatchDataset", "WindowDataset"):
             given["drop_remainder"] = tf.constant(False)
         return getattr(_raw, operation)(
             input_dataset=variant(dataset), **given, output_types=_TYPES, output_shapes=shapes
@@ -199,8 +199,6 @@ GRAPHS: dict[str, Callable[[Dataset], Any]] = {
     "RandomDataset": _random("RandomDataset"),
     "RandomDatasetV2": _random("RandomDatasetV2"),
     "RangeDataset": lambda _: tf.data.Dataset.range(3),
-    "RebatchDataset": lambda d: _passing("RebatchDataset", _BATCHED, num_replicas=1)(d.batch(4)),
-    "RebatchDatasetV2": lambda d: _passing("RebatchDatasetV2", _BATCHED, batch_sizes=[2])(d.batch(4)),
     "ReduceDataset": lambda d: d.reduce((0.0, 0), lambda s, e: (s[0] + e[0][0], s[1] + e[1]))[0],
     "RepeatDataset": _passing("RepeatDataset", count=2),
     "SamplingDataset": _passing("SamplingDataset", rate=1, seed=1, seed2=1),

@@ -16,10 +16,20 @@ These operations are not in the list:
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
 - reference variables and other operations that TensorFlow 2 does not create;
 - TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
-- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it, and Cholesky
-  if its input has no decomposition. Empty is allowed if it sets zeros. DynamicStitch can return it too, and stays,
-  because gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
-- crashes: RaggedTensorToVariantGradient does not check the shape of its row splits;
+- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch and BlockLSTM* can return it. RFFT*, IRFFT*,
+  SparseSegment*Grad, DepthwiseConv2dNativeBackpropFilter and MatrixSolveLs return it for empty inputs, Cholesky and
+  Stateless- and StatefulRandomBinomial for values that are not valid, Svd without its vectors, and FusedBatchNorm(V2)
+  when it does not train. Empty is allowed if it sets zeros. DynamicStitch can return it too, and stays, because
+  gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
+- kernels of TensorFlow 2.14 that read or write outside of their tensors because they
+  - do not check values: DenseBincount, SparseBincount, RaggedBincount, HistogramFixedWidth, CropAndResize*,
+    TensorListScatterIntoExistingList, ConjugateTranspose, RebatchDataset(V2);
+  - do not compare the shapes of their inputs: RngReadAndSkip, LSTMBlockCell(Grad), ResourceScatter*,
+    ResourceApplyAdadelta, ResourceApplyAdamWithAmsgrad, RaggedCross, RaggedTensorToTensor, AvgPool3DGrad;
+  - do not check the ranks of their inputs, or whether they are empty: Conv3D*, RaggedTensorToVariantGradient,
+    UnicodeEncode, SparseCrossHashed, CTCLoss;
+- operations that have no kernel for the CPU: AccumulateNV2, CTCLossV2, SegmentMaxV2, SegmentMinV2, SegmentProdV2 and
+  SegmentSumV2;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
 - datasets and iterators that no program needs, whose elements the verifier would have to know: ListDataset, WindowOp,
   InitializeTableFromDataset, and iterators with a name in the process (IteratorV2, OneShotIterator);
@@ -48,21 +58,19 @@ If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulP
 
 # Element-wise mathematics.
 _MATH = """
-Abs AccumulateNV2 Acos Acosh Add AddN AddV2 Angle ApproximateEqual Asin Asinh Atan Atan2 Atanh BesselI0 BesselI0e
-BesselI1 BesselI1e Betainc BitwiseAnd BitwiseOr BitwiseXor Bucketize Ceil ClipByValue Complex ComplexAbs Conj Cos Cosh
-Cross Digamma Div DivNoNan Equal Erf Erfc Erfinv Exp Expint Expm1 Floor FloorDiv FloorMod Greater GreaterEqual Igamma
-IgammaGradA Igammac Imag Inv InvGrad Invert IsFinite IsInf IsNan LeftShift Less LessEqual Lgamma Log Log1p LogicalAnd
-LogicalNot LogicalOr Maximum Minimum Mod Mul MulNoNan Ndtri Neg NextAfter NotEqual Polygamma PopulationCount Pow Real
-RealDiv Reciprocal ReciprocalGrad RightShift Rint Round Rsqrt RsqrtGrad Select SelectV2 Sigmoid SigmoidGrad Sign Sin
-Sinh Spence Sqrt SqrtGrad Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlog1py Xlogy
-Zeta
+Abs Acos Acosh Add AddN AddV2 Angle ApproximateEqual Asin Asinh Atan Atan2 Atanh BesselI0 BesselI0e BesselI1 BesselI1e
+Betainc BitwiseAnd BitwiseOr BitwiseXor Bucketize Ceil ClipByValue Complex ComplexAbs Conj Cos Cosh Cross Digamma Div
+DivNoNan Equal Erf Erfc Erfinv Exp Expint Expm1 Floor FloorDiv FloorMod Greater GreaterEqual Igamma IgammaGradA Igammac
+Imag Inv InvGrad Invert IsFinite IsInf IsNan LeftShift Less LessEqual Lgamma Log Log1p LogicalAnd LogicalNot LogicalOr
+Maximum Minimum Mod Mul MulNoNan Ndtri Neg NextAfter NotEqual Polygamma PopulationCount Pow Real RealDiv Reciprocal
+ReciprocalGrad RightShift Rint Round Rsqrt RsqrtGrad Select SelectV2 Sigmoid SigmoidGrad Sign Sin Sinh Spence Sqrt
+SqrtGrad Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlog1py Xlogy Zeta
 """
 
 # Reductions, scans, segments, counting.
 _REDUCTIONS = """
-All Any ArgMax ArgMin Bincount Cumprod Cumsum CumulativeLogsumexp DenseBincount EuclideanNorm HistogramFixedWidth
-L2Loss Max Mean Min Prod RaggedBincount SegmentMax SegmentMaxV2 SegmentMean SegmentMin SegmentMinV2 SegmentProd
-SegmentProdV2 SegmentSum SegmentSumV2 SparseBincount Sum UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd
+All Any ArgMax ArgMin Bincount Cumprod Cumsum CumulativeLogsumexp EuclideanNorm L2Loss Max Mean Min Prod SegmentMax
+SegmentMean SegmentMin SegmentProd SegmentSum Sum UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd
 UnsortedSegmentSum
 """
 
@@ -72,40 +80,35 @@ BatchToSpace BatchToSpaceND BroadcastArgs BroadcastGradientArgs BroadcastTo Conc
 DenseToDenseSetOperation DepthToSpace Diag DiagPart DynamicPartition DynamicStitch ExpandDims Fill Gather GatherNd
 GatherV2 InTopK InTopKV2 InvertPermutation KthOrderStatistic LinSpace ListDiff LowerBound MatrixBandPart MatrixDiag
 MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2
-MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2 Range Rank
-Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice
-SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Squeeze StridedSlice StridedSliceGrad TensorScatterAdd
-TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TileGrad TopK
-TopKV2 Transpose ConjugateTranspose Unique UniqueV2 UniqueWithCounts UniqueWithCountsV2 Unpack UnravelIndex UpperBound
-Where ZerosLike
+MatrixSetDiagV3 MirrorPad MirrorPadGrad NthElement OneHot OnesLike Pack Pad PadV2 Range Rank Reshape Reverse
+ReverseSequence ReverseV2 Roll ScatterNd ScatterNdNonAliasingAdd SetSize Shape ShapeN Size Slice SpaceToBatch
+SpaceToBatchND SpaceToDepth Split SplitV Squeeze StridedSlice StridedSliceGrad TensorScatterAdd TensorScatterMax
+TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TileGrad TopK TopKV2 Transpose
+Unique UniqueV2 UniqueWithCounts UniqueWithCountsV2 Unpack UnravelIndex UpperBound Where ZerosLike
 """
 
 # Linear algebra and Fourier transforms.
 _LINEAR_ALGEBRA = """
-BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D
-LogMatrixDeterminant Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSolveLs
-MatrixSquareRoot MatrixTriangularSolve Qr RFFT RFFT2D RFFT3D SelfAdjointEigV2 SparseMatMul Svd TridiagonalMatMul
-TridiagonalSolve BandedTriangularSolve Eig
+BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D LogMatrixDeterminant Lu MatMul
+MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSquareRoot MatrixTriangularSolve Qr
+SelfAdjointEigV2 SparseMatMul TridiagonalMatMul TridiagonalSolve BandedTriangularSolve Eig
 """
 
 # Layers, losses and their gradients.
 _NEURAL_NETWORKS = """
-AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1
-CTCLoss CTCLossV2 Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
-Conv3DBackpropInputV2 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
-DepthwiseConv2dNativeBackpropInput Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad
-FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3
-GRUBlockCell GRUBlockCellGrad LRN LRNGrad LSTMBlockCell LSTMBlockCellGrad LeakyRelu LeakyReluGrad LogSoftmax MaxPool
-MaxPool3D MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradV2 MaxPoolGradWithArgmax MaxPoolV2
-MaxPoolWithArgmax Relu Relu6 Relu6Grad ReluGrad Selu SeluGrad Softmax SoftmaxCrossEntropyWithLogits Softplus
+AvgPool AvgPool3D AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput
+DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput Dilation2D
+Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad FusedBatchNormGrad FusedBatchNormGradV2
+FusedBatchNormGradV3 FusedBatchNormV3 GRUBlockCell GRUBlockCellGrad LRN LRNGrad LeakyRelu LeakyReluGrad LogSoftmax
+MaxPool MaxPool3D MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradV2 MaxPoolGradWithArgmax
+MaxPoolV2 MaxPoolWithArgmax Relu Relu6 Relu6Grad ReluGrad Selu SeluGrad Softmax SoftmaxCrossEntropyWithLogits Softplus
 SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
 """
 
 # Geometry and colours of image tensors, without decoders.
 _IMAGES = """
-AdjustContrastv2 AdjustHue AdjustSaturation CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage
-ExtractImagePatches HSVToRGB ImageProjectiveTransformV3 RGBToHSV ResizeArea ResizeBicubic ResizeBicubicGrad
-ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad
+AdjustContrastv2 AdjustHue AdjustSaturation ExtractImagePatches HSVToRGB ImageProjectiveTransformV3 RGBToHSV ResizeArea
+ResizeBicubic ResizeBicubicGrad ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad
 """
 
 # Quantization, for compressed aggregation.
@@ -117,36 +120,30 @@ QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 Quantize
 
 # Sparse and ragged tensors.
 _SPARSE = """
-RaggedCross RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorFromVariant RaggedTensorToSparse
-RaggedTensorToTensor RaggedTensorToVariant SparseAdd SparseAddGrad SparseConcat
-SparseCross SparseCrossHashed SparseCrossV2 SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul
-SparseFillEmptyRows SparseFillEmptyRowsGrad SparseReduceMax SparseReduceSum SparseReorder SparseReshape
-SparseSegmentMean SparseSegmentMeanGrad SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNGrad
-SparseSegmentSqrtNWithNumSegments SparseSegmentSum SparseSegmentSumGrad SparseSegmentSumWithNumSegments SparseSlice
-SparseSliceGrad SparseSoftmax SparseSparseMaximum SparseSparseMinimum SparseSplit SparseTensorDenseAdd
-SparseTensorDenseMatMul SparseToDense SparseToSparseSetOperation DenseToSparseSetOperation DenseCountSparseOutput
-SparseCountSparseOutput
+RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorFromVariant RaggedTensorToSparse RaggedTensorToVariant
+SparseAdd SparseAddGrad SparseConcat SparseCross SparseCrossV2 SparseDenseCwiseAdd SparseDenseCwiseDiv
+SparseDenseCwiseMul SparseFillEmptyRows SparseFillEmptyRowsGrad SparseReduceMax SparseReduceSum SparseReorder
+SparseReshape SparseSegmentMean SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNWithNumSegments
+SparseSegmentSum SparseSegmentSumWithNumSegments SparseSlice SparseSliceGrad SparseSoftmax SparseSparseMaximum
+SparseSparseMinimum SparseSplit SparseTensorDenseAdd SparseTensorDenseMatMul SparseToDense SparseToSparseSetOperation
+DenseToSparseSetOperation DenseCountSparseOutput SparseCountSparseOutput
 """
 
 # Variables, which exist only in the runner's memory.
 _VARIABLES = """
 AssignAddVariableOp AssignSubVariableOp AssignVariableOp DestroyResourceOp DisableCopyOnRead ReadVariableOp
-ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterDiv ResourceScatterMax ResourceScatterMin
-ResourceScatterMul ResourceScatterNdAdd ResourceScatterNdMax ResourceScatterNdMin ResourceScatterNdSub
-ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate ResourceStridedSliceAssign VarHandleOp
-VarIsInitializedOp VariableShape
+ResourceGather ResourceGatherNd ResourceStridedSliceAssign VarHandleOp VarIsInitializedOp VariableShape
 """
 
 # Optimizer steps.
 _OPTIMIZERS = """
-ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAdagradV2
-ResourceApplyAdam ResourceApplyAdamWithAmsgrad ResourceApplyAddSign ResourceApplyCenteredRMSProp ResourceApplyFtrl
-ResourceApplyFtrlV2 ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum
-ResourceApplyPowerSign ResourceApplyProximalAdagrad ResourceApplyProximalGradientDescent ResourceApplyRMSProp
-ResourceSparseApplyAdadelta ResourceSparseApplyAdagrad ResourceSparseApplyAdagradDA ResourceSparseApplyAdagradV2
-ResourceSparseApplyCenteredRMSProp ResourceSparseApplyFtrl ResourceSparseApplyFtrlV2 ResourceSparseApplyKerasMomentum
-ResourceSparseApplyMomentum ResourceSparseApplyProximalAdagrad ResourceSparseApplyProximalGradientDescent
-ResourceSparseApplyRMSProp
+ResourceApplyAdaMax ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAdagradV2 ResourceApplyAdam
+ResourceApplyAddSign ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2 ResourceApplyGradientDescent
+ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyPowerSign ResourceApplyProximalAdagrad
+ResourceApplyProximalGradientDescent ResourceApplyRMSProp ResourceSparseApplyAdadelta ResourceSparseApplyAdagrad
+ResourceSparseApplyAdagradDA ResourceSparseApplyAdagradV2 ResourceSparseApplyCenteredRMSProp ResourceSparseApplyFtrl
+ResourceSparseApplyFtrlV2 ResourceSparseApplyKerasMomentum ResourceSparseApplyMomentum
+ResourceSparseApplyProximalAdagrad ResourceSparseApplyProximalGradientDescent ResourceSparseApplyRMSProp
 """
 
 # Lookup tables in memory that are initialized from tensors. The one that is initialized from a file is not in the list.
@@ -161,20 +158,20 @@ MutableHashTableV2
 _LISTS = """
 EmptyTensorList TensorListConcat TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor
 TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListPushBackBatch
-TensorListReserve TensorListResize TensorListScatter TensorListScatterIntoExistingList TensorListScatterV2
-TensorListSetItem TensorListSplit TensorListStack
+TensorListReserve TensorListResize TensorListScatter TensorListScatterV2 TensorListSetItem TensorListSplit
+TensorListStack
 """
 
 # Datasets that are created from tensors and transformed by the graph's functions.
 _DATASETS = """
 AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset DatasetCardinality DatasetToSingleElement
 DenseToSparseBatchDataset DirectedInterleaveDataset FilterDataset FlatMapDataset GetElementAtIndex
-GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset MapDataset
-PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV4
-ParallelMapDatasetV2 PrefetchDataset RandomDataset RandomDatasetV2 RangeDataset RebatchDataset RebatchDatasetV2
-ReduceDataset RepeatDataset SamplingDataset ScanDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2
-ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset
-TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset WindowDataset ZipDataset
+GroupByReducerDataset GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset MapDataset PaddedBatchDataset
+PaddedBatchDatasetV2 ParallelBatchDataset ParallelFilterDataset ParallelInterleaveDatasetV4 ParallelMapDatasetV2
+PrefetchDataset RandomDataset RandomDatasetV2 RangeDataset ReduceDataset RepeatDataset SamplingDataset ScanDataset
+ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3
+SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset TakeWhileDataset TensorDataset TensorSliceDataset
+UnbatchDataset UniqueDataset WindowDataset ZipDataset
 """
 
 # Dataset iterators. Iterators that another graph can refer to are not in the list.
@@ -188,15 +185,14 @@ OptionalNone DummyIterationCounter
 _RANDOM = """
 AnonymousRandomSeedGenerator AnonymousSeedGenerator DeleteRandomSeedGenerator DeleteSeedGenerator DummySeedGenerator
 Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomGamma RandomGammaGrad RandomIndexShuffle
-RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt RngReadAndSkip RngSkip
-StatefulRandomBinomial StatefulStandardNormal StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform
-StatefulUniformFullInt StatefulUniformInt StatelessMultinomial StatelessParameterizedTruncatedNormal
-StatelessRandomBinomial StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomGetAlg
-StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal StatelessRandomNormalV2
-StatelessRandomPoisson StatelessRandomUniform StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2
-StatelessRandomUniformInt StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessShuffle
-StatelessTruncatedNormal StatelessTruncatedNormalV2 Timestamp TruncatedNormal UniformCandidateSampler
-LogUniformCandidateSampler
+RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt RngSkip
+StatefulStandardNormal StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt
+StatefulUniformInt StatelessMultinomial StatelessParameterizedTruncatedNormal StatelessRandomGammaV2
+StatelessRandomGammaV3 StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
+StatelessRandomNormal StatelessRandomNormalV2 StatelessRandomPoisson StatelessRandomUniform
+StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2 StatelessRandomUniformInt StatelessRandomUniformIntV2
+StatelessRandomUniformV2 StatelessShuffle StatelessTruncatedNormal StatelessTruncatedNormalV2 Timestamp TruncatedNormal
+UniformCandidateSampler LogUniformCandidateSampler
 """
 
 # Strings: vocabularies, n-grams and hashes, for analytics and text models.
@@ -204,8 +200,7 @@ _STRINGS = """
 AsString DecodeBase64 DecodePaddedRaw DecodeRaw EditDistance EncodeBase64 Fingerprint ReduceJoin RegexFullMatch
 RegexReplace StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams
 StringSplit StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber
-StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode
-UnsortedSegmentJoin
+StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeScript UnicodeTranscode UnsortedSegmentJoin
 """
 
 ALLOWED_OPERATIONS = frozenset(

@@ -19,9 +19,9 @@ _DECLARE = "Declare the types that the elements have."
 # Their elements have the types of those of their input. Some put several elements together, or take them apart.
 _PASSING = """
 AssertCardinalityDataset BatchDataset BatchDatasetV2 IgnoreErrorsDataset PaddedBatchDataset PaddedBatchDatasetV2
-ParallelBatchDataset PrefetchDataset RebatchDataset RebatchDatasetV2 RepeatDataset SamplingDataset ShardDataset
-ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset
-SlidingWindowDataset TakeDataset UnbatchDataset UniqueDataset
+ParallelBatchDataset PrefetchDataset RepeatDataset SamplingDataset ShardDataset ShuffleAndRepeatDataset
+ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 SkipDataset SlidingWindowDataset TakeDataset
+UnbatchDataset UniqueDataset
 """
 
 

@@ -25,8 +25,8 @@ CHECKED_WHEN_RUN = frozenset(
 
 # Random generators, whose state is a variable.
 _GENERATORS = """
-RngReadAndSkip RngSkip StatefulRandomBinomial StatefulStandardNormal StatefulStandardNormalV2 StatefulTruncatedNormal
-StatefulUniform StatefulUniformFullInt StatefulUniformInt
+RngSkip StatefulStandardNormal StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt
+StatefulUniformInt
 """
 
 # The attributes with the data types of the keys and the values of a table.

@@ -8,7 +8,6 @@ allowed values or its minimum, and `=` if a node may be without it.
 # ruff: noqa: E501
 TABLE = """
 Abs(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 int16 int32 int64}
-AccumulateNV2(inputs:N*T) -> (sum:T); N:int>=1; T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; shape:shape
 Acos(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 Acosh(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 Add(x:T, y:T) -> (z:T); T:type{bfloat16 float16 float32 float64 uint8 int8 int16 int32 int64 complex64 complex128 string}
@@ -45,7 +44,6 @@ Atan2(y:T, x:T) -> (z:T); T:type{bfloat16 float16 float32 float64}
 Atanh(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 AvgPool(value:T) -> (output:T); ksize:list(int)>=4; strides:list(int)>=4; padding:string{'SAME' 'VALID'}; data_format:string{'NHWC' 'NCHW'}=; T:type{float16 bfloat16 float32 float64}
 AvgPool3D(input:T) -> (output:T); ksize:list(int)>=5; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; T:type{float16 bfloat16 float32 float64}
-AvgPool3DGrad(orig_input_shape:int32, grad:T) -> (output:T); ksize:list(int)>=5; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; T:type{float16 bfloat16 float32 float64}
 AvgPoolGrad(orig_input_shape:int32, grad:T) -> (output:T); ksize:list(int)>=4; strides:list(int)>=4; padding:string{'SAME' 'VALID'}; data_format:string{'NHWC' 'NCHW'}=; T:type{float16 bfloat16 float32 float64}
 BandedTriangularSolve(matrix:T, rhs:T) -> (output:T); lower:bool=; adjoint:bool=; T:type{float64 float32 float16 complex64 complex128}
 BatchDataset(input_dataset:variant, batch_size:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
@@ -72,8 +70,6 @@ BroadcastArgs(s0:T, s1:T) -> (r0:T); T:type{int32 int64}=
 BroadcastGradientArgs(s0:T, s1:T) -> (r0:T, r1:T); T:type{int32 int64}=
 BroadcastTo(input:T, shape:Tidx) -> (output:T); T:type; Tidx:type{int32 int64}=
 Bucketize(input:T) -> (output:int32); T:type{int32 int64 float32 float64}; boundaries:list(float)
-CTCLoss(inputs:T, labels_indices:int64, labels_values:int32, sequence_length:int32) -> (loss:T, gradient:T); preprocess_collapse_repeated:bool=; ctc_merge_repeated:bool=; ignore_longer_outputs_than_inputs:bool=; T:type{float32 float64}=
-CTCLossV2(inputs:float32, labels_indices:int64, labels_values:int32, sequence_length:int32) -> (loss:float32, gradient:float32); preprocess_collapse_repeated:bool=; ctc_merge_repeated:bool=; ignore_longer_outputs_than_inputs:bool=
 Case(branch_index:int32, input:[Tin]) -> (output:[Tout]); Tin:list(type)>=0; Tout:list(type)>=0; branches:list(func)>=1; output_shapes:list(shape)=
 Cast(x:SrcT) -> (y:DstT); SrcT:type; DstT:type; Truncate:bool=
 Ceil(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
@@ -87,19 +83,12 @@ ConcatOffset(concat_dim:int32, shape:N*shape_type) -> (offset:N*shape_type); N:i
 ConcatV2(values:N*T, axis:Tidx) -> (output:T); N:int>=2; T:type; Tidx:type{int32 int64}=
 ConcatenateDataset(input_dataset:variant, another_dataset:variant) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 Conj(input:T) -> (output:T); T:type{complex64 complex128 variant}=
-ConjugateTranspose(x:T, perm:Tperm) -> (y:T); T:type; Tperm:type{int32 int64}=
 Const() -> (output:dtype); value:tensor; dtype:type
 Conv2D(input:T, filter:T) -> (output:T); T:type{float16 bfloat16 float32 float64 int32}; strides:list(int); use_cudnn_on_gpu:bool=; padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
 Conv2DBackpropFilter(input:T, filter_sizes:int32, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int); use_cudnn_on_gpu:bool=; padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
 Conv2DBackpropInput(input_sizes:int32, filter:T, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64 int32}; strides:list(int); use_cudnn_on_gpu:bool=; padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
-Conv3D(input:T, filter:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; dilations:list(int)=
-Conv3DBackpropFilterV2(input:T, filter_sizes:int32, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; dilations:list(int)=
-Conv3DBackpropInputV2(input_sizes:Tshape, filter:T, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; dilations:list(int)=; Tshape:type{int32 int64}=
 Cos(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 Cosh(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
-CropAndResize(image:T, boxes:float32, box_ind:int32, crop_size:int32) -> (crops:float32); T:type{uint8 uint16 int8 int16 int32 int64 float16 float32 float64}; method:string{'bilinear' 'nearest'}=; extrapolation_value:float=
-CropAndResizeGradBoxes(grads:float32, image:T, boxes:float32, box_ind:int32) -> (output:float32); T:type{uint8 uint16 int8 int16 int32 int64 float16 float32 float64}; method:string{'bilinear'}=
-CropAndResizeGradImage(grads:float32, boxes:float32, box_ind:int32, image_size:int32) -> (output:T); T:type{float32 float16 float64}; method:string{'bilinear' 'nearest'}=
 Cross(a:T, b:T) -> (product:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}
 Cumprod(x:T, axis:Tidx) -> (out:T); exclusive:bool=; reverse:bool=; T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tidx:type{int32 int64}=
 Cumsum(x:T, axis:Tidx) -> (out:T); exclusive:bool=; reverse:bool=; T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tidx:type{int32 int64}=
@@ -114,14 +103,12 @@ DecodeRaw(bytes:string) -> (output:out_type); out_type:type{float16 float32 floa
 DeleteIterator(handle:resource, deleter:variant) -> ()
 DeleteRandomSeedGenerator(handle:resource, deleter:variant) -> ()
 DeleteSeedGenerator(handle:resource, deleter:variant) -> ()
-DenseBincount(input:Tidx, size:Tidx, weights:T) -> (output:T); Tidx:type{int32 int64}; T:type{int32 int64 float32 float64}; binary_output:bool=
 DenseCountSparseOutput(values:T, weights:output_type) -> (output_indices:int64, output_values:output_type, output_dense_shape:int64); T:type{int32 int64}; minlength:int>=-1=; maxlength:int>=-1=; binary_output:bool; output_type:type{int32 int64 float32 float64}
 DenseToDenseSetOperation(set1:T, set2:T) -> (result_indices:int64, result_values:T, result_shape:int64); set_operation:string; validate_indices:bool=; T:type{int8 int16 int32 int64 uint8 uint16 string}
 DenseToSparseBatchDataset(input_dataset:variant, batch_size:int64, row_shape:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1
 DenseToSparseSetOperation(set1:T, set2_indices:int64, set2_values:T, set2_shape:int64) -> (result_indices:int64, result_values:T, result_shape:int64); set_operation:string; validate_indices:bool=; T:type{int8 int16 int32 int64 uint8 uint16 string}
 DepthToSpace(input:T) -> (output:T); T:type; block_size:int>=2; data_format:string{'NHWC' 'NCHW' 'NCHW_VECT_C'}=
 DepthwiseConv2dNative(input:T, filter:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int); padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
-DepthwiseConv2dNativeBackpropFilter(input:T, filter_sizes:int32, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int); padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
 DepthwiseConv2dNativeBackpropInput(input_sizes:int32, filter:T, out_backprop:T) -> (output:T); T:type{float16 bfloat16 float32 float64}; strides:list(int); padding:string{'SAME' 'VALID' 'EXPLICIT'}; explicit_paddings:list(int)=; data_format:string{'NHWC' 'NCHW'}=; dilations:list(int)=
 Dequantize(input:T, min_range:float32, max_range:float32) -> (output:dtype); T:type{qint8 quint8 qint32 qint16 quint16}; mode:string{'MIN_COMBINED' 'MIN_FIRST' 'SCALED'}=; narrow_range:bool=; axis:int=; dtype:type{bfloat16 float32}=
 DestroyResourceOp(resource:resource) -> (); ignore_lookup_error:bool=
@@ -174,11 +161,9 @@ FlatMapDataset(input_dataset:variant, other_arguments:[Targuments]) -> (handle:v
 Floor(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
 FloorDiv(x:T, y:T) -> (z:T); T:type{bfloat16 float16 float32 float64 uint8 int8 uint16 int16 int32 uint32 uint64 int64 complex64 complex128}
 FloorMod(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64 bfloat16 float16 float32 float64}
-FusedBatchNorm(x:T, scale:T, offset:T, mean:T, variance:T) -> (y:T, batch_mean:T, batch_variance:T, reserve_space_1:T, reserve_space_2:T); T:type{float32}; epsilon:float=; exponential_avg_factor:float=; data_format:string{'NHWC' 'NCHW'}=; is_training:bool=
 FusedBatchNormGrad(y_backprop:T, x:T, scale:T, reserve_space_1:T, reserve_space_2:T) -> (x_backprop:T, scale_backprop:T, offset_backprop:T, reserve_space_3:T, reserve_space_4:T); T:type{float32}; epsilon:float=; data_format:string{'NHWC' 'NCHW'}=; is_training:bool=
 FusedBatchNormGradV2(y_backprop:T, x:T, scale:float32, reserve_space_1:U, reserve_space_2:U) -> (x_backprop:T, scale_backprop:U, offset_backprop:U, reserve_space_3:U, reserve_space_4:U); T:type{float16 bfloat16 float32}; U:type{float32}; epsilon:float=; data_format:string{'NHWC' 'NCHW'}=; is_training:bool=
 FusedBatchNormGradV3(y_backprop:T, x:T, scale:float32, reserve_space_1:U, reserve_space_2:U, reserve_space_3:U) -> (x_backprop:T, scale_backprop:U, offset_backprop:U, reserve_space_4:U, reserve_space_5:U); T:type{float16 bfloat16 float32}; U:type{float32}; epsilon:float=; data_format:string{'NHWC' 'NCHW' 'NDHWC' 'NCDHW'}=; is_training:bool=
-FusedBatchNormV2(x:T, scale:U, offset:U, mean:U, variance:U) -> (y:T, batch_mean:U, batch_variance:U, reserve_space_1:U, reserve_space_2:U); T:type{float16 bfloat16 float32}; U:type{float32}; epsilon:float=; exponential_avg_factor:float=; data_format:string{'NHWC' 'NCHW'}=; is_training:bool=
 FusedBatchNormV3(x:T, scale:U, offset:U, mean:U, variance:U) -> (y:T, batch_mean:U, batch_variance:U, reserve_space_1:U, reserve_space_2:U, reserve_space_3:U); T:type{float16 bfloat16 float32}; U:type{bfloat16 float32}; epsilon:float=; exponential_avg_factor:float=; data_format:string{'NHWC' 'NCHW' 'NDHWC' 'NCDHW'}=; is_training:bool=
 GRUBlockCell(x:T, h_prev:T, w_ru:T, w_c:T, b_ru:T, b_c:T) -> (r:T, u:T, c:T, h:T); T:type{float32}
 GRUBlockCellGrad(x:T, h_prev:T, w_ru:T, w_c:T, b_ru:T, b_c:T, r:T, u:T, c:T, d_h:T) -> (d_x:T, d_h_prev:T, d_c_bar:T, d_r_bar_u_bar:T); T:type{float32}
@@ -192,7 +177,6 @@ GroupByReducerDataset(input_dataset:variant, key_func_other_arguments:[Tkey_func
 GroupByWindowDataset(input_dataset:variant, key_func_other_arguments:[Tkey_func_other_arguments], reduce_func_other_arguments:[Treduce_func_other_arguments], window_size_func_other_arguments:[Twindow_size_func_other_arguments]) -> (handle:variant); key_func:func; reduce_func:func; window_size_func:func; Tkey_func_other_arguments:list(type)>=0; Treduce_func_other_arguments:list(type)>=0; Twindow_size_func_other_arguments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 HSVToRGB(images:T) -> (output:T); T:type{float16 bfloat16 float32 float64}=
 HashTableV2() -> (table_handle:resource); container:string=; shared_name:string=; use_node_name_sharing:bool=; key_dtype:type; value_dtype:type
-HistogramFixedWidth(values:T, value_range:T, nbins:int32) -> (out:dtype); T:type{int32 int64 float32 float64}; dtype:type{int32 int64}=
 IFFT(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
 IFFT2D(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
 IFFT3D(input:Tcomplex) -> (output:Tcomplex); Tcomplex:type{complex64 complex128}=
@@ -223,8 +207,6 @@ KthOrderStatistic(input:float32) -> (output:float32); k:int
 L2Loss(t:T) -> (output:T); T:type{float16 bfloat16 float32 float64}
 LRN(input:T) -> (output:T); depth_radius:int=; bias:float=; alpha:float=; beta:float=; T:type{float16 bfloat16 float32}=
 LRNGrad(input_grads:T, input_image:T, output_image:T) -> (output:T); depth_radius:int=; bias:float=; alpha:float=; beta:float=; T:type{float16 bfloat16 float32}=
-LSTMBlockCell(x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T) -> (i:T, cs:T, f:T, o:T, ci:T, co:T, h:T); forget_bias:float=; cell_clip:float=; use_peephole:bool=; T:type{float16 float32}
-LSTMBlockCellGrad(x:T, cs_prev:T, h_prev:T, w:T, wci:T, wcf:T, wco:T, b:T, i:T, cs:T, f:T, o:T, ci:T, co:T, cs_grad:T, h_grad:T) -> (cs_prev_grad:T, dicfo:T, wci_grad:T, wcf_grad:T, wco_grad:T); use_peephole:bool; T:type{float16 float32}
 LeakyRelu(features:T) -> (activations:T); alpha:float=; T:type{float16 bfloat16 float32 float64}=
 LeakyReluGrad(gradients:T, features:T) -> (backprops:T); alpha:float=; T:type{float16 bfloat16 float32 float64}=
 LeftShift(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64}
@@ -266,7 +248,6 @@ MatrixSetDiag(input:T, diagonal:T) -> (output:T); T:type
 MatrixSetDiagV2(input:T, diagonal:T, k:int32) -> (output:T); T:type
 MatrixSetDiagV3(input:T, diagonal:T, k:int32) -> (output:T); T:type; align:string{'LEFT_RIGHT' 'RIGHT_LEFT' 'LEFT_LEFT' 'RIGHT_RIGHT'}=
 MatrixSolve(matrix:T, rhs:T) -> (output:T); adjoint:bool=; T:type{float64 float32 float16 complex64 complex128}
-MatrixSolveLs(matrix:T, rhs:T, l2_regularizer:float64) -> (output:T); T:type{float64 float32 float16 complex64 complex128}; fast:bool=
 MatrixSquareRoot(input:T) -> (output:T); T:type{float64 float32 float16 complex64 complex128}
 MatrixTriangularSolve(matrix:T, rhs:T) -> (output:T); lower:bool=; adjoint:bool=; T:type{bfloat16 float64 float32 float16 complex64 complex128}
 Max(input:T, reduction_indices:Tidx) -> (output:T); keep_dims:bool=; T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64 qint8 quint8 qint32 qint16 quint16}; Tidx:type{int32 int64}=
@@ -332,18 +313,12 @@ QuantizeAndDequantizeV3(input:T, input_min:T, input_max:T, num_bits:int32) -> (o
 QuantizeAndDequantizeV4(input:T, input_min:T, input_max:T) -> (output:T); signed_input:bool=; num_bits:int=; range_given:bool=; T:type{bfloat16 float16 float32 float64}; round_mode:string{'HALF_TO_EVEN' 'HALF_UP'}=; narrow_range:bool=; axis:int=
 QuantizeAndDequantizeV4Grad(gradients:T, input:T, input_min:T, input_max:T) -> (input_backprop:T, input_min_backprop:T, input_max_backprop:T); T:type{bfloat16 float16 float32 float64}; axis:int=
 QuantizeV2(input:float32, min_range:float32, max_range:float32) -> (output:T, output_min:float32, output_max:float32); T:type{qint8 quint8 qint32 qint16 quint16}; mode:string{'MIN_COMBINED' 'MIN_FIRST' 'SCALED'}=; round_mode:string{'HALF_AWAY_FROM_ZERO' 'HALF_TO_EVEN'}=; narrow_range:bool=; axis:int=; ensure_minimum_range:float=
-RFFT(input:Treal, fft_length:int32) -> (output:Tcomplex); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
-RFFT2D(input:Treal, fft_length:int32) -> (output:Tcomplex); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
-RFFT3D(input:Treal, fft_length:int32) -> (output:Tcomplex); Treal:type{float32 float64}=; Tcomplex:type{complex64 complex128}=
 RGBToHSV(images:T) -> (output:T); T:type{float16 bfloat16 float32 float64}=
-RaggedBincount(splits:int64, values:Tidx, size:Tidx, weights:T) -> (output:T); Tidx:type{int32 int64}; T:type{int32 int64 float32 float64}; binary_output:bool=
-RaggedCross(ragged_values:[ragged_values_types], ragged_row_splits:[ragged_splits_types], sparse_indices:Nsparse*int64, sparse_values:[sparse_values_types], sparse_shape:Nsparse*int64, dense_inputs:[dense_types]) -> (output_values:out_values_type, output_row_splits:out_row_splits_type); Nsparse:int>=0; input_order:string; hashed_output:bool; num_buckets:int>=0; hash_key:int; ragged_values_types:list(type){int64 string}>=0; ragged_splits_types:list(type){int32 int64}>=0; sparse_values_types:list(type){int64 string}>=0; dense_types:list(type){int64 string}>=0; out_values_type:type{int64 string}; out_row_splits_type:type{int32 int64}
 RaggedFillEmptyRows(value_rowids:int64, values:T, nrows:int64, default_value:T) -> (output_value_rowids:int64, output_values:T, empty_row_indicator:bool, reverse_index_map:int64); T:type
 RaggedGather(params_nested_splits:PARAMS_RAGGED_RANK*Tsplits, params_dense_values:Tvalues, indices:Tindices) -> (output_nested_splits:OUTPUT_RAGGED_RANK*Tsplits, output_dense_values:Tvalues); Tvalues:type; Tindices:type{int32 int64}; Tsplits:type{int32 int64}=; PARAMS_RAGGED_RANK:int>=1; OUTPUT_RAGGED_RANK:int>=0
 RaggedRange(starts:T, limits:T, deltas:T) -> (rt_nested_splits:Tsplits, rt_dense_values:T); T:type{bfloat16 float32 float64 int32 int64}=; Tsplits:type{int32 int64}=
 RaggedTensorFromVariant(encoded_ragged:variant) -> (output_nested_splits:output_ragged_rank*Tsplits, output_dense_values:Tvalues); input_ragged_rank:int>=-1; output_ragged_rank:int>=0; Tvalues:type; Tsplits:type{int32 int64}=
 RaggedTensorToSparse(rt_nested_splits:RAGGED_RANK*Tsplits, rt_dense_values:T) -> (sparse_indices:int64, sparse_values:T, sparse_dense_shape:int64); RAGGED_RANK:int>=1; T:type; Tsplits:type{int32 int64}=
-RaggedTensorToTensor(shape:Tshape, values:T, default_value:T, row_partition_tensors:num_row_partition_tensors*Tindex) -> (result:T); T:type; Tindex:type{int64 int32}; Tshape:type{int64 int32}; num_row_partition_tensors:int>=1; row_partition_types:list(string)
 RaggedTensorToVariant(rt_nested_splits:RAGGED_RANK*Tsplits, rt_dense_values:Tvalues) -> (encoded_ragged:variant); RAGGED_RANK:int>=0; Tvalues:type; Tsplits:type{int32 int64}=; batched_input:bool
 RandomDataset(seed:int64, seed2:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 RandomDatasetV2(seed:int64, seed2:int64, seed_generator:resource) -> (handle:variant); rerandomize_each_iteration:bool=; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
@@ -362,8 +337,6 @@ Rank(input:T) -> (output:int32); T:type
 ReadVariableOp(resource:resource) -> (value:dtype); dtype:type
 Real(input:T) -> (output:Tout); T:type{complex64 complex128}=; Tout:type{float32 float64}=
 RealDiv(x:T, y:T) -> (z:T); T:type{bfloat16 float16 float32 float64 uint8 int8 uint16 int16 int32 uint32 uint64 int64 complex64 complex128}
-RebatchDataset(input_dataset:variant, num_replicas:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; use_fallback:bool=
-RebatchDatasetV2(input_dataset:variant, batch_sizes:int64, drop_remainder:bool) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1
 Reciprocal(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 int16 int32 int64 complex64 complex128}
 ReciprocalGrad(y:T, dy:T) -> (z:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 ReduceDataset(input_dataset:variant, initial_state:[Tstate], other_arguments:[Targuments]) -> (components:[output_types]); f:func; Tstate:list(type)>=1; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; use_inter_op_parallelism:bool=; metadata:string=
@@ -384,12 +357,10 @@ ResizeBilinearGrad(grads:float32, original_image:T) -> (output:T); T:type{float3
 ResizeNearestNeighbor(images:T, size:int32) -> (resized_images:T); T:type{int8 uint8 int16 uint16 int32 int64 float16 float32 float64 bfloat16}; align_corners:bool=; half_pixel_centers:bool=
 ResizeNearestNeighborGrad(grads:T, size:int32) -> (output:T); T:type{uint8 int8 int32 float16 float32 float64 bfloat16}; align_corners:bool=; half_pixel_centers:bool=
 ResourceApplyAdaMax(var:resource, m:resource, v:resource, beta1_power:T, lr:T, beta1:T, beta2:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
-ResourceApplyAdadelta(var:resource, accum:resource, accum_update:resource, lr:T, rho:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceApplyAdagrad(var:resource, accum:resource, lr:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=; update_slots:bool=
 ResourceApplyAdagradDA(var:resource, gradient_accumulator:resource, gradient_squared_accumulator:resource, grad:T, lr:T, l1:T, l2:T, global_step:int64) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceApplyAdagradV2(var:resource, accum:resource, lr:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=; update_slots:bool=
 ResourceApplyAdam(var:resource, m:resource, v:resource, beta1_power:T, beta2_power:T, lr:T, beta1:T, beta2:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=; use_nesterov:bool=
-ResourceApplyAdamWithAmsgrad(var:resource, m:resource, v:resource, vhat:resource, beta1_power:T, beta2_power:T, lr:T, beta1:T, beta2:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceApplyAddSign(var:resource, m:resource, lr:T, alpha:T, sign_decay:T, beta:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceApplyCenteredRMSProp(var:resource, mg:resource, ms:resource, mom:resource, lr:T, rho:T, momentum:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceApplyFtrl(var:resource, accum:resource, linear:resource, grad:T, lr:T, l1:T, l2:T, lr_power:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=; multiply_linear_by_lr:bool=
@@ -403,18 +374,6 @@ ResourceApplyProximalGradientDescent(var:resource, alpha:T, l1:T, l2:T, delta:T)
 ResourceApplyRMSProp(var:resource, ms:resource, mom:resource, lr:T, rho:T, momentum:T, epsilon:T, grad:T) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; use_locking:bool=
 ResourceGather(resource:resource, indices:Tindices) -> (output:dtype); batch_dims:int=; validate_indices:bool=; dtype:type; Tindices:type{int32 int64}
 ResourceGatherNd(resource:resource, indices:Tindices) -> (output:dtype); dtype:type; Tindices:type{int32 int64}
-ResourceScatterAdd(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterDiv(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterMax(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterMin(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterMul(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterNdAdd(ref:resource, indices:Tindices, updates:T) -> (); T:type; Tindices:type{int32 int64}; use_locking:bool=
-ResourceScatterNdMax(ref:resource, indices:Tindices, updates:T) -> (); T:type; Tindices:type{int32 int64}; use_locking:bool=
-ResourceScatterNdMin(ref:resource, indices:Tindices, updates:T) -> (); T:type; Tindices:type{int32 int64}; use_locking:bool=
-ResourceScatterNdSub(ref:resource, indices:Tindices, updates:T) -> (); T:type; Tindices:type{int32 int64}; use_locking:bool=
-ResourceScatterNdUpdate(ref:resource, indices:Tindices, updates:T) -> (); T:type; Tindices:type{int32 int64}; use_locking:bool=
-ResourceScatterSub(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-ResourceScatterUpdate(resource:resource, indices:Tindices, updates:dtype) -> (); dtype:type; Tindices:type{int32 int64}
 ResourceSparseApplyAdadelta(var:resource, accum:resource, accum_update:resource, lr:T, rho:T, epsilon:T, grad:T, indices:Tindices) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}; use_locking:bool=
 ResourceSparseApplyAdagrad(var:resource, accum:resource, lr:T, grad:T, indices:Tindices) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}; use_locking:bool=; update_slots:bool=
 ResourceSparseApplyAdagradDA(var:resource, gradient_accumulator:resource, gradient_squared_accumulator:resource, grad:T, indices:Tindices, lr:T, l1:T, l2:T, global_step:int64) -> (); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}; use_locking:bool=
@@ -433,7 +392,6 @@ ReverseSequence(input:T, seq_lengths:Tlen) -> (output:T); seq_dim:int; batch_dim
 ReverseV2(tensor:T, axis:Tidx) -> (output:T); Tidx:type{int32 int64}=; T:type{uint8 int8 uint16 int16 int32 uint32 int64 uint64 bool bfloat16 float16 float32 float64 complex64 complex128 string}
 RightShift(x:T, y:T) -> (z:T); T:type{int8 int16 int32 int64 uint8 uint16 uint32 uint64}
 Rint(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
-RngReadAndSkip(resource:resource, alg:int32, delta:uint64) -> (value:int64)
 RngSkip(resource:resource, algorithm:int64, delta:int64) -> ()
 Roll(input:T, shift:Tshift, axis:Taxis) -> (output:T); T:type; Tshift:type{int32 int64}; Taxis:type{int32 int64}
 Round(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 int16 int32 int64 complex64 complex128}
@@ -444,14 +402,10 @@ ScanDataset(input_dataset:variant, initial_state:[Tstate], other_arguments:[Targ
 ScatterNd(indices:Tindices, updates:T, shape:Tindices) -> (output:T); T:type; Tindices:type{int16 int32 int64}
 ScatterNdNonAliasingAdd(input:T, indices:Tindices, updates:T) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64 bool}; Tindices:type{int32 int64}
 SegmentMax(data:T, segment_ids:Tindices) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tindices:type{int32 int64}
-SegmentMaxV2(data:T, segment_ids:Tindices, num_segments:Tnumsegments) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tindices:type{int32 int64}; Tnumsegments:type{int32 int64}=
 SegmentMean(data:T, segment_ids:Tindices) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
 SegmentMin(data:T, segment_ids:Tindices) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tindices:type{int32 int64}
-SegmentMinV2(data:T, segment_ids:Tindices, num_segments:Tnumsegments) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tindices:type{int32 int64}; Tnumsegments:type{int32 int64}=
 SegmentProd(data:T, segment_ids:Tindices) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-SegmentProdV2(data:T, segment_ids:Tindices, num_segments:Tnumsegments) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}; Tnumsegments:type{int32 int64}=
 SegmentSum(data:T, segment_ids:Tindices) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}
-SegmentSumV2(data:T, segment_ids:Tindices, num_segments:Tnumsegments) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tindices:type{int32 int64}; Tnumsegments:type{int32 int64}=
 Select(condition:bool, t:T, e:T) -> (output:T); T:type
 SelectV2(condition:bool, t:T, e:T) -> (output:T); T:type
 SelfAdjointEigV2(input:T) -> (e:T, v:T); compute_v:bool=; T:type{float64 float32 float16 complex64 complex128}
@@ -486,11 +440,9 @@ SpaceToBatchND(input:T, block_shape:Tblock_shape, paddings:Tpaddings) -> (output
 SpaceToDepth(input:T) -> (output:T); T:type; block_size:int>=2; data_format:string{'NHWC' 'NCHW' 'NCHW_VECT_C'}=
 SparseAdd(a_indices:int64, a_values:T, a_shape:int64, b_indices:int64, b_values:T, b_shape:int64, thresh:Treal) -> (sum_indices:int64, sum_values:T, sum_shape:int64); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Treal:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}
 SparseAddGrad(backprop_val_grad:T, a_indices:int64, b_indices:int64, sum_indices:int64) -> (a_val_grad:T, b_val_grad:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
-SparseBincount(indices:int64, values:Tidx, dense_shape:int64, size:Tidx, weights:T) -> (output:T); Tidx:type{int32 int64}; T:type{int32 int64 float32 float64}; binary_output:bool=
 SparseConcat(indices:N*int64, values:N*T, shapes:N*int64) -> (output_indices:int64, output_values:T, output_shape:int64); concat_dim:int; N:int>=2; T:type
 SparseCountSparseOutput(indices:int64, values:T, dense_shape:int64, weights:output_type) -> (output_indices:int64, output_values:output_type, output_dense_shape:int64); T:type{int32 int64}; minlength:int>=-1=; maxlength:int>=-1=; binary_output:bool; output_type:type{int32 int64 float32 float64}
 SparseCross(indices:N*int64, values:[sparse_types], shapes:N*int64, dense_inputs:[dense_types]) -> (output_indices:int64, output_values:out_type, output_shape:int64); N:int>=0; hashed_output:bool; num_buckets:int>=0; hash_key:int; sparse_types:list(type){int64 string}>=0; dense_types:list(type){int64 string}>=0; out_type:type{int64 string}; internal_type:type{int64 string}
-SparseCrossHashed(indices:N*int64, values:[sparse_types], shapes:N*int64, dense_inputs:[dense_types], num_buckets:int64, strong_hash:bool, salt:int64) -> (output_indices:int64, output_values:int64, output_shape:int64); N:int>=0; sparse_types:list(type){int64 string}>=0; dense_types:list(type){int64 string}>=0
 SparseCrossV2(indices:N*int64, values:[sparse_types], shapes:N*int64, dense_inputs:[dense_types], sep:string) -> (output_indices:int64, output_values:string, output_shape:int64); N:int>=0; sparse_types:list(type){int64 string}>=0; dense_types:list(type){int64 string}>=0
 SparseDenseCwiseAdd(sp_indices:int64, sp_values:T, sp_shape:int64, dense:T) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
 SparseDenseCwiseDiv(sp_indices:int64, sp_values:T, sp_shape:int64, dense:T) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
@@ -503,13 +455,10 @@ SparseReduceSum(input_indices:int64, input_values:T, input_shape:int64, reductio
 SparseReorder(input_indices:int64, input_values:T, input_shape:int64) -> (output_indices:int64, output_values:T); T:type
 SparseReshape(input_indices:int64, input_shape:int64, new_shape:int64) -> (output_indices:int64, output_shape:int64)
 SparseSegmentMean(data:T, indices:Tidx, segment_ids:Tsegmentids) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
-SparseSegmentMeanGrad(grad:T, indices:Tidx, segment_ids:Tsegmentids, output_dim0:int32) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSegmentMeanWithNumSegments(data:T, indices:Tidx, segment_ids:Tsegmentids, num_segments:Tnumsegments) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tnumsegments:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSegmentSqrtN(data:T, indices:Tidx, segment_ids:Tsegmentids) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
-SparseSegmentSqrtNGrad(grad:T, indices:Tidx, segment_ids:Tsegmentids, output_dim0:int32) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSegmentSqrtNWithNumSegments(data:T, indices:Tidx, segment_ids:Tsegmentids, num_segments:Tnumsegments) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tnumsegments:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSegmentSum(data:T, indices:Tidx, segment_ids:Tsegmentids) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
-SparseSegmentSumGrad(grad:T, indices:Tidx, segment_ids:Tsegmentids, output_dim0:int32) -> (output:T); T:type{bfloat16 float16 float32 float64}; Tidx:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSegmentSumWithNumSegments(data:T, indices:Tidx, segment_ids:Tsegmentids, num_segments:Tnumsegments) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tidx:type{int32 int64}=; Tnumsegments:type{int32 int64}=; Tsegmentids:type{int32 int64}=
 SparseSlice(indices:int64, values:T, shape:int64, start:int64, size:int64) -> (output_indices:int64, output_values:T, output_shape:int64); T:type
 SparseSliceGrad(backprop_val_grad:T, input_indices:int64, input_start:int64, output_indices:int64) -> (val_grad:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
@@ -532,7 +481,6 @@ Square(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 int8 int16 int32 i
 SquaredDifference(x:T, y:T) -> (z:T); T:type{bfloat16 float16 float32 float64 int32 int64 complex64 complex128}
 Squeeze(input:T) -> (output:T); T:type; squeeze_dims:list(int)>=0=
 StatefulPartitionedCall(args:[Tin]) -> (output:[Tout]); Tin:list(type)>=0; Tout:list(type)>=0; f:func; config:string=; config_proto:string=; executor_type:string=
-StatefulRandomBinomial(resource:resource, algorithm:int64, shape:S, counts:T, probs:T) -> (output:dtype); S:type{int32 int64}; T:type{float16 float32 float64 int32 int64}=; dtype:type{float16 float32 float64 int32 int64}=
 StatefulStandardNormal(resource:resource, shape:shape_dtype) -> (output:dtype); dtype:type=; shape_dtype:type=
 StatefulStandardNormalV2(resource:resource, algorithm:int64, shape:shape_dtype) -> (output:dtype); dtype:type=; shape_dtype:type=
 StatefulTruncatedNormal(resource:resource, algorithm:int64, shape:shape_dtype) -> (output:dtype); dtype:type=; shape_dtype:type=
@@ -543,7 +491,6 @@ StatelessCase(branch_index:int32, input:[Tin]) -> (output:[Tout]); Tin:list(type
 StatelessIf(cond:Tcond, input:[Tin]) -> (output:[Tout]); Tcond:type; Tin:list(type)>=0; Tout:list(type)>=0; then_branch:func; else_branch:func; output_shapes:list(shape)=
 StatelessMultinomial(logits:T, num_samples:int32, seed:Tseed) -> (output:output_dtype); T:type{float32 float64 int32 uint8 int16 int8 int64 bfloat16 uint16 float16 uint32 uint64}; Tseed:type{int32 int64}=; output_dtype:type{int32 int64}=
 StatelessParameterizedTruncatedNormal(shape:S, seed:Tseed, means:dtype, stddevs:dtype, minvals:dtype, maxvals:dtype) -> (output:dtype); S:type{int32 int64}; Tseed:type{int32 int64}=; dtype:type{float16 float32 float64}
-StatelessRandomBinomial(shape:S, seed:Tseed, counts:T, probs:T) -> (output:dtype); S:type{int32 int64}; Tseed:type{int32 int64}=; T:type{float16 float32 float64 int32 int64}=; dtype:type{float16 float32 float64 int32 int64}=
 StatelessRandomGammaV2(shape:T, seed:Tseed, alpha:dtype) -> (output:dtype); dtype:type{float16 float32 float64}; T:type{int32 int64}; Tseed:type{int32 int64}=
 StatelessRandomGammaV3(shape:shape_dtype, key:uint64, counter:uint64, alg:int32, alpha:dtype) -> (output:dtype); dtype:type{float16 float32 float64}; shape_dtype:type{int32 int64}=
 StatelessRandomGetAlg() -> (alg:int32)
@@ -583,7 +530,6 @@ StringUpper(input:string) -> (output:string); encoding:string=
 Sub(x:T, y:T) -> (z:T); T:type{bfloat16 float16 float32 float64 uint8 int8 uint16 int16 int32 int64 complex64 complex128 uint32 uint64}
 Substr(input:string, pos:T, len:T) -> (output:string); T:type{int32 int64}; unit:string{'BYTE' 'UTF8_CHAR'}=
 Sum(input:T, reduction_indices:Tidx) -> (output:T); keep_dims:bool=; T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}; Tidx:type{int32 int64}=
-Svd(input:T) -> (s:T, u:T, v:T); compute_uv:bool=; full_matrices:bool=; T:type{float64 float32 float16 complex64 complex128}
 TakeDataset(input_dataset:variant, count:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 TakeWhileDataset(input_dataset:variant, other_arguments:[Targuments]) -> (handle:variant); predicate:func; Targuments:list(type)>=0; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 Tan(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
@@ -604,7 +550,6 @@ TensorListPushBackBatch(input_handles:variant, tensor:element_dtype) -> (output_
 TensorListReserve(element_shape:shape_type, num_elements:int32) -> (handle:variant); element_dtype:type; shape_type:type{int32 int64}
 TensorListResize(input_handle:variant, size:int32) -> (output_handle:variant)
 TensorListScatter(tensor:element_dtype, indices:int32, element_shape:shape_type) -> (output_handle:variant); element_dtype:type; shape_type:type{int32 int64}
-TensorListScatterIntoExistingList(input_handle:variant, tensor:element_dtype, indices:int32) -> (output_handle:variant); element_dtype:type
 TensorListScatterV2(tensor:element_dtype, indices:int32, element_shape:shape_type, num_elements:int32) -> (output_handle:variant); element_dtype:type; shape_type:type{int32 int64}
 TensorListSetItem(input_handle:variant, index:int32, item:element_dtype) -> (output_handle:variant); element_dtype:type; resize_if_index_out_of_bounds:bool=
 TensorListSplit(tensor:element_dtype, element_shape:shape_type, lengths:int64) -> (output_handle:variant); element_dtype:type; shape_type:type{int32 int64}
@@ -631,7 +576,6 @@ TruncatedNormal(shape:T) -> (output:dtype); seed:int=; seed2:int=; dtype:type{fl
 UnbatchDataset(input_dataset:variant) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 UnicodeDecode(input:string) -> (row_splits:Tsplits, char_values:int32); input_encoding:string; errors:string{'strict' 'replace' 'ignore'}=; replacement_char:int=; replace_control_characters:bool=; Tsplits:type{int32 int64}=
 UnicodeDecodeWithOffsets(input:string) -> (row_splits:Tsplits, char_values:int32, char_to_byte_starts:int64); input_encoding:string; errors:string{'strict' 'replace' 'ignore'}=; replacement_char:int=; replace_control_characters:bool=; Tsplits:type{int32 int64}=
-UnicodeEncode(input_values:int32, input_splits:Tsplits) -> (output:string); errors:string{'ignore' 'replace' 'strict'}=; output_encoding:string{'UTF-8' 'UTF-16-BE' 'UTF-32-BE'}; replacement_char:int=; Tsplits:type{int32 int64}=
 UnicodeScript(input:int32) -> (output:int32)
 UnicodeTranscode(input:string) -> (output:string); input_encoding:string; output_encoding:string{'UTF-8' 'UTF-16-BE' 'UTF-32-BE'}; errors:string{'strict' 'replace' 'ignore'}=; replacement_char:int=; replace_control_characters:bool=
 UniformCandidateSampler(true_classes:int64) -> (sampled_candidates:int64, true_expected_count:float32, sampled_expected_count:float32); num_true:int>=1; num_sampled:int>=1; unique:bool; range_max:int>=1; seed:int=; seed2:int=
