@@ -271,3 +271,134 @@ def test_uninitialized_memory_is_not_given_to_a_graph(initialized: bool) -> None
     else:
         with pytest.raises(FedjobsError, match="init is not True"):
             verify(empty)
+
+
+def _fused(*, dtype: tf.DType = tf.float32, training: bool = True) -> tf.Tensor:
+    ones = tf.ones([2])
+    mean = tf.zeros([0 if training else 2])
+    x = tf.ones([1, 2, 2, 2], dtype)
+    return tf.raw_ops.FusedBatchNormV3(x=x, scale=ones, offset=ones, mean=mean, variance=mean, is_training=training)[1]
+
+
+def _gathered(batch_dims: int) -> tf.Tensor:
+    handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[2, 2], shared_name="v")
+    indices = tf.constant([[0], [1]])
+    return tf.raw_ops.ResourceGather(resource=handle, indices=indices, dtype=tf.float32, batch_dims=batch_dims)
+
+
+def _set_item(*, resize: bool) -> tf.Tensor:
+    items = tf.raw_ops.TensorListReserve(
+        element_shape=tf.constant([], tf.int32), num_elements=2, element_dtype=tf.float32
+    )
+    items = tf.raw_ops.TensorListSetItem(input_handle=items, index=1, item=1.0, resize_if_index_out_of_bounds=resize)
+    return tf.raw_ops.TensorListLength(input_handle=items)
+
+
+def _blocks(operation: str, size: int) -> tf.Tensor:
+    image = tf.raw_ops.PlaceholderWithDefault(input=tf.zeros([0, 0, 0, 0]), shape=None)
+    return getattr(tf.raw_ops, operation)(input=image, block_size=size)
+
+
+@pytest.mark.parametrize(
+    ("legal", "hostile", "said"),
+    [
+        (lambda: _fused(), lambda: _fused(training=False), "is_training is not True"),
+        (lambda: _fused(), lambda: _fused(dtype=tf.float16), "T is not float32"),
+        (lambda: _gathered(0), lambda: _gathered(1), "batch_dims is not 0"),
+        (lambda: _set_item(resize=False), lambda: _set_item(resize=True), "out_of_bounds is not False"),
+        (lambda: _blocks("DepthToSpace", 4096), lambda: _blocks("DepthToSpace", 1 << 29), "block_size is 536870912"),
+        (lambda: _blocks("SpaceToDepth", 4096), lambda: _blocks("SpaceToDepth", 4097), "block_size is 4097"),
+    ],
+)
+def test_attributes_have_the_values_for_which_kernels_keep_to_their_tensors(
+    legal: Callable[[], tf.Tensor], hostile: Callable[[], tf.Tensor], said: str
+) -> None:
+    verify(_of(legal))
+    with pytest.raises(FedjobsError, match=said):
+        verify(_of(hostile))
+
+
+def _of(output: Callable[[], tf.Tensor]) -> bytes:
+    return shard([], [], lambda: [tf.reduce_sum(tf.cast(output(), tf.float32))])
+
+
+def test_an_attribute_whose_default_is_safe_can_be_absent() -> None:
+    def change(graph: GraphDef) -> None:
+        _first(graph, "TensorListSetItem").attr.pop("resize_if_index_out_of_bounds", None)
+
+    verify(forged(shard([], [], lambda: [tf.cast(_set_item(resize=False), tf.float32)]), change))
+
+
+_RANDOM: dict[str, dict[str, Any]] = {
+    "StatelessRandomNormalV2": {"shape": [2]},
+    "StatelessRandomUniformV2": {"shape": [2]},
+    "StatelessTruncatedNormalV2": {"shape": [2]},
+    "StatelessRandomUniformIntV2": {"shape": [2], "minval": 0, "maxval": 9},
+    "StatelessRandomUniformFullIntV2": {"shape": [2], "dtype": tf.int32},
+    "StatelessRandomGammaV3": {"shape": [2], "alpha": [1.0, 1.0]},
+    "StatelessShuffle": {"value": [1.0, 2.0]},
+}
+
+
+@pytest.mark.parametrize("operation", _RANDOM)
+def test_random_numbers_take_key_and_counter_from_the_operation_that_makes_them(operation: str) -> None:
+    def numbers(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[], tf.Tensor]:
+        def output() -> tf.Tensor:
+            key, counter = change(*tf.raw_ops.StatelessRandomGetKeyCounter(seed=[1, 2]))
+            return getattr(tf.raw_ops, operation)(key=key, counter=counter, alg=1, **_RANDOM[operation])
+
+        return output
+
+    def short(tensor: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.PlaceholderWithDefault(input=tensor[:1], shape=None)
+
+    verify(_of(numbers(lambda key, counter: (key, counter))))
+    for name, change in {
+        "counter": lambda key, counter: (key, short(counter)),
+        "key": lambda key, _: (short(key), key),
+    }.items():
+        with pytest.raises(FedjobsError, match=f"its {name} does not come from StatelessRandomGetKeyCounter"):
+            verify(_of(numbers(change)))
+    swapped = numbers(lambda key, _: (key, tf.raw_ops.PlaceholderWithDefault(input=key, shape=None)))
+    with pytest.raises(FedjobsError, match="its counter does not come from"):
+        verify(_of(swapped))
+
+
+def _unknown(value: Any) -> tf.Tensor:
+    return tf.raw_ops.PlaceholderWithDefault(input=tf.constant(value), shape=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: tf.transpose(x, [1, 0, 2]),
+        lambda x: tf.transpose(x),
+        lambda x: tf.transpose(_unknown(1.0) * x),
+        lambda x: tf.tensordot(x, tf.ones([2, 5]), [[1], [0]]),
+        lambda x: tf.nn.softmax(x, 1),
+        lambda x: tf.gradients(tf.reduce_prod(x, 1), x)[0],
+        lambda x: tf.gradients(tf.gather(x, [0, 1], axis=1), x)[0],
+        lambda x: tf.gradients(tf.tensordot(x, tf.ones([2, 5]), [[1], [0]]), x)[0],
+    ],
+)
+def test_permutations_of_tensorflow_pass(change: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    serialized = shard([tensor("float32", -1, 2, 3)], [], lambda x: [tf.reduce_sum(change(x))])
+    assert "Transpose" in verify(serialized).operations
+
+
+@pytest.mark.parametrize(
+    "permutation",
+    [
+        lambda: [0, -1],
+        lambda: _unknown([0, 1]),
+        lambda: tf.concat([[0], _unknown([1])], 0),
+        lambda: tf.range(_unknown(0), 2),
+        lambda: tf.range(1, _unknown(-1), -1),
+        lambda: tf.stack([0, tf.rank(_unknown(1.0)) - 1]),
+        lambda: tf.stack([0, tf.constant(2**31 - 1) + tf.rank(_unknown(1.0))]),
+        lambda: tf.math.floormod(_unknown([0, 1]), tf.constant(-2)),
+    ],
+)
+def test_a_permutation_that_may_have_a_negative_number_is_refused(permutation: Callable[[], Any]) -> None:
+    with pytest.raises(FedjobsError, match="perm may have a negative number"):
+        verify(_of(lambda: tf.raw_ops.Transpose(x=_unknown([[1.0, 2.0]]), perm=permutation())))

@@ -35,6 +35,10 @@ def test_the_rules_name_inputs_and_attributes_that_there_are() -> None:
     for table in (rules.PARALLEL_INPUTS, rules.BUFFER_INPUTS):
         for name, inputs in table.items():
             assert {a.name for a in known()[name].inputs} >= set(inputs)
+    for name, inputs in {**rules.SOURCES, **{op: (name,) for op, name in rules.NOT_NEGATIVE.items()}}.items():
+        assert {a.name for a in known()[name].inputs} >= set(inputs)
+    for name, attribute in (*rules.REQUIRED_VALUES, *rules.HIGHEST):
+        assert attribute in known()[name].attributes
     assert known().keys() >= rules.NAMED_RESOURCES
     for name, (functions, given, wanted) in rules.CALLS.items():
         assert {*functions, given, wanted} <= known()[name].attributes.keys()

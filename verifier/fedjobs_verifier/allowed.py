@@ -25,7 +25,7 @@ These operations are not in the list:
   - do not check values: DenseBincount, SparseBincount, RaggedBincount, HistogramFixedWidth, CropAndResize*,
     TensorListScatterIntoExistingList, ConjugateTranspose, RebatchDataset(V2);
   - do not compare the shapes of their inputs: RngReadAndSkip, LSTMBlockCell(Grad), ResourceScatter*,
-    ResourceApplyAdadelta, ResourceApplyAdamWithAmsgrad, RaggedCross, RaggedTensorToTensor, AvgPool3DGrad;
+    ResourceApplyAdadelta, ResourceApplyAdamWithAmsgrad, RaggedCross, RaggedTensorToTensor, AvgPoolGrad, AvgPool3DGrad;
   - do not check the ranks of their inputs, or whether they are empty: Conv3D*, RaggedTensorToVariantGradient,
     UnicodeEncode, SparseCrossHashed, CTCLoss;
 - operations that have no kernel for the CPU: AccumulateNV2, CTCLossV2, SegmentMaxV2, SegmentMinV2, SegmentProdV2 and
@@ -96,7 +96,7 @@ SelfAdjointEigV2 SparseMatMul TridiagonalMatMul TridiagonalSolve BandedTriangula
 
 # Layers, losses and their gradients.
 _NEURAL_NETWORKS = """
-AvgPool AvgPool3D AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput
+AvgPool AvgPool3D BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput
 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput Dilation2D
 Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad FusedBatchNormGrad FusedBatchNormGradV2
 FusedBatchNormGradV3 FusedBatchNormV3 GRUBlockCell GRUBlockCellGrad LRN LRNGrad LeakyRelu LeakyReluGrad LogSoftmax

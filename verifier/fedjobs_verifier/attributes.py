@@ -142,8 +142,11 @@ def _check_complete(operation: Operation, values: Mapping[str, Any]) -> None:
         if name not in values and not kind.optional:
             raise Refusal(f"the attribute {name} is missing", "Use the attributes of TensorFlow 2.14.")
         wanted = rules.REQUIRED_VALUES.get((operation.name, name))
-        if wanted is not None and values.get(name) != wanted:
-            raise Refusal(f"the attribute {name} is not {wanted}", f"Set {name} to {wanted}.")
+        if wanted is not None and values.get(name, wanted.value if wanted.default else None) != wanted.value:
+            raise Refusal(f"the attribute {name} is not {wanted.words}", f"Set {name} to {wanted.words}.")
+        most = rules.HIGHEST.get((operation.name, name))
+        if most is not None and values.get(name, 0) > most:
+            raise Refusal(f"the attribute {name} is {values[name]}", f"Use at most {most}.")
 
 
 def _check_string(name: str, kind: Kind, value: bytes) -> None:

@@ -15,6 +15,7 @@ from fedjobs_verifier.contents import Contents
 from fedjobs_verifier.dtypes import NAMES, NUMBERS, RESOURCE, VARIANT
 from fedjobs_verifier.inference import Effort
 from fedjobs_verifier.operations import Argument, Operation, known
+from fedjobs_verifier.ranges import FOLLOWED, Range, range_of, range_of_constant
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
 from fedjobs_verifier.steps import Source, Step
 from fedjobs_verifier.tensors import ORDER, Dtype, Known, Outputs, data_inputs, node_of, resolved, source_of
@@ -101,6 +102,7 @@ class Nodes:
             raise Refusal(f"the shard has more than {limits.NODES} nodes", "Use a smaller computation.")
         operation = self._operation(source.op)
         target.name, target.op = source.name, source.op
+        known_.operations[source.name] = source.op
         if source.device not in rules.DEVICES:
             raise Refusal(f"it has the device {shown(source.device)}", "Do not place operations on devices.")
         target.device = source.device
@@ -122,15 +124,18 @@ class Nodes:
         _check_resource(operation.name, values)
         _check_shapes(values)
         self._check_calls(operation.name, values)
+        inputs = [source_of(text, dtype, known_, inside=inside) for text, dtype in zip(data, expected, strict=True)]
+        _check_sources(operation, values, inputs, known_)
         outputs = known_.outputs[source.name] = self._outputs(operation, values)
         if called or not _CONTAINERS.isdisjoint(outputs.flat) or not _CONTAINERS.isdisjoint(expected):
-            sources = [
-                source_of(text, dtype, known_, inside=inside) for text, dtype in zip(data, expected, strict=True)
-            ]
-            inputs = _by_argument(operation, values, sources)
-            known_.steps.append(Step(source.name, source.op, operation, values, inputs, outputs.flat, called))
+            arguments = _by_argument(operation, values, inputs)
+            known_.steps.append(Step(source.name, source.op, operation, values, arguments, outputs.flat, called))
         if source.op == "Const":
             _check_constant(values, source.name, known_)
+        elif source.op in FOLLOWED:
+            numbers = range_of(source.op, [_range(each, known_) for each in inputs])
+            if numbers is not None:
+                known_.ranges[source.name] = numbers
         return called
 
     def _count_parallel(self, operation: str) -> None:
@@ -231,6 +236,28 @@ def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None
     ):
         listed = tensor.int_val or tensor.int64_val
         known_.constants[name] = listed[0] if listed else 0
+    numbers = range_of_constant(tensor)
+    if numbers is not None:
+        known_.ranges[name] = numbers
+
+
+def _check_sources(operation: Operation, values: Mapping[str, Any], inputs: Sequence[Source], known_: Known) -> None:
+    """Checks where inputs come from whose values the kernel does not check."""
+    for argument, wanted in rules.SOURCES.get(operation.name, {}).items():
+        ((name, number, _),) = _by_argument(operation, values, inputs)[argument]
+        if (known_.operations.get(name), number) not in wanted:
+            raise Refusal(f"its {argument} does not come from {wanted[0][0]}", "Connect it directly.")
+    if operation.name in rules.NOT_NEGATIVE:
+        argument = rules.NOT_NEGATIVE[operation.name]
+        (source,) = _by_argument(operation, values, inputs)[argument]
+        numbers = _range(source, known_)
+        if numbers is None or numbers[0] < 0:
+            raise Refusal(f"its {argument} may have a negative number", "Use a constant without negative numbers.")
+
+
+def _range(source: Source, known_: Known) -> Range | None:
+    name, number, _ = source
+    return known_.ranges.get(name) if number == 0 else None
 
 
 def _check_constant_inputs(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+from fedjobs_verifier.dtypes import NUMBERS
 
 DEVICES = frozenset({"", "/device:CPU:0"})
 """The allowed devices. The planner places datasets on the CPU, because they exist only there."""
@@ -46,8 +49,37 @@ NO_ENTRIES = frozenset({"allowed_devices", "optimization_configs"})
 FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
 """Attributes that may be any 64-bit integer. Others must fit in 32 bits."""
 
-REQUIRED_VALUES = {("Empty", "init"): True}
-"""Attributes with only one safe value. Without `init`, Empty returns uninitialized memory."""
+
+@dataclass(frozen=True)
+class Required:
+    """The only safe value of an attribute.
+
+    Attributes:
+        value: The value.
+        words: How a message names it.
+        default: Whether a node may be without the attribute, because it is TensorFlow's default.
+    """
+
+    value: Any
+    words: str
+    default: bool = True
+
+
+REQUIRED_VALUES = {
+    # Without it, Empty returns uninitialized memory.
+    ("Empty", "init"): Required(True, "True", default=False),
+    # Otherwise the kernel does not write all of its outputs.
+    ("FusedBatchNormV3", "T"): Required(NUMBERS["float32"], "float32", default=False),
+    ("FusedBatchNormV3", "is_training"): Required(True, "True"),
+    # Otherwise the kernel reads outside of the variable if the numbers of batches differ.
+    ("ResourceGather", "batch_dims"): Required(0, "0"),
+    # Otherwise the kernel writes before the list if the index is negative.
+    ("TensorListSetItem", "resize_if_index_out_of_bounds"): Required(False, "False"),
+}
+"""Attributes with only one safe value."""
+
+HIGHEST = {("DepthToSpace", "block_size"): 4096, ("SpaceToDepth", "block_size"): 4096}
+"""Upper limits of attributes. The square of a large block size is 0 in 32 bits, and the kernel divides by it."""
 
 PARALLEL_INPUTS = {
     "ParallelBatchDataset": ("num_parallel_calls",),
@@ -79,6 +111,23 @@ BUFFER_INPUTS = {
 }
 """Datasets that allocate memory for a number of elements, with the inputs that set it. TensorFlow aborts where there is
 not enough memory. These inputs must be constants of at most `limits.BUFFERED`."""
+
+SOURCES: dict[str, dict[str, tuple[tuple[str, int], ...]]] = {
+    operation: {
+        "key": (("StatelessRandomGetKeyCounter", 0), ("StatelessRandomGetKeyCounterAlg", 0)),
+        "counter": (("StatelessRandomGetKeyCounter", 1), ("StatelessRandomGetKeyCounterAlg", 1)),
+    }
+    for operation in (
+        "StatelessRandomGammaV3", "StatelessRandomNormalV2", "StatelessRandomUniformFullIntV2",
+        "StatelessRandomUniformIntV2", "StatelessRandomUniformV2", "StatelessShuffle", "StatelessTruncatedNormalV2",
+    )
+}  # fmt: skip
+"""Inputs that must come directly from an output of one of these operations, in the same graph or function. The kernels
+of random numbers read two numbers of the counter, even if it has fewer."""
+
+NOT_NEGATIVE = {"Transpose": "perm"}
+"""Inputs whose numbers must be known not to be negative. The kernel of Transpose does not notice negative ones, and
+writes outside of its output."""
 
 NAMED_RESOURCES = frozenset({"VarHandleOp"})
 """Operations whose resource belongs to the whole process if it has no name. So they must have a name."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fedjobs_verifier.ranges import Range
 from fedjobs_verifier.refusals import Refusal, shown
 from fedjobs_verifier.steps import Source, Step
 
@@ -37,12 +38,16 @@ class Known:
     Attributes:
         outputs: The outputs of each node and argument. None if they are not known.
         constants: The value of each constant that is one number.
+        ranges: The range of the first output of each node of which it is known.
+        operations: The operation of each node.
         edges: For each node, the names of its inputs.
         steps: The nodes that have to do with datasets, resources and functions.
     """
 
     outputs: dict[str, Outputs | None] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
+    operations: dict[str, str] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
