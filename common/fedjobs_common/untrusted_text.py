@@ -16,24 +16,20 @@ def printable(text: str, longest: int = LONGEST) -> str:
     r"""Returns the text on one line, without a character that a terminal or an editor does not show.
 
     Control characters, line breaks, controls of the direction of writing, other invisible formatting, surrogates and
-    unassigned characters are escaped, for example as `\x1b`. A longer text is cut, and its length is appended.
+    unassigned characters are escaped, for example as `\x1b`. A longer text is cut, and ends with its length.
 
     Args:
         text: The text.
-        longest: The maximum length of the result, in characters, without the note about the length.
+        longest: The maximum length of the result, in characters.
     """
-    shown: list[str] = []
-    length = 0
-    for character in text:
-        piece = character if character.isprintable() else _escaped(character)
-        length += len(piece)
-        if length > longest:
-            return f"{''.join(shown)}... ({len(text)} characters)"
-        shown.append(piece)
-    return "".join(shown)
+    shown, whole = _escaped(text, longest)
+    note = f"... ({len(text)} characters)"
+    if whole or longest <= len(note):
+        return shown
+    return _escaped(text, longest - len(note))[0] + note
 
 
-def printable_lines(text: str, longest: int = 100_000) -> str:
+def printable_lines(text: str, longest: int = 10_000_000) -> str:
     """Returns a text of several lines, each of them printable. Only line feeds separate lines.
 
     Use it for a text whose lines fedjobs wrote, after each untrusted part of it was made printable.
@@ -42,7 +38,20 @@ def printable_lines(text: str, longest: int = 100_000) -> str:
     return "\n".join(printable(line, longest) for line in cut.split("\n"))
 
 
-def _escaped(character: str) -> str:
+def _escaped(text: str, longest: int) -> tuple[str, bool]:
+    """Escapes as much of the text as fits, and returns whether it is all. Cuts no escape sequence."""
+    shown: list[str] = []
+    length = 0
+    for character in text:
+        piece = character if character.isprintable() else _sequence(character)
+        length += len(piece)
+        if length > longest:
+            return "".join(shown), False
+        shown.append(piece)
+    return "".join(shown), True
+
+
+def _sequence(character: str) -> str:
     code = ord(character)
     if character in _NAMED:
         return _NAMED[character]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fedjobs_common.jobs.statuses import SiloState
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from fedjobs_api.conditions import Condition
 from fedjobs_api.fields import StatusModel
@@ -134,3 +135,15 @@ class FederatedJobStatus(StatusModel):
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] | None = None
     """The conditions Accepted, CoordinatorReady, QuorumReached, Suspended, SpecChanged, NodeLost, Complete and
     Failed."""
+
+    @staticmethod
+    def read(written: Mapping[str, Any]) -> FederatedJobStatus:
+        """Parses a stored status. Leaves out values that this release does not know, which a newer one has written."""
+        try:
+            return FederatedJobStatus.model_validate(written)
+        except ValidationError as error:
+            field, *rest = error.errors()[0]["loc"]
+            kept = {name: value for name, value in written.items() if name != field}
+            if isinstance(written[str(field)], list) and rest:  # one condition or one row
+                kept[str(field)] = [item for place, item in enumerate(written[str(field)]) if place != rest[0]]
+            return FederatedJobStatus.read(kept)

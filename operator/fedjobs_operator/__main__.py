@@ -6,9 +6,9 @@ Exit status: 0 if it was ended by a signal, 4 if it must not run, anything else 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import sys
-import threading
 from pathlib import Path
 
 import kopf
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return _CANNOT_START
     registry = kopf.OperatorRegistry()
-    stopping = threading.Event()
+    stopping = asyncio.Event()
     operator = Operator(_settings(options), stopping.set)
     handlers.register(registry, operator)
     kopf.run(

@@ -143,11 +143,11 @@ def test_a_new_worker_gets_the_usage(tmp_path: Path, collected: CollectedAudit) 
     used = tmp_path / "used.json"
     used.write_text(collected.used("job-1", TODAY, {}))
     usage = Ledger(tmp_path / "none.jsonl", used).usage()
-    assert usage.of("job-1").runs == {"ab": 2}
+    assert usage.of("job-1").runs == {"digits": 2}
     assert usage.of("job-2").runs == {}
     assert usage.bytes_up(TODAY) == 50
     assert usage.begun(TODAY) == {"job-1", "job-2"}
-    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})) == Usage()
+    assert Usage.model_validate_json(collected.used("job-3", "2030-01-01", {})).jobs == {}
 
 
 def test_entries_that_are_collected_late_do_not_hide_later_ones_of_the_worker(
@@ -159,7 +159,7 @@ def test_entries_that_are_collected_late_do_not_hide_later_ones_of_the_worker(
     used = tmp_path / "used.json"
     used.write_text(collected.used("job-1", TODAY, {}))
     log.works("later")
-    assert Ledger(tmp_path / "u.audit.jsonl", used).usage().of("job-1").runs == {"ab": 2}
+    assert Ledger(tmp_path / "u.audit.jsonl", used).usage().of("job-1").runs == {"digits": 2}
 
 
 def test_a_new_worker_gets_the_jobs_that_may_start_any_moment(

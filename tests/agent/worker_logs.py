@@ -31,7 +31,7 @@ class WorkerLog:
     def works(self, *names: str) -> WorkerLog:
         """Allows these work items."""
         for name in names:
-            self.audit.record("work", Allowed(), work=name, shard="ab")
+            self.audit.record("work", Allowed(), work=name, shard="ab", datasets=["digits"], asked=f"asked {name}")
         return self
 
     def rounds(self, count: int) -> WorkerLog:

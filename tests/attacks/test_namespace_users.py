@@ -15,11 +15,11 @@ from fedjobs_api.api_calls import ApiError
 from fedjobs_common.jobs.statuses import Phase, SiloState, SiloStatus
 from fedjobs_hub.objects import job_invitations
 from fedjobs_operator.children import config_maps, network, storage
-from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.planning.acceptance import Accepted, accept
 
 from tests.operator.attempts import an_attempt, at
 from tests.operator.builders import HOSPITALS, REF, SETTINGS, AJob, a_job, a_report
+from tests.operator.manifests import the_job
 from tests.operator.worlds import World, in_a_world, listening
 
 Body = dict[str, Any]
@@ -163,7 +163,7 @@ def test_a_pod_of_a_user_is_not_the_coordinators() -> None:
 
 def test_a_job_that_waits_for_the_operator_is_not_adopted_if_it_does_something_else() -> None:
     async def test(world: World) -> None:
-        job = coordinator_job(REF, accepted(a_job()).job, 1, SETTINGS)
+        job = the_job()
         job["spec"]["template"]["spec"]["initContainers"] = [{"name": "theirs", "image": "theirs"}]
         world.api.create(job)
         world.objects.saw_child("Job", world.api.objects["Job", "digits-coordinator-1"], deleted=False)
@@ -176,7 +176,7 @@ def test_a_job_that_waits_for_the_operator_is_not_adopted_if_it_does_something_e
 
 def test_a_job_that_an_operator_created_before_it_was_killed_is_recognised_by_its_content() -> None:
     async def test(world: World) -> None:
-        world.api.create(coordinator_job(REF, accepted(a_job()).job, 1, SETTINGS))
+        world.api.create(the_job())
         await world.look()
         assert world.status["coordinator"]["jobUid"] == "job-1"
 
@@ -199,7 +199,7 @@ def a_claim(**spec: Any) -> Body:
     [
         lambda: unowned(config_maps.hub_config(REF, "theirs")),
         lambda: unowned(config_maps.resolved_config(REF, accepted(a_job()).resolved)),
-        lambda: unowned(coordinator_job(REF, accepted(a_job()).job, 1, SETTINGS)),
+        lambda: unowned(the_job()),
         lambda: unowned(network.service(REF)),
         lambda: unowned(network.network_policy(REF)),
         lambda: a_claim(dataSource={"kind": "PersistentVolumeClaim", "name": "theirs"}),

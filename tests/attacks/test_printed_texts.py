@@ -127,6 +127,7 @@ def pending(tmp_path: Path) -> Path:
     waiting: dict[str, Any] = {
         "digest": SHARD, "silo": EVIL, "jobUid": EVIL, "jobName": EVIL, "requestedBy": EVIL, "label": EVIL,
         "since": 1.0, "until": 2e9, "explanation": "line 1\nline 2 \x1b[2J\u202e\r\n",
+        "graph": [EVIL], "scope": {"computation": SHARD, "inputs": [{"name": EVIL, "dataset": EVIL}]},
     }  # fmt: skip
     PendingFolder(tmp_path / "pending").put(Pending.model_validate(waiting))
     return tmp_path
@@ -140,11 +141,13 @@ def test_pending_computations(pending: Path) -> None:
         explained = run("silo", command, SHARD, "--dir", pending)
         check(explained)
         assert explained.startswith("line 1\nline 2 \\x1b[2J\\u202e\\r\n")
+    graph = run("silo", "pending", SHARD, "--dir", pending, "--whole-graph")
+    check(graph)
     check(run("silo", "pending", "--dir", pending, "--json"))
 
 
 def test_a_pending_computation_with_an_impossible_deadline(pending: Path) -> None:
-    path = pending / "pending" / f"{SHARD}.json"
+    (path,) = (pending / "pending").glob("*.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"until": 1e300}))
     check(run("silo", "pending", "--dir", pending))
 

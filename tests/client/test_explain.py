@@ -36,6 +36,7 @@ class Explained:
     lines: list[str]
     silos: Path
     saved: list[Path]
+    picture: Path
 
     def after(self, line: str, number: int) -> list[str]:
         start = self.lines.index(line) + 1
@@ -52,9 +53,9 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
     silos = folder / "silos.yaml"
     silos.write_text(yaml.safe_dump_all(SILOS))
-    done = explain(folder / "job.yaml", "--silos", silos, "--save", folder / "shards")
+    done = explain(folder / "job.yaml", "--silos", silos, "--save", folder / "shards", "--picture", folder / "p.svg")
     assert (done.returncode, done.stderr) == (Exit.DONE, "")
-    return Explained(done.stdout.splitlines(), silos, sorted((folder / "shards").iterdir()))
+    return Explained(done.stdout.splitlines(), silos, sorted((folder / "shards").iterdir()), folder / "p.svg")
 
 
 def test_it_names_the_requester_and_the_silos_that_take_part(explained: Explained) -> None:
@@ -91,9 +92,21 @@ def test_it_describes_inputs_operations_outputs_and_the_silos_decisions(explaine
     assert explained.about("hospital-d")[1] == "  silo hospital-d requires approval first"
 
 
+def test_it_shows_the_graph_and_what_reaches_the_outputs_of_training_without_a_warning(explained: Explained) -> None:
+    text = "\n".join(explained.lines)
+    assert "  data flow: which inputs can reach which output" in explained.lines
+    assert "    sums over records, or counts of records:" in text
+    assert "    program work (work on one client)" in explained.lines
+    assert "lines are not shown. Show all with --whole-graph." in text
+    assert "WARNING" not in text
+    assert explained.picture.read_text().startswith("<svg ")
+
+
 def test_a_saved_shard_has_the_same_explanation(explained: Explained) -> None:
     (saved,) = explained.saved
-    done = explain(saved, "--silos", explained.silos)
+    done = explain(saved, "--silos", explained.silos, "--whole-graph")
+    assert "--whole-graph" not in done.stdout
+    assert "    program accumulate (accumulate over the clients)" in done.stdout
     assert (done.returncode, done.stderr) == (Exit.DONE, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"computation {saved.stem}"

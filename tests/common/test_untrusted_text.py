@@ -32,9 +32,10 @@ def test_unprintable_characters_are_escaped(text: str, shown: str) -> None:
 
 
 def test_a_long_text_is_cut_and_its_length_is_said() -> None:
-    assert printable("a" * 50, 10) == "aaaaaaaaaa... (50 characters)"
-    assert printable("\x1b" * 50, 10) == "\\x1b\\x1b... (50 characters)"
-    assert printable("a" * 10, 10) == "a" * 10
+    assert printable("a" * 50, 29) == "aaaaaaaaaa... (50 characters)"
+    assert printable("\x1b" * 50, 29) == "\\x1b\\x1b... (50 characters)"
+    assert printable("a" * 29 + "\x1b", 30) == "aaaaaaaaaaa... (30 characters)"
+    assert printable("a" * 10, 10) == printable("a" * 50, 10) == "a" * 10
 
 
 def test_only_line_feeds_separate_lines() -> None:
@@ -46,7 +47,8 @@ def test_only_line_feeds_separate_lines() -> None:
 def test_no_control_character_is_left(text: str) -> None:
     for shown in (printable(text, 100), printable_lines(text).replace("\n", "")):
         assert not [c for c in shown if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in ("Zl", "Zp")]
-    assert len(printable(text, 100)) <= 100 + len("... (300 characters)")
+    assert len(printable(text, 100)) <= 100
+    assert len(printable(text, 10)) <= 10
 
 
 class Failure(grpc.RpcError):

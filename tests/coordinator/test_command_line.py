@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fedjobs_common import retries
+from fedjobs_common import digests, retries
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.result_manifests import ResultManifest
 from fedjobs_common.jobs.statuses import FinalWord, Phase
 from fedjobs_coordinator.__main__ import main
+from fedjobs_coordinator.process.command_line import CANNOT_START
 from fedjobs_coordinator.process.job_runs import JobRun
 
 from .coordinator_processes import RESULT, Container
@@ -132,3 +133,14 @@ def test_an_unwritable_termination_message_changes_nothing_else(container: Conta
     container.message.unlink()
     container.message.mkdir()
     assert main(container.with_finished_program().arguments()) == 0
+
+
+def test_a_job_that_the_operator_did_not_resolve_does_not_run(container: Container) -> None:
+    """A user who can write ConfigMaps can replace the one that the pod mounts."""
+    expected = str(digests.digest((container.root / "job.json").read_bytes()))
+    assert main(container.with_finished_program().arguments("--job-digest", expected)) == 0
+    (container.root / "job.json").write_text((container.root / "job.json").read_text() + " ")
+    assert main(container.arguments("--job-digest", expected)) == CANNOT_START
+    word = container.final_word
+    assert (word.phase, word.code) == (Phase.STARTING, "InvalidJob")
+    assert "is not the job that the operator resolved: somebody replaced its ConfigMap" in word.message

@@ -13,16 +13,11 @@ from tests.e2e.installations import HUB, OPERATOR, OPERATOR_NAMESPACE, RELEASE
 Right = tuple[str, str]
 """Verb, and group/resource/subresource."""
 ELSEWHERE: dict[str, set[Right]] = {
-    OPERATOR: {
-        ("list", "/events"),
-        ("get", "batch/jobs"),
-        ("get", "/persistentvolumeclaims"),
-        ("get", "networking.k8s.io/networkpolicies"),
-    },
+    OPERATOR: {("list", "/events"), ("patch", "/configmaps")},
     HUB: {("delete", "coordination.k8s.io/leases")},
 }
-"""Rare calls: the operator lists events when a pod cannot be created, and reads an object whose name is taken. The hub
-deletes old Leases. The tests of operator and hub cover them."""
+"""Rare calls: the operator lists events when a pod cannot be created, and changes a ConfigMap when the authority is
+replaced. The hub deletes old Leases. The tests of operator and hub cover them."""
 DECISION = "authorization.k8s.io/decision"
 
 

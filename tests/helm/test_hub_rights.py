@@ -53,7 +53,7 @@ def test_the_authoritys_namespace_can_exist_already_and_must_be_another(helm: He
     objects = helm.objects("hub.authority.namespace=keys", "hub.authority.createNamespace=false")
     assert of_kind(objects, "Namespace") == []
     assert "--authority-namespace=keys" in pod(objects, HUB)["containers"][0]["args"]
-    with pytest.raises(HelmError, match="hub.authority.namespace is fedjobs-system, the release's namespace"):
+    with pytest.raises(HelmError, match=r"hub\.authority\.namespace is fedjobs-system, the release's namespace"):
         helm.objects(f"hub.authority.namespace={NAMESPACE}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fedjobs_api.federated_jobs import FederatedJob
+from fedjobs_operator.children import config_maps
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.planning.acceptance import Accepted, accept
 
@@ -24,7 +25,8 @@ def parsed(job: AJob) -> FederatedJob:
 
 
 def the_job(job: AJob | None = None, attempt: int = 1) -> dict[str, Any]:
-    return coordinator_job(REF, parsed(job or a_job()), attempt, SETTINGS)
+    found = accepted(job or a_job())
+    return coordinator_job(REF, found.job, attempt, SETTINGS, config_maps.digest(found.resolved))
 
 
 def the_pod(job: AJob | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def the_children() -> Iterator[dict[str, Any]]:
     yield network.service(ref)
     yield network.network_policy(ref)
     yield storage.claim(ref, parsed(a_job().with_("spec.coordinator.storage", {"whenDeleted": "Delete"})))
-    yield coordinator_job(ref, found.job, 1001, SETTINGS)
+    yield coordinator_job(ref, found.job, 1001, SETTINGS, config_maps.digest(found.resolved))
     yield config_maps.hub_config(ref, TRUST)
 
 
@@ -78,6 +78,11 @@ def test_the_resolved_job_is_immutable() -> None:
     assert config["data"]["digest"] == str(digests.digest(config["data"]["job.json"].encode()))
     assert config_maps.read(config, config_maps.digest(resolved)) == resolved
     assert config_maps.read(config, "0" * 64) is None
+
+
+def test_a_resolved_job_of_a_newer_release_is_not_read() -> None:
+    text = config_maps.document(accepted(a_job()).resolved).replace("{", '{"newer": 1, ', 1)
+    assert config_maps.read({"data": {"job.json": text}}, str(digests.digest(text.encode()))) is None
 
 
 def test_a_claim_follows_the_jobs_storage_spec() -> None:

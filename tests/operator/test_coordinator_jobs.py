@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fedjobs_operator.children import config_maps
 
 from tests.operator.builders import a_job
-from tests.operator.manifests import the_container, the_job, the_pod, volume
+from tests.operator.manifests import accepted, the_container, the_job, the_pod, volume
 
 
 def test_a_pod_meets_the_restricted_standard() -> None:
@@ -63,6 +64,7 @@ def test_the_coordinator_gets_all_paths_and_addresses() -> None:
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert given == {
         "--job": "/job/job.json",
+        "--job-digest": config_maps.digest(accepted(a_job()).resolved),
         "--dir": "/state",
         "--hub": "fedjobs-hub.fedjobs-system.svc:8444",
         "--hub-name": "enrol.fedjobs.example.org",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 from fedjobs_api.conditions import JobCondition, Reason
 from fedjobs_api.statuses import JobPhase
 
@@ -41,6 +44,22 @@ def test_the_run_continues_with_the_resolved_job() -> None:
     assert plan.resolved == before.resolved
     assert plan.status.resolved == before.plan().status.resolved
     assert is_invited(plan)
+
+
+def test_a_parameter_that_a_newer_release_added_is_no_edit() -> None:
+    """The job was accepted by a release whose program did not have it."""
+    look = running(a_job())
+    assert look.resolved is not None
+    parameters = copy.deepcopy(look.resolved.program.parameters)
+    assert "epochs" not in a_job().spec["program"]["parameters"]["client"]
+    del parameters["client"]["epochs"]
+    program = look.resolved.program.model_copy(update={"parameters": parameters})
+    older = replace(look, resolved=look.resolved.model_copy(update={"program": program}))
+    assert said(older.plan().status, JobCondition.SPEC_CHANGED) is None
+    edited = older.but(a_job().edited("spec.program.parameters.client.epochs", 9))
+    found = condition(edited.plan().status, JobCondition.SPEC_CHANGED)
+    assert found is not None
+    assert "spec.program.parameters.client.epochs" in found.message
 
 
 def test_a_reverted_edit_is_not_reported() -> None:

@@ -73,10 +73,24 @@ def test_a_refusal_does_not_affect_a_running_coordinator() -> None:
         await listening(world)
         before = world.status
         world.api.refused["create", "Service"] = ApiError(403, "exceeded quota")
+        world.api.objects = {key: body for key, body in world.api.objects.items() if key[0] != "Service"}
         world.reconciler.forget(a_job().body["metadata"]["uid"])
         with pytest.raises(ApiError):
             await world.look()
         assert world.status == before
+
+    in_a_world(test)
+
+
+def test_a_quota_that_is_used_up_does_not_affect_what_exists() -> None:
+    """The API server checks a quota before it finds that the object exists."""
+
+    async def test(world: World) -> None:
+        await listening(world)
+        for kind in ("Service", "NetworkPolicy", "ConfigMap", "Job", "PersistentVolumeClaim"):
+            world.api.refused["create", kind] = ApiError(403, "exceeded quota")
+        world.reconciler.forget(a_job().body["metadata"]["uid"])  # as another operator
+        await world.look()
 
     in_a_world(test)
 

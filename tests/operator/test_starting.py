@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+import yaml
 from fedjobs_operator.__main__ import main
 
 from tests.cluster.api_servers import ApiServer
@@ -67,3 +68,21 @@ def test_the_operator_waits_for_missing_permissions_and_names_them(
     granted(server, release="late")
     team.wait_for(team.apply(a_job()), "Accepted")
     assert operator.process.poll() is None
+
+
+@pytest.mark.api_server
+@pytest.mark.processes
+def test_an_operator_of_a_second_release_ends_with_a_message(server: ApiServer, started: Started) -> None:
+    """Helm would have refused the release. Some tools overwrite the mark of the cluster instead."""
+    metadata = {"name": "fedjobs.dev:federation", "annotations": {"fedjobs.dev/federation-namespace": "elsewhere"}}
+    mark = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": []}
+    server.kubectl.apply(yaml.safe_dump(mark))
+    try:
+        operator = started()
+        wait_until("the operator ends", lambda: operator.process.poll() is not None, seconds=60)
+    finally:
+        server.kubectl("delete", "clusterrole", "fedjobs.dev:federation")
+    assert operator.process.returncode == 4
+    said = operator.log.read_text()
+    assert "error FederationExists: This cluster belongs to the federation in namespace elsewhere" in said
+    assert "Traceback" not in said

@@ -179,6 +179,7 @@ ATTACKS: dict[str, Callable[[Targets], object]] = {
     "create a user namespace": lambda _: _checked(_LIBC.unshare(_NEW_USER_NAMESPACE)),
     "start 5000 threads": lambda _: _start_threads(),
     "reserve twice the machine's memory": lambda _: _take_memory(),
+    "create a memory file": lambda _: os.close(os.memfd_create("x")),
     "write lines to the log of the runner host": lambda _: os.write(2, b"a line of a hostile runner\n"),
 }
 

@@ -222,6 +222,10 @@ def test_a_runner_has_no_capability_to_open_a_connection(runner_host: RunnerHost
         facts = dict(line.split(":", 1) for line in status)
     assert facts["Seccomp"].strip() == "2"  # seccomp filter mode
     assert facts["NoNewPrivs"].strip() == "1"
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(facts[kind], 16) == 0
+    assert len(facts["NSpid"].split()) > 1  # a pid namespace
+    assert "0" not in facts["Uid"].split()
 
 
 def test_a_probe_of_the_host_starts_no_runner(runner_host: RunnerHost, client: RunnerClient) -> None:

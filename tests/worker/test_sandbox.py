@@ -170,13 +170,17 @@ def test_the_view_has_no_home_no_working_directory_and_no_part_twice(tmp_path: P
     for folder in (packages / "more", silo):
         folder.mkdir(parents=True)
     imports = ["", ".", "/", str(Path.home()), str(silo), str(packages), str(packages / "more"), "/nowhere"]
-    readable = views.readable(imports, {"LD_LIBRARY_PATH": f"/usr/lib:{silo}"}, str(silo), gpu=False)
+    readable = views.readable([], imports, {"LD_LIBRARY_PATH": f"/usr/lib:{silo}"}, str(silo), gpu=False)
     assert {path for path in readable if path.startswith(str(tmp_path))} == {str(packages)}
     assert not {"/", "/etc", "/proc", str(Path.home()), "/usr/lib"} & set(readable)
 
 
+def test_the_project_is_visible_from_its_own_folder(tmp_path: Path) -> None:
+    assert str(tmp_path) in views.readable([str(tmp_path)], [str(tmp_path)], {}, str(tmp_path), gpu=False)
+
+
 def test_a_gpu_needs_proc_and_sys() -> None:
-    assert {"/proc", "/sys"} <= set(views.readable([], {}, "/nowhere", gpu=True))
+    assert {"/proc", "/sys"} <= set(views.readable([], [], {}, "/nowhere", gpu=True))
 
 
 def test_limits_are_most_of_a_machine_and_never_rise() -> None:

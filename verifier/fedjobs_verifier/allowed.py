@@ -16,8 +16,10 @@ These operations are not in the list:
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
 - reference variables and other operations that TensorFlow 2 does not create;
 - TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
-- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it. Empty is
-  allowed if it sets zeros. DynamicStitch can return it too, and stays, because gradients need it;
+- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it, and Cholesky
+  if its input has no decomposition. Empty is allowed if it sets zeros. DynamicStitch can return it too, and stays,
+  because gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
+- crashes: RaggedTensorToVariantGradient does not check the shape of its row splits;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
 - datasets and iterators that no program needs, whose elements the verifier would have to know: ListDataset, WindowOp,
   InitializeTableFromDataset, and iterators with a name in the process (IteratorV2, OneShotIterator);
@@ -80,7 +82,7 @@ Where ZerosLike
 
 # Linear algebra and Fourier transforms.
 _LINEAR_ALGEBRA = """
-BatchMatMul BatchMatMulV2 BatchMatMulV3 Cholesky CholeskyGrad Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D
+BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum FFT FFT2D FFT3D IFFT IFFT2D IFFT3D
 LogMatrixDeterminant Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse MatrixSolve MatrixSolveLs
 MatrixSquareRoot MatrixTriangularSolve Qr RFFT RFFT2D RFFT3D SelfAdjointEigV2 SparseMatMul Svd TridiagonalMatMul
 TridiagonalSolve BandedTriangularSolve Eig
@@ -116,7 +118,7 @@ QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 Quantize
 # Sparse and ragged tensors.
 _SPARSE = """
 RaggedCross RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorFromVariant RaggedTensorToSparse
-RaggedTensorToTensor RaggedTensorToVariant RaggedTensorToVariantGradient SparseAdd SparseAddGrad SparseConcat
+RaggedTensorToTensor RaggedTensorToVariant SparseAdd SparseAddGrad SparseConcat
 SparseCross SparseCrossHashed SparseCrossV2 SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul
 SparseFillEmptyRows SparseFillEmptyRowsGrad SparseReduceMax SparseReduceSum SparseReorder SparseReshape
 SparseSegmentMean SparseSegmentMeanGrad SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNGrad

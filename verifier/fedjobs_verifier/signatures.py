@@ -79,8 +79,6 @@ Cast(x:SrcT) -> (y:DstT); SrcT:type; DstT:type; Truncate:bool=
 Ceil(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64}
 CheckNumerics(tensor:T) -> (output:T); T:type{bfloat16 float16 float32 float64}; message:string
 CheckNumericsV2(tensor:T) -> (output:T); T:type{bfloat16 float16 float32 float64}; message:string
-Cholesky(input:T) -> (output:T); T:type{float64 float32 float16 complex64 complex128}
-CholeskyGrad(l:T, grad:T) -> (output:T); T:type{float16 float32 float64}
 ClipByValue(t:T, clip_value_min:T, clip_value_max:T) -> (output:T); T:type{float32 float64 int32 uint8 int16 int8 complex64 int64 qint8 quint8 qint32 bfloat16 qint16 quint16 uint16 complex128 float16 uint32 uint64}
 Complex(real:T, imag:T) -> (out:Tout); T:type{float32 float64}=; Tout:type{complex64 complex128}=
 ComplexAbs(x:T) -> (y:Tout); T:type{complex64 complex128}=; Tout:type{float32 float64}=
@@ -347,7 +345,6 @@ RaggedTensorFromVariant(encoded_ragged:variant) -> (output_nested_splits:output_
 RaggedTensorToSparse(rt_nested_splits:RAGGED_RANK*Tsplits, rt_dense_values:T) -> (sparse_indices:int64, sparse_values:T, sparse_dense_shape:int64); RAGGED_RANK:int>=1; T:type; Tsplits:type{int32 int64}=
 RaggedTensorToTensor(shape:Tshape, values:T, default_value:T, row_partition_tensors:num_row_partition_tensors*Tindex) -> (result:T); T:type; Tindex:type{int64 int32}; Tshape:type{int64 int32}; num_row_partition_tensors:int>=1; row_partition_types:list(string)
 RaggedTensorToVariant(rt_nested_splits:RAGGED_RANK*Tsplits, rt_dense_values:Tvalues) -> (encoded_ragged:variant); RAGGED_RANK:int>=0; Tvalues:type; Tsplits:type{int32 int64}=; batched_input:bool
-RaggedTensorToVariantGradient(encoded_ragged_grad:variant, row_splits:Tsplits, dense_values_shape:int32) -> (dense_values_grad:Tvalues); Tvalues:type; Tsplits:type{int32 int64}=
 RandomDataset(seed:int64, seed2:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 RandomDatasetV2(seed:int64, seed2:int64, seed_generator:resource) -> (handle:variant); rerandomize_each_iteration:bool=; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 RandomGamma(shape:S, alpha:T) -> (output:T); seed:int=; seed2:int=; S:type{int32 int64}; T:type{float16 float32 float64}

@@ -29,7 +29,7 @@ _NOT_TAKEN_UP = "No operator has processed the job yet."
 def status_of(job: Body) -> FederatedJobStatus:
     """Returns the status that the operator wrote, or an empty one if an incompatible version wrote it."""
     try:
-        return FederatedJobStatus.model_validate(job.get("status") or {})
+        return FederatedJobStatus.read(job.get("status") or {})
     except ValidationError:
         return FederatedJobStatus()
 

@@ -105,7 +105,7 @@ def pending(
                 printable_lines(one.explanation) if one else f"{found} is not pending in this silo.", nl=one is None
             )
             if one and whole_graph:
-                typer.echo(printable_lines("\n".join(["graphs:", *one.graph])))
+                typer.echo("\n".join(["graphs:", *(printable(line, 1_000_000) for line in one.graph)]))
         elif as_json:
             print_json([each.model_dump(by_alias=True, mode="json") for each in waiting])
         elif not waiting:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import structlog
-from fedjobs_common import processes
+from fedjobs_common import digests, processes
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
@@ -53,6 +53,7 @@ def run(arguments: list[str] | None, termination: Termination, description: str)
     except FedjobsError as error:
         return _not_started(message, error, Phase.FAILED, FAILED)
     try:
+        _check_digest(options.job, options.job_digest)
         with _identity(options, job, termination) as identity, _serving(job, identity, options) as coordinator:
             termination.subscribe(coordinator.stop)
             destination = Destination(options.output_uri, options.output_options) if options.output_uri else None
@@ -131,6 +132,20 @@ def _job(path: Path) -> ResolvedJob:
         ) from error
 
 
+def _check_digest(path: Path, expected: str | None) -> None:
+    """Checks that the resolved job is the one that the operator wrote. Others may be able to replace it on a cluster.
+
+    Raises:
+        FedjobsError: INVALID_JOB. The coordinator is started again, because the operator or a person may restore it.
+    """
+    if expected is not None and str(digests.digest(path.read_bytes())) != expected:
+        raise FedjobsError(
+            ErrorCode.INVALID_JOB,
+            f"{path} is not the job that the operator resolved: somebody replaced its ConfigMap.",
+            "Restore the ConfigMap, or delete it and restart the operator.",
+        )
+
+
 def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
     """Serves the metrics until the process exits.
 
@@ -150,6 +165,7 @@ def _serve_metrics(coordinator: Coordinator, listen: str) -> None:
 def _parse(arguments: list[str] | None, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fedjobs_coordinator", description=description.splitlines()[0])
     parser.add_argument("--job", type=Path, required=True, help="file with the resolved job (JSON)")
+    parser.add_argument("--job-digest", metavar="HEX", help="BLAKE3 digest of that file; it is not checked by default")
     parser.add_argument("--dir", type=Path, required=True, help="folder for the coordinator's persistent state")
     parser.add_argument("--tls", type=Path, help="folder with tls.crt, tls.key and ca.crt (default: tls/ in --dir)")
     parser.add_argument("--hub", metavar="HOST:PORT", help="hub that issues the certificate, instead of --tls")

@@ -142,7 +142,7 @@ def _missing(namespace: str, what: str, used: str) -> FedjobsError:
         ErrorCode.AUTHORITY_MISSING,
         f"The Secret {names.AUTHORITY} in namespace {namespace} {what}, but this federation had an authority"
         f" before{f': {used}' if used else ''}. The hub does not replace it.",
-        "Restore the Secret from a backup. To start anew and invite all silos again, delete the Secret if it exists, and"
-        f" run: kubectl create secret generic {names.AUTHORITY} --namespace {namespace} && kubectl annotate secret"
+        "Restore the Secret from a backup. To start anew and invite all silos again, delete the Secret if it exists,"
+        f" and run: kubectl create secret generic {names.AUTHORITY} --namespace {namespace} && kubectl annotate secret"
         f" {names.AUTHORITY} --namespace {namespace} {names.START_ANEW}=true",
     )

@@ -8,6 +8,7 @@ from typing import Any
 from fedjobs_api.names import JobRef
 from fedjobs_common import digests
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from pydantic import ValidationError
 
 DOCUMENT, DIGEST = "job.json", "digest"
 
@@ -34,11 +35,18 @@ def digest(resolved: ResolvedJob) -> str:
 
 
 def read(config: Mapping[str, Any], expected: str) -> ResolvedJob | None:
-    """Reads the resolved job from its ConfigMap. None if the content does not have the expected digest."""
+    """Reads the resolved job from its ConfigMap.
+
+    Returns:
+        The resolved job. None if the content does not have the expected digest, or is that of a newer release.
+    """
     text = (config.get("data") or {}).get(DOCUMENT, "")
     if str(digests.digest(text.encode())) != expected:
         return None
-    return ResolvedJob.model_validate_json(text)
+    try:
+        return ResolvedJob.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 TRUST_FILE = "ca.crt"

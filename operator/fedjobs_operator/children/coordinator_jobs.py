@@ -31,11 +31,20 @@ _TOKEN_S = 3600
 """Lifetime of the pod's token. The kubelet renews it."""
 
 
-def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, settings: Settings) -> dict[str, Any]:
+def coordinator_job(
+    ref: JobRef, job: FederatedJob, attempt: int, settings: Settings, resolved_digest: str
+) -> dict[str, Any]:
     """Returns the manifest of one attempt.
 
     The Job creates no second pod after a crash, because the operator decides when and how often there is another
     attempt. The Job does replace a pod whose node was lost or drained, because that is not a crash.
+
+    Args:
+        ref: The job.
+        job: The job as written now.
+        attempt: The number of the attempt.
+        settings: The operator's settings.
+        resolved_digest: The digest of the resolved job. The coordinator runs no other.
     """
     labels = ref.labels("coordinator") | {ATTEMPT: str(attempt)}
     metadata = ref.metadata(ref.attempt(attempt), "coordinator") | {"labels": dict(labels)}
@@ -43,7 +52,7 @@ def coordinator_job(ref: JobRef, job: FederatedJob, attempt: int, settings: Sett
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": _failure_rules()},
-        "template": {"metadata": {"labels": labels}, "spec": _pod(ref, job, settings)},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(ref, job, settings, resolved_digest)},
     }
     queue = job.metadata.labels.get(QUEUE)
     if queue is not None:
@@ -64,9 +73,9 @@ def _failure_rules() -> list[dict[str, Any]]:
     ]
 
 
-def _pod(ref: JobRef, job: FederatedJob, settings: Settings) -> dict[str, Any]:
+def _pod(ref: JobRef, job: FederatedJob, settings: Settings, resolved_digest: str) -> dict[str, Any]:
     coordinator = job.spec.coordinator
-    mounts = _Mounts(ref, job, settings.hub)
+    mounts = _Mounts(ref, job, settings.hub, resolved_digest)
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_S,
@@ -124,10 +133,20 @@ def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
 class _Mounts:
     """The container's volumes and mounts, and the arguments that refer to them."""
 
-    def __init__(self, ref: JobRef, job: FederatedJob, hub: Hub) -> None:
+    def __init__(self, ref: JobRef, job: FederatedJob, hub: Hub, resolved_digest: str) -> None:
         self.volumes: list[dict[str, Any]] = []
         self.mounts: list[dict[str, Any]] = []
-        self.arguments = ["--job", "/job/job.json", "--dir", "/state", "--result", RESULT]
+        # A user who can write ConfigMaps can replace the one with the resolved job before the pod mounts it.
+        self.arguments = [
+            "--job",
+            "/job/job.json",
+            "--job-digest",
+            resolved_digest,
+            "--dir",
+            "/state",
+            "--result",
+            RESULT,
+        ]
         self.arguments += ["--hub", hub.address, "--hub-name", hub.name, "--hub-credentials", _HUB_FOLDER]
         self.arguments += ["--listen", f"0.0.0.0:{SESSION_PORT}", "--metrics", f"0.0.0.0:{METRICS_PORT}"]
         self.arguments += ["--termination-message", "/dev/termination-log"]

@@ -113,7 +113,7 @@ class Applier:
             ApiError: The existing ConfigMap belongs to an earlier job.
         """
         manifest = config_maps.resolved_config(ref, resolved)
-        there = self._created(manifest) or self._there(ref, manifest)
+        there = self._there(ref, manifest) or self._created(manifest)
         if not ownership.is_owned(ref, there) or config_maps.read(there, config_maps.digest(resolved)) is None:
             raise _taken(ref, manifest)
 
@@ -154,18 +154,22 @@ class Applier:
 
     def _make(self, ref: JobRef, done: dict[str, str], manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         if manifest["kind"] in _FIXED:
-            return self._created(manifest) or self._checked(ref, manifest)
+            there = self._there(ref, manifest)
+            return self._created(manifest) if there is None else self._checked(ref, manifest, there)
         what = _what(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         content = digests.digest(json.dumps(manifest, sort_keys=True).encode())
         if done.get(what) != content:
-            if self._created(manifest) is None:
-                self._update(ref, manifest)
+            there = self._there(ref, manifest)
+            if there is None:
+                self._created(manifest)
+            else:
+                self._update(ref, manifest, there)
             done[what] = content
         return None
 
-    def _update(self, ref: JobRef, manifest: Mapping[str, Any]) -> None:
+    def _update(self, ref: JobRef, manifest: Mapping[str, Any], there: Mapping[str, Any]) -> None:
         """Changes an existing object of the job to a manifest, if it differs."""
-        metadata, there = manifest["metadata"], self._there(ref, manifest)
+        metadata = manifest["metadata"]
         if not self._is_ours(ref, there):
             raise _taken(ref, manifest)
         content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")}
@@ -178,9 +182,8 @@ class Applier:
         with _refusals(manifest):
             self._api.apply(manifest)
 
-    def _checked(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def _checked(self, ref: JobRef, manifest: Mapping[str, Any], there: dict[str, Any]) -> dict[str, Any]:
         """Returns an existing Job or claim if it is what the manifest creates. An operator may have been killed."""
-        there = self._there(ref, manifest)
         if manifest["kind"] == "PersistentVolumeClaim":
             is_ours = ownership.is_claim(ref, there)
         else:
@@ -196,19 +199,30 @@ class Applier:
         with _refusals(manifest):
             return self._api.create(checked, dry_run=True) or dict(manifest)
 
-    def _created(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-        with _refusals(manifest):
-            return self._api.create(manifest)
-
-    def _there(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the existing object that has the manifest's name.
+    def _created(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates an object that does not exist.
 
         Raises:
-            ApiError: It belongs to an earlier job of the same name, or was deleted meanwhile.
+            ObjectRefusedError: The API server rejected it.
+            ApiError: Somebody has created one with the name meanwhile.
+        """
+        with _refusals(manifest):
+            created = self._api.create(manifest)
+        if created is None:
+            raise ApiError(CONFLICT, f"A {manifest['kind']} {manifest['metadata']['name']} exists already.")
+        return created
+
+    def _there(self, ref: JobRef, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the existing object that has the manifest's name. None if there is none.
+
+        It is read before it is created: a quota that is used up would reject also what exists.
+
+        Raises:
+            ApiError: It belongs to an earlier job of the same name.
         """
         kind, metadata = manifest["kind"], manifest["metadata"]
         there = self._api.get(kind, metadata["namespace"], metadata["name"])
-        if there is None or "deletionTimestamp" in there["metadata"] or ownership.is_left_over(ref, there):
+        if there is not None and ("deletionTimestamp" in there["metadata"] or ownership.is_left_over(ref, there)):
             raise ApiError(CONFLICT, f"A {kind} {metadata['name']} exists already, and is about to be deleted.")
         return there
 

@@ -120,7 +120,7 @@ class Reconciler:
 
     async def _observed(self, key: JobKey, ref: JobRef, body: Mapping[str, Any]) -> Observed:
         status = body.get("status", {})
-        if endings.is_over(FederatedJobStatus.model_validate(status)):
+        if endings.is_over(FederatedJobStatus.read(status)):
             return Observed(status=status)  # a finished job needs nothing else
         claims = [
             claim for claim in self._cache.children(ref.uid, "PersistentVolumeClaim") if ownership.is_claim(ref, claim)
@@ -192,7 +192,7 @@ class Reconciler:
 
     async def _write(self, key: JobKey, ref: JobRef, observed: Observed, status: FederatedJobStatus) -> None:
         """Writes the status if it changed. Changes of progress only are rate-limited."""
-        before = FederatedJobStatus.model_validate(observed.status)
+        before = FederatedJobStatus.read(observed.status)
         if status == before:
             return
         now = self._clock()

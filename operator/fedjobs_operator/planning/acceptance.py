@@ -122,7 +122,10 @@ def _offered(job: FederatedJob, resolved: ResolvedJob, silos: Sequence[KnownSilo
 
 
 def _changed(job: FederatedJob, resolved: ResolvedJob, uid: str) -> str:
-    """Returns the paths of the fields that were edited after the job was resolved."""
+    """Returns the paths of the fields that were edited after the job was resolved.
+
+    A parameter that is in neither document is the default of a newer release, and no edit.
+    """
     try:
         now = api.resolve(job, resolved.silos, uid=uid)
     except FedjobsError as error:
@@ -130,8 +133,9 @@ def _changed(job: FederatedJob, resolved: ResolvedJob, uid: str) -> str:
     if config_maps.digest(now) == config_maps.digest(resolved):
         return ""
     before, after = (_flat(r.model_dump(mode="json", by_alias=True), "spec") for r in (resolved, now))
-    paths = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-    return f"{', '.join(paths)}."
+    written = before.keys() | _flat(job.spec.program.parameters, "spec.program.parameters").keys()
+    paths = sorted(path for path in written if before.get(path) != after.get(path))
+    return f"{', '.join(paths)}." if paths else ""
 
 
 def _flat(value: object, path: str) -> dict[str, object]:

@@ -19,6 +19,7 @@ from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_operator.children import config_maps, network, storage
 from fedjobs_operator.children.coordinator_jobs import coordinator_job
 from fedjobs_operator.planning import conditions, progress
+from fedjobs_operator.planning.acceptance import Accepted
 from fedjobs_operator.planning.conditions import Verdict, Verdicts
 from fedjobs_operator.planning.observations import Attempt, AttemptState, KnownSilo, Observed
 from fedjobs_operator.planning.plans import Case, Plan
@@ -74,7 +75,7 @@ def coordinated(case: Case, accepted: Verdicts, number: int, deadline: Time | No
         progress.progressed(status, resolved, report),
         apply=wanted_children(
             ref,
-            case.accepted.job,
+            case.accepted,
             number,
             case.observed,
             case.settings,
@@ -128,7 +129,7 @@ def _earlier(*times: Time | None) -> Time | None:
 
 def wanted_children(
     ref: JobRef,
-    job: FederatedJob,
+    accepted: Accepted,
     number: int,
     observed: Observed,
     settings: Settings,
@@ -140,7 +141,7 @@ def wanted_children(
 
     Args:
         ref: The job.
-        job: The job as written now.
+        accepted: The job as written now, and as resolved.
         number: The number of the coordinator's attempt.
         observed: The observed state.
         settings: The operator's settings.
@@ -154,9 +155,10 @@ def wanted_children(
     if observed.trust:
         children.append(config_maps.hub_config(ref, observed.trust))
     if not observed.claim_phase:
-        children.append(storage.claim(ref, job))
+        children.append(storage.claim(ref, accepted.job))
     if not any(attempt.number == number for attempt in observed.attempts):
-        children.append(coordinator_job(ref, job, number, settings))
+        digest = config_maps.digest(accepted.resolved)
+        children.append(coordinator_job(ref, accepted.job, number, settings, digest))
     return tuple(children)
 
 

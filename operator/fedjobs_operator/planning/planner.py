@@ -38,7 +38,7 @@ def plan(body: Mapping[str, Any], observed: Observed, settings: Settings, now: T
         now: The current time in UTC.
     """
     metadata = body["metadata"]
-    before = FederatedJobStatus.model_validate(observed.status)
+    before = FederatedJobStatus.read(observed.status)
     if "deletionTimestamp" in metadata:
         return Plan(before)  # the cluster deletes the job's dependents
     if endings.is_over(before):
@@ -62,9 +62,9 @@ def _same(ref: JobRef, before: FederatedJobStatus, accepted: Accepted) -> Accept
     if known is None or before.attempt is None or known.digest == config_maps.digest(accepted.resolved):
         return accepted
     message = (
-        f"The ConfigMap {ref.resolved} with the resolved job was deleted or replaced, and the job would be resolved"
-        " differently now. Undo the edits of spec.program and of the silos' labels, restore the ConfigMap, or create a"
-        " new job."
+        f"The ConfigMap {ref.resolved} with the resolved job was deleted or replaced, or a newer release wrote it, and"
+        " the job would be resolved differently now. Undo the edits of spec.program and of the silos' labels, restore"
+        " the ConfigMap or the release, or create a new job."
     )
     return NotAccepted(Reason.RESOLVED_JOB_LOST, message)
 

@@ -64,5 +64,5 @@ def a_coordinator_job() -> dict[str, Any]:
     ref = JobRef("trials", "digits", AJob().body["metadata"]["uid"])
     front_door = FrontDoor("fedjobs.example.org", "fedjobs.example.org:443")
     hub = Hub.of(front_door, "fedjobs-hub:8444")
-    settings = Settings("fedjobs", CoordinatorImage("coordinator:1"), front_door, hub)
-    return coordinator_job(ref, api.parse(a_job()), 1, settings)
+    settings = Settings("fedjobs", "fedjobs-authority", CoordinatorImage("coordinator:1"), front_door, hub)
+    return coordinator_job(ref, api.parse(a_job()), 1, settings, "0" * 64)

@@ -32,9 +32,7 @@ _SOCKET = "/run/fedjobs/runner.sock"
 _AUDIT_LOG = "/audit/audit.jsonl"
 _ENDLESSLY = 2**31 - 1  # the kubelet and the Job controller back off between restarts
 _SESSION_REQUESTS = {"cpu": "50m", "memory": "256Mi"}
-_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi", "ephemeral-storage": "64Mi"}
-_RUNNER_LIMITS = {"memory": "8Gi", "ephemeral-storage": "4Gi"}  # a graph must not use up the node
-_RUNNER_FILES = "2Gi"  # GPU drivers store up to 1 GiB of compiled kernels
+_RUNNER_REQUESTS = {"cpu": "200m", "memory": "768Mi"}
 _AUDIT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 
 
@@ -109,7 +107,7 @@ def _pod(secret: str, start: Start, config: AgentConfig, silo: SiloFile, hub: Hu
             {"name": "state", "emptyDir": {}},
             {"name": "audit", "emptyDir": {}},
             {"name": "session-tmp", "emptyDir": {}},
-            {"name": "runner-tmp", "emptyDir": {"sizeLimit": _RUNNER_FILES}},
+            {"name": "runner-tmp", "emptyDir": {"sizeLimit": "2Gi"}},
             *data,
         ],
     }
@@ -174,7 +172,7 @@ def _proxy(config: AgentConfig) -> list[Object]:
 
 def _runner(start: Start, config: AgentConfig, silo: SiloFile) -> Object:
     listens = {"exec": {"command": ["python", "-m", "fedjobs_worker.runner.probe", _SOCKET]}}
-    resources = _with_limits(silo.runner.resources, _resources(silo.runner.resources, _RUNNER_REQUESTS))
+    resources = _with_limits(silo.runner.resources, {**_RUNNER_REQUESTS, "ephemeral-storage": "64Mi"})
     gpu = silo.runner.gpu if start.gpu else None
     if gpu is not None:
         count = str(start.received.invitation.gpu.count)
@@ -232,10 +230,15 @@ def _resources(given: Object, requests: Object) -> Object:
     return {**copy.deepcopy(given), "requests": {**asked, **(given.get("requests") or {})}}
 
 
-def _with_limits(given: Object, resources: Object) -> Object:
-    """Adds the runner's default limits, except for what the silo requests or limits itself."""
+def _with_limits(given: Object, requests: Object) -> Object:
+    """Returns the runner's resources. A graph must not use up the node, so there are limits by default.
+
+    They do not apply to what the silo requests or limits itself.
+    """
+    resources = _resources(given, requests)
     chosen = {*(given.get("limits") or {}), *(given.get("requests") or {})}
-    limits = {name: amount for name, amount in _RUNNER_LIMITS.items() if name not in chosen}
+    defaults = {"memory": "8Gi", "ephemeral-storage": "4Gi"}
+    limits = {name: amount for name, amount in defaults.items() if name not in chosen}
     return {**resources, "limits": {**limits, **(resources.get("limits") or {})}}
 
 

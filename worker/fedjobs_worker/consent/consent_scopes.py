@@ -16,6 +16,7 @@ from fedjobs_common.models import Model
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
+from fedjobs_worker.consent.graphs.listings import shown_name
 from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import DatasetFile, SiloFile
 
@@ -166,7 +167,7 @@ def _flat(scope: ConsentScope) -> Iterator[tuple[tuple[Part, str], str]]:
     for one in scope.inputs:
         yield ("the dataset", f"dataset of {one.name}"), one.dataset or "a value of the coordinator"
         for component in one.components:
-            name = f"{one.name}/{component.tensor.name}"
+            name = f"{one.name}/{shown_name(component.tensor.name)}"
             yield ("the columns", f"type of {name}"), described(component.tensor)
             yield ("the columns", f"columns of {name}"), _columns(component)
         yield ("the clients", f"column of clients of {one.name}"), one.clients or "none (the silo is one client)"
@@ -236,4 +237,4 @@ def _output(tensor: ScopeTensor, flow: OutputFlow | None) -> ScopeOutput:
 
 
 def _named(name: str, number: int) -> str:
-    return name or f"value {number}"
+    return shown_name(name) or f"value {number}"

@@ -12,6 +12,7 @@ from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.consent.approvals import Approval
 from fedjobs_worker.consent.consent_scopes import ConsentScope, described, differences
 from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
+from fedjobs_worker.consent.graphs.listings import leaf_names, shown_name
 from fedjobs_worker.policy_files import Policy
 
 _NAMED = 12  # maximum number of leaves in a section
@@ -75,7 +76,7 @@ def flowing(flows: Sequence[OutputFlow]) -> Iterator[str]:
     for flow in flows:
         groups.setdefault(replace(flow, name=""), []).append(flow.name)
     for flow, names in groups.items():
-        yield from _wrapped([*(f"{name}," for name in names[:-1]), f"{names[-1]}: {_HELD[flow.holds]}"])
+        yield from _listed(f"{_HELD[flow.holds]}:", names)
         if flow.holds is not Holds.NOTHING:
             yield f"  {'added' if flow.added_over_clients else 'not added'} over the clients"
         yield from _listed("  from", flow.sources or ("constants only",))
@@ -102,6 +103,7 @@ _HELD = {
 
 
 def _listed(title: str, words: Sequence[str]) -> list[str]:
+    """Returns a title and a list, on several lines if it is long."""
     lines = _wrapped([f"{word}," for word in words[:-1]] + list(words[-1:]))
     return [f"{title} {lines[0]}", *(f"    {line}" for line in lines[1:])]
 
@@ -118,7 +120,8 @@ def covered(scope: ConsentScope) -> list[str]:
         lines.append(f"{one.name}: the dataset {one.dataset}, {who}{most}")
         for component in one.components:
             columns = ", ".join(component.columns) or "no column of the silo's file"
-            lines.append(f"  {component.tensor.name or 'value'} {described(component.tensor)} from {columns}")
+            name = shown_name(component.tensor.name) or "value"
+            lines.append(f"  {name} {described(component.tensor)} from {columns}")
     lines.append(f"{_count(len(scope.outputs), 'output')}:")
     lines += [
         f"  {output.name}: {described(output)}, {_HELD[output.holds]}"
@@ -177,14 +180,15 @@ def _section(title: str, lines: Sequence[str], summary: str) -> list[str]:
 
 
 def _leaves(leaves: Sequence[shard_pb2.Leaf]) -> list[str]:
-    named = [f"{leaf.name or f'value {number}'}: {_type(leaf)}" for number, leaf in enumerate(leaves[:_NAMED])]
+    shown = leaves[:_NAMED]
+    named = [f"{name}: {_type(leaf)}" for name, leaf in zip(leaf_names(shown), shown, strict=True)]
     return [*named, *([f"and {len(leaves) - _NAMED} more"] if len(leaves) > _NAMED else [])] or ["nothing"]
 
 
 def _type(leaf: shard_pb2.Leaf) -> str:
     if leaf.HasField("tensor"):
         return _tensor(leaf.tensor)
-    parts = (f"{part.name or 'value'} {_tensor(part.tensor)}" for part in leaf.sequence.components)
+    parts = (f"{shown_name(part.name) or 'value'} {_tensor(part.tensor)}" for part in leaf.sequence.components)
     return f"examples of ({', '.join(parts)})"
 
 

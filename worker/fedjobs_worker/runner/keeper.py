@@ -19,6 +19,7 @@ from fedjobs_common import processes
 
 from fedjobs_worker import kernel_calls
 from fedjobs_worker.runner import sandbox
+from fedjobs_worker.runner.sandbox import limits
 
 _LONGEST_NAME = 63
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -125,6 +126,7 @@ def _forked(run: Callable[[], int]) -> int:
     try:
         kernel_calls.die_with_parent()
         if os.getppid() == keeper:
+            limits.be_first_out_of_memory()
             status = run()
     finally:
         os._exit(status)  # the keeper's exit handlers must not run here

@@ -31,7 +31,7 @@ from fedjobs_worker.consent.graphs.flow_values import (
     mixed_of,
     without_records,
 )
-from fedjobs_worker.consent.graphs.listings import functions_of, leaf_names
+from fedjobs_worker.consent.graphs.listings import functions_of, leaf_names, shown_name
 
 _LOG = structlog.get_logger()
 _STEPS = 100_000  # nodes that are followed; real shards need less than a tenth
@@ -186,7 +186,7 @@ class _Analysis:
             return self._broadcast(f"{name} (from the coordinator)", leaf)
         elements = []
         for part in leaf.sequence.components:
-            source = self._source(f"{part.name} of {name}" if part.name else name)
+            source = self._source(f"{shown_name(part.name)} of {name}" if part.name else name)
             elements.append(Value(Level.RECORDS, ONE, _rank_of(part.tensor), source))
         return Value(elements=tuple(elements))
 

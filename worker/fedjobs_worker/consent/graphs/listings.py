@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ PROGRAMS = {"zero": "initialise", "work": "work on one client", "accumulate": "a
 """The programs of a shard, with a title for people."""
 MOST_LINES = 20_000
 """Lines of graphs that are kept for a computation that waits. The largest shard of the tests has 2,000."""
+_PLAIN_NAME = re.compile(r"[\w./\-]{1,100}")
 _LONGEST = 400  # characters of a line
 _FEW = 8  # elements of a constant, or entries of a list, that are shown
 _TEXT = 40  # characters of a string that are shown
@@ -123,8 +125,13 @@ def outputs_of(shard: shard_pb2.Shard, program: str) -> list[str]:
 
 
 def leaf_names(leaves: Sequence[shard_pb2.Leaf]) -> list[str]:
-    """Returns the names of leaves. A leaf without a name gets its number."""
-    return [leaf.name or f"value {number}" for number, leaf in enumerate(leaves)]
+    """Returns the names of leaves for people. A leaf without a name gets its number."""
+    return [shown_name(leaf.name) or f"value {number}" for number, leaf in enumerate(leaves)]
+
+
+def shown_name(name: str) -> str:
+    """Returns a name for people. One that could be read as a sentence is quoted, because its author chose it."""
+    return name if not name or _PLAIN_NAME.fullmatch(name) else repr(name)
 
 
 def short(function: str) -> str:

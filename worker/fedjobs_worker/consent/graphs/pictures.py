@@ -13,7 +13,7 @@ from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
 from fedjobs_worker.consent.graphs.listings import PROGRAMS, functions_of, printable, short
 
-_CHARACTER, _LINE, _PAD, _GAP, _COLUMN = 7, 16, 8, 14, 90  # in pixels
+_CHARACTER, _LINE, _PAD, _GAP, _COLUMN = 7.4, 16, 8, 14, 90  # in pixels
 _LONGEST = 48  # characters of a line in a box
 _MOST_LINES = 14  # in a box
 _MOST_BOXES = 400
@@ -37,7 +37,7 @@ class _Box:
 
     @property
     def width(self) -> int:
-        return max((len(line) for line in self.lines), default=0) * _CHARACTER + 2 * _PAD
+        return int(max((len(line) for line in self.lines), default=0) * _CHARACTER) + 2 * _PAD
 
     @property
     def height(self) -> int:
@@ -67,7 +67,7 @@ def picture(title: str, shard: shard_pb2.Shard, flows: Sequence[OutputFlow]) -> 
         _text(_GAP, top - _PAD, "Which inputs can reach which output"),
         _text(_GAP, below - _PAD, "Programs and the functions that they call, with the number of operations"),
     ]
-    width = max(width, (len(title) + 4) * _CHARACTER)
+    width = max(width, int((min(len(title), _LONGEST) + 4) * _CHARACTER))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -94,7 +94,10 @@ def _flow_boxes(flows: Sequence[OutputFlow]) -> tuple[_Columns, _Edges]:
     columns: _Columns = [
         [_box([source], _DATA if own else _GIVEN) for source, own in zip(sources, data, strict=True)],
         [_box(_way(flow), _CODE) for flow in groups],
-        [_box([*names, *_meaning(flow)], _COLOURS[flow.holds]) for flow, names in groups.items()],
+        [
+            _box([*_meaning(flow), *(f"  {name}" for name in names)], _COLOURS[flow.holds])
+            for flow, names in groups.items()
+        ],
     ]
     edges: _Edges = []
     for number, flow in enumerate(groups):

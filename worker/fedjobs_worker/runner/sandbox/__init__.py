@@ -114,6 +114,7 @@ def _leave(report: int, run: Callable[[], int]) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # the parent stops us
         kernel_calls.die_with_parent()
+        limits.be_first_out_of_memory()
         namespaces.leave_others()
         inside = os.fork()
         if inside == 0:

@@ -34,7 +34,8 @@ REFUSED = (
     *_THE_KERNEL,
 )  # fmt: skip
 """Refused to hosts and runners. Not every architecture has all of them."""
-REFUSED_TO_RUNNERS = ("accept", "accept4", "fork", "vfork")
+REFUSED_TO_RUNNERS = ("accept", "accept4", "fork", "vfork", "memfd_create")
+"""A memfd does not count for the limit of memory."""
 
 AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -48,7 +49,7 @@ _EVERYWHERE = {  # calls that are newer than 2019 have the same number everywher
 
 NUMBERS: Mapping[str, Mapping[str, int]] = {
     "x86_64": _EVERYWHERE | {
-        "seccomp": 317, "clone": 56, "prlimit64": 302, "tgkill": 234, "fork": 57, "vfork": 58,
+        "seccomp": 317, "memfd_create": 319, "clone": 56, "prlimit64": 302, "tgkill": 234, "fork": 57, "vfork": 58,
         "socket": 41, "socketpair": 53, "connect": 42, "bind": 49, "listen": 50, "accept": 43, "accept4": 288,
         "execve": 59, "execveat": 322, "kill": 62, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
         "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "migrate_pages": 256,
@@ -65,7 +66,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
         "finit_module": 313,
     },
     "aarch64": _EVERYWHERE | {
-        "seccomp": 277, "clone": 220, "prlimit64": 261, "tgkill": 131,
+        "seccomp": 277, "memfd_create": 279, "clone": 220, "prlimit64": 261, "tgkill": 131,
         "socket": 198, "socketpair": 199, "connect": 203, "bind": 200, "listen": 201, "accept": 202, "accept4": 242,
         "execve": 221, "execveat": 281, "kill": 129, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
         "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "migrate_pages": 238,

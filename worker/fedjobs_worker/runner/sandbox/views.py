@@ -38,20 +38,26 @@ class View:
 
 def of_this_process() -> View:
     """Returns what this interpreter needs."""
-    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    libraries = [os.path.join(prefix, folder) for prefix in sorted(prefixes) for folder in ("lib", "lib64")]
+    own = [module.__file__ for name, module in sys.modules.items() if name.startswith("fedjobs_") and "." not in name]
+    needed = [*libraries, *(os.path.dirname(os.path.dirname(file)) for file in own if file is not None)]
     gpus = [device for pattern in _GPU_DEVICES for device in sorted(glob.glob(pattern))]
     return View(
-        readable=readable([*prefixes, *sys.path], os.environ, os.getcwd(), gpu=bool(gpus)),
+        readable=readable(needed, sys.path, os.environ, os.getcwd(), gpu=bool(gpus)),
         devices=tuple(path for path in (*_DEVICES, *gpus) if os.path.exists(path) and not os.path.isdir(path)),
         gpu=bool(gpus),
     )
 
 
-def readable(imports: Sequence[str], environment: Mapping[str, str], working: str, *, gpu: bool) -> tuple[str, ...]:
+def readable(
+    needed: Sequence[str], imports: Sequence[str], environment: Mapping[str, str], working: str, *, gpu: bool
+) -> tuple[str, ...]:
     """Returns the existing files and folders that a runner host reads, without those inside others.
 
     Args:
-        imports: The folders of the interpreter and of its packages.
+        needed: The folders of the interpreter and of this project.
+        imports: The folders of other packages.
         environment: LD_LIBRARY_PATH names the folders of further libraries.
         working: The working directory. A silo's files may be there, so it is not visible as a whole.
         gpu: Whether GPU libraries run.
@@ -59,7 +65,8 @@ def readable(imports: Sequence[str], environment: Mapping[str, str], working: st
     libraries = environment.get("LD_LIBRARY_PATH", "").split(":")
     hidden = _NEVER | {os.path.realpath(working), os.path.realpath(os.path.expanduser("~"))}
     chosen = [path for path in (*imports, *libraries) if os.path.isabs(path) and os.path.realpath(path) not in hidden]
-    found = [path for path in (*_SYSTEM, *(_GPU_SYSTEM if gpu else ()), *chosen) if os.path.exists(path)]
+    wanted = (*_SYSTEM, *(_GPU_SYSTEM if gpu else ()), *needed, *chosen)
+    found = [path for path in wanted if os.path.exists(path)]
     # Links in other folders can lead to a folder by its real path.
     return tuple(_outermost(os.path.normpath(each) for path in found for each in (path, os.path.realpath(path))))
 
