@@ -46,8 +46,8 @@ NO_ENTRIES = frozenset({"allowed_devices", "optimization_configs"})
 FREE_INTEGERS = frozenset({"seed", "seed2", "hash_key"})
 """Attributes that may be any 64-bit integer. Others must fit in 32 bits."""
 
-REQUIRED_VALUES = {("Empty", "init"): True}
-"""Attributes with only one safe value. Without `init`, Empty returns uninitialized memory."""
+REQUIRED_VALUES = {("Empty", "init"): True, ("SelfAdjointEigV2", "compute_v"): True}
+"""Attributes with only one safe value. With another one, these operations return uninitialized memory."""
 
 PARALLEL_INPUTS = {
     "ParallelBatchDataset": ("num_parallel_calls",),
