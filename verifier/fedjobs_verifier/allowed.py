@@ -16,10 +16,10 @@ These operations are not in the list:
 - decoders of images and sound: large parsers of untrusted bytes that no built-in program needs;
 - reference variables and other operations that TensorFlow 2 does not create;
 - TensorFlow 1's control flow (Switch, Merge, Enter, ...) and TensorArray*: a graph of If, While and lists has no cycle;
-- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it, and Cholesky
-  if its input has no decomposition. Empty is allowed if it sets zeros. DynamicStitch can return it too, and stays,
-  because gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
-- crashes: RaggedTensorToVariantGradient does not check the shape of its row splits;
+- uninitialized memory: FakeParam, ParallelConcat, ParallelDynamicStitch, IRFFT* and BlockLSTM* can return it. So does
+  Cholesky if its input has no decomposition. Empty is allowed if it sets zeros. DynamicStitch can return it too, and
+  stays, because gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
+- crashes: RaggedTensorToVariantGradient, LSTMBlockCell* and GRUBlockCell* do not check the shapes of all inputs;
 - memory of others: InplaceUpdate, InplaceAdd and InplaceSub write into their input, which may be a constant;
 - datasets and iterators that no program needs, whose elements the verifier would have to know: ListDataset, WindowOp,
   InitializeTableFromDataset, and iterators with a name in the process (IteratorV2, OneShotIterator);
@@ -95,7 +95,7 @@ CTCLoss CTCLossV2 Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DB
 Conv3DBackpropInputV2 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
 DepthwiseConv2dNativeBackpropInput Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad
 FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3
-GRUBlockCell GRUBlockCellGrad LRN LRNGrad LSTMBlockCell LSTMBlockCellGrad LeakyRelu LeakyReluGrad LogSoftmax MaxPool
+LRN LRNGrad LeakyRelu LeakyReluGrad LogSoftmax MaxPool
 MaxPool3D MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradV2 MaxPoolGradWithArgmax MaxPoolV2
 MaxPoolWithArgmax Relu Relu6 Relu6Grad ReluGrad Selu SeluGrad Softmax SoftmaxCrossEntropyWithLogits Softplus
 SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
