@@ -111,7 +111,7 @@ def test_a_computation_that_is_denied_while_it_runs_sends_nothing(cautious: Silo
     def slow(dataset: object) -> list[object]:
         """Sums up the features after many steps, so that the denial arrives first."""
         value = dataset.reduce(0.0, lambda total, e: total + tf.reduce_sum(e[0]))  # type: ignore[attr-defined]
-        steps = tf.while_loop(lambda i, v: i < 10**6, lambda i, v: (i + 1, tf.abs(v)), [0, value])
+        steps = tf.while_loop(lambda i, v: i < 3 * 10**5, lambda i, v: (i + 1, tf.abs(v)), [0, value])
         return [steps[1]]
 
     cautious.start()
@@ -124,7 +124,7 @@ def test_a_computation_that_is_denied_while_it_runs_sends_nothing(cautious: Silo
     wait_until(lambda: any(e["subject"] == "work" and e["decision"] == "allowed" for e in cautious.audit()), 60)
     denial = Approval(decision="denied", message="a mistake")
     ApprovalFolder(cautious.folder / "approvals").say(named(work.shard.digest), denial)
-    wait_until(lambda: cautious.coordinator.do(lambda _: "1" in cautious.backend._reports), 60)
+    wait_until(lambda: cautious.coordinator.do(lambda _: "1" in cautious.backend._reports), 240)
     report = cautious.coordinator.do(lambda _: cautious.backend._reports["1"])
     assert report.refusal.rule == APPROVAL
     assert "a mistake" in report.refusal.message

@@ -298,6 +298,10 @@ def _limits(file: dict[str, Any]) -> None:
     file["policy"]["limits"] = {"uploadBytesPerJob": 10**9}
 
 
+def _runs(file: dict[str, Any]) -> None:
+    file["policy"]["limits"] = {"runsPerRound": 5}
+
+
 def _least(file: dict[str, Any]) -> None:
     file["policy"]["minClients"] = 2
 
@@ -312,6 +316,7 @@ def _least(file: dict[str, Any]) -> None:
         (_clients, "the clients", "column of clients of examples: approved patient, now none"),
         (_sampling, "the clients", "clientsPerRound of examples: approved no limit, now 1"),
         (_limits, "the limits", "uploadBytesPerJob: approved no limit, now 1000000000"),
+        (_runs, "the limits", "runsPerRound: approved 2, now 5"),
         (_least, "the limits", "minClients: approved 1, now 2"),
     ],
 )

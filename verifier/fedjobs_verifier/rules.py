@@ -73,6 +73,8 @@ REQUIRED_VALUES = {
     ("FusedBatchNormV3", "is_training"): Required(True, "True"),
     # Otherwise the kernel reads outside of the variable if the numbers of batches differ.
     ("ResourceGather", "batch_dims"): Required(0, "0"),
+    # Otherwise the kernel does not write its second output.
+    ("SelfAdjointEigV2", "compute_v"): Required(True, "True"),
     # Otherwise the kernel writes before the list if the index is negative.
     ("TensorListSetItem", "resize_if_index_out_of_bounds"): Required(False, "False"),
 }

@@ -164,8 +164,6 @@ FusedBatchNormGrad(y_backprop:T, x:T, scale:T, reserve_space_1:T, reserve_space_
 FusedBatchNormGradV2(y_backprop:T, x:T, scale:float32, reserve_space_1:U, reserve_space_2:U) -> (x_backprop:T, scale_backprop:U, offset_backprop:U, reserve_space_3:U, reserve_space_4:U); T:type{float16 bfloat16 float32}; U:type{float32}; epsilon:float=; data_format:string{'NHWC' 'NCHW'}=; is_training:bool=
 FusedBatchNormGradV3(y_backprop:T, x:T, scale:float32, reserve_space_1:U, reserve_space_2:U, reserve_space_3:U) -> (x_backprop:T, scale_backprop:U, offset_backprop:U, reserve_space_4:U, reserve_space_5:U); T:type{float16 bfloat16 float32}; U:type{float32}; epsilon:float=; data_format:string{'NHWC' 'NCHW' 'NDHWC' 'NCDHW'}=; is_training:bool=
 FusedBatchNormV3(x:T, scale:U, offset:U, mean:U, variance:U) -> (y:T, batch_mean:U, batch_variance:U, reserve_space_1:U, reserve_space_2:U, reserve_space_3:U); T:type{float16 bfloat16 float32}; U:type{bfloat16 float32}; epsilon:float=; exponential_avg_factor:float=; data_format:string{'NHWC' 'NCHW' 'NDHWC' 'NCDHW'}=; is_training:bool=
-GRUBlockCell(x:T, h_prev:T, w_ru:T, w_c:T, b_ru:T, b_c:T) -> (r:T, u:T, c:T, h:T); T:type{float32}
-GRUBlockCellGrad(x:T, h_prev:T, w_ru:T, w_c:T, b_ru:T, b_c:T, r:T, u:T, c:T, d_h:T) -> (d_x:T, d_h_prev:T, d_c_bar:T, d_r_bar_u_bar:T); T:type{float32}
 Gather(params:Tparams, indices:Tindices) -> (output:Tparams); validate_indices:bool=; Tparams:type; Tindices:type{int32 int64}
 GatherNd(params:Tparams, indices:Tindices) -> (output:Tparams); Tparams:type; Tindices:type{int16 int32 int64}
 GatherV2(params:Tparams, indices:Tindices, axis:Taxis) -> (output:Tparams); batch_dims:int=; Tparams:type; Tindices:type{int16 int32 int64}; Taxis:type{int32 int64}

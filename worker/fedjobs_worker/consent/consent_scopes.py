@@ -66,6 +66,7 @@ class ScopeLimits(Model):
     """The limits of the silo file that are in force."""
 
     rounds_per_job: int | None = None
+    runs_per_round: int = 1
     upload_bytes_per_job: int | None = None
     upload_bytes_per_day: int | None = None
     min_clients: int = 1
@@ -127,6 +128,7 @@ def limits_of(policy: Policy) -> ScopeLimits:
     limits = policy.limits
     return ScopeLimits(
         rounds_per_job=limits.rounds_per_job,
+        runs_per_round=limits.runs_per_round,
         upload_bytes_per_job=limits.upload_bytes_per_job,
         upload_bytes_per_day=limits.upload_bytes_per_day,
         min_clients=policy.min_clients,
