@@ -53,7 +53,7 @@ def test_each_operation_takes_variables_of_its_own_data_type_only() -> None:
     for name in _of_a_variable():
         serialized, _ = alone(registered()[name])
         passed[name] = [t for t in (1, 2, 3, 7, 9, 21) if _accepted(_with_variable(serialized, t))]
-    assert len(passed) > 50
+    assert len(passed) > 40
     int64 = {name for name, dtypes in passed.items() if dtypes == [types_pb2.DT_INT64]}
     assert {name for name, dtypes in passed.items() if dtypes != [types_pb2.DT_FLOAT]} == int64
     assert all(name.startswith(("Stateful", "Rng")) for name in int64)
