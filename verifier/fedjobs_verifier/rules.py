@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fedjobs_verifier.dtypes import NUMBERS
-
 DEVICES = frozenset({"", "/device:CPU:0"})
 """The allowed devices. The planner places datasets on the CPU, because they exist only there."""
 
@@ -65,11 +63,12 @@ class Required:
     default: bool = True
 
 
+_FLOAT32 = 1  # the number of the data type
 REQUIRED_VALUES = {
     # Without it, Empty returns uninitialized memory.
     ("Empty", "init"): Required(True, "True", default=False),
     # Otherwise the kernel does not write all of its outputs.
-    ("FusedBatchNormV3", "T"): Required(NUMBERS["float32"], "float32", default=False),
+    ("FusedBatchNormV3", "T"): Required(_FLOAT32, "float32", default=False),
     ("FusedBatchNormV3", "is_training"): Required(True, "True"),
     # Otherwise the kernel reads outside of the variable if the numbers of batches differ.
     ("ResourceGather", "batch_dims"): Required(0, "0"),
