@@ -39,10 +39,11 @@ def kill_runner(federation: Federation, name: str) -> None:
 
 
 def drain_node(federation: Federation, name: str) -> None:
-    """Evicts all pods of the job, the agents, the operator, the hub and the front door."""
+    """Evicts all pods of the job, the agents and the operator. Hub and front door have disruption budgets."""
     kubectl, node = federation.cluster.kubectl, federation.cluster.node
     before = federation.coordinator_pod(name)
-    arguments = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s")
+    evicted = "--pod-selector=app.kubernetes.io/component notin (hub, front-door)"
+    arguments = (evicted, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s")
     try:
         kubectl("drain", node, *arguments)
         with contextlib.suppress(ValueError, ClusterError):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from fedjobs_common.ids import Digest
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.consent.approvals import Approval
@@ -67,7 +68,7 @@ def explain(
         lines += _section("enforced by the silo", enforced(policy), "")
         lines += _section("taken on trust from the coordinator", believed(policy), "")
     # The author of a shard chooses the names in it. They must not add lines or control the terminal.
-    return "".join(f"{_printable(line)[:_LONGEST]}\n" for line in lines)
+    return "".join(f"{printable(line, _LONGEST)}\n" for line in lines)
 
 
 def flowing(flows: Sequence[OutputFlow]) -> Iterator[str]:
@@ -225,10 +226,6 @@ def _wrapped(words: Sequence[str]) -> list[str]:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     return lines
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _one_of(names: Sequence[str]) -> str:

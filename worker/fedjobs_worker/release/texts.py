@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fedjobs_common.untrusted_text import printable
+
 LONGEST_TEXT = 1000
 """Characters of a message to the coordinator."""
 LONGEST_NAME = 200
@@ -13,9 +15,8 @@ _UNKNOWN_DEVICE = "other"
 
 
 def bounded(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Returns a text without control characters, and without what is beyond the limit."""
-    shown = "".join(c if c.isprintable() else "?" for c in text[: longest + 1])
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+    """Returns a printable text of at most this many characters."""
+    return printable(text, longest)
 
 
 def device_name(reported: str, note: str = "") -> str:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from fedjobs_common import untrusted_text
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier.dtypes import NAMES, PLAIN, STRING
@@ -71,8 +72,7 @@ def shortened(lines: Sequence[str], most: int) -> tuple[str, ...]:
 
 def printable(line: str) -> str:
     """Returns a line without characters that control a terminal. The author of a shard chooses the names in it."""
-    shown = "".join(character if character.isprintable() else "?" for character in line[:_LONGEST])
-    return f"{shown} ..." if len(line) > _LONGEST else shown
+    return untrusted_text.printable(line, _LONGEST)
 
 
 def bodies(shard: shard_pb2.Shard) -> Iterator[Body]:
