@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import hub_pb2 as pb
 
 _LONGEST_NAME, _LONGEST_FEATURE = 63, 200
@@ -49,8 +48,8 @@ def _entries_of(anchor: str) -> int:
 
 
 def cleaned(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Returns a printable text of at most `longest` characters."""
-    return printable(text, longest)
+    """Returns the text with unprintable characters replaced, truncated to `longest` characters."""
+    return "".join(character if character.isprintable() else "?" for character in text[:longest])
 
 
 def _features(features: Iterable[str]) -> list[str]:
