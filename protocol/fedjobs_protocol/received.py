@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fedjobs_common.untrusted_text import printable
+from google.protobuf import descriptor_pb2  # noqa: F401 - GetOptions needs it, and threads must not import it
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 

@@ -70,8 +70,11 @@ def test_a_resolution_that_no_status_records_is_not_adopted_if_the_job_was_edite
     name = team.apply(a_job())
     wait_until("the operator has stored the resolved job", lambda: "configmaps/digits-resolved" in team.children(name))
     operator.kill()
-    # As if the operator had been killed before it wrote the status.
+    # As if the operator had been killed before it wrote the status, and before it created the coordinator's Job.
     team.call("PATCH", "federatedjobs", f"{name}/status", {"status": None})
+    for job in attempts(team, name):
+        team.call("DELETE", "jobs", job, {"propagationPolicy": "Foreground"})
+    wait_until("no Job is left", lambda: not attempts(team, name))
     team.edit(name, {"program": {"parameters": {"rounds": 99}}})
     started()
     team.wait_for(name, "CoordinatorReady", "False", "NameTaken")
