@@ -9,7 +9,7 @@ import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 
-from fedjobs_compute.stitches import write_whole_stitches
+from fedjobs_compute.guards import guard_operations
 
 Leaf = Any  # a tensor or a tf.data.Dataset
 
@@ -55,7 +55,7 @@ class _Segment:
         graph_def = tf.compat.v1.GraphDef.FromString(message.graph_def)
         _scope_resources(graph_def, scope)
         _lower_control_flow(graph_def)
-        write_whole_stitches(graph_def)
+        guard_operations(graph_def)
         try:
             self._call, self._first = _import(message, graph_def)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from fedjobs_compute.guards import guard_operations
 from fedjobs_compute.shards import LoadedShard
-from fedjobs_compute.stitches import write_whole_stitches
 from fedjobs_verifier import verify
 
 from tests.worker.shard_builders import shard, tensor
@@ -83,7 +83,7 @@ def test_a_bad_index_is_still_an_error() -> None:
     with graph.as_default():
         tf.raw_ops.DynamicStitch(indices=[tf.constant([-1])], data=[tf.constant([1.0])], name="merged")
     graph_def = graph.as_graph_def()
-    write_whole_stitches(graph_def)
+    guard_operations(graph_def)
     assert all(node.op != "DynamicStitch" for node in graph_def.node)
     wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
     with pytest.raises(tf.errors.OpError):

@@ -20,7 +20,7 @@ _VECTOR = tff.TensorType(np.float32, [8])
 _LAYERS: dict[str, tuple[list[int], list[Any]]] = {
     "convolution": ([64], [{"Reshape": {"targetShape": [8, 8, 1]}}, {"Conv2D": {"filters": 4, "kernelSize": 3}},
                            {"GroupNormalization": {"groups": 2}}, "MaxPooling2D",
-                           "Flatten", {"Dense": {"units": 3}}]),
+                           {"AveragePooling2D": {"poolSize": [1, 2]}}, "Flatten", {"Dense": {"units": 3}}]),
     "images": ([8, 8, 2], [{"Conv2D": {"filters": 3, "kernelSize": [3, 1], "padding": "same"}},
                            "GlobalAveragePooling2D", "LayerNormalization", {"Activation": {"activation": "softmax"}}]),
     "sequences": ([6], [{"Embedding": {"inputDim": 10, "outputDim": 4}}, {"GRU": {"units": 5, "returnSequences": True}},

@@ -20,13 +20,13 @@ These operations are not in the list:
   SparseSegment*Grad, DepthwiseConv2dNativeBackpropFilter and MatrixSolveLs return it for empty inputs, Cholesky and
   Stateless- and StatefulRandomBinomial for values that are not valid, Svd without its vectors, and FusedBatchNorm(V2)
   when it does not train. Empty is allowed if it sets zeros. DynamicStitch can return it too, and stays, because
-  gradients need it: the runner replaces it (`fedjobs_compute.stitches`);
+  gradients need it: the runner guards it (`fedjobs_compute.guards`);
 - kernels of TensorFlow 2.14 that read or write outside of their tensors because they
   - do not check values: DenseBincount, SparseBincount, RaggedBincount, HistogramFixedWidth, CropAndResize*,
     TensorListScatterIntoExistingList, ConjugateTranspose, RebatchDataset(V2);
   - do not compare the shapes of their inputs: RngReadAndSkip, LSTMBlockCell*, GRUBlockCell*,
     ResourceScatter*, ResourceApplyAdadelta, ResourceApplyAdamWithAmsgrad, RaggedCross, RaggedTensorToTensor,
-    AvgPoolGrad, AvgPool3DGrad;
+    AvgPool3DGrad. AvgPoolGrad does not either, and stays, because gradients need it: the runner guards it too;
   - do not check the ranks of their inputs, or whether they are empty: Conv3D*, RaggedTensorToVariantGradient,
     UnicodeEncode, SparseCrossHashed, CTCLoss;
 - operations that have no kernel for the CPU: AccumulateNV2, CTCLossV2, SegmentMaxV2, SegmentMinV2, SegmentProdV2 and
@@ -97,7 +97,7 @@ SelfAdjointEigV2 SparseMatMul TridiagonalMatMul TridiagonalSolve BandedTriangula
 
 # Layers, losses and their gradients.
 _NEURAL_NETWORKS = """
-AvgPool AvgPool3D BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput
+AvgPool AvgPool3D AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput
 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput Dilation2D
 Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad FusedBatchNormGrad FusedBatchNormGradV2
 FusedBatchNormGradV3 FusedBatchNormV3 LRN LRNGrad LeakyRelu LeakyReluGrad LogSoftmax

@@ -44,6 +44,7 @@ Atan2(y:T, x:T) -> (z:T); T:type{bfloat16 float16 float32 float64}
 Atanh(x:T) -> (y:T); T:type{bfloat16 float16 float32 float64 complex64 complex128}
 AvgPool(value:T) -> (output:T); ksize:list(int)>=4; strides:list(int)>=4; padding:string{'SAME' 'VALID'}; data_format:string{'NHWC' 'NCHW'}=; T:type{float16 bfloat16 float32 float64}
 AvgPool3D(input:T) -> (output:T); ksize:list(int)>=5; strides:list(int)>=5; padding:string{'SAME' 'VALID'}; data_format:string{'NDHWC' 'NCDHW'}=; T:type{float16 bfloat16 float32 float64}
+AvgPoolGrad(orig_input_shape:int32, grad:T) -> (output:T); ksize:list(int)>=4; strides:list(int)>=4; padding:string{'SAME' 'VALID'}; data_format:string{'NHWC' 'NCHW'}=; T:type{float16 bfloat16 float32 float64}
 BandedTriangularSolve(matrix:T, rhs:T) -> (output:T); lower:bool=; adjoint:bool=; T:type{float64 float32 float16 complex64 complex128}
 BatchDataset(input_dataset:variant, batch_size:int64) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
 BatchDatasetV2(input_dataset:variant, batch_size:int64, drop_remainder:bool) -> (handle:variant); parallel_copy:bool=; output_types:list(type)>=1; output_shapes:list(shape)>=1; metadata:string=
