@@ -205,7 +205,7 @@ class Session:
             if finished is None:
                 self._finished.make_room()
                 self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
-                finished = self._works.carry_out(work, self._fetch, doing)
+                finished = self._works.carry_out(work, asked, self._fetch, doing)
                 finished = _with_small_inline(finished, min(joined.inline_limit, _LARGEST_INLINE))
                 if finished.repeatable:
                     self._finished.add(asked, finished)

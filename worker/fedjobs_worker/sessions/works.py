@@ -36,7 +36,6 @@ from fedjobs_worker.runner.sampling import sample
 from fedjobs_worker.sessions.blob_cache import BlobCache, check_size
 from fedjobs_worker.sessions.computations import Computations, Fetch, ShardRejectedError
 from fedjobs_worker.sessions.work_items import (
-    asked_by,
     blobs_of,
     datasets_of,
     inputs_of,
@@ -182,8 +181,14 @@ class Works:
         message = failures.message_of(self._silo.silo, failure, "", share_schemas=False)
         return Refused(message.code, message.message)
 
-    def carry_out(self, work: pb.Work, fetch: Fetch, doing: Doing) -> Finished:
+    def carry_out(self, work: pb.Work, asked: Digest, fetch: Fetch, doing: Doing) -> Finished:
         """Runs a work item. A refusal or a failure is part of the returned report.
+
+        Args:
+            work: The work item.
+            asked: The digest of what it asks for. See `work_items.asked_by`.
+            fetch: Fetches values.
+            doing: Called with the silo's activity.
 
         Raises:
             CancelledError: The coordinator no longer needs the work.
@@ -194,10 +199,11 @@ class Works:
         accepted = limits.on_entries(self._silo.silo, self._ledger.usage(), self._job)
         if isinstance(accepted, Refused):
             return self.gate.refusal(work, accepted)
-        asked = asked_by(work)
-        shards: list[shard_pb2.Shard] = []
+        shard: shard_pb2.Shard | None = None
         try:
-            return self._carried_out(work, asked, shards, fetch, doing)
+            doing("fetching")
+            shard = self._shard(work, fetch)
+            return self._carried_out(work, asked, shard, fetch, doing)
         except _RefusedError as error:
             return self.gate.refusal(work, error.refused)
         except (CancelledError, SessionEndedError):
@@ -205,7 +211,7 @@ class Works:
         except ShardRejectedError as error:
             return self._failed(work, asked, None, failures.of_request(error), error)
         except Exception as error:
-            return self._failed(work, asked, shards[0] if shards else None, failures.of_error(error), error)
+            return self._failed(work, asked, shard, failures.of_error(error), error)
         finally:
             self._current = ""
 
@@ -227,15 +233,16 @@ class Works:
         """Frees the memory of fetched values."""
         self._blobs.close()
 
-    def _carried_out(
-        self, work: pb.Work, asked: Digest, shards: list[shard_pb2.Shard], fetch: Fetch, doing: Doing
-    ) -> Finished:
-        doing("fetching")
+    def _shard(self, work: pb.Work, fetch: Fetch) -> shard_pb2.Shard:
+        """Returns the verified shard. Makes room for what the work needs."""
         fetched = [blob for blob in blobs_of(work) if not blob.HasField("inline")]
         check_size(sum(blob.size for blob in fetched))
         self._blobs.make_room({digests.named(blob.digest) for blob in fetched})
-        shard = self._computations.shard(work.shard, self._label(work), self._inputs(work), fetch)
-        shards.append(shard)
+        return self._computations.shard(work.shard, self._label(work), self._inputs(work), fetch)
+
+    def _carried_out(
+        self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard, fetch: Fetch, doing: Doing
+    ) -> Finished:
         if (len(work.broadcasts), len(work.client_inputs)) != (len(shard.broadcasts), len(shard.client_inputs)):
             raise WorkFailedError(Failure(FailureClass.WORK_INVALID), "the work has another number of values")
         for attempt in range(1, _ATTEMPTS + 1):
