@@ -164,7 +164,7 @@ class Consents:
         self._clock = clock
         self._lock = threading.Lock()
         self._flows: dict[Digest, tuple[OutputFlow, ...]] = {}
-        self._said: dict[_Asked, tuple[Computation, float, Consent]] = {}
+        self._said: dict[_Asked, tuple[Computation, ConsentScope, float, Consent]] = {}
         self._unverified: set[tuple[Digest, str]] = set()
 
     def of(self, computation: Computation) -> Consent:
@@ -172,11 +172,12 @@ class Consents:
         with self._lock:
             before = self._said.get((computation.digest, computation.inputs))
             if before is not None:
-                known, asked_at, _ = before
+                known, scope, asked_at, _ = before
                 computation = replace(computation, label=known.label)
             else:
-                asked_at = self._asked_at(self.scope(computation))
-            return self._decided(computation, asked_at)
+                scope = self.scope(computation)
+                asked_at = self._asked_at(scope)
+            return self._decided(computation, scope, asked_at)
 
     def scope(self, computation: Computation) -> ConsentScope:
         """Returns what a consent to a computation covers in this silo."""
@@ -205,8 +206,8 @@ class Consents:
     def changed(self) -> list[tuple[Digest, Consent]]:
         """Returns the decisions about computations that no longer wait for approval."""
         with self._lock:
-            waiting = [(c, asked_at) for c, asked_at, said in self._said.values() if isinstance(said, Awaiting)]
-            now = [(computation.digest, self._decided(computation, asked_at)) for computation, asked_at in waiting]
+            waiting = [(c, scope, at) for c, scope, at, said in self._said.values() if isinstance(said, Awaiting)]
+            now = [(computation.digest, self._decided(computation, scope, at)) for computation, scope, at in waiting]
         return [(digest, said) for digest, said in now if not isinstance(said, Awaiting)]
 
     @property
@@ -215,15 +216,15 @@ class Consents:
         with self._lock:
             return any(isinstance(said, Awaiting) for *_, said in self._said.values())
 
-    def _decided(self, computation: Computation, asked_at: float) -> Consent:
-        digest, silo, scope = computation.digest, self._silo, self.scope(computation)
+    def _decided(self, computation: Computation, scope: ConsentScope, asked_at: float) -> Consent:
+        digest, silo = computation.digest, self._silo
         decisions = self._approvals.of(digest)
         said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
         if isinstance(said, Allowed):
             said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
         before = self._said.get((digest, computation.inputs))
-        self._said[digest, computation.inputs] = computation, asked_at, said
-        if before is None or before[2] != said:
+        self._said[digest, computation.inputs] = computation, scope, asked_at, said
+        if before is None or before[-1] != said:
             if isinstance(said, Awaiting):
                 self._pending.put(self._waiting(computation, scope, decisions, asked_at, said.until))
             elif not isinstance(said, Refused) or decisions.denial is not None:
