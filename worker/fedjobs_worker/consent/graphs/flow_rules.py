@@ -23,6 +23,7 @@ from fedjobs_worker.consent.graphs.flow_values import (
     common,
     mixed_of,
     without_records,
+    worst,
 )
 
 _ELEMENTWISE_NAMES = """
@@ -86,13 +87,7 @@ def applied(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
         return [_elementwise(settled, op)]
     if op in BATCH_FIRST:
         return _batch_first(op, settled)
-    return [_unknown(settled, op)]
-
-
-def _unknown(inputs: Sequence[Value], op: str) -> Value:
-    """Returns the output of an operation that is not understood. A single record stays a single record."""
-    mixed = mixed_of(inputs)
-    return mixed.moved(CHOSEN if mixed.axis in (ONE, CHOSEN) else MIXED, None, op)
+    return [worst(settled, op)]
 
 
 def _opaque(value: Value) -> Value:
@@ -206,7 +201,7 @@ def _reduced(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
     keep = node.attr["keep_dims"].b if "keep_dims" in node.attr else False
     mixed = mixed_of(inputs)
     if value.level is not Level.RECORDS or inputs[1].level is Level.RECORDS or axes is None:
-        return [_unknown(inputs, op)]
+        return [worst(inputs, op)]
     if isinstance(axes, str):
         rank: int | None = value.rank if keep else 0
     else:
@@ -227,7 +222,7 @@ def _multiplied(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]
     rank = 2 if node.op == "MatMul" else _most(inputs[0].rank, inputs[1].rank)
     mixed = mixed_of(inputs)
     if rank is None or (node.op != "MatMul" and inputs[0].rank != inputs[1].rank):
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     contracted = (rank - 2 if turned[0] else rank - 1, rank - 1 if turned[1] else rank - 2)
     places = []
     for value, gone, side in zip(inputs, contracted, (0, 1), strict=True):
@@ -251,7 +246,7 @@ def _einsum(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if not arrow or "." in equation or len(terms) != len(inputs):
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     places: set[int | str] = set()
     for value, term in zip(inputs, terms, strict=True):
         if value.level is Level.RECORDS:
@@ -270,7 +265,7 @@ def _bias_gradient(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Val
     value = inputs[0]
     if value.axis == 0 and (value.rank or 0) >= 2:
         return [replace(without_records(inputs, 1), through=value.through | bit(node.op))]
-    return [_unknown(inputs, node.op) if value.axis >= 0 else value.moved(value.axis, 1, node.op)]
+    return [worst(inputs, node.op) if value.axis >= 0 else value.moved(value.axis, 1, node.op)]
 
 
 def _filter_gradient(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
@@ -278,7 +273,7 @@ def _filter_gradient(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[V
     if all(each.level is Level.RECORDS and each.axis == 0 for each in (value, gradient)):
         mixed = mixed_of(inputs)
         return [replace(without_records(inputs, value.rank), through=mixed.through | bit(node.op))]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _first_input(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
@@ -286,7 +281,7 @@ def _first_input(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     value, others = inputs[0], inputs[1:]
     if value.axis <= 0 and all(other.level is not Level.RECORDS for other in others):
         return [mixed_of(inputs).moved(value.axis, value.rank, node.op)]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _last_input(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
@@ -299,7 +294,7 @@ def _grouped(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
     if value.level is Level.RECORDS and groups.level is Level.RECORDS and value.axis == groups.axis == 0:
         mixed = mixed_of(inputs)
         return [replace(mixed, level=Level.GROUPS, axis=ONE, through=mixed.through | bit(node.op), path=())]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _gathered(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
@@ -309,7 +304,7 @@ def _gathered(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     if table.level is not Level.RECORDS and axis == (0,) and node.op != "GatherNd":
         rank = None if table.rank is None or index.rank is None else table.rank + index.rank - 1
         return [mixed_of(inputs).moved(index.axis, rank, node.op)]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _transposed(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
@@ -318,7 +313,7 @@ def _transposed(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
         return [value.moved(value.axis, value.rank, node.op)]
     if isinstance(order, tuple) and value.axis in order:
         return [mixed_of(inputs).moved(order.index(value.axis), value.rank, node.op)]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _expanded(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
@@ -327,7 +322,7 @@ def _expanded(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     if value.axis < 0:
         return [value.moved(value.axis, rank, node.op)]
     if not isinstance(dimension, tuple) or len(dimension) != 1 or (dimension[0] < 0 and rank is None):
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     place = dimension[0] if dimension[0] >= 0 else dimension[0] % (rank or 1)
     return [value.moved(value.axis + (place <= value.axis), rank, node.op)]
 
@@ -339,7 +334,7 @@ def _squeezed(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     if value.axis < 0:
         return [value.moved(value.axis, rank, node.op)]
     if not gone or (min(gone) < 0 and value.rank is None):
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     places = [place % value.rank if place < 0 and value.rank else place for place in gone]
     if value.axis in places:
         return [value.moved(CHOSEN, rank, node.op)]
@@ -354,7 +349,7 @@ def _reshaped(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
         return [value.moved(value.axis, rank, node.op)]
     if value.axis == 0 and isinstance(shape, tuple) and shape and shape[0] == -1 and set(shape[1:]) <= {1}:
         return [mixed_of(inputs).moved(0, rank, node.op)]
-    return [_unknown(inputs, node.op)]
+    return [worst(inputs, node.op)]
 
 
 def _rank(node: pb.Node, inputs: Sequence[Value]) -> int | None:
@@ -394,9 +389,9 @@ def _sliced(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     whole = masks["begin_mask"] & masks["end_mask"] & ~masks["new_axis_mask"] & ~masks["shrink_axis_mask"] & 1
     others = any(each.level is Level.RECORDS for each in inputs[1:])
     if value.axis != 0 or not whole or others or not isinstance(steps, tuple) or steps[0] != 1:
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     if masks["ellipsis_mask"]:
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     added, gone = masks["new_axis_mask"].bit_count(), (masks["shrink_axis_mask"] & ~masks["new_axis_mask"]).bit_count()
     return [value.moved(0, None if value.rank is None else value.rank + added - gone, node.op)]
 
@@ -404,14 +399,14 @@ def _sliced(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
 def _one_hot(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     value = inputs[0]
     if any(each.level is Level.RECORDS for each in inputs[1:]) or node.attr["axis"].i != -1:
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     return [value.moved(value.axis, None if value.rank is None else value.rank + 1, node.op)]
 
 
 def _selected(node: pb.Node, inputs: Sequence[Value], _: Bit) -> list[Value]:
     """Select, whose condition has the shape of the values, or selects rows."""
     if inputs[0].rank is None or inputs[0].rank != inputs[1].rank:
-        return [_unknown(inputs, node.op)]
+        return [worst(inputs, node.op)]
     return [_elementwise(inputs, node.op)]
 
 

@@ -156,3 +156,11 @@ def mixed_of(values: Iterable[Value]) -> Value:
             axes.append(value.axis)
     axis = common(axes) if axes else ONE
     return Value(level=level, axis=axis, sources=sources, through=through, path=path, lost=lost)
+
+
+def worst(values: Iterable[Value], operation: str) -> Value:
+    """Returns what an operation gives that is not understood. A single record stays a single record."""
+    mixed = mixed_of(values)
+    if mixed.level is not Level.RECORDS:
+        return mixed
+    return mixed.moved(CHOSEN if mixed.axis in (ONE, CHOSEN) else MIXED, None, operation)

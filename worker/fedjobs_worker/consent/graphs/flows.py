@@ -30,6 +30,7 @@ from fedjobs_worker.consent.graphs.flow_values import (
     joined,
     mixed_of,
     without_records,
+    worst,
 )
 from fedjobs_worker.consent.graphs.listings import functions_of, leaf_names, shown_name
 
@@ -222,7 +223,7 @@ class _Analysis:
     def _call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
         function = self._functions.get(name)
         if function is None:
-            return [_worst(arguments, name)]
+            return [worst(arguments, name)]
         key = (name, tuple(arguments), self._loops > 0, tuple(self._conditions))
         if key not in self._known:
             given = {
@@ -252,8 +253,8 @@ class _Analysis:
             return self._dataset(node, inputs, place)
         operation = known().get(op)
         if operation is None:  # the silo's file allows it. It can keep anything, and give it to others like it
-            self._store(_UNKNOWN, [_worst(inputs, op)])
-            return [replace(_worst([*inputs, self._resources[_ANY]], op), handle=_UNKNOWN)]
+            self._store(_UNKNOWN, [worst(inputs, op)])
+            return [replace(worst([*inputs, self._resources[_ANY]], op), handle=_UNKNOWN)]
         if op not in ("Identity",) and any(output.dtype == RESOURCE for output in operation.outputs):
             shared = node.attr["shared_name"].s.decode("latin-1") if "shared_name" in node.attr else ""
             return [Value(handle=frozenset({f"{op} {shared or place}"}))]
@@ -261,7 +262,7 @@ class _Analysis:
             return [Value(elements=tuple(inputs))]
         if op == "OptionalGetValue":
             elements = inputs[0].elements
-            return list(elements) if elements is not None else [_worst(inputs, op)]
+            return list(elements) if elements is not None else [worst(inputs, op)]
         if any(value.handle for value in inputs):
             return self._with_resource(node, inputs)
         return applied(node, inputs, self._bit)
@@ -325,7 +326,7 @@ class _Analysis:
             states, sums = after, totals
         else:
             states = [
-                replace(_worst(states, op), level=Level.RECORDS, axis=MIXED, handle=state.handle) for state in states
+                replace(worst(states, op), level=Level.RECORDS, axis=MIXED, handle=state.handle) for state in states
             ]
         self._loops -= 1
         return [_outside(state, total) for state, total in zip(states, sums, strict=True)]
@@ -349,7 +350,7 @@ class _Analysis:
         if op == "ConcatenateDataset":
             return [joined(inputs)]
         if elements is None:
-            return [replace(_worst(inputs, op), elements=None)]
+            return [replace(worst(inputs, op), elements=None)]
         if op in _SAME_ELEMENTS:
             arguments = others if "Filter" not in op else mixed_of([others, *self._predicate(node, inputs)])
             return [Value(elements=tuple(_influenced(e, arguments, implicit=False) for e in elements))]
@@ -362,8 +363,8 @@ class _Analysis:
             return [Value(elements=tuple(end if end.elements is not None else end.settled() for end in ends))]
         if op in _FLAT_MAPS:
             found = self._call(node.attr["f"].func.name, [*elements, *self._captured(node, inputs)])
-            return [found[0] if found and found[0].elements is not None else _worst([*inputs, *found], op)]
-        return [_worst(inputs, op)]
+            return [found[0] if found and found[0].elements is not None else worst([*inputs, *found], op)]
+        return [worst(inputs, op)]
 
     def _captured(self, node: pb.Node, inputs: list[Value]) -> list[Value]:
         return inputs[1 : 1 + len(node.attr["Targuments"].list.type)]
@@ -377,7 +378,7 @@ class _Analysis:
         count = len(node.attr["Tstate"].list.type)
         elements, start, captured = inputs[0].elements, inputs[1 : 1 + count], inputs[1 + count :]
         if elements is None:
-            return [_worst(inputs, node.op)]
+            return [worst(inputs, node.op)]
 
         def step(state: Sequence[Value]) -> list[Value]:
             return self._call(node.attr["f"].func.name, [*state, *elements, *captured])
@@ -403,7 +404,7 @@ class _Analysis:
         if op == "IteratorGetNextAsOptional":
             return [stored]
         if op in ("IteratorGetNext", "IteratorGetNextSync"):
-            return list(stored.elements) if stored.elements is not None else [_worst([stored], op)]
+            return list(stored.elements) if stored.elements is not None else [worst([stored], op)]
         if op == "AssignVariableOp":
             self._store(handles, [value.settled() for value in given])
             return []
@@ -414,8 +415,8 @@ class _Analysis:
         if op in ("ReadVariableOp", "LookupTableExportV2"):
             return [stored]
         if given:
-            self._store(handles, [_worst(given, op)])
-        return [_worst([stored, *given], op)]
+            self._store(handles, [worst(given, op)])
+        return [worst([stored, *given], op)]
 
     def _store(self, handles: frozenset[str], values: Sequence[Value]) -> None:
         for name in handles:
@@ -489,14 +490,6 @@ def _batched(element: Value, size: object) -> Value:
     if found.axis != ONE:
         return found.moved(MIXED, rank, "BatchDataset")
     return replace(found, axis=ONE if size == (1,) else 0, rank=rank)
-
-
-def _worst(values: Sequence[Value], op: str) -> Value:
-    """Returns what an operation gives that is not understood."""
-    mixed = mixed_of(values)
-    if mixed.level is not Level.RECORDS:
-        return mixed
-    return mixed.moved(CHOSEN if mixed.axis in (ONE, CHOSEN) else MIXED, None, op)
 
 
 def _constant(tensor: pb.Tensor) -> Value:
