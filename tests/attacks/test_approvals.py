@@ -12,7 +12,7 @@ from fedjobs_worker.consent.pending import Pending, PendingFolder
 
 from tests.protocol.coordinators import SILO
 from tests.worker.conftest import wait_until
-from tests.worker.silo_processes import Silo, over_digits, total
+from tests.worker.silo_processes import Silo, over_digits, total, wait_until_answered
 
 pytestmark = pytest.mark.processes
 
@@ -38,14 +38,7 @@ def _offer(silo: Silo, work: pb.Work) -> pb.ShardConsent:
     datasets = [source.selection.dataset for source in work.client_inputs]
     offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=datasets)
     silo.coordinator.do(lambda backend: backend.propose(SILO, offered))
-
-    def answer() -> pb.ShardConsent | None:
-        return silo.coordinator.do(lambda backend: backend.consents.get((SILO, work.shard.digest)))
-
-    wait_until(answer, 60)
-    found = answer()
-    assert found is not None
-    return found
+    return wait_until_answered(silo, work)
 
 
 def _pending(silo: Silo) -> list[Pending]:

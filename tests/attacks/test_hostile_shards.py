@@ -11,8 +11,7 @@ from fedjobs_worker.consent.audit_chains import Verified, raw_lines, verify
 
 from tests.protocol.coordinators import SILO
 from tests.verifier.forging import GraphDef, forged, nodes_with
-from tests.worker.conftest import wait_until
-from tests.worker.silo_processes import Silo, inline, over_digits, total
+from tests.worker.silo_processes import Silo, inline, over_digits, total, wait_until_answered
 
 pytestmark = pytest.mark.processes
 
@@ -65,16 +64,6 @@ def test_a_branch_that_is_an_operation_reads_no_file(silo: Silo, secret: Path, l
     refusals = [e for e in silo.audit() if e["subject"] == "computation" and e["decision"] == "refused"]
     assert [(e["rule"], e["shard"]) for e in refusals] == [("ShardRefused", work.shard.digest.hex())]
     assert isinstance(verify(raw_lines(silo.folder / "audit.jsonl")), Verified)
-
-
-def wait_until_answered(silo: Silo, work: pb.Work) -> pb.ShardConsent:
-    def answer() -> pb.ShardConsent | None:
-        return silo.coordinator.do(lambda backend: backend.consents.get((SILO, work.shard.digest)))
-
-    wait_until(answer, 60)
-    found = answer()
-    assert found is not None
-    return found
 
 
 def _guaranteed(dataset: object) -> list[object]:

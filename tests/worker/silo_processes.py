@@ -132,6 +132,18 @@ class Silo:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def wait_until_answered(silo: Silo, work: pb.Work) -> pb.ShardConsent:
+    """Waits for the silo's answer to an offer of the work's shard."""
+
+    def answer() -> pb.ShardConsent | None:
+        return silo.coordinator.do(lambda _: silo.backend.consents.get((SILO, work.shard.digest)))
+
+    wait_until(answer, 60)
+    found = answer()
+    assert found is not None
+    return found
+
+
 def work_size(work: pb.Work) -> int:
     """Returns the size of the accumulators: a header plus the size of the input."""
     return 128 + max((blob.size - 128 for blob in work.broadcasts), default=4)
