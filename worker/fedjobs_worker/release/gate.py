@@ -17,6 +17,7 @@ from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.channels.failure_classes import FailureClass
 from fedjobs_worker.consent import limits
+from fedjobs_worker.consent.audit_entries import Detail
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consents import Consent, message_of
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
@@ -93,15 +94,7 @@ class ReleaseGate:
 
     def nothing(self, work: pb.Work, asked: Digest) -> Finished:
         """Releases the outcome of work over no clients."""
-        self._audit.record(
-            "result",
-            Allowed(),
-            work=bounded(work.work_id, LONGEST_NAME),
-            shard=work.shard.digest.hex(),
-            bytes=0,
-            clients=0,
-            asked=asked,
-        )
+        self._record("result", Allowed(), work, bytes=0, clients=0, asked=asked)
         return Finished(_report(work, result=pb.Result(clients=0, device="none")))
 
     def failure(self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard | None, failure: Failure) -> Finished:
@@ -144,16 +137,7 @@ class ReleaseGate:
                 decision = self._repeated()
             elif failure.ran:
                 decision = limits.on_bytes(policy.limits, silo, usage, self._job, usage.today(self._ledger.now()), size)
-            self._audit.record(
-                "failure",
-                decision,
-                work=bounded(work.work_id, LONGEST_NAME),
-                shard=work.shard.digest.hex(),
-                failure=failure.kind.label,
-                node=node,
-                bytes=size,
-                asked=asked,
-            )
+            self._record("failure", decision, work, failure=failure.kind.label, node=node, bytes=size, asked=asked)
         if isinstance(decision, Refused):
             return self.refusal(work, decision)
         return Finished(_report(work, failure=message), repeatable=failure.ran)
@@ -186,17 +170,12 @@ class ReleaseGate:
             else:
                 today = usage.today(self._ledger.now())
                 decision = limits.on_bytes(silo.policy.limits, silo.silo, usage, self._job, today, size)
-            self._audit.record(
-                "result",
-                decision,
-                work=bounded(work.work_id, LONGEST_NAME),
-                shard=work.shard.digest.hex(),
-                bytes=size,
-                clients=clients,
-                asked=asked,
-                result=digest,
-            )
+            self._record("result", decision, work, bytes=size, clients=clients, asked=asked, result=digest)
         return decision
+
+    def _record(self, subject: str, decision: Decision, work: pb.Work, **details: Detail) -> None:
+        about = {"work": bounded(work.work_id, LONGEST_NAME), "shard": work.shard.digest.hex()}
+        self._audit.record(subject, decision, **about, **details)
 
     def _repeated(self) -> Refused:
         return Refused(
