@@ -107,7 +107,7 @@ class SiloNamespace:
         }
         self._patch_status({"conditions": [condition]})
 
-    def the_session_runs(self) -> None:
+    def report_session_running(self) -> None:
         """Sets the session's container to running."""
         running = {"state": {"running": {}}}
         self._patch_status(
@@ -118,11 +118,11 @@ class SiloNamespace:
             }
         )
 
-    def the_session_waits(self, reason: str) -> None:
+    def report_session_waiting(self, reason: str) -> None:
         """Sets the session's container to waiting, with this reason."""
         self._patch_status({"containerStatuses": [{**_SESSION, "state": {"waiting": {"reason": reason}}}]})
 
-    def kubelet_complains(self, reason: str) -> None:
+    def add_pod_warning(self, reason: str) -> None:
         """Creates a warning event about the pod."""
         pod = self.pod()["metadata"]
         about = {"kind": "Pod", "namespace": self.namespace, "name": pod["name"], "uid": pod["uid"]}
@@ -130,7 +130,7 @@ class SiloNamespace:
         event |= {"metadata": {"name": f"{pod['name']}.1"}, "lastTimestamp": "2020-01-01T00:00:00Z"}
         self.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Event", **event}))
 
-    def the_session_ends(self, outcome: str, job: str = "digits") -> None:
+    def report_session_ended(self, outcome: str, job: str = "digits") -> None:
         """Completes the pod. The session's termination message has this outcome."""
         ended = {"exitCode": 0, "message": json.dumps({"outcome": outcome})}
         self._patch_status(
@@ -142,7 +142,7 @@ class SiloNamespace:
             job,
         )
 
-    def the_session_starts_again(self, code: str) -> None:
+    def report_session_restarting(self, code: str) -> None:
         """Reports that the session's container failed with this code and is being restarted."""
         long_ago = "2020-01-01T00:00:00Z"
         message = json.dumps({"outcome": "Error", "code": code})

@@ -79,7 +79,7 @@ class LogKubelet:
         self._http.shutdown()
         self._http.server_close()
 
-    def takes(self, namespace: str, pod: str) -> None:
+    def assign(self, namespace: str, pod: str) -> None:
         """Assigns a pod to the node."""
         target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}

@@ -130,7 +130,7 @@ def test_a_job_that_has_ended_gets_no_new_worker_for_the_same_invitation(
     started()
     federation.invite()
     worker = silo.worker()
-    silo.the_session_ends("Complete")
+    silo.report_session_ended("Complete")
     until(lambda: silo.worker().get("status", {}).get("succeeded"))
     federation.invite("other")
     silo.worker("other")  # the agent has reconciled the first job again by now
@@ -145,7 +145,7 @@ def test_a_suspended_worker_is_created_again_while_its_invitation_exists(
     started()
     federation.invite()
     worker = silo.worker()
-    silo.the_session_ends("Suspended")
+    silo.report_session_ended("Suspended")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
 
 
@@ -157,7 +157,7 @@ def test_a_worker_whose_token_was_used_by_another_pod_is_created_again_with_a_ne
     worker = silo.worker()
     name = worker["metadata"]["name"]
     token = silo.secret(name)["token"]
-    silo.the_session_starts_again("InvalidToken")
+    silo.report_session_restarting("InvalidToken")
     until(lambda: silo.worker()["metadata"]["uid"] != worker["metadata"]["uid"])
     assert silo.secret(name)["token"] not in (b"", token)
 

@@ -41,10 +41,10 @@ def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_deleted(
     federation.invite()
     pod = silo.pod()["metadata"]
     log = WorkerLog(tmp_path, pod["uid"], pod["labels"][names.JOB_UID], SILO)
-    kubelet.takes(silo.namespace, pod["name"])
+    kubelet.assign(silo.namespace, pod["name"])
     kubelet.noise.append(FORGED)
     kubelet.printed = log.works("1").printed()
-    silo.the_session_runs()
+    silo.report_session_running()
     until(lambda: (agent.folder / "audit.jsonl").exists() and collected(agent) == ["1"])
     kubelet.printed = log.works("2").printed()
     until(lambda: collected(agent) == ["1", "2"])  # while the worker runs
@@ -53,7 +53,7 @@ def test_entries_are_in_the_silos_log_once_and_before_their_worker_is_deleted(
     kubelet.printed = log.works("3").printed(ended=True)
     kubelet.ended.set()
     kubelet.broken = True
-    silo.the_session_ends("Complete")
+    silo.report_session_ended("Complete")
     federation.withdraw()
     agent.start()
     until(lambda: agent.says("because its log cannot be read"))

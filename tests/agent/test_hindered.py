@@ -53,11 +53,11 @@ def test_the_reason_why_a_worker_cannot_start_is_reported_and_the_worker_stays(
     uid = federation.invite()
     worker = silo.worker()
     if why == "image":
-        silo.the_session_waits("ErrImagePull")
+        silo.report_session_waiting("ErrImagePull")
     elif why == "node":
         silo.no_node_is_free("0/1 nodes are available: 1 Insufficient cpu.")
     else:
-        silo.kubelet_complains("FailedMount")
+        silo.add_pod_warning("FailedMount")
     with coordinator_of(federation, tmp_path / "coordinator") as coordinator:
         decline = the_decline(coordinator, uid)
         assert (decline.rule, said in decline.message) == ("cluster", True)

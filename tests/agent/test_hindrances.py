@@ -23,12 +23,12 @@ IMAGE = "ImagePullBackOff in its container session"
 class Known:
     """Further information about a worker that does not start."""
 
-    words = "FailedMount"
+    text = "FailedMount"
 
     def hindrance(self, _: Worker) -> str:
-        if not self.words:
+        if not self.text:
             raise FedjobsError(ErrorCode.UNAVAILABLE, "away")
-        return self.words
+        return self.text
 
 
 class Looks:
@@ -100,7 +100,7 @@ def test_an_unspecific_hindrance_gets_further_information(looks: Looks) -> None:
     pod = a_pod(WORKER, unstarted=NOT_STARTED)
     looks.at(0, pod)
     assert f"{NOT_STARTED} (FailedMount)." in looks.at(PATIENCE, pod)
-    looks.known.words = ""
+    looks.known.text = ""
     assert f"{NOT_STARTED}." in looks.at(PATIENCE, pod)
 
 

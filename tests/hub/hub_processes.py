@@ -47,13 +47,13 @@ class HubProcess(ServerProcess):
         command += ["--metrics-bind-address", http, "--health-probe-bind-address", http, *arguments]
         self._start(command, kubeconfig)
 
-    def wait_until_it_listens(self) -> None:
+    def wait_until_listening(self) -> None:
         """Waits until both ports accept connections."""
         wait_until("the hub listens", self._listens, seconds=60, broken=self._why_it_ended)
 
-    def words(self) -> list[Body]:
+    def log_entries(self) -> list[Body]:
         """Returns the log entries of the hub."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def _listens(self) -> bool:
-        return any(word.get("event") == "listening" for word in self.words())
+        return any(entry.get("event") == "listening" for entry in self.log_entries())

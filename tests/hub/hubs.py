@@ -70,7 +70,7 @@ class Federation:
         """Starts another hub, and waits until it listens."""
         log = self._folder / f"hub-{len(self.hubs)}.log"
         self.hubs.append(HubProcess(self._kubeconfig, self.namespace, log, *self._options, *more, ports=ports))
-        self.hub.wait_until_it_listens()
+        self.hub.wait_until_listening()
         return self.hub
 
     # Silos

@@ -72,7 +72,9 @@ def test_silos_do_not_notice_strangers(federation: Federation) -> None:
     assert found.total() == 10_000
     assert set(found) <= {ErrorCode.INVALID_TOKEN, ErrorCode.TOO_MANY_REQUESTS}
     assert found[ErrorCode.TOO_MANY_REQUESTS] > 0
-    refused = Counter(word.get("code") for word in federation.hub.words() if word.get("event") == "a call was rejected")
+    refused = Counter(
+        entry.get("code") for entry in federation.hub.log_entries() if entry.get("event") == "a call was rejected"
+    )
     assert refused[ErrorCode.TOO_MANY_REQUESTS.label] == 0  # the hub does not log each call of a flood
 
 

@@ -84,7 +84,7 @@ def started(rights: Path, tmp_path: Path) -> Iterator[Started]:
 def operator(rights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     """One operator for all namespaces and for all tests of a module."""
     process = OperatorProcess(rights, tmp_path_factory.mktemp("operator") / "operator.log")
-    process.wait_until_it_lives()
+    process.wait_until_live()
     yield process
     process.kill()
     assert "Traceback" not in process.log.read_text()

@@ -50,7 +50,7 @@ class OperatorProcess(ServerProcess):
             content: bytes = answer.read()
             return content.decode()
 
-    def wait_until_it_lives(self) -> None:
+    def wait_until_live(self) -> None:
         """Waits until its health endpoint responds."""
         wait_until("the operator's health endpoint responds", self._is_healthy, seconds=60, broken=self._why_it_ended)
 

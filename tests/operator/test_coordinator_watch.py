@@ -25,16 +25,16 @@ SUSPENDED = (Exclusion("hospital-a", ErrorCode.SILO_SUSPENDED, "It is suspended.
 class Coordinators:
     """Fake coordinators. They send given reports and count the connections."""
 
-    words: asyncio.Queue[Status | Exception | None] = field(default_factory=asyncio.Queue)
+    reports: asyncio.Queue[Status | Exception | None] = field(default_factory=asyncio.Queue)
     dialled: list[tuple[str, float]] = field(default_factory=list)
     heard: list[JobKey] = field(default_factory=list)
     told: list[tuple[list[str], float]] = field(default_factory=list)
     deaf: bool = False
 
-    def say(self, *words: Status | Exception | None) -> None:
+    def send(self, *reports: Status | Exception | None) -> None:
         """Sends these reports. None ends the call, and an exception fails it."""
-        for word in words:
-            self.words.put_nowait(word)
+        for report in reports:
+            self.reports.put_nowait(report)
 
     @asynccontextmanager
     async def dial(self, ref: JobRef) -> AsyncIterator[Coordinators]:
@@ -47,10 +47,10 @@ class Coordinators:
         self.told.append(([each.silo for each in exclusions], now()))
 
     async def watch(self) -> AsyncIterator[Status]:
-        while (word := await self.words.get()) is not None:
-            if isinstance(word, Exception):
-                raise word
-            yield word
+        while (report := await self.reports.get()) is not None:
+            if isinstance(report, Exception):
+                raise report
+            yield report
 
     async def hear(self, key: JobKey) -> None:
         self.heard.append(key)
@@ -70,7 +70,7 @@ def with_watch(test: Callable[[CoordinatorWatch, Coordinators], Awaitable[None]]
 def test_a_coordinators_report_is_stored_and_announced() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(a_report(round=1), a_report(round=2))
+        coordinators.send(a_report(round=1), a_report(round=2))
         await settled()
         report = followers.report(KEY)
         assert report is not None
@@ -99,7 +99,7 @@ def test_watching_again_changes_nothing() -> None:
 def test_a_call_that_ends_or_fails_is_retried_after_two_seconds() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(a_report(round=1), None, OSError("no route"), a_report(round=2))
+        coordinators.send(a_report(round=1), None, OSError("no route"), a_report(round=2))
         await asyncio.sleep(5)
         assert [time for _, time in coordinators.dialled] == [0, 2, 4]
         report = followers.report(KEY)
@@ -112,7 +112,7 @@ def test_a_call_that_ends_or_fails_is_retried_after_two_seconds() -> None:
 def test_a_coordinator_that_ended_is_called_less_often() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(a_report(Phase.COMPLETE), None, None)
+        coordinators.send(a_report(Phase.COMPLETE), None, None)
         await asyncio.sleep(11)
         assert [time for _, time in coordinators.dialled] == [0, 10]
 
@@ -122,7 +122,7 @@ def test_a_coordinator_that_ended_is_called_less_often() -> None:
 def test_another_jobs_reports_do_not_count() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(a_report(job_uid="another"))
+        coordinators.send(a_report(job_uid="another"))
         await settled()
         assert followers.report(KEY) is None
 
@@ -132,7 +132,7 @@ def test_another_jobs_reports_do_not_count() -> None:
 def test_a_job_of_the_same_name_is_another_job() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(a_report(round=9))
+        coordinators.send(a_report(round=9))
         await settled()
         followers.follow(KEY, replace(REF, uid="new"))
         await settled()
@@ -145,13 +145,13 @@ def test_a_job_of_the_same_name_is_another_job() -> None:
 def test_an_unreachable_coordinator_is_announced_once_and_reported_until_it_responds() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF)
-        coordinators.say(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
+        coordinators.send(*[FedjobsError(ErrorCode.UNAVAILABLE, "No route to it.", "Look at its network.")] * 6)
         await asyncio.sleep(7)
         assert (followers.connection_error(KEY), coordinators.heard) == ("", [])
         await asyncio.sleep(4)
         assert "No route to it." in followers.connection_error(KEY)
         assert coordinators.heard == [KEY]
-        coordinators.say(a_report(round=1))
+        coordinators.send(a_report(round=1))
         await asyncio.sleep(2)
         assert (followers.connection_error(KEY), coordinators.heard) == ("", [KEY, KEY])
 
@@ -163,7 +163,7 @@ def test_a_forgotten_coordinator_is_not_watched_any_more() -> None:
         followers.follow(KEY, REF)
         await settled()
         followers.forget(KEY)
-        coordinators.say(a_report(round=1))
+        coordinators.send(a_report(round=1))
         await asyncio.sleep(10)
         assert (followers.report(KEY), coordinators.heard) == (None, [])
         followers.forget(KEY)  # a second call is no error
@@ -174,9 +174,9 @@ def test_a_forgotten_coordinator_is_not_watched_any_more() -> None:
 def test_exclusions_are_sent_at_each_connection_and_after_each_change() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF, SUSPENDED)
-        coordinators.say(a_report(round=1))
+        coordinators.send(a_report(round=1))
         await settled()
-        coordinators.say(OSError("it was started again"))
+        coordinators.send(OSError("it was started again"))
         await asyncio.sleep(3)
         followers.follow(KEY, REF, SUSPENDED)
         followers.follow(KEY, REF, ())
@@ -189,9 +189,9 @@ def test_exclusions_are_sent_at_each_connection_and_after_each_change() -> None:
 def test_a_new_process_behind_the_same_connection_gets_the_exclusions_again() -> None:
     async def test(followers: CoordinatorWatch, coordinators: Coordinators) -> None:
         followers.follow(KEY, REF, SUSPENDED)
-        coordinators.say(a_report(generation=1))
+        coordinators.send(a_report(generation=1))
         await settled()
-        coordinators.say(a_report(generation=2))
+        coordinators.send(a_report(generation=2))
         await settled()
         assert coordinators.told == [(["hospital-a"], 0)] * 2
 

@@ -44,7 +44,7 @@ def test_an_operator_that_is_killed_and_started_again_changes_nothing(team: Team
 )
 def test_the_next_operator_continues_where_one_was_killed(team: Team, started: Started, reached: str) -> None:
     operator = started()
-    operator.wait_until_it_lives()
+    operator.wait_until_live()
     name = team.apply(a_job())
     wait_until(
         "the operator has created the first objects",
@@ -66,7 +66,7 @@ def test_a_resolution_that_no_status_records_is_not_adopted_if_the_job_was_edite
     A user could have stored it, too.
     """
     operator = started()
-    operator.wait_until_it_lives()
+    operator.wait_until_live()
     name = team.apply(a_job())
     wait_until("the operator has stored the resolved job", lambda: "configmaps/digits-resolved" in team.children(name))
     operator.kill()
@@ -127,7 +127,7 @@ def test_the_next_operator_reports_a_job_that_ended_without_an_operator(team: Te
 
 def test_two_operators_at_the_same_time_do_no_harm(team: Team, started: Started) -> None:
     for operator in (started(), started()):
-        operator.wait_until_it_lives()
+        operator.wait_until_live()
     names = [team.apply(a_job(f"job-{number}")) for number in range(3)]
     for name in names:
         team.ready(name)

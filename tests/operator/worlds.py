@@ -33,7 +33,7 @@ class World:
         self.now = at(0)
         self.later: list[float] = []
         self.excluded: list[list[str]] = []
-        self.words: asyncio.Queue[Status] = asyncio.Queue()
+        self.reports: asyncio.Queue[Status] = asyncio.Queue()
         self.objects = Cache()
         self.followers = CoordinatorWatch(self._dial, self._heard)
         applier = Applier(self.api, SETTINGS.own_namespace)
@@ -52,7 +52,7 @@ class World:
 
     async def watch(self) -> AsyncIterator[Status]:
         while True:
-            yield await self.words.get()
+            yield await self.reports.get()
 
     async def exclude(self, exclusions: Sequence[Exclusion]) -> None:
         self.excluded.append([each.silo for each in exclusions])
@@ -79,7 +79,7 @@ class World:
         await settled()
 
     async def hear(self, report: Status) -> None:
-        self.words.put_nowait(report)
+        self.reports.put_nowait(report)
         await settled()
 
     @property

@@ -37,7 +37,7 @@ class Person:
     namespace: str
     folder: Path
 
-    def types(self, *words: object) -> Result:
+    def run(self, *words: object) -> Result:
         """Runs `fedjobs WORDS` with this cluster and this namespace."""
         options = ["--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace]
         return CliRunner().invoke(app, [*map(str, words), *options])
@@ -56,7 +56,7 @@ class Person:
     def has_submitted(self, name: str = "digits", **spec: Any) -> str:
         document = a_job(**spec)
         document["metadata"]["name"] = name
-        shown = self.types("submit", self.file(document))
+        shown = self.run("submit", self.file(document))
         assert shown.exit_code == 0, shown.output
         return name
 

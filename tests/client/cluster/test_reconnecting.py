@@ -27,11 +27,11 @@ def test_a_watch_survives_a_lost_connection(admin: Person, tmp_path: Path) -> No
             way.cut()
             way.refused.wait(30)
             admin.operator_writes(phase="Complete", completedRounds=2, conditions=[condition("Complete", "True")])
-            way.mend()
+            way.repair()
 
         timer = threading.Timer(1, outage)
         timer.start()
-        shown = replace(admin, kubeconfig=tmp_path / "by-proxy").types("watch", "digits")
+        shown = replace(admin, kubeconfig=tmp_path / "by-proxy").run("watch", "digits")
         timer.join()
     assert shown.exit_code == 0, shown.output
     assert "does not answer" in shown.output

@@ -64,9 +64,9 @@ def _mount_decisions(admin: Person, tmp_path: Path) -> ApprovalFolder:
 
 @pytest.mark.usefixtures("a_worker")
 def test_a_pending_computation_is_listed_shown_and_approved(admin: Person, tmp_path: Path) -> None:
-    assert SHARD[:12] in admin.types("silo", "pending").output
-    assert admin.types("silo", "pending", SHARD[:8]).output == "what it does\n"
-    approved = admin.types("silo", "approve", SHARD[:8])
+    assert SHARD[:12] in admin.run("silo", "pending").output
+    assert admin.run("silo", "pending", SHARD[:8]).output == "what it does\n"
+    approved = admin.run("silo", "approve", SHARD[:8])
     assert approved.exit_code == 0, approved.output
     assert approved.output.endswith(f"approved {SHARD}\n")
     said = _mount_decisions(admin, tmp_path).of(SHARD).covering(SCOPE)
@@ -80,7 +80,7 @@ def test_a_decision_makes_the_kubelet_update_the_workers_volume(admin: Person) -
         return str(admin.connection().core.read_namespaced_pod("worker", admin.namespace).metadata.resource_version)
 
     before = version()
-    admin.types("silo", "deny", SHARD)
+    admin.run("silo", "deny", SHARD)
     assert version() != before
 
 
@@ -88,7 +88,7 @@ def test_a_decision_makes_the_kubelet_update_the_workers_volume(admin: Person) -
 def test_a_later_decision_replaces_an_earlier_one_and_keeps_others(admin: Person, tmp_path: Path) -> None:
     other = digest(b"another")
     for words in (("deny", other), ("approve", SHARD), ("deny", SHARD, "--message", "not now")):
-        shown = admin.types("silo", *words)
+        shown = admin.run("silo", *words)
         assert shown.exit_code == 0, shown.output
     folder = _mount_decisions(admin, tmp_path)
     denials = [folder.of(each).denial for each in (SHARD, other)]
@@ -98,7 +98,7 @@ def test_a_later_decision_replaces_an_earlier_one_and_keeps_others(admin: Person
 
 @pytest.mark.usefixtures("a_worker")
 def test_a_computation_that_is_not_pending_cannot_be_approved(admin: Person) -> None:
-    shown = admin.types("silo", "approve", digest(b"another"))
+    shown = admin.run("silo", "approve", digest(b"another"))
     assert shown.exit_code == 3
     assert "is not pending" in shown.output
 
@@ -106,7 +106,7 @@ def test_a_computation_that_is_not_pending_cannot_be_approved(admin: Person) -> 
 @pytest.mark.usefixtures("a_worker")
 @pytest.mark.parametrize("written", ["", "abc", "ab" * 31, "not a digest" * 6, SHARD[:5]])
 def test_an_invalid_digest_is_refused(admin: Person, written: str) -> None:
-    shown = admin.types("silo", "approve", written)
+    shown = admin.run("silo", "approve", written)
     assert shown.exit_code == 3
     assert SHARD[:12] in shown.output
 
@@ -122,7 +122,7 @@ def test_a_worker_that_ends_during_the_call_has_nothing_pending(admin: Person, m
         raise FedjobsError(ErrorCode.UNAVAILABLE, "The connection to the pod worker broke.")
 
     monkeypatch.setattr(remote_commands, "output", ended)
-    assert admin.types("silo", "pending").output == "No computations are pending.\n"
+    assert admin.run("silo", "pending").output == "No computations are pending.\n"
 
 
 def test_a_worker_that_does_not_respond_is_an_error(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_a_worker_that_does_not_respond_is_an_error(admin: Person, monkeypatch: 
         raise FedjobsError(ErrorCode.UNAVAILABLE, "The connection to the pod worker broke.")
 
     monkeypatch.setattr(remote_commands, "output", broken)
-    shown = admin.types("silo", "pending")
+    shown = admin.run("silo", "pending")
     assert shown.exit_code == 4
     assert "pod worker broke" in shown.output
 
@@ -145,12 +145,12 @@ def test_a_worker_that_restarts_repeatedly_does_not_block_decisions(admin: Perso
     waiting = session | {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     change = {"status": {"containerStatuses": [waiting]}}
     admin.connection().core.patch_namespaced_pod_status("broken", admin.namespace, change)
-    denied = admin.types("silo", "deny", SHARD[:8])
+    denied = admin.run("silo", "deny", SHARD[:8])
     assert denied.exit_code == 0, denied.output
 
 
 def test_a_decision_without_a_silo_is_not_stored(admin: Person) -> None:
-    shown = admin.types("silo", "deny", SHARD)
+    shown = admin.run("silo", "deny", SHARD)
     assert shown.exit_code == 4
     assert "--namespace" in shown.output
     there = admin.connection().core.list_namespaced_config_map(admin.namespace).items
@@ -158,7 +158,7 @@ def test_a_decision_without_a_silo_is_not_stored(admin: Person) -> None:
 
 
 def test_without_workers_nothing_is_pending(admin: Person) -> None:
-    assert admin.types("silo", "pending").output == "No computations are pending.\n"
+    assert admin.run("silo", "pending").output == "No computations are pending.\n"
 
 
 def test_the_log_that_the_agent_has_collected_is_shown_and_verified(
@@ -175,17 +175,17 @@ def test_the_log_that_the_agent_has_collected_is_shown_and_verified(
         yield content[50:]
 
     monkeypatch.setattr(remote_commands, "output", printed)
-    verified = admin.types("silo", "audit", "--verify")
+    verified = admin.run("silo", "audit", "--verify")
     assert verified.exit_code == 0, verified.output
     assert "2 entries" in verified.output
-    shown = admin.types("silo", "audit")
+    shown = admin.run("silo", "audit")
     assert "work=2" in shown.output
     assert "\x1b" not in shown.output
     content = content[:-1]
-    assert admin.types("silo", "audit", "--verify").exit_code == 1
+    assert admin.run("silo", "audit", "--verify").exit_code == 1
 
 
 def test_without_an_agent_there_is_no_log(admin: Person) -> None:
-    shown = admin.types("silo", "audit")
+    shown = admin.run("silo", "audit")
     assert shown.exit_code == 4
     assert "No agent runs in namespace" in shown.output
