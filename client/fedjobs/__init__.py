@@ -9,17 +9,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fedjobs.local import set_local_async_execution_context, set_local_execution_context
+    from fedjobs.local import (
+        local_execution_context,
+        set_local_async_execution_context,
+        set_local_execution_context,
+    )
     from fedjobs.notebooks import run
     from fedjobs.results import RunResult
     from fedjobs.saved_plans import save_plan
 
-__all__ = ["RunResult", "run", "save_plan", "set_local_async_execution_context", "set_local_execution_context"]
+__all__ = [
+    "RunResult",
+    "local_execution_context",
+    "run",
+    "save_plan",
+    "set_local_async_execution_context",
+    "set_local_execution_context",
+]
 
 _WHERE = {
     "run": "fedjobs.notebooks",
     "RunResult": "fedjobs.results",
     "save_plan": "fedjobs.saved_plans",
+    "local_execution_context": "fedjobs.local",
     "set_local_execution_context": "fedjobs.local",
     "set_local_async_execution_context": "fedjobs.local",
 }

@@ -5,6 +5,7 @@
 
 After this call, every TFF computation that this process calls runs on the silo processes, over loopback and mutual
 TLS. As usual in TFF, values placed at CLIENTS are passed as lists. They are distributed to the silos in order.
+NaN and infinity are values like others here. A job leaves out the silos that send them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.identities.identities import RunAuthority, server_name
 
 from fedjobs.launcher import LocalSilos
+
+if TYPE_CHECKING:
+    from fedjobs_coordinator.invocations.tff_contexts import SyncContext
 
 _ROUND_DEADLINE_S = 3600.0
 _current: LocalFederation | None = None
@@ -31,13 +38,15 @@ class LocalFederation:
 
     Args:
         num_silos: The number of silos.
+        simulate_secure_aggregation: Whether secure sums and selections are computed in the clear. Otherwise they are
+            refused.
 
     Attributes:
         coordinator: The coordinator. See `fedjobs_coordinator.coordinator`.
         invocations: Runs computations on the silos.
     """
 
-    def __init__(self, num_silos: int) -> None:
+    def __init__(self, num_silos: int, *, simulate_secure_aggregation: bool = False) -> None:
         if num_silos < 1:
             raise ValueError(f"num_silos must be at least 1, got {num_silos}")
         self._directory = Path(tempfile.mkdtemp(prefix="fedjobs-"))
@@ -65,7 +74,12 @@ class LocalFederation:
         from fedjobs_coordinator.invocations.invocations import Invocations
 
         disable_graph_rewriting()
-        self.invocations = Invocations(self.coordinator, durable_at_once=True)
+        self.invocations = Invocations(
+            self.coordinator,
+            durable_at_once=True,
+            accept_non_finite=True,
+            simulate_secure_aggregation=simulate_secure_aggregation,
+        )
 
     def close(self) -> None:
         """Stops the silo processes and removes their files."""
@@ -74,29 +88,59 @@ class LocalFederation:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def set_local_execution_context(num_silos: int = 2) -> LocalFederation:
-    """Sets an execution context that runs computations on `num_silos` local silo processes.
+def set_local_execution_context(num_silos: int = 2, *, simulate_secure_aggregation: bool = False) -> LocalFederation:
+    """Sets an execution context that runs computations on local silo processes.
 
     An earlier local context is closed.
+
+    Args:
+        num_silos: The number of silos.
+        simulate_secure_aggregation: Whether secure sums and selections are computed in the clear, to try a computation
+            on one machine. Otherwise they are refused, as in a job.
     """
     import tensorflow_federated as tff
 
-    federation = _start(num_silos)
-    from fedjobs_coordinator.invocations.tff_contexts import SyncContext
-
-    tff.framework.set_default_context(SyncContext(federation.invocations))
+    federation = _start(num_silos, simulate_secure_aggregation=simulate_secure_aggregation)
+    tff.framework.set_default_context(_sync_context(federation))
     return federation
 
 
-def set_local_async_execution_context(num_silos: int = 2) -> LocalFederation:
+def set_local_async_execution_context(
+    num_silos: int = 2, *, simulate_secure_aggregation: bool = False
+) -> LocalFederation:
     """Sets the context of `set_local_execution_context`, for programs that await their computations."""
     import tensorflow_federated as tff
 
-    federation = _start(num_silos)
+    federation = _start(num_silos, simulate_secure_aggregation=simulate_secure_aggregation)
     from fedjobs_coordinator.invocations.tff_contexts import AsyncContext
 
     tff.framework.set_default_context(AsyncContext(federation.invocations))
     return federation
+
+
+@contextmanager
+def local_execution_context(
+    num_silos: int = 2, *, simulate_secure_aggregation: bool = False
+) -> Iterator[LocalFederation]:
+    """Runs the computations of a `with` block on local silo processes, which end with the block.
+
+    TFF's default context, and a local context that is set, stay as they are. The arguments are those of
+    `set_local_execution_context`.
+    """
+    import tensorflow_federated as tff
+
+    federation = LocalFederation(num_silos, simulate_secure_aggregation=simulate_secure_aggregation)
+    try:
+        with tff.framework.get_context_stack().install(_sync_context(federation)):
+            yield federation
+    finally:
+        federation.close()
+
+
+def _sync_context(federation: LocalFederation) -> SyncContext:
+    from fedjobs_coordinator.invocations.tff_contexts import SyncContext
+
+    return SyncContext(federation.invocations)
 
 
 def close() -> None:
@@ -107,10 +151,10 @@ def close() -> None:
         federation.close()
 
 
-def _start(num_silos: int) -> LocalFederation:
+def _start(num_silos: int, *, simulate_secure_aggregation: bool) -> LocalFederation:
     global _current
     close()
-    _current = LocalFederation(num_silos)
+    _current = LocalFederation(num_silos, simulate_secure_aggregation=simulate_secure_aggregation)
     atexit.register(close)
     return _current
 

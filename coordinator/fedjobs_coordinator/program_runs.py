@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import tensorflow_federated as tff
 
     from fedjobs_coordinator.invocations.silo_data import SiloDataSource
+    from fedjobs_coordinator.tff_programs.managers import Managers
 
 _TFF = "tensorflow_federated"
 
@@ -51,7 +52,9 @@ class ProgramRun:
     def __init__(self, silos: Silos, directory: Path, result_dir: Path) -> None:
         self._silos = silos
         self._invocations = Invocations(silos)
+        self._directory = directory
         self._checkpoints = Checkpoints(directory / "checkpoints")
+        self._managers: Managers | None = None
         self._result_dir = result_dir
         self._merged_silos: tuple[SiloName, ...] = ()
         program = silos.job.program
@@ -94,6 +97,8 @@ class ProgramRun:
             result = program(self)
             if inspect.isawaitable(result):
                 await result
+            if self._managers is not None:
+                await self._managers.finish()
 
     def _become_the_context(self) -> None:
         """Installs the default TFF context, so that computations that the program calls run over the silos."""
@@ -103,7 +108,11 @@ class ProgramRun:
         from fedjobs_coordinator.invocations.tff_contexts import federated_context
 
         disable_graph_rewriting()
-        tff.framework.set_default_context(federated_context(self._invocations))
+        tff.framework.set_default_context(federated_context(self._invocations, self._wait_for_saves))
+
+    async def _wait_for_saves(self) -> None:
+        if self._managers is not None:
+            await self._managers.work.wait_for_saves()
 
     # --- ProgramContext
 
@@ -121,10 +130,10 @@ class ProgramRun:
     def result_dir(self) -> Path:
         return self._result_dir
 
-    def data(self, dataset: str) -> SiloDataSource:
+    def data(self, dataset: str, type_: tff.FederatedType | None = None) -> SiloDataSource:
         from fedjobs_coordinator.invocations.silo_data import SiloDataSource
 
-        return SiloDataSource(dataset)
+        return SiloDataSource(dataset, type_)
 
     async def run(self, computation: tff.Computation, *arguments: Any) -> Any:
         return await self._run(computation, _packed(computation, arguments))
@@ -133,6 +142,7 @@ class ProgramRun:
         return await asyncio.to_thread(self._invocations.run_per_silo, computation, _packed(computation, arguments))
 
     async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:
+        await self._wait_for_saves()
         result = await asyncio.to_thread(self._invocations.run, computation, argument)
         self._merged_silos = result.silos or self._merged_silos
         return result.value
@@ -152,6 +162,38 @@ class ProgramRun:
 
     def silos(self) -> Sequence[str]:
         return self._merged_silos
+
+    # --- additional methods for entry points with `tff.program`
+
+    def state_manager(self) -> tff.program.ProgramStateManager:
+        """Returns a manager that saves the program's state durably. The next computation starts after the save."""
+        return self._tff_managers().state()
+
+    def metrics_manager(self) -> tff.program.ReleaseManager:
+        """Returns a manager that reports the numbers in a value as the metrics of a round. The key is the round."""
+        return self._tff_managers().metrics()
+
+    def files_manager(self) -> tff.program.ReleaseManager:
+        """Returns a manager that writes the arrays of a value to `KEY.safetensors` in the folder of the result."""
+        return self._tff_managers().files()
+
+    def reliable(self, manager: tff.program.ReleaseManager, name: str) -> tff.program.ReleaseManager:
+        """Returns a manager that releases to another one after the state is durable. A failure fails the job.
+
+        Args:
+            manager: Another release manager, for example `tff.program.TensorBoardReleaseManager`.
+            name: A name of this manager in the program. It must be the same after a restart.
+        """
+        return self._tff_managers().reliable(manager, name)
+
+    def _tff_managers(self) -> Managers:
+        if self._managers is None:
+            from fedjobs_coordinator.tff_programs.managers import Managers
+
+            self._managers = Managers(
+                self._directory, self._checkpoints, self._silos.mark_durable, self, self._result_dir
+            )
+        return self._managers
 
     # --- additional methods for entry points without TFF
 

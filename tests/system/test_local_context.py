@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,8 @@ from fedjobs.local import LocalFederation
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.aggregation.blob_store import StoredArray
-from fedjobs_coordinator.invocations.tff_contexts import AsyncContext, federated_context
+from fedjobs_coordinator.invocations.invocations import Invocations
+from fedjobs_coordinator.invocations.tff_contexts import AsyncContext, SyncContext, federated_context
 
 from tests.cluster.readiness import wait_until
 from tests.compute import computations as c
@@ -80,6 +81,21 @@ def test_large_values_are_sent_as_blobs_and_returned_as_files() -> None:
     assert np.array_equal(second, first * F(2))
 
 
+def test_values_that_are_not_finite_are_values_like_others() -> None:
+    lowest, highest, total = c.extremes([F(1), F(np.inf), F(5)])
+    assert (lowest, highest, total) == (1, np.inf, np.inf)
+    assert np.isnan(c.extremes([F(1), F(np.nan), F(5)])[2])
+
+
+@pytest.fixture
+def as_in_a_job(federation: LocalFederation) -> Iterator[None]:
+    """Runs the test's computations by the rules of a job."""
+    context = SyncContext(Invocations(federation.coordinator, durable_at_once=True))
+    with tff.framework.get_context_stack().install(context):
+        yield
+
+
+@pytest.mark.usefixtures("as_in_a_job")
 def test_a_silo_that_sends_nan_is_excluded_by_name_if_enough_others_take_part(
     federation: LocalFederation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +108,7 @@ def test_a_silo_that_sends_nan_is_excluded_by_name_if_enough_others_take_part(
     assert "silo-001" in row.message
 
 
+@pytest.mark.usefixtures("as_in_a_job")
 def test_nan_from_too_many_silos_ends_the_computation_and_names_them() -> None:
     with pytest.raises(FedjobsError, match=r"silo-000.*NaN") as raised:
         c.extremes([F(np.nan), F(1), F(5)])
@@ -131,6 +148,12 @@ def test_an_operation_on_files_is_refused_by_the_silos_policy_with_the_rule(
     # The call ends with the refusal that leaves too few silos; the others' refusals may come later.
     wait_until("all silos refuse the computation", lambda: [(row.state, row.reason) for row in rows()] == [refused] * 3)
     assert c.extremes([F(1), F(2), F(3)]) == (1, 3, 6)  # other work continues
+
+
+def test_secure_sums_are_refused_unless_they_are_simulated() -> None:
+    with pytest.raises(FedjobsError, match="federated_secure_sum_bitwidth") as raised:
+        c.secure_sum([np.int32(1), np.int32(2)])
+    assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
 
 
 def test_awaited_computations_run_over_the_silos_too(federation: LocalFederation) -> None:

@@ -62,11 +62,13 @@ class Merger:
     Args:
         kinds: The merge kind of each leaf.
         store: Stores large results.
+        accept_non_finite: Whether NaN and infinity are values like others.
     """
 
-    def __init__(self, kinds: Sequence[MergeKind | None], store: BlobStore) -> None:
+    def __init__(self, kinds: Sequence[MergeKind | None], store: BlobStore, *, accept_non_finite: bool = False) -> None:
         self._kinds = kinds
         self._store = store
+        self._accept_non_finite = accept_non_finite
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashes-merged")
 
     def merge(self, reports: Sequence[Report], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
@@ -94,9 +96,10 @@ class Merger:
         self._hashing.shutdown()
 
     def _whole(self, sources: Sequence[_Source], general: Callable[[Leaves, Leaves], Leaves]) -> Leaves:
-        culprits = [s.silo for s in sources if any(map(_is_leaf_spoilt, self._kinds, read_value(s.fd)))]
-        if culprits:
-            raise NotFiniteError(culprits)
+        if not self._accept_non_finite:
+            culprits = [s.silo for s in sources if any(map(_is_leaf_spoilt, self._kinds, read_value(s.fd)))]
+            if culprits:
+                raise NotFiniteError(culprits)
         merged: Leaves = read_value(sources[0].fd)
         for source in sources[1:]:
             merged = general(merged, read_value(source.fd))
@@ -131,7 +134,7 @@ class Merger:
 
     def _check(self, kind: MergeKind, block: Array, tensors: Sequence[tuple[_Source, TensorLayout]]) -> None:
         """Checks the merged block, and only if it is not finite, each silo's block. A sum can also overflow."""
-        if block.dtype.kind != "f":
+        if self._accept_non_finite or block.dtype.kind != "f":
             return
         with np.errstate(all="ignore"):
             if np.isfinite(np.sum(block)) or not _is_spoilt(kind, block):

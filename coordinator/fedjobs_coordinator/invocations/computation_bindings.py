@@ -9,6 +9,7 @@ import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.planner.python_values import from_leaves, parts, to_leaves
+from fedjobs_compute.planner.secure_simulation import with_sums_in_the_clear
 from fedjobs_compute.plans import ClientInput, Plan
 from tensorflow_federated.python.common_libs import structure
 
@@ -21,13 +22,15 @@ class ComputationBinding:
 
     Args:
         computation: The computation to plan.
+        simulate_secure_aggregation: Whether secure sums and selections are computed in the clear.
 
     Raises:
         FedjobsError: UNSUPPORTED_COMPUTATION. The message names what cannot be planned, and why.
     """
 
-    def __init__(self, computation: tff.Computation) -> None:
-        self.plan: Plan[tff.Type] = plan(computation)
+    def __init__(self, computation: tff.Computation, *, simulate_secure_aggregation: bool = False) -> None:
+        planned = with_sums_in_the_clear(computation) if simulate_secure_aggregation else computation
+        self.plan: Plan[tff.Type] = plan(planned)
         self.label = str(getattr(computation, "__name__", "computation"))
         self._parameter: tff.Type | None = computation.type_signature.parameter
 

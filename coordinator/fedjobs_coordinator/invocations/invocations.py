@@ -51,10 +51,22 @@ class Invocations:
     Args:
         silos: The silos of the job.
         durable_at_once: Whether reports are dropped at the end of each invocation, because no state is saved.
+        accept_non_finite: Whether NaN and infinity in accumulators are values like others. A job leaves out the silos
+            that send them.
+        simulate_secure_aggregation: Whether secure sums and selections are computed in the clear. Never for a job.
     """
 
-    def __init__(self, silos: Silos, *, durable_at_once: bool = False) -> None:
+    def __init__(
+        self,
+        silos: Silos,
+        *,
+        durable_at_once: bool = False,
+        accept_non_finite: bool = False,
+        simulate_secure_aggregation: bool = False,
+    ) -> None:
         self._silos = silos
+        self._accept_non_finite = accept_non_finite
+        self._simulate_secure_aggregation = simulate_secure_aggregation
         self._durable_at_once = durable_at_once
         self._lock = threading.Lock()
         self._planned: dict[int, tuple[object, _Planned]] = {}
@@ -103,9 +115,18 @@ class Invocations:
             if len(self._planned) >= _PLANS_KEPT:
                 self._planned.pop(next(iter(self._planned)))
             # Keep the computation alive, because its id is the key.
-            found = (computation, _Planned(_bound(computation), self._silos))
+            found = (computation, self._planned_anew(computation))
             self._planned[id(computation)] = found
         return found[1]
+
+    def _planned_anew(self, computation: tff.Computation | SavedPlan) -> _Planned:
+        if isinstance(computation, SavedPlan):
+            binding: Binding = SavedPlanBinding(computation)
+        else:
+            from fedjobs_coordinator.invocations.computation_bindings import ComputationBinding
+
+            binding = ComputationBinding(computation, simulate_secure_aggregation=self._simulate_secure_aggregation)
+        return _Planned(binding, self._silos, accept_non_finite=self._accept_non_finite)
 
     def _tell(self, planned: _Planned) -> None:
         if planned.stages:
@@ -179,12 +200,12 @@ def _too_few(count: int, needed: int, failures: Mapping[SiloName, Failure], abse
 class _Stage:
     """A stage with loaded programs."""
 
-    def __init__(self, stage: Stage, silos: Silos) -> None:
+    def __init__(self, stage: Stage, silos: Silos, *, accept_non_finite: bool) -> None:
         self.stage = stage
         self._merge = ServerLogic(stage.merge, f"{stage.digest}/merge")
         self._report = ServerLogic(stage.report, f"{stage.digest}/report")
         self._zero = ServerLogic(stage.zero, f"{stage.digest}/zero")
-        self._merger = Merger(stage.merge_kinds, silos.store)
+        self._merger = Merger(stage.merge_kinds, silos.store, accept_non_finite=accept_non_finite)
 
     def merge(self, reports: Sequence[Report], environment: Mapping[str, Any]) -> list[Any]:
         """Merges the accumulators of reports, in order. Without reports, returns the accumulators of zero clients.
@@ -208,12 +229,12 @@ class _Stage:
 class _Planned:
     """A plan with loaded programs."""
 
-    def __init__(self, binding: Binding, silos: Silos) -> None:
+    def __init__(self, binding: Binding, silos: Silos, *, accept_non_finite: bool) -> None:
         self.binding = binding
         for stage in binding.plan.stages:
             _warn_of_refusals(binding.label, stage)
         self.server_logic = [ServerLogic(p, f"{binding.label}/server") for p in binding.plan.server_logic]
-        self.stages = [_Stage(stage, silos) for stage in binding.plan.stages]
+        self.stages = [_Stage(stage, silos, accept_non_finite=accept_non_finite) for stage in binding.plan.stages]
 
 
 def _warn_of_refusals(label: str, stage: Stage) -> None:
@@ -227,11 +248,3 @@ def _warn_of_refusals(label: str, stage: Stage) -> None:
         _LOG.warning(
             "silos refuse this computation unless their files allow its operations", label=label, operations=others
         )
-
-
-def _bound(computation: tff.Computation | SavedPlan) -> Binding:
-    if isinstance(computation, SavedPlan):
-        return SavedPlanBinding(computation)
-    from fedjobs_coordinator.invocations.computation_bindings import ComputationBinding
-
-    return ComputationBinding(computation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import tensorflow_federated as tff
@@ -23,18 +24,28 @@ class SyncContext(context_base.SyncContext):
 
 
 class AsyncContext(context_base.AsyncContext):
-    """The context for programs that await computations. It does not block the event loop."""
+    """The context for programs that await computations. It does not block the event loop.
 
-    def __init__(self, invocations: Invocations) -> None:
+    Args:
+        invocations: Runs the computations.
+        ready: Awaited before each computation.
+    """
+
+    def __init__(self, invocations: Invocations, ready: Callable[[], Awaitable[None]] | None = None) -> None:
         self._invocations = invocations
+        self._ready = ready
 
     async def invoke(self, comp: tff.Computation, arg: Any) -> Any:
         """See the base class."""
         if asyncio.iscoroutine(arg):
             arg = await arg
+        if self._ready is not None:
+            await self._ready()
         return (await asyncio.to_thread(self._invocations.run, comp, arg)).value
 
 
-def federated_context(invocations: Invocations) -> tff.program.FederatedContext:
-    """Returns a context for `tff.program` and `tff.learning.programs`."""
-    return tff.program.NativeFederatedContext(AsyncContext(invocations))
+def federated_context(
+    invocations: Invocations, ready: Callable[[], Awaitable[None]] | None = None
+) -> tff.program.FederatedContext:
+    """Returns a context for `tff.program` and `tff.learning.programs`. See AsyncContext for the arguments."""
+    return tff.program.NativeFederatedContext(AsyncContext(invocations, ready))

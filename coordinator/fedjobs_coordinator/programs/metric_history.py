@@ -35,14 +35,18 @@ class History:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_bytes().splitlines() if path.exists() else []
         entries = [entry for line in lines if (entry := _parsed(line)) is not None and entry["round"] <= rounds]
+        self._last = max((entry["round"] for entry in entries), default=0)
         write_atomically(path, b"".join(map(_line, entries)), durable=True, mode=0o644)
 
     def append(self, round_number: int, metrics: Mapping[str, float]) -> None:
-        """Writes the metrics of a round durably. Call it before the state is saved, so that no round is missing."""
+        """Writes the metrics of a round durably. Ignores a round that is not after the last one."""
+        if round_number <= self._last:
+            return
         with full_disk_named(self._path), self._path.open("ab") as file:
             file.write(_line({"round": round_number, **metrics}))
             file.flush()
             os.fsync(file.fileno())
+        self._last = round_number
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -43,12 +43,27 @@ class Checkpoints:
 
     def load(self) -> tuple[int, Any] | None:
         """Returns the latest version and its state. It ignores corrupt files."""
-        for path in reversed(self._paths()):
-            version, _, digest = path.stem.partition("-")
+        for version in reversed(self.versions()):
+            state = self.load_version(version)
+            if state is not None:
+                return version, state
+        return None
+
+    def versions(self) -> list[int]:
+        """Returns the versions that have a file, in ascending order."""
+        return [_version(path) for path in self._paths()]
+
+    def load_version(self, version: int) -> Any:
+        """Returns the state of a version. None if it has no file, or a corrupt one."""
+        for path in self._directory.glob(f"{version:08d}-*.state"):
             content = path.read_bytes()
-            if digests.digest(content) == digest:
-                return int(version), unpack(content)
+            if digests.digest(content) == path.stem.partition("-")[2]:
+                return unpack(content)
         return None
 
     def _paths(self) -> list[Path]:
         return sorted(self._directory.glob("*.state"))
+
+
+def _version(path: Path) -> int:
+    return int(path.stem.partition("-")[0])

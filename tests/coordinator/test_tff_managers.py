@@ -1,0 +1,196 @@
+"""The managers of `tff.program`: what is durable when, what is published when, and what a restart finds."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow_federated as tff
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_coordinator.invocations.silo_data import SiloDataIterator
+from fedjobs_coordinator.state.checkpoints import Checkpoints
+from fedjobs_coordinator.tff_programs.managers import Managers
+
+F = np.float32
+
+
+class Process:
+    """One start of a coordinator. `events` records what happened, in order."""
+
+    def __init__(self, folder: Path, checkpoints: Checkpoints | None = None) -> None:
+        self.events: list[str] = []
+        self.folder = folder
+        self.result = folder / "result"
+        self.checkpoints = checkpoints or Checkpoints(folder / "checkpoints")
+        self.managers = Managers(folder, self.checkpoints, self._mark_durable, self, self.result)
+
+    def _mark_durable(self) -> None:
+        self.events.append(f"durable {self.checkpoints.versions()[-1]}")
+
+    def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the interface's name
+        self.events.append(f"round {round}: {metrics}")
+
+    def run(self, program: Callable[[], Awaitable[Any]]) -> Any:
+        """Runs a program to its end, as a job does."""
+
+        async def whole() -> Any:
+            result = await program()
+            await self.managers.finish()
+            return result
+
+        return asyncio.run(whole())
+
+
+@attrs.define
+class State:
+    weights: list[Any]
+    number: int
+    nothing: Any
+    data: SiloDataIterator
+
+
+def test_a_state_is_restored_with_its_classes_and_bits(tmp_path: Path) -> None:
+    data = SiloDataIterator("digits", None)
+    data.select()
+    state = State([np.array([0.1, np.nan], F), np.int64(3)], 5, None, data)
+    first = Process(tmp_path)
+    first.run(lambda: first.managers.state().save(state, 5))
+    second = Process(tmp_path)
+    structure = State([0, 0], 0, 0, SiloDataIterator("", None))
+    loaded, version = second.run(lambda: second.managers.state().load_latest(structure))
+    assert (version, type(loaded), loaded.number, loaded.nothing) == (5, State, 5, None)
+    assert type(loaded.number) is int
+    assert loaded.weights[0].tobytes() == state.weights[0].tobytes()
+    assert loaded.data.select() == data.select()
+
+
+def test_a_computation_waits_for_the_save_that_was_started_before_it(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+
+    async def program() -> None:
+        task = asyncio.create_task(process.managers.state().save({"a": F(1)}, 1))
+        await process.managers.work.wait_for_saves()  # the context awaits this before each computation
+        process.events.append("computation")
+        await task
+
+    process.run(program)
+    assert process.events == ["durable 1", "computation"]
+
+
+@pytest.mark.parametrize("release_first", [False, True], ids=["save first", "release first"])
+def test_a_value_is_published_after_the_state_that_was_saved_beside_it(tmp_path: Path, release_first: bool) -> None:
+    process = Process(tmp_path)
+    state, metrics = process.managers.state(), process.managers.metrics()
+
+    async def program() -> None:
+        works = [state.save({"a": F(1)}, 1), metrics.release(OrderedDict(loss=F(0.5), name="x"), 1)]
+        tasks = [asyncio.create_task(work) for work in (reversed(works) if release_first else works)]
+        await asyncio.gather(*tasks)
+
+    process.run(program)
+    published = "round 1: {'loss': 0.5}"
+    # A release that is started before any save belongs to the state before it.
+    assert process.events == ([published, "durable 1"] if release_first else ["durable 1", published])
+
+
+def test_a_release_whose_process_died_before_it_was_published_is_published_by_the_next_one(tmp_path: Path) -> None:
+    class DiedError(BaseException):
+        pass
+
+    class Dying(Process):
+        def _mark_durable(self) -> None:
+            raise DiedError
+
+    first = Dying(tmp_path)
+    state, files = first.managers.state(), first.managers.files()
+
+    async def program() -> None:
+        save = asyncio.create_task(state.save({"a": F(1)}, 1))
+        release = asyncio.create_task(files.release({"w": np.arange(3, dtype=F)}, "model"))
+        await asyncio.wait([save, release])
+        await save
+
+    with pytest.raises(DiedError):
+        first.run(program)
+    assert not (tmp_path / "result" / "model.safetensors").exists()
+    second = Process(tmp_path)
+    again = second.managers.files()
+    second.run(lambda: again.release({"w": np.zeros(1, F)}, "another"))
+    found = safetensors.numpy.load_file(tmp_path / "result" / "model.safetensors")
+    assert found["w"].tolist() == [0, 1, 2]
+
+
+def test_a_release_of_a_state_that_was_not_saved_is_forgotten(tmp_path: Path) -> None:
+    class Full(Checkpoints):
+        def save(self, version: int, state: Any) -> None:
+            raise FedjobsError(ErrorCode.DISK_FULL, "full", "")
+
+    first = Process(tmp_path, Full(tmp_path / "checkpoints"))
+    state, metrics = first.managers.state(), first.managers.metrics()
+
+    async def program() -> None:
+        save = asyncio.create_task(state.save({"a": F(1)}, 1))
+        release = asyncio.create_task(metrics.release({"loss": F(1)}, 1))
+        await asyncio.wait([save, release])
+
+    with pytest.raises(FedjobsError) as raised:
+        first.run(program)  # the failure was in a task whose result nobody reads
+    assert raised.value.code is ErrorCode.DISK_FULL
+    assert first.events == []
+    second = Process(tmp_path)
+    again = second.managers.metrics()
+    second.run(lambda: again.release({"loss": F(2)}, 1))
+    assert second.events == ["round 1: {'loss': 2.0}"]
+
+
+def test_a_release_manager_that_fails_fails_the_program(tmp_path: Path) -> None:
+    class Broken(tff.program.ReleaseManager):
+        async def release(self, value: Any, key: Any) -> None:
+            raise OSError(errno.EIO, "broken")
+
+    process = Process(tmp_path)
+    manager = process.managers.reliable(Broken(), "board")
+
+    async def program() -> None:
+        await asyncio.wait([asyncio.create_task(manager.release({"loss": F(1)}, 1))])
+
+    with pytest.raises(OSError, match="broken"):
+        process.run(program)
+
+
+def test_an_existing_version_is_not_replaced(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.run(lambda: process.managers.state().save({"a": F(1)}, 1))
+    with pytest.raises(tff.program.ProgramStateExistsError):
+        process.run(lambda: process.managers.state().save({"a": F(2)}, 1))
+
+
+@pytest.mark.parametrize(
+    ("misuse", "named"),
+    [
+        (lambda m: m.files().release({"w": F(1)}, "../model"), "'../model'"),
+        (lambda m: m.files().release({"w": "text"}, "model"), "'w'"),
+        (lambda m: (m.metrics(), m.metrics()), "'metrics'"),
+        (lambda m: m.state().load(3, {"a": 0, "b": 0}), "version 3"),
+    ],
+    ids=["path", "text", "twice", "structure"],
+)
+def test_a_misuse_is_an_error_that_names_it(tmp_path: Path, misuse: Callable[[Managers], Any], named: str) -> None:
+    process = Process(tmp_path)
+    process.run(lambda: process.managers.state().save({"a": F(1)}, 3))
+
+    async def program() -> None:
+        await misuse(process.managers)
+
+    with pytest.raises(FedjobsError) as raised:
+        process.run(program)
+    assert raised.value.code is ErrorCode.PROGRAM_FAILED
+    assert named in raised.value.message
