@@ -70,7 +70,7 @@ class WorkBuilder:
                 shard=shard,
                 broadcasts=broadcasts,
                 client_inputs=inputs,
-                clients=1,
+                clients=pb.Clients(given=1),
             )
             largest = largest_frame(self._stage.accumulators)
             result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, outcomes))

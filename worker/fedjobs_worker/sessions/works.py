@@ -278,7 +278,7 @@ class Works:
             for selection, source in zip(selected, work.client_inputs, strict=True)
         ]
         digest = digests.named(work.shard.digest)
-        request = messages.Run(digest=digest, broadcasts=broadcasts, client_inputs=client_inputs, clients=work.clients)
+        request = messages.Run(digest=digest, broadcasts=broadcasts, client_inputs=client_inputs, clients=work.clients.given)
         doing("running")
         ran = self._run(request, inputs, counts[0] if counts else None)
         if ran is None:
