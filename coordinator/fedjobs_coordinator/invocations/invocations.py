@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,9 @@ class Invocations:
             silos: tuple[SiloName, ...] = ()
             planned.server_logic[0].run(environment)
             self._tell(planned)
-            for stage, logic in zip(planned.stages, planned.server_logic[1:], strict=True):
-                merged = self._merged(planned, stage, environment, clients)
+            invocation = planned.new_invocation()
+            for number, (stage, logic) in enumerate(zip(planned.stages, planned.server_logic[1:], strict=True)):
+                merged = self._merged(planned, number, environment, clients, invocation)
                 stage.report(environment, merged.accumulators)
                 silos = tuple(r.silo for r in merged.reports)
                 logic.run(environment)
@@ -86,11 +88,18 @@ class Invocations:
         with self._lock:
             planned = self._plan(computation)
             environment, clients = planned.binding.bind(argument)
+            if len(planned.stages) != 1:
+                raise FedjobsError(
+                    ErrorCode.UNSUPPORTED_COMPUTATION,
+                    f"{planned.binding.label!r} has {len(planned.stages)} exchanges with the silos. A separate result "
+                    "for each silo needs a computation with one.",
+                    "Run it with run(), or split it into computations with one aggregation each.",
+                )
             planned.server_logic[0].run(environment)
             self._tell(planned)
             (stage,), (logic,) = planned.stages, planned.server_logic[1:]
             results: dict[str, Any] = {}
-            for report in self._merged(planned, stage, environment, clients).reports:
+            for report in self._merged(planned, 0, environment, clients, "").reports:
                 own = dict(environment)
                 stage.report(own, stage.merge([report], own))
                 logic.run(own)
@@ -111,11 +120,14 @@ class Invocations:
         if planned.stages:
             self._silos.progress.computation([stage.stage.digest for stage in planned.stages])
 
-    def _merged(self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Clients) -> _Merged:
+    def _merged(
+        self, planned: _Planned, number: int, environment: dict[str, Any], clients: Clients, invocation: str
+    ) -> _Merged:
         """Runs one exchange with the silos of the cohort."""
-        builder = WorkBuilder(self._silos, stage.stage, planned.binding.label)
+        stage = planned.stages[number]
+        builder = WorkBuilder(self._silos, planned.binding.plan.stages, number, planned.binding.label)
         cohort = self._silos.cohort(stage.stage.digest, lambda: builder.offered(clients))
-        assignments = builder.assignments(environment, clients, cohort, self._silos.generation)
+        assignments = builder.assignments(environment, clients, cohort, self._silos.generation, invocation)
         if assignments:
             self._silos.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
             self._silos.assign(assignments)
@@ -214,6 +226,11 @@ class _Planned:
             _warn_of_refusals(binding.label, stage)
         self.server_logic = [ServerLogic(p, f"{binding.label}/server") for p in binding.plan.server_logic]
         self.stages = [_Stage(stage, silos) for stage in binding.plan.stages]
+
+    def new_invocation(self) -> str:
+        """Returns an identifier for the values that silos keep between the stages. Empty if they keep none."""
+        keeps = any(stage.kept_outputs for stage in self.binding.plan.stages)
+        return secrets.token_hex(16) if keeps else ""
 
 
 def _warn_of_refusals(label: str, stage: Stage) -> None:

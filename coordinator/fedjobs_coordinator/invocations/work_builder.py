@@ -29,40 +29,52 @@ class WorkBuilder:
 
     Args:
         silos: The silos of the job.
-        stage: The stage of a plan.
+        stages: The stages of a plan.
+        number: The number of the stage.
         label: The name of the computation, for people.
     """
 
-    def __init__(self, silos: Silos, stage: Stage, label: str) -> None:
+    def __init__(self, silos: Silos, stages: Sequence[Stage], number: int, label: str) -> None:
         self._silos = silos
-        self._stage = stage
+        self._stages = stages
+        self._number = number
+        self._stage = stages[number]
         self._label = label
 
     def assignments(
-        self, environment: Mapping[str, Any], clients: Clients, cohort: Sequence[SiloName], generation: int
+        self,
+        environment: Mapping[str, Any],
+        clients: Clients,
+        cohort: Sequence[SiloName],
+        generation: int,
+        invocation: str = "",
     ) -> list[Assignment]:
         """Returns an assignment for each silo of the cohort that has clients.
 
         Args:
             environment: The values of the coordinator's leaves, by name.
-            clients: For each client input, a SiloData or a list with the leaf's value of each client.
+            clients: The clients and their values.
             cohort: The names of the silos. A list of clients is divided among them in order.
             generation: The coordinator's generation.
+            invocation: Identifies the invocation for values that silos keep between its stages.
         """
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
         broadcasts = [self._leaf(environment[name], blobs) for name in self._stage.broadcasts]
         down = [Digest(b.digest.hex()) for b in broadcasts]
-        selections = repr([_selection(clients[c]) for c in self._stage.client_inputs])
+        selections = repr([clients.number, *(_selection(clients.inputs[c]) for c in self._stage.client_inputs)])
         occurrence = self._silos.identities.next_occurrence(self._stage.digest, down, selections)
         outcomes = RoundOutcomes()
         result = []
         for number, silo in enumerate(cohort):
             own: Blobs = dict(blobs)
-            inputs = self._client_inputs(clients, number, len(cohort), own)
-            if inputs is None:
+            counted = _counted(clients.number, number, len(cohort))
+            if not counted.HasField("selection") and not counted.given:
                 continue
-            work_id = self._silos.identities.work_id(self._stage.digest, down, inputs, silo, occurrence)
+            inputs = self._client_inputs(clients, number, len(cohort), own)
+            work_id = self._silos.identities.work_id(
+                self._stage.digest, down, inputs, silo, occurrence, counted, invocation
+            )
             work = pb.Work(
                 work_id=work_id,
                 generation=generation,
@@ -70,7 +82,10 @@ class WorkBuilder:
                 shard=shard,
                 broadcasts=broadcasts,
                 client_inputs=inputs,
-                clients=pb.Clients(given=1),
+                clients=counted,
+                invocation=invocation,
+                stage=self._number,
+                kept_stages=[kept.stage for kept in self._stage.kept_inputs],
             )
             largest = largest_frame(self._stage.accumulators)
             result.append(Assignment(silo, work_id, work, own, self._stage.accumulators, largest, outcomes))
@@ -80,24 +95,27 @@ class WorkBuilder:
         """Returns the offer of the stage's shard, which silos get before work."""
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
-        selections = [_selection(clients[source]) for source in self._stage.client_inputs]
-        datasets = [selection.dataset if selection is not None else "" for selection in selections]
-        return Offered(
-            pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
+        message = pb.OfferedShard(
+            shard=shard,
+            label=self._label,
+            datasets=[_dataset(clients.inputs[source]) for source in self._stage.client_inputs],
+            clients=_dataset(clients.number),
+            kept=[
+                pb.KeptDatasets(datasets=sorted(_datasets(self._stages, kept.stage, clients)))
+                for kept in self._stage.kept_inputs
+            ],
         )
+        return Offered(message, next(iter(blobs.values()), None))
 
-    def _client_inputs(self, clients: Clients, number: int, count: int, blobs: Blobs) -> list[pb.ClientInput] | None:
-        """Returns the client inputs of a silo. None if it has no clients."""
+    def _client_inputs(self, clients: Clients, number: int, count: int, blobs: Blobs) -> list[pb.ClientInput]:
+        """Returns the client inputs of a silo."""
         inputs = []
         for source in self._stage.client_inputs:
-            values = clients[source]
+            values = clients.inputs[source]
             if isinstance(values, SiloData):
                 inputs.append(pb.ClientInput(selection=pb.Selection(dataset=values.dataset, seed=values.seed)))
                 continue
-            dealt = _dealt(values, number, count)
-            if not dealt:
-                return None
-            inputs.append(pb.ClientInput(values=self._frame(dealt, blobs)))
+            inputs.append(pb.ClientInput(values=self._frame(_dealt(values, number, count), blobs)))
         return inputs
 
     def _leaf(self, leaf: Any, blobs: Blobs) -> pb.Blob:
@@ -137,8 +155,34 @@ def _selection(values: SiloData | Sequence[Any]) -> SiloData | None:
     return values if isinstance(values, SiloData) else None
 
 
-def _dealt(values: Sequence[Any], number: int, count: int) -> Sequence[Any]:
-    """Returns the contiguous part of a list for silo `number` of `count`. The first parts may be longer by one."""
-    share, rest = divmod(len(values), count)
-    start = number * share + min(number, rest)
-    return values[start : start + share + (number < rest)]
+def _dataset(values: SiloData | Sequence[Any] | int) -> str:
+    """Returns the silos' dataset. Empty for values and numbers of the program."""
+    return values.dataset if isinstance(values, SiloData) else ""
+
+
+def _datasets(stages: Sequence[Stage], number: int, clients: Clients) -> set[str]:
+    """Returns the silos' datasets that a stage reads, itself or through kept values."""
+    stage = stages[number]
+    own = {_dataset(clients.number), *(_dataset(clients.inputs[source]) for source in stage.client_inputs)}
+    return own.union(*(_datasets(stages, kept.stage, clients) for kept in stage.kept_inputs)) - {""}
+
+
+def _counted(number: SiloData | int, silo: int, count: int) -> pb.Clients:
+    """Returns the clients of silo number `silo` of `count`."""
+    if isinstance(number, SiloData):
+        return pb.Clients(selection=pb.Selection(dataset=number.dataset, seed=number.seed))
+    start, end = _share(number, silo, count)
+    return pb.Clients(given=end - start)
+
+
+def _dealt(values: Sequence[Any], silo: int, count: int) -> Sequence[Any]:
+    """Returns the contiguous part of a list for silo number `silo` of `count`."""
+    start, end = _share(len(values), silo, count)
+    return values[start:end]
+
+
+def _share(clients: int, silo: int, count: int) -> tuple[int, int]:
+    """Returns the first client of a silo, and the one after its last. The first silos may have one client more."""
+    share, rest = divmod(clients, count)
+    start = silo * share + min(silo, rest)
+    return start, start + share + (silo < rest)

@@ -40,10 +40,13 @@ class WorkIdentities:
         client_inputs: Sequence[pb.ClientInput],
         silo: SiloName,
         occurrence: int,
+        clients: pb.Clients,
+        invocation: str,
     ) -> WorkId:
         """Returns the identity of a silo's work."""
         sources = [_source(i) for i in client_inputs]
-        parts = [self._job_uid, shard, list(broadcasts), sources, silo, occurrence]
+        number = clients.SerializeToString(deterministic=True).hex()
+        parts = [self._job_uid, shard, list(broadcasts), sources, silo, occurrence, number, invocation]
         return WorkId(digests.digest(json.dumps(parts).encode()))
 
 
