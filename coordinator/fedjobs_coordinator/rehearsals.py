@@ -41,12 +41,16 @@ class RehearsedShard:
         label: The name of the computation.
         datasets: For each client input of the shard, the silos' dataset that it reads. Empty for a value of the
             coordinator.
+        clients: The silos' dataset over whose clients it runs. Empty if the coordinator gives their number.
+        kept: For each kept input of the shard, the silos' datasets from which earlier shards computed it.
     """
 
     digest: Digest
     serialized: bytes
     label: str
     datasets: tuple[str, ...]
+    clients: str
+    kept: tuple[tuple[str, ...], ...]
 
 
 class _MadeUpSilos:
@@ -178,4 +182,5 @@ def _shortened(job: ResolvedJob) -> ResolvedJob:
 def _rehearsed(shard: Digest, offered: Offered) -> RehearsedShard:
     message = offered.message
     serialized = message.shard.inline if offered.blob is None else os.pread(offered.blob.fd, offered.blob.size, 0)
-    return RehearsedShard(shard, serialized, message.label, tuple(message.datasets))
+    kept = tuple(tuple(each.datasets) for each in message.kept)
+    return RehearsedShard(shard, serialized, message.label, tuple(message.datasets), message.clients, kept)

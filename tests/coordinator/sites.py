@@ -25,7 +25,9 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from .builders import JOB, JOIN, JOIN_2, a_job
 
 OFFERED = Offered(
-    pb.OfferedShard(shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"])
+    pb.OfferedShard(
+        shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"], clients="digits"
+    )
 )
 SHARD = OFFERED.digest
 Result = TypeVar("Result")

@@ -67,11 +67,19 @@ def test_a_folder_has_one_coordinator_at_a_time_and_is_unlocked_when_it_dies(tmp
 
 
 def _work_id(
-    job: str = "job", shard: str = "s", broadcast: str = "b", seed: int = 1, silo: str = "a", nth: int = 1
+    job: str = "job",
+    shard: str = "s",
+    broadcast: str = "b",
+    seed: int = 1,
+    silo: str = "a",
+    nth: int = 1,
+    clients: int = 1,
+    invocation: str = "",
 ) -> str:
     inputs = [pb.ClientInput(selection=pb.Selection(dataset="d", seed=seed))]
     identities = WorkIdentities(JobUid(job))
-    return identities.work_id(Digest(shard), [Digest(broadcast)], inputs, SiloName(silo), nth)
+    given = pb.Clients(given=clients)
+    return identities.work_id(Digest(shard), [Digest(broadcast)], inputs, SiloName(silo), nth, given, invocation)
 
 
 def test_the_same_work_has_the_same_identity_in_another_process() -> None:
@@ -79,7 +87,17 @@ def test_the_same_work_has_the_same_identity_in_another_process() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"job": "x"}, {"shard": "x"}, {"broadcast": "x"}, {"seed": 2}, {"silo": "x"}, {"nth": 2}]
+    "other",
+    [
+        {"job": "x"},
+        {"shard": "x"},
+        {"broadcast": "x"},
+        {"seed": 2},
+        {"silo": "x"},
+        {"nth": 2},
+        {"clients": 2},
+        {"invocation": "x"},
+    ],
 )
 def test_every_part_of_the_work_is_in_its_identity(other: dict[str, Any]) -> None:
     assert _work_id(**other) != _work_id()

@@ -87,8 +87,8 @@ class SavedPlanBinding:
             else:
                 environment |= zip(parameter.leaves, self._leaves(number, parameter, value), strict=True)
         inputs = [source for stage in self.plan.stages for source in stage.client_inputs]
-        number = next(iter(selected.values()), 0)
-        return environment, Clients(number, {source: selected[source.parameter] for source in inputs})
+        clients: SiloData | int = next(iter(selected.values()), 0)
+        return environment, Clients(clients, {source: selected[source.parameter] for source in inputs})
 
     def result(self, environment: Mapping[str, Any]) -> dict[str, Any]:
         """See Binding."""
