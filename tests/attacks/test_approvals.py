@@ -36,7 +36,8 @@ def cautious(silo: Silo) -> Silo:
 
 def _offer(silo: Silo, work: pb.Work) -> pb.ShardConsent:
     datasets = [source.selection.dataset for source in work.client_inputs]
-    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=datasets)
+    clients = work.clients.selection.dataset
+    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=datasets, clients=clients)
     silo.coordinator.do(lambda backend: backend.propose(SILO, offered))
     return wait_until_answered(silo, work)
 
