@@ -48,10 +48,15 @@ class JoinRequest(google.protobuf.message.Message):
     TENSORFLOW_VERSION_FIELD_NUMBER: builtins.int
     HIGHEST_GENERATION_FIELD_NUMBER: builtins.int
     DECLINE_FIELD_NUMBER: builtins.int
+    MIN_COHORT_SIZE_FIELD_NUMBER: builtins.int
     fedjobs_version: builtins.str
     tensorflow_version: builtins.str
     highest_generation: builtins.int
     """the highest generation that this silo has seen for the job; a lower one is stale"""
+    min_cohort_size: builtins.int
+    """The fewest silos that a result may combine, from the policy of the silo; 0 means 1. The coordinator shows the program
+    no result over this silo alone if it is more than 1.
+    """
     @property
     def protocol_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """the versions that this silo supports"""
@@ -73,9 +78,10 @@ class JoinRequest(google.protobuf.message.Message):
         tensorflow_version: builtins.str = ...,
         highest_generation: builtins.int = ...,
         decline: global___Decline | None = ...,
+        min_cohort_size: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["decline", b"decline"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_generation", b"highest_generation", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_generation", b"highest_generation", "min_cohort_size", b"min_cohort_size", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
 
 global___JoinRequest = JoinRequest
 

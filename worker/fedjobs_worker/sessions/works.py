@@ -144,6 +144,11 @@ class Works:
         self._current = ""
         self._cancelled = threading.Event()
 
+    @property
+    def min_cohort_size(self) -> int:
+        """The fewest silos that a result may combine, from the silo's policy."""
+        return self._silo.policy.min_cohort_size
+
     def cancel(self, work_id: str) -> None:
         """Cancels a work item. Can be called from another thread."""
         if work_id == self._current:
