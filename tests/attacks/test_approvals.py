@@ -67,7 +67,7 @@ def test_an_approved_computation_does_not_read_another_dataset(cautious: Silo, i
     cautious.start()
     other = _approved(cautious)
     other.work_id = "2"
-    other.client_inputs[0].selection.dataset = "patients"
+    other.client_inputs[0].selection.dataset = other.clients.selection.dataset = "patients"
     report = cautious.ask(other)
     assert not report.HasField("result")
     assert report.refusal.rule == (APPROVAL if invited else "invitation.datasets")
