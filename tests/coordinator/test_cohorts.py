@@ -125,7 +125,8 @@ def test_a_silo_that_refuses_a_later_stage_is_not_in_the_cohort(site: Site) -> N
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
     coordinator.mark_failed(CALL, SECOND.digest, BOB, Failure("policy.computations.operations", "no", Retry.NEVER))
-    error = raised_by(lambda: coordinator.cohort(InvocationId("b", 2), (SHARD, SECOND.digest), lambda: [OFFERED, SECOND]))
+    other = InvocationId("another", 2)
+    error = raised_by(lambda: coordinator.cohort(other, (SHARD, SECOND.digest), lambda: [OFFERED, SECOND]))
     assert error.code is ErrorCode.COHORT_TOO_SMALL
     assert cohort_of(coordinator) == [ALICE, BOB]
 

@@ -74,7 +74,7 @@ def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
 def test_a_silos_excluded_report_is_in_the_status(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    coordinator.mark_failed(CALL, SHARD, ALICE, Failure( "ReportNotFinite", "it sent NaN"))
+    coordinator.mark_failed(CALL, SHARD, ALICE, Failure("ReportNotFinite", "it sent NaN"))
     until(lambda: site.status().silos[0].reason)
     row = site.status().silos[0]
     assert (row.state, row.reason, row.message) == (SiloState.READY, "ReportNotFinite", "it sent NaN")
@@ -176,7 +176,7 @@ def test_a_full_disk_stops_neither_work_nor_the_end_of_the_job(site: Site, monke
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
-    coordinator.mark_failed(CALL, SHARD, ALICE, Failure( "ReportNotFinite", "it sent NaN"))
+    coordinator.mark_failed(CALL, SHARD, ALICE, Failure("ReportNotFinite", "it sent NaN"))
     site.close(coordinator)
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
     assert site.start().generation == coordinator.generation + 1

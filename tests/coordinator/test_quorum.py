@@ -60,7 +60,9 @@ def test_a_later_stage_has_the_same_number_of_clients() -> None:
         "also of given clients",
     ],
 )
-def test_the_quorum(asked: int, least: int, members: dict[SiloName, int] | None, given_by_program: bool, expected: int) -> None:
+def test_the_quorum(
+    asked: int, least: int, members: dict[SiloName, int] | None, given_by_program: bool, expected: int
+) -> None:
     assert needed(asked, least, members, given=given_by_program) == expected
 
 

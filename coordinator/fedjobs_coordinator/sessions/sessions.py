@@ -20,8 +20,8 @@ from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
 from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
-from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
 from fedjobs_coordinator.sessions.held_work import HeldWork
+from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
 from fedjobs_coordinator.sessions.refusals import retry_of_code
 from fedjobs_coordinator.sessions.report_checks import outcome_of
 from fedjobs_coordinator.sessions.roster import HINDERED, Roster
