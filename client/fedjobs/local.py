@@ -72,13 +72,13 @@ class LocalFederation:
         # The silos import TensorFlow while this process imports TensorFlow Federated.
         from fedjobs_compute.graphs import disable_graph_rewriting
         from fedjobs_coordinator.invocations.invocations import Invocations
+        from fedjobs_coordinator.invocations.planned import Rules
 
         disable_graph_rewriting()
         self.invocations = Invocations(
             self.coordinator,
             durable_at_once=True,
-            accept_non_finite=True,
-            simulate_secure_aggregation=simulate_secure_aggregation,
+            rules=Rules(accept_non_finite=True, simulate_secure_aggregation=simulate_secure_aggregation),
         )
 
     def close(self) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.models import Model
 from fedjobs_common.programs import parse_parameters
@@ -56,7 +55,6 @@ class ProgramRun:
         self._checkpoints = Checkpoints(directory / "checkpoints")
         self._managers: Managers | None = None
         self._result_dir = result_dir
-        self._merged_silos: tuple[SiloName, ...] = ()
         program = silos.job.program
         self._parameters = parse_parameters(program.name, program.parameters) if program.name else None
 
@@ -139,29 +137,33 @@ class ProgramRun:
         return await self._run(computation, _packed(computation, arguments))
 
     async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._invocations.run_per_silo, computation, _packed(computation, arguments))
+        return (await self.run_with_silos(computation, *arguments))[1]
+
+    async def run_with_silos(self, computation: tff.Computation, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
+        packed = _packed(computation, arguments)
+        result = await asyncio.to_thread(self._invocations.run_per_silo, computation, packed)
+        return result.value, result.by_silo
 
     async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:
         await self._wait_for_saves()
-        result = await asyncio.to_thread(self._invocations.run, computation, argument)
-        self._merged_silos = result.silos or self._merged_silos
-        return result.value
+        return (await asyncio.to_thread(self._invocations.run, computation, argument)).value
 
     async def load(self) -> tuple[int, Any] | None:
         loaded = await asyncio.to_thread(self._checkpoints.load)
+        self._silos.mark_loaded(loaded[0] if loaded else 0)
         parameters = self._parameters
         self._silos.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
         return loaded
 
     async def save(self, version: int, state: Any) -> None:
         await asyncio.to_thread(self._checkpoints.save, version, state)
-        await asyncio.to_thread(self._silos.mark_durable)
+        await asyncio.to_thread(self._silos.mark_durable, version)
 
     def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the domain's word
-        self._silos.progress.round_finished(round, dict(metrics), list(self._merged_silos))
+        self._silos.progress.round_finished(round, dict(metrics), list(self._invocations.merged_silos))
 
     def silos(self) -> Sequence[str]:
-        return self._merged_silos
+        return self._invocations.merged_silos
 
     # --- additional methods for entry points with `tff.program`
 
@@ -190,9 +192,7 @@ class ProgramRun:
         if self._managers is None:
             from fedjobs_coordinator.tff_programs.managers import Managers
 
-            self._managers = Managers(
-                self._directory, self._checkpoints, self._silos.mark_durable, self, self._result_dir
-            )
+            self._managers = Managers(self._directory, self._checkpoints, self._silos, self, self._result_dir)
         return self._managers
 
     # --- additional methods for entry points without TFF

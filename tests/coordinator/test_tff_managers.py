@@ -30,10 +30,14 @@ class Process:
         self.folder = folder
         self.result = folder / "result"
         self.checkpoints = checkpoints or Checkpoints(folder / "checkpoints")
-        self.managers = Managers(folder, self.checkpoints, self._mark_durable, self, self.result)
+        self.managers = Managers(folder, self.checkpoints, self, self, self.result)
 
-    def _mark_durable(self) -> None:
-        self.events.append(f"durable {self.checkpoints.versions()[-1]}")
+    def mark_durable(self, version: int) -> None:
+        assert version in self.checkpoints.versions()
+        self.events.append(f"durable {version}")
+
+    def mark_loaded(self, version: int) -> None:
+        self.events.append(f"loaded {version}")
 
     def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the interface's name
         self.events.append(f"round {round}: {metrics}")
@@ -106,7 +110,7 @@ def test_a_release_whose_process_died_before_it_was_published_is_published_by_th
         pass
 
     class Dying(Process):
-        def _mark_durable(self) -> None:
+        def mark_durable(self, version: int) -> None:
             raise DiedError
 
     first = Dying(tmp_path)

@@ -16,6 +16,7 @@ from fedjobs_worker.consent.approvals import Approval, ApprovalFolder, Decisions
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consent_scopes import ConsentScope
 from fedjobs_worker.consent.consents import APPROVAL, Awaiting, Computation, Consent, Consents, decide, message_of
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.consent.pending import PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
@@ -120,7 +121,7 @@ class Site:
         return Consents(silo, invitation, audit, self.approvals, self.pending, clock=lambda: self.now)
 
     def computation(self, dataset: str = "digits") -> Computation:
-        return Computation(SHARD, A_SHARD, frozenset({"MatMul"}), "train", (dataset,))
+        return Computation(SHARD, A_SHARD, frozenset({"MatMul"}), "train", DataReads((dataset,)))
 
     def asked(self, dataset: str = "digits") -> Consent:
         return self.consents.of(self.computation(dataset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedjobs_common import digests
@@ -139,6 +139,21 @@ class Consents:
     def pass_over(self, shard: Digest, silos: set[SiloName]) -> None:
         """Records that a round starts without these silos. The next rounds do not wait for their answers either."""
         self._passed_over.setdefault(shard, set()).update(silos)
+
+    def standing_of_all(self, shards: Sequence[Digest]) -> Standing:
+        """Returns the silos' current answers to all shards of a plan. A silo consents to all of them, or it does not.
+
+        Args:
+            shards: At least one shard.
+        """
+        each = [self.standing(shard) for shard in shards]
+        refused = frozenset[SiloName]().union(*(s.refused for s in each))
+        return Standing(
+            consented=frozenset.intersection(*(s.consented for s in each)) - refused,
+            awaiting=frozenset[SiloName]().union(*(s.awaiting for s in each)) - refused,
+            refused=refused,
+            passed_over=frozenset[SiloName]().union(*(s.passed_over for s in each)),
+        )
 
     def standing(self, shard: Digest) -> Standing:
         """Returns the silos' current answers to a shard."""

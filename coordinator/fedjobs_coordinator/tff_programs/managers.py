@@ -26,6 +26,13 @@ _FORMAT = "tff.program state"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+class Versions(Protocol):
+    """The used part of `fedjobs_coordinator.invocations.silos.Silos`."""
+
+    def mark_loaded(self, version: int) -> None: ...
+    def mark_durable(self, version: int) -> None: ...
+
+
 class Rounds(Protocol):
     """The used part of a program's run."""
 
@@ -38,7 +45,7 @@ class Managers:
     Args:
         directory: The coordinator's folder.
         checkpoints: The states of the job.
-        mark_durable: Called after each save, from a thread. Drops what no restart needs.
+        silos: The silos of the job. They learn which version is durable.
         run: Receives finished rounds.
         result_dir: The folder of the result.
     """
@@ -47,13 +54,13 @@ class Managers:
         self,
         directory: Path,
         checkpoints: Checkpoints,
-        mark_durable: Callable[[], None],
+        silos: Versions,
         run: Rounds,
         result_dir: Path,
     ) -> None:
         self.work = BackgroundWork()
         self._checkpoints = checkpoints
-        self._mark_durable = mark_durable
+        self._silos = silos
         self._run = run
         self._result_dir = result_dir
         self._publish: dict[str, Publish] = {}
@@ -124,14 +131,17 @@ class Managers:
 
     async def load(self, version: int) -> Any:
         """Returns the leaves of a saved state. None if there is no state of this version."""
-        return await asyncio.to_thread(self._checkpoints.load_version, version)
+        state = await asyncio.to_thread(self._checkpoints.load_version, version)
+        if state is not None:
+            self._silos.mark_loaded(version)
+        return state
 
     async def save(self, version: int, leaves: list[Any]) -> None:
         """Saves a state, and publishes the releases that belong to it."""
         with self.work.saving(version):
             await self.work.wait_for_stagings()
             await asyncio.to_thread(self._checkpoints.save, version, {_FORMAT: leaves})
-            await asyncio.to_thread(self._mark_durable)
+            await asyncio.to_thread(self._silos.mark_durable, version)
             await self._publish_due(version)
 
     async def release(self, release: Release) -> None:

@@ -22,6 +22,7 @@ from fedjobs_worker.consent.approvals import Approval, Approvals, Decisions
 from fedjobs_worker.consent.audit_entries import Detail
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consent_scopes import ConsentScope, differences, scope_of
+from fedjobs_worker.consent.data_reads import NOTHING, DataReads
 from fedjobs_worker.consent.graphs import listings
 from fedjobs_worker.consent.graphs.flows import OutputFlow, flows_of
 from fedjobs_worker.consent.pending import Pending, PendingFolder
@@ -62,24 +63,23 @@ class Computation:
         shard: The parsed shard.
         operations: All TensorFlow operations in the shard.
         label: The coordinator's name for the computation.
-        inputs: For each client input of the shard, the silo's dataset that it reads. Empty for a value of the
-            coordinator.
+        reads: The silo's datasets that it reads.
     """
 
     digest: Digest
     shard: shard_pb2.Shard
     operations: frozenset[str]
     label: str = ""
-    inputs: tuple[str, ...] = ()
+    reads: DataReads = NOTHING
 
     @property
     def datasets(self) -> tuple[str, ...]:
         """The names of the datasets that it reads, sorted."""
-        return tuple(sorted(set(self.inputs) - {""}))
+        return self.reads.datasets
 
 
-_Asked = tuple[Digest, tuple[str, ...]]
-"""A digest and the datasets of the client inputs. Each has a decision of its own."""
+_Asked = tuple[Digest, DataReads]
+"""A digest and the datasets that it reads. Each has a decision of its own."""
 
 
 def decide(
@@ -170,7 +170,7 @@ class Consents:
     def of(self, computation: Computation) -> Consent:
         """Returns the current decision about a computation."""
         with self._lock:
-            before = self._said.get((computation.digest, computation.inputs))
+            before = self._said.get((computation.digest, computation.reads))
             if before is not None:
                 known, scope, asked_at, _ = before
                 computation = replace(computation, label=known.label)
@@ -182,7 +182,7 @@ class Consents:
     def scope(self, computation: Computation) -> ConsentScope:
         """Returns what a consent to a computation covers in this silo."""
         flows = self._flows_of(computation)
-        return scope_of(computation.digest, computation.shard, computation.inputs, self._silo, flows)
+        return scope_of(computation.digest, computation.shard, computation.reads, self._silo, flows)
 
     def _flows_of(self, computation: Computation) -> tuple[OutputFlow, ...]:
         """Analyses a shard once. One that is refused for its operations was not verified, and is not analysed."""
@@ -222,8 +222,8 @@ class Consents:
         said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
         if isinstance(said, Allowed):
             said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
-        before = self._said.get((digest, computation.inputs))
-        self._said[digest, computation.inputs] = computation, scope, asked_at, said
+        before = self._said.get((digest, computation.reads))
+        self._said[digest, computation.reads] = computation, scope, asked_at, said
         if before is None or before[-1] != said:
             if isinstance(said, Awaiting):
                 self._pending.put(self._waiting(computation, scope, decisions, asked_at, said.until))

@@ -41,6 +41,7 @@ _SESSION_ENDED = frozenset(
     }
 )
 _OUTCOMES = frozenset({"Complete", "Failed", "Suspended"})
+_LARGEST_UINT32 = (1 << 32) - 1
 _LARGEST_INLINE = 1 << 20  # bytes; a coordinator cannot ask for more in one message
 _LOG = structlog.get_logger()
 
@@ -257,6 +258,7 @@ class Session:
             fedjobs_version=installed("fedjobs"),
             tensorflow_version=installed(*TENSORFLOW),
             highest_generation=self._generations.highest,
+            min_cohort_size=min(self._works.min_cohort_size, _LARGEST_UINT32),
             decline=decline,
         )
 
