@@ -11,8 +11,10 @@ NaN and infinity are values like others here. A job leaves out the silos that se
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort, ResolvedJob, ResolvedProgram
 from fedjobs_protocol.hub.invitations import Invitation
 from fedjobs_protocol.identities.identities import RunAuthority, server_name
@@ -51,6 +54,7 @@ class LocalFederation:
             raise ValueError(f"num_silos must be at least 1, got {num_silos}")
         self._directory = Path(tempfile.mkdtemp(prefix="fedjobs-"))
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        _keep_the_log_short()
         from fedjobs_coordinator.coordinator import Coordinator
 
         job = _job([f"silo-{i:03d}" for i in range(num_silos)])
@@ -135,6 +139,15 @@ def local_execution_context(
             yield federation
     finally:
         federation.close()
+
+
+def _keep_the_log_short() -> None:
+    """Writes only warnings of the coordinator, to stderr, unless the session has configured structlog."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
 
 
 def _sync_context(federation: LocalFederation) -> SyncContext:
