@@ -148,7 +148,7 @@ def test_a_coordinator_that_is_killed_at_five_moments_gives_the_same_model(tmp_p
     assert (disturbed / "metrics.jsonl").read_bytes() == (undisturbed / "metrics.jsonl").read_bytes()
     lines = [json.loads(line) for line in (disturbed / "metrics.jsonl").read_text().splitlines()]
     assert [line["round"] for line in lines] == [1, 2, 3]
-    assert [line["num_examples"] for line in lines] == [5, 5, 5]
+    assert [line["model_metrics/num_examples"] for line in lines] == [5, 5, 5]
     weights = safetensors.numpy.load_file(undisturbed / name)
     found = [weights[f"global_model_weights/trainable/{i}"].item() for i in range(2)]
     np.testing.assert_allclose(found, averaged(3), rtol=1e-5)
