@@ -28,7 +28,9 @@ class Contributions:
     failures: dict[SiloName, Failure]
 
 
-def contributions(asked: list[SiloName], outcomes: Mapping[SiloName, Outcome], members: Members | None) -> Contributions:
+def contributions(
+    asked: list[SiloName], outcomes: Mapping[SiloName, Outcome], members: Members | None
+) -> Contributions:
     """Sorts the outcomes of a stage.
 
     A silo without clients does not contribute: it does not hide another silo's update in a sum.

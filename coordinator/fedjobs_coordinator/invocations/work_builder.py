@@ -138,7 +138,9 @@ class WorkBuilder:
         )
         return Offered(message, next(iter(blobs.values()), None))
 
-    def _client_inputs(self, stage: Stage, position: int, count: int, blobs: Blobs, budget: _Budget) -> list[pb.ClientInput]:
+    def _client_inputs(
+        self, stage: Stage, position: int, count: int, blobs: Blobs, budget: _Budget
+    ) -> list[pb.ClientInput]:
         """Returns the client inputs of a silo."""
         inputs = []
         for source in stage.client_inputs:
