@@ -35,7 +35,7 @@ async def _answer(desk: Desk, silo: SiloName, session_id: str, *consents: pb.Sha
 def test_an_offer_is_repeated_until_it_is_answered_and_comes_before_work(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         desk.assign(an_assignment(ALICE))
         for _ in range(2):
             (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
@@ -53,7 +53,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         waiting = asyncio.create_task(_pull(desk, ALICE, session_id))
         await asyncio.sleep(0)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         assert (await asyncio.wait_for(waiting, 5)).WhichOneof("next") == "offer"
 
     asyncio.run(calls())
@@ -62,7 +62,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
 def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
@@ -80,7 +80,7 @@ def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) 
 def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, state: SiloState, reason: str) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, consent)
 
     asyncio.run(calls())
@@ -91,7 +91,7 @@ def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, 
 def test_a_silo_that_consents_after_an_approval_is_ready_without_a_reason(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
         await _answer(desk, ALICE, session_id, APPROVED)
@@ -108,7 +108,7 @@ def test_a_new_session_gets_the_offers_again_that_were_not_approved(
 ) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, consent)
         session_id = await desk.join(ALICE, JOIN_2)
         assert (await _pull(desk, ALICE, session_id)).HasField("offer") is asked_again
@@ -132,7 +132,7 @@ def test_a_silo_that_waits_longer_than_announced_counts_as_refused(seconds: floa
 def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardConsent, state: SiloState) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, said)
         before = desk.consents.standing(SHARD)
         assert ALICE in before.consented | before.refused
@@ -146,7 +146,7 @@ def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardC
 def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, REFUSED)
         await _answer(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
@@ -172,7 +172,7 @@ def test_a_large_shard_is_readable_by_the_silos_that_got_the_offer(desk: Desk, t
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         old = await desk.join(BOB, JOIN)
-        desk.sessions.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=raw, size=blob.size)), blob))
+        desk.sessions.offer([Offered(pb.OfferedShard(shard=pb.Blob(digest=raw, size=blob.size)), blob)])
         request = pb.FetchBlobRequest(session_id=session_id, digest=raw)
         assert (await desk.sessions.open_blob(peer(ALICE), request)).size == 100_000
         with pytest.raises(Exception, match="no access"):

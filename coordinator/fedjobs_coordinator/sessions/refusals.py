@@ -68,7 +68,7 @@ class Refusals:
             self._final.setdefault(shard, {})[silo] = failure
         elif failure.retry is Retry.OTHER_INPUTS:
             self._unfit[silo] = failure
-        else:
+        elif code_of(failure.reason) is not ErrorCode.KEPT_VALUES_LOST:  # the silo can run the first stage at once
             of_shard = self._resting.setdefault(shard, {})
             rests = of_shard[silo].rests + 1 if silo in of_shard else 1
             seconds = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(rests - 1, 32))

@@ -20,8 +20,9 @@ from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
 from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
-from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
 from fedjobs_coordinator.sessions.held_work import HeldWork
+from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
+from fedjobs_coordinator.sessions.refusals import retry_of_code
 from fedjobs_coordinator.sessions.report_checks import outcome_of
 from fedjobs_coordinator.sessions.roster import HINDERED, Roster
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
@@ -295,7 +296,8 @@ class Sessions:
                 # once: a full disk is still full then, and the silo would upload its result in a tight loop.
                 self._held.hold(silo, self._now())
                 raise
-            outcome = Failure(error.code.label, sanitize(error.public))
+            label = error.code.label
+            outcome = Failure(label, sanitize(error.public), retry_of_code(label))
             del self._assignments[silo]
             assignment.outcomes.put(silo, outcome)
             self._roster.failed(silo, outcome.reason, outcome.message)
