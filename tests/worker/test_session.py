@@ -229,7 +229,7 @@ def test_the_session_imports_neither_tensorflow_nor_data_readers() -> None:
 def test_min_clients_holds_for_a_computation_that_ignores_the_data(silo: Silo) -> None:
     silo.file["policy"] = {"minClients": 3}
     silo.start()
-    ones = pb.Work(work_id="1", label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
+    ones = pb.Work(work_id="1", generation=1, label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
     ones.clients.selection.dataset = "digits"
     refusal = silo.ask(ones).refusal
     assert (refusal.rule, "has 2 local clients" in refusal.message) == ("policy.minClients", True)
@@ -237,7 +237,7 @@ def test_min_clients_holds_for_a_computation_that_ignores_the_data(silo: Silo) -
 
 def test_a_silo_counts_its_own_clients_whatever_the_graphs_read(silo: Silo) -> None:
     silo.start()
-    ones = pb.Work(work_id="1", label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
+    ones = pb.Work(work_id="1", generation=1, label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
     ones.clients.selection.dataset = "digits"
     report = silo.ask(ones)
     assert (total(report), report.result.clients) == (2, 2)
