@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_compute.canonical import canonical_graph
+from fedjobs_compute.canonical import canonical_graph, canonical_shard
 from fedjobs_protocol.v1 import shard_pb2
 
 
@@ -48,7 +48,7 @@ def shard(
     total = accumulator or tensor("float32")
     zero = program(broadcasts, lambda *_: [tf.zeros(list(total.tensor.shape), total.tensor.dtype)])
     accumulate = program([*broadcasts, total, total], lambda *values: [values[-2] + values[-1]])
-    return shard_pb2.Shard(
+    message = shard_pb2.Shard(
         format=1,
         broadcasts=broadcasts,
         client_inputs=client_inputs,
@@ -56,7 +56,8 @@ def shard(
         zero=zero,
         work=program([*broadcasts, *client_inputs], work),
         accumulate=accumulate,
-    ).SerializeToString(deterministic=True)
+    )
+    return canonical_shard(message).SerializeToString(deterministic=True)
 
 
 def _dtype(leaf: shard_pb2.Leaf) -> tf.DType:

@@ -14,7 +14,7 @@ from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 from tensorflow_federated.python.core.impl.types import type_analysis
 
-from fedjobs_compute.canonical import is_stateful
+from fedjobs_compute.canonical import canonical_shard, is_stateful
 from fedjobs_compute.planner.call_dominant import normal_form, unbound_references
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
 from fedjobs_compute.planner.merge_kinds import merge_kinds
@@ -173,7 +173,7 @@ class _Stage:
         clients = self._client_keys(in_silo)
         down = [k for k in dict.fromkeys(in_silo) if k not in clients]
         accumulators = _named(zero.output_types, accumulate.output_types)
-        shard = shard_pb2.Shard(
+        message = shard_pb2.Shard(
             format=SHARD_FORMATS[-1],
             broadcasts=[self._leaf(key) for key in down],
             client_inputs=[self._leaf(key) for key in clients],
@@ -181,7 +181,8 @@ class _Stage:
             zero=zero.numbered(down),
             work=work.numbered([*down, *clients]),
             accumulate=accumulate.numbered([*down, *left_keys, *value_keys]),
-        ).SerializeToString(deterministic=True)
+        )
+        shard = canonical_shard(message).SerializeToString(deterministic=True)
         _check_that_silos_run(shard)
         kinds = merge_kinds(merge, left_keys, right_keys)
         results = [LeafKey(x.name, i) for x in self.aggregations for i in range(_count(self.pieces, x.name))]
