@@ -78,11 +78,12 @@ class _Order:
     def _search(self, ends: Sequence[str], scopes: Scopes) -> None:
         """Gives places, in the last scope, to all nodes that the ends need and that have none."""
         nodes, places, open_ = self._nodes, scopes[-1], set()
+        placed = _placed(scopes)
         stack = [("", self._inputs(ends, scopes))]
         while stack:
             name, inputs = stack[-1]
             for other in inputs:
-                if other in nodes and not any(other in scope for scope in scopes):
+                if other in nodes and not placed(other):
                     if other in open_:
                         raise OrderError(other, _CYCLE)
                     open_.add(other)
@@ -102,12 +103,14 @@ class _Order:
                 controls.append(text[1:])
             else:
                 yield text.partition(":")[0]
-        waiting = [n for n in dict.fromkeys(controls) if n in self._nodes and not any(n in scope for scope in scopes)]
-        yield from waiting if len(waiting) < 2 else self._sorted(waiting, scopes)
+        if controls:
+            placed = _placed(scopes)
+            waiting = [name for name in dict.fromkeys(controls) if name in self._nodes and not placed(name)]
+            yield from waiting if len(waiting) < 2 else self._sorted(waiting, scopes)
 
     def _sorted(self, names: Sequence[str], scopes: Scopes) -> Iterator[str]:
         for _, group in groupby(sorted(names, key=self._key), key=self._key):
-            equal = [name for name in group if not any(name in scope for scope in scopes)]
+            equal = [name for name in group if not _placed(scopes)(name)]
             if len(equal) < 2:
                 yield from equal
                 continue
@@ -222,6 +225,11 @@ class _Order:
                 for other in {other for _, other, _ in map(_parsed, texts)}:
                     self._users.setdefault(other, []).append(user)
         return self._users.get(name, [])
+
+
+def _placed(scopes: Scopes) -> Callable[[str], bool]:
+    """Returns whether a node has a place in one of the scopes."""
+    return scopes[0].__contains__ if len(scopes) == 1 else lambda name: any(name in scope for scope in scopes)
 
 
 def _parsed(text: str) -> tuple[bool, str, str]:
