@@ -17,17 +17,11 @@ import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 
+from fedjobs_compute.intrinsics import INTRINSICS
 from fedjobs_compute.planner.call_dominant import NormalForm, unbound_references
 
 AGGREGATE = "federated_aggregate"
 _ZIP = "federated_zip_at_clients"
-_NO_SECURE_SUM = "secure aggregation is not supported yet, and fedjobs never sums in the clear"
-_REASONS = {
-    "federated_secure_sum": _NO_SECURE_SUM,
-    "federated_secure_sum_bitwidth": _NO_SECURE_SUM,
-    "federated_secure_modular_sum": _NO_SECURE_SUM,
-    "federated_secure_select": "secure selection is not supported yet, and fedjobs never sends keys in the clear",
-}
 _DOWN = frozenset({"federated_broadcast", "federated_value_at_clients"})
 
 
@@ -152,15 +146,25 @@ def is_at_clients(type_: tff.Type) -> bool:
 
 
 def _refuse_unsupported(local: Local) -> None:
-    if reason := _REASONS.get(local.intrinsic):
-        raise FedjobsError(
-            ErrorCode.UNSUPPORTED_COMPUTATION,
-            f"the computation uses {local.intrinsic!r}: {reason}.",
-            "If it is acceptable for your data, use federated_sum or an aggregator without secure sums.",
-        )
+    known = INTRINSICS.get(local.intrinsic)
+    if not local.intrinsic or (known and known.planned):
+        return
+    reason = known.text if known else "this release of fedjobs does not know it"
+    raise FedjobsError(
+        ErrorCode.UNSUPPORTED_COMPUTATION,
+        f"the computation uses {local.intrinsic!r}: {reason}.",
+        "If it is acceptable for your data, use federated_sum or an aggregator without secure sums.",
+    )
 
 
 def _refuse_unsupported_shape(result: Cut) -> None:
+    if result.stages and not any(name in result.client_names for name, _ in result.form.parameters):
+        raise FedjobsError(
+            ErrorCode.UNSUPPORTED_COMPUTATION,
+            "the computation has no parameter that is placed at CLIENTS with a value for each client, so the number of "
+            "clients is not known.",
+            "Add such a parameter. The computation does not have to use it.",
+        )
     client_results = [n for n in unbound_references(result.form.result) if n in result.client_names]
     if client_results:
         raise FedjobsError(

@@ -56,9 +56,7 @@ def explain(
     if shard.kept_inputs:
         kept = [each.type for each in shard.kept_inputs]
         sources = sorted({each.shard.hex()[:12] for each in shard.kept_inputs})
-        lines += _section(
-            "reads again", _leaves(kept), f"what {', '.join(sources)} has kept in the silo of each client"
-        )
+        lines += _section("reads again", _leaves(kept), f"of each client, kept by {', '.join(sources)}")
     lines += _section("runs", _wrapped(sorted(operations)), f"{len(operations)} kinds of TensorFlow operations")
     lines += _section(
         "sends", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
