@@ -87,3 +87,18 @@ def test_a_variable_of_two_functions_stays_one() -> None:
     canonical = _canonical(_graph(_with_variable("a"), _with_variable("a")))
     names = {n.attr["shared_name"].s for f in canonical.library.function for n in f.node_def if n.op == "VarHandleOp"}
     assert names == {b"rf0"}
+
+
+def test_how_a_service_would_split_a_dataset_is_dropped() -> None:
+    @tf.function
+    def numbered(values: tf.Tensor) -> tf.Tensor:
+        dataset = tf.data.Dataset.from_tensor_slices(values)
+        return dataset.enumerate().reduce(tf.constant(0, tf.int64), lambda total, pair: total + pair[0] * pair[1])
+
+    traced = numbered.get_concrete_function(tf.TensorSpec([3], tf.int64)).graph.as_graph_def()
+    operations = {node.op for node in traced.node}
+    assert "RewriteDataset" in operations  # TensorFlow adds it
+    [fetch] = [node.name for node in traced.node if node.op == "Identity"][-1:]
+    found = canonical_graph(traced, ["values:0"], [f"{fetch}:0"])
+    left = {node.op for node in found.graph_def.node}
+    assert left == operations - {"RewriteDataset"}

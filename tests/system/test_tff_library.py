@@ -16,6 +16,7 @@ from typing import Any
 import fedjobs
 import numpy as np
 import pytest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from tests.system.tff_library import Case, Leaves, cases
 
@@ -50,6 +51,11 @@ def test_results_are_those_of_tffs_runtime(case: Case, silos: int, stock: dict[s
     del silos
     expected = stock[case.name]
     assert not isinstance(expected, str), expected
+    if case.refused:
+        with pytest.raises(FedjobsError, match=case.refused) as raised:
+            case.run()
+        assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
+        return
     found = case.run()
     assert len(found) == len(expected)
     for ours, theirs in zip(_sorted(found, case), _sorted(expected, case), strict=True):
@@ -63,12 +69,14 @@ def test_results_are_those_of_tffs_runtime(case: Case, silos: int, stock: dict[s
 
 def test_the_documentation_lists_the_cases_with_their_tolerances() -> None:
     lines = (ROOT / "docs" / "computations.md").read_text().splitlines()
-    listed = [line for line in lines if re.search(r"\| (equal|within \S+) \|$", line)]
-    assert listed == [f"| `{case.name}` | {_words(case.tolerance)} |" for case in cases()]
+    listed = [line for line in lines if re.search(r"\| (equal|within \S+|refused: .*) \|$", line)]
+    assert listed == [f"| `{case.name}` | {_words(case)} |" for case in cases()]
 
 
-def _words(tolerance: float) -> str:
-    return f"within {tolerance:.0e}".replace("e-0", "e-") if tolerance else "equal"
+def _words(case: Case) -> str:
+    if case.refused:
+        return f"refused: {case.refused}"
+    return f"within {case.tolerance:.0e}".replace("e-0", "e-") if case.tolerance else "equal"
 
 
 def _sorted(values: Leaves, case: Case) -> list[Any]:

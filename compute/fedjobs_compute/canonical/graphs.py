@@ -16,6 +16,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from fedjobs_compute.canonical.attributes import clean_nodes, rename_functions_in
 from fedjobs_compute.canonical.functions import add_functions, canonicalize_library
 from fedjobs_compute.canonical.nodes import canonical_order, rename_node, rename_resource
+from fedjobs_compute.canonical.rewrites import remove_rewrites
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def canonical_library(graph_def: GraphDef) -> GraphDef:
     """Returns a copy whose functions are named by their content, so that graphs can be combined without conflicts."""
     result = GraphDef()
     result.CopyFrom(graph_def)
+    remove_rewrites(result)
     clean_nodes(result.node)
     renamed = canonicalize_library(result)
     for node in result.node:
