@@ -9,6 +9,8 @@ a call would take too long. The verified shard and its digest stay the same.
 - AvgPoolGrad takes the shape of the pool's input as a value, and does not compare it with the gradient. It reads beyond
   a gradient that is too small. The function computes the shape of the pool's output, and gives the gradient this shape.
   This is an error if the number of elements differs, and changes nothing for a pool's own gradient.
+- Transpose does not notice a negative number in the permutation, and then writes outside of its output. The function
+  replaces each number by its remainder, as in Python. The kernel checks the rest.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ def guard_operations(graph_def: tf.compat.v1.GraphDef) -> None:
 def _replace(nodes: Any, needed: dict[str, _Guard]) -> dict[str, str]:
     """Calls a function in the place of each guarded node. Returns the outputs that these nodes had, by node."""
     replaced = {}
+    plain = {node.name for node in nodes if node.op == "Const" and _is_permutation(node)}
     for node in nodes:
+        if node.op == "Transpose" and node.input[1].partition(":")[0] in plain:
+            continue
         if node.op not in _GUARDS or (guard := _GUARDS[node.op](node)) is None:
             continue
         needed.setdefault(guard.name, guard)
@@ -149,7 +154,26 @@ def _guard_of_pool_gradient(node: Any) -> _Guard:
     return _Guard(f"pool_gradient_{dtype.name}_{attributes}", (tf.int32, dtype), dtype, "output", run)
 
 
+def _is_permutation(node: Any) -> bool:
+    """Returns whether a constant has integers that are not negative."""
+    tensor = node.attr["value"].tensor
+    if tensor.dtype not in (tf.int32.as_datatype_enum, tf.int64.as_datatype_enum):
+        return False
+    return bool((tf.make_ndarray(tensor) >= 0).all())
+
+
+def _guard_of_transpose(node: Any) -> _Guard:
+    dtype, numbers = (tf.dtypes.as_dtype(node.attr[name].type) for name in ("T", "Tperm"))
+
+    def run(x: tf.Tensor, permutation: tf.Tensor) -> tf.Tensor:
+        rank = tf.cast(tf.rank(x), numbers)
+        return tf.raw_ops.Transpose(x=x, perm=tf.math.floormod(permutation, rank))
+
+    return _Guard(f"transpose_{dtype.name}_{numbers.name}", (dtype, numbers), dtype, "y", run)
+
+
 _GUARDS: dict[str, Callable[[Any], _Guard | None]] = {
     "AvgPoolGrad": _guard_of_pool_gradient,
     "DynamicStitch": _guard_of_stitch,
+    "Transpose": _guard_of_transpose,
 }

@@ -16,7 +16,6 @@ from fedjobs_verifier.dtypes import NAMES, RESOURCE, VARIANT
 from fedjobs_verifier.inference import Effort
 from fedjobs_verifier.operations import Argument, Operation, known
 from fedjobs_verifier.order import OrderError, canonical_order
-from fedjobs_verifier.ranges import FOLLOWED, Range, range_of, range_of_constant
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
 from fedjobs_verifier.steps import Source, Step
 from fedjobs_verifier.tensors import ORDER, Dtype, Known, Outputs, data_inputs, node_of, resolved, source_of
@@ -143,10 +142,6 @@ class Nodes:
             known_.steps.append(Step(source.name, source.op, operation, values, arguments, outputs.flat, called))
         if source.op == "Const":
             _check_constant(values, source.name, known_)
-        elif source.op in FOLLOWED:
-            numbers = range_of(source.op, [_range(each, known_) for each in inputs])
-            if numbers is not None:
-                known_.ranges[source.name] = numbers
         return called
 
     def _count_parallel(self, operation: str) -> None:
@@ -243,9 +238,6 @@ def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None
     elements = integers_of(tensor, 1)
     if elements and not tensor.tensor_shape.dim:
         known_.constants[name] = elements[0]
-    numbers = range_of_constant(tensor)
-    if numbers is not None:
-        known_.ranges[name] = numbers
 
 
 def _check_sources(operation: Operation, values: Mapping[str, Any], inputs: Sequence[Source], known_: Known) -> None:
@@ -254,17 +246,6 @@ def _check_sources(operation: Operation, values: Mapping[str, Any], inputs: Sequ
         ((name, number, _),) = _by_argument(operation, values, inputs)[argument]
         if (known_.operations.get(name), number) not in wanted:
             raise Refusal(f"its {argument} does not come from {wanted[0][0]}", "Connect it directly.")
-    if operation.name in rules.NOT_NEGATIVE:
-        argument = rules.NOT_NEGATIVE[operation.name]
-        (source,) = _by_argument(operation, values, inputs)[argument]
-        numbers = _range(source, known_)
-        if numbers is None or numbers[0] < 0:
-            raise Refusal(f"its {argument} may have a negative number", "Use a constant without negative numbers.")
-
-
-def _range(source: Source, known_: Known) -> Range | None:
-    name, number, _ = source
-    return known_.ranges.get(name) if number == 0 else None
 
 
 def _check_constant_inputs(

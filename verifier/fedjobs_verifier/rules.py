@@ -124,10 +124,6 @@ SOURCES: dict[str, dict[str, tuple[tuple[str, int], ...]]] = {
 """Inputs that must come directly from an output of one of these operations, in the same graph or function. The kernels
 of random numbers read two numbers of the counter, even if it has fewer."""
 
-NOT_NEGATIVE = {"Transpose": "perm"}
-"""Inputs whose numbers must be known not to be negative. The kernel of Transpose does not notice negative ones, and
-writes outside of its output."""
-
 NAMED_RESOURCES = frozenset({"VarHandleOp"})
 """Operations whose resource belongs to the whole process if it has no name. So they must have a name."""
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fedjobs_verifier.ranges import Range
 from fedjobs_verifier.refusals import Refusal, shown
 from fedjobs_verifier.steps import Source, Step
 
@@ -40,7 +39,6 @@ class Known:
     Attributes:
         outputs: The outputs of each node and argument. None if they are not known.
         constants: The value of each constant that is one number.
-        ranges: The range of the first output of each node of which it is known.
         operations: The operation of each node.
         edges: For each node, the names of its inputs.
         resources: The names of resources.
@@ -49,7 +47,6 @@ class Known:
 
     outputs: dict[str, Outputs | None] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
-    ranges: dict[str, Range] = field(default_factory=dict)
     operations: dict[str, str] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
     resources: set[bytes] = field(default_factory=set)
