@@ -69,8 +69,8 @@ class Cohort(ApiModel):
     )
 
     min_silos: PositiveInt | None = None
-    """The minimum number of silos that a round needs to start, and that must contribute at least one client. Defaults to
-    all invited silos."""
+    """The minimum number of silos that a round needs to start, and that must contribute at least one client. Defaults
+    to all invited silos."""
     goal_silos: PositiveInt | None = None
     """The number of silos that a round waits for until its deadline. If more are ready, it samples. Defaults to all
     invited silos. A larger number means all invited silos."""
