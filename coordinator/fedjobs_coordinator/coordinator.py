@@ -122,36 +122,36 @@ class Coordinator:
         """The number of starts of the job's coordinator."""
         return self._lock.generation
 
-    def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
+    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         """Waits for the silos of the next invocation and returns their names.
 
-        A new shard is first offered to the silos, and only silos that consent count. The invocation starts when
+        A new scope is first offered to the silos, and only silos that consent count. The invocation starts when
         `goalSilos` silos are ready, or after the round's deadline with at least `minSilos`. It does not wait for silos
         that missed an earlier round or are still busy with its work. If silos wait for the approval of a person, it
         waits longer than the deadline. Silos that are lost during that time get another deadline to return.
 
         Args:
-            shard: The digest of the shard.
-            offered: Returns the offer of the shard. Called if the shard is new.
+            scope: The scope of the offer (`consents.scope_of`).
+            offered: Returns the offer of the shard. Called if the scope is new.
 
         Raises:
             FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
             SuspendedError: The coordinator was told to stop.
         """
-        if not self._call_in_loop(lambda: self._consents.is_offered(shard)):
+        if not self._call_in_loop(lambda: self._consents.is_offered(scope)):
             offer = offered()
             self._call_in_loop(lambda: self._sessions.offer(offer))
         until = patient_until = time.monotonic() + self.job.cohort.round_deadline_seconds
         while True:
             self.check_stopping()
-            presence, standing = self._call_in_loop(lambda: (self._presence(shard), self._consents.standing(shard)))
+            presence, standing = self._call_in_loop(lambda: (self._presence(scope), self._consents.standing(scope)))
             late, patient = (now := time.monotonic()) > until, now <= patient_until
             cohort = cohorts.decide(presence, standing, self.job.cohort, late=late, patient=patient)
             if isinstance(cohort, TooFew):
                 raise self._too_small(cohort.silos)
             if isinstance(cohort, Begin):
                 if late:
-                    self._call_in_loop(functools.partial(self._go_without, shard, cohort.without))
+                    self._call_in_loop(functools.partial(self._go_without, scope, cohort.without))
                 self.progress.phase(Phase.RUNNING)
                 return cohort.silos
             if cohort.for_people:
@@ -179,9 +179,9 @@ class Coordinator:
                 "Give the coordinator more storage.",
             )
 
-    def mark_refused(self, shard: Digest, silo: SiloName) -> None:
-        """Records that the silo refuses this shard."""
-        self._refusals.setdefault(shard, set()).add(silo)
+    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
+        """Records that the silo refuses work of this scope."""
+        self._refusals.setdefault(scope, set()).add(silo)
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Assigns work to silos."""
@@ -236,18 +236,18 @@ class Coordinator:
 
     # --- inside
 
-    def _presence(self, shard: Digest) -> Presence:
+    def _presence(self, scope: Digest) -> Presence:
         return Presence(
             invited=len(self.job.silos),
             ready=self.roster.ready(),
             awaited=self.roster.awaited(),
             declined=self.roster.unwilling(),
-            refused=self._refusals.get(shard, set()),
+            refused=self._refusals.get(scope, set()),
         )
 
-    def _go_without(self, shard: Digest, silos: Iterable[SiloName]) -> None:
+    def _go_without(self, scope: Digest, silos: Iterable[SiloName]) -> None:
         self.roster.gave_up_waiting()
-        self._consents.pass_over(shard, set(silos))
+        self._consents.pass_over(scope, set(silos))
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
         why = self.why_missing(ready)

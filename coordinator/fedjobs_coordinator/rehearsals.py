@@ -62,9 +62,10 @@ class _MadeUpSilos:
         self._reports = folder / "reports"
         self._reports.mkdir()
 
-    def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        if shard not in self.shards:
-            self.shards[shard] = _rehearsed(shard, offered())
+    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
+        if scope not in self.shards:
+            offer = offered()
+            self.shards[scope] = _rehearsed(offer.digest, offer)
         return [SiloName(self.job.silos[0])]
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
@@ -83,7 +84,7 @@ class _MadeUpSilos:
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
         """Does nothing: no silo has work."""
 
-    def mark_refused(self, shard: Digest, silo: SiloName) -> None:
+    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
         """Does nothing: the silo refuses nothing."""
 
     def mark_durable(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from fedjobs_common import digests
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
@@ -27,7 +26,7 @@ from .builders import JOB, JOIN, JOIN_2, a_job
 OFFERED = Offered(
     pb.OfferedShard(shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"])
 )
-SHARD = OFFERED.digest
+SHARD = OFFERED.scope
 Result = TypeVar("Result")
 
 
@@ -59,7 +58,7 @@ class Silo:
         self._answer(pb.ShardConsent(awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=1e6)))
 
     def _answer(self, consent: pb.ShardConsent) -> None:
-        consent.shard = digests.raw(SHARD)
+        consent.shard, consent.datasets[:] = OFFERED.message.shard.digest, ["digits"]
         self.client.consent(self.session_id, [consent])
 
 

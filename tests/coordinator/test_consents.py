@@ -15,13 +15,17 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer
 from .sites import OFFERED, SHARD
 
-RAW = digests.raw(SHARD)
-APPROVED = pb.ShardConsent(shard=RAW, approved=pb.Approved())
-REFUSED = pb.ShardConsent(shard=RAW, refused=pb.Refusal(rule="policy.computations.digests", message="unknown"))
+RAW = OFFERED.message.shard.digest
+APPROVED = pb.ShardConsent(shard=RAW, datasets=["digits"], approved=pb.Approved())
+REFUSED = pb.ShardConsent(
+    shard=RAW, datasets=["digits"], refused=pb.Refusal(rule="policy.computations.digests", message="unknown")
+)
 
 
 def awaiting(seconds: float = 100) -> pb.ShardConsent:
-    return pb.ShardConsent(shard=RAW, awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds))
+    return pb.ShardConsent(
+        shard=RAW, datasets=["digits"], awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds)
+    )
 
 
 async def _pull(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
@@ -187,3 +191,28 @@ def test_the_number_of_stored_offers_is_limited() -> None:
     for number in range(1000):
         consents.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=number.to_bytes(32, "big")))))
     assert len(consents.unanswered(ALICE)) <= 64
+
+
+def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
+    """A silo may allow a computation on one dataset only. Its answers do not mix, and a later approval counts."""
+    other = pb.OfferedShard(shard=OFFERED.message.shard, label="sum", datasets=["patients"])
+    second = Offered(other)
+    waits, approved = awaiting(), pb.ShardConsent(shard=RAW, datasets=["patients"], approved=pb.Approved())
+    waits.datasets[:] = ["patients"]
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE, JOIN_2)
+        desk.sessions.offer(OFFERED)
+        await _answer(desk, ALICE, session_id, APPROVED)
+        assert not desk.consents.is_offered(second.scope)
+        desk.sessions.offer(second)
+        (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
+        assert list(offered.datasets) == ["patients"]
+        await _answer(desk, ALICE, session_id, waits)
+        assert desk.consents.standing(SHARD).consented == {ALICE}
+        standing = desk.consents.standing(second.scope)
+        assert (standing.awaiting, standing.consented) == ({ALICE}, frozenset())
+        await _answer(desk, ALICE, session_id, approved)
+        assert desk.consents.standing(second.scope).consented == {ALICE}
+
+    asyncio.run(calls())

@@ -164,7 +164,7 @@ def test_an_approval_ends_the_waiting_and_is_recorded(site: Site) -> None:
     assert site.consents.waiting
     assert site.consents.changed() == []
     site.approve()
-    assert site.consents.changed() == [(SHARD, Allowed())]
+    assert site.consents.changed() == [(site.computation(), Allowed())]
     assert site.consents.changed() == []
     assert not site.consents.waiting
     assert site.pending.all() == []
@@ -334,7 +334,7 @@ def test_an_approval_ends_when_the_silos_file_changes_what_it_covers(
     (waiting,) = site.pending.all()
     assert shown in waiting.explanation
     site.approve()
-    assert site.consents.changed() == [(SHARD, Allowed())]
+    assert site.consents.changed() == [(site.computation(), Allowed())]
 
 
 def test_a_change_of_other_datasets_keeps_an_approval(site: Site) -> None:
@@ -375,11 +375,11 @@ def test_a_command_prints_the_pending_computations(site: Site) -> None:
 
 
 def test_the_coordinator_gets_rule_message_and_remaining_time(site: Site) -> None:
-    told = message_of(SHARD, site.asked(), site.now)
+    told = message_of(SHARD, ["digits"], site.asked(), site.now)
     assert told.shard.hex() == SHARD
     assert (told.awaiting.rule, told.awaiting.seconds_left) == (APPROVAL, 100)
-    assert message_of(SHARD, Allowed(), 0).HasField("approved")
-    assert message_of(SHARD, Refused("a", "b"), 0).refused.rule == "a"
+    assert message_of(SHARD, [], Allowed(), 0).HasField("approved")
+    assert message_of(SHARD, [], Refused("a", "b"), 0).refused.rule == "a"
 
 
 def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:

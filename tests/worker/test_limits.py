@@ -18,7 +18,7 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.channels.failure_classes import FailureClass
-from fedjobs_worker.consent import limits
+from fedjobs_worker.consent import audit_entries, limits
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
@@ -154,7 +154,7 @@ def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other
 
 
 def test_entries_of_a_job_are_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(audit_entries, "MOST_OF_JOB", 3)
     log.ran("1").ran("2")
     assert rule(limits.on_entries(SILO, log.usage(), JOB)) == "allowed"
     log.note("work", decision=Refused("x", "y"))
@@ -300,7 +300,7 @@ def test_concurrent_jobs_do_not_exceed_the_bytes_of_a_day(tmp_path: Path) -> Non
         gate = ReleaseGate(silo, JobUid(job), audit, SlowLedger(path, clock=lambda: MONDAY))
         memory = shared_memory.create("test")
         shared_memory.write(memory, [content])
-        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, 0.0, "cpu")
+        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, "cpu")
         return finished.report.WhichOneof("outcome")
 
     with ThreadPoolExecutor(2) as pool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
-from fedjobs_common.ids import SiloName
+from fedjobs_common.ids import Digest, SiloName
 from fedjobs_compute.plan_files import SavedPlan
 from fedjobs_compute.plans import Stage
 from fedjobs_protocol.transfers.declared_sizes import known_bytes
@@ -114,7 +114,8 @@ class Invocations:
     def _merged(self, planned: _Planned, stage: _Stage, environment: dict[str, Any], clients: Clients) -> _Merged:
         """Runs one exchange with the silos of the cohort."""
         builder = WorkBuilder(self._silos, stage.stage, planned.binding.label)
-        cohort = self._silos.cohort(stage.stage.digest, lambda: builder.offered(clients))
+        scope = builder.scope(clients)
+        cohort = self._silos.cohort(scope, lambda: builder.offered(clients))
         assignments = builder.assignments(environment, clients, cohort, self._silos.generation)
         if assignments:
             self._silos.check_disk(known_bytes(stage.stage.accumulators), len(assignments))
@@ -123,9 +124,11 @@ class Invocations:
                 self._silos.wait_for_reports(assignments)
             finally:
                 self._silos.withdraw(assignments)
-        return self._usable(stage, environment, assignments)
+        return self._usable(stage, scope, environment, assignments)
 
-    def _usable(self, stage: _Stage, environment: Mapping[str, Any], assignments: Sequence[Assignment]) -> _Merged:
+    def _usable(
+        self, stage: _Stage, scope: Digest, environment: Mapping[str, Any], assignments: Sequence[Assignment]
+    ) -> _Merged:
         """Merges the reports. Silos that sent NaN are excluded if enough other silos reported.
 
         Raises:
@@ -135,7 +138,7 @@ class Invocations:
         reports = {silo: o for silo, o in outcomes.items() if isinstance(o, Report)}
         failures = {a.silo: _failure(outcomes.get(a.silo)) for a in assignments if a.silo not in reports}
         for silo in [s for s, failure in failures.items() if failure.final]:
-            self._silos.mark_refused(stage.stage.digest, silo)
+            self._silos.mark_refused(scope, silo)
         needed = min(self._silos.job.cohort.min_silos, len(assignments))
         while len(reports) >= needed:
             usable = tuple(r for _, r in sorted(reports.items()) if r.clients)

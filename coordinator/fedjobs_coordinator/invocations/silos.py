@@ -50,12 +50,12 @@ class Silos(Protocol):
     @property
     def identities(self) -> WorkIdentities: ...
 
-    def cohort(self, shard: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
+    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
         """Waits for the silos of the next invocation and returns their names.
 
         Args:
-            shard: The digest of the shard.
-            offered: Returns the offer of the shard. Called if the shard is new.
+            scope: The scope of the offer (`consents.scope_of`).
+            offered: Returns the offer of the shard. Called if the scope is new.
 
         Raises:
             FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
@@ -82,8 +82,8 @@ class Silos(Protocol):
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
         """Withdraws unfinished work. The round continues without it."""
 
-    def mark_refused(self, shard: Digest, silo: SiloName) -> None:
-        """Records that the silo refuses this shard."""
+    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
+        """Records that the silo refuses work of this scope."""
 
     def mark_durable(self) -> None:
         """Deletes all reports, because the state that includes them is durable."""

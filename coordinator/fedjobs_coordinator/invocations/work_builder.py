@@ -18,7 +18,7 @@ from fedjobs_coordinator.invocations.bindings import Clients
 from fedjobs_coordinator.invocations.silo_references import SiloData
 from fedjobs_coordinator.invocations.silos import Silos
 from fedjobs_coordinator.sessions.assignments import Assignment
-from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.consents import Offered, scope_of
 from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 
 Blobs = dict[bytes, StoredBlob]
@@ -80,11 +80,16 @@ class WorkBuilder:
         """Returns the offer of the stage's shard, which silos get before work."""
         blobs: Blobs = {}
         shard = self._bytes(self._stage.shard, blobs)
+        offer = pb.OfferedShard(shard=shard, label=self._label, datasets=self._datasets(clients))
+        return Offered(offer, next(iter(blobs.values()), None))
+
+    def scope(self, clients: Clients) -> Digest:
+        """Returns the scope of that offer."""
+        return scope_of(self._stage.digest, self._datasets(clients))
+
+    def _datasets(self, clients: Clients) -> list[str]:
         selections = [_selection(clients[source]) for source in self._stage.client_inputs]
-        datasets = [selection.dataset if selection is not None else "" for selection in selections]
-        return Offered(
-            pb.OfferedShard(shard=shard, label=self._label, datasets=datasets), next(iter(blobs.values()), None)
-        )
+        return [selection.dataset if selection is not None else "" for selection in selections]
 
     def _client_inputs(self, clients: Clients, number: int, count: int, blobs: Blobs) -> list[pb.ClientInput] | None:
         """Returns the client inputs of a silo. None if it has no clients."""

@@ -12,6 +12,9 @@ LOST_AFTER_S = 15.0  # without any call; three heartbeats
 
 HINDERED = "cluster"
 """The rule of a temporary decline: the silo's cluster cannot start a worker at the moment."""
+_MOST_CHANGES, _CHANGE_EVERY_S = 100, 10.0
+"""Of a silo's state: how many are told at once, and after what time one more. A silo can change it at will, and each
+change that is told is written to the coordinator's disk."""
 _PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED, SiloState.AWAITING_APPROVAL})
 """The states in which a silo can get work. A silo that refused a shard, or awaits its approval, may run another one."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
@@ -35,6 +38,10 @@ class _Silo:
     """Whether the silo did not report in time, and may still be working."""
     excluded: bool = False
     """Whether the federation excluded the silo. Unlike a silo that declined, it may return."""
+    changes: float = _MOST_CHANGES
+    """How many changes of the state may be told."""
+    changes_at: float = 0.0
+    """When that was computed."""
 
 
 class Roster:
@@ -133,7 +140,7 @@ class Roster:
         entry = self._silos[silo]
         if entry.excluded:
             entry.excluded, entry.state, entry.reason, entry.message = False, SiloState.INVITED, "", ""
-            self._changed(silo, SiloState.INVITED, "", "")
+            self._tell(silo, SiloState.INVITED, "", "")
 
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
         """Records that the silo refused a shard. It can get other work."""
@@ -211,4 +218,13 @@ class Roster:
         if (state, entry.reason, entry.message) != before and not (
             state in routine and before[0] in routine and not reason
         ):
+            self._tell(silo, state, reason, message)
+
+    def _tell(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
+        """Tells a change, unless the silo has had too many. The rows have the current state anyway."""
+        entry, now = self._silos[silo], self._now()
+        entry.changes = min(_MOST_CHANGES, entry.changes + (now - entry.changes_at) / _CHANGE_EVERY_S)
+        entry.changes_at = now
+        if entry.changes >= 1:
+            entry.changes -= 1
             self._changed(silo, state, reason, message)

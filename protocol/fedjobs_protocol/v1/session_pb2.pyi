@@ -197,7 +197,7 @@ global___PullWorkResponse = PullWorkResponse
 
 @typing.final
 class Offer(google.protobuf.message.Message):
-    """Shards that this silo will be asked to run if it consents."""
+    """Shards that this silo will be asked to run if it consents. The same shard on other datasets is another offer."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -281,6 +281,7 @@ class ShardConsent(google.protobuf.message.Message):
     APPROVED_FIELD_NUMBER: builtins.int
     AWAITING_FIELD_NUMBER: builtins.int
     REFUSED_FIELD_NUMBER: builtins.int
+    DATASETS_FIELD_NUMBER: builtins.int
     shard: builtins.bytes
     """digest, 32 bytes"""
     @property
@@ -289,6 +290,10 @@ class ShardConsent(google.protobuf.message.Message):
     def awaiting(self) -> global___Awaiting: ...
     @property
     def refused(self) -> global___Refusal: ...
+    @property
+    def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """those of the offer: a shard has an answer for each combination of datasets"""
+
     def __init__(
         self,
         *,
@@ -296,9 +301,10 @@ class ShardConsent(google.protobuf.message.Message):
         approved: global___Approved | None = ...,
         awaiting: global___Awaiting | None = ...,
         refused: global___Refusal | None = ...,
+        datasets: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "datasets", b"datasets", "refused", b"refused", "shard", b"shard"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["answer", b"answer"]) -> typing.Literal["approved", "awaiting", "refused"] | None: ...
 
 global___ShardConsent = ShardConsent
@@ -497,12 +503,9 @@ class Result(google.protobuf.message.Message):
 
     ACCUMULATORS_FIELD_NUMBER: builtins.int
     CLIENTS_FIELD_NUMBER: builtins.int
-    SECONDS_FIELD_NUMBER: builtins.int
     DEVICE_FIELD_NUMBER: builtins.int
     clients: builtins.int
     """the number of accumulated clients; 0 means no accumulators"""
-    seconds: builtins.float
-    """the time that the runner took"""
     device: builtins.str
     """the device that was used, such as "cpu" or "gpu:0" """
     @property
@@ -514,11 +517,10 @@ class Result(google.protobuf.message.Message):
         *,
         accumulators: global___Blob | None = ...,
         clients: builtins.int = ...,
-        seconds: builtins.float = ...,
         device: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["accumulators", b"accumulators"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "clients", b"clients", "device", b"device", "seconds", b"seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "clients", b"clients", "device", b"device"]) -> None: ...
 
 global___Result = Result
 

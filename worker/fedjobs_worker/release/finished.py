@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -23,3 +24,11 @@ class Finished:
     accumulators: int | bytes | None = None
     size: int = 0
     repeatable: bool = True
+
+    def inlined(self, limit: int) -> Finished:
+        """Returns the same with accumulators of at most `limit` bytes copied out of shared memory."""
+        if not isinstance(self.accumulators, int) or self.size > limit:
+            return self
+        value = os.pread(self.accumulators, self.size, 0)
+        os.close(self.accumulators)
+        return replace(self, accumulators=value, size=len(value))

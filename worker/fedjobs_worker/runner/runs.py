@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -129,7 +128,6 @@ class _Runner:
             for source, type_ in zip(request.client_inputs, shard.message.client_inputs, strict=True)
         ]
         clients = _clients(inputs, request.clients)
-        started = time.perf_counter()
         try:
             broadcasts = [
                 _broadcast(piece, type_, memories[piece.descriptor])
@@ -138,12 +136,11 @@ class _Runner:
             # A generator, so that only one client's datasets exist at a time.
             per_client = ([of_client(number) for _, of_client in inputs] for number in range(clients))
             accumulators = shard.run(broadcasts, per_client)
-            seconds = time.perf_counter() - started
             framed = frame([np.asarray(accumulator) for accumulator in accumulators])
         except Exception as error:
             raise _failure(error) from error
         size = shared_memory.write(descriptors[-1], framed.buffers())
-        return messages.Ran(size=size, clients=clients, seconds=seconds, device=_device())
+        return messages.Ran(size=size, clients=clients, device=_device())
 
     def _input(
         self, source: messages.SelectedClients | messages.Piece, type_: shard_pb2.Leaf, memories: Sequence[MappedValues]

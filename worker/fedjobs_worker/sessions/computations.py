@@ -6,6 +6,7 @@ rebuilt.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Sequence
 
@@ -27,6 +28,8 @@ MOST_COMPUTATIONS = 64
 """Different computations of a job that a session looks at."""
 MOST_BYTES = 64 << 20
 """The bytes of their shards, which stay in memory with the decisions."""
+MOST_SCOPES = 128
+"""Different combinations of a computation and datasets of a job that a session looks at. Each has a decision."""
 
 Fetch = Callable[[Download], object]
 """Continues a download until it is complete. Raises SessionEndedError if that needs a new session."""
@@ -55,6 +58,7 @@ class Computations:
         self._allowed = frozenset(allowed)
         self._shards: dict[Digest, Verified | FedjobsError] = {}
         self._sizes: dict[Digest, int] = {}
+        self._scopes: set[Digest] = set()
         self._too_many = False
 
     def shard(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> shard_pb2.Shard:
@@ -125,14 +129,18 @@ class Computations:
             raise ShardRejectedError(
                 ErrorCode.SHARD_REFUSED, f"the shard has {size} bytes.", f"Use at most {limits.BYTES}."
             )
-        if digest in self._sizes:
+        scope = digests.digest(json.dumps([digest, *inputs]).encode())  # the datasets can be many
+        if scope in self._scopes:
             return
-        if len(self._sizes) < MOST_COMPUTATIONS and sum(self._sizes.values()) + size <= MOST_BYTES:
-            self._sizes[digest] = size
+        sizes = self._sizes | {digest: size}
+        if len(sizes) <= MOST_COMPUTATIONS and sum(sizes.values()) <= MOST_BYTES and len(self._scopes) < MOST_SCOPES:
+            self._sizes = sizes
+            self._scopes.add(scope)
             return
         error = ShardRejectedError(
             ErrorCode.SHARD_REFUSED,
-            f"the job has more than {MOST_COMPUTATIONS} computations, or more than {MOST_BYTES >> 20} MiB of them.",
+            f"the job has more than {MOST_COMPUTATIONS} computations, more than {MOST_BYTES >> 20} MiB of them, or "
+            f"more than {MOST_SCOPES} combinations of computations and datasets.",
             "Use the same computations in each round, with changing values as arguments.",
         )
         if not self._too_many:  # one entry in the audit log

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded
+from fedjobs_worker.release.texts import LONGEST_NAME
 
 _UNKNOWN_NAMED = 4  # datasets that the silo does not have, in an entry of the audit log
 
@@ -26,13 +27,13 @@ def inputs_of(work: pb.Work) -> tuple[str, ...]:
 def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list[str]:
     """Returns the names of datasets for the audit log: those that exist, and a few of the others."""
     unknown = sorted(name for name in asked if name not in existing)
-    named = [bounded(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
+    named = [printable(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
     return sorted(name for name in asked if name in existing) + named
 
 
 def recorded_inputs(inputs: Iterable[str], existing: Collection[str]) -> tuple[str, ...]:
     """Returns the datasets of client inputs, in their order. Names that the silo does not have are bounded."""
-    return tuple(name if name in existing else bounded(name, LONGEST_NAME) for name in inputs)
+    return tuple(name if name in existing else printable(name, LONGEST_NAME) for name in inputs)
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:

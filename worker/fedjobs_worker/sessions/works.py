@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 from fedjobs_common import digests
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.ids import Digest, JobUid
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.transfers.values import Array
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
-from fedjobs_worker.channels import messages, shared_memory
+from fedjobs_worker.channels import messages
 from fedjobs_worker.channels.failure_classes import FailureClass
 from fedjobs_worker.consent import limits, policies
 from fedjobs_worker.consent.audits import Audit
@@ -29,12 +29,13 @@ from fedjobs_worker.release import failures
 from fedjobs_worker.release.failures import Failure, WorkFailedError
 from fedjobs_worker.release.finished import Finished
 from fedjobs_worker.release.gate import ReleaseGate
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded, device_name
+from fedjobs_worker.release.texts import LONGEST_NAME, LONGEST_TEXT, device_name
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 from fedjobs_worker.runner.sampling import sample
 from fedjobs_worker.sessions.blob_cache import BlobCache, check_size
 from fedjobs_worker.sessions.computations import Computations, Fetch, ShardRejectedError
+from fedjobs_worker.sessions.limited_runs import LimitedRuns
 from fedjobs_worker.sessions.work_items import (
     blobs_of,
     datasets_of,
@@ -78,16 +79,6 @@ class _Selected:
     clients: Array
 
 
-@dataclass(frozen=True)
-class _Ran:
-    """What a run left: the accumulators' memory, the clients, the seconds, and the runner's name of its device."""
-
-    memory: int
-    clients: int
-    seconds: float
-    device: str
-
-
 class Works:
     """Runs work items for a silo.
 
@@ -123,6 +114,7 @@ class Works:
         self._consents = consents
         self._datasets = datasets
         self._runner = runner
+        self._runs = LimitedRuns(runner, silo.policy.limits.run_seconds)
         self._secret = secret
         self._device_note = device_note
         self._blobs = BlobCache()
@@ -157,7 +149,7 @@ class Works:
         Raises:
             SessionEndedError: From `fetch`.
         """
-        label = bounded(offered.label, LONGEST_NAME)
+        label = printable(offered.label, LONGEST_NAME)
         inputs = recorded_inputs(offered.datasets, self._silo.datasets)
         lost = 0
         while True:
@@ -168,14 +160,17 @@ class Works:
                 return self._computations.consent(offered.shard, label, inputs, fetch)
             except ShardRejectedError as error:
                 return Refused(error.code.label, error.public)
-            except FedjobsError as error:
-                _LOG.error("cannot decide about a computation", label=label, error=error.public)
-                return self._refusal_of(failures.of_error(error))
             except RunnerLostError as error:
                 lost += 1
                 _LOG.warning("the runner was lost", label=label, attempt=lost, reason=str(error))
                 if lost == _ATTEMPTS:
                     return self._refusal_of(Failure(FailureClass.RUNNER_DIED))
+            except SessionEndedError:
+                raise
+            except Exception as error:  # one that nobody expects must not end the session
+                unexpected = None if isinstance(error, FedjobsError) else error
+                _LOG.error("cannot decide about a computation", label=label, error=str(error), exc_info=unexpected)
+                return self._refusal_of(failures.of_error(error))
 
     def _refusal_of(self, failure: Failure) -> Refused:
         message = failures.message_of(self._silo.silo, failure, "", share_schemas=False)
@@ -206,7 +201,10 @@ class Works:
             return self._carried_out(work, asked, shard, fetch, doing)
         except _RefusedError as error:
             return self.gate.refusal(work, error.refused)
-        except (CancelledError, SessionEndedError):
+        except CancelledError:
+            self._record_cancelled(work, asked)
+            raise
+        except SessionEndedError:
             raise
         except ShardRejectedError as error:
             return self._failed(work, asked, None, failures.of_request(error), error)
@@ -215,14 +213,52 @@ class Works:
         finally:
             self._current = ""
 
+    def repeated(self, work: pb.Work, asked: Digest, finished: Finished, fetch: Fetch) -> Finished:
+        """Returns the outcome for work that has finished before: the same, unless a person has denied it since.
+
+        Args:
+            work: The work item.
+            asked: The digest of what it asks for.
+            finished: Its outcome.
+            fetch: Fetches the shard if it is no longer known.
+
+        Raises:
+            SessionEndedError: From `fetch`.
+        """
+        if not finished.report.HasField("result"):
+            return finished
+        try:
+            self._decide(work, asked, self._still_allowed(work, fetch))
+        except _RefusedError as error:
+            return self.gate.refusal(work, error.refused)
+        except SessionEndedError:
+            raise
+        except Exception as error:
+            return self._failed(work, asked, None, failures.of_error(error), error)
+        return finished
+
+    def _still_allowed(self, work: pb.Work, fetch: Fetch) -> Decision:
+        """Decides whether a result may leave. An administrator may have denied the computation while it ran."""
+        return _decision(self._computations.still_allowed(work.shard, self._label(work), self._inputs(work), fetch))
+
+    def _record_cancelled(self, work: pb.Work, asked: Digest) -> None:
+        """Records that work was cancelled after it was counted. If it is asked for again, it counts again."""
+        if self._ledger.usage().of(self._job).last_work != asked:
+            return
+        about = {"work": printable(work.work_id, LONGEST_NAME), "shard": work.shard.digest.hex(), "asked": asked}
+        try:
+            self._audit.note("work", decision="cancelled", **about)
+        except FedjobsError as error:  # then the log is full, and the job gets no more work
+            _LOG.error("cannot record that work was cancelled", code=error.code.label, error=error.public)
+
     def _failed(
         self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard | None, failure: Failure, error: Exception
     ) -> Finished:
         unexpected = failure.kind is FailureClass.INTERNAL
         _LOG.error(
             "the work failed",
-            work=bounded(work.work_id, LONGEST_NAME),
-            label=bounded(work.label, LONGEST_NAME),
+            work=printable(work.work_id, LONGEST_NAME),
+            label=printable(work.label, LONGEST_NAME),
             failure=failure.kind.label,
             error=str(error),
             exc_info=error if unexpected else None,
@@ -280,66 +316,16 @@ class Works:
         digest = digests.named(work.shard.digest)
         request = messages.Run(digest=digest, broadcasts=broadcasts, client_inputs=client_inputs, clients=work.clients)
         doing("running")
-        ran = self._run(request, inputs, counts[0] if counts else None)
+        ran = self._runs.run(request, inputs, counts[0] if counts else None)
         if ran is None:
             return self.gate.nothing(work, asked)
         try:
-            # An administrator may have denied the computation while it ran.
-            consent = self._computations.still_allowed(work.shard, self._label(work), self._inputs(work), fetch)
-            self._decide(work, asked, _decision(consent))
+            self._decide(work, asked, self._still_allowed(work, fetch))
         except BaseException:
             os.close(ran.memory)
             raise
         device = device_name(ran.device, self._device_note)
-        return self.gate.result(work, asked, shard.accumulators, ran.memory, ran.clients, ran.seconds, device)
-
-    def _run(self, request: messages.Run, inputs: Inputs, clients: int | None) -> _Ran | None:
-        """Runs a shard. Returns None if there were no clients: then the accumulators may not be neutral.
-
-        Args:
-            request: The request for the runner.
-            inputs: The values.
-            clients: The number of local clients, if the silo selected them.
-        """
-        memory = shared_memory.create("accumulators")
-        started = time.monotonic()
-        try:
-            with inputs as descriptors:
-                ran = self._limited_run(request, [*descriptors, memory])
-            if clients is not None and ran.clients != clients:
-                raise WorkFailedError(
-                    Failure(FailureClass.RESULT_MISMATCH, ran=True),
-                    f"the runner reports {ran.clients} clients, but the work has {clients}",
-                )
-        except BaseException:
-            os.close(memory)
-            raise
-        if ran.clients == 0:
-            os.close(memory)
-            return None
-        return _Ran(memory, ran.clients, time.monotonic() - started, ran.device)
-
-    def _limited_run(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
-        """Runs a shard. Ends the runner when the silo's time for a work item is over."""
-        overdue = threading.Event()
-
-        def end() -> None:
-            overdue.set()
-            self._runner.shut_down()
-
-        most = self._silo.policy.limits.run_seconds
-        timer = threading.Timer(min(most, threading.TIMEOUT_MAX), end)
-        timer.daemon = True
-        timer.start()
-        try:
-            return self._runner.run(request, descriptors)
-        except RunnerLostError:
-            if overdue.is_set():
-                late = Failure(FailureClass.DEADLINE_EXCEEDED, ran=True)
-                raise WorkFailedError(late, f"the work ran longer than {most} s (policy.limits.runSeconds)") from None
-            raise
-        finally:
-            timer.cancel()
+        return self.gate.result(work, asked, shard.accumulators, ran.memory, ran.clients, device)
 
     def _piece(self, blob: pb.Blob, inputs: Inputs, fetch: Fetch) -> messages.Piece:
         if blob.HasField("inline"):
@@ -367,7 +353,7 @@ class Works:
 
     def _decide(self, work: pb.Work, asked: Digest, decision: Decision) -> None:
         if isinstance(decision, Refused):
-            refused = Refused(decision.rule, bounded(decision.message))
+            refused = Refused(decision.rule, printable(decision.message, LONGEST_TEXT))
             self._record(work, asked, refused, None)
             raise _RefusedError(refused)
 
@@ -383,7 +369,7 @@ class Works:
         self._audit.record(
             "work",
             decision,
-            work=bounded(work.work_id, LONGEST_NAME),
+            work=printable(work.work_id, LONGEST_NAME),
             label=self._label(work),
             shard=work.shard.digest.hex(),
             datasets=self._recorded(work),
@@ -392,7 +378,7 @@ class Works:
         )
 
     def _label(self, work: pb.Work) -> str:
-        return bounded(work.label, LONGEST_NAME)
+        return printable(work.label, LONGEST_NAME)
 
     def _inputs(self, work: pb.Work) -> tuple[str, ...]:
         return recorded_inputs(inputs_of(work), self._silo.datasets)
