@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Generation
-from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_common.jobs.statuses import Phase, SiloState
 from fedjobs_coordinator.status.progress import Progress
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -79,3 +79,14 @@ def test_more_answers_than_offers_are_refused(desk: Desk) -> None:
 
     asyncio.run(calls())
     assert desk.state(ALICE) is SiloState.READY
+
+
+def test_a_coordinator_that_waits_for_silos_that_come_and_go_writes_little(tmp_path: Path) -> None:
+    progress = Progress(tmp_path, a_job(), Generation(1))
+    for number in range(1000):
+        progress.phase(Phase.WAITING_FOR_SILOS, f"{number % 2} of 2 silos are ready")
+    assert len((tmp_path / "progress.jsonl").read_text().splitlines()) <= 110
+    progress.phase(Phase.WAITING_FOR_SILOS, "the last one")
+    assert progress.status.message == "the last one"
+    progress.phase(Phase.RUNNING)
+    assert "Running" in (tmp_path / "progress.jsonl").read_text().splitlines()[-1]

@@ -153,6 +153,20 @@ def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other
     assert log.usage().of(JOB).runs == {"digits": 3}
 
 
+def test_work_that_reads_no_dataset_is_counted_too(log: Log) -> None:
+    """It reads nothing, but it can use the silo's machine for the whole time of a run."""
+
+    def decided(work: str, *datasets: str) -> Decision:
+        return limits.on_run(Limits(rounds_per_job=1), SILO, Ledger(log.path).usage(), JOB, datasets, asked(work))
+
+    for work in "12":
+        assert decided(work) == Allowed()
+        log.note("work", work=work, asked=asked(work), datasets=[])
+    assert isinstance(decided("3"), Refused)
+    assert decided("3", "digits") == Allowed()
+    assert decided("2") == Allowed()  # it was interrupted, and is repeated
+
+
 def test_entries_of_a_job_are_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_entries, "MOST_OF_JOB", 3)
     log.ran("1").ran("2")

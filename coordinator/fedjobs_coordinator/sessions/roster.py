@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState, SiloStatus
+
+from fedjobs_coordinator.sessions.allowances import Allowance
 
 LOST_AFTER_S = 15.0  # without any call; three heartbeats
 
@@ -38,10 +40,8 @@ class _Silo:
     """Whether the silo did not report in time, and may still be working."""
     excluded: bool = False
     """Whether the federation excluded the silo. Unlike a silo that declined, it may return."""
-    changes: float = _MOST_CHANGES
+    changes: Allowance = field(default_factory=lambda: Allowance(_MOST_CHANGES, _CHANGE_EVERY_S))
     """How many changes of the state may be told."""
-    changes_at: float = 0.0
-    """When that was computed."""
 
 
 class Roster:
@@ -222,9 +222,5 @@ class Roster:
 
     def _tell(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
         """Tells a change, unless the silo has had too many. The rows have the current state anyway."""
-        entry, now = self._silos[silo], self._now()
-        entry.changes = min(_MOST_CHANGES, entry.changes + (now - entry.changes_at) / _CHANGE_EVERY_S)
-        entry.changes_at = now
-        if entry.changes >= 1:
-            entry.changes -= 1
+        if self._silos[silo].changes.take(self._now()):
             self._changed(silo, state, reason, message)

@@ -8,7 +8,7 @@ from fedjobs_common.ids import Digest
 
 from fedjobs_worker.consent import audit_entries
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
-from fedjobs_worker.consent.usages import Usage, short
+from fedjobs_worker.consent.usages import NO_DATASET, Usage, short
 from fedjobs_worker.policy_files import Limits
 
 AUDIT_LOG = "auditLog"
@@ -45,16 +45,16 @@ def on_run(limits: Limits, silo: str, usage: Usage, job: str, datasets: Collecti
         silo: The silo's name, for messages.
         usage: The usage so far.
         job: The job's uid.
-        datasets: The datasets that the work reads. Work that reads none is not counted.
+        datasets: The datasets that the work reads. Work that reads none has a count of its own.
         asked: The digest of the work item. See `work_items.asked_by`.
     """
     used, rounds = usage.of(job), limits.rounds_per_job
     if rounds is None or used.counted(asked):
         return Allowed()
-    if usage.unreadable and datasets:
+    if usage.unreadable:
         return _unreadable("policy.limits.roundsPerJob", silo, usage)
     most = rounds * limits.runs_per_round
-    if all(used.runs.get(dataset, 0) < most for dataset in datasets):
+    if all(used.runs.get(dataset, 0) < most for dataset in datasets or [NO_DATASET]):
         return Allowed()
     return Refused(
         "policy.limits.roundsPerJob",

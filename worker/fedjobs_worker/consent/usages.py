@@ -19,6 +19,8 @@ from fedjobs_worker.consent.audit_entries import LATEST
 _SHORT = 16  # hex digits of a digest: enough to recognise repeated work, and a usage stays small
 _MOST_ANSWERS = 4096  # that another worker is told of
 _LAST = LATEST - 1
+NO_DATASET = ""
+"""Under this name, `JobUsage.runs` counts work that reads no dataset. It uses the silo's machine all the same."""
 _LOG = structlog.get_logger()
 
 
@@ -121,7 +123,7 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
         job.begun = job.begun or day
     elif subject == "work":
         if not job.counted(asked):  # a worker that was killed repeats its work
-            for dataset in entry.get("datasets") or ():
+            for dataset in entry.get("datasets") or [NO_DATASET]:
                 job.runs[str(dataset)] = job.runs.get(str(dataset), 0) + 1
         job.last_work = asked
     elif subject == "result":
