@@ -10,6 +10,7 @@ from fedjobs_common import digests
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_protocol.received import received
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer
@@ -216,3 +217,15 @@ def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
         assert desk.consents.standing(second.scope).consented == {ALICE}
 
     asyncio.run(calls())
+
+
+def test_an_answer_names_datasets_as_the_silo_got_them() -> None:
+    """A message is made printable where it enters. Otherwise the offer would be repeated without end."""
+    for name in ("digits\n2", "x" * 100_000):
+        offered = Offered(pb.OfferedShard(shard=OFFERED.message.shard, datasets=[name]))
+        got = received(pb.OfferedShard)(offered.message.SerializeToString())
+        consents = Consents(lambda: 0.0)
+        consents.joined(ALICE, asked=True)
+        consents.offer(offered)
+        consents.answered(ALICE, pb.ShardConsent(shard=RAW, datasets=got.datasets, approved=pb.Approved()))
+        assert consents.unanswered(ALICE) == []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest, SiloName
+from fedjobs_protocol.received import readable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
@@ -49,7 +50,9 @@ def scope_of(shard: Digest, datasets: Sequence[str]) -> Digest:
         shard: The digest of the shard.
         datasets: For each client input of the shard, the silos' dataset, or empty.
     """
-    return digests.digest(json.dumps([shard, *datasets]).encode()) if any(datasets) else shard
+    # A silo sends back the names as it got them.
+    names = [readable(name) for name in datasets]
+    return digests.digest(json.dumps([shard, *names]).encode()) if any(names) else shard
 
 
 class Word(enum.Enum):
