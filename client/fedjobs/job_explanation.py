@@ -17,6 +17,7 @@ from fedjobs_worker import silo_files
 from fedjobs_worker.consent import consents, policies, shard_explanation
 from fedjobs_worker.consent.approvals import Decisions
 from fedjobs_worker.consent.consent_scopes import scope_of
+from fedjobs_worker.consent.data_reads import NOTHING, DataReads
 from fedjobs_worker.consent.graphs import listings, pictures
 from fedjobs_worker.consent.graphs.flows import flows_of
 from fedjobs_worker.consent.policies import Allowed, Refused
@@ -34,14 +35,13 @@ class Shard:
         digest: The digest of `serialized`.
         serialized: The serialized shard.
         label: The computation's name.
-        inputs: For each client input, the silos' dataset that it reads. Empty for a value of the coordinator, and for a
-            shard of which only the file is known.
+        reads: The silos' datasets that it reads. Nothing for a shard of which only the file is known.
     """
 
     digest: Digest
     serialized: bytes
     label: str = ""
-    inputs: tuple[str, ...] = ()
+    reads: DataReads = NOTHING
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,11 @@ def shards_of(job: Job) -> tuple[list[Shard], FedjobsError | None]:
     from fedjobs_coordinator.rehearsals import rehearse
 
     found, failure = rehearse(job.resolved)
-    return [Shard(each.digest, each.serialized, each.label, each.datasets) for each in found], failure
+    shards = [
+        Shard(each.digest, each.serialized, each.label, DataReads(each.datasets, each.clients, each.kept))
+        for each in found
+    ]
+    return shards, failure
 
 
 def invited(job: Job, silos: Sequence[SiloFile]) -> Iterator[str]:
@@ -154,7 +158,7 @@ def explained(
         verified.message,
         operations,
         label=shard.label,
-        datasets=sorted(set(shard.inputs) - {""}),
+        datasets=shard.reads.datasets,
         flows=flows,
         graph=graph if whole_graph else listings.shortened(graph, _GRAPH_LINES),
     )
@@ -162,7 +166,7 @@ def explained(
     if others:
         yield _lines(f"  not on the default list, so a silo must allow it: {', '.join(others)}")
     for silo in silos:
-        scope = scope_of(shard.digest, verified.message, shard.inputs, silo, flows)
+        scope = scope_of(shard.digest, verified.message, shard.reads, silo, flows)
         said = consents.decide(silo.policy, silo.silo, scope, operations, Decisions(), 0, 0)
         yield _lines(f"  silo {silo.silo} {_words(said)}", *(_halves(silo) if halves else ()))
 

@@ -39,6 +39,7 @@ class ErrorCode(enum.Enum):
     RUNNER_FAILED = ("RunnerFailed", _Kind(grpc.StatusCode.ABORTED, True))
     SHARD_REFUSED = ("ShardRefused", _Kind(grpc.StatusCode.INVALID_ARGUMENT, False))
     SHARD_FAILED = ("ShardFailed", _Kind(grpc.StatusCode.ABORTED, False))
+    KEPT_VALUES_LOST = ("KeptValuesLost", _Kind(grpc.StatusCode.ABORTED, True))
     COHORT_TOO_SMALL = ("CohortTooSmall", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))
     # The protocol.
     VERSION_MISMATCH = ("VersionMismatch", _Kind(grpc.StatusCode.FAILED_PRECONDITION, False))

@@ -10,10 +10,10 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_compute.guards import guard_operations
+from fedjobs_compute.resources import resetting, scope_resources
 
 Leaf = Any  # a tensor or a tf.data.Dataset
 
-_TABLES = frozenset({"HashTableV2", "MutableDenseHashTableV2", "MutableHashTableOfTensorsV2", "MutableHashTableV2"})
 _CONTROL_FLOW = frozenset({"Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While"})
 
 
@@ -38,7 +38,7 @@ class LoadedProgram:
         self._segments = [_Segment(s, f"{scope}/{i}") for i, s in enumerate(program.segments)]
 
     def __call__(self, inputs: Sequence[Leaf]) -> list[Leaf]:
-        """Runs the program once. Tables are empty at the start, so no data remain from the run of another client.
+        """Runs the program once. Variables and tables are new, so no data remain from the run of another client.
 
         Raises:
             tf.errors.OpError: An operation failed.
@@ -53,10 +53,11 @@ class _Segment:
     def __init__(self, message: shard_pb2.Segment, scope: str) -> None:
         self._message = message
         graph_def = tf.compat.v1.GraphDef.FromString(message.graph_def)
-        _scope_resources(graph_def, scope)
+        scope_resources(graph_def, scope)
         _lower_control_flow(graph_def)
         guard_operations(graph_def)
         try:
+            self._reset = resetting(graph_def)
             self._call, self._first = _import(message, graph_def)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise FedjobsError(ErrorCode.SHARD_FAILED, f"TensorFlow cannot load the graph {scope}: {error}") from error
@@ -65,25 +66,12 @@ class _Segment:
         feeds = [tf.data.experimental.to_variant(x) if isinstance(x, tf.data.Dataset) else x for x in inputs]
         if self._message.session_token_tensor:
             feeds.append(tf.constant("fedjobs"))
-        for function in self._first:
-            function(*feeds)
+        if self._reset is not None:
+            self._reset()
+        if self._first is not None:
+            self._first(*feeds)
         outputs = self._call(*feeds) if self._call is not None else ()
         return [_leaf(o, t) for o, t in zip(outputs, self._message.output_types, strict=True)]
-
-
-def _scope_resources(graph_def: tf.compat.v1.GraphDef, scope: str) -> None:
-    """Prefixes the names of variables and tables, so that other graphs in this process do not find them."""
-    for node in graph_def.node:
-        if node.op in _TABLES and not node.attr["shared_name"].s:  # TensorFlow would use no name, or the node's
-            node.attr["shared_name"].s = b"node/" + node.name.encode()
-    for function in graph_def.library.function:
-        for node in function.node_def:
-            if node.op in _TABLES and node.attr["use_node_name_sharing"].b and not node.attr["shared_name"].s:
-                node.attr["shared_name"].s = f"{function.signature.name}/{node.name}".encode()
-    for nodes in _bodies(graph_def):
-        for node in nodes:
-            if "shared_name" in node.attr and node.attr["shared_name"].s:
-                node.attr["shared_name"].s = scope.encode() + b"/" + node.attr["shared_name"].s
 
 
 def _lower_control_flow(graph_def: tf.compat.v1.GraphDef) -> None:
@@ -106,10 +94,8 @@ def _bodies(graph_def: tf.compat.v1.GraphDef) -> list[Any]:
 _Function = Callable[..., Any]
 
 
-def _import(
-    message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef
-) -> tuple[_Function | None, tuple[_Function, ...]]:
-    """Returns the graph's function, and the functions to call before it each time with the same feeds."""
+def _import(message: shard_pb2.Segment, graph_def: tf.compat.v1.GraphDef) -> tuple[_Function | None, _Function | None]:
+    """Returns the graph's function, and the initializer to call before it each time with the same feeds."""
 
     def import_graph() -> None:
         tf.graph_util.import_graph_def(graph_def, name="")
@@ -118,16 +104,10 @@ def _import(
     names = [*message.feeds, *([message.session_token_tensor] if message.session_token_tensor else [])]
     feeds = [wrapped.graph.as_graph_element(name) for name in names]
     fetches = [wrapped.graph.as_graph_element(name) for name in message.fetches]
-    first = []
-    if tables := [o.outputs[0] for o in wrapped.graph.get_operations() if o.type in _TABLES]:
-        # An initializer resets variables, but skips tables that are not empty.
-        with wrapped.graph.as_default():
-            destroy = tf.group(*(tf.raw_ops.DestroyResourceOp(resource=t, ignore_lookup_error=True) for t in tables))
-        first.append(destroy)
+    before = None
     if message.initialize_op:
-        first.append(wrapped.graph.as_graph_element(message.initialize_op))
-    # The initializer gets all feeds too, because it may depend on them.
-    before = tuple(_flat(wrapped.prune(feeds, operation), feeds) for operation in first)
+        # The initializer gets all feeds too, because it may depend on them.
+        before = _flat(wrapped.prune(feeds, wrapped.graph.as_graph_element(message.initialize_op)), feeds)
     return _flat(wrapped.prune(feeds, fetches), feeds) if fetches else None, before
 
 

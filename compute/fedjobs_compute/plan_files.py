@@ -13,10 +13,10 @@ from typing import TypeAlias
 from fedjobs_common.digests import digest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import plan_pb2 as pb
-from fedjobs_protocol.v1.shard_pb2 import Leaf
+from fedjobs_protocol.v1.shard_pb2 import Leaf, Shard
 from google.protobuf.message import DecodeError
 
-from fedjobs_compute.plans import ClientInput, CoordinatorProgram, MergeKind, Parameter, Plan, Stage
+from fedjobs_compute.plans import ClientInput, CoordinatorProgram, KeptInput, MergeKind, Parameter, Plan, Stage
 
 FORMAT = 1
 Leaves: TypeAlias = tuple[Leaf, ...]
@@ -116,6 +116,7 @@ def _stage(stage: Stage) -> pb.Stage:
         shard=stage.shard,
         broadcasts=stage.broadcasts,
         client_inputs=[pb.PlanClientInput(parameter=c.parameter, leaf=c.leaf) for c in stage.client_inputs],
+        kept_inputs=[pb.PlanKeptInput(stage=k.stage, output=k.output) for k in stage.kept_inputs],
         accumulators=stage.accumulators,
         left=stage.left,
         right=stage.right,
@@ -132,6 +133,8 @@ def _read_stage(message: pb.Stage) -> Stage:
         digest=digest(message.shard),
         broadcasts=tuple(message.broadcasts),
         client_inputs=tuple(ClientInput(c.parameter, c.leaf) for c in message.client_inputs),
+        kept_inputs=tuple(KeptInput(k.stage, k.output) for k in message.kept_inputs),
+        kept_outputs=tuple(Shard.FromString(message.shard).kept_outputs),
         accumulators=tuple(message.accumulators),
         left=tuple(message.left),
         right=tuple(message.right),

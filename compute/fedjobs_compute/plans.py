@@ -1,6 +1,9 @@
 """The plan of a computation: what the coordinator and the silos run, in order.
 
-    server logic -> stage (broadcast, shards in the silos, merge, report) -> server logic -> result
+    server logic -> stage (broadcast, shards in the silos, merge, report) -> server logic -> stage -> ... -> result
+
+All stages of one call of the computation run over the same clients of the same silos. A stage can keep values of each
+client in the silo for later stages.
 
 Values at the coordinator are named leaves. Each program names its inputs and outputs.
 """
@@ -46,6 +49,19 @@ class ClientInput:
 
 
 @dataclass(frozen=True)
+class KeptInput:
+    """A value of each client that an earlier stage of the same invocation has kept in the silo.
+
+    Attributes:
+        stage: The number of the earlier stage.
+        output: The number of the value in the kept outputs of that stage's shard.
+    """
+
+    stage: int
+    output: int
+
+
+@dataclass(frozen=True)
 class Stage:
     """One exchange with each silo of the cohort.
 
@@ -54,6 +70,8 @@ class Stage:
         digest: The digest of the shard, which identifies it.
         broadcasts: Names of the coordinator's leaves that are broadcast, in the order of the shard's broadcasts.
         client_inputs: The source of each client input of the shard.
+        kept_inputs: The source of each kept input of the shard.
+        kept_outputs: The types of the values that the shard keeps in the silo for later stages.
         accumulators: The types of the accumulators' leaves.
         left: Names of the first accumulators' leaves in `merge` and `report`.
         right: Names of the second accumulators' leaves in `merge`.
@@ -67,6 +85,8 @@ class Stage:
     digest: Digest
     broadcasts: tuple[str, ...]
     client_inputs: tuple[ClientInput, ...]
+    kept_inputs: tuple[KeptInput, ...]
+    kept_outputs: tuple[shard_pb2.Leaf, ...]
     accumulators: tuple[shard_pb2.Leaf, ...]
     left: tuple[str, ...]
     right: tuple[str, ...]
@@ -110,3 +130,8 @@ class Plan(Generic[Type]):
     stages: tuple[Stage, ...]
     result: tuple[str, ...]
     result_type: Type
+
+    @property
+    def client_parameters(self) -> tuple[int, ...]:
+        """The numbers of the parameters at CLIENTS. Each of them says how many clients there are."""
+        return tuple(number for number, parameter in enumerate(self.parameters) if parameter.at_clients)

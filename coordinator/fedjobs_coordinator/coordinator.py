@@ -7,10 +7,11 @@ import functools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Digest, JobUid, SiloName
@@ -22,14 +23,16 @@ from fedjobs_protocol.reports import reports_server
 from fedjobs_protocol.sessions.session_server import SessionServer
 
 from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.outcomes import Failure, Retry
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions import cohorts
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew
 from fedjobs_coordinator.sessions.consents import Consents, Offered
-from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.sessions.refusals import Refusals
+from fedjobs_coordinator.sessions.roster import ROUND_DEADLINE, Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
-from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.sessions.work_identities import InvocationId, WorkIdentities
 from fedjobs_coordinator.state.generation import GenerationLock
 from fedjobs_coordinator.status.progress import Progress, logged_when_unwritten
 from fedjobs_coordinator.status.status_reports import StatusReports
@@ -37,6 +40,9 @@ from fedjobs_coordinator.status.status_reports import StatusReports
 _TICK_S = 0.5
 _LOOK_S = 0.05  # between checks of the cohort
 _GRACE_S = 2.0  # time for the silos to receive the message that the job is over
+_KEPT_INVOCATIONS = 2
+"""How many invocations keep their reports if no state is saved: a round can train, evaluate and then save."""
+_LOG = structlog.get_logger()
 Result = TypeVar("Result")
 
 
@@ -53,6 +59,7 @@ class Coordinator:
         directory: A folder that outlives this process.
         listen: `host:port`. Port 0 chooses a free port.
         resumable: Whether another process can continue from this folder.
+        now: A monotonic clock, in seconds.
 
     Attributes:
         address: `host:port` that it listens on.
@@ -69,8 +76,10 @@ class Coordinator:
         listen: str,
         *,
         resumable: bool = True,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.job = job
+        self._now = now
         self._directory = directory
         self._lock = GenerationLock(directory)
         self.progress = Progress(directory, job, self._lock.generation)
@@ -79,16 +88,24 @@ class Coordinator:
         spares = FilePool(spool / "spares", most=2 * len(job.silos) + 2)
         self.store = BlobStore(spool / "values", spares)
         self.identities = WorkIdentities(JobUid(job.uid))
-        self.roster = Roster(job.silos, time.monotonic, self._silo_changed)
+        self.roster = Roster(job.silos, now, self._silo_changed)
         self.progress.follow(self.roster)
         self._reports = ReportStore(spool / "reports", spares, resumable=resumable)
-        self._consents = Consents(time.monotonic)
-        self._sessions = Sessions(JobUid(job.uid), self._lock.generation, self.roster, self._reports, self._consents)
+        self._consents = Consents(now)
+        self._refusals = Refusals()  # used in the event loop
+        self._sessions = Sessions(
+            JobUid(job.uid),
+            self._lock.generation,
+            self.roster,
+            self._reports,
+            self._consents,
+            now=now,
+            joined=self._refusals.joined,
+        )
         self._status_reports = StatusReports(lambda: self.progress.status.to_json())
         service = reports_server.service(self._status_reports, self._sessions.exclude)
         self._server = SessionServer(self._sessions, identity, listen, further=[service])
         self._stopping = False
-        self._refusals: dict[Digest, set[SiloName]] = {}
         self._loop = asyncio.new_event_loop()
         import_what_threads_need()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
@@ -122,42 +139,51 @@ class Coordinator:
         """The number of starts of the job's coordinator."""
         return self._lock.generation
 
-    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        """Waits for the silos of the next invocation and returns their names.
+    def cohort(
+        self, invocation: InvocationId, shards: Sequence[Digest], offers: Callable[[], Sequence[Offered]]
+    ) -> list[SiloName]:
+        """Waits for the silos of an invocation and returns their names, sorted. They run all its stages.
 
-        A new scope is first offered to the silos, and only silos that consent count. The invocation starts when
-        `goalSilos` silos are ready, or after the round's deadline with at least `minSilos`. It does not wait for silos
-        that missed an earlier round or are still busy with its work. If silos wait for the approval of a person, it
-        waits longer than the deadline. Silos that are lost during that time get another deadline to return.
+        New shards are first offered to the silos, and only silos that consent to all of them count. The invocation
+        starts when `goalSilos` silos are ready, or after the round's deadline with at least `minSilos`. It does not
+        wait for silos that missed an earlier round or are still busy with its work. With fewer than `minSilos`, it
+        waits as long as enough silos could still take part. The status says what it waits for.
 
         Args:
-            scope: The scope of the offer (`consents.scope_of`).
-            offered: Returns the offer of the shard. Called if the scope is new.
+            invocation: The invocation. It is the seed of the sample if more silos are ready than `goalSilos`.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
+            offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:
-            FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
+            FedjobsError: COHORT_TOO_SMALL if too many silos cannot take part. The message names them with the reasons.
             SuspendedError: The coordinator was told to stop.
         """
-        if not self._call_in_loop(lambda: self._consents.is_offered(scope)):
-            offer = offered()
-            self._call_in_loop(lambda: self._sessions.offer(offer))
-        until = patient_until = time.monotonic() + self.job.cohort.round_deadline_seconds
+        shards = tuple(shards)
+        if not self._call_in_loop(lambda: all(map(self._consents.is_offered, shards))):
+            found = offers()
+            self._call_in_loop(lambda: self._sessions.offer(found))
+        until = self._now() + self.job.cohort.round_deadline_seconds
         while True:
             self.check_stopping()
-            presence, standing = self._call_in_loop(lambda: (self._presence(scope), self._consents.standing(scope)))
-            late, patient = (now := time.monotonic()) > until, now <= patient_until
-            cohort = cohorts.decide(presence, standing, self.job.cohort, late=late, patient=patient)
+            late = self._now() > until
+            decide = functools.partial(self._decided, invocation, shards, late=late)
+            cohort = self._call_in_loop(decide)
             if isinstance(cohort, TooFew):
                 raise self._too_small(cohort.silos)
             if isinstance(cohort, Begin):
                 if late:
-                    self._call_in_loop(functools.partial(self._go_without, scope, cohort.without))
+                    self._call_in_loop(functools.partial(self._go_without, shards, cohort.without))
+                if cohort.left_out:
+                    _LOG.info("sampled a cohort", silos=cohort.silos, left_out=sorted(cohort.left_out))
                 self.progress.phase(Phase.RUNNING)
                 return cohort.silos
-            if cohort.for_people:
-                patient_until = now + self.job.cohort.round_deadline_seconds
-            self.progress.phase(Phase.WAITING_FOR_SILOS, cohort.message)
+            message = f"{cohort.message}. {self._reason_to_wait(cohort.ready)}" if late else cohort.message
+            self.progress.phase(Phase.WAITING_FOR_SILOS, message)
             time.sleep(_LOOK_S)
+
+    def cohort_sizes(self) -> Mapping[SiloName, int]:
+        """Returns the smallest cohort that each silo's policy allows."""
+        return self._call_in_loop(self.roster.cohort_sizes)
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
         """Checks that the accumulators of a stage fit on the disk, before silos work.
@@ -179,9 +205,24 @@ class Coordinator:
                 "Give the coordinator more storage.",
             )
 
-    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
-        """Records that the silo refuses work of this scope."""
-        self._refusals.setdefault(scope, set()).add(silo)
+    def mark_failed(self, invocation: InvocationId, shard: Digest, silo: SiloName, failure: Failure) -> None:
+        """Records why a silo does not contribute to a stage. It is asked again when `failure.retry` says."""
+
+        def mark() -> None:
+            self._refusals.add(invocation.text, shard, silo, failure, self._now())
+            if failure.retry is not Retry.NEVER and failure.reason != ROUND_DEADLINE:  # the silo shows these already
+                self.roster.failed(silo, failure.reason, failure.message)
+
+        self._call_in_loop(mark)
+
+    def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
+        """Records that silos contributed to a stage."""
+
+        def mark() -> None:
+            for silo in silos:
+                self._refusals.worked(shard, silo)
+
+        self._call_in_loop(mark)
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Assigns work to silos."""
@@ -193,27 +234,28 @@ class Coordinator:
         self._loop.call_soon_threadsafe(lambda: self._sessions.withdraw(work_ids, overdue=overdue))
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """Waits until all assignments have outcomes, or the round's deadline has passed.
+        """Waits until each assignment has an outcome, or has made no progress for the round's deadline.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
         """
-        until = time.monotonic() + self.job.cohort.round_deadline_seconds
-        assignments[0].outcomes.wait(len(assignments), until, time.monotonic, lambda: self._stopping)
+        patience = self.job.cohort.round_deadline_seconds
+        silos = [assignment.silo for assignment in assignments]
+        assignments[0].outcomes.wait(silos, patience, self._now, lambda: self._stopping)
         self.check_stopping()
 
-    def mark_durable(self) -> None:
-        """Deletes all reports, because the state that includes them is durable."""
-        self.identities.mark_durable()
+    def finish_invocation(self, number: int) -> None:
+        """Deletes reports that no restart needs, because the invocation with this number has run."""
+        self._call_in_loop(lambda: self._reports.drop_before(number - _KEPT_INVOCATIONS + 1))
+
+    def mark_loaded(self, version: int) -> None:
+        """Records that the program continues from the state of this version."""
+        self.identities.mark_durable(version)
+
+    def mark_durable(self, version: int) -> None:
+        """Deletes all reports, because the state of this version, which includes them, is durable."""
+        self.identities.mark_durable(version)
         self._call_in_loop(self._reports.forget)
-
-    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """Records that a silo's report was not used."""
-        self._call_in_loop(lambda: self.roster.failed(silo, reason, message))
-
-    def why_missing(self, there: Sequence[SiloName]) -> str:
-        """Returns a text for people that lists the other silos, each with the reason."""
-        return self._call_in_loop(lambda: self.roster.why_missing(there))
 
     def dismiss(self) -> None:
         """Tells the silos that the job is complete, before its result is exported."""
@@ -236,21 +278,30 @@ class Coordinator:
 
     # --- inside
 
-    def _presence(self, scope: Digest) -> Presence:
-        return Presence(
+    def _decided(self, invocation: InvocationId, shards: tuple[Digest, ...], *, late: bool) -> cohorts.Cohort:
+        presence = Presence(
             invited=len(self.job.silos),
             ready=self.roster.ready(),
             awaited=self.roster.awaited(),
             declined=self.roster.unwilling(),
-            refused=self._refusals.get(scope, set()),
+            refused=self._refusals.refused(invocation.text, shards).keys(),
+            resting=self._refusals.resting(shards, self._now()),
         )
+        standing = self._consents.standing_of_all(shards)
+        return cohorts.decide(presence, standing, self.job.cohort, late=late, seed=invocation.text)
 
-    def _go_without(self, scope: Digest, silos: Iterable[SiloName]) -> None:
+    def _reason_to_wait(self, ready: Sequence[SiloName]) -> str:
+        """Returns why a round whose deadline has passed does not start."""
+        missing = self._call_in_loop(lambda: self.roster.why_missing(ready))
+        return f"At least {self.job.cohort.min_silos} are needed: {missing}."
+
+    def _go_without(self, shards: Sequence[Digest], silos: Iterable[SiloName]) -> None:
         self.roster.gave_up_waiting()
-        self._consents.pass_over(scope, set(silos))
+        for shard in shards:
+            self._consents.pass_over(shard, set(silos))
 
     def _too_small(self, ready: Sequence[SiloName]) -> FedjobsError:
-        why = self.why_missing(ready)
+        why = self._call_in_loop(lambda: self.roster.why_missing(ready))
         return FedjobsError(
             ErrorCode.COHORT_TOO_SMALL,
             f"Only {len(ready)} of at least {self.job.cohort.min_silos} silos can take part: {why}.",

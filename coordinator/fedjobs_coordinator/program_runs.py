@@ -130,7 +130,12 @@ class ProgramRun:
         return await self._run(computation, _packed(computation, arguments))
 
     async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._invocations.run_per_silo, computation, _packed(computation, arguments))
+        return (await self.run_with_silos(computation, *arguments))[1]
+
+    async def run_with_silos(self, computation: tff.Computation, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
+        packed = _packed(computation, arguments)
+        result = await asyncio.to_thread(self._invocations.run_per_silo, computation, packed)
+        return result.value, result.by_silo
 
     async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:
         result = await asyncio.to_thread(self._invocations.run, computation, argument)
@@ -139,13 +144,14 @@ class ProgramRun:
 
     async def load(self) -> tuple[int, Any] | None:
         loaded = await asyncio.to_thread(self._checkpoints.load)
+        self._silos.mark_loaded(loaded[0] if loaded else 0)
         parameters = self._parameters
         self._silos.progress.rounds(loaded[0] if loaded else 0, int(getattr(parameters, "rounds", 0)))
         return loaded
 
     async def save(self, version: int, state: Any) -> None:
         await asyncio.to_thread(self._checkpoints.save, version, state)
-        await asyncio.to_thread(self._silos.mark_durable)
+        await asyncio.to_thread(self._silos.mark_durable, version)
 
     def round_finished(self, round: int, metrics: Mapping[str, float]) -> None:  # noqa: A002 - the domain's word
         self._silos.progress.round_finished(round, dict(metrics), list(self._merged_silos))

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from fedjobs_protocol.transfers.values import Array, frame
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_coordinator.aggregation.blob_store import BlobStore
-from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_coordinator.aggregation.outcomes import Failure, Report
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Offered
-from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.sessions.work_identities import InvocationId, WorkIdentities
 
 _ROUNDS = 2  # later rounds run the same shards as the second one
 
@@ -41,16 +41,23 @@ class RehearsedShard:
         label: The name of the computation.
         datasets: For each client input of the shard, the silos' dataset that it reads. Empty for a value of the
             coordinator.
+        clients: The silos' dataset over whose clients it runs. Empty if the coordinator gives their number.
+        kept: For each kept input of the shard, the silos' datasets from which earlier shards computed it.
     """
 
     digest: Digest
     serialized: bytes
     label: str
     datasets: tuple[str, ...]
+    clients: str
+    kept: tuple[tuple[str, ...], ...]
 
 
 class _MadeUpSilos:
-    """A fake `Silos` with one silo, which consents to every shard and reports fabricated values immediately."""
+    """A fake `Silos` whose silos consent to every shard and report fabricated values immediately.
+
+    It has as many silos as the job needs for a round.
+    """
 
     def __init__(self, job: ResolvedJob, folder: Path) -> None:
         self.job = job
@@ -62,11 +69,18 @@ class _MadeUpSilos:
         self._reports = folder / "reports"
         self._reports.mkdir()
 
-    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        if scope not in self.shards:
-            offer = offered()
-            self.shards[scope] = _rehearsed(offer.digest, offer)
-        return [SiloName(self.job.silos[0])]
+    def cohort(
+        self,
+        invocation: InvocationId,  # noqa: ARG002 (the interface's)
+        shards: Sequence[Digest],
+        offers: Callable[[], Sequence[Offered]],
+    ) -> list[SiloName]:
+        if not self.shards.keys() >= set(shards):
+            self.shards |= {o.scope: _rehearsed(o.digest, o) for o in offers() if o.scope not in self.shards}
+        return [SiloName(silo) for silo in self.job.silos[: self.job.cohort.min_silos]]
+
+    def cohort_sizes(self) -> Mapping[SiloName, int]:
+        return {}
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
         """Does nothing: only one silo's accumulators are on the disk."""
@@ -84,17 +98,21 @@ class _MadeUpSilos:
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
         """Does nothing: no silo has work."""
 
-    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
-        """Does nothing: the silo refuses nothing."""
+    def mark_failed(self, invocation: InvocationId, shard: Digest, silo: SiloName, failure: Failure) -> None:
+        """Raises an error: the silos report at once, so the fabricated values cannot be merged."""
+        raise AssertionError(f"{silo} failed in a rehearsal: {failure.message} ({invocation.text}, {shard})")
 
-    def mark_durable(self) -> None:
-        self.identities.mark_durable()
+    def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
+        """Does nothing: no silo is asked again."""
 
-    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """Does nothing: there are no other silos."""
+    def finish_invocation(self, number: int) -> None:
+        """Does nothing: the folder of a rehearsal is temporary."""
 
-    def why_missing(self, there: Sequence[SiloName]) -> str:
-        return f"a rehearsal has only {', '.join(there)}"
+    def mark_loaded(self, version: int) -> None:
+        self.identities.mark_durable(version)
+
+    def mark_durable(self, version: int) -> None:
+        self.identities.mark_durable(version)
 
 
 class _NoProgress:
@@ -164,4 +182,5 @@ def _shortened(job: ResolvedJob) -> ResolvedJob:
 def _rehearsed(shard: Digest, offered: Offered) -> RehearsedShard:
     message = offered.message
     serialized = message.shard.inline if offered.blob is None else os.pread(offered.blob.fd, offered.blob.size, 0)
-    return RehearsedShard(shard, serialized, message.label, tuple(message.datasets))
+    kept = tuple(tuple(each.datasets) for each in message.kept)
+    return RehearsedShard(shard, serialized, message.label, tuple(message.datasets), message.clients, kept)

@@ -4,7 +4,8 @@
     python -m docs.reference --check    exit 1 and name the page that has drifted
 
 A page marks such a part with `<!-- generated: errors -->`, `<!-- generated: exit codes -->`,
-`<!-- generated: failure classes -->` or `<!-- generated: fields package.module:Model -->`, and ends it with
+`<!-- generated: failure classes -->`, `<!-- generated: intrinsics -->` or
+`<!-- generated: fields package.module:Model -->`, and ends it with
 `<!-- end -->`.
 """
 
@@ -15,6 +16,8 @@ import importlib
 import re
 import sys
 from pathlib import Path
+
+from fedjobs_compute import intrinsics
 
 from docs.reference import catalogue, exit_codes, failure_classes, fields
 
@@ -30,6 +33,8 @@ def content(what: str) -> str:
         return exit_codes.table()
     if what == "failure classes":
         return failure_classes.table()
+    if what == "intrinsics":
+        return intrinsics.table()
     name = what.removeprefix("fields ")
     module, _, model = name.partition(":")
     return fields.table(getattr(importlib.import_module(module), model))

@@ -64,6 +64,11 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "the [class](#failures-in-a-silo) of the failure.",
         "Ask the silo's people for the message in its log. Usual causes are the data or the model's shapes.",
     ),
+    ErrorCode.KEPT_VALUES_LOST: (
+        "A silo no longer has the values that an earlier stage of a computation kept there, for example because its "
+        "worker started again.",
+        "Nothing: the coordinator runs the computation again from its first stage.",
+    ),
     ErrorCode.COHORT_TOO_SMALL: (
         "Fewer silos than `spec.cohort.minSilos` can take part, or reported before the deadline.",
         "See why the other silos declined, refused or were lost. Lower `minSilos` if fewer silos are enough.",

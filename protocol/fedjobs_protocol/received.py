@@ -45,16 +45,16 @@ def _make_printable(message: Message) -> None:
 
 def _replace(message: Message, field: FieldDescriptor, value: Any) -> None:
     if isinstance(value, str):
-        setattr(message, field.name, readable(value))
+        setattr(message, field.name, _text(value))
     else:
-        value[:] = [readable(each) for each in value]
+        value[:] = [_text(each) for each in value]
 
 
 def _replace_map(field: FieldDescriptor, value: Any) -> None:
     entry = field.message_type.fields_by_name
     if entry["key"].type != _STRING or entry["value"].type != _STRING:
         return
-    texts = {readable(key): readable(each) for key, each in value.items()}
+    texts = {_text(key): _text(each) for key, each in value.items()}
     value.clear()
     value.update(texts)
 
@@ -63,6 +63,5 @@ def _is_map(field: FieldDescriptor) -> bool:
     return bool(field.message_type.GetOptions().map_entry)
 
 
-def readable(value: str) -> str:
-    """Returns a text as its receiver gets it, for comparisons with what the receiver sends back."""
+def _text(value: str) -> str:
     return value if len(value) <= LONGEST_TEXT and value.isprintable() else printable(value, LONGEST_TEXT)

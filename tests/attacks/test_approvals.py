@@ -36,7 +36,8 @@ def cautious(silo: Silo) -> Silo:
 
 def _offer(silo: Silo, work: pb.Work) -> pb.ShardConsent:
     datasets = [source.selection.dataset for source in work.client_inputs]
-    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=datasets)
+    clients = work.clients.selection.dataset
+    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=datasets, clients=clients)
     silo.coordinator.do(lambda backend: backend.propose(SILO, offered))
     return wait_until_answered(silo, work)
 
@@ -66,7 +67,7 @@ def test_an_approved_computation_does_not_read_another_dataset(cautious: Silo, i
     cautious.start()
     other = _approved(cautious)
     other.work_id = "2"
-    other.client_inputs[0].selection.dataset = "patients"
+    other.client_inputs[0].selection.dataset = other.clients.selection.dataset = "patients"
     report = cautious.ask(other)
     assert not report.HasField("result")
     assert report.refusal.rule == (APPROVAL if invited else "invitation.datasets")

@@ -19,9 +19,7 @@ DAY = 24 * 3600.0
 
 
 def _refusal(message: str) -> pb.ShardConsent:
-    return pb.ShardConsent(
-        shard=OFFERED.message.shard.digest, datasets=["digits"], refused=pb.Refusal(rule="policy", message=message)
-    )
+    return pb.ShardConsent(shard=OFFERED.message.shard.digest, refused=pb.Refusal(rule="policy", message=message))
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def desk(tmp_path: Path) -> Desk:
     progress = Progress(tmp_path, a_job(), Generation(1))
     progress.follow(desk.roster)
     desk.roster._changed = progress.silo
-    desk.sessions.offer(OFFERED)
+    desk.sessions.offer([OFFERED])
     return desk
 
 

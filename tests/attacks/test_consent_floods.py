@@ -14,6 +14,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.consent.consents import MOST_REFUSALS, MOST_WAITING, Awaiting, Computation
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.sessions import computations
 from fedjobs_worker.sessions.blob_cache import BlobCache
@@ -93,7 +94,9 @@ def test_few_computations_wait_at_a_time_also_after_restarts(site: Site) -> None
     for number, datasets in enumerate(itertools.product(["digits", "patients", ""], repeat=8)):
         if number % 40 == 0:
             site.consents = site.started()
-        said.append(site.consents.of(Computation(SHARD, many, frozenset({"MatMul"}), "train", datasets)))
+        said.append(
+            site.consents.of(Computation(SHARD, many, frozenset({"MatMul"}), "train", DataReads(datasets, "digits")))
+        )
         if number == 100:
             break
     assert sum(isinstance(each, Awaiting) for each in said) == MOST_WAITING
@@ -126,7 +129,7 @@ def test_a_computation_is_asked_about_a_limited_number_of_datasets(site: Site, m
     blob = pb.Blob(digest=bytes.fromhex(digest(b"")), inline=b"")
 
     def consent(*datasets: str) -> object:
-        return asked.consent(blob, "train", datasets, lambda _: None)
+        return asked.consent(blob, "train", DataReads(datasets), lambda _: None)
 
     for number in range(MOST_SCOPES):
         with pytest.raises(ShardRejectedError, match="client inputs"):

@@ -53,7 +53,7 @@ def test_a_branch_that_is_an_operation_reads_no_file(silo: Silo, secret: Path, l
     assert total(silo.ask(work)) == 3 + 2 * len(str(secret))  # three rows, and the path once for each of two clients
     work.work_id = "2"
     work.shard.CopyFrom(inline(forged(work.shard.inline, _reading(lowered=lowered))))
-    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"])
+    offered = pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"], clients="digits")
     silo.coordinator.do(lambda backend: backend.propose(SILO, offered))
     answer = wait_until_answered(silo, work)
     assert answer.refused.rule == "ShardRefused"

@@ -124,10 +124,12 @@ def test_a_computation_on_a_second_dataset_waits_for_its_own_approval(silo: Silo
     silo.start()
     for dataset in silo.datasets:
         work = over_digits(dataset, dataset=dataset)
-        offered = pb.OfferedShard(shard=work.shard, label="sum", datasets=[dataset])
-        answered = SILO, work.shard.digest, (dataset,)
+        offered = pb.OfferedShard(
+            shard=work.shard, label="sum", datasets=[dataset], clients=dataset, scope=f"on {dataset}"
+        )
+        answered = SILO, work.shard.digest, offered.scope
 
-        def answer(key: tuple[str, bytes, tuple[str, ...]] = answered) -> str | None:
+        def answer(key: tuple[str, bytes, str] = answered) -> str | None:
             found = silo.coordinator.do(lambda _: silo.backend.answers.get(key))
             return found and found.WhichOneof("answer")
 

@@ -5,17 +5,21 @@ It uses no silos, no network and no files: it computes zero, then every client i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs_compute.graphs import LoadedProgram
+from fedjobs_compute.planner.leaves import leaves_of
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.planner.python_values import from_leaves, parts, to_leaves
 from fedjobs_compute.plans import CoordinatorProgram, Plan, Stage
 from fedjobs_compute.shards import LoadedShard
 from fedjobs_compute.tensors import to_array, to_tensor
+from fedjobs_worker.runner.tensors import of_leaf
 
 
 class Interpreter:
@@ -33,13 +37,14 @@ class Interpreter:
         for i, parameter in enumerate(self.plan.parameters):
             value = self._pick(argument, parameter.path)
             if parameter.at_clients:
-                clients[i] = [[to_tensor(x) for x in to_leaves(v, parameter.type.member)] for v in value]
+                clients[i] = [_tensors(v, parameter.type.member) for v in value]
             else:
                 tensors = map(to_tensor, to_leaves(value, parameter.type))
                 environment |= dict(zip(parameter.leaves, tensors, strict=True))
+        kept: list[list[list[Any]]] = []  # by stage, client and output
         self._server(self.plan.server_logic[0], environment)
         for stage, shard, logic in zip(self.plan.stages, self._shards, self.plan.server_logic[1:], strict=True):
-            self._stage(stage, shard, clients, environment)
+            kept.append(self._stage(stage, shard, clients, kept, environment))
             self._server(logic, environment)
         return from_leaves([to_array(environment[name]) for name in self.plan.result], self.plan.result_type)
 
@@ -50,20 +55,44 @@ class Interpreter:
         return value
 
     def _stage(
-        self, stage: Stage, shard: LoadedShard, clients: dict[int, list[list[Any]]], environment: dict[str, Any]
-    ) -> None:
+        self,
+        stage: Stage,
+        shard: LoadedShard,
+        clients: dict[int, list[list[Any]]],
+        kept: list[list[list[Any]]],
+        environment: dict[str, Any],
+    ) -> list[list[Any]]:
+        """Runs a stage. Returns the values that it keeps of each client."""
         count = len(next(iter(clients.values()))) if clients else 0
-        values = [[clients[s.parameter][c][s.leaf] for s in stage.client_inputs] for c in range(count)]
-        accumulators = shard.run([environment[name] for name in stage.broadcasts], values)
+        values = [
+            [
+                *(clients[s.parameter][c][s.leaf] for s in stage.client_inputs),
+                *(kept[s.stage][c][s.output] for s in stage.kept_inputs),
+            ]
+            for c in range(count)
+        ]
+        keeps: list[list[Any]] = []
+
+        def keep(outputs: Sequence[Any]) -> None:
+            arrays = zip(map(to_array, outputs), stage.kept_outputs, strict=True)
+            keeps.append([of_leaf(array, type_, tf.convert_to_tensor) for array, type_ in arrays])
+
+        accumulators = shard.run([environment[name] for name in stage.broadcasts], values, keep)
         inputs = environment | dict(zip(stage.left, accumulators, strict=True))
         outputs = LoadedProgram(stage.report.program, f"report/{stage.digest}")(
             [inputs[n] for n in stage.report.inputs]
         )
         environment |= dict(zip(stage.report.outputs, outputs, strict=True))
+        return keeps
 
     def _server(self, logic: CoordinatorProgram, environment: dict[str, Any]) -> None:
         outputs = LoadedProgram(logic.program, f"server/{id(logic)}")([environment[name] for name in logic.inputs])
         environment |= dict(zip(logic.outputs, outputs, strict=True))
+
+
+def _tensors(value: Any, type_: tff.Type) -> list[Any]:
+    pairs = zip(to_leaves(value, type_), leaves_of(type_), strict=True)
+    return [of_leaf(leaf, leaf_type, tf.convert_to_tensor) for leaf, leaf_type in pairs]
 
 
 def leaves(value: Any, type_: tff.Type) -> list[npt.NDArray[Any]]:

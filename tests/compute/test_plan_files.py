@@ -9,11 +9,12 @@ from typing import Any
 
 import fedjobs
 import pytest
+import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute.plan_files import load, parse, serialize
 from fedjobs_compute.planner.planning import plan
 from fedjobs_compute.planner.saving import saved_plan
-from fedjobs_compute.plans import ClientInput, MergeKind
+from fedjobs_compute.plans import ClientInput, KeptInput, MergeKind
 from fedjobs_protocol.v1 import plan_pb2
 
 from tests.compute import computations as c
@@ -26,11 +27,24 @@ print(load(pathlib.Path(sys.argv[1])).label, *{"tensorflow", "tensorflow_federat
 
 
 @pytest.mark.parametrize(
-    "computation", [c.sum_of_shifted, c.weighted_mean, c.extremes, c.count_known_words, c.concatenated, c.selected]
+    "computation",
+    [c.sum_of_shifted, c.weighted_mean, c.extremes, c.count_known_words, c.concatenated, c.selected, c.variance],
 )
 def test_a_plan_is_read_as_it_was_written(computation: Any) -> None:
     saved = saved_plan(computation, "asked")
     assert parse(serialize(saved)) == saved
+
+
+def test_the_sources_of_kept_values_are_read_as_they_were_written() -> None:
+    @tff.federated_computation(c.FLOAT_AT_CLIENTS)
+    def kept(values: Any) -> Any:
+        doubled = tff.federated_map(c.double, values)
+        total = tff.federated_broadcast(tff.federated_sum(doubled))
+        return tff.federated_sum(tff.federated_map(c.add, (doubled, total)))
+
+    saved = parse(serialize(saved_plan(kept, "kept")))
+    assert [stage.kept_inputs for stage in saved.plan.stages] == [(), (KeptInput(0, 0),)]
+    assert len(saved.plan.stages[0].kept_outputs) == 1
 
 
 def test_a_file_has_its_name_as_label_and_the_same_shards_as_without_a_file(tmp_path: Path) -> None:

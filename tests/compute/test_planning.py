@@ -46,7 +46,6 @@ def test_a_computation_without_clients_reports_its_zero() -> None:
 @pytest.mark.parametrize(
     ("computation", "named"),
     [
-        (c.variance, "2 exchanges"),
         (c.doubled_at_clients, "placed at CLIENTS"),
         (c.secure_sum, "federated_secure_sum_bitwidth"),
     ],

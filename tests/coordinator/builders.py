@@ -72,7 +72,9 @@ class Desk:
         self.folder = folder
         self.roster = Roster([ALICE, BOB], lambda: self.time, lambda *event: self.events.append(event))
         self.consents = Consents(lambda: self.time)
-        self.sessions = Sessions(JobUid(JOB), Generation(3), self.roster, self.reports, self.consents, poll_s=0.05)
+        self.sessions = Sessions(
+            JobUid(JOB), Generation(3), self.roster, self.reports, self.consents, 0.05, now=lambda: self.time
+        )
 
     def files(self) -> list[str]:
         """The files of finished and unfinished reports."""

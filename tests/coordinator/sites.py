@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from fedjobs_common import digests
 from fedjobs_common.errors import FedjobsError
-from fedjobs_common.ids import SiloName
+from fedjobs_common.ids import Digest, SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import Phase, Status
 from fedjobs_coordinator.coordinator import Coordinator
 from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.work_identities import InvocationId
 from fedjobs_protocol.identities.channels import open_channel
 from fedjobs_protocol.identities.identities import RunAuthority, server_name
 from fedjobs_protocol.sessions.session_client import SessionClient
@@ -24,9 +26,12 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from .builders import JOB, JOIN, JOIN_2, a_job
 
 OFFERED = Offered(
-    pb.OfferedShard(shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"])
+    pb.OfferedShard(
+        shard=pb.Blob(digest=b"Z" * 32, size=1, inline=b"Z"), label="sum", datasets=["digits"], clients="digits"
+    )
 )
-SHARD = OFFERED.scope
+SHARD = OFFERED.digest
+OTHER_SHARD = Digest("00" * 32)
 Result = TypeVar("Result")
 
 
@@ -49,21 +54,29 @@ class Silo:
     def pull(self, report: pb.Report | None = None) -> pb.PullWorkResponse:
         return self.client.pull_work(self.session_id, report)
 
-    def approve(self) -> None:
-        """Consents to SHARD."""
-        self._answer(pb.ShardConsent(approved=pb.Approved()))
+    def approve(self, shard: Digest = SHARD) -> None:
+        """Consents to a shard."""
+        self._answer(pb.ShardConsent(approved=pb.Approved()), shard)
 
     def await_people(self) -> None:
         """Answers that a person must approve SHARD first."""
         self._answer(pb.ShardConsent(awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=1e6)))
 
-    def _answer(self, consent: pb.ShardConsent) -> None:
-        consent.shard, consent.datasets[:] = OFFERED.message.shard.digest, ["digits"]
+    def _answer(self, consent: pb.ShardConsent, shard: Digest = SHARD) -> None:
+        consent.shard = digests.raw(shard)
         self.client.consent(self.session_id, [consent])
 
 
-def offer() -> Offered:
-    return OFFERED
+CALL = InvocationId("a-call", 1)
+
+
+def offers() -> list[Offered]:
+    return [OFFERED]
+
+
+def cohort_of(coordinator: Coordinator, shard: Digest = SHARD, call: InvocationId = CALL) -> list[SiloName]:
+    """Waits for the cohort of a call whose plan has one shard."""
+    return coordinator.cohort(call, (shard,), offers)
 
 
 class Site:
@@ -74,11 +87,13 @@ class Site:
         self.authority = RunAuthority.create()
         self.pool = ThreadPoolExecutor(4)
         self.resources = contextlib.ExitStack()
+        self.clock: Callable[[], float] = time.monotonic
+        """The clock of the coordinators that are started next."""
         self._open: list[Coordinator] = []
 
     def start(self, job: ResolvedJob | None = None, listen: str = "127.0.0.1:0") -> Coordinator:
         identity = self.authority.issue_coordinator(JOB, server_name(JOB))
-        coordinator = Coordinator(job or a_job(), lambda: identity, self.folder, listen)
+        coordinator = Coordinator(job or a_job(), lambda: identity, self.folder, listen, now=lambda: self.clock())
         self._open.append(coordinator)
         return coordinator
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future
-from types import SimpleNamespace
 
-import pytest
+from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode
-from fedjobs_common.ids import Digest, SiloName
+from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import Phase
-from fedjobs_coordinator import coordinator as coordinator_module
+from fedjobs_coordinator.aggregation.outcomes import Failure, Retry
+from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.refusals import FIRST_REST_S
+from fedjobs_coordinator.sessions.work_identities import InvocationId
+from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, WORK, a_job, an_assignment
-from .sites import SHARD, Silo, Site, offer, raised_by, until
+from .sites import CALL, OFFERED, OTHER_SHARD, SHARD, Site, cohort_of, raised_by, until
+
+SECOND = Offered(pb.OfferedShard(shard=pb.Blob(digest=b"Y" * 32, size=1, inline=b"Y"), label="sum", clients="digits"))
 
 
 def test_the_cohort_waits_for_all_silos(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
+    waiting = site.meanwhile(cohort_of, coordinator)
     until(site.is_waiting)
     assert "1 of 2" in site.status().message
     assert not waiting.done()
@@ -31,28 +35,35 @@ def test_the_cohort_waits_for_all_silos(site: Site) -> None:
 def test_after_the_deadline_the_cohort_is_the_silos_that_are_ready(site: Site) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD, offer) == [BOB]
+    assert cohort_of(coordinator) == [BOB]
 
 
 def test_a_goal_below_the_number_of_silos_is_enough(site: Site) -> None:
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=1, goal=2))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
+    assert cohort_of(coordinator) == [ALICE, BOB]
 
 
-def test_ready_silos_beyond_the_goal_take_part_too(site: Site) -> None:
-    coordinator = site.start(a_job(least=1, goal=1))
-    for silo in (ALICE, BOB):
-        site.silo(coordinator, silo).join()
-    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
+def test_more_ready_silos_than_the_goal_are_sampled_by_the_call(site: Site) -> None:
+    names = ["alice", "bob", "carol"]
+    coordinator = site.start(a_job(names, least=1, goal=1))
+    for name in names:
+        site.silo(coordinator, SiloName(name)).join()
+    cohorts = {}
+    for number in range(20):
+        call = InvocationId(f"call {number}", number)
+        (chosen,) = cohort_of(coordinator, call=call)
+        assert cohort_of(coordinator, call=call) == [chosen]
+        cohorts[number] = chosen
+    assert set(cohorts.values()) == set(names)
 
 
-def test_too_few_silos_after_the_deadline_are_an_error_that_names_silos_and_reasons(site: Site) -> None:
-    coordinator = site.start(a_job(["alice", "bob", "carol"], least=3, deadline=0.3))
+def test_too_few_willing_silos_are_an_error_that_names_silos_and_reasons(site: Site) -> None:
+    coordinator = site.start(a_job(["alice", "bob", "carol"], least=3, deadline=1000))
     site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join(decline="not for you")
-    error = raised_by(lambda: coordinator.cohort(SHARD, offer))
+    error = raised_by(lambda: cohort_of(coordinator))
     assert error.code is ErrorCode.COHORT_TOO_SMALL
     assert "Only 1 of at least 3" in error.public
     assert "bob is Declined (requesters: not for you)" in error.public
@@ -60,16 +71,76 @@ def test_too_few_silos_after_the_deadline_are_an_error_that_names_silos_and_reas
     assert "minSilos" in error.public
 
 
+def test_too_few_silos_after_the_deadline_are_waited_for_with_the_reason_in_the_status(site: Site) -> None:
+    clock = _Clock()
+    site.clock = clock.monotonic
+    coordinator = site.start(a_job(["alice", "bob", "carol"], least=2, deadline=1000))
+    site.silo(coordinator, ALICE).join()
+    waiting = site.meanwhile(cohort_of, coordinator)
+    for _ in range(5):
+        clock.passes(14, waiting)  # alice is not lost
+        clock.now += 1000
+        site.silo(coordinator, ALICE).join()
+    until(lambda: "bob is Invited" in site.status().message)
+    message = site.status().message
+    assert "1 of 3 silos are ready" in message
+    assert "At least 2 are needed" in message
+    assert site.status().phase is Phase.WAITING_FOR_SILOS
+    assert not waiting.done()
+    site.silo(coordinator, BOB).join()
+    assert waiting.result(10) == [ALICE, BOB]
+
+
+def test_a_silo_whose_cause_of_failure_can_pass_is_asked_again_after_a_while(site: Site) -> None:
+    clock = _Clock()
+    site.clock = clock.monotonic
+    coordinator = site.start(a_job(least=2, deadline=1000))
+    for silo in (ALICE, BOB):
+        site.silo(coordinator, silo).join()
+    assert cohort_of(coordinator) == [ALICE, BOB]
+    coordinator.mark_failed(CALL, SHARD, BOB, Failure("DataNotFound", "not mounted", Retry.LATER))
+    waiting = site.meanwhile(cohort_of, coordinator)
+    until(lambda: "bob is asked again later (DataNotFound: not mounted)" in site.status().message)
+    assert not waiting.done()
+    clock.passes(FIRST_REST_S, waiting)
+    assert waiting.result(10) == [ALICE, BOB]
+
+
+def test_all_shards_of_a_plan_are_offered_before_its_first_stage_and_need_consent(site: Site) -> None:
+    coordinator = site.start(a_job(["alice"], least=1, deadline=1000))
+    alice = site.silo(coordinator, ALICE).join(asked=True)
+    waiting = site.meanwhile(coordinator.cohort, CALL, (SHARD, SECOND.digest), lambda: [OFFERED, SECOND])
+    until(site.is_waiting)
+    offered = [digests.named(shard.shard.digest) for shard in alice.pull().offer.shards]
+    assert offered == [SHARD, SECOND.digest]
+    alice.approve()
+    until(lambda: coordinator._call_in_loop(lambda: coordinator._consents.standing(SHARD).consented) == {ALICE})
+    assert not waiting.done()
+    alice.approve(SECOND.digest)
+    assert waiting.result(10) == [ALICE]
+
+
+def test_a_silo_that_refuses_a_later_stage_is_not_in_the_cohort(site: Site) -> None:
+    coordinator = site.start(a_job(least=2, deadline=1000))
+    for silo in (ALICE, BOB):
+        site.silo(coordinator, silo).join()
+    coordinator.mark_failed(CALL, SECOND.digest, BOB, Failure("policy.computations.operations", "no", Retry.NEVER))
+    other = InvocationId("another", 2)
+    error = raised_by(lambda: coordinator.cohort(other, (SHARD, SECOND.digest), lambda: [OFFERED, SECOND]))
+    assert error.code is ErrorCode.COHORT_TOO_SMALL
+    assert cohort_of(coordinator) == [ALICE, BOB]
+
+
 def test_silos_that_decline_are_not_waited_for(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     site.silo(coordinator, ALICE).join(decline="not for you")
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD, offer) == [BOB]
+    assert cohort_of(coordinator) == [BOB]
 
 
 def test_if_too_many_decline_the_job_fails_before_the_deadline(site: Site) -> None:
     coordinator = site.start(a_job(least=2, deadline=1000))
-    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
+    waiting = site.meanwhile(cohort_of, coordinator)
     site.silo(coordinator, ALICE).join(decline="not for you")
     error = raised_by(lambda: waiting.result(10))
     assert error.code is ErrorCode.COHORT_TOO_SMALL
@@ -80,65 +151,59 @@ def test_a_silo_that_refused_a_shard_gets_other_offers(site: Site) -> None:
     coordinator = site.start(a_job(least=1))
     for silo in (ALICE, BOB):
         site.silo(coordinator, silo).join()
-    coordinator.mark_refused(SHARD, ALICE)
-    assert coordinator.cohort(SHARD, offer) == [BOB]
-    assert coordinator.cohort(Digest("00" * 32), offer) == [ALICE, BOB]
+    coordinator.mark_failed(CALL, SHARD, ALICE, Failure("policy.computations.operations", "no", Retry.NEVER))
+    assert cohort_of(coordinator) == [BOB]
+    assert cohort_of(coordinator, OTHER_SHARD) == [ALICE, BOB]
 
 
-def test_an_absent_silo_delays_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_silo_delays_one_round_only(site: Site) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD, offer) == [BOB]
-    _stop_time(monkeypatch)
-    assert coordinator.cohort(SHARD, offer) == [BOB]
+    assert cohort_of(coordinator) == [BOB]
+    _stop_time(site)
+    assert cohort_of(coordinator) == [BOB]
     site.silo(coordinator, ALICE).join()
-    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
+    assert cohort_of(coordinator) == [ALICE, BOB]
 
 
-def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site) -> None:
     coordinator = site.start(a_job(least=1, deadline=0.3))
     alice = site.silo(coordinator, ALICE).join()
     site.silo(coordinator, BOB).join()
-    assert coordinator.cohort(SHARD, offer) == [ALICE, BOB]
+    assert cohort_of(coordinator) == [ALICE, BOB]
     assignment = an_assignment(ALICE)
     coordinator.assign([assignment])
     alice.pull()
     coordinator.wait_for_reports([assignment])
     coordinator.withdraw([assignment])
-    _stop_time(monkeypatch)
+    _stop_time(site)
     assert alice.client.heartbeat(alice.session_id, WORK, "running").cancel
-    assert coordinator.cohort(SHARD, offer) == [BOB]
-    assert site.status().silos[0].reason == "RoundDeadline"
+    assert cohort_of(coordinator) == [BOB]
+    until(lambda: site.status().silos[0].reason == "RoundDeadline")
     asking = site.meanwhile(alice.pull)
-    until(lambda: coordinator.cohort(SHARD, offer) == [ALICE, BOB])
+    until(lambda: cohort_of(coordinator) == [ALICE, BOB])
     coordinator.stop()
     site.close(coordinator)
     assert asking.result(10).HasField("over")
 
 
-def test_an_approval_is_waited_for_while_the_silo_joins_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
+def test_an_approval_is_waited_for_longer_than_the_deadline(site: Site) -> None:
+    clock = _Clock()
+    site.clock = clock.monotonic
+    coordinator = site.start(a_job(least=1, deadline=1000))
+    alice = site.silo(coordinator, ALICE).join(asked=True)
+    waiting = site.meanwhile(cohort_of, coordinator)
+    until(site.is_waiting)
+    alice.await_people()
+    until(lambda: "alice must approve" in site.status().message)
     clock.passes(2000, waiting)
     alice.join(asked=True)
-    until(lambda: waiting.done() or not _is_for_people(site))
-    assert not waiting.done()
     alice.await_people()
-    until(lambda: waiting.done() or _is_for_people(site))
+    clock.passes(2000, waiting)
+    alice.join(asked=True)
+    assert not waiting.done()
     alice.approve()
     assert waiting.result(10) == [ALICE]
-
-
-def test_the_approval_of_a_silo_that_does_not_come_back_is_not_waited_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alice, clock, waiting = _start_round_that_waits_for_approval(site, monkeypatch)
-    clock.passes(2000, waiting)
-    alice.join(asked=True)
-    until(lambda: waiting.done() or not _is_for_people(site))
-    clock.passes(900, waiting)
-    assert not waiting.done()
-    clock.passes(200, waiting)
-    assert raised_by(lambda: waiting.result(10)).code is ErrorCode.COHORT_TOO_SMALL
 
 
 class _Clock:
@@ -159,26 +224,7 @@ class _Clock:
         until(lambda: waiting.done() or self.reads >= looked)
 
 
-def _start_round_that_waits_for_approval(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Silo, _Clock, Future[list[SiloName]]]:
-    """Alice has joined, and a person must approve the shard. A round waits for Alice."""
-    coordinator = site.start(a_job(least=1, deadline=1000))
-    clock = _Clock()
-    monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=time.sleep))
-    alice = site.silo(coordinator, ALICE).join(asked=True)
-    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
-    until(site.is_waiting)
-    alice.await_people()
-    until(lambda: _is_for_people(site))
-    return alice, clock, waiting
-
-
-def _is_for_people(site: Site) -> bool:
-    return "alice must approve" in site.status().message
-
-
-def _stop_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def _stop_time(site: Site) -> None:
     """Stops the time, so that a thread never reaches a deadline."""
-    now = time.monotonic()
-    monkeypatch.setattr(coordinator_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))
+    now = site.clock()
+    site.clock = lambda: now

@@ -9,24 +9,19 @@ import pytest
 from fedjobs_common import digests
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
-from fedjobs_coordinator.sessions.consents import Consents, Offered
-from fedjobs_protocol.received import received
+from fedjobs_coordinator.sessions.consents import Consents, Offered, scope_of
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer
 from .sites import OFFERED, SHARD
 
-RAW = OFFERED.message.shard.digest
-APPROVED = pb.ShardConsent(shard=RAW, datasets=["digits"], approved=pb.Approved())
-REFUSED = pb.ShardConsent(
-    shard=RAW, datasets=["digits"], refused=pb.Refusal(rule="policy.computations.digests", message="unknown")
-)
+RAW = digests.raw(SHARD)
+APPROVED = pb.ShardConsent(shard=RAW, approved=pb.Approved())
+REFUSED = pb.ShardConsent(shard=RAW, refused=pb.Refusal(rule="policy.computations.digests", message="unknown"))
 
 
 def awaiting(seconds: float = 100) -> pb.ShardConsent:
-    return pb.ShardConsent(
-        shard=RAW, datasets=["digits"], awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds)
-    )
+    return pb.ShardConsent(shard=RAW, awaiting=pb.Awaiting(rule="approval", message="a person", seconds_left=seconds))
 
 
 async def _pull(desk: Desk, silo: SiloName, session_id: str) -> pb.PullWorkResponse:
@@ -40,7 +35,7 @@ async def _answer(desk: Desk, silo: SiloName, session_id: str, *consents: pb.Sha
 def test_an_offer_is_repeated_until_it_is_answered_and_comes_before_work(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         desk.assign(an_assignment(ALICE))
         for _ in range(2):
             (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
@@ -58,7 +53,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         waiting = asyncio.create_task(_pull(desk, ALICE, session_id))
         await asyncio.sleep(0)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         assert (await asyncio.wait_for(waiting, 5)).WhichOneof("next") == "offer"
 
     asyncio.run(calls())
@@ -67,7 +62,7 @@ def test_an_offer_wakes_a_silo_that_waits_for_work(desk: Desk) -> None:
 def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
         assert desk.consents.standing(SHARD).consented == {ALICE}
 
@@ -85,7 +80,7 @@ def test_a_silo_of_version_1_gets_no_offers_and_consents_by_working(desk: Desk) 
 def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, state: SiloState, reason: str) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, consent)
 
     asyncio.run(calls())
@@ -96,7 +91,7 @@ def test_an_answer_is_in_the_silos_status(desk: Desk, consent: pb.ShardConsent, 
 def test_a_silo_that_consents_after_an_approval_is_ready_without_a_reason(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
         await _answer(desk, ALICE, session_id, APPROVED)
@@ -113,7 +108,7 @@ def test_a_new_session_gets_the_offers_again_that_were_not_approved(
 ) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, consent)
         session_id = await desk.join(ALICE, JOIN_2)
         assert (await _pull(desk, ALICE, session_id)).HasField("offer") is asked_again
@@ -137,7 +132,7 @@ def test_a_silo_that_waits_longer_than_announced_counts_as_refused(seconds: floa
 def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardConsent, state: SiloState) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, said)
         before = desk.consents.standing(SHARD)
         assert ALICE in before.consented | before.refused
@@ -151,7 +146,7 @@ def test_an_outdated_answer_does_not_undo_a_decision(desk: Desk, said: pb.ShardC
 def test_a_silo_that_refused_may_wait_for_approval_in_a_new_session(desk: Desk) -> None:
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
+        desk.sessions.offer([OFFERED])
         await _answer(desk, ALICE, session_id, REFUSED)
         await _answer(desk, ALICE, await desk.join(ALICE, JOIN_2), awaiting())
         assert desk.consents.standing(SHARD).awaiting == {ALICE}
@@ -177,7 +172,7 @@ def test_a_large_shard_is_readable_by_the_silos_that_got_the_offer(desk: Desk, t
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
         old = await desk.join(BOB, JOIN)
-        desk.sessions.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=raw, size=blob.size)), blob))
+        desk.sessions.offer([Offered(pb.OfferedShard(shard=pb.Blob(digest=raw, size=blob.size)), blob)])
         request = pb.FetchBlobRequest(session_id=session_id, digest=raw)
         assert (await desk.sessions.open_blob(peer(ALICE), request)).size == 100_000
         with pytest.raises(Exception, match="no access"):
@@ -196,36 +191,28 @@ def test_the_number_of_stored_offers_is_limited() -> None:
 
 def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
     """A silo may allow a computation on one dataset only. Its answers do not mix, and a later approval counts."""
-    other = pb.OfferedShard(shard=OFFERED.message.shard, label="sum", datasets=["patients"])
-    second = Offered(other)
-    waits, approved = awaiting(), pb.ShardConsent(shard=RAW, datasets=["patients"], approved=pb.Approved())
-    waits.datasets[:] = ["patients"]
+    offers = []
+    for dataset in ("digits", "patients"):
+        message = pb.OfferedShard(shard=OFFERED.message.shard, label="sum", datasets=[dataset], clients=dataset)
+        message.scope = scope_of(OFFERED.digest, message)
+        offers.append(Offered(message))
+    first, second = (offered.scope for offered in offers)
+    waits = awaiting()
+    waits.scope = second
 
     async def calls() -> None:
         session_id = await desk.join(ALICE, JOIN_2)
-        desk.sessions.offer(OFFERED)
-        await _answer(desk, ALICE, session_id, APPROVED)
-        assert not desk.consents.is_offered(second.scope)
-        desk.sessions.offer(second)
+        desk.sessions.offer(offers[:1])
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=first, approved=pb.Approved()))
+        assert not desk.consents.is_offered(second)
+        desk.sessions.offer(offers[1:])
         (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
         assert list(offered.datasets) == ["patients"]
         await _answer(desk, ALICE, session_id, waits)
-        assert desk.consents.standing(SHARD).consented == {ALICE}
-        standing = desk.consents.standing(second.scope)
-        assert (standing.awaiting, standing.consented) == ({ALICE}, frozenset())
-        await _answer(desk, ALICE, session_id, approved)
-        assert desk.consents.standing(second.scope).consented == {ALICE}
+        assert desk.consents.standing(first).consented == {ALICE}
+        assert desk.consents.standing(second).awaiting == {ALICE}
+        assert desk.consents.standing_of_all([first, second]).consented == frozenset()
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=second, approved=pb.Approved()))
+        assert desk.consents.standing_of_all([first, second]).consented == {ALICE}
 
     asyncio.run(calls())
-
-
-def test_an_answer_names_datasets_as_the_silo_got_them() -> None:
-    """A message is made printable where it enters. Otherwise the offer would be repeated without end."""
-    for name in ("digits\n2", "x" * 100_000):
-        offered = Offered(pb.OfferedShard(shard=OFFERED.message.shard, datasets=[name]))
-        got = received(pb.OfferedShard)(offered.message.SerializeToString())
-        consents = Consents(lambda: 0.0)
-        consents.joined(ALICE, asked=True)
-        consents.offer(offered)
-        consents.answered(ALICE, pb.ShardConsent(shard=RAW, datasets=got.datasets, approved=pb.Approved()))
-        assert consents.unanswered(ALICE) == []

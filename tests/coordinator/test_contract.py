@@ -61,7 +61,7 @@ class _Backend:
 
     def propose(self, silo: str, shard: pb.OfferedShard) -> None:
         del silo  # all silos get the offer
-        self.handler.offer(Offered(shard))
+        self.handler.offer([Offered(shard)])
 
     def publish(self, silo: str, data: bytes) -> bytes:
         writer = self._store.writer()

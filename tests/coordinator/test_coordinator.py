@@ -12,11 +12,12 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.outcomes import Failure
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
 from fedjobs_coordinator.sessions.assignments import Assignment
 
 from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, taken
-from .sites import SHARD, Silo, Site, offer, raised_by, until
+from .sites import CALL, SHARD, Silo, Site, cohort_of, raised_by, until
 
 
 def test_work_is_assigned_to_its_silo_which_reports(site: Site) -> None:
@@ -52,7 +53,7 @@ def test_a_restarted_coordinator_keeps_finished_work_until_it_is_durable(site: S
     again.assign([assignment])
     again.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
-    again.mark_durable()
+    again.mark_durable(1)
     site.close(again)
 
     third = site.start(a_job(deadline=0.1))
@@ -73,7 +74,8 @@ def _work(coordinator: Coordinator, silo: Silo, assignment: Assignment) -> None:
 def test_a_silos_excluded_report_is_in_the_status(site: Site) -> None:
     coordinator = site.start()
     site.silo(coordinator, ALICE).join()
-    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.mark_failed(CALL, SHARD, ALICE, Failure("ReportNotFinite", "it sent NaN"))
+    until(lambda: site.status().silos[0].reason)
     row = site.status().silos[0]
     assert (row.state, row.reason, row.message) == (SiloState.READY, "ReportNotFinite", "it sent NaN")
 
@@ -103,7 +105,7 @@ class _Usage:
 
 def test_stopping_suspends_a_program_that_waits_for_silos(site: Site) -> None:
     coordinator = site.start(a_job(deadline=1000))
-    waiting = site.meanwhile(coordinator.cohort, SHARD, offer)
+    waiting = site.meanwhile(cohort_of, coordinator)
     collecting = site.meanwhile(coordinator.wait_for_reports, [an_assignment(ALICE)])
     until(site.is_waiting)
     coordinator.stop()
@@ -111,7 +113,7 @@ def test_stopping_suspends_a_program_that_waits_for_silos(site: Site) -> None:
         with pytest.raises(SuspendedError):
             future.result(10)
     with pytest.raises(SuspendedError):
-        coordinator.cohort(SHARD, offer)
+        cohort_of(coordinator)
 
 
 def test_closing_informs_the_silos_and_releases_port_and_folder(site: Site) -> None:
@@ -174,7 +176,7 @@ def test_a_full_disk_stops_neither_work_nor_the_end_of_the_job(site: Site, monke
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", full)
     silo = site.silo(coordinator, ALICE).join()
     _work(coordinator, silo, an_assignment(ALICE))
-    coordinator.exclude(ALICE, "ReportNotFinite", "it sent NaN")
+    coordinator.mark_failed(CALL, SHARD, ALICE, Failure("ReportNotFinite", "it sent NaN"))
     site.close(coordinator)
     monkeypatch.setattr("fedjobs_coordinator.status.progress.write_atomically", write_atomically)
     assert site.start().generation == coordinator.generation + 1

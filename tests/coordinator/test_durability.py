@@ -18,7 +18,7 @@ from fedjobs_common.file_pool import FilePool
 from fedjobs_common.ids import Digest, JobUid, SiloName, WorkId
 from fedjobs_coordinator.aggregation.outcomes import Report
 from fedjobs_coordinator.aggregation.report_store import ReportStore
-from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.sessions.work_identities import InvocationId, WorkIdentities
 from fedjobs_coordinator.state.checkpoints import Checkpoints
 from fedjobs_coordinator.state.generation import GenerationLock
 from fedjobs_coordinator.state.state_codec import pack, unpack
@@ -67,11 +67,19 @@ def test_a_folder_has_one_coordinator_at_a_time_and_is_unlocked_when_it_dies(tmp
 
 
 def _work_id(
-    job: str = "job", shard: str = "s", broadcast: str = "b", seed: int = 1, silo: str = "a", nth: int = 1
+    job: str = "job",
+    call: str = "c",
+    stage: int = 0,
+    shard: str = "s",
+    broadcast: str = "b",
+    seed: int = 1,
+    silo: str = "a",
+    clients: int = 1,
 ) -> str:
     inputs = [pb.ClientInput(selection=pb.Selection(dataset="d", seed=seed))]
+    given = pb.Clients(given=clients)
     identities = WorkIdentities(JobUid(job))
-    return identities.work_id(Digest(shard), [Digest(broadcast)], inputs, SiloName(silo), nth)
+    return identities.work_id(call, stage, Digest(shard), [Digest(broadcast)], inputs, given, SiloName(silo))
 
 
 def test_the_same_work_has_the_same_identity_in_another_process() -> None:
@@ -79,18 +87,65 @@ def test_the_same_work_has_the_same_identity_in_another_process() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"job": "x"}, {"shard": "x"}, {"broadcast": "x"}, {"seed": 2}, {"silo": "x"}, {"nth": 2}]
+    "other",
+    [
+        {"job": "x"},
+        {"call": "x"},
+        {"stage": 1},
+        {"shard": "x"},
+        {"broadcast": "x"},
+        {"seed": 2},
+        {"silo": "x"},
+        {"clients": 2},
+    ],
 )
 def test_every_part_of_the_work_is_in_its_identity(other: dict[str, Any]) -> None:
     assert _work_id(**other) != _work_id()
 
 
-def test_occurrences_are_counted_from_the_last_durable_state() -> None:
+def _calls(identities: WorkIdentities, count: int, job: str = "same") -> list[InvocationId]:
+    return [identities.next_invocation([Digest("shard")], [Digest("b")], job) for _ in range(count)]
+
+
+def test_a_restarted_program_repeats_the_identities_of_its_calls_from_its_last_state() -> None:
+    before = WorkIdentities(JobUid("job"))
+    before.mark_durable(3)
+    after = WorkIdentities(JobUid("job"))
+    after.mark_durable(3)
+    assert _calls(before, 3) == _calls(after, 3)
+
+
+def test_identical_calls_of_one_round_and_of_different_rounds_have_different_identities() -> None:
     identities = WorkIdentities(JobUid("job"))
-    arguments = (Digest("shard"), [Digest("b")], "selections")
-    assert [identities.next_occurrence(*arguments) for _ in range(2)] == [1, 2]
-    identities.mark_durable()
-    assert identities.next_occurrence(*arguments) == 1
+    found = _calls(identities, 2)
+    for version in (1, 2):
+        identities.mark_durable(version)
+        found += _calls(identities, 2)
+    assert len({call.text for call in found}) == 6
+    assert [call.number for call in found] == [1, 2, 1, 2, 1, 2]
+
+
+def test_a_call_is_identified_also_if_calls_that_run_at_the_same_time_change_their_order() -> None:
+    identities, others = WorkIdentities(JobUid("job")), WorkIdentities(JobUid("job"))
+    first, second = _calls(identities, 1, "train"), _calls(identities, 1, "evaluate")
+    other_second, other_first = _calls(others, 1, "evaluate"), _calls(others, 1, "train")
+    assert (first[0].text, second[0].text) == (other_first[0].text, other_second[0].text)
+
+
+def test_a_state_that_was_saved_just_before_a_crash_separates_the_next_round_from_the_last(tmp_path: Path) -> None:
+    """The process died after it saved the state, and before it dropped the reports that are in it."""
+    identities, store = WorkIdentities(JobUid("job")), _store(tmp_path)
+    (call,) = _calls(identities, 1)
+    work_id = _work_id(call=call.text)
+    store.add(WorkId(work_id), Report(SiloName("a"), 0, "none", "", None), call.number)
+    Checkpoints(tmp_path / "checkpoints").save(1, (np.int64(1),))
+
+    again, found = WorkIdentities(JobUid("job")), Checkpoints(tmp_path / "checkpoints").load()
+    assert found is not None
+    again.mark_durable(found[0])
+    (next_call,) = _calls(again, 1)
+    assert _store(tmp_path).find(WorkId(work_id)) is not None
+    assert _store(tmp_path).find(WorkId(_work_id(call=next_call.text))) is None
 
 
 # --- reports

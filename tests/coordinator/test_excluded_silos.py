@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.statuses import SiloState
-from fedjobs_coordinator.aggregation.outcomes import Failure
+from fedjobs_coordinator.aggregation.outcomes import Failure, Retry
 from fedjobs_protocol.reports.exclusions import Exclusion
 from fedjobs_protocol.v1 import report_pb2
 from fedjobs_protocol.v1 import session_pb2 as pb
@@ -69,21 +69,27 @@ def test_its_work_is_not_waited_for_and_its_reports_are_not_used(desk: Desk) -> 
     exclude(desk)
     failure = Failure("SiloSuspended", SUSPENDED.message)
     assert assignment.outcomes.received() == {ALICE: failure}
-    assert not failure.final  # the silo has not refused the work, and may do it after its return
+    assert failure.retry is Retry.LATER  # the silo has not refused the work, and may do it after its return
     late = desk.assign(an_assignment(ALICE))
     assert late.outcomes.received() == {ALICE: failure}
 
 
-def test_it_counts_as_declined_until_it_is_back(desk: Desk) -> None:
+def test_it_gets_no_work_until_it_is_back_and_may_come_back(desk: Desk) -> None:
     asyncio.run(desk.join(ALICE))
     exclude(desk)
-    assert (desk.roster.ready(), desk.roster.unwilling()) == ([], [ALICE])
+    assert (desk.roster.ready(), desk.roster.unwilling()) == ([], [])
+    assert ALICE not in desk.roster.awaited()
     row = next(row for row in desk.roster.rows() if row.name == ALICE)
     assert (row.reason, row.message) == ("SiloSuspended", SUSPENDED.message)
     exclude(desk, ())
     assert (desk.state(ALICE), desk.roster.unwilling()) == (SiloState.INVITED, [])
     asyncio.run(desk.join(ALICE))
     assert desk.roster.ready() == [ALICE]
+
+
+def test_a_silo_that_the_federation_deleted_does_not_take_part_any_more(desk: Desk) -> None:
+    exclude(desk, [Exclusion(ALICE, ErrorCode.SILO_NOT_FOUND, "It is gone.")])
+    assert desk.roster.unwilling() == [ALICE]
 
 
 def test_a_silo_that_declined_itself_stays_declined_when_it_is_readmitted(desk: Desk) -> None:

@@ -8,6 +8,7 @@ import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.outcomes import Retry
 from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -56,7 +57,7 @@ def test_a_silo_that_declines_during_its_work_is_not_waited_for(desk: Desk) -> N
         assignment = desk.assign(an_assignment(ALICE))
         await desk.join(ALICE, a_decline())
         assert failure(assignment).reason == "requesters"
-        assert failure(assignment).final
+        assert failure(assignment).retry is Retry.NEVER
         answer = await desk.report(ALICE, a_result())
         assert answer.WhichOneof("next") is None
         assert desk.state(ALICE) is SiloState.DECLINED
@@ -99,6 +100,14 @@ def test_a_late_hindrance_of_a_running_worker_ends_no_session(desk: Desk) -> Non
         assert desk.state(ALICE) is SiloState.READY
 
     asyncio.run(calls())
+
+
+def test_a_silo_tells_the_smallest_cohort_that_its_policy_allows(desk: Desk) -> None:
+    request = pb.JoinRequest(min_cohort_size=3)
+    request.MergeFrom(JOIN)
+    asyncio.run(desk.join(ALICE, request))
+    asyncio.run(desk.join(BOB))
+    assert desk.roster.cohort_sizes() == {ALICE: 3, BOB: 1}
 
 
 def test_nobody_can_use_the_session_of_another(desk: Desk) -> None:

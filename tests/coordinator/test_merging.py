@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +140,38 @@ def test_a_truncated_file_ends_the_merge(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(FedjobsError, match="ends at byte") as raised:
         _merge(folder, [MergeKind.SUM], {"a": [_random(1, 10)]})
     assert raised.value.code is ErrorCode.BLOB_CORRUPT
+
+
+_MANY_REPORTS = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from fedjobs_common.file_pool import FilePool
+from fedjobs_common.ids import SiloName
+from fedjobs_compute.plans import MergeKind
+from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.merging import Merger
+from fedjobs_coordinator.aggregation.outcomes import Report
+from fedjobs_protocol.transfers.values import frame
+
+folder, kinds = Path(sys.argv[1]), [MergeKind.SUM, None] if sys.argv[2] == "general" else [MergeKind.SUM] * 2
+reports = []
+for number in range(1100):
+    path = folder / f"{number}.value"
+    path.write_bytes(frame([np.array([number, 1], np.int64), np.array([number], np.int64)]).tobytes())
+    reports.append(Report(SiloName(f"silo-{number}"), 1, "cpu", "", path))
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+merger = Merger(kinds, BlobStore(folder / "values", FilePool(folder / "spares", most=2)))
+first, second = merger.merge(reports, lambda a, b: [x + y for x, y in zip(a, b)])
+print(first.tolist(), second.tolist())
+merger.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["elementwise", "general"])
+def test_the_reports_of_more_silos_than_a_process_can_open_files_are_merged(folder: Path, kind: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _MANY_REPORTS, str(folder), kind], capture_output=True, text=True, check=False
+    )
+    total = sum(range(1100))
+    assert done.stdout == f"[{total}, 1100] [{total}]\n", done.stderr

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 
 import pytest
 from fedjobs_common import digests
-from fedjobs_common.ids import Digest, Generation
+from fedjobs_common.ids import Digest, Generation, SiloName
 from fedjobs_common.jobs.statuses import (
     Phase,
     PhaseEvent,
@@ -18,6 +19,7 @@ from fedjobs_common.jobs.statuses import (
     Status,
 )
 from fedjobs_coordinator.sessions.roster import Roster
+from fedjobs_coordinator.status import progress as progress_module
 from fedjobs_coordinator.status.progress import Progress
 from pydantic import TypeAdapter
 
@@ -90,7 +92,51 @@ def test_a_silos_change_is_reported(progress: Progress, tmp_path: Path) -> None:
     _, event = _events(tmp_path)
     assert isinstance(event, SiloEvent)
     assert (event.silo, event.state, event.message) == (ALICE, SiloState.DECLINED, "not\nfor you")
+    progress.refresh()
     assert _status(tmp_path).silos[0].state is SiloState.DECLINED
+
+
+def test_a_thousand_joins_write_a_thousand_lines_and_one_status(
+    progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"silo-{number:04}" for number in range(1000)]
+    roster = Roster(names, lambda: 0.0, progress.silo)
+    progress.follow(roster)
+    written: list[int] = []
+    written_before = progress_module.write_atomically
+
+    def counted(path: Path, content: bytes) -> None:
+        written.append(len(content))
+        written_before(path, content)
+
+    monkeypatch.setattr(progress_module, "write_atomically", counted)
+    for name in names:
+        roster.joined(SiloName(name))
+    assert written == []
+    assert len(_events(tmp_path)) == 1000
+    progress.refresh()
+    assert len(written) == 1
+    assert {row.state for row in _status(tmp_path).silos} == {SiloState.READY}
+
+
+def test_a_change_of_a_silo_does_not_wait_for_a_thread_that_writes_the_status(
+    progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roster = Roster([ALICE], lambda: 0.0, progress.silo)
+    writing, changed = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        writing.set()
+        assert changed.wait(10)
+
+    monkeypatch.setattr(progress_module, "write_atomically", slow)
+    thread = threading.Thread(target=progress.refresh)
+    thread.start()
+    assert writing.wait(10)
+    roster.joined(ALICE)
+    changed.set()
+    thread.join()
+    assert len(_events(tmp_path)) == 1
 
 
 def test_a_line_that_a_crash_truncated_does_not_affect_the_next(tmp_path: Path) -> None:

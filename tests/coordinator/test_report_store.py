@@ -139,3 +139,51 @@ def test_a_report_whose_accumulators_a_power_loss_corrupted_is_ignored(folder: _
     if spoilt is not None:
         value.write_bytes(spoilt)
     assert folder.store().find(WORK) is None
+
+
+def _accept(store: ReportStore, number: int) -> WorkId:
+    """Accepts the report of the invocation with this number."""
+    work_id = WorkId(f"{number:064x}")
+    _upload(store, work_id=work_id)
+    path = store.take_upload(work_id, DIGEST)
+    assert path is not None
+    store.add(work_id, Report(ALICE, 1, "cpu", DIGEST, path), number)
+    return work_id
+
+
+def _bytes(folder: _Folder) -> int:
+    return sum(path.stat().st_size for place in (folder.reports, folder.spares) for path in place.iterdir())
+
+
+def test_the_disk_is_bounded_if_no_state_is_ever_saved(folder: _Folder) -> None:
+    store, sizes = folder.store(), []
+    for number in range(1, 11):
+        _accept(store, number)
+        store.drop_before(number - 1)
+        sizes.append(_bytes(folder))
+    assert max(sizes) <= 4 * len(LARGE) + 4096  # two reports and two spare files
+    assert max(sizes[4:]) - min(sizes[4:]) < 100
+
+
+def test_the_reports_of_the_last_invocations_are_found_after_a_restart(folder: _Folder) -> None:
+    store = folder.store()
+    ids = [_accept(store, number) for number in (1, 2, 3)]
+    store.drop_before(2)
+    again = folder.store()
+    assert [again.find(work_id) is not None for work_id in ids] == [False, True, True]
+    again.drop_before(3)
+    assert [again.find(work_id) is not None for work_id in ids] == [False, False, True]
+
+
+def test_partial_uploads_of_old_invocations_are_dropped_also_after_a_restart(folder: _Folder) -> None:
+    store = folder.store()
+    store.upload(OTHER_WORK, len(LARGE), 1).write(LARGE[:1000])
+    store.drop_before(2)
+    assert folder.names() == []
+    store.upload(OTHER_WORK, len(LARGE), 2).write(LARGE[:1000])
+    _accept(store, 2)
+    again = folder.store()
+    again.drop_before(2)
+    assert len(folder.names()) >= 3
+    again.drop_before(3)
+    assert folder.names() == []

@@ -9,6 +9,8 @@ import pytest
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.statuses import SiloState
+from fedjobs_coordinator.aggregation.outcomes import Retry
+from fedjobs_coordinator.sessions.held_work import FIRST_S
 from fedjobs_protocol.transfers import layouts
 from fedjobs_protocol.transfers.values import frame
 from fedjobs_protocol.v1 import session_pb2 as pb
@@ -128,13 +130,18 @@ def test_a_result_without_clients_needs_no_accumulators(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "final", "state"),
-    [("DataNotFound", True, SiloState.REFUSED), ("RunnerFailed", False, SiloState.READY)],
+    ("code", "retry", "state"),
+    [
+        ("SchemaMismatch", Retry.NEVER, SiloState.REFUSED),
+        ("DataNotFound", Retry.LATER, SiloState.READY),
+        ("RunnerFailed", Retry.LATER, SiloState.READY),
+        ("ShardFailed", Retry.OTHER_INPUTS, SiloState.READY),
+    ],
 )
-def test_a_failure_is_final_if_a_retry_cannot_help(desk: Desk, code: str, final: bool, state: SiloState) -> None:
+def test_a_failure_is_final_if_a_retry_cannot_help(desk: Desk, code: str, retry: Retry, state: SiloState) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, failure=pb.Error(code=code, message="why"))))
-    assert failure(assignment).final is final
+    assert failure(assignment).retry is retry
     assert (failure(assignment).reason, failure(assignment).message) == (code, "why")
     assert desk.state(ALICE) is state
 
@@ -143,7 +150,7 @@ def test_a_refusal_names_its_rule(desk: Desk) -> None:
     assignment = desk.assign(an_assignment(ALICE))
     asyncio.run(desk.report(ALICE, pb.Report(work_id=WORK, refusal=pb.Refusal(rule="operations", message="no PyFunc"))))
     assert failure(assignment).reason == "operations"
-    assert failure(assignment).final
+    assert failure(assignment).retry is Retry.NEVER
     assert desk.state(ALICE) is SiloState.REFUSED
 
 
@@ -166,7 +173,7 @@ def test_a_malformed_report_fails_the_silos_work_and_leaves_nothing_behind(desk:
     answer = asyncio.run(desk.report(ALICE, report))
     assert answer.report_error.code in ("ReportMalformed", "BlobNotFound")
     assert "alice" in answer.report_error.message
-    assert not failure(assignment).final
+    assert failure(assignment).retry is Retry.OTHER_INPUTS
     assert desk.files() == []
 
 
@@ -241,3 +248,55 @@ def test_a_silo_cannot_report_more_clients_than_a_status_can_store(desk: Desk) -
     assert answer.report_error.code == ErrorCode.REPORT_MALFORMED.label
     assert "18446744073709551615 clients" in failure(assignment).message
     assert [row.clients for row in desk.roster.rows()] == [0, 0]
+
+
+def test_work_whose_report_found_the_disk_full_is_not_given_again_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+
+    def full(*_: object, **__: object) -> None:
+        raise FedjobsError(ErrorCode.DISK_FULL, "The disk is full.")
+
+    async def calls() -> None:
+        request = pb.PullWorkRequest(session_id=await desk.join(ALICE))
+        rejected = pb.PullWorkRequest(session_id=request.session_id, report=a_result())
+        desk.sessions._poll_s = 0.01
+        waits = []
+        for _ in range(3):
+            with monkeypatch.context() as patch:
+                patch.setattr("fedjobs_coordinator.aggregation.report_store.write_atomically", full)
+                answer = await desk.sessions.pull_work(peer(ALICE), rejected)
+            assert (answer.report_error.code, answer.report_error.retryable) == ("DiskFull", True)
+            assert answer.WhichOneof("next") is None
+            began = desk.time
+            while (await desk.sessions.pull_work(peer(ALICE), request)).WhichOneof("next") is None:
+                desk.time += FIRST_S / 4
+            waits.append(desk.time - began)
+        assert waits == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
+        await desk.sessions.pull_work(peer(ALICE), rejected)
+
+    asyncio.run(calls())
+    assert taken(assignment).clients == 2
+
+
+def test_heartbeats_and_transfers_are_progress_of_the_work(desk: Desk) -> None:
+    assignment = desk.assign(an_assignment(ALICE))
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE)
+        for desk.time, work_id, state in (
+            (1.0, WORK, "running"),
+            (2.0, WORK, "running"),
+            (3.0, "", "idle"),
+            (4.0, "ef" * 32, "sending"),
+        ):
+            request = pb.HeartbeatRequest(session_id=session_id, work_id=work_id, state=state)
+            await desk.sessions.heartbeat(peer(ALICE), request)
+
+    asyncio.run(calls())
+    assert assignment.outcomes._progress == {ALICE: 1.0}
+    desk.time = 5.0
+    desk.sessions.transferred(peer(ALICE), up=100)
+    desk.sessions.transferred(peer(BOB), up=100)
+    assert assignment.outcomes._progress == {ALICE: 5.0}

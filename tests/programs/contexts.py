@@ -95,6 +95,10 @@ class InProcessContext:
     async def run_per_silo(self, computation: Any, *arguments: Any) -> dict[str, Any]:
         return {silo: self._run(computation, arguments, [silo]) for silo in self.silos()}
 
+    async def run_with_silos(self, computation: Any, *arguments: Any) -> tuple[Any, dict[str, Any]]:
+        by_silo = await self.run_per_silo(computation, *arguments)
+        return self._run(computation, arguments, self.silos()), by_silo
+
     async def load(self) -> tuple[int, Any] | None:
         versions = self.checkpoints.versions
         return max(versions.items(), key=lambda item: item[0]) if versions else None

@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.identities.identities import Peer
-from fedjobs_protocol.received import readable
 from fedjobs_protocol.transfers.blobs import BlobSource, Upload
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
 _POLL_S = 0.2
-
-
-def _names(datasets: Iterable[str]) -> tuple[str, ...]:
-    """Returns the names as a silo sends them back."""
-    return tuple(map(readable, datasets))
 
 
 class MemoryCoordinator:
@@ -44,8 +37,8 @@ class MemoryCoordinator:
         self._proposed: dict[str, list[pb.OfferedShard]] = {}
         self.consents: dict[tuple[str, bytes], pb.ShardConsent] = {}
         """The latest answer about each shard."""
-        self.answers: dict[tuple[str, bytes, tuple[str, ...]], pb.ShardConsent] = {}
-        """The latest answer to each offer: a shard on datasets."""
+        self.answers: dict[tuple[str, bytes, str], pb.ShardConsent] = {}
+        """The latest answer to each offer, by its shard and its scope."""
         self._offered = asyncio.Event()
         self.bytes: Counter[tuple[str, str]] = Counter()
 
@@ -114,7 +107,7 @@ class MemoryCoordinator:
     async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
         self._check_session(peer, request.session_id)
         self.consents |= {(peer.silo, consent.shard): consent for consent in request.consents}
-        self.answers |= {(peer.silo, c.shard, _names(c.datasets)): c for c in request.consents}
+        self.answers |= {(peer.silo, c.shard, c.scope): c for c in request.consents}
         return pb.ConsentResponse()
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
@@ -147,7 +140,7 @@ class MemoryCoordinator:
 
     def _unanswered(self, silo: str) -> list[pb.OfferedShard]:
         proposed = self._proposed.get(silo, []) if self._asked.get(silo) else []
-        return [each for each in proposed if (silo, each.shard.digest, _names(each.datasets)) not in self.answers]
+        return [each for each in proposed if (silo, each.shard.digest, each.scope) not in self.answers]
 
     def _check_session(self, peer: Peer, session_id: str) -> None:
         if self._sessions.get(peer.silo) == session_id:

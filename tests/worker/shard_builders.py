@@ -43,8 +43,10 @@ def shard(
     client_inputs: Sequence[shard_pb2.Leaf],
     work: Callable[..., Sequence[Any]],
     accumulator: shard_pb2.Leaf | None = None,
+    kept_inputs: Sequence[shard_pb2.KeptInput] = (),
+    kept_outputs: Sequence[shard_pb2.Leaf] = (),
 ) -> bytes:
-    """Returns a shard that adds up the results of `work` over the clients."""
+    """Returns a shard that adds up the first result of `work` over the clients, and keeps the others."""
     total = accumulator or tensor("float32")
     zero = program(broadcasts, lambda *_: [tf.zeros(list(total.tensor.shape), total.tensor.dtype)])
     accumulate = program([*broadcasts, total, total], lambda *values: [values[-2] + values[-1]])
@@ -54,8 +56,10 @@ def shard(
         client_inputs=client_inputs,
         accumulators=[total],
         zero=zero,
-        work=program([*broadcasts, *client_inputs], work),
+        work=program([*broadcasts, *client_inputs, *(kept.type for kept in kept_inputs)], work),
         accumulate=accumulate,
+        kept_inputs=kept_inputs,
+        kept_outputs=kept_outputs,
     ).SerializeToString(deterministic=True)
 
 

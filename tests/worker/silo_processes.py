@@ -169,6 +169,7 @@ def over_digits(work_id: str, work: Callable[..., object] | None = None, **field
         label="sum",
         shard=inline(shard([], [leaf], work or sum_up)),  # type: ignore[list-item, arg-type]
         client_inputs=[selection],
+        clients=pb.Clients(selection=selection.selection),
     )
 
 

@@ -16,7 +16,7 @@ from fedjobs_worker.sessions import consent_watches
 from fedjobs_worker.sessions.consent_watches import ConsentWatch
 
 DIGEST = Digest("ab" * 32)
-COMPUTATION = Computation(DIGEST, shard_pb2.Shard(), frozenset(), inputs=("digits",))
+COMPUTATION = Computation(DIGEST, shard_pb2.Shard(), frozenset(), offer="scope")
 
 
 class Waiting:
@@ -61,4 +61,4 @@ def test_it_goes_on_after_an_unexpected_error(monkeypatch: pytest.MonkeyPatch, w
     watch.follow("session")
     assert client.arrived.wait(20)
     watch.stop()
-    assert [(told.shard.hex(), list(told.datasets)) for told in client.told] == [(DIGEST, ["digits"])]
+    assert [(told.shard.hex(), told.scope) for told in client.told] == [(DIGEST, "scope")]

@@ -16,6 +16,7 @@ from fedjobs_worker.consent.approvals import Approval, ApprovalFolder, Decisions
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consent_scopes import ConsentScope
 from fedjobs_worker.consent.consents import APPROVAL, Awaiting, Computation, Consent, Consents, decide, message_of
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.consent.pending import PendingFolder
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.silo_files import SiloFile
@@ -120,7 +121,7 @@ class Site:
         return Consents(silo, invitation, audit, self.approvals, self.pending, clock=lambda: self.now)
 
     def computation(self, dataset: str = "digits") -> Computation:
-        return Computation(SHARD, A_SHARD, frozenset({"MatMul"}), "train", (dataset,))
+        return Computation(SHARD, A_SHARD, frozenset({"MatMul"}), "train", DataReads((dataset,)))
 
     def asked(self, dataset: str = "digits") -> Consent:
         return self.consents.of(self.computation(dataset))
@@ -375,11 +376,11 @@ def test_a_command_prints_the_pending_computations(site: Site) -> None:
 
 
 def test_the_coordinator_gets_rule_message_and_remaining_time(site: Site) -> None:
-    told = message_of(SHARD, ["digits"], site.asked(), site.now)
+    told = message_of(SHARD, "scope", site.asked(), site.now)
     assert told.shard.hex() == SHARD
     assert (told.awaiting.rule, told.awaiting.seconds_left) == (APPROVAL, 100)
-    assert message_of(SHARD, [], Allowed(), 0).HasField("approved")
-    assert message_of(SHARD, [], Refused("a", "b"), 0).refused.rule == "a"
+    assert message_of(SHARD, "", Allowed(), 0).HasField("approved")
+    assert message_of(SHARD, "", Refused("a", "b"), 0).refused.rule == "a"
 
 
 def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:

@@ -141,7 +141,12 @@ def test_failures_count_as_runs_and_their_bytes_count(log: Log) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [asked("2", seed=2), asked("2", broadcasts=[pb.Blob(size=1, inline=b"x")]), asked("2", clients=2), asked("4")],
+    [
+        asked("2", seed=2),
+        asked("2", broadcasts=[pb.Blob(size=1, inline=b"x")]),
+        asked("2", clients=pb.Clients(given=2)),
+        asked("4"),
+    ],
     ids=["another seed", "another broadcast", "another number of clients", "another identity"],
 )
 def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other: Digest) -> None:

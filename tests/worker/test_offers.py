@@ -22,7 +22,7 @@ APPROVAL = "policy.computations.approval"
 
 
 def _offered(work: pb.Work) -> pb.OfferedShard:
-    return pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"])
+    return pb.OfferedShard(shard=work.shard, label=work.label, datasets=["digits"], clients="digits")
 
 
 def _with_work_id(work: pb.Work, work_id: str) -> pb.Work:

@@ -50,7 +50,7 @@ def run(
     values: list[list[Leaf]] = [],  # noqa: B006
     selected: list[int] | None = None,
     components: tuple[int, ...] = (0, 1),
-    clients: int = 1,
+    clients: int | None = None,
 ) -> tuple[list[np.ndarray], messages.Ran]:
     digest = Digest(f"{hash(serialized):x}")
     client.load_shard(digest, serialized)
@@ -62,6 +62,8 @@ def run(
         indices = inputs.small(np.array(selected, np.int64).tobytes())
         sources.append(messages.SelectedClients(dataset="digits", components=list(components), clients=indices))
     pieces = [inputs.large(*in_memory(value)) for value in broadcasts]
+    if clients is None:
+        clients = len(selected) if selected is not None else len(values[0]) if values else 1
     request = messages.Run(digest=digest, broadcasts=pieces, client_inputs=sources, clients=clients)
     result = shared_memory.create("result")
     with inputs as descriptors:

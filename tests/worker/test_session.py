@@ -45,7 +45,13 @@ def test_large_values_are_blobs_and_survive_a_restart_of_the_coordinator(silo: S
     serialized = shard([tensor("float32", 1 << 20)], [], lambda x: [x + 1.0], tensor("float32", 1 << 20))
     for attempt in (1, 2):
         digest = silo.coordinator.do(lambda backend: backend.publish(SILO, framed))
-        work = pb.Work(work_id=str(attempt), generation=attempt, label="add one", shard=inline(serialized), clients=1)
+        work = pb.Work(
+            work_id=str(attempt),
+            generation=attempt,
+            label="add one",
+            shard=inline(serialized),
+            clients=pb.Clients(given=1),
+        )
         work.broadcasts.append(pb.Blob(digest=digest, size=len(framed)))
         report = silo.ask(work)
         received = silo.coordinator.do(lambda backend, name=str(attempt): backend.received(SILO, name))

@@ -18,6 +18,7 @@ from fedjobs_verifier.refusals import OperationRefusal, OperationRefusedError, R
 from fedjobs_verifier.segments import check_type, rebuild_graph, type_of
 from fedjobs_verifier.unknown_fields import first_unknown
 
+_DIGEST_BYTES = 32
 _PLANNED = "Plan the computation with this release of fedjobs."
 
 
@@ -125,17 +126,36 @@ class _Programs:
 
     def rebuild(self) -> None:
         shard = self._source
-        for name in ("broadcasts", "client_inputs", "accumulators"):
+        for name in ("broadcasts", "client_inputs", "accumulators", "kept_outputs"):
             with within(name):
                 _rebuild_leaves(getattr(shard, name), getattr(self._target, name))
-        broadcasts, clients, accumulators = (
+        with within("kept_inputs"):
+            _rebuild_kept_inputs(shard.kept_inputs, self._target.kept_inputs)
+        broadcasts, clients, kept, accumulators = (
             [type_of(leaf, self._counted.contents) for leaf in leaves]
-            for leaves in (shard.broadcasts, shard.client_inputs, shard.accumulators)
+            for leaves in (
+                shard.broadcasts,
+                shard.client_inputs,
+                [kept.type for kept in shard.kept_inputs],
+                shard.accumulators,
+            )
         )
         self._check(self._program("zero", broadcasts), shard.accumulators, "zero")
-        aggregands = self._program("work", [*broadcasts, *clients])
+        outputs = self._program("work", [*broadcasts, *clients, *kept])
+        aggregands = self._without_kept(outputs)
         totals = self._program("accumulate", [*broadcasts, *accumulators, *aggregands])
         self._check(totals, shard.accumulators, "accumulate")
+
+    def _without_kept(self, outputs: list[Type]) -> list[Type]:
+        """Checks the last outputs of `work`, which the silo keeps. Returns the others."""
+        kept = self._source.kept_outputs
+        count = len(outputs) - len(kept)
+        with within("program work"):
+            if count < 0:
+                raise Refusal(f"it has {len(outputs)} outputs, and the silo is to keep {len(kept)}", _PLANNED)
+            for number, (type_, leaf) in enumerate(zip(outputs[count:], kept, strict=True), count):
+                check_type(f"output {number}", type_, type_of(leaf, self._counted.contents))
+        return outputs[:count]
 
     def _check(self, types: Sequence[Type], leaves: Sequence[shard_pb2.Leaf], program: str) -> None:
         with within(f"program {program}"):
@@ -182,27 +202,40 @@ def _value(values: Sequence[Type], number: int) -> Type:
     return values[number]
 
 
+def _rebuild_kept_inputs(source: Sequence[shard_pb2.KeptInput], target: object) -> None:
+    if len(source) > limits.LEAVES:
+        raise Refusal(f"it has {len(source)} leaves", f"Use at most {limits.LEAVES}.")
+    for kept in source:
+        if len(kept.shard) != _DIGEST_BYTES or kept.output >= limits.LEAVES:
+            raise Refusal(f"the value {shown(kept.type.name)} does not name the shard that keeps it", _PLANNED)
+        rebuilt = target.add(shard=kept.shard, output=kept.output)  # type: ignore[attr-defined]
+        _rebuild_leaf(kept.type, rebuilt.type)
+
+
 def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object) -> None:
     if len(source) > limits.LEAVES:
         raise Refusal(f"it has {len(source)} leaves", f"Use at most {limits.LEAVES}.")
     for leaf in source:
-        rebuilt = target.add()  # type: ignore[attr-defined]
-        with within(f"leaf {shown(leaf.name)}"):
-            rebuilt.name = _name(leaf.name)
-            kind = leaf.WhichOneof("type")
-            if kind is None:
-                raise Refusal("it has no type", _PLANNED)
-            if kind == "tensor":
-                _rebuild_type(leaf.tensor, rebuilt.tensor)
-            else:
-                rebuilt.sequence.SetInParent()
-                if len(leaf.sequence.components) > limits.COMPONENTS:
-                    count = len(leaf.sequence.components)
-                    raise Refusal(f"its examples have {count} components", f"Use at most {limits.COMPONENTS}.")
-                for component in leaf.sequence.components:
-                    part = rebuilt.sequence.components.add(name=_name(component.name))
-                    part.tensor.SetInParent()
-                    _rebuild_type(component.tensor, part.tensor)
+        _rebuild_leaf(leaf, target.add())  # type: ignore[attr-defined]
+
+
+def _rebuild_leaf(leaf: shard_pb2.Leaf, rebuilt: shard_pb2.Leaf) -> None:
+    with within(f"leaf {shown(leaf.name)}"):
+        rebuilt.name = _name(leaf.name)
+        kind = leaf.WhichOneof("type")
+        if kind is None:
+            raise Refusal("it has no type", _PLANNED)
+        if kind == "tensor":
+            _rebuild_type(leaf.tensor, rebuilt.tensor)
+        else:
+            rebuilt.sequence.SetInParent()
+            if len(leaf.sequence.components) > limits.COMPONENTS:
+                count = len(leaf.sequence.components)
+                raise Refusal(f"its examples have {count} components", f"Use at most {limits.COMPONENTS}.")
+            for component in leaf.sequence.components:
+                part = rebuilt.sequence.components.add(name=_name(component.name))
+                part.tensor.SetInParent()
+                _rebuild_type(component.tensor, part.tensor)
 
 
 def _rebuild_type(source: shard_pb2.Tensor, target: shard_pb2.Tensor) -> None:

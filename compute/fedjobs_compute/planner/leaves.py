@@ -24,7 +24,7 @@ def leaves_of(type_: tff.Type, path: str = "") -> Iterator[shard_pb2.Leaf]:
     elif isinstance(type_, tff.TensorType):
         yield shard_pb2.Leaf(name=path or "value", tensor=_tensor(type_))
     elif isinstance(type_, tff.SequenceType):
-        components = [shard_pb2.Component(name=p, tensor=_tensor(t)) for p, t in _components(type_.element, "")]
+        components = [shard_pb2.Component(name=p, tensor=_tensor(t)) for p, t in components_of(type_.element, "")]
         yield shard_pb2.Leaf(name=path or "value", sequence=shard_pb2.Sequence(components=components))
     else:
         raise FedjobsError(
@@ -39,14 +39,14 @@ def count_leaves(type_: tff.Type) -> int:
     return sum(1 for _ in leaves_of(type_))
 
 
-def _components(type_: tff.Type, path: str) -> Iterator[tuple[str, tff.TensorType]]:
+def components_of(type_: tff.Type, path: str) -> Iterator[tuple[str, tff.TensorType]]:
     """Yields the components of an element in the order of tf.data, which sorts dictionaries by their keys."""
     if isinstance(type_, tff.StructType):
         elements = [(name or str(i), e) for i, (name, e) in enumerate(structure.iter_elements(type_))]
         if any(name is not None for name, _ in structure.iter_elements(type_)):
             elements.sort()
         for name, element in elements:
-            yield from _components(element, f"{path}/{name}" if path else name)
+            yield from components_of(element, f"{path}/{name}" if path else name)
     else:
         yield path or "value", type_
 

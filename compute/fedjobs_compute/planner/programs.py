@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -65,6 +65,14 @@ class NamedProgram:
             made.update(segment.outputs)
         result.update((key, None) for key in self.outputs if key not in made)
         return list(result)
+
+    def with_outputs(self, numbers: Sequence[int]) -> NamedProgram:
+        """Returns the program with only these of its outputs, by their numbers."""
+        return replace(
+            self,
+            outputs=tuple(self.outputs[n] for n in numbers),
+            output_types=tuple(self.output_types[n] for n in numbers),
+        )
 
     def operations(self) -> set[str]:
         """Returns the names of all operations in its graphs and their functions."""

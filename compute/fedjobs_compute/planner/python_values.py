@@ -15,6 +15,7 @@ from fedjobs_protocol.transfers.values import SequenceValue
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.types import type_conversions
 
+from fedjobs_compute.planner.leaves import components_of
 from fedjobs_compute.planner.programs import unplaced_member
 from fedjobs_compute.tensors import array_of
 
@@ -125,9 +126,16 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
         rows = [tuple(map(array_of, tf.nest.flatten(row))) for row in value]
     else:
         rows = [tuple(_components(row, element)) for row in value]
-    if rows and all(len({a.shape for a in column}) == 1 for column in zip(*rows, strict=True)):
+    if not rows and (none := tuple(_no_elements(tensor) for _, tensor in components_of(element, ""))):
+        return SequenceValue(none, None)  # arrays without rows, which have the type
+    if all(len({a.shape for a in column}) == 1 for column in zip(*rows, strict=True)):
         return SequenceValue(tuple(np.stack(column) for column in zip(*rows, strict=True)), None)
     return SequenceValue(None, tuple(rows))
+
+
+def _no_elements(type_: tff.TensorType) -> Array:
+    dtype = object if type_.dtype.type is np.str_ else type_.dtype
+    return np.zeros([0, *(size or 0 for size in type_.shape or ())], dtype)
 
 
 def _components(row: Any, type_: tff.Type) -> list[Array]:

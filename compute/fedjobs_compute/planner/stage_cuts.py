@@ -2,27 +2,26 @@
 
 The level of a call is the number of exchanges with the silos that must end before it can run. An aggregation of level k
 belongs to stage k. Calls that use its result have at least level k + 1.
+
+A call at CLIENTS runs once, in the first stage that needs it. If a later stage needs its result too, the silo keeps it.
+It does not run again, because a random operation would give another result. Only `federated_zip` is repeated: it
+computes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 
+from fedjobs_compute.intrinsics import INTRINSICS
 from fedjobs_compute.planner.call_dominant import NormalForm, unbound_references
 
 AGGREGATE = "federated_aggregate"
-_NO_SECURE_SUM = "secure aggregation is not supported yet, and fedjobs never sums in the clear"
-_REASONS = {
-    "federated_secure_sum": _NO_SECURE_SUM,
-    "federated_secure_sum_bitwidth": _NO_SECURE_SUM,
-    "federated_secure_modular_sum": _NO_SECURE_SUM,
-    "federated_secure_select": "secure selection is not supported yet, and fedjobs never sends keys in the clear",
-}
+_ZIP = "federated_zip_at_clients"
 _DOWN = frozenset({"federated_broadcast", "federated_value_at_clients"})
 
 
@@ -60,6 +59,7 @@ class Cut:
         client_names: Names of parameters and locals that exist in the silos only.
         sent_down: CLIENTS-placed names whose values come from the coordinator, and the blocks of these values.
         stages: The number of exchanges with the silos.
+        runs_in: The stage of each local at CLIENTS that an aggregation needs. Without zips, which run where needed.
     """
 
     form: NormalForm
@@ -68,6 +68,7 @@ class Cut:
     client_names: frozenset[str]
     sent_down: dict[str, bb.ComputationBuildingBlock]
     stages: int
+    runs_in: dict[str, int]
 
     def aggregations(self, stage: int) -> list[Local]:
         """Returns the aggregations of a stage."""
@@ -77,14 +78,24 @@ class Cut:
         """Returns the block with the value of a name at the coordinator."""
         return self.sent_down.get(name) or bb.Reference(name, self.types[name])
 
-    def closure(self, names: Iterable[str], *, at_clients: bool) -> list[str]:
-        """Returns the locals of one side that these names need, including themselves, in order."""
+    def in_stage(self, names: Iterable[str], stage: int) -> list[str]:
+        """Returns the locals at CLIENTS that must run in a stage to compute these names, in order."""
+        return self.closure(names, at_clients=True, known={n for n, first in self.runs_in.items() if first < stage})
+
+    def closure(self, names: Iterable[str], *, at_clients: bool, known: Collection[str] = ()) -> list[str]:
+        """Returns the locals of one side that these names need, including themselves, in order.
+
+        Args:
+            names: The names.
+            at_clients: The side.
+            known: Names whose values exist already.
+        """
         wanted: set[str] = set()
         pending = list(names)
         while pending:
             name = pending.pop()
             local = self.locals.get(name)
-            if name in wanted or local is None or (name in self.client_names) != at_clients:
+            if name in wanted or name in known or local is None or (name in self.client_names) != at_clients:
                 continue
             wanted.add(name)
             pending.extend(local.uses)
@@ -114,9 +125,19 @@ def cut(form: NormalForm) -> Cut:
         elif local.at_clients:
             client_names.add(name)
     stages = max((x.level + 1 for x in locals_.values() if x.intrinsic == AGGREGATE), default=0)
-    result = Cut(form, locals_, types, frozenset(client_names), sent_down, stages)
+    result = Cut(form, locals_, types, frozenset(client_names), sent_down, stages, {})
     _refuse_unsupported_shape(result)
-    return result
+    return replace(result, runs_in=_first_stages(result))
+
+
+def _first_stages(pieces: Cut) -> dict[str, int]:
+    first: dict[str, int] = {}
+    for stage in range(pieces.stages):
+        values = (r for x in pieces.aggregations(stage) for r in unbound_references(x.call.argument))
+        for name in pieces.closure(values, at_clients=True):
+            if pieces.locals[name].intrinsic != _ZIP:
+                first.setdefault(name, stage)
+    return first
 
 
 def is_at_clients(type_: tff.Type) -> bool:
@@ -125,21 +146,24 @@ def is_at_clients(type_: tff.Type) -> bool:
 
 
 def _refuse_unsupported(local: Local) -> None:
-    if reason := _REASONS.get(local.intrinsic):
-        raise FedjobsError(
-            ErrorCode.UNSUPPORTED_COMPUTATION,
-            f"the computation uses {local.intrinsic!r}: {reason}.",
-            "If it is acceptable for your data, use federated_sum or an aggregator without secure sums.",
-        )
+    known = INTRINSICS.get(local.intrinsic)
+    if not local.intrinsic or (known and known.planned):
+        return
+    reason = known.text if known else "this release of fedjobs does not know it"
+    raise FedjobsError(
+        ErrorCode.UNSUPPORTED_COMPUTATION,
+        f"the computation uses {local.intrinsic!r}: {reason}.",
+        "If it is acceptable for your data, use federated_sum or an aggregator without secure sums.",
+    )
 
 
 def _refuse_unsupported_shape(result: Cut) -> None:
-    if result.stages > 1:
+    if result.stages and not any(name in result.client_names for name, _ in result.form.parameters):
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
-            f"the computation needs {result.stages} exchanges with each silo, because an aggregation depends on the "
-            "result of another one. Only one exchange is supported.",
-            "Split the computation into one computation for each exchange.",
+            "the computation has no parameter that is placed at CLIENTS with a value for each client, so the number of "
+            "clients is not known.",
+            "Add such a parameter. The computation does not have to use it.",
         )
     client_results = [n for n in unbound_references(result.form.result) if n in result.client_names]
     if client_results:

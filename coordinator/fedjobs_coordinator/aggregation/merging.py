@@ -1,16 +1,19 @@
 """Merges the accumulators of many silos, in the order of the silos' names.
 
 Sums, minima and maxima are merged in blocks from the files in one pass. Each silo's bytes are read once. The memory is
-that of a few blocks, independent of the number of silos and the size of the leaf.
+that of a few blocks, independent of the number of silos and the size of the leaf. Only some files are open at a time.
 """
 
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from fedjobs_common.ids import SiloName
@@ -29,6 +32,7 @@ Leaves: TypeAlias = list[Any]
 BLOCK = 1 << 20  # bytes
 _IN_MEMORY = 64 * 1024  # bytes; larger leaves stay in files
 _BUFFERS = 3  # one is filled while the others are hashed and written
+_MOST_OPEN = 64  # files of reports that are open at a time; a process may have only 1,024 in all
 
 _OPERATIONS: dict[MergeKind, np.ufunc] = {
     MergeKind.SUM: np.add,
@@ -49,11 +53,41 @@ class NotFiniteError(Exception):
         self.silos = tuple(silos)
 
 
+class _OpenFiles:
+    """Opens files for reading when they are needed, and closes the one that was not used for the longest time."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, int] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def descriptor(self, path: Path) -> int:
+        """Returns a descriptor of the file. It is open until another file is asked for."""
+        if path not in self._open:
+            while len(self._open) >= _MOST_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+            self._open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._open.move_to_end(path)
+        return self._open[path]
+
+
 @dataclass(frozen=True)
 class _Source:
     silo: SiloName
-    fd: int
+    path: Path
+    files: _OpenFiles
     tensors: dict[str, TensorLayout]
+
+    @property
+    def fd(self) -> int:
+        return self.files.descriptor(self.path)
 
 
 class Merger:
@@ -79,15 +113,12 @@ class Merger:
         Raises:
             NotFiniteError: Some silos sent NaN, or infinity in a sum.
         """
-        sources = [_open(report) for report in reports]
-        try:
+        with _OpenFiles() as files:
+            sources = [_source(report, files) for report in reports]
             known = [kind for kind in self._kinds if kind is not None]
             if len(known) == len(self._kinds):
                 return [self._elementwise(str(i), kind, sources) for i, kind in enumerate(known)]
             return self._whole(sources, general)
-        finally:
-            for source in sources:
-                os.close(source.fd)
 
     def close(self) -> None:
         """Stops the hashing thread."""
@@ -141,11 +172,11 @@ class Merger:
             raise NotFiniteError(culprits)
 
 
-def _open(report: Report) -> _Source:
+def _source(report: Report, files: _OpenFiles) -> _Source:
     if report.path is None:
         raise ValueError(f"the report of {report.silo} has no accumulators")
-    fd = os.open(report.path, os.O_RDONLY | os.O_CLOEXEC)
-    return _Source(report.silo, fd, {tensor.name: tensor for tensor in layout(fd)})
+    tensors = {tensor.name: tensor for tensor in layout(files.descriptor(report.path))}
+    return _Source(report.silo, report.path, files, tensors)
 
 
 def _reduced(

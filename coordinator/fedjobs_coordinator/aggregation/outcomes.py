@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from fedjobs_common.ids import SiloName
+
+_LONGEST_WAIT_S = 1.0  # between checks of `stopped`, which a signal handler sets
+
+
+class Retry(enum.Enum):
+    """When a silo is asked again after a failure or a refusal."""
+
+    NEVER = "never"
+    """The silo does not run this shard in this job."""
+    OTHER_INPUTS = "other inputs"
+    """The silo would fail again with the same inputs. A later invocation asks it again."""
+    LATER = "later"
+    """The cause can pass. The silo is asked again after a while."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +51,31 @@ class Failure:
     Attributes:
         reason: An error code, or a rule of the silo's policy.
         message: A message for people.
-        final: Whether the silo will not run this work later either.
+        retry: When the silo is asked again.
     """
 
     reason: str
     message: str
-    final: bool = False
+    retry: Retry = Retry.LATER
 
 
 Outcome: TypeAlias = Report | Failure
+
+
+def in_time(
+    unfinished: Iterable[SiloName], progress: Mapping[SiloName, float], started: float, now: float, patience: float
+) -> dict[SiloName, float]:
+    """Returns the silos whose work is waited for, and how many seconds each of them has left.
+
+    Args:
+        unfinished: The silos without an outcome.
+        progress: When a silo last made progress.
+        started: When the work was assigned.
+        now: The current time.
+        patience: How long a silo may make no progress, in seconds.
+    """
+    left = {silo: max(started, progress.get(silo, started)) + patience - now for silo in unfinished}
+    return {silo: seconds for silo, seconds in left.items() if seconds > 0}
 
 
 class RoundOutcomes:
@@ -54,6 +84,7 @@ class RoundOutcomes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._outcomes: dict[SiloName, Outcome] = {}
+        self._progress: dict[SiloName, float] = {}
 
     def put(self, silo: SiloName, outcome: Outcome) -> None:
         """Adds an outcome. The first one of a silo counts."""
@@ -61,11 +92,30 @@ class RoundOutcomes:
             self._outcomes.setdefault(silo, outcome)
             self._condition.notify_all()
 
-    def wait(self, count: int, until: float, now: Callable[[], float], stopped: Callable[[], bool]) -> None:
-        """Waits for `count` outcomes, the time `until`, or until `stopped` returns True."""
+    def progressed(self, silo: SiloName, at: float) -> None:
+        """Records that a silo's work made progress at this time."""
         with self._condition:
-            while len(self._outcomes) < count and now() < until and not stopped():
-                self._condition.wait(min(1.0, max(0.0, until - now())))
+            self._progress[silo] = at
+
+    def wait(
+        self, silos: Iterable[SiloName], patience: float, now: Callable[[], float], stopped: Callable[[], bool]
+    ) -> None:
+        """Waits until each silo has an outcome or has made no progress for too long, or until `stopped` returns True.
+
+        Args:
+            silos: The silos that work.
+            patience: How long a silo may make no progress, in seconds.
+            now: The clock of `progressed`.
+            stopped: Whether to stop waiting.
+        """
+        silos, started = list(silos), now()
+        with self._condition:
+            while not stopped():
+                unfinished = [silo for silo in silos if silo not in self._outcomes]
+                left = in_time(unfinished, self._progress, started, now(), patience)
+                if not left:
+                    return
+                self._condition.wait(min(_LONGEST_WAIT_S, max(left.values())))
 
     def received(self) -> dict[SiloName, Outcome]:
         """Returns the outcomes so far."""

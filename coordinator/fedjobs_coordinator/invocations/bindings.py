@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,8 +19,20 @@ from fedjobs_coordinator.invocations.silo_references import SiloData
 
 Environment: TypeAlias = dict[str, Any]
 """The values of the coordinator's leaves, by name."""
-Clients: TypeAlias = Mapping[ClientInput, SiloData | Sequence[Any]]
-"""For each client input of the plan: a reference to the silos' data, or a list with the leaf's value of each client."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients of an invocation, with their values.
+
+    Attributes:
+        number: How many clients there are: the silos' data, of which each silo counts its clients, or a number.
+        inputs: For each client input of the plan: a reference to the silos' data, or a list with the leaf's value of
+            each client.
+    """
+
+    number: SiloData | int
+    inputs: Mapping[ClientInput, SiloData | Sequence[Any]]
 
 
 class Binding(Protocol):
@@ -74,7 +87,8 @@ class SavedPlanBinding:
             else:
                 environment |= zip(parameter.leaves, self._leaves(number, parameter, value), strict=True)
         inputs = [source for stage in self.plan.stages for source in stage.client_inputs]
-        return environment, {source: selected[source.parameter] for source in inputs}
+        clients: SiloData | int = next(iter(selected.values()), 0)
+        return environment, Clients(clients, {source: selected[source.parameter] for source in inputs})
 
     def result(self, environment: Mapping[str, Any]) -> dict[str, Any]:
         """See Binding."""

@@ -43,8 +43,9 @@ class ComputationBinding:
                 environment |= zip(parameter.leaves, to_leaves(value, parameter.type), strict=True)
         _check_cardinality(at_clients)
         inputs = [source for stage in self.plan.stages for source in stage.client_inputs]
-        lists = {i: self._of_clients(i, at_clients[i]) for i in {source.parameter for source in inputs}}
-        return environment, {source: _leaf(lists[source.parameter], source) for source in inputs}
+        lists = {i: self._of_clients(i, value) for i, value in at_clients.items()}
+        found = {source: _leaf(lists[source.parameter], source) for source in inputs}
+        return environment, Clients(_number(at_clients, lists), found)
 
     def result(self, environment: Mapping[str, Any]) -> Any:
         """Returns the result in TFF's containers."""
@@ -73,6 +74,20 @@ class ComputationBinding:
                 "Pass a list with one value for each client, or a selection of a data source's iterator.",
             )
         return found
+
+
+def _number(
+    arguments: Mapping[int, Any], leaves: Mapping[int, SiloData | list[SiloData] | list[list[Any]]]
+) -> SiloData | int:
+    """Returns the number of clients. A silo counts its own clients if one of the arguments is its data.
+
+    Also an argument that no silo reads says how many clients there are.
+    """
+    for values in leaves.values():
+        for reference in values if isinstance(values, list) else [values]:
+            if isinstance(reference, SiloData):
+                return reference
+    return next((len(value) for value in arguments.values() if isinstance(value, list)), 0)
 
 
 def _leaf(values: SiloData | Sequence[Any], source: ClientInput) -> SiloData | Sequence[Any]:

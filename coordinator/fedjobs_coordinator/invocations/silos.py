@@ -5,16 +5,17 @@ The coordinator assigns work to silos over their sessions. A rehearsal has no si
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fedjobs_common.ids import Digest, SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 
 from fedjobs_coordinator.aggregation.blob_store import BlobStore
+from fedjobs_coordinator.aggregation.outcomes import Failure
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import Offered
-from fedjobs_coordinator.sessions.work_identities import WorkIdentities
+from fedjobs_coordinator.sessions.work_identities import InvocationId, WorkIdentities
 
 
 class RunProgress(Protocol):
@@ -50,17 +51,23 @@ class Silos(Protocol):
     @property
     def identities(self) -> WorkIdentities: ...
 
-    def cohort(self, scope: Digest, offered: Callable[[], Offered]) -> list[SiloName]:
-        """Waits for the silos of the next invocation and returns their names.
+    def cohort(
+        self, invocation: InvocationId, shards: Sequence[Digest], offers: Callable[[], Sequence[Offered]]
+    ) -> list[SiloName]:
+        """Waits for the silos of an invocation and returns their names, sorted.
 
         Args:
-            scope: The scope of the offer (`consents.scope_of`).
-            offered: Returns the offer of the shard. Called if the scope is new.
+            invocation: The invocation.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
+            offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:
-            FedjobsError: COHORT_TOO_SMALL. The message names the missing silos and the reasons.
+            FedjobsError: COHORT_TOO_SMALL if too many silos cannot take part. The message names them with the reasons.
             SuspendedError: The coordinator was told to stop.
         """
+
+    def cohort_sizes(self) -> Mapping[SiloName, int]:
+        """Returns the smallest cohort that each silo's policy allows (`policy.minCohortSize`)."""
 
     def check_disk(self, accumulator_bytes: int, silos: int) -> None:
         """Checks that the accumulators of a number of silos fit on the disk, before silos work.
@@ -73,7 +80,7 @@ class Silos(Protocol):
         """Assigns work to silos."""
 
     def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """Waits until all assignments have outcomes, or the round's deadline has passed.
+        """Waits until each assignment has an outcome, or has made no progress for the round's deadline.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
@@ -82,14 +89,17 @@ class Silos(Protocol):
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
         """Withdraws unfinished work. The round continues without it."""
 
-    def mark_refused(self, scope: Digest, silo: SiloName) -> None:
-        """Records that the silo refuses work of this scope."""
+    def mark_failed(self, invocation: InvocationId, shard: Digest, silo: SiloName, failure: Failure) -> None:
+        """Records why a silo does not contribute to a stage. It is asked again when `failure.retry` says."""
 
-    def mark_durable(self) -> None:
-        """Deletes all reports, because the state that includes them is durable."""
+    def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
+        """Records that silos contributed to a stage."""
 
-    def exclude(self, silo: SiloName, reason: str, message: str) -> None:
-        """Records that a silo's report was not used."""
+    def finish_invocation(self, number: int) -> None:
+        """Deletes reports that no restart needs, because the invocation with this number has run."""
 
-    def why_missing(self, there: Sequence[SiloName]) -> str:
-        """Returns a text for people that lists the other silos, each with the reason."""
+    def mark_loaded(self, version: int) -> None:
+        """Records that the program continues from the state of this version."""
+
+    def mark_durable(self, version: int) -> None:
+        """Deletes all reports, because the state of this version, which includes them, is durable."""

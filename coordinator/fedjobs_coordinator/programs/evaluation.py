@@ -4,14 +4,11 @@
 # TensorFlow's and TFF's decorators have no types.
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
-from fedjobs_common.errors import ErrorCode, FedjobsError
 
 from fedjobs_coordinator.programs import clients
 from fedjobs_coordinator.programs.metric_history import flat
@@ -80,28 +77,15 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
 
     Returns:
         Flat metrics: `evaluation/accuracy`, ..., and for each silo with examples `evaluation/silo/<name>/accuracy`, ...
+        Silos whose policies allow no results over one silo are missing.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED if no silo has a client; errors of the context.
+        FedjobsError: Errors of the context.
     """
-    by_silo = await context.run_per_silo(evaluation.evaluate, weights, examples)
-    if not by_silo:
-        raise FedjobsError(
-            ErrorCode.PROGRAM_FAILED,
-            "No silo has a client to evaluate the model on.",
-            "Check datasets in the silos' files: data, clients and clientsPerRound.",
-        )
-    result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
+    total, by_silo = await context.run_with_silos(evaluation.evaluate, weights, examples)
+    result = flat(await context.run(evaluation.finalize, total), "evaluation")
     for silo in sorted(by_silo):
         metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), f"evaluation/silo/{silo}")
         if metrics.get(f"evaluation/silo/{silo}/examples") != 0:
             result |= metrics
     return result
-
-
-def _total(by_silo: Mapping[str, Any]) -> OrderedDict[str, Any]:
-    """Adds the sums in the order of the silos' names, so that the bits do not depend on the order of the reports."""
-    first, *others = [by_silo[silo] for silo in sorted(by_silo)]
-    for other in others:
-        first = tf.nest.map_structure(lambda a, b: a + b, first, other)
-    return first  # type: ignore[no-any-return]

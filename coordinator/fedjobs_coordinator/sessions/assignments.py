@@ -23,6 +23,7 @@ class Assignment:
         accumulators: The types of the accumulators that the silo must send.
         largest: The maximum size of the framed accumulators in bytes.
         outcomes: Receives the outcome.
+        number: The number of the invocation since the last durable state.
     """
 
     silo: SiloName
@@ -32,3 +33,4 @@ class Assignment:
     accumulators: tuple[shard_pb2.Leaf, ...]
     largest: int
     outcomes: RoundOutcomes = field(compare=False)
+    number: int = 0

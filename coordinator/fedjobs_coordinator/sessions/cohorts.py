@@ -1,14 +1,19 @@
-"""Decides with which silos an invocation starts: a pure function of the silos' presence and consents."""
+"""Decides with which silos an invocation starts: a pure function of the silos' presence and consents.
+
+The silos of a cohort run all stages of the invocation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from fedjobs_common import digests
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.resolved_jobs import ResolvedCohort
 
+from fedjobs_coordinator.aggregation.outcomes import Failure
 from fedjobs_coordinator.sessions.consents import Standing
 
 
@@ -21,7 +26,8 @@ class Presence:
         ready: The silos that can get work, sorted.
         awaited: The silos that are ready or that a round waits for.
         declined: The silos that do not take part in this job.
-        refused: The silos that refused this computation when they got it as work.
+        refused: The silos that cannot take part in this invocation, because they refused or failed.
+        resting: The silos that are asked again later, because the cause of their failure can pass.
     """
 
     invited: int
@@ -29,6 +35,7 @@ class Presence:
     awaited: Collection[SiloName]
     declined: Collection[SiloName] = ()
     refused: Collection[SiloName] = ()
+    resting: Mapping[SiloName, Failure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,14 @@ class Begin:
     """The invocation starts.
 
     Attributes:
-        silos: The silos of the cohort.
+        silos: The silos of the cohort, sorted.
         without: The silos whose consent it waited for in vain.
+        left_out: The silos that were ready and not sampled.
     """
 
     silos: list[SiloName]
     without: frozenset[SiloName] = frozenset()
+    left_out: frozenset[SiloName] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,16 +59,16 @@ class Wait:
 
     Attributes:
         message: What it waits for.
-        for_people: Whether enough silos are present, but people of some must approve the computation first.
+        ready: The silos that would take part.
     """
 
     message: str
-    for_people: bool = False
+    ready: tuple[SiloName, ...] = ()
 
 
 @dataclass(frozen=True)
 class TooFew:
-    """The invocation cannot start.
+    """The invocation can never start, because too many silos have declined or refused, or failed with its inputs.
 
     Attributes:
         silos: The silos that would take part.
@@ -71,38 +80,48 @@ class TooFew:
 Cohort: TypeAlias = Begin | Wait | TooFew
 
 
-def decide(
-    presence: Presence, standing: Standing, wanted: ResolvedCohort, *, late: bool, patient: bool = False
-) -> Cohort:
+def decide(presence: Presence, standing: Standing, wanted: ResolvedCohort, *, late: bool, seed: str = "") -> Cohort:
     """Decides whether an invocation starts.
 
     It starts when `goal_silos` silos are ready and consent, or after the round's deadline with at least `min_silos`. If
-    there are too few silos without those whose people must approve the computation first, it waits as long as these
-    silos allow.
+    more silos are ready than the goal, it samples. As long as enough silos could still take part, it waits.
 
     Args:
         presence: The presence of the silos.
         standing: The silos' answers to the computation.
         wanted: The required numbers of silos.
         late: Whether the round's deadline has passed.
-        patient: Whether to wait for absent silos even after the deadline, because it recently waited for people.
+        seed: The seed of the sample. The same seed and silos give the same sample.
     """
     refused = standing.refused.union(presence.refused)
     there = [silo for silo in presence.ready if silo not in refused]
-    ready = [silo for silo in there if silo in standing.consented]
+    ready = [silo for silo in there if silo in standing.consented and silo not in presence.resting]
     awaiting = standing.awaiting.intersection(there)
     willing = presence.invited - len(refused.union(presence.declined))
-    goal = min(wanted.goal_silos, len(set(presence.awaited) - refused - standing.passed_over))
+    goal = min(wanted.goal_silos, len(set(presence.awaited) - refused - standing.passed_over - set(presence.resting)))
     if len(ready) >= (wanted.min_silos if late else max(wanted.min_silos, goal)):
-        return Begin(ready, frozenset(there).difference(ready) if late else frozenset())
-    possible = len(ready) + len(awaiting) >= wanted.min_silos
-    if willing < wanted.min_silos or (late and not patient and not possible):
+        chosen = sample(ready, max(wanted.min_silos, wanted.goal_silos), seed)
+        without = frozenset(there).difference(ready, presence.resting) if late else frozenset()
+        return Begin(chosen, without, frozenset(ready).difference(chosen))
+    if willing < wanted.min_silos:
         return TooFew(ready)
-    message = f"{len(ready)} of {willing} silos are ready" + _whose_people(awaiting)
-    return Wait(message, for_people=possible and len(ready) < wanted.min_silos)
+    resting = {silo: failure for silo, failure in presence.resting.items() if silo in there}
+    message = f"{len(ready)} of {willing} silos are ready" + _whose_people(awaiting) + _later(resting)
+    return Wait(message, tuple(ready))
+
+
+def sample(silos: Sequence[SiloName], count: int, seed: str) -> list[SiloName]:
+    """Returns `count` of the silos, sorted. If one silo is missing, the sample differs in one silo only."""
+    ordered = sorted(silos, key=lambda silo: digests.digest(f"{seed}/{silo}".encode()))
+    return sorted(ordered[:count])
 
 
 def _whose_people(awaiting: Collection[SiloName]) -> str:
     if not awaiting:
         return ""
     return f"; {', '.join(sorted(awaiting))} must approve the computation"
+
+
+def _later(resting: Mapping[SiloName, Failure]) -> str:
+    told = [f"; {silo} is asked again later ({f.reason}: {f.message})" for silo, f in sorted(resting.items())]
+    return "".join(told)

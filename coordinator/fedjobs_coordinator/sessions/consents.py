@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest, SiloName
-from fedjobs_protocol.received import readable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
@@ -40,19 +39,19 @@ class Offered:
 
     @property
     def scope(self) -> Digest:
-        return scope_of(self.digest, self.message.datasets)
+        """The shard together with what it reads. Silos may allow a shard on one dataset and not on another."""
+        return Digest(self.message.scope) or self.digest
 
 
-def scope_of(shard: Digest, datasets: Sequence[str]) -> Digest:
-    """Returns what an offer is about: a shard on datasets. Silos may allow one dataset and not another.
+def scope_of(shard: Digest, reads: pb.OfferedShard) -> Digest:
+    """Returns the scope of an offer.
 
     Args:
         shard: The digest of the shard.
-        datasets: For each client input of the shard, the silos' dataset, or empty.
+        reads: The offer, of which what the shard reads counts.
     """
-    # A silo sends back the names as it got them.
-    names = [readable(name) for name in datasets]
-    return digests.digest(json.dumps([shard, *names]).encode()) if any(names) else shard
+    named = [list(reads.datasets), reads.clients, [list(each.datasets) for each in reads.kept]]
+    return digests.digest(json.dumps([shard, *named]).encode())
 
 
 class Word(enum.Enum):
@@ -64,7 +63,7 @@ class Word(enum.Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A silo's answer to an offer.
+    """A silo's answer to the offer of a shard.
 
     Attributes:
         word: The answer.
@@ -146,7 +145,7 @@ class Consents:
 
     def answered(self, silo: SiloName, consent: pb.ShardConsent) -> Answer | None:
         """Records an answer. Returns None if the shard was not offered or the answer is not new."""
-        scope, answer = scope_of(digests.named(consent.shard), consent.datasets), self._answer(consent)
+        scope, answer = Digest(consent.scope) or digests.named(consent.shard), self._answer(consent)
         if scope not in self._offers or answer is None:
             return None
         answers = self._answers.setdefault(scope, {})
@@ -160,6 +159,21 @@ class Consents:
     def pass_over(self, scope: Digest, silos: set[SiloName]) -> None:
         """Records that a round starts without these silos. The next rounds do not wait for their answers either."""
         self._passed_over.setdefault(scope, set()).update(silos)
+
+    def standing_of_all(self, scopes: Sequence[Digest]) -> Standing:
+        """Returns the silos' current answers to all offers of a plan. A silo consents to all of them, or it does not.
+
+        Args:
+            scopes: The scopes of at least one offer.
+        """
+        each = [self.standing(scope) for scope in scopes]
+        refused = frozenset[SiloName]().union(*(s.refused for s in each))
+        return Standing(
+            consented=frozenset.intersection(*(s.consented for s in each)) - refused,
+            awaiting=frozenset[SiloName]().union(*(s.awaiting for s in each)) - refused,
+            refused=refused,
+            passed_over=frozenset[SiloName]().union(*(s.passed_over for s in each)),
+        )
 
     def standing(self, scope: Digest) -> Standing:
         """Returns the silos' current answers to the offer with this scope."""

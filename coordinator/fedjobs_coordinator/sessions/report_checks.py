@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedjobs_common import digests
-from fedjobs_common.errors import ErrorCode, FedjobsError, code_of
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
 
@@ -13,10 +13,10 @@ from fedjobs_coordinator.aggregation.accumulators import check_accumulators
 from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_coordinator.sessions.refusals import retry_of_code, retry_of_rule
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 _MOST_CLIENTS = (1 << 31) - 1  # clients of a silo; readers of statuses have smaller integers than the wire format
-_FINAL = frozenset({ErrorCode.DATA_NOT_FOUND, ErrorCode.DATA_MALFORMED, ErrorCode.SCHEMA_MISMATCH})
 
 
 def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) -> Outcome:
@@ -31,10 +31,11 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
         FedjobsError: REPORT_MALFORMED, REPORT_NOT_FINITE, BLOB_NOT_FOUND.
     """
     if report.HasField("refusal"):
-        return Failure(sanitize(report.refusal.rule), sanitize(report.refusal.message), final=True)
+        rule = sanitize(report.refusal.rule)
+        return Failure(rule, sanitize(report.refusal.message), retry_of_rule(rule))
     if report.HasField("failure"):
         code, message = sanitize(report.failure.code), sanitize(report.failure.message)
-        return Failure(code, message, final=code_of(code) in _FINAL)
+        return Failure(code, message, retry_of_code(code))
     result = report.result
     if not report.HasField("result") or result.clients > _MOST_CLIENTS:
         what = f"of {result.clients} clients" if report.HasField("result") else "without an outcome"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from fedjobs_common.errors import ErrorCode
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState, SiloStatus
 
@@ -17,6 +18,8 @@ HINDERED = "cluster"
 _MOST_CHANGES, _CHANGE_EVERY_S = 100, 10.0
 """Of a silo's state: how many are told at once, and after what time one more. A silo can change it at will, and each
 change that is told is written to the coordinator's disk."""
+ROUND_DEADLINE = "RoundDeadline"
+"""The reason of a silo whose work made no progress before the round's deadline."""
 _PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED, SiloState.AWAITING_APPROVAL})
 """The states in which a silo can get work. A silo that refused a shard, or awaits its approval, may run another one."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
@@ -33,6 +36,8 @@ class _Silo:
     bytes_down: int = 0
     bytes_up: int = 0
     sessions: int = 0
+    cohort_size: int = 1
+    """The smallest cohort that the silo's policy allows."""
     last_seen: float = 0.0
     awaited: bool = True
     """Whether rounds wait for the silo until their deadline."""
@@ -61,9 +66,15 @@ class Roster:
     def __contains__(self, silo: SiloName) -> bool:
         return silo in self._silos
 
-    def joined(self, silo: SiloName) -> None:
-        """Records a new session."""
+    def joined(self, silo: SiloName, cohort_size: int = 1) -> None:
+        """Records a new session.
+
+        Args:
+            silo: The silo.
+            cohort_size: The smallest cohort that its policy allows.
+        """
         entry = self._silos[silo]
+        entry.cohort_size = max(1, cohort_size)
         entry.sessions += 1
         if entry.reason == HINDERED:
             entry.reason = entry.message = ""
@@ -90,7 +101,7 @@ class Roster:
         entry = self._silos[silo]
         entry.awaited, entry.overdue = False, True
         if entry.state in _PRESENT:
-            self._set(silo, entry.state, "RoundDeadline", "it did not report before the round's deadline")
+            self._set(silo, entry.state, ROUND_DEADLINE, "its work made no progress before the round's deadline")
 
     def gave_up_waiting(self) -> None:
         """Records that a round starts without silos that are not ready. The next rounds do not wait for them either."""
@@ -176,8 +187,17 @@ class Roster:
         return [n for n, s in self._silos.items() if s.state in _PRESENT and not s.overdue]
 
     def unwilling(self) -> list[SiloName]:
-        """Returns the silos that do not take part in this job."""
-        return [n for n, s in self._silos.items() if s.state is SiloState.DECLINED]
+        """Returns the silos that do not take part in this job. A silo that the federation suspended may return."""
+        return [
+            name
+            for name, silo in self._silos.items()
+            if silo.state is SiloState.DECLINED
+            and not (silo.excluded and silo.reason == ErrorCode.SILO_SUSPENDED.label)
+        ]
+
+    def cohort_sizes(self) -> dict[SiloName, int]:
+        """Returns the smallest cohort that each silo's policy allows."""
+        return {name: silo.cohort_size for name, silo in self._silos.items()}
 
     def why_missing(self, there: Iterable[SiloName]) -> str:
         """Returns a text for people that lists the other silos, each with the reason."""

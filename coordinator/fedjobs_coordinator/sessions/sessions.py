@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -14,15 +15,18 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.versions import OFFERS_SINCE, PROTOCOL_VERSIONS, SHARD_FORMATS, negotiate
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
-from fedjobs_coordinator.aggregation.outcomes import Failure, Report
+from fedjobs_coordinator.aggregation.outcomes import Failure, Report, Retry
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.consents import MOST_OFFERS, Consents, Offered, Word
 from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
+from fedjobs_coordinator.sessions.held_work import HeldWork
 from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
+from fedjobs_coordinator.sessions.refusals import retry_of_code
 from fedjobs_coordinator.sessions.report_checks import outcome_of
 from fedjobs_coordinator.sessions.roster import HINDERED, Roster
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
+from fedjobs_coordinator.sessions.work_progress import WorkProgress
 
 _LOG = structlog.get_logger()
 INLINE_LIMIT = 64 * 1024  # bytes; larger values travel as blobs
@@ -31,7 +35,18 @@ POLL_S = 40.0  # less than 50 s, because load balancers cut idle connections
 
 
 class Sessions:
-    """Implements `fedjobs_protocol.sessions.session_server.SessionHandler`."""
+    """Implements `fedjobs_protocol.sessions.session_server.SessionHandler`.
+
+    Args:
+        job_uid: The UID of the job.
+        generation: The coordinator's generation.
+        roster: The states of the silos.
+        reports: Stores accumulators and reports.
+        consents: The offers and the silos' answers.
+        poll_s: The maximum duration of a long poll.
+        now: A monotonic clock, in seconds.
+        joined: Called when a silo starts a session.
+    """
 
     def __init__(
         self,
@@ -41,8 +56,12 @@ class Sessions:
         reports: ReportStore,
         consents: Consents,
         poll_s: float = POLL_S,
+        now: Callable[[], float] = time.monotonic,
+        joined: Callable[[SiloName], None] = lambda _: None,
     ) -> None:
         self._poll_s = poll_s
+        self._now = now
+        self._joined = joined
         self._job_uid = job_uid
         self._generation = generation
         self._roster = roster
@@ -50,6 +69,8 @@ class Sessions:
         self._consents = consents
         self._sessions = OpenSessions()
         self._assignments: dict[SiloName, Assignment] = {}
+        self._progress: dict[SiloName, WorkProgress] = {}
+        self._held = HeldWork()
         self._excluded = ExcludedSilos(roster)
         self._over: str | None = None
 
@@ -63,12 +84,17 @@ class Sessions:
                 assignment.outcomes.put(assignment.silo, known)
                 continue
             self._assignments[assignment.silo] = assignment
+            self._progress[assignment.silo] = WorkProgress(
+                sum(blob.size for blob in assignment.blobs.values()), assignment.largest
+            )
+            self._held.released(assignment.silo)
             self._roster.working(assignment.silo)
             self._sessions.wake(assignment.silo)
 
-    def offer(self, offered: Offered) -> None:
-        """Offers a shard to all silos."""
-        self._consents.offer(offered)
+    def offer(self, offers: Iterable[Offered]) -> None:
+        """Offers shards to all silos."""
+        for offered in offers:
+            self._consents.offer(offered)
         self._sessions.wake_all()
 
     def withdraw(self, work_ids: Iterable[WorkId], *, overdue: bool = False) -> None:
@@ -115,7 +141,7 @@ class Sessions:
                 "Stop this coordinator. A newer one has replaced it.",
             )
         if request.HasField("decline"):
-            decline = Failure(sanitize(request.decline.rule), sanitize(request.decline.message), final=True)
+            decline = Failure(sanitize(request.decline.rule), sanitize(request.decline.message), Retry.NEVER)
             if decline.reason == HINDERED:
                 self._roster.hindered(silo, decline.reason, decline.message)
                 return self._response(protocol, shard_format, session_id="")  # an existing session continues
@@ -128,8 +154,9 @@ class Sessions:
                 "tensorflow": sanitize(request.tensorflow_version),
             }
             _LOG.info("a silo has joined", silo=silo, **versions)
-            self._roster.joined(silo)
+            self._roster.joined(silo, request.min_cohort_size)
             self._consents.joined(silo, asked=protocol >= OFFERS_SINCE)
+            self._joined(silo)
         return self._response(protocol, shard_format, self._sessions.begin(silo))
 
     async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
@@ -148,7 +175,7 @@ class Sessions:
             response.over.outcome = self._over
         elif offers := self._consents.unanswered(silo):
             response.offer.shards.extend(offered.message for offered in offers)
-        elif assignment := self._assignments.get(silo):
+        elif (assignment := self._assignments.get(silo)) and not self._held.seconds(silo, self._now()):
             response.work.CopyFrom(assignment.work)
         return response
 
@@ -175,8 +202,11 @@ class Sessions:
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         silo, _ = self._session(peer, request.session_id)
-        self._roster.seen(silo, sanitize(request.state))
+        activity = sanitize(request.state)
+        self._roster.seen(silo, activity)
         assignment = self._assignments.get(silo)
+        if assignment and assignment.work_id == request.work_id and self._progress[silo].told(activity):
+            assignment.outcomes.progressed(silo, self._now())
         unwanted = bool(request.work_id) and (assignment is None or assignment.work_id != request.work_id)
         return pb.HeartbeatResponse(cancel=unwanted)
 
@@ -202,7 +232,7 @@ class Sessions:
                 ErrorCode.BLOB_TOO_LARGE,
                 f"Silo {silo} announced {header.size} bytes, and its accumulators have at most {assignment.largest}.",
             )
-        return self._reports.upload(assignment.work_id, header.size)
+        return self._reports.upload(assignment.work_id, header.size, assignment.number)
 
     async def upload_finished(self, peer: Peer, header: pb.PutBlobHeader, upload: Upload, ok: bool) -> None:
         """Does nothing: the report refers to the upload."""
@@ -211,6 +241,9 @@ class Sessions:
         if (silo := SiloName(peer.silo)) in self._roster:
             self._excluded.check(silo)  # ends a running transfer
             self._roster.transferred(silo, down, up)
+            assignment = self._assignments.get(silo)
+            if assignment and self._progress[silo].transferred(down, up):
+                assignment.outcomes.progressed(silo, self._now())
 
     # --- inside
 
@@ -247,9 +280,10 @@ class Sessions:
         return assignment
 
     async def _until_something_to_say(self, silo: SiloName, session: OpenSession) -> None:
-        if self._over is not None or silo in self._assignments or self._consents.unanswered(silo):
+        held = self._held.seconds(silo, self._now())
+        if self._over is not None or self._consents.unanswered(silo) or (silo in self._assignments and not held):
             return
-        if await self._sessions.woken(silo, session, self._poll_s):
+        if await self._sessions.woken(silo, session, min(held or self._poll_s, self._poll_s)):
             self._excluded.check(silo)
             self._sessions.check(silo, session)
 
@@ -261,11 +295,15 @@ class Sessions:
         try:
             outcome = outcome_of(assignment, report, self._reports)
             if isinstance(outcome, Report):
-                self._reports.add(assignment.work_id, outcome)
+                self._reports.add(assignment.work_id, outcome, assignment.number)
         except FedjobsError as error:
             if error.retryable:
-                raise  # keep the assignment: the silo sends the report again, or runs the work again
-            outcome = Failure(error.code.label, sanitize(error.public))
+                # Keep the assignment: the silo runs the work again, or sends the finished result again. But not at
+                # once: a full disk is still full then, and the silo would upload its result in a tight loop.
+                self._held.hold(silo, self._now())
+                raise
+            label = error.code.label
+            outcome = Failure(label, sanitize(error.public), retry_of_code(label))
             del self._assignments[silo]
             assignment.outcomes.put(silo, outcome)
             self._roster.failed(silo, outcome.reason, outcome.message)
@@ -274,7 +312,7 @@ class Sessions:
         assignment.outcomes.put(silo, outcome)  # first, because writing the silos' states fails on a full disk
         if isinstance(outcome, Report):
             self._roster.reported(silo, outcome.device, outcome.clients)
-        elif outcome.final:
+        elif outcome.retry is Retry.NEVER:
             self._roster.refused(silo, outcome.reason, outcome.message)
         else:
             self._roster.failed(silo, outcome.reason, outcome.message)

@@ -2,6 +2,9 @@
 
 A process keeps the rounds and the computation of the status of its predecessor, so that a resumed job does not seem to
 start over.
+
+A change of one silo is appended to `progress.jsonl` at once. It is in `status.json` after the next `refresh`, because
+writing the states of all silos for each change would stall the sessions of a job with many silos.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ class Progress:
     def __init__(self, directory: Path, job: ResolvedJob, generation: Generation) -> None:
         self._directory = directory
         self._lock = threading.Lock()
+        self._events_lock = threading.Lock()  # the sessions' loop does not wait for a thread that writes the status
         self._status = _taken_over(directory / "status.json", job, generation)
         self._computation_known = False
         self._listeners: list[Callable[[ProgressEvent], object]] = []
@@ -84,13 +88,15 @@ class Progress:
             same = self._status.phase == phase
             self._update(phase=phase, message=message, code=code)
             if not same or self._messages.take(time.monotonic()):
-                self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
+                with self._events_lock:
+                    self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
 
     def complete(self, result: ResultLocation) -> None:
         """Records that the job is complete and its result was exported."""
         with self._lock:
             self._update(phase=Phase.COMPLETE, message="", code="", result=result)
-            self._append(PhaseEvent(time=time.time(), phase=Phase.COMPLETE))
+            with self._events_lock:
+                self._append(PhaseEvent(time=time.time(), phase=Phase.COMPLETE))
 
     def computation(self, shards: Sequence[Digest]) -> None:
         """Records the shards that silos are asked to run. The first invocation of a process counts."""
@@ -128,14 +134,15 @@ class Progress:
             )
             self._round_began, self._bytes = now, (down, up)
             left = max(0, self._status.rounds - number) * sorted(self._seconds)[len(self._seconds) // 2]
-            self._append(event)
+            with self._events_lock:
+                self._append(event)
             self._update(round=number, metrics=metrics, seconds_left=left)
 
     def silo(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
-        """Records a change of a silo's state."""
-        with self._lock:
-            self._append(SiloEvent(time=time.time(), silo=silo, state=state, reason=reason, message=message))
-            self._update()
+        """Records a change of a silo's state. It costs one line, independent of the number of silos."""
+        event = SiloEvent(time=time.time(), silo=silo, state=state, reason=reason, message=message)
+        with self._events_lock:
+            self._append(event)
 
     def refresh(self) -> None:
         """Writes the current states of the silos."""

@@ -15,15 +15,15 @@ _sym_db = _symbol_database.Default()
 from fedjobs_protocol.v1 import shard_pb2 as fedjobs__protocol_dot_v1_dot_shard__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x65\x64jobs_protocol/v1/plan.proto\x12\nfedjobs.v1\x1a\x1f\x66\x65\x64jobs_protocol/v1/shard.proto\"\xe5\x01\n\x04Plan\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12-\n\nparameters\x18\x03 \x03(\x0b\x32\x19.fedjobs.v1.PlanParameter\x12\x34\n\x0cserver_logic\x18\x04 \x03(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12!\n\x06stages\x18\x05 \x03(\x0b\x32\x11.fedjobs.v1.Stage\x12\x0e\n\x06result\x18\x06 \x03(\t\x12&\n\x0cresult_types\x18\x07 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\"b\n\rPlanParameter\x12\x1f\n\x05types\x18\x01 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x12\n\nat_clients\x18\x02 \x01(\x08\x12\x0e\n\x06leaves\x18\x03 \x03(\t\x12\x0c\n\x04path\x18\x04 \x03(\r\"[\n\x12\x43oordinatorProgram\x12$\n\x07program\x18\x01 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x0f\n\x07outputs\x18\x03 \x03(\t\"\xdc\x02\n\x05Stage\x12\r\n\x05shard\x18\x01 \x01(\x0c\x12\x12\n\nbroadcasts\x18\x02 \x03(\t\x12\x32\n\rclient_inputs\x18\x03 \x03(\x0b\x32\x1b.fedjobs.v1.PlanClientInput\x12&\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x0c\n\x04left\x18\x05 \x03(\t\x12\r\n\x05right\x18\x06 \x03(\t\x12*\n\x0bmerge_kinds\x18\x07 \x03(\x0e\x32\x15.fedjobs.v1.MergeKind\x12-\n\x05merge\x18\x08 \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12.\n\x06report\x18\t \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12,\n\x04zero\x18\n \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\"2\n\x0fPlanClientInput\x12\x11\n\tparameter\x18\x01 \x01(\r\x12\x0c\n\x04leaf\x18\x02 \x01(\r*k\n\tMergeKind\x12\x1a\n\x16MERGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eMERGE_KIND_SUM\x10\x01\x12\x16\n\x12MERGE_KIND_MINIMUM\x10\x02\x12\x16\n\x12MERGE_KIND_MAXIMUM\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66\x65\x64jobs_protocol/v1/plan.proto\x12\nfedjobs.v1\x1a\x1f\x66\x65\x64jobs_protocol/v1/shard.proto\"\xe5\x01\n\x04Plan\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12-\n\nparameters\x18\x03 \x03(\x0b\x32\x19.fedjobs.v1.PlanParameter\x12\x34\n\x0cserver_logic\x18\x04 \x03(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12!\n\x06stages\x18\x05 \x03(\x0b\x32\x11.fedjobs.v1.Stage\x12\x0e\n\x06result\x18\x06 \x03(\t\x12&\n\x0cresult_types\x18\x07 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\"b\n\rPlanParameter\x12\x1f\n\x05types\x18\x01 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x12\n\nat_clients\x18\x02 \x01(\x08\x12\x0e\n\x06leaves\x18\x03 \x03(\t\x12\x0c\n\x04path\x18\x04 \x03(\r\"[\n\x12\x43oordinatorProgram\x12$\n\x07program\x18\x01 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x0f\n\x07outputs\x18\x03 \x03(\t\"\x8c\x03\n\x05Stage\x12\r\n\x05shard\x18\x01 \x01(\x0c\x12\x12\n\nbroadcasts\x18\x02 \x03(\t\x12\x32\n\rclient_inputs\x18\x03 \x03(\x0b\x32\x1b.fedjobs.v1.PlanClientInput\x12&\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x0c\n\x04left\x18\x05 \x03(\t\x12\r\n\x05right\x18\x06 \x03(\t\x12*\n\x0bmerge_kinds\x18\x07 \x03(\x0e\x32\x15.fedjobs.v1.MergeKind\x12-\n\x05merge\x18\x08 \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12.\n\x06report\x18\t \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12,\n\x04zero\x18\n \x01(\x0b\x32\x1e.fedjobs.v1.CoordinatorProgram\x12.\n\x0bkept_inputs\x18\x0b \x03(\x0b\x32\x19.fedjobs.v1.PlanKeptInput\"2\n\x0fPlanClientInput\x12\x11\n\tparameter\x18\x01 \x01(\r\x12\x0c\n\x04leaf\x18\x02 \x01(\r\".\n\rPlanKeptInput\x12\r\n\x05stage\x18\x01 \x01(\r\x12\x0e\n\x06output\x18\x02 \x01(\r*k\n\tMergeKind\x12\x1a\n\x16MERGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eMERGE_KIND_SUM\x10\x01\x12\x16\n\x12MERGE_KIND_MINIMUM\x10\x02\x12\x16\n\x12MERGE_KIND_MAXIMUM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedjobs_protocol.v1.plan_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_MERGEKIND']._serialized_start=907
-  _globals['_MERGEKIND']._serialized_end=1014
+  _globals['_MERGEKIND']._serialized_start=1003
+  _globals['_MERGEKIND']._serialized_end=1110
   _globals['_PLAN']._serialized_start=80
   _globals['_PLAN']._serialized_end=309
   _globals['_PLANPARAMETER']._serialized_start=311
@@ -31,7 +31,9 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_COORDINATORPROGRAM']._serialized_start=411
   _globals['_COORDINATORPROGRAM']._serialized_end=502
   _globals['_STAGE']._serialized_start=505
-  _globals['_STAGE']._serialized_end=853
-  _globals['_PLANCLIENTINPUT']._serialized_start=855
-  _globals['_PLANCLIENTINPUT']._serialized_end=905
+  _globals['_STAGE']._serialized_end=901
+  _globals['_PLANCLIENTINPUT']._serialized_start=903
+  _globals['_PLANCLIENTINPUT']._serialized_end=953
+  _globals['_PLANKEPTINPUT']._serialized_start=955
+  _globals['_PLANKEPTINPUT']._serialized_end=1001
 # @@protoc_insertion_point(module_scope)

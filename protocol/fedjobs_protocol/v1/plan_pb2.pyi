@@ -162,6 +162,7 @@ class Stage(google.protobuf.message.Message):
     MERGE_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
     ZERO_FIELD_NUMBER: builtins.int
+    KEPT_INPUTS_FIELD_NUMBER: builtins.int
     shard: builtins.bytes
     """a serialized Shard; the shard's digest is the digest of these bytes"""
     @property
@@ -184,6 +185,10 @@ class Stage(google.protobuf.message.Message):
     def report(self) -> global___CoordinatorProgram: ...
     @property
     def zero(self) -> global___CoordinatorProgram: ...
+    @property
+    def kept_inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlanKeptInput]:
+        """one for each kept input of the shard"""
+
     def __init__(
         self,
         *,
@@ -197,9 +202,10 @@ class Stage(google.protobuf.message.Message):
         merge: global___CoordinatorProgram | None = ...,
         report: global___CoordinatorProgram | None = ...,
         zero: global___CoordinatorProgram | None = ...,
+        kept_inputs: collections.abc.Iterable[global___PlanKeptInput] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["merge", b"merge", "report", b"report", "zero", b"zero"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "left", b"left", "merge", b"merge", "merge_kinds", b"merge_kinds", "report", b"report", "right", b"right", "shard", b"shard", "zero", b"zero"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "kept_inputs", b"kept_inputs", "left", b"left", "merge", b"merge", "merge_kinds", b"merge_kinds", "report", b"report", "right", b"right", "shard", b"shard", "zero", b"zero"]) -> None: ...
 
 global___Stage = Stage
 
@@ -220,3 +226,23 @@ class PlanClientInput(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["leaf", b"leaf", "parameter", b"parameter"]) -> None: ...
 
 global___PlanClientInput = PlanClientInput
+
+@typing.final
+class PlanKeptInput(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
+    stage: builtins.int
+    """the number of the earlier stage"""
+    output: builtins.int
+    """the number of the value in the kept outputs of that stage's shard"""
+    def __init__(
+        self,
+        *,
+        stage: builtins.int = ...,
+        output: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["output", b"output", "stage", b"stage"]) -> None: ...
+
+global___PlanKeptInput = PlanKeptInput

@@ -48,10 +48,15 @@ class JoinRequest(google.protobuf.message.Message):
     TENSORFLOW_VERSION_FIELD_NUMBER: builtins.int
     HIGHEST_GENERATION_FIELD_NUMBER: builtins.int
     DECLINE_FIELD_NUMBER: builtins.int
+    MIN_COHORT_SIZE_FIELD_NUMBER: builtins.int
     fedjobs_version: builtins.str
     tensorflow_version: builtins.str
     highest_generation: builtins.int
     """the highest generation that this silo has seen for the job; a lower one is stale"""
+    min_cohort_size: builtins.int
+    """The fewest silos that a result may combine, from the policy of the silo; 0 means 1. The coordinator shows the program
+    no result over this silo alone if it is more than 1.
+    """
     @property
     def protocol_versions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """the versions that this silo supports"""
@@ -73,9 +78,10 @@ class JoinRequest(google.protobuf.message.Message):
         tensorflow_version: builtins.str = ...,
         highest_generation: builtins.int = ...,
         decline: global___Decline | None = ...,
+        min_cohort_size: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["decline", b"decline"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_generation", b"highest_generation", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["decline", b"decline", "fedjobs_version", b"fedjobs_version", "highest_generation", b"highest_generation", "min_cohort_size", b"min_cohort_size", "protocol_versions", b"protocol_versions", "shard_formats", b"shard_formats", "tensorflow_version", b"tensorflow_version"]) -> None: ...
 
 global___JoinRequest = JoinRequest
 
@@ -220,8 +226,15 @@ class OfferedShard(google.protobuf.message.Message):
     SHARD_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
     DATASETS_FIELD_NUMBER: builtins.int
+    CLIENTS_FIELD_NUMBER: builtins.int
+    KEPT_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     label: builtins.str
     """for people: the computation's name"""
+    clients: builtins.str
+    """the silo's dataset whose clients the work runs over; empty for values in the work"""
+    scope: builtins.str
+    """names the shard together with what it reads; the silo sends it back"""
     @property
     def shard(self) -> global___Blob:
         """the same as in Work"""
@@ -230,17 +243,42 @@ class OfferedShard(google.protobuf.message.Message):
     def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """for each client input of the shard, the silo's dataset; empty for values in the work"""
 
+    @property
+    def kept(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___KeptDatasets]:
+        """for each kept input of the shard"""
+
     def __init__(
         self,
         *,
         shard: global___Blob | None = ...,
         label: builtins.str = ...,
         datasets: collections.abc.Iterable[builtins.str] | None = ...,
+        clients: builtins.str = ...,
+        kept: collections.abc.Iterable[global___KeptDatasets] | None = ...,
+        scope: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["datasets", b"datasets", "label", b"label", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["clients", b"clients", "datasets", b"datasets", "kept", b"kept", "label", b"label", "scope", b"scope", "shard", b"shard"]) -> None: ...
 
 global___OfferedShard = OfferedShard
+
+@typing.final
+class KeptDatasets(google.protobuf.message.Message):
+    """The silo's datasets from which earlier stages computed a kept value, sorted."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATASETS_FIELD_NUMBER: builtins.int
+    @property
+    def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        datasets: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["datasets", b"datasets"]) -> None: ...
+
+global___KeptDatasets = KeptDatasets
 
 @typing.final
 class ConsentRequest(google.protobuf.message.Message):
@@ -281,19 +319,17 @@ class ShardConsent(google.protobuf.message.Message):
     APPROVED_FIELD_NUMBER: builtins.int
     AWAITING_FIELD_NUMBER: builtins.int
     REFUSED_FIELD_NUMBER: builtins.int
-    DATASETS_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     shard: builtins.bytes
     """digest, 32 bytes"""
+    scope: builtins.str
+    """the same as in the offer"""
     @property
     def approved(self) -> global___Approved: ...
     @property
     def awaiting(self) -> global___Awaiting: ...
     @property
     def refused(self) -> global___Refusal: ...
-    @property
-    def datasets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """those of the offer: a shard has an answer for each combination of datasets"""
-
     def __init__(
         self,
         *,
@@ -301,10 +337,10 @@ class ShardConsent(google.protobuf.message.Message):
         approved: global___Approved | None = ...,
         awaiting: global___Awaiting | None = ...,
         refused: global___Refusal | None = ...,
-        datasets: collections.abc.Iterable[builtins.str] | None = ...,
+        scope: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "datasets", b"datasets", "refused", b"refused", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused", "scope", b"scope", "shard", b"shard"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["answer", b"answer"]) -> typing.Literal["approved", "awaiting", "refused"] | None: ...
 
 global___ShardConsent = ShardConsent
@@ -356,12 +392,17 @@ class Work(google.protobuf.message.Message):
     BROADCASTS_FIELD_NUMBER: builtins.int
     CLIENT_INPUTS_FIELD_NUMBER: builtins.int
     CLIENTS_FIELD_NUMBER: builtins.int
+    INVOCATION_FIELD_NUMBER: builtins.int
+    STAGE_FIELD_NUMBER: builtins.int
+    KEPT_STAGES_FIELD_NUMBER: builtins.int
     work_id: builtins.str
     generation: builtins.int
     label: builtins.str
     """for people: the computation's name, and the round if there is one"""
-    clients: builtins.int
-    """how often to run a shard without client inputs"""
+    invocation: builtins.str
+    """the call of the computation, at most 128 characters; see kept_stages"""
+    stage: builtins.int
+    """the number of the stage of the invocation"""
     @property
     def shard(self) -> global___Blob:
         """a serialized Shard (shard.proto); a silo approves its digest"""
@@ -374,6 +415,14 @@ class Work(google.protobuf.message.Message):
     def client_inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClientInput]:
         """the sources of Shard.client_inputs"""
 
+    @property
+    def clients(self) -> global___Clients:
+        """the silo's clients that the work runs over"""
+
+    @property
+    def kept_stages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """for each of Shard.kept_inputs, the stage of the invocation that kept it"""
+
     def __init__(
         self,
         *,
@@ -383,12 +432,41 @@ class Work(google.protobuf.message.Message):
         shard: global___Blob | None = ...,
         broadcasts: collections.abc.Iterable[global___Blob] | None = ...,
         client_inputs: collections.abc.Iterable[global___ClientInput] | None = ...,
-        clients: builtins.int = ...,
+        clients: global___Clients | None = ...,
+        invocation: builtins.str = ...,
+        stage: builtins.int = ...,
+        kept_stages: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "clients", b"clients", "generation", b"generation", "label", b"label", "shard", b"shard", "work_id", b"work_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["clients", b"clients", "shard", b"shard"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "clients", b"clients", "generation", b"generation", "invocation", b"invocation", "kept_stages", b"kept_stages", "label", b"label", "shard", b"shard", "stage", b"stage", "work_id", b"work_id"]) -> None: ...
 
 global___Work = Work
+
+@typing.final
+class Clients(google.protobuf.message.Message):
+    """The clients of a silo in one invocation. All stages of an invocation have the same clients."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SELECTION_FIELD_NUMBER: builtins.int
+    GIVEN_FIELD_NUMBER: builtins.int
+    given: builtins.int
+    """the number of clients for which the program itself gives values"""
+    @property
+    def selection(self) -> global___Selection:
+        """clients of a dataset of the silo; only the silo knows their number"""
+
+    def __init__(
+        self,
+        *,
+        selection: global___Selection | None = ...,
+        given: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["given", b"given", "selection", b"selection", "source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["given", b"given", "selection", b"selection", "source", b"source"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["selection", "given"] | None: ...
+
+global___Clients = Clients
 
 @typing.final
 class ClientInput(google.protobuf.message.Message):

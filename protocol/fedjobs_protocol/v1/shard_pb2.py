@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x65\x64jobs_protocol/v1/shard.proto\x12\nfedjobs.v1\"\xfd\x01\n\x05Shard\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12$\n\nbroadcasts\x18\x02 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\'\n\rclient_inputs\x18\x03 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12&\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12!\n\x04zero\x18\x05 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12!\n\x04work\x18\x06 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12\'\n\naccumulate\x18\x07 \x01(\x0b\x32\x13.fedjobs.v1.Program\"l\n\x04Leaf\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06tensor\x18\x02 \x01(\x0b\x32\x12.fedjobs.v1.TensorH\x00\x12(\n\x08sequence\x18\x03 \x01(\x0b\x32\x14.fedjobs.v1.SequenceH\x00\x42\x06\n\x04type\"<\n\x06Tensor\x12\r\n\x05\x64type\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x14\n\x0cunknown_rank\x18\x03 \x01(\x08\"5\n\x08Sequence\x12)\n\ncomponents\x18\x01 \x03(\x0b\x32\x15.fedjobs.v1.Component\"=\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x06tensor\x18\x02 \x01(\x0b\x32\x12.fedjobs.v1.Tensor\"Q\n\x07Program\x12\x0e\n\x06inputs\x18\x01 \x01(\r\x12%\n\x08segments\x18\x02 \x03(\x0b\x32\x13.fedjobs.v1.Segment\x12\x0f\n\x07outputs\x18\x03 \x03(\r\"\xa9\x01\n\x07Segment\x12\x11\n\tgraph_def\x18\x01 \x01(\x0c\x12\x0e\n\x06inputs\x18\x02 \x03(\r\x12\r\n\x05\x66\x65\x65\x64s\x18\x03 \x03(\t\x12\x0f\n\x07\x66\x65tches\x18\x04 \x03(\t\x12&\n\x0coutput_types\x18\x05 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x15\n\rinitialize_op\x18\x06 \x01(\t\x12\x1c\n\x14session_token_tensor\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x65\x64jobs_protocol/v1/shard.proto\x12\nfedjobs.v1\"\xd1\x02\n\x05Shard\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12$\n\nbroadcasts\x18\x02 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\'\n\rclient_inputs\x18\x03 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12&\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12!\n\x04zero\x18\x05 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12!\n\x04work\x18\x06 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12\'\n\naccumulate\x18\x07 \x01(\x0b\x32\x13.fedjobs.v1.Program\x12*\n\x0bkept_inputs\x18\x08 \x03(\x0b\x32\x15.fedjobs.v1.KeptInput\x12&\n\x0ckept_outputs\x18\t \x03(\x0b\x32\x10.fedjobs.v1.Leaf\"J\n\tKeptInput\x12\x1e\n\x04type\x18\x01 \x01(\x0b\x32\x10.fedjobs.v1.Leaf\x12\r\n\x05shard\x18\x02 \x01(\x0c\x12\x0e\n\x06output\x18\x03 \x01(\r\"l\n\x04Leaf\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06tensor\x18\x02 \x01(\x0b\x32\x12.fedjobs.v1.TensorH\x00\x12(\n\x08sequence\x18\x03 \x01(\x0b\x32\x14.fedjobs.v1.SequenceH\x00\x42\x06\n\x04type\"<\n\x06Tensor\x12\r\n\x05\x64type\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x14\n\x0cunknown_rank\x18\x03 \x01(\x08\"5\n\x08Sequence\x12)\n\ncomponents\x18\x01 \x03(\x0b\x32\x15.fedjobs.v1.Component\"=\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x06tensor\x18\x02 \x01(\x0b\x32\x12.fedjobs.v1.Tensor\"Q\n\x07Program\x12\x0e\n\x06inputs\x18\x01 \x01(\r\x12%\n\x08segments\x18\x02 \x03(\x0b\x32\x13.fedjobs.v1.Segment\x12\x0f\n\x07outputs\x18\x03 \x03(\r\"\xa9\x01\n\x07Segment\x12\x11\n\tgraph_def\x18\x01 \x01(\x0c\x12\x0e\n\x06inputs\x18\x02 \x03(\r\x12\r\n\x05\x66\x65\x65\x64s\x18\x03 \x03(\t\x12\x0f\n\x07\x66\x65tches\x18\x04 \x03(\t\x12&\n\x0coutput_types\x18\x05 \x03(\x0b\x32\x10.fedjobs.v1.Leaf\x12\x15\n\rinitialize_op\x18\x06 \x01(\t\x12\x1c\n\x14session_token_tensor\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -22,17 +22,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedjobs_protocol.v1.shard_p
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_SHARD']._serialized_start=48
-  _globals['_SHARD']._serialized_end=301
-  _globals['_LEAF']._serialized_start=303
-  _globals['_LEAF']._serialized_end=411
-  _globals['_TENSOR']._serialized_start=413
-  _globals['_TENSOR']._serialized_end=473
-  _globals['_SEQUENCE']._serialized_start=475
-  _globals['_SEQUENCE']._serialized_end=528
-  _globals['_COMPONENT']._serialized_start=530
-  _globals['_COMPONENT']._serialized_end=591
-  _globals['_PROGRAM']._serialized_start=593
-  _globals['_PROGRAM']._serialized_end=674
-  _globals['_SEGMENT']._serialized_start=677
-  _globals['_SEGMENT']._serialized_end=846
+  _globals['_SHARD']._serialized_end=385
+  _globals['_KEPTINPUT']._serialized_start=387
+  _globals['_KEPTINPUT']._serialized_end=461
+  _globals['_LEAF']._serialized_start=463
+  _globals['_LEAF']._serialized_end=571
+  _globals['_TENSOR']._serialized_start=573
+  _globals['_TENSOR']._serialized_end=633
+  _globals['_SEQUENCE']._serialized_start=635
+  _globals['_SEQUENCE']._serialized_end=688
+  _globals['_COMPONENT']._serialized_start=690
+  _globals['_COMPONENT']._serialized_end=751
+  _globals['_PROGRAM']._serialized_start=753
+  _globals['_PROGRAM']._serialized_end=834
+  _globals['_SEGMENT']._serialized_start=837
+  _globals['_SEGMENT']._serialized_end=1006
 # @@protoc_insertion_point(module_scope)

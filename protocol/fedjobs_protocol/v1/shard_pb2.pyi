@@ -8,10 +8,12 @@ check them against its policy, and refuse the shard. It is run once for each of 
 
   accumulators = zero(broadcasts)
   for client in clients:
-    aggregands = work(broadcasts, client_inputs of this client)
+    aggregands, kept_outputs = work(broadcasts, client_inputs and kept_inputs of this client)
     accumulators = accumulate(broadcasts, accumulators, aggregands)
 
-Only the accumulators leave the silo.
+Only the accumulators leave the silo. The kept outputs of each client stay in the silo until the invocation ends.
+Shards of later stages of the same invocation read them as kept inputs. A kept input names the digest of the shard
+that computes it, so the digest of a shard covers all shards that it depends on.
 
 The serialization is canonical: nodes and functions are named by structure, debug information is removed, and
 messages are serialized deterministically. Planning the same computation in another process gives the same bytes.
@@ -38,6 +40,8 @@ class Shard(google.protobuf.message.Message):
     ZERO_FIELD_NUMBER: builtins.int
     WORK_FIELD_NUMBER: builtins.int
     ACCUMULATE_FIELD_NUMBER: builtins.int
+    KEPT_INPUTS_FIELD_NUMBER: builtins.int
+    KEPT_OUTPUTS_FIELD_NUMBER: builtins.int
     format: builtins.int
     @property
     def broadcasts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Leaf]:
@@ -57,6 +61,14 @@ class Shard(google.protobuf.message.Message):
     def work(self) -> global___Program: ...
     @property
     def accumulate(self) -> global___Program: ...
+    @property
+    def kept_inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___KeptInput]:
+        """values of one client that an earlier stage has kept in the silo"""
+
+    @property
+    def kept_outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Leaf]:
+        """values of one client that stay in the silo; the last outputs of work"""
+
     def __init__(
         self,
         *,
@@ -67,11 +79,40 @@ class Shard(google.protobuf.message.Message):
         zero: global___Program | None = ...,
         work: global___Program | None = ...,
         accumulate: global___Program | None = ...,
+        kept_inputs: collections.abc.Iterable[global___KeptInput] | None = ...,
+        kept_outputs: collections.abc.Iterable[global___Leaf] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["accumulate", b"accumulate", "work", b"work", "zero", b"zero"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accumulate", b"accumulate", "accumulators", b"accumulators", "broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "format", b"format", "work", b"work", "zero", b"zero"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accumulate", b"accumulate", "accumulators", b"accumulators", "broadcasts", b"broadcasts", "client_inputs", b"client_inputs", "format", b"format", "kept_inputs", b"kept_inputs", "kept_outputs", b"kept_outputs", "work", b"work", "zero", b"zero"]) -> None: ...
 
 global___Shard = Shard
+
+@typing.final
+class KeptInput(google.protobuf.message.Message):
+    """A value of one client that another shard has computed and kept."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: builtins.int
+    SHARD_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
+    shard: builtins.bytes
+    """the digest of that shard, 32 bytes"""
+    output: builtins.int
+    """the number of the value in the kept outputs of that shard"""
+    @property
+    def type(self) -> global___Leaf: ...
+    def __init__(
+        self,
+        *,
+        type: global___Leaf | None = ...,
+        shard: builtins.bytes = ...,
+        output: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["type", b"type"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["output", b"output", "shard", b"shard", "type", b"type"]) -> None: ...
+
+global___KeptInput = KeptInput
 
 @typing.final
 class Leaf(google.protobuf.message.Message):

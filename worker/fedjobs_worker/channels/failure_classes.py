@@ -39,6 +39,17 @@ class FailureClass(enum.Enum):
     BLOB_CORRUPT = ("BlobCorrupt", ErrorCode.BLOB_CORRUPT, "A received value does not have the announced digest")
     BLOB_NOT_FOUND = ("BlobNotFound", ErrorCode.BLOB_NOT_FOUND, "The coordinator does not have a value of the work")
     RESULT_REJECTED = ("ResultRejected", ErrorCode.REPORT_MALFORMED, "The coordinator rejected the result")
+    # Values that stay in the silo between the stages of an invocation.
+    KEPT_MISSING = (
+        "KeptMissing",
+        ErrorCode.KEPT_VALUES_LOST,
+        "The silo no longer has what an earlier stage of the computation kept",
+    )
+    KEPT_TOO_LARGE = (
+        "KeptTooLarge",
+        ErrorCode.BLOB_TOO_LARGE,
+        "The values to keep between the stages of the computation are larger than the silo accepts",
+    )
     # Everything else.
     DISK_FULL = ("DiskFull", ErrorCode.DISK_FULL, "The disk of the silo is full")
     INTERNAL = ("Internal", ErrorCode.INTERNAL, "The silo failed unexpectedly")

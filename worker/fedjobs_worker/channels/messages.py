@@ -54,16 +54,30 @@ class SelectedClients(_Message):
     """The indices of the clients, int64."""
 
 
+class KeptClients(_Message):
+    """A value that an earlier run kept of each client."""
+
+    values: Piece
+    """What that run kept: a framed value with all outputs of the first client, then those of the second, and so on."""
+    outputs: int
+    """The number of outputs of each client."""
+    output: int
+    """The number of this output."""
+
+
 class Run(_Message):
-    """Runs a shard. The accumulators are written to the last descriptor."""
+    """Runs a shard. The accumulators are written to the last descriptor.
+
+    If the shard keeps values, they are written to the last descriptor, and the accumulators to the one before.
+    """
 
     do: Literal["run"] = "run"
     digest: str
     broadcasts: list[Piece]
-    client_inputs: list[SelectedClients | Piece]
-    """A `Piece` is a framed value with one leaf for each client."""
+    client_inputs: list[SelectedClients | KeptClients | Piece]
+    """The shard's client inputs, then its kept inputs. A `Piece` is a framed value with one leaf for each client."""
     clients: int
-    """The number of runs of a shard without client inputs."""
+    """The number of clients. Each input has the values of this many."""
 
 
 Request = Annotated[Hello | LoadShard | LoadData | Run, Field(discriminator="do")]

@@ -15,6 +15,7 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.models import Model
 from fedjobs_protocol.v1 import shard_pb2
 
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.consent.graphs.flows import Holds, OutputFlow
 from fedjobs_worker.consent.graphs.listings import shown_name
 from fedjobs_worker.policy_files import Policy
@@ -53,6 +54,28 @@ class ScopeInput(Model):
     clients_per_round: int | None = None
 
 
+class ScopeClients(Model):
+    """The clients over which the shard runs."""
+
+    dataset: str = ""
+    """The silo's dataset whose clients these are. Empty if the coordinator gives their number."""
+    column: str = ""
+    """The column that divides the rows into clients. Empty if the silo is one client."""
+    clients_per_round: int | None = None
+
+
+class ScopeKept(Model):
+    """A value of each client that an earlier stage has kept in the silo."""
+
+    name: str
+    shard: str
+    """The digest of the shard that computed it."""
+    output: int
+    """The number of the value among those that this shard keeps."""
+    datasets: tuple[str, ...] = ()
+    """The silo's datasets from which it was computed, sorted."""
+
+
 class ScopeOutput(ScopeTensor):
     """A value that leaves the silo, with what the analysis of the graphs found (`graphs.flows`)."""
 
@@ -78,6 +101,8 @@ class ConsentScope(Model):
     computation: str
     """The digest of the shard."""
     inputs: tuple[ScopeInput, ...] = ()
+    over: ScopeClients = ScopeClients()
+    kept: tuple[ScopeKept, ...] = ()
     outputs: tuple[ScopeOutput, ...] = ()
     """The values that leave the silo, in their order."""
     limits: ScopeLimits = ScopeLimits()
@@ -90,30 +115,46 @@ class ConsentScope(Model):
     @property
     def datasets(self) -> tuple[str, ...]:
         """The names of the datasets that are read, sorted."""
-        return tuple(sorted({each.dataset for each in self.inputs} - {""}))
+        names = {self.over.dataset, *(each.dataset for each in self.inputs)}
+        return tuple(sorted(names.union(*(each.datasets for each in self.kept)) - {""}))
 
 
-Part = Literal["the computation", "the dataset", "the columns", "the clients", "the outputs", "the limits"]
+Part = Literal[
+    "the computation", "the dataset", "the columns", "the clients", "the kept values", "the outputs", "the limits"
+]
 
 
 def scope_of(
-    digest: Digest, shard: shard_pb2.Shard, inputs: Sequence[str], silo: SiloFile, flows: Sequence[OutputFlow] = ()
+    digest: Digest, shard: shard_pb2.Shard, reads: DataReads, silo: SiloFile, flows: Sequence[OutputFlow] = ()
 ) -> ConsentScope:
     """Returns the scope of a computation in this silo.
 
     Args:
         digest: The shard's digest.
         shard: The shard.
-        inputs: For each client input of the shard, the dataset that it reads, or empty.
+        reads: The silo's datasets that the shard reads.
         silo: The silo file.
         flows: What reaches each output. An output that is not analysed can hold anything.
     """
-    given = [*inputs, *[""] * len(shard.client_inputs)]
+    given = [*reads.inputs, *[""] * len(shard.client_inputs)]
+    kept = [*reads.kept, *[()] * len(shard.kept_inputs)]
+    over = silo.datasets.get(reads.clients)
     return ConsentScope(
         computation=digest,
         inputs=tuple(
             _input(number, leaf, dataset, silo.datasets.get(dataset))
             for number, (leaf, dataset) in enumerate(zip(shard.client_inputs, given, strict=False))
+        ),
+        over=ScopeClients(
+            dataset=reads.clients,
+            column=over.clients.column if over and over.clients else "",
+            clients_per_round=over.clients_per_round if over else None,
+        ),
+        kept=tuple(
+            ScopeKept(
+                name=_named(each.type.name, number), shard=each.shard.hex(), output=each.output, datasets=datasets
+            )
+            for number, (each, datasets) in enumerate(zip(shard.kept_inputs, kept, strict=False))
         ),
         outputs=tuple(
             _output(_tensor(_named(leaf.name, n), leaf.tensor), flows[n] if n < len(flows) else None)
@@ -174,6 +215,12 @@ def _flat(scope: ConsentScope) -> Iterator[tuple[tuple[Part, str], str]]:
             yield ("the columns", f"columns of {name}"), _columns(component)
         yield ("the clients", f"column of clients of {one.name}"), one.clients or "none (the silo is one client)"
         yield ("the clients", f"clientsPerRound of {one.name}"), _limit(one.clients_per_round)
+    yield ("the clients", "dataset of the clients"), scope.over.dataset or "a number of the coordinator"
+    yield ("the clients", "column of clients"), scope.over.column or "none (the silo is one client)"
+    yield ("the clients", "clientsPerRound"), _limit(scope.over.clients_per_round)
+    for kept in scope.kept:
+        yield ("the kept values", f"source of {kept.name}"), f"value {kept.output} of the computation {kept.shard}"
+        yield ("the kept values", f"datasets of {kept.name}"), ", ".join(kept.datasets) or "none"
     for output in scope.outputs:
         over = "added over the clients" if output.added_over_clients else "not added over the clients"
         yield ("the outputs", output.name), f"{described(output)}, {output.holds.value}, {over}"

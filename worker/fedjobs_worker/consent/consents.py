@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from fedjobs_worker.consent.approvals import Approval, Approvals, Decisions
 from fedjobs_worker.consent.audit_entries import Detail
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.consent_scopes import ConsentScope, differences, scope_of
+from fedjobs_worker.consent.data_reads import NOTHING, DataReads
 from fedjobs_worker.consent.graphs import listings
 from fedjobs_worker.consent.graphs.flows import OutputFlow, flows_of
 from fedjobs_worker.consent.pending import Pending, PendingFolder
@@ -66,24 +67,25 @@ class Computation:
         shard: The parsed shard.
         operations: All TensorFlow operations in the shard.
         label: The coordinator's name for the computation.
-        inputs: For each client input of the shard, the silo's dataset that it reads. Empty for a value of the
-            coordinator.
+        reads: The silo's datasets that it reads.
+        offer: How the coordinator names its offer. Empty if it has not offered the computation.
     """
 
     digest: Digest
     shard: shard_pb2.Shard
     operations: frozenset[str]
     label: str = ""
-    inputs: tuple[str, ...] = ()
+    reads: DataReads = NOTHING
+    offer: str = ""
 
     @property
     def datasets(self) -> tuple[str, ...]:
         """The names of the datasets that it reads, sorted."""
-        return tuple(sorted(set(self.inputs) - {""}))
+        return self.reads.datasets
 
 
-_Asked = tuple[Digest, tuple[str, ...]]
-"""A digest and the datasets of the client inputs. Each has a decision of its own."""
+_Asked = tuple[Digest, DataReads]
+"""A digest and the datasets that it reads. Each has a decision of its own."""
 
 
 def decide(
@@ -169,16 +171,16 @@ class Consents:
         self._lock = threading.Lock()
         self._flows: dict[Digest, tuple[OutputFlow, ...]] = {}
         self._said: dict[_Asked, tuple[Computation, ConsentScope, float, Consent]] = {}
-        self._untold: set[_Asked] = set()
+        self._untold: dict[_Asked, None] = {}
         self._unverified: set[tuple[Digest, str]] = set()
 
     def of(self, computation: Computation) -> Consent:
         """Returns the current decision about a computation."""
         with self._lock:
-            before = self._said.get((computation.digest, computation.inputs))
+            before = self._said.get((computation.digest, computation.reads))
             if before is not None:
                 known, scope, asked_at, _ = before
-                computation = replace(computation, label=known.label)
+                computation = replace(computation, label=known.label, offer=computation.offer or known.offer)
             else:
                 scope = self.scope(computation)
                 asked_at = self._asked_at(scope)
@@ -187,7 +189,7 @@ class Consents:
     def scope(self, computation: Computation) -> ConsentScope:
         """Returns what a consent to a computation covers in this silo."""
         flows = self._flows_of(computation)
-        return scope_of(computation.digest, computation.shard, computation.inputs, self._silo, flows)
+        return scope_of(computation.digest, computation.shard, computation.reads, self._silo, flows)
 
     def _flows_of(self, computation: Computation) -> tuple[OutputFlow, ...]:
         """Analyses a shard once. One that is refused for its operations was not verified, and is not analysed."""
@@ -224,7 +226,7 @@ class Consents:
         found: list[tuple[Computation, Consent]] = []
         failed: Exception | None = None
         with self._lock:
-            for asked in sorted(self._untold):
+            for asked in list(self._untold):
                 computation, scope, asked_at, _ = self._said[asked]
                 try:
                     said = self._decided(computation, scope, asked_at)
@@ -232,7 +234,7 @@ class Consents:
                     failed = error
                     continue
                 if not isinstance(said, Awaiting):
-                    self._untold.discard(asked)
+                    del self._untold[asked]
                     found.append((computation, said))
         if failed is not None and not found:
             raise failed
@@ -250,7 +252,7 @@ class Consents:
         said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
         if isinstance(said, Allowed):
             said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
-        asked = digest, computation.inputs
+        asked = digest, computation.reads
         before = self._said.get(asked)
         if before is None and isinstance(said, Awaiting):
             said = self._with_room(said, scope)
@@ -263,7 +265,7 @@ class Consents:
         # Last, so that only a decision that was recorded counts.
         self._said[asked] = computation, scope, asked_at, said
         if isinstance(said, Awaiting):
-            self._untold.add(asked)
+            self._untold[asked] = None
         return said
 
     def _with_room(self, said: Awaiting, scope: ConsentScope) -> Consent:
@@ -330,9 +332,9 @@ class Consents:
             self._audit.record("computation", said, **about)
 
 
-def message_of(digest: Digest, datasets: Sequence[str], said: Consent, now: float) -> pb.ShardConsent:
-    """Returns the message for the coordinator: the decision about a shard on these datasets, as it offered them."""
-    told = pb.ShardConsent(shard=bytes.fromhex(digest), datasets=datasets)
+def message_of(digest: Digest, offer: str, said: Consent, now: float) -> pb.ShardConsent:
+    """Returns the message for the coordinator: the decision about a shard, as the coordinator names its offer."""
+    told = pb.ShardConsent(shard=bytes.fromhex(digest), scope=offer)
     if isinstance(said, Allowed):
         told.approved.SetInParent()
     elif isinstance(said, Awaiting):

@@ -53,10 +53,16 @@ def explain(
     lines = [f"computation {digest}" + (f" ({label})" if label else "")]
     lines += _section("receives", _leaves(shard.broadcasts), _size(shard.broadcasts))
     lines += _section(f"reads {', '.join(datasets)}".strip(), _leaves(shard.client_inputs), "for each local client")
+    if shard.kept_inputs:
+        kept = [each.type for each in shard.kept_inputs]
+        sources = sorted({each.shard.hex()[:12] for each in shard.kept_inputs})
+        lines += _section("reads again", _leaves(kept), f"of each client, kept by {', '.join(sources)}")
     lines += _section("runs", _wrapped(sorted(operations)), f"{len(operations)} kinds of TensorFlow operations")
     lines += _section(
         "sends", _leaves(shard.accumulators), f"{_size(shard.accumulators)}, accumulated over the local clients"
     )
+    if shard.kept_outputs:
+        lines += _section("keeps in the silo", _leaves(shard.kept_outputs), "of each client, for later stages")
     if flows is not None:
         lines += _section("data flow", list(flowing(flows)), "which inputs can reach which output")
     if graph:
@@ -123,6 +129,13 @@ def covered(scope: ConsentScope) -> list[str]:
             columns = ", ".join(component.columns) or "no column of the silo's file"
             name = shown_name(component.tensor.name) or "value"
             lines.append(f"  {name} {described(component.tensor)} from {columns}")
+    over = scope.over
+    if over.dataset:
+        who = f"by column {over.column}" if over.column else "the silo is one client"
+        lines.append(f"it runs over the clients of the dataset {over.dataset}, {who}")
+    for kept in scope.kept:
+        of = f" of {', '.join(kept.datasets)}" if kept.datasets else ""
+        lines.append(f"{kept.name}: value {kept.output} that the computation {kept.shard[:12]} has kept{of}")
     lines.append(f"{_count(len(scope.outputs), 'output')}:")
     lines += [
         f"  {output.name}: {described(output)}, {_HELD[output.holds]}"

@@ -159,16 +159,16 @@ class ReleaseGate:
         rule, message = printable(refused.rule, LONGEST_TEXT), printable(refused.message, LONGEST_TEXT)
         return Finished(_report(work, refusal=pb.Refusal(rule=rule, message=message)), repeatable=ran)
 
-    def consent(self, digest: Digest, datasets: Sequence[str], said: Consent, now: float) -> pb.ShardConsent:
+    def consent(self, digest: Digest, offer: str, said: Consent, now: float) -> pb.ShardConsent:
         """Returns the answer to an offer.
 
         Args:
             digest: The shard's digest.
-            datasets: The datasets of the offer.
+            offer: How the coordinator names the offer.
             said: The decision.
             now: The current time, in seconds since 1970.
         """
-        message = message_of(digest, datasets, said, now)
+        message = message_of(digest, offer, said, now)
         if message.HasField("refused"):
             message.refused.message = printable(message.refused.message, LONGEST_TEXT)
         return message

@@ -16,7 +16,8 @@ import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_compute import shards
 from fedjobs_compute.graphs import disable_graph_rewriting
-from fedjobs_protocol.transfers.values import Array, frame
+from fedjobs_compute.tensors import to_array
+from fedjobs_protocol.transfers.values import Array, Leaf, frame
 from fedjobs_protocol.v1 import shard_pb2
 
 from fedjobs_worker.channels import messages, shared_memory
@@ -122,32 +123,44 @@ class _Runner:
 
     def _run(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
         shard = self._shard(request.digest)
-        memories = [MappedValues(shared_memory.mapped(descriptor)) for descriptor in descriptors[:-1]]
+        keeps = bool(shard.message.kept_outputs)
+        result, *kept_memory = descriptors[-1 - keeps :]
+        memories = [MappedValues(shared_memory.mapped(descriptor)) for descriptor in descriptors[: -1 - keeps]]
+        types = [*shard.message.client_inputs, *(kept.type for kept in shard.message.kept_inputs)]
         inputs = [
-            self._input(source, type_, memories)
-            for source, type_ in zip(request.client_inputs, shard.message.client_inputs, strict=True)
+            self._input(source, type_, memories) for source, type_ in zip(request.client_inputs, types, strict=True)
         ]
-        clients = _clients(inputs, request.clients)
+        _check_clients(inputs, request.clients)
+        kept: list[Leaf] = []
         try:
             broadcasts = [
                 _broadcast(piece, type_, memories[piece.descriptor])
                 for piece, type_ in zip(request.broadcasts, shard.message.broadcasts, strict=True)
             ]
             # A generator, so that only one client's datasets exist at a time.
-            per_client = ([of_client(number) for _, of_client in inputs] for number in range(clients))
-            accumulators = shard.run(broadcasts, per_client)
+            per_client = ([of_client(number) for _, of_client in inputs] for number in range(request.clients))
+            accumulators = shard.run(broadcasts, per_client, lambda outputs: kept.extend(map(to_array, outputs)))
             framed = frame([np.asarray(accumulator) for accumulator in accumulators])
+            for memory in kept_memory:
+                shared_memory.write(memory, frame(kept).buffers())
         except Exception as error:
             raise _failure(error) from error
-        size = shared_memory.write(descriptors[-1], framed.buffers())
-        return messages.Ran(size=size, clients=clients, device=_device())
+        size = shared_memory.write(result, framed.buffers())
+        return messages.Ran(size=size, clients=request.clients, device=_device())
 
     def _input(
-        self, source: messages.SelectedClients | messages.Piece, type_: shard_pb2.Leaf, memories: Sequence[MappedValues]
+        self,
+        source: messages.SelectedClients | messages.KeptClients | messages.Piece,
+        type_: shard_pb2.Leaf,
+        memories: Sequence[MappedValues],
     ) -> ClientInput:
-        """Returns the values of a client input, which come from the program or from a dataset."""
+        """Returns the values of a client input, which come from the program, a dataset, or an earlier run."""
         if isinstance(source, messages.SelectedClients):
             return self._selected(source, memories)
+        if isinstance(source, messages.KeptClients):
+            kept = memories[source.values.descriptor]
+            own = kept.leaves(source.values.offset, source.values.size)[source.output :: source.outputs]
+            return len(own), lambda number: tensors.of_leaf(own[number], type_, kept.tensor)
         memory = memories[source.descriptor]
         leaves = memory.leaves(source.offset, source.size)
         return len(leaves), lambda number: tensors.of_leaf(leaves[number], type_, memory.tensor)
@@ -170,15 +183,14 @@ def _broadcast(piece: messages.Piece, type_: shard_pb2.Leaf, memory: MappedValue
     return tensors.of_leaf(leaf, type_, memory.tensor)
 
 
-def _clients(inputs: Sequence[ClientInput], without_inputs: int) -> int:
-    counts = {count for count, _ in inputs} or {without_inputs}
+def _check_clients(inputs: Sequence[ClientInput], clients: int) -> None:
+    counts = {count for count, _ in inputs} | {clients}
     if len(counts) > 1:
         raise FedjobsError(
             ErrorCode.SCHEMA_MISMATCH,
             f"the inputs of the computation have different numbers of local clients: {sorted(counts)}.",
             "Give each input values for the same clients.",
         )
-    return counts.pop()
 
 
 def _failure(error: Exception) -> FedjobsError:

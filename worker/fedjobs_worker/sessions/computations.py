@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from dataclasses import astuple
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -19,6 +20,7 @@ from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import OperationRefusedError, Verified, limits, verify
 
 from fedjobs_worker.consent.consents import Computation, Consent, Consents
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.consent.policies import Allowed, Refused
 from fedjobs_worker.runner.client import RunnerClient
 from fedjobs_worker.sessions.blob_cache import BlobCache
@@ -61,75 +63,82 @@ class Computations:
         self._scopes: set[Digest] = set()
         self._too_many = False
 
-    def shard(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> shard_pb2.Shard:
+    def shard(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch) -> shard_pb2.Shard:
         """Returns the shard of a work item. Whether it may run is for `consent` to say.
 
         Raises:
             ShardRejectedError: It was not verified, or there are too many computations.
             FedjobsError: BLOB_CORRUPT.
         """
-        self._check_number(blob, label, inputs)
+        self._check_number(blob, label, reads)
         found = self._got(blob, fetch)
         if isinstance(found, OperationRefusedError):
             return found.shard
         if isinstance(found, FedjobsError):
-            self._refused(blob, found, label, inputs)
+            self._refused(blob, found, label, reads)
             raise ShardRejectedError(found.code, found.message, found.remedy)
         return found.message
 
-    def consent(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+    def consent(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch, offer: str = "") -> Consent:
         """Decides whether a shard may run on these datasets. If it may, loads it into the runner.
 
         Args:
             blob: The shard.
             label: The coordinator's name for the computation.
-            inputs: For each client input, the silo's dataset that it reads. Empty for a value of the coordinator.
+            reads: The silo's datasets that it reads.
             fetch: Fetches the shard.
+            offer: The scope of the offer, if there is one.
 
         Raises:
             ShardRejectedError: There are too many computations, or the shard has another number of client inputs.
             FedjobsError: BLOB_CORRUPT.
             RunnerLostError: The runner died.
         """
-        self._check_number(blob, label, inputs)
+        self._check_number(blob, label, reads)
         found = self._got(blob, fetch)
-        consent = self._decided(blob, found, label, inputs)
+        consent = self._decided(blob, found, label, reads, offer)
         if isinstance(found, Verified) and isinstance(consent, Allowed):
             self._runner.load_shard(digests.named(blob.digest), found.serialized)
         return consent
 
-    def still_allowed(self, blob: pb.Blob, label: str, inputs: Sequence[str], fetch: Fetch) -> Consent:
+    def still_allowed(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch) -> Consent:
         """Decides again, after a shard has run, whether its result may leave the silo."""
-        return self._decided(blob, self._got(blob, fetch), label, inputs)
+        return self._decided(blob, self._got(blob, fetch), label, reads)
 
-    def _decided(self, blob: pb.Blob, found: Verified | FedjobsError, label: str, inputs: Sequence[str]) -> Consent:
+    def _decided(
+        self, blob: pb.Blob, found: Verified | FedjobsError, label: str, reads: DataReads, offer: str = ""
+    ) -> Consent:
         digest = digests.named(blob.digest)
         if isinstance(found, OperationRefusedError):
             # The policy refuses it, and names all operations that it does not allow.
-            return self._consents.of(Computation(digest, found.shard, found.operations, label, tuple(inputs)))
+            return self._consents.of(Computation(digest, found.shard, found.operations, label, reads, offer))
         if isinstance(found, FedjobsError):
-            return self._refused(blob, found, label, inputs)
-        if len(inputs) != len(found.message.client_inputs):
+            return self._refused(blob, found, label, reads)
+        named, needed = (
+            (len(reads.inputs), len(reads.kept)),
+            (len(found.message.client_inputs), len(found.message.kept_inputs)),
+        )
+        if named != needed:
             raise ShardRejectedError(
                 ErrorCode.SHARD_REFUSED,
-                f"the coordinator names datasets for {len(inputs)} client inputs of '{label}', and the shard has "
-                f"{len(found.message.client_inputs)}.",
+                f"the coordinator names datasets for {named[0]} client inputs and {named[1]} kept inputs of '{label}', "
+                f"and the shard has {needed[0]} and {needed[1]}.",
                 "Use the same release of fedjobs at the coordinator and in the silo.",
             )
-        return self._consents.of(Computation(digest, found.message, found.operations, label, tuple(inputs)))
+        return self._consents.of(Computation(digest, found.message, found.operations, label, reads, offer))
 
-    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, inputs: Sequence[str]) -> Refused:
-        refusal, datasets = Refused(error.code.label, error.public), sorted(set(inputs) - {""})
-        return self._consents.refused(digests.named(blob.digest), refusal, label, tuple(datasets))
+    def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, reads: DataReads) -> Refused:
+        refusal, datasets = Refused(error.code.label, error.public), reads.datasets
+        return self._consents.refused(digests.named(blob.digest), refusal, label, datasets)
 
-    def _check_number(self, blob: pb.Blob, label: str, inputs: Sequence[str]) -> None:
+    def _check_number(self, blob: pb.Blob, label: str, reads: DataReads) -> None:
         """Bounds the computations of a session, before anything of a new one is kept."""
         digest, size = digests.named(blob.digest), max(blob.size, len(blob.inline))
         if size > limits.BYTES:
             raise ShardRejectedError(
                 ErrorCode.SHARD_REFUSED, f"the shard has {size} bytes.", f"Use at most {limits.BYTES}."
             )
-        scope = digests.digest(json.dumps([digest, *inputs]).encode())  # the datasets can be many
+        scope = digests.digest(json.dumps([digest, *astuple(reads)]).encode())  # the datasets can be many
         if scope in self._scopes:
             return
         sizes = self._sizes | {digest: size}
@@ -145,7 +154,7 @@ class Computations:
         )
         if not self._too_many:  # one entry in the audit log
             self._too_many = True
-            self._refused(blob, error, label, inputs)
+            self._refused(blob, error, label, reads)
         raise error
 
     def _got(self, blob: pb.Blob, fetch: Fetch) -> Verified | FedjobsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from fedjobs_common.errors import FedjobsError
@@ -17,7 +17,7 @@ from fedjobs_worker.consent.consents import Computation, Consent, Consents
 _LOOK_S = 1.0  # the interval of checks for decisions; the files of a ConfigMap may be up to a minute late
 _LOG = structlog.get_logger()
 
-Message = Callable[[Digest, Sequence[str], Consent, float], pb.ShardConsent]
+Message = Callable[[Digest, str, Consent, float], pb.ShardConsent]
 
 
 class ConsentWatch:
@@ -59,7 +59,7 @@ class ConsentWatch:
                 untold += self._consents.changed()
                 if untold:
                     now = self._clock()
-                    told = [self._message(asked.digest, asked.inputs, said, now) for asked, said in untold]
+                    told = [self._message(asked.digest, asked.offer, said, now) for asked, said in untold]
                     self._client.consent(self._session_id, told)
                     untold = []
             except FedjobsError as error:

@@ -14,19 +14,30 @@ from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ran:
     """What a run left.
 
     Attributes:
-        memory: The descriptor of the accumulators' memory, which the caller must close.
-        clients: The number of local clients.
+        memory: The descriptor of the accumulators' memory.
+        kept: The descriptor of the memory of kept values, if the shard keeps some.
         device: The runner's name of its device.
     """
 
     memory: int
-    clients: int
+    kept: int | None
     device: str
+
+    def take_kept(self) -> int | None:
+        """Returns the memory of the kept values. The caller owns it."""
+        kept, self.kept = self.kept, None
+        return kept
+
+    def close(self) -> None:
+        """Frees the memory."""
+        os.close(self.memory)
+        if self.kept is not None:
+            os.close(self.kept)
 
 
 class LimitedRuns:
@@ -41,35 +52,34 @@ class LimitedRuns:
         self._runner = runner
         self._most_s = most_s
 
-    def run(self, request: messages.Run, inputs: Inputs, clients: int | None) -> Ran | None:
-        """Runs a shard. Returns None if there were no clients: then the accumulators may not be neutral.
+    def run(self, request: messages.Run, inputs: Inputs, *, keeps: bool) -> Ran:
+        """Runs a shard.
 
         Args:
             request: The request for the runner.
             inputs: The values.
-            clients: The number of local clients, if the silo selected them.
+            keeps: Whether the shard keeps values.
 
         Raises:
             WorkFailedError: The run took too long, or the runner reports another number of clients.
             ShardFailedError: The run failed.
             RunnerLostError: The runner died.
         """
-        memory = shared_memory.create("accumulators")
+        left = Ran(shared_memory.create("accumulators"), shared_memory.create("kept") if keeps else None, "")
         try:
             with inputs as descriptors:
-                ran = self._limited(request, [*descriptors, memory])
-            if clients is not None and ran.clients != clients:
+                kept = [] if left.kept is None else [left.kept]
+                ran = self._limited(request, [*descriptors, left.memory, *kept])
+            if ran.clients != request.clients:
                 raise WorkFailedError(
                     Failure(FailureClass.RESULT_MISMATCH, ran=True),
-                    f"the runner reports {ran.clients} clients, but the work has {clients}",
+                    f"the runner reports {ran.clients} clients, but the work has {request.clients}",
                 )
         except BaseException:
-            os.close(memory)
+            left.close()
             raise
-        if ran.clients == 0:
-            os.close(memory)
-            return None
-        return Ran(memory, ran.clients, ran.device)
+        left.device = ran.device
+        return left
 
     def _limited(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
         """Ends the runner when the time is over."""

@@ -41,6 +41,7 @@ _SESSION_ENDED = frozenset(
     }
 )
 _OUTCOMES = frozenset({"Complete", "Failed", "Suspended"})
+_LARGEST_UINT32 = (1 << 32) - 1
 _LARGEST_INLINE = 1 << 20  # bytes; a coordinator cannot ask for more in one message
 _MOST_OFFERS = 256  # that are answered in one message; a program has only a few
 _LOG = structlog.get_logger()
@@ -154,7 +155,7 @@ class Session:
                     consent=type(said).__name__,
                 )
                 digest = digests.named(offered.shard.digest)
-                consents.append(self._works.gate.consent(digest, offered.datasets, said, time.time()))
+                consents.append(self._works.gate.consent(digest, offered.scope, said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))
         finally:
             self._heartbeats.activity = Activity()
@@ -261,6 +262,7 @@ class Session:
             fedjobs_version=installed("fedjobs"),
             tensorflow_version=installed(*TENSORFLOW),
             highest_generation=self._generations.highest,
+            min_cohort_size=min(self._works.min_cohort_size, _LARGEST_UINT32),
             decline=decline,
         )
 

@@ -9,19 +9,37 @@ from fedjobs_common.ids import Digest
 from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
+from fedjobs_worker.consent.data_reads import DataReads
 from fedjobs_worker.release.texts import LONGEST_NAME
 
 _UNKNOWN_NAMED = 4  # datasets that the silo does not have, in an entry of the audit log
 
 
-def datasets_of(work: pb.Work) -> list[str]:
-    """Returns the silo's datasets that a work item uses."""
-    return sorted(set(inputs_of(work)) - {""})
+def reads_of_offer(offered: pb.OfferedShard, existing: Collection[str]) -> DataReads:
+    """Returns what an offered shard will read, as the coordinator says. Names that the silo does not have are bounded.
+
+    Args:
+        offered: The offer.
+        existing: The names of the silo's datasets.
+    """
+    kept = tuple(_bounded(each.datasets, existing) for each in offered.kept)
+    return DataReads(_bounded(offered.datasets, existing), _bounded([offered.clients], existing)[0], kept)
 
 
-def inputs_of(work: pb.Work) -> tuple[str, ...]:
-    """Returns for each client input the silo's dataset that it reads. Empty for a value of the coordinator."""
-    return tuple(source.selection.dataset if source.HasField("selection") else "" for source in work.client_inputs)
+def reads_of_work(work: pb.Work, kept: tuple[tuple[str, ...], ...], existing: Collection[str]) -> DataReads:
+    """Returns what a work item reads. Names that the silo does not have are bounded.
+
+    Args:
+        work: The work item.
+        kept: For each kept input, the datasets from which this silo computed the value that it has kept.
+        existing: The names of the silo's datasets.
+    """
+    inputs = [source.selection.dataset if source.HasField("selection") else "" for source in work.client_inputs]
+    return DataReads(_bounded(inputs, existing), _bounded([work.clients.selection.dataset], existing)[0], kept)
+
+
+def _bounded(names: Iterable[str], existing: Collection[str]) -> tuple[str, ...]:
+    return tuple(name if name in existing else printable(name, LONGEST_NAME) for name in names)
 
 
 def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list[str]:
@@ -29,11 +47,6 @@ def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list
     unknown = sorted(name for name in asked if name not in existing)
     named = [printable(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
     return sorted(name for name in asked if name in existing) + named
-
-
-def recorded_inputs(inputs: Iterable[str], existing: Collection[str]) -> tuple[str, ...]:
-    """Returns the datasets of client inputs, in their order. Names that the silo does not have are bounded."""
-    return tuple(name if name in existing else printable(name, LONGEST_NAME) for name in inputs)
 
 
 def blobs_of(work: pb.Work) -> list[pb.Blob]:

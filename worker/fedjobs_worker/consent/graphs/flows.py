@@ -137,10 +137,14 @@ class _Analysis:
         shard = self._shard
         broadcasts = [self._broadcast(f"broadcast {name}", leaf) for name, leaf in _named(shard.broadcasts)]
         clients = [self._client(f"client input {name}", leaf) for name, leaf in _named(shard.client_inputs)]
+        kept = [
+            self._kept(f"kept value {name}", leaf) for name, leaf in _named([each.type for each in shard.kept_inputs])
+        ]
         for _ in range(_REPEATS):  # a variable or a table can keep what an earlier client put in
             self._changed = False
             zeros = self._program("zero", broadcasts)
-            results = self._program("work", [*broadcasts, *clients])
+            results = self._program("work", [*broadcasts, *clients, *kept])
+            results = results[: len(results) - len(shard.kept_outputs)]
             totals = [
                 Value(rank=_rank_of(leaf.tensor), sources=zero.sources, carries=("clients", number))
                 for number, (leaf, zero) in enumerate(zip(shard.accumulators, zeros, strict=True))
@@ -190,6 +194,12 @@ class _Analysis:
             source = self._source(f"{shown_name(part.name)} of {name}" if part.name else name)
             elements.append(Value(Level.RECORDS, ONE, _rank_of(part.tensor), source))
         return Value(elements=tuple(elements))
+
+    def _kept(self, name: str, leaf: shard_pb2.Leaf) -> Value:
+        """Whatever an earlier stage kept is a record: what that stage did with the client's data is not known here."""
+        if leaf.HasField("tensor"):
+            return Value(Level.RECORDS, ONE, _rank_of(leaf.tensor), self._source(name))
+        return self._client(name, leaf)
 
     def _program(self, name: str, inputs: list[Value]) -> list[Value]:
         program: shard_pb2.Program = getattr(self._shard, name)

@@ -112,15 +112,20 @@ def value_names(shard: shard_pb2.Shard, program: str) -> list[str]:
     if program == "zero":
         return broadcasts
     if program == "work":
-        return [*broadcasts, *(f"client input {name}" for name in leaf_names(shard.client_inputs))]
+        inputs = [f"client input {name}" for name in leaf_names(shard.client_inputs)]
+        kept = leaf_names([each.type for each in shard.kept_inputs])
+        return [*broadcasts, *inputs, *(f"kept value {name}" for name in kept)]
     totals = [f"total {name}" for name in leaf_names(shard.accumulators)]
-    return [*broadcasts, *totals, *(f"result {number} of work" for number in range(len(shard.work.outputs)))]
+    results = len(shard.work.outputs) - len(shard.kept_outputs)
+    return [*broadcasts, *totals, *(f"result {number} of work" for number in range(results))]
 
 
 def outputs_of(shard: shard_pb2.Shard, program: str) -> list[str]:
     """Returns what the outputs of a program are, in their order."""
     if program == "work":
-        return [f"result {number} of work" for number in range(len(shard.work.outputs))]
+        results = len(shard.work.outputs) - len(shard.kept_outputs)
+        kept = (f"kept {name}" for name in leaf_names(shard.kept_outputs))
+        return [*(f"result {number} of work" for number in range(results)), *kept]
     return [f"total {name}" for name in leaf_names(shard.accumulators)]
 
 
