@@ -388,3 +388,18 @@ def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:
         site.consents.refused(SHARD, Refused(rule_, "no"), "train", ("digits",))
     entries = map(json.loads, (site.folder / "audit.jsonl").read_text().splitlines())
     assert [(entry["rule"], entry["shard"]) for entry in entries] == [("BlobCorrupt", SHARD), ("RunnerFailed", SHARD)]
+
+
+def test_a_denial_applies_to_computations_that_read_what_the_denied_one_has_kept(site: Site) -> None:
+    reading = shard_pb2.Shard()
+    reading.CopyFrom(A_SHARD)
+    reading.kept_inputs.add(type=_tensor("", 2), shard=bytes.fromhex(OTHER))
+    computation = Computation(
+        SHARD, reading, frozenset({"MatMul"}), "train", DataReads(("digits",), kept=(("digits",),))
+    )
+    site.approvals.say(SHARD, yes(site.consents.scope(computation)))
+    assert site.consents.of(computation) == Allowed()
+    site.approvals.say(OTHER, NO)
+    said = site.consents.of(computation)
+    assert isinstance(said, Refused)
+    assert "not now" in said.message

@@ -248,7 +248,7 @@ class Consents:
 
     def _decided(self, computation: Computation, scope: ConsentScope, asked_at: float) -> Consent:
         digest, silo = computation.digest, self._silo
-        decisions = self._approvals.of(digest)
+        decisions = self._decisions(scope)
         said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
         if isinstance(said, Allowed):
             said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
@@ -267,6 +267,14 @@ class Consents:
         if isinstance(said, Awaiting):
             self._untold[asked] = None
         return said
+
+    def _decisions(self, scope: ConsentScope) -> Decisions:
+        """Returns the decisions about a computation. A denial of one whose kept values it reads applies to it, too."""
+        found = self._approvals.of(Digest(scope.computation))
+        for kept in scope.kept:
+            earlier = self._approvals.of(Digest(kept.shard))
+            found = replace(found, denial=found.denial or earlier.denial, problem=found.problem or earlier.problem)
+        return found
 
     def _with_room(self, said: Awaiting, scope: ConsentScope) -> Consent:
         """Refuses to let one more computation wait if many do, also those of an earlier process."""
