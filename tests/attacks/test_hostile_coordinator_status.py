@@ -84,3 +84,29 @@ def test_a_report_without_measure_does_not_spoil_the_status() -> None:
         assert "invitation" not in world.status
 
     in_a_world(test)
+
+
+def test_a_coordinator_that_changes_its_phase_without_end_causes_few_writes_and_events() -> None:
+    async def test(world: World) -> None:
+        await listening(world)
+        before = world.written(), len(world.api.called("create", "Event"))
+
+        def caused() -> tuple[int, int]:
+            return world.written() - before[0], len(world.api.called("create", "Event")) - before[1]
+
+        for number in range(100):
+            await world.hear(a_report([Phase.RUNNING, Phase.WAITING_FOR_SILOS][number % 2]))
+            await world.look()
+        assert max(caused()) <= 20
+        assert world.later  # it looks again, so the last change is not lost
+        for second in range(20, 120):
+            world.now = at(second)
+            await world.hear(a_report([Phase.RUNNING, Phase.WAITING_FOR_SILOS][second % 2]))
+            await world.look()
+        assert max(caused()) <= 20 + 50 + 20
+        world.now = at(200)
+        await world.hear(a_report(Phase.EXPORTING))
+        await world.look()
+        assert world.status["phase"] == "Exporting"
+
+    in_a_world(test)
