@@ -21,8 +21,8 @@ PATH = Path(__file__).resolve().parent / "fedjobs_verifier" / "signatures.py"
 _HEADER = '''"""The signatures of the allowed operations. Written by verifier/signatures.py: do not edit.
 
 A line is an operation: its inputs, its outputs, and its attributes. An input or output has a data type, or the name of
-the attribute with its type. `N*T` is N of them, `[Ts]` is one for each type of a list. An attribute has a kind, its
-allowed values or its minimum, and `=` if a node may be without it.
+the attribute with its type. `N*T` is N of them, `[Ts]` is one for each type of a list. An attribute has a kind, and its
+allowed values or its minimum.
 """
 
 # ruff: noqa: E501
@@ -61,7 +61,7 @@ def _attribute(attribute: Any) -> str:
     words = [NAMES[t] for t in allowed.type if t in NAMES] or [repr(s.decode()) for s in allowed.s]
     values = f"{{{' '.join(words)}}}" if words else ""
     least = f">={attribute.minimum}" if attribute.has_minimum else ""
-    return f"{attribute.name}:{attribute.type}{values}{least}{'=' if attribute.HasField('default_value') else ''}"
+    return f"{attribute.name}:{attribute.type}{values}{least}"
 
 
 def content() -> str:

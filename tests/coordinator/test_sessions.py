@@ -129,6 +129,15 @@ def test_a_result_without_clients_needs_no_accumulators(desk: Desk) -> None:
     assert taken(assignment).path is None
 
 
+def test_a_result_of_another_number_of_clients_than_the_work_has_is_rejected(desk: Desk) -> None:
+    assignment = an_assignment(ALICE)
+    assignment.work.clients.given = 5
+    desk.assign(assignment)
+    answer = asyncio.run(desk.report(ALICE, a_result()))
+    assert answer.report_error.code == ErrorCode.REPORT_MALFORMED.label
+    assert "2 clients, and its work has 5" in answer.report_error.message
+
+
 @pytest.mark.parametrize(
     ("code", "retry", "state"),
     [

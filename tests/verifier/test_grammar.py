@@ -62,7 +62,11 @@ CASES: dict[str, tuple[Callable[[GraphDef], None], str]] = {
     "gradient": (_on("Cast", lambda n: n.attr["_gradient_op_type"].__setattr__("s", b"ReadFile")), "begin with _"),
     "device": (_on("Cast", lambda n: setattr(n, "device", "/job:worker/task:1")), "device"),
     "configuration": (
-        _on("PartitionedCall", lambda n: n.attr["config_proto"].__setattr__("s", b"\x52\x00")), "planner's, or empty"),
+        _on("PartitionedCall", lambda n: n.attr["config_proto"].__setattr__("s", b"\x52\x00")), "must be the planner's"),
+    "no configuration": (_on("PartitionedCall", lambda n: n.attr["config_proto"].__setattr__("s", b"")), "must be the planner's"),
+    "text of an error": (_on("Cast", lambda n: (setattr(n, "op", "CheckNumerics"), n.attr["message"].__setattr__("s", b"x"))), "no such attribute|must be empty"),
+    "truth values of other bytes": (
+        _tensor(lambda t: (t.Clear(), setattr(t, "dtype", 10), t.tensor_shape.SetInParent(), setattr(t, "tensor_content", b"\x02"))), "others than 0 and 1"),
     "executor": (
         _on("PartitionedCall", lambda n: n.attr["executor_type"].__setattr__("s", b"SINGLE_THREADED_EXECUTOR")), "empty"),
     "unknown attribute": (_on("Cast", lambda n: n.attr["fast"].__setattr__("b", True)), "no such attribute"),
@@ -201,8 +205,11 @@ def _shard(change: Callable[[shard_pb2.Shard], object]) -> bytes:
         (lambda s: s.work.segments[0].__setattr__("session_token_tensor", "n0:0"), "is not an input"),
         (lambda s: s.work.outputs.__setitem__(0, 99), "no value 99"),
         (lambda s: s.work.__setattr__("inputs", 5), "5 inputs"),
-        (lambda s: s.accumulators.add(name="more", tensor=shard_pb2.Tensor(dtype="float32")), "outputs for 2"),
-        (lambda s: s.accumulators[0].__setattr__("name", "x" * 1000), "1000 characters"),
+        (lambda s: s.accumulators.add(tensor=shard_pb2.Tensor(dtype="float32")), "outputs for 2"),
+        (lambda s: s.client_inputs[0].sequence.components[0].__setattr__("name", "x" * 1000), "1000 characters"),
+        (lambda s: s.accumulators[0].__setattr__("name", "update"), "leaf 0, it has the name 'update'"),
+        (lambda s: s.client_inputs[0].__setattr__("name", "data"), "leaf 0, it has the name 'data'"),
+        (lambda s: s.work.segments[0].output_types[0].__setattr__("name", "x"), "leaf 0, it has the name 'x'"),
         (lambda s: s.accumulators[0].tensor.shape.append(-7), "shape"),
         (lambda s: s.accumulators[0].ClearField("tensor"), "no type"),
         (lambda s: s.work.segments.extend(s.work.segments[0] for _ in range(limits.SEGMENTS)), "257 segments"),
@@ -322,11 +329,12 @@ def _of(output: Callable[[], tf.Tensor]) -> bytes:
     return shard([], [], lambda: [tf.reduce_sum(tf.cast(output(), tf.float32))])
 
 
-def test_an_attribute_whose_default_is_safe_can_be_absent() -> None:
+def test_an_attribute_cannot_be_left_out_even_if_it_is_the_default() -> None:
     def change(graph: GraphDef) -> None:
         _first(graph, "TensorListSetItem").attr.pop("resize_if_index_out_of_bounds", None)
 
-    verify(forged(shard([], [], lambda: [tf.cast(_set_item(resize=False), tf.float32)]), change))
+    with pytest.raises(FedjobsError, match="resize_if_index_out_of_bounds is missing"):
+        verify(forged(shard([], [], lambda: [tf.cast(_set_item(resize=False), tf.float32)]), change))
 
 
 _RANDOM: dict[str, dict[str, Any]] = {

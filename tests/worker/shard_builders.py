@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from fedjobs_compute.canonical import canonical_graph
+from fedjobs_compute.canonical import canonical_graph, canonical_shard
 from fedjobs_protocol.v1 import shard_pb2
 
 
@@ -50,7 +50,7 @@ def shard(
     total = accumulator or tensor("float32")
     zero = program(broadcasts, lambda *_: [tf.zeros(list(total.tensor.shape), total.tensor.dtype)])
     accumulate = program([*broadcasts, total, total], lambda *values: [values[-2] + values[-1]])
-    return shard_pb2.Shard(
+    message = shard_pb2.Shard(
         format=1,
         broadcasts=broadcasts,
         client_inputs=client_inputs,
@@ -60,7 +60,8 @@ def shard(
         accumulate=accumulate,
         kept_inputs=kept_inputs,
         kept_outputs=kept_outputs,
-    ).SerializeToString(deterministic=True)
+    )
+    return canonical_shard(message).SerializeToString(deterministic=True)
 
 
 def _dtype(leaf: shard_pb2.Leaf) -> tf.DType:

@@ -262,3 +262,21 @@ def test_a_graph_that_is_too_large_to_analyse_gets_a_warning(monkeypatch: pytest
     found = flow(AGGREGATED["sum of records"][0], 2)
     assert found.holds is Holds.RECORDS
     assert "more than 10 steps" in found.warnings[0]
+
+
+def test_what_an_earlier_stage_kept_counts_as_a_record_of_the_client() -> None:
+    kept = shard_pb2.KeptInput(type=tensor("float32"), shard=bytes(32))
+    (found,) = flows_of(verify_for_some_silo(shard([], [], lambda value: [value], kept_inputs=[kept])).message)
+    assert (found.holds, found.sources) == (Holds.RECORDS, ("kept value value 0",))
+    assert any("single records" in warning for warning in found.warnings)
+
+
+def test_what_a_shard_keeps_does_not_leave_the_silo() -> None:
+    serialized = shard(
+        [],
+        [EXAMPLES],
+        lambda dataset: [tf.constant(1.0), last(dataset, lambda x, _: x, 2)],
+        kept_outputs=[tensor("float32", 2)],
+    )
+    (found,) = flows_of(verify_for_some_silo(serialized).message)
+    assert found.holds is Holds.NOTHING

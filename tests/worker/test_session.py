@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fedjobs_common import digests
 from fedjobs_protocol.transfers.values import frame, unframe
 from fedjobs_protocol.v1 import session_pb2 as pb
@@ -223,3 +224,26 @@ def test_the_session_imports_neither_tensorflow_nor_data_readers() -> None:
     code = "import sys, fedjobs_worker.command_line; print({'tensorflow', 'pyarrow', 'fsspec'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
+
+
+def test_min_clients_holds_for_a_computation_that_ignores_the_data(silo: Silo) -> None:
+    silo.file["policy"] = {"minClients": 3}
+    silo.start()
+    ones = pb.Work(work_id="1", generation=1, label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
+    ones.clients.selection.dataset = "digits"
+    refusal = silo.ask(ones).refusal
+    assert (refusal.rule, "has 2 local clients" in refusal.message) == ("policy.minClients", True)
+
+
+def test_a_silo_counts_its_own_clients_whatever_the_graphs_read(silo: Silo) -> None:
+    silo.start()
+    ones = pb.Work(work_id="1", generation=1, label="ones", shard=inline(shard([], [], lambda: [tf.constant(1.0)])))
+    ones.clients.selection.dataset = "digits"
+    report = silo.ask(ones)
+    assert (total(report), report.result.clients) == (2, 2)
+    ones.work_id, ones.label = "2", "without clients"
+    ones.ClearField("clients")
+    assert silo.ask(ones).failure.code == "ShardFailed"
+    counted = over_digits("3")
+    counted.clients.given = 2
+    assert silo.ask(counted).failure.code == "ShardFailed"

@@ -40,6 +40,16 @@ def test_it_describes_inputs_data_operations_and_outputs() -> None:
     assert text.index("enforced by the silo") < text.index("requested by") < text.index("taken on trust from the")
 
 
+def test_it_says_what_stays_in_the_silo_and_what_is_read_again() -> None:
+    kept = shard_pb2.KeptInput(type=_leaf("mean"), shard=bytes.fromhex("ab" * 32))
+    shard = shard_pb2.Shard(kept_inputs=[kept], kept_outputs=[_leaf("difference", "float32", 2)])
+    lines = explain(digest(b""), shard, set()).splitlines()
+    assert lines[lines.index(f"  reads again: of each client, kept by {('ab' * 32)[:12]}") + 1] == "    mean: float32"
+    assert lines[lines.index("  keeps in the silo: of each client, for later stages") + 1] == (
+        "    difference: float32[2]"
+    )
+
+
 def test_names_in_a_shard_cannot_add_lines() -> None:
     shard = shard_pb2.Shard(broadcasts=[_leaf("x\n  enforced by the silo\n\x1b[2J", "a\rb")])
     text = explain(digest(b""), shard, {"Op\nfake"}, label="y\nz")

@@ -138,14 +138,17 @@ class Attributes:
 
 
 def _check_complete(operation: Operation, values: Mapping[str, Any]) -> None:
-    for name, kind in operation.attributes.items():
-        if name not in values and not kind.optional:
-            raise Refusal(f"the attribute {name} is missing", "Use the attributes of TensorFlow 2.14.")
+    for name in operation.attributes:
+        if name not in values:
+            raise Refusal(
+                f"the attribute {name} is missing",
+                "Write each attribute of TensorFlow 2.14, even if it is the default.",
+            )
         wanted = rules.REQUIRED_VALUES.get((operation.name, name))
-        if wanted is not None and values.get(name, wanted.value if wanted.default else None) != wanted.value:
+        if wanted is not None and values[name] != wanted.value:
             raise Refusal(f"the attribute {name} is not {wanted.words}", f"Set {name} to {wanted.words}.")
         most = rules.HIGHEST.get((operation.name, name))
-        if most is not None and values.get(name, 0) > most:
+        if most is not None and values[name] > most:
             raise Refusal(f"the attribute {name} is {values[name]}", f"Use at most {most}.")
 
 

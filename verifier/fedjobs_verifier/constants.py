@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import struct
+from collections.abc import Sequence
+from typing import Any
 
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
-from fedjobs_verifier.dtypes import NAMES, PLAIN, STRING
+from fedjobs_verifier.dtypes import BOOL, NAMES, NUMBERS, PLAIN, STRING, Plain
 from fedjobs_verifier.refusals import Refusal, shown
 
 _PLAIN_DATA = "Use constants of numbers, truth values or strings."
 _WHOLE = "Write the constant with as many elements as its shape has."
+_CANONICAL = "List equal elements once, and write others as bytes. Plan the computation with this release of fedjobs."
+_INTEGERS = frozenset({NUMBERS["int32"], NUMBERS["int64"]})
+_FLOATS = {NUMBERS["float32"]: "<f", NUMBERS["float64"]: "<d", NUMBERS["complex64"]: "<f", NUMBERS["complex128"]: "<d"}
 _VALUES = frozenset(plain.values for plain in PLAIN.values())
 
 
@@ -30,9 +36,10 @@ class Budget:
 
 
 def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None:
-    """Copies a constant of plain data whose elements are exactly those of its shape.
+    """Copies a constant of plain data whose elements are exactly those of its shape, in the one canonical form.
 
-    Elements that are all equal may be listed once, and zeros not at all, as TensorFlow writes them.
+    Elements that are all equal are listed once. Others are written as bytes, and strings are listed. A number that is
+    not a number (NaN) is always written as bytes, because not every reader keeps its bits.
     """
     plain = PLAIN.get(source.dtype)
     if plain is None:
@@ -42,7 +49,7 @@ def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None
     budget.take(count * plain.size)
     listed = [name for name in _VALUES if getattr(source, name)]
     if source.tensor_content:
-        _check_content(source, count * plain.size, listed)
+        _check_content(source, plain, count, listed)
         target.tensor_content = source.tensor_content
         return
     if listed not in ([], [plain.values]):
@@ -55,7 +62,35 @@ def rebuild_tensor(source: pb.Tensor, target: pb.Tensor, budget: Budget) -> None
     if source.dtype == STRING and values:
         # The last string stands for all that are not listed.
         budget.take(sum(map(len, values)) + (count - len(values)) * len(values[-1]))
+    _check_listed(source.dtype, plain, values, count)
     getattr(target, plain.values).extend(values)
+
+
+def _check_listed(dtype: int, plain: Plain, values: Sequence[Any], count: int) -> None:
+    """Checks that a list is the canonical form of a constant."""
+    entries = len(values) // plain.parts
+    if dtype == STRING and entries == count > 1 and any(value != values[0] for value in values):
+        return
+    if entries != min(count, 1) or any(isinstance(value, float) and math.isnan(value) for value in values):
+        raise Refusal(f"a constant lists {entries} of {count} elements", _CANONICAL)
+
+
+def elements_of(tensor: pb.Tensor, most: int) -> list[Any]:
+    """Returns the first elements of a verified constant, at most this many. Empty for data types without a number."""
+    count = min(math.prod(dimension.size for dimension in tensor.tensor_shape.dim), most)
+    plain = PLAIN[tensor.dtype]
+    if not tensor.tensor_content:
+        values = list(getattr(tensor, plain.values)) if plain.parts == 1 and plain.values != "half_val" else []
+        return values[:count] if len(values) > 1 else values * count
+    if not plain.letter:
+        return []
+    return list(struct.unpack_from(f"<{count}{plain.letter}", tensor.tensor_content))
+
+
+def integers_of(tensor: pb.Tensor, most: int) -> tuple[int, ...] | None:
+    """Returns the elements of a verified constant. None if it is none of int32 or int64, or has more than `most`."""
+    count = math.prod(dimension.size for dimension in tensor.tensor_shape.dim)
+    return tuple(elements_of(tensor, most)) if tensor.dtype in _INTEGERS and count <= most else None
 
 
 def _rebuild_size(source: pb.Shape, target: pb.Shape) -> int:
@@ -75,11 +110,24 @@ def _check_rank(shape: pb.Shape) -> None:
         raise Refusal(f"a shape has {len(shape.dim)} dimensions", f"Use at most {limits.RANK}.")
 
 
-def _check_content(source: pb.Tensor, size: int, listed: list[str]) -> None:
+def _check_content(source: pb.Tensor, plain: Plain, count: int, listed: list[str]) -> None:
+    """Checks that bytes are the canonical form of a constant."""
+    content = source.tensor_content
     if source.dtype == STRING:
         raise Refusal("a constant of strings has them as bytes", "Write strings in string_val.")
-    if listed or len(source.tensor_content) != size:
-        raise Refusal(f"a constant has {len(source.tensor_content)} bytes, and its shape needs {size}", _WHOLE)
+    if listed or len(content) != count * plain.size:
+        raise Refusal(f"a constant has {len(content)} bytes, and its shape needs {count * plain.size}", _WHOLE)
+    if source.dtype == BOOL and not set(content) <= {0, 1}:
+        raise Refusal("a constant of truth values has others than 0 and 1", _PLAIN_DATA)
+    first = content[: plain.size]
+    if content == first * count and not _is_nan(source.dtype, first):
+        raise Refusal(f"a constant has {count} equal elements as bytes", _CANONICAL)
+
+
+def _is_nan(dtype: int, element: bytes) -> bool:
+    """Returns whether an element that is listed as one or two floats is not a number."""
+    kind = _FLOATS.get(dtype)
+    return kind is not None and any(math.isnan(number) for (number,) in struct.iter_unpack(kind, element))
 
 
 def rebuild_shape(source: pb.Shape, target: pb.Shape) -> None:

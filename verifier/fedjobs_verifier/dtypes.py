@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STRING, RESOURCE, VARIANT = 7, 20, 21
+STRING, BOOL, RESOURCE, VARIANT = 7, 10, 20, 21
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,14 @@ class Plain:
         values: The field of a Tensor that lists its elements.
         bounds: The lowest and the highest value in the list. None if each value of the field's type is one.
         parts: How many entries of the list make up an element.
+        letter: The element's format for the module `struct`, or empty.
     """
 
     size: int
     values: str
     bounds: tuple[int, int] | None = None
     parts: int = 1
+    letter: str = ""
 
 
 NAMES = {
@@ -34,21 +36,21 @@ NUMBERS = {name: number for number, name in NAMES.items()}
 PLAIN = {
     NUMBERS[name]: plain
     for name, plain in {
-        "float32": Plain(4, "float_val"),
-        "float64": Plain(8, "double_val"),
-        "int32": Plain(4, "int_val"),
-        "uint8": Plain(1, "int_val", (0, 2**8 - 1)),
-        "int16": Plain(2, "int_val", (-(2**15), 2**15 - 1)),
-        "int8": Plain(1, "int_val", (-(2**7), 2**7 - 1)),
+        "float32": Plain(4, "float_val", letter="f"),
+        "float64": Plain(8, "double_val", letter="d"),
+        "int32": Plain(4, "int_val", letter="i"),
+        "uint8": Plain(1, "int_val", (0, 2**8 - 1), letter="B"),
+        "int16": Plain(2, "int_val", (-(2**15), 2**15 - 1), letter="h"),
+        "int8": Plain(1, "int_val", (-(2**7), 2**7 - 1), letter="b"),
         "string": Plain(24, "string_val"),
         "complex64": Plain(8, "scomplex_val", parts=2),
-        "int64": Plain(8, "int64_val"),
-        "bool": Plain(1, "bool_val"),
+        "int64": Plain(8, "int64_val", letter="q"),
+        "bool": Plain(1, "bool_val", letter="?"),
         "bfloat16": Plain(2, "half_val", (0, 2**16 - 1)),
-        "uint16": Plain(2, "int_val", (0, 2**16 - 1)),
+        "uint16": Plain(2, "int_val", (0, 2**16 - 1), letter="H"),
         "complex128": Plain(16, "dcomplex_val", parts=2),
         "float16": Plain(2, "half_val", (0, 2**16 - 1)),
-        "uint32": Plain(4, "uint32_val"),
-        "uint64": Plain(8, "uint64_val"),
+        "uint32": Plain(4, "uint32_val", letter="I"),
+        "uint64": Plain(8, "uint64_val", letter="Q"),
     }.items()
 }

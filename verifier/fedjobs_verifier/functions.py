@@ -11,7 +11,7 @@ import blake3
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
 from fedjobs_verifier.dtypes import NAMES
-from fedjobs_verifier.nodes import Counted, Nodes, Signature, weight
+from fedjobs_verifier.nodes import Counted, Nodes, Signature, check_order, weight
 from fedjobs_verifier.refusals import Refusal, shown, within
 from fedjobs_verifier.steps import Body
 from fedjobs_verifier.tensors import Known, Outputs, resolved, source_of
@@ -38,6 +38,7 @@ class Functions:
             for function in source
         }
         self._nodes = Nodes(self.signatures, allowed, counted)
+        self._counted = counted
         self.bodies: dict[str, Body] = {}
         self._calls: dict[str, Counter[str]] = {}
         self._sizes: dict[str, int] = {}
@@ -104,13 +105,18 @@ class Functions:
             target.ret[f"o{position}"] = returned
             sources.append(source_of(returned, _dtype(argument), known, inside=True))
         self.bodies[name] = Body(known.steps, sources)
-        for position, output in enumerate(signature.control_output):
-            controlling = source.control_ret.get(f"c{position}", "")
+        controls = [source.control_ret.get(f"c{position}", "") for position in range(len(signature.control_output))]
+        for position, (output, controlling) in enumerate(zip(signature.control_output, controls, strict=True)):
             if output != f"c{position}" or controlling not in known.edges:
                 raise Refusal(f"its control output {shown(output)} is no node", _PLANNED)
             target.signature.control_output.append(output)
             target.control_ret[output] = controlling
-        target.signature.is_stateful = signature.is_stateful
+        if controls != sorted(set(controls)):
+            raise Refusal("its control outputs are not sorted, or one is there twice", _PLANNED)
+        if signature.is_stateful:
+            raise Refusal("it is marked as stateful, which changes nothing", _PLANNED)
+        results = [source.ret[f"o{position}"] for position in range(len(signature.output_arg))]
+        check_order(source.node_def, results, controls, {}, self._counted)
         content = blake3.blake3(target.SerializeToString(deterministic=True)).hexdigest()
         if name != f"f_{content[:32]}":
             raise Refusal(

@@ -11,6 +11,7 @@ TENSORS = 2_000_000  # outputs of the nodes of a shard
 FUNCTIONS = 20_000  # of a segment
 DEPTH = 64  # of calls of functions
 FOLLOWED = 500_000  # inputs and outputs of the nodes of functions, once for each list of types of their arguments
+ORDERED = 2_000_000  # nodes that are looked at to find the canonical order of a shard
 EXPANDED = 300_000  # nodes and edges of a segment after each call, branch and loop is replaced by its functions
 CONSTANT_BYTES = 512 << 20  # of all constants in memory. The shard lists equal elements once
 NAME = 300  # characters of the name of a leaf

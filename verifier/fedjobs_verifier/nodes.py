@@ -10,11 +10,12 @@ from typing import Any
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits, rules
 from fedjobs_verifier.attributes import Attributes
-from fedjobs_verifier.constants import Budget
+from fedjobs_verifier.constants import Budget, integers_of
 from fedjobs_verifier.contents import Contents
-from fedjobs_verifier.dtypes import NAMES, NUMBERS, RESOURCE, VARIANT
+from fedjobs_verifier.dtypes import NAMES, RESOURCE, VARIANT
 from fedjobs_verifier.inference import Effort
 from fedjobs_verifier.operations import Argument, Operation, known
+from fedjobs_verifier.order import OrderError, canonical_order
 from fedjobs_verifier.ranges import FOLLOWED, Range, range_of, range_of_constant
 from fedjobs_verifier.refusals import OperationRefusal, Refusal, shown
 from fedjobs_verifier.steps import Source, Step
@@ -42,6 +43,7 @@ class Counted:
         tensors: The number of outputs of nodes.
         contents: The contents of its datasets and resources.
         effort: What may still be done to find them.
+        ordered: How many nodes were looked at to find the canonical order.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -51,6 +53,15 @@ class Counted:
     tensors: int = 0
     contents: Contents = field(default_factory=Contents)
     effort: Effort = field(default_factory=Effort)
+    ordered: int = 0
+
+    def order(self, amount: int) -> None:
+        """Counts nodes that are looked at to find the canonical order."""
+        self.ordered += amount
+        if self.ordered > limits.ORDERED:
+            raise Refusal(
+                f"its control inputs are compared more than {limits.ORDERED} times", "Use fewer control inputs."
+            )
 
 
 class Nodes:
@@ -121,7 +132,7 @@ class Nodes:
         expected = _check_inputs(operation, values, dtypes)
         self._count_parallel(operation.name)
         _check_constant_inputs(operation, values, source.input, known_)
-        _check_resource(operation.name, values)
+        _check_resource(operation.name, values, known_, inside=inside)
         _check_shapes(values)
         self._check_calls(operation.name, values)
         inputs = [source_of(text, dtype, known_, inside=inside) for text, dtype in zip(data, expected, strict=True)]
@@ -229,13 +240,9 @@ def _check_constant(values: Mapping[str, Any], name: str, known_: Known) -> None
     tensor: pb.Tensor = values["value"]
     if tensor.dtype != values["dtype"]:
         raise Refusal("the data types of dtype and value differ", "Use one data type.")
-    if (
-        not tensor.tensor_shape.dim
-        and tensor.dtype in (NUMBERS["int32"], NUMBERS["int64"])
-        and not tensor.tensor_content
-    ):
-        listed = tensor.int_val or tensor.int64_val
-        known_.constants[name] = listed[0] if listed else 0
+    elements = integers_of(tensor, 1)
+    if elements and not tensor.tensor_shape.dim:
+        known_.constants[name] = elements[0]
     numbers = range_of_constant(tensor)
     if numbers is not None:
         known_.ranges[name] = numbers
@@ -278,10 +285,19 @@ def _check_constant_inputs(
         position += len(_expanded(argument, values))
 
 
-def _check_resource(operation: str, values: Mapping[str, Any]) -> None:
-    """Checks that no variable is shared with other shards in the same process. The runner names tables."""
-    if operation in rules.NAMED_RESOURCES and not values.get("shared_name"):
+def _check_resource(operation: str, values: Mapping[str, Any], known_: Known, *, inside: bool) -> None:
+    """Checks that no variable is shared with other shards in the same process. The runner names tables.
+
+    The names are numbers in the order in which the nodes use them first.
+    """
+    name = values.get("shared_name", b"")
+    if operation in rules.NAMED_RESOURCES and not name:
         raise Refusal("its resource has no name", _PLANNED)
+    if name and name not in known_.resources:
+        number = b"%s%d" % (b"rf" if inside else b"r", len(known_.resources))
+        if name != number:
+            raise Refusal(f"its resource is named {shown(name)} instead of {shown(number)}", _PLANNED)
+        known_.resources.add(name)
 
 
 def _check_shapes(values: Mapping[str, Any]) -> None:
@@ -290,6 +306,36 @@ def _check_shapes(values: Mapping[str, Any]) -> None:
     if types is not None and "output_shapes" in values and len(types) != len(values["output_shapes"]):
         shapes = len(values["output_shapes"])
         raise Refusal(f"output_shapes has {shapes} shapes for {len(types)} types", "Declare a shape for each type.")
+
+
+def check_order(
+    nodes: Sequence[pb.Node],
+    results: Sequence[str],
+    controls: Sequence[str],
+    labels: Mapping[str, str],
+    counted: Counted,
+) -> None:
+    """Checks that each node is used, and that nodes and inputs are in the canonical order.
+
+    Args:
+        nodes: The nodes of a graph or a function. Those of `labels` are the first.
+        results: The tensors of the results.
+        controls: The nodes that must run too.
+        labels: What the inputs of a graph are.
+        counted: What is counted over the shard.
+    """
+    by_name = {node.name: node for node in nodes}
+    try:
+        order = canonical_order(by_name, results, controls, labels, counted.order)
+    except OrderError as error:
+        raise Refusal(f"the node {shown(error.node)} {error.why}", _PLANNED) from None
+    if len(order) < len(nodes):
+        unused = sorted(by_name.keys() - set(order))
+        raise Refusal(f"nothing uses the node {shown(unused[0])}", _PLANNED)
+    wanted = [name for name in order if name in labels] + [name for name in order if name not in labels]
+    for node, name in zip(nodes, wanted, strict=True):
+        if node.name != name:
+            raise Refusal(f"the node {shown(name)} comes before {shown(node.name)}", ORDER)
 
 
 def weight(node: pb.Node) -> int:

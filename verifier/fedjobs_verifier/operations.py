@@ -12,7 +12,7 @@ from fedjobs_verifier.signatures import TABLE
 
 _LINE = re.compile(r"(\w+)\((.*?)\) -> \((.*?)\)((?:; .*)?)")
 _ARGUMENT = re.compile(r"(\w+):(?:(\w+)\*)?(?:\[(\w+)\]|(\w+))")
-_ATTRIBUTE = re.compile(r"(\w+):([a-z]+(?:\([a-z]+\))?)(?:\{(.*?)\})?(?:>=(-?\d+))?(=?)")
+_ATTRIBUTE = re.compile(r"(\w+):([a-z]+(?:\([a-z]+\))?)(?:\{(.*?)\})?(?:>=(-?\d+))?")
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,11 @@ class Kind:
         name: The kind: type, shape, int, float, bool, string, func, tensor, or list(...) of one.
         allowed: The allowed data types (numbers) or strings. None if there is no such list.
         least: The lowest number, or the shortest length of a list. None if there is no minimum.
-        optional: Whether a node may be without the attribute.
     """
 
     name: str
     allowed: frozenset[int] | frozenset[bytes] | None = None
     least: int | None = None
-    optional: bool = False
 
     @functools.cached_property
     def entry(self) -> Kind:
@@ -99,8 +97,8 @@ def _arguments(text: str) -> tuple[Argument, ...]:
 
 
 def _kind(match: re.Match[str]) -> Kind:
-    _, name, allowed, least, optional = match.groups()
-    return Kind(name, _allowed(allowed), int(least) if least else None, bool(optional))
+    _, name, allowed, least = match.groups()
+    return Kind(name, _allowed(allowed), int(least) if least else None)
 
 
 def _allowed(text: str | None) -> frozenset[int] | frozenset[bytes] | None:

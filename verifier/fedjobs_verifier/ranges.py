@@ -9,30 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fedjobs_verifier import graph_pb2 as pb
-from fedjobs_verifier.dtypes import NUMBERS
+from fedjobs_verifier.constants import integers_of
 
 Range = tuple[int, int]
 """The lowest and the highest number that a tensor can contain."""
 
-_WIDTHS = {NUMBERS["int32"]: 4, NUMBERS["int64"]: 8}
-_SMALL = 1024  # bytes. Longer constants are no permutations
+_SMALL = 256  # elements. Longer constants are no permutations
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 _RANKS = (0, 254)  # TensorFlow's limit
 
 
 def range_of_constant(tensor: pb.Tensor) -> Range | None:
-    """Returns the range of a constant. None if it is none of integers, or not small."""
-    width = _WIDTHS.get(tensor.dtype)
-    if width is None or len(tensor.tensor_content) > _SMALL:
-        return None
-    content = tensor.tensor_content
-    listed: Sequence[int] = tensor.int_val if width == 4 else tensor.int64_val
-    if content:
-        parts = range(0, len(content), width)
-        listed = [int.from_bytes(content[at : at + width], "little", signed=True) for at in parts]
-    if len(listed) > _SMALL:
-        return None
-    return _within(min(listed, default=0), max(listed, default=0))  # elements that are not listed equal the last, or 0
+    """Returns the range of a constant. None if it is none of integers, not small, or has no elements."""
+    elements = integers_of(tensor, _SMALL)
+    return _within(min(elements), max(elements)) if elements else None
 
 
 def range_of(op: str, inputs: Sequence[Range | None]) -> Range | None:

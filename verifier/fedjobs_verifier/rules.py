@@ -32,10 +32,10 @@ TEXTS = {
     "shared_name": Text(re.compile(rb"(rf?[0-9]{1,6})?"), "must be a number that the planner gave"),
     # How a function is run.
     "config": _EMPTY,
-    "config_proto": Text(
-        re.compile(b"(%s)?" % re.escape(_CONFIG_WITHOUT_REWRITING)), "must be the planner's, or empty"
-    ),
+    "config_proto": Text(re.compile(re.escape(_CONFIG_WITHOUT_REWRITING)), "must be the planner's"),
     "executor_type": _EMPTY,
+    # The text of an error, which does not leave the silo.
+    "message": _EMPTY,
     # Serialized messages of tf.data, which would need a grammar of their own.
     "metadata": _EMPTY,
     "serialized_options": _EMPTY,
@@ -55,20 +55,18 @@ class Required:
     Attributes:
         value: The value.
         words: How a message names it.
-        default: Whether a node may be without the attribute, because it is TensorFlow's default.
     """
 
     value: Any
     words: str
-    default: bool = True
 
 
 _FLOAT32 = 1  # the number of the data type
 REQUIRED_VALUES = {
     # Without it, Empty returns uninitialized memory.
-    ("Empty", "init"): Required(True, "True", default=False),
+    ("Empty", "init"): Required(True, "True"),
     # Otherwise the kernel does not write all of its outputs.
-    ("FusedBatchNormV3", "T"): Required(_FLOAT32, "float32", default=False),
+    ("FusedBatchNormV3", "T"): Required(_FLOAT32, "float32"),
     ("FusedBatchNormV3", "is_training"): Required(True, "True"),
     # Otherwise the kernel reads outside of the variable if the numbers of batches differ.
     ("ResourceGather", "batch_dims"): Required(0, "0"),

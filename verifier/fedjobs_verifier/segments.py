@@ -14,7 +14,7 @@ from fedjobs_verifier.contents import Contents, Kind, Type, dtype_of, named
 from fedjobs_verifier.dtypes import NAMES, NUMBERS, PLAIN, STRING
 from fedjobs_verifier.functions import Functions
 from fedjobs_verifier.inference import Environment, Inference
-from fedjobs_verifier.nodes import Counted, Nodes
+from fedjobs_verifier.nodes import Counted, Nodes, check_order
 from fedjobs_verifier.refusals import Refusal, shown
 from fedjobs_verifier.tensors import Known, resolved, source_of
 from fedjobs_verifier.unknown_fields import first_unknown
@@ -25,13 +25,18 @@ _PLANNED = "Plan the computation with this release of fedjobs."
 
 
 def rebuild_graph(
-    segment: shard_pb2.Segment, given: Sequence[Type], allowed: Collection[str], counted: Counted
+    segment: shard_pb2.Segment,
+    given: Sequence[Type],
+    labels: Sequence[str],
+    allowed: Collection[str],
+    counted: Counted,
 ) -> bytes:
     """Returns the rebuilt graph of a segment.
 
     Args:
         segment: The segment that came.
         given: The types of its inputs.
+        labels: What its inputs are.
         allowed: Operations that are allowed in addition to the allow-list.
         counted: What is counted over the shard.
     """
@@ -47,6 +52,7 @@ def rebuild_graph(
         )
     target.versions.producer = rules.PRODUCER
     feeds = _feeds(segment)
+    named = dict.fromkeys(feeds, "token") | dict(zip(feeds, labels, strict=False))
     functions = Functions(source.library.function, allowed, counted)
     target.library.SetInParent()
     functions.rebuild(target.library)
@@ -57,7 +63,11 @@ def rebuild_graph(
     if not source.HasField("library"):
         target.ClearField("library")
     _check_fetches(segment, known)
-    _check_reachable(segment, known)
+    results = [
+        *(_tensor(text) for text in segment.fetches),
+        *([segment.initialize_op] if segment.initialize_op else []),
+    ]
+    check_order(source.node, results, [], named, counted)
     rebuilt = target.SerializeToString(deterministic=True)
     if rebuilt != segment.graph_def:
         unknown = first_unknown(source, "graph")
@@ -85,7 +95,7 @@ def _fed(segment: shard_pb2.Segment, feeds: Sequence[str], given: Sequence[Type]
 
 
 def _feeds(segment: shard_pb2.Segment) -> list[str]:
-    """Returns the names of the nodes that are fed, in the order of their numbers."""
+    """Returns the names of the nodes that are fed."""
     if max(len(segment.feeds), len(segment.fetches)) > limits.LEAVES:
         raise Refusal("it has too many feeds or fetches", f"Use at most {limits.LEAVES}.")
     texts = [*segment.feeds, *([segment.session_token_tensor] if segment.session_token_tensor else [])]
@@ -94,19 +104,22 @@ def _feeds(segment: shard_pb2.Segment) -> list[str]:
         if match is None:
             raise Refusal(f"its feed {shown(text)} is not an input", _PLANNED)
     names = [match[1] for match in matches if match]
-    numbers = [int(name.removeprefix("input_")) for name in names]
-    if numbers != sorted(set(numbers)):
-        raise Refusal("its feeds are not in order", _PLANNED)
+    if names != [f"input_{number}" for number in range(len(names))]:
+        raise Refusal("its feeds are not input_0, input_1, and so on", _PLANNED)
     return names
 
 
 def _check_fetches(segment: shard_pb2.Segment, known: Known) -> None:
     if len(segment.fetches) != len(segment.output_types):
         raise Refusal("its fetches and its types of outputs differ in number", _PLANNED)
+    if len(set(segment.fetches)) < len(segment.fetches):
+        raise Refusal("two of its fetches are the same tensor", _PLANNED)
     for text, leaf in zip(segment.fetches, segment.output_types, strict=True):
         match = _FETCH.fullmatch(text)
         if match is None or match[1] not in known.edges:
             raise Refusal(f"its fetch {shown(text)} is not a tensor", _PLANNED)
+        if match[1].startswith("input_"):
+            raise Refusal(f"its fetch {shown(text)} is an input", "Use the input itself.")
         dtype = resolved(_tensor(text), known, inside=False)
         if dtype is not None:
             check_type(f"fetch {shown(text)}", dtype, dtype_of(type_of(leaf, Contents())))
@@ -126,21 +139,6 @@ def _check_contents(segment: shard_pb2.Segment, known: Known, environment: Envir
 def _tensor(fetch: str) -> str:
     """Returns how an input of a node names the tensor of a fetch."""
     return fetch.removesuffix(":0")
-
-
-def _check_reachable(segment: shard_pb2.Segment, known: Known) -> None:
-    """Checks that each node is used: a fetch or the initializer needs it."""
-    pending = [text.partition(":")[0] for text in segment.fetches]
-    pending += [segment.initialize_op] if segment.initialize_op else []
-    seen: set[str] = set()
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            seen.add(name)
-            pending += known.edges[name]
-    unused = [name for name in known.edges if name not in seen]
-    if unused:
-        raise Refusal(f"nothing uses the node {shown(unused[0])}", _PLANNED)
 
 
 def check_type(what: str, given: Type, declared: Type) -> None:

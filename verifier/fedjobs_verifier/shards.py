@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from fedjobs_verifier import graph_pb2, limits
 from fedjobs_verifier.contents import Contents, Type
 from fedjobs_verifier.nodes import OPERATION_NAME, Counted
+from fedjobs_verifier.program_order import Uses, label_of
 from fedjobs_verifier.refusals import OperationRefusal, OperationRefusedError, Refusal, shown, within
 from fedjobs_verifier.segments import check_type, rebuild_graph, type_of
 from fedjobs_verifier.unknown_fields import first_unknown
@@ -128,7 +129,7 @@ class _Programs:
         shard = self._source
         for name in ("broadcasts", "client_inputs", "accumulators", "kept_outputs"):
             with within(name):
-                _rebuild_leaves(getattr(shard, name), getattr(self._target, name))
+                _rebuild_leaves(getattr(shard, name), getattr(self._target, name), columns=name == "client_inputs")
         with within("kept_inputs"):
             _rebuild_kept_inputs(shard.kept_inputs, self._target.kept_inputs)
         broadcasts, clients, kept, accumulators = (
@@ -179,15 +180,21 @@ class _Programs:
             values = list(inputs)
             for number, segment in enumerate(source.segments):
                 with within(f"segment {number}"):
-                    values += self._segment(segment, target.segments.add(), values)
+                    values += self._segment(segment, target.segments.add(), values, len(inputs))
             outputs = [_value(values, number) for number in source.outputs]
+            _check_order(source)
             target.outputs.extend(source.outputs)
             return outputs
 
-    def _segment(self, source: shard_pb2.Segment, target: shard_pb2.Segment, values: Sequence[Type]) -> list[Type]:
-        _rebuild_leaves(source.output_types, target.output_types)
+    def _segment(
+        self, source: shard_pb2.Segment, target: shard_pb2.Segment, values: Sequence[Type], inputs: int
+    ) -> list[Type]:
+        _rebuild_leaves(source.output_types, target.output_types, columns=False)
         given = [_value(values, number) for number in source.inputs]
-        target.graph_def = rebuild_graph(source, given, self._allow, self._counted)
+        if len(set(source.inputs)) < len(source.inputs):
+            raise Refusal("two of its feeds get the same value", _PLANNED)
+        labels = [label_of(number, inputs) for number in source.inputs]
+        target.graph_def = rebuild_graph(source, given, labels, self._allow, self._counted)
         target.inputs.extend(source.inputs)
         target.feeds.extend(source.feeds)
         target.fetches.extend(source.fetches)
@@ -202,40 +209,61 @@ def _value(values: Sequence[Type], number: int) -> Type:
     return values[number]
 
 
+def _check_order(program: shard_pb2.Program) -> None:
+    """Checks that each segment and each of its values is used, and that they are in the canonical order."""
+    segments = program.segments
+    uses = Uses(program.inputs, [(segment.inputs, len(segment.fetches)) for segment in segments], program.outputs)
+    after = program.inputs + sum(len(segment.fetches) for segment in segments)
+    for number in reversed(range(len(segments))):
+        last = uses.last()
+        if last != number:
+            what = "nothing uses its values" if last is None else f"segment {last} comes after it"
+            raise Refusal(what, _PLANNED).at(f"segment {number}")
+        first = after - len(segments[number].fetches)
+        if uses.take(number, segments[number].inputs) != list(range(first, after)):
+            what = "its fetches are not all used, or not in the order in which they are used"
+            raise Refusal(what, _PLANNED).at(f"segment {number}")
+        after = first
+
+
 def _rebuild_kept_inputs(source: Sequence[shard_pb2.KeptInput], target: object) -> None:
     if len(source) > limits.LEAVES:
         raise Refusal(f"it has {len(source)} leaves", f"Use at most {limits.LEAVES}.")
-    for kept in source:
-        if len(kept.shard) != _DIGEST_BYTES or kept.output >= limits.LEAVES:
-            raise Refusal(f"the value {shown(kept.type.name)} does not name the shard that keeps it", _PLANNED)
-        rebuilt = target.add(shard=kept.shard, output=kept.output)  # type: ignore[attr-defined]
-        _rebuild_leaf(kept.type, rebuilt.type)
+    for number, kept in enumerate(source):
+        with within(f"leaf {number}"):
+            if len(kept.shard) != _DIGEST_BYTES or kept.output >= limits.LEAVES:
+                raise Refusal("it does not name the shard that keeps it", _PLANNED)
+            rebuilt = target.add(shard=kept.shard, output=kept.output)  # type: ignore[attr-defined]
+            _rebuild_leaf(kept.type, rebuilt.type, columns=False)
 
 
-def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object) -> None:
+def _rebuild_leaves(source: Sequence[shard_pb2.Leaf], target: object, *, columns: bool) -> None:
+    """Copies leaves. Only columns have names, by which the silo's data are found."""
     if len(source) > limits.LEAVES:
         raise Refusal(f"it has {len(source)} leaves", f"Use at most {limits.LEAVES}.")
-    for leaf in source:
-        _rebuild_leaf(leaf, target.add())  # type: ignore[attr-defined]
+    for number, leaf in enumerate(source):
+        with within(f"leaf {number}"):
+            _rebuild_leaf(leaf, target.add(), columns=columns)  # type: ignore[attr-defined]
 
 
-def _rebuild_leaf(leaf: shard_pb2.Leaf, rebuilt: shard_pb2.Leaf) -> None:
-    with within(f"leaf {shown(leaf.name)}"):
-        rebuilt.name = _name(leaf.name)
-        kind = leaf.WhichOneof("type")
-        if kind is None:
-            raise Refusal("it has no type", _PLANNED)
-        if kind == "tensor":
-            _rebuild_type(leaf.tensor, rebuilt.tensor)
-        else:
-            rebuilt.sequence.SetInParent()
-            if len(leaf.sequence.components) > limits.COMPONENTS:
-                count = len(leaf.sequence.components)
-                raise Refusal(f"its examples have {count} components", f"Use at most {limits.COMPONENTS}.")
-            for component in leaf.sequence.components:
-                part = rebuilt.sequence.components.add(name=_name(component.name))
-                part.tensor.SetInParent()
-                _rebuild_type(component.tensor, part.tensor)
+def _rebuild_leaf(leaf: shard_pb2.Leaf, rebuilt: shard_pb2.Leaf, *, columns: bool) -> None:
+    _check_unnamed(leaf.name)
+    kind = leaf.WhichOneof("type")
+    if kind is None:
+        raise Refusal("it has no type", _PLANNED)
+    if kind == "tensor":
+        _rebuild_type(leaf.tensor, rebuilt.tensor)
+        return
+    rebuilt.sequence.SetInParent()
+    if len(leaf.sequence.components) > limits.COMPONENTS:
+        count = len(leaf.sequence.components)
+        raise Refusal(f"its examples have {count} components", f"Use at most {limits.COMPONENTS}.")
+    for component in leaf.sequence.components:
+        if not columns:
+            _check_unnamed(component.name)
+        part = rebuilt.sequence.components.add(name=_name(component.name))
+        part.tensor.SetInParent()
+        _rebuild_type(component.tensor, part.tensor)
 
 
 def _rebuild_type(source: shard_pb2.Tensor, target: shard_pb2.Tensor) -> None:
@@ -257,3 +285,8 @@ def _name(name: str) -> str:
     if len(name) > limits.NAME:
         raise Refusal(f"a name has {len(name)} characters", f"Use at most {limits.NAME}.")
     return name
+
+
+def _check_unnamed(name: str) -> None:
+    if name:
+        raise Refusal(f"it has the name {shown(name)}, and only columns of client inputs have names", _PLANNED)

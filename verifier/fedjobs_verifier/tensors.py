@@ -13,7 +13,9 @@ from fedjobs_verifier.steps import Source, Step
 Dtype = int | None
 """The number of a data type. None for an output of an operation that only the silo's file allows."""
 
-ORDER = "Write nodes in the planner's order: n0, n1, ..., each after its inputs."
+ORDER = (
+    "Write nodes in the planner's order: n0, n1, ..., each after its inputs, as a search from the results finds them."
+)
 _OUTPUT = re.compile(r"[A-Za-z0-9_]{1,80}")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,4}")
 
@@ -41,6 +43,7 @@ class Known:
         ranges: The range of the first output of each node of which it is known.
         operations: The operation of each node.
         edges: For each node, the names of its inputs.
+        resources: The names of resources.
         steps: The nodes that have to do with datasets, resources and functions.
     """
 
@@ -49,6 +52,7 @@ class Known:
     ranges: dict[str, Range] = field(default_factory=dict)
     operations: dict[str, str] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
+    resources: set[bytes] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
 
 

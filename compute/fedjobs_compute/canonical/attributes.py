@@ -1,4 +1,4 @@
-"""Cleans the attributes of nodes: removes hints and names that depend on the process."""
+"""Cleans the attributes of nodes: removes hints and names that depend on the process, and writes defaults."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import NameAttrList
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework import op_def_registry
+
+from fedjobs_compute.canonical.constants import canonical_constant
 
 # Attributes with names that depend on the process, with inferred shapes, or with hints. None changes a result. The
 # verifier refuses every attribute that begins with `_`.
@@ -25,10 +27,10 @@ _DROPPED_ATTRS = frozenset(
         "_tf_data_function",
         "_user_specified_name",
         "_xla_inferred_shapes",
-        "executor_type",
     }
 )
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_WITH_MESSAGES = frozenset({"CheckNumerics", "PreventGradient"})  # for errors, of which no text leaves a silo
 
 
 def _plain_config() -> bytes:
@@ -50,11 +52,26 @@ def clean_nodes(nodes: Iterable[NodeDef]) -> None:
         if node.op in _CALLS:
             node.attr["config_proto"].s = _PLAIN_CONFIG
             node.attr["config"].s = b""
+            node.attr["executor_type"].s = b""
         if "metadata" in node.attr and "Dataset" in node.op:
             node.attr["metadata"].s = b""
+        if node.op in _WITH_MESSAGES:
+            node.attr["message"].s = b""
         for function in called_functions(node):
             for key in [k for k in function.attr if k in _DROPPED_ATTRS]:
                 del function.attr[key]
+        _complete(node)
+        for value in node.attr.values():
+            if value.HasField("tensor"):
+                value.tensor.CopyFrom(canonical_constant(value.tensor))
+
+
+def _complete(node: NodeDef) -> None:
+    """Writes the attributes that are left out because they are the default."""
+    registered = op_def_registry.get(node.op)
+    for attribute in registered.attr if registered is not None else ():
+        if attribute.name not in node.attr and attribute.HasField("default_value"):
+            node.attr[attribute.name].CopyFrom(attribute.default_value)
 
 
 def called_functions(node: NodeDef) -> Iterable[NameAttrList]:

@@ -12,11 +12,10 @@ from tensorflow.core.framework.op_def_pb2 import OpDef
 from fedjobs_compute.canonical.attributes import called_functions, clean_nodes, is_stateful, rename_functions_in
 from fedjobs_compute.canonical.nodes import (
     CanonicalError,
-    function_input,
-    ordered,
+    canonical_order,
     rename_node,
     rename_resource,
-    structural_hashes,
+    renamed_input,
 )
 
 # Attributes of functions that do not change a result: how Keras selects a kernel for LSTM and GRU, and the names of
@@ -107,29 +106,27 @@ def _canonical_function(function: FunctionDef, shared: _Resources) -> FunctionDe
         _strip_argument(added, f"a{i}")
     nodes = {node.name: node for node in function.node_def}
     returned = [function.ret[o.name] for o in function.signature.output_arg]
-    controls = list(function.control_ret.values())
-    hashes = structural_hashes(nodes, names, function_input)
-    rest = sorted(nodes, key=lambda n: hashes[n])
-    roots = [function_input(r).name for r in returned] + sorted(controls, key=lambda n: hashes[n])
-    keep = [n for n in rest if is_stateful(nodes[n].op)]
-    order = ordered(nodes, [*roots, *keep], names, function_input)
+    controls = set(function.control_ret.values())
+    # TensorFlow can run operations with side effects of a function although nothing uses them.
+    used = canonical_order(nodes, returned, controls)
+    controls |= {name for name in nodes.keys() - set(used) if is_stateful(nodes[name].op)}
     resources: dict[bytes, bytes] = {}
+    order = canonical_order(nodes, returned, controls)
+    names |= {name: f"n{number}" for number, name in enumerate(order)}
     for name in order:
         node = result.node_def.add()
         node.CopyFrom(nodes[name])
-        rename_node(node, names, function_input)
+        rename_node(node, names)
         rename_resource(node, resources, f"f{len(resources)}")
     shared.add(function.signature.name, resources)
     for i, (argument, source) in enumerate(zip(function.signature.output_arg, returned, strict=True)):
         added = result.signature.output_arg.add()
         added.CopyFrom(argument)
         _strip_argument(added, f"o{i}")
-        parsed = function_input(source)
-        result.ret[f"o{i}"] = names[parsed.name] + parsed.suffix
+        result.ret[f"o{i}"] = renamed_input(source, names)
     for i, name in enumerate(sorted({names[c] for c in controls})):
         result.control_ret[f"c{i}"] = name
         result.signature.control_output.append(f"c{i}")
-    result.signature.is_stateful = function.signature.is_stateful
     return result
 
 

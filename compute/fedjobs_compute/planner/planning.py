@@ -97,8 +97,8 @@ def _block(
 
 def _server_logic(pieces: Cut, level: int, needed: set[str]) -> CoordinatorProgram:
     """Returns the coordinator's program between two stages. It computes only values that are used later."""
-    here = [x for x in pieces.locals.values() if _runscoordinator_program(x) and x.level == level]
-    later = {u for x in pieces.locals.values() if _runscoordinator_program(x) and x.level > level for u in x.uses}
+    here = [x for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level == level]
+    later = {u for x in pieces.locals.values() if _runs_at_coordinator(x) and x.level > level for u in x.uses}
     needed_names = later | {n.rpartition("/")[0] for n in needed}
     outputs = [x.name for x in here if x.name in needed_names]
     names = [n for n in pieces.closure(outputs, at_clients=False) if n in {x.name for x in here}]
@@ -108,5 +108,5 @@ def _server_logic(pieces: Cut, level: int, needed: set[str]) -> CoordinatorProgr
     return coordinator_program(pieces, program, makes)
 
 
-def _runscoordinator_program(local: Local) -> bool:
+def _runs_at_coordinator(local: Local) -> bool:
     return not local.at_clients and local.intrinsic != AGGREGATE

@@ -224,14 +224,14 @@ def _write_segment(
     _alias_identities(graph_def, feeds, fetches, aliases)
     all_leaves = {LeafKey(n, i): leaf for n in wanted for i, leaf in enumerate(leaves_of(types[n]))}
     try:
-        canonical = canonical_graph(graph_def, [*feeds.values(), token.name], list(fetches.values()), initialize)
+        canonical = canonical_graph(graph_def, list(feeds.values()), list(fetches.values()), initialize, token.name)
     except CanonicalError as error:
         raise FedjobsError(
             ErrorCode.UNSUPPORTED_COMPUTATION,
             f"the graph of the computation has no canonical form: {error}.",
             "Change what the message names in the computation.",
         ) from error
-    used = [(aliases.get(key, key), feed) for key, feed in zip(feeds, canonical.feeds, strict=False) if feed]
+    used = [(aliases.get(key, key), feed) for key, feed in zip(feeds, canonical.feeds, strict=True) if feed]
     return Segment(
         graph_def=canonical.graph_def,
         inputs=tuple(key for key, _ in used),
@@ -240,7 +240,7 @@ def _write_segment(
         fetches=canonical.fetches,
         output_types=tuple(all_leaves[key] for key in fetches),
         initialize_op=canonical.operations[0] if initialize else "",
-        session_token=canonical.feeds[-1] or "",
+        session_token=canonical.token or "",
     )
 
 

@@ -15,6 +15,7 @@ from fedjobs_verifier import verify_for_some_silo
 from tensorflow_federated.python.common_libs import structure
 from tensorflow_federated.python.core.impl.compiler import building_blocks as bb
 
+from fedjobs_compute.canonical import canonical_shard
 from fedjobs_compute.planner.call_dominant import unbound_references
 from fedjobs_compute.planner.coordinator_values import coordinator_key, coordinator_program, count_of, leaf_name, typed
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
@@ -102,8 +103,7 @@ class StageBuilder:
         down = [key for key in in_silo if key not in at_clients]
         sources = [self._kept_input(key, stages) for key in kept]
         accumulators = _named(programs.zero.output_types, programs.accumulate.output_types)
-        kept_outputs = [self._leaf(key) for key in self.kept_outputs]
-        shard = shard_pb2.Shard(
+        message = shard_pb2.Shard(
             format=SHARD_FORMATS[-1],
             broadcasts=[self._leaf(key) for key in down],
             client_inputs=[self._leaf(key) for key in clients],
@@ -115,8 +115,10 @@ class StageBuilder:
                 shard_pb2.KeptInput(type=self._leaf(key), shard=raw(digests[source.stage]), output=source.output)
                 for key, source in zip(kept, sources, strict=True)
             ],
-            kept_outputs=kept_outputs,
-        ).SerializeToString(deterministic=True)
+            kept_outputs=[self._leaf(key) for key in self.kept_outputs],
+        )
+        canonical = canonical_shard(message)
+        shard = canonical.SerializeToString(deterministic=True)
         _check_that_silos_run(shard)
         kinds = merge_kinds(programs.merge, programs.left, programs.right)
         results = [LeafKey(x.name, i) for x in self.aggregations for i in range(count_of(self.pieces, x.name))]
@@ -126,7 +128,7 @@ class StageBuilder:
             broadcasts=tuple(leaf_name(coordinator_key(self.pieces, key)) for key in down),
             client_inputs=tuple(self._client_input(key) for key in clients),
             kept_inputs=tuple(sources),
-            kept_outputs=tuple(kept_outputs),
+            kept_outputs=tuple(canonical.kept_outputs),
             accumulators=tuple(accumulators),
             left=tuple(leaf_name(key) for key in programs.left),
             right=tuple(leaf_name(key) for key in programs.right),

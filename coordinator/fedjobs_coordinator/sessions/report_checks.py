@@ -44,6 +44,13 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
             f"Silo {assignment.silo} sent a report {what}.",
             "Install the same release of fedjobs at the silo and at the coordinator.",
         )
+    given = assignment.work.clients
+    if given.HasField("given") and result.clients != given.given:
+        raise FedjobsError(
+            ErrorCode.REPORT_MALFORMED,
+            f"Silo {assignment.silo} sent a report of {result.clients} clients, and its work has {given.given}.",
+            "Install the same release of fedjobs at the silo and at the coordinator.",
+        )
     digest, path = _accumulators(assignment, result.accumulators, reports) if result.clients else (Digest(""), None)
     return Report(
         silo=assignment.silo,
