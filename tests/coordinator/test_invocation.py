@@ -118,8 +118,9 @@ class _ScriptedSilos:
         self, invocation: InvocationId, shards: Sequence[Digest], offers: Callable[[], Sequence[Offered]]
     ) -> list[SiloName]:
         if not self.offered:
-            self.offered = list(shards)
-            assert len(offers()) == len(shards)
+            found = offers()
+            assert [offered.scope for offered in found] == list(shards)
+            self.offered = [offered.digest for offered in found]
         until = self.now + DEADLINE
         while True:
             presence = Presence(
