@@ -81,7 +81,8 @@ class Policy(Model):
     min_clients: int = Field(default=1, ge=1)
     """The minimum number of local clients in an accumulator that the silo sends."""
     min_cohort_size: int = Field(default=1, ge=1)
-    """The minimum number of silos in a round, as stated by the coordinator. The silo cannot check it."""
+    """The minimum number of silos in a round. With more than 1, an honest coordinator also shows no result over this
+    silo alone. The silo cannot check it."""
     require_differential_privacy: bool = False
     """Only allow jobs whose coordinator states that it adds noise to aggregates. The silo cannot check it."""
     require_secure_aggregation: bool = False

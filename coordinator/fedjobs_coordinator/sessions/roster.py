@@ -20,6 +20,8 @@ _MOST_CHANGES, _CHANGE_EVERY_S = 100, 10.0
 change that is told is written to the coordinator's disk."""
 ROUND_DEADLINE = "RoundDeadline"
 """The reason of a silo whose work made no progress before the round's deadline."""
+_MOST_NAMED = 20
+"""Silos that a message names. The status has the reasons of all."""
 _PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED, SiloState.AWAITING_APPROVAL})
 """The states in which a silo can get work. A silo that refused a shard, or awaits its approval, may run another one."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
@@ -200,12 +202,15 @@ class Roster:
         return {name: silo.cohort_size for name, silo in self._silos.items()}
 
     def why_missing(self, there: Iterable[SiloName]) -> str:
-        """Returns a text for people that lists the other silos, each with the reason."""
+        """Returns a text for people that lists the other silos, each with the reason, if there are not too many."""
+        missing = sorted(set(self._silos) - set(there))
         texts = []
-        for name in sorted(set(self._silos) - set(there)):
+        for name in missing[:_MOST_NAMED]:
             entry = self._silos[name]
             why = ": ".join(x for x in (entry.reason, entry.message) if x)
             texts.append(f"{name} is {entry.state}" + (f" ({why})" if why else ""))
+        if len(missing) > _MOST_NAMED:
+            texts.append(f"and {len(missing) - _MOST_NAMED} others")
         return "; ".join(texts)
 
     def rows(self) -> list[SiloStatus]:
