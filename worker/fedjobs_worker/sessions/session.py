@@ -149,11 +149,8 @@ class Session:
             consents = []
             for offered in offer.shards[:_MOST_OFFERS]:
                 said = self._works.answer(offered, self._fetch)
-                _LOG.info(
-                    "the coordinator offered a computation",
-                    label=printable(offered.label, LONGEST_NAME),
-                    consent=type(said).__name__,
-                )
+                label, consent = printable(offered.label, LONGEST_NAME), type(said).__name__
+                _LOG.info("the coordinator offered a computation", label=label, consent=consent)
                 digest = digests.named(offered.shard.digest)
                 consents.append(self._works.gate.consent(digest, offered.scope, said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))
