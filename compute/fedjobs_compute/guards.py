@@ -1,6 +1,7 @@
 """Guards operations whose kernels are not safe with every input, but which gradients need.
 
-When a graph is loaded, a call of a function replaces each of them. The verified shard and its digest stay the same.
+When a graph is loaded, a call of a function replaces each of them. `window_guards` adds nodes before others, for which
+a call would take too long. The verified shard and its digest stay the same.
 
 - DynamicStitch leaves the elements uninitialized to which no index points. So a graph could send what the runner's
   memory contains from other clients. The function writes zeros first. A result whose elements all have an index stays
@@ -18,6 +19,8 @@ from typing import Any
 
 import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
+
+from fedjobs_compute.window_guards import guard_windows
 
 _WITHOUT_ZEROS = frozenset({tf.string, tf.variant, tf.resource})  # their elements are never uninitialized
 _NOT_POOLED = {b"NHWC": (0, 3), b"NCHW": (0, 1)}  # the dimensions of batches and channels
@@ -41,8 +44,10 @@ def guard_operations(graph_def: tf.compat.v1.GraphDef) -> None:
         FedjobsError: SHARD_FAILED if an operation has attributes for which there is no guard.
     """
     needed: dict[str, _Guard] = {}
+    guard_windows(graph_def.node, inside=False)
     _replace(graph_def.node, needed)
     for function in graph_def.library.function:
+        guard_windows(function.node_def, inside=True)
         _rename_outputs(function, _replace(function.node_def, needed))
     graph_def.library.function.extend(map(_function, needed.values()))
 

@@ -151,7 +151,7 @@ class Coordinator:
 
         Args:
             invocation: The invocation. It is the seed of the sample if more silos are ready than `goalSilos`.
-            shards: The digests of the shards of all its stages.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
             offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:

@@ -76,7 +76,7 @@ class _MadeUpSilos:
         offers: Callable[[], Sequence[Offered]],
     ) -> list[SiloName]:
         if not self.shards.keys() >= set(shards):
-            self.shards |= {o.digest: _rehearsed(o.digest, o) for o in offers() if o.digest not in self.shards}
+            self.shards |= {o.scope: _rehearsed(o.digest, o) for o in offers() if o.scope not in self.shards}
         return [SiloName(silo) for silo in self.job.silos[: self.job.cohort.min_silos]]
 
     def cohort_sizes(self) -> Mapping[SiloName, int]:

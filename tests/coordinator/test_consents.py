@@ -9,7 +9,7 @@ import pytest
 from fedjobs_common import digests
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
-from fedjobs_coordinator.sessions.consents import OFFERED_AGAIN_S, Consents, Offered
+from fedjobs_coordinator.sessions.consents import OFFERED_AGAIN_S, Consents, Offered, scope_of
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer
@@ -187,6 +187,33 @@ def test_the_number_of_stored_offers_is_limited() -> None:
     for number in range(1000):
         consents.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=number.to_bytes(32, "big")))))
     assert len(consents.unanswered(ALICE)) <= 64
+
+
+def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
+    """A silo may allow a computation on one dataset only. Its answers do not mix, and a later approval counts."""
+    offers = []
+    for dataset in ("digits", "patients"):
+        message = pb.OfferedShard(shard=OFFERED.message.shard, label="sum", datasets=[dataset], clients=dataset)
+        message.scope = scope_of(OFFERED.digest, message)
+        offers.append(Offered(message))
+    first, second = (offered.scope for offered in offers)
+    waits = awaiting()
+    waits.scope = second
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE, JOIN_2)
+        desk.sessions.offer(offers[:1])
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=first, approved=pb.Approved()))
+        assert not desk.consents.is_offered(second)
+        desk.sessions.offer(offers[1:])
+        (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
+        assert list(offered.datasets) == ["patients"]
+        await _answer(desk, ALICE, session_id, waits)
+        assert desk.consents.standing(first).consented == {ALICE}
+        assert desk.consents.standing(second).awaiting == {ALICE}
+        assert desk.consents.standing_of_all([first, second]).consented == frozenset()
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=second, approved=pb.Approved()))
+        assert desk.consents.standing_of_all([first, second]).consented == {ALICE}
 
 
 @pytest.mark.parametrize("rule", ["RunnerFailed", "DataNotFound", "policy.limits.uploadBytesPerDay"])

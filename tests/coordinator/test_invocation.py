@@ -109,7 +109,7 @@ class _ScriptedSilos:
         self.generation = 1
         self.store = BlobStore(folder / "values", FilePool(folder / "spares", most=2))
         self.identities = WorkIdentities(JobUid(JOB))
-        self.offered: list[Digest] = []
+        self.offered: list[bytes] = []
         self.cohorts: list[list[SiloName]] = []
         self.asked: list[tuple[SiloName, int]] = []
         self.now = 0.0
@@ -127,8 +127,9 @@ class _ScriptedSilos:
         self, invocation: InvocationId, shards: Sequence[Digest], offers: Callable[[], Sequence[Offered]]
     ) -> list[SiloName]:
         if not self.offered:
-            self.offered = list(shards)
-            assert len(offers()) == len(shards)
+            found = offers()
+            assert [offered.scope for offered in found] == list(shards)
+            self.offered = [offered.message.shard.inline for offered in found]
         until = self.now + DEADLINE
         while True:
             presence = Presence(
@@ -248,7 +249,7 @@ ALICE, BOB, CAROL, DAVE = NAMES
 def test_all_stages_run_over_one_cohort_and_all_their_shards_are_offered_first(tmp_path: Path) -> None:
     completed, silos = _run(tmp_path, {})
     assert _found(completed) == pytest.approx(_expected(NAMES))
-    assert silos.offered == [stage.digest for stage in STAGES]
+    assert silos.offered == [stage.shard for stage in STAGES]
     assert silos.cohorts == [NAMES]
     assert silos.asked == [(silo, stage) for stage in (0, 1) for silo in NAMES]
 

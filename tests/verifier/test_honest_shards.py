@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import tensorflow as tf
 from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_compute.canonical.constants import canonical_constant
 from fedjobs_protocol.v1 import shard_pb2
-from fedjobs_verifier import OperationRefusedError, verify, verify_for_some_silo
+from fedjobs_verifier import OperationRefusedError, graph_pb2, verify, verify_for_some_silo
+from fedjobs_verifier.constants import elements_of, integers_of
 
 from tests.verifier.forging import GraphDef, forged, honest
 from tests.worker.shard_builders import shard
@@ -121,3 +124,32 @@ def test_constants_of_every_type_pass() -> None:
 
     constants = shard([], [], work)
     assert verify(constants).serialized == constants
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("float32", [1.5, -2.0, 0.0]),
+        ("float16", [0.5, 0.5]),
+        ("float16", [0.5, 2.0]),
+        ("bfloat16", [-3.0, 0.25]),
+        ("bfloat16", [8.0]),
+        ("complex64", [1 + 2j, 1 + 2j]),
+        ("complex128", [1j, 2.0]),
+        ("int64", [2**40, -1]),
+        ("uint8", [255, 255, 255]),
+        ("bool", [True, False]),
+        ("string", [b"a", b"a", b"b"]),
+        ("string", [b"a", b"a"]),
+        ("int32", []),
+    ],
+)
+def test_the_elements_of_a_constant_are_those_of_tensorflow(dtype: str, values: list[Any]) -> None:
+    tensor = canonical_constant(tf.make_tensor_proto(tf.constant(values, dtype)))
+    read = graph_pb2.Tensor.FromString(tensor.SerializeToString())
+    assert elements_of(read, 100) == values
+    assert elements_of(read, 1) == values[:1]
+    assert tf.make_ndarray(tensor).tolist() == values
+    integers = tuple(values) if dtype in ("int32", "int64") else None
+    assert integers_of(read, len(values)) == integers
+    assert integers_of(read, len(values) - 1) is None

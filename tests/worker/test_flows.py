@@ -19,7 +19,7 @@ Work = Callable[..., Any]
 
 def flow(work: Work, *shape: int, dtype: str = "float32") -> OutputFlow:
     """Returns what is found about a sum over the clients of what `work` computes of the examples and a weight."""
-    weight = tensor("float32", 2, name="weight")
+    weight = tensor("float32", 2)
     serialized = shard([weight], [EXAMPLES], lambda weight, dataset: [work(dataset, weight)], tensor(dtype, *shape))
     (found,) = flows_of(verify_for_some_silo(serialized).message)
     return found
@@ -174,7 +174,7 @@ def test_a_copy_of_records_gets_a_warning(case: str) -> None:
 
 def test_what_depends_on_no_data_gets_no_warning() -> None:
     found = flow(lambda _, weight: weight * 2.0, 2)
-    assert (found.holds, found.sources, found.warnings) == (Holds.NOTHING, ("broadcast weight",), ())
+    assert (found.holds, found.sources, found.warnings) == (Holds.NOTHING, ("broadcast value 0",), ())
 
 
 def test_sums_by_a_column_are_sums_by_group() -> None:
@@ -191,7 +191,7 @@ def test_sources_are_those_that_can_influence_the_output() -> None:
     def weighted(dataset: tf.data.Dataset, weight: tf.Tensor) -> tf.Tensor:
         return total(dataset, lambda x, _: x * weight, 2)
 
-    sources = {"broadcast weight", "x of client input value 0", "number of records"}
+    sources = {"broadcast value 0", "x of client input value 0", "number of records"}
     assert set(flow(weighted, 2).sources) == sources
 
 

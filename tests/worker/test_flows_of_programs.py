@@ -22,8 +22,8 @@ def test_sums_over_records_of_a_real_program_get_no_warning(name: str) -> None:
     data = [flow for flow in flows if flow.holds is Holds.SUMS]
     assert data
     for flow in data:
-        assert {"x of client input value", "y of client input value"} & set(flow.sources)
-    updates = [flow for flow in flows if flow.name.startswith("1/")]
+        assert {"x of client input value 0", "y of client input value 0"} & set(flow.sources)
+    updates = [flow for leaf, flow in zip(stage.accumulators, flows, strict=True) if leaf.name.startswith("1/")]
     assert all("MatMul" in flow.through for flow in updates)
     assert bool(updates) != name.endswith("evaluation")
 
@@ -32,7 +32,7 @@ def test_a_histogram_of_predictions_is_a_sum_by_group() -> None:
     from tests.verifier import real_computations
 
     (stage,) = plan(dict(real_computations.programs())["fedavg, binary: evaluation"]()).stages
-    flows = {flow.name: flow for flow in flows_of(verify(stage.shard).message)}
-    auc = [flow for name, flow in flows.items() if "/auc/" in name]
+    flows = flows_of(verify(stage.shard).message)
+    auc = [flow for leaf, flow in zip(stage.accumulators, flows, strict=True) if "/auc/" in leaf.name]
     assert auc
     assert all(flow.holds is Holds.GROUPS for flow in auc)

@@ -20,7 +20,7 @@ EXAMPLES = sequence(x=tensor("float32", 2), y=tensor("int32"))
 
 
 def a_shard(work: Any) -> shard_pb2.Shard:
-    return verify_for_some_silo(shard([tensor("float32", name="factor")], [EXAMPLES], work)).message
+    return verify_for_some_silo(shard([tensor("float32")], [EXAMPLES], work)).message
 
 
 def scaled(factor: tf.Tensor, dataset: Any) -> list[tf.Tensor]:
@@ -41,8 +41,8 @@ def test_each_program_says_what_comes_in_and_what_goes_out(lines: list[str]) -> 
     ]
     start = lines.index("program work (work on one client)")
     assert lines[start + 1 : start + 3] == [
-        "  in:  input_0 = broadcast factor",
-        "  in:  input_1 = client input value 0",
+        "  in:  input_0 = client input value 0",
+        "  in:  input_1 = broadcast value 0",
     ]
     assert "  out: result 0 of work = n" in "\n".join(lines)
     assert any(line.startswith("  out: total value 0 = ") for line in lines)
@@ -51,7 +51,7 @@ def test_each_program_says_what_comes_in_and_what_goes_out(lines: list[str]) -> 
 def test_a_node_has_its_operation_its_inputs_and_what_matters_of_its_attributes(lines: list[str]) -> None:
     (reduce,) = [line for line in lines if "ReduceDataset(" in line]
     function = reduce.partition("f=")[2][:10]
-    assert "ReduceDataset(input_1, float32 0, f=f_" in reduce
+    assert "ReduceDataset(input_0, float32 0, f=f_" in reduce
     start = lines.index(f"function {function}")
     assert lines[start + 1] == "  in:  a0: float32, a1: float32, a2: int32"
     body = lines[start + 2 : start + 6]
@@ -112,7 +112,7 @@ def test_the_picture_shows_inputs_ways_outputs_and_functions() -> None:
     texts = _texts(picture("computation 1", shown, flows_of(shown)))
     for text in (
         "computation 1",
-        "broadcast factor",
+        "broadcast value 0",
         "x of client input value 0",
         "sums over records",
         "  value 0",

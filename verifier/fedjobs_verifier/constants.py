@@ -76,15 +76,31 @@ def _check_listed(dtype: int, plain: Plain, values: Sequence[Any], count: int) -
 
 
 def elements_of(tensor: pb.Tensor, most: int) -> list[Any]:
-    """Returns the first elements of a verified constant, at most this many. Empty for data types without a number."""
-    count = min(math.prod(dimension.size for dimension in tensor.tensor_shape.dim), most)
+    """Returns the first elements of a verified constant, at most this many."""
     plain = PLAIN[tensor.dtype]
-    if not tensor.tensor_content:
-        values = list(getattr(tensor, plain.values)) if plain.parts == 1 and plain.values != "half_val" else []
-        return values[:count] if len(values) > 1 else values * count
-    if not plain.letter:
-        return []
-    return list(struct.unpack_from(f"<{count}{plain.letter}", tensor.tensor_content))
+    count = min(math.prod(dimension.size for dimension in tensor.tensor_shape.dim), most)
+    if tensor.tensor_content:
+        parts = list(struct.unpack_from(f"<{count * plain.parts}{plain.letter}", tensor.tensor_content))
+    else:
+        parts = list(getattr(tensor, plain.values))
+    if plain.parts == 2:
+        parts = [complex(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
+    elif tensor.dtype in _HALVES:
+        parts = [_HALVES[tensor.dtype](number) for number in parts]
+    return parts[:count] if len(parts) > 1 else parts * count
+
+
+def _float16(bits: int) -> float:
+    (number,) = struct.unpack("<e", struct.pack("<H", bits))
+    return float(number)
+
+
+def _bfloat16(bits: int) -> float:
+    (number,) = struct.unpack("<f", struct.pack("<I", bits << 16))
+    return float(number)
+
+
+_HALVES = {NUMBERS["float16"]: _float16, NUMBERS["bfloat16"]: _bfloat16}
 
 
 def integers_of(tensor: pb.Tensor, most: int) -> tuple[int, ...] | None:

@@ -16,7 +16,7 @@ class Plain:
         values: The field of a Tensor that lists its elements.
         bounds: The lowest and the highest value in the list. None if each value of the field's type is one.
         parts: How many entries of the list make up an element.
-        letter: The element's format for the module `struct`, or empty.
+        letter: The format of a part for the module `struct`, or empty.
     """
 
     size: int
@@ -43,13 +43,13 @@ PLAIN = {
         "int16": Plain(2, "int_val", (-(2**15), 2**15 - 1), letter="h"),
         "int8": Plain(1, "int_val", (-(2**7), 2**7 - 1), letter="b"),
         "string": Plain(24, "string_val"),
-        "complex64": Plain(8, "scomplex_val", parts=2),
+        "complex64": Plain(8, "scomplex_val", parts=2, letter="f"),
         "int64": Plain(8, "int64_val", letter="q"),
         "bool": Plain(1, "bool_val", letter="?"),
-        "bfloat16": Plain(2, "half_val", (0, 2**16 - 1)),
+        "bfloat16": Plain(2, "half_val", (0, 2**16 - 1), letter="H"),
         "uint16": Plain(2, "int_val", (0, 2**16 - 1), letter="H"),
-        "complex128": Plain(16, "dcomplex_val", parts=2),
-        "float16": Plain(2, "half_val", (0, 2**16 - 1)),
+        "complex128": Plain(16, "dcomplex_val", parts=2, letter="d"),
+        "float16": Plain(2, "half_val", (0, 2**16 - 1), letter="H"),
         "uint32": Plain(4, "uint32_val", letter="I"),
         "uint64": Plain(8, "uint64_val", letter="Q"),
     }.items()

@@ -93,7 +93,7 @@ class _Order:
                 stack.pop()
                 if stack:
                     places[name] = len(places)
-        self._spend(len(places))
+        self._spend(len(places) * len(scopes))
 
     def _inputs(self, texts: Sequence[str], scopes: Scopes) -> Iterator[str]:
         """Yields the nodes of inputs in their order. That of control inputs is found after the others have places."""
@@ -165,6 +165,7 @@ class _Order:
         inner = (*scopes, {})
         self._search([f"^{name}"], inner)
         hasher = blake3.blake3()
+        self._spend(4 * len(inner[-1]) * len(inner))
         for each in inner[-1]:
             controls = []
             hasher.update(self._bare(each) + self._resource_place(each, inner))

@@ -55,6 +55,8 @@ class Limits(Model):
     """The maximum bytes of accumulators and failures that the silo sends in a day, over all jobs."""
     jobs_per_day: int | None = Field(default=None, ge=0)
     """The maximum number of jobs that the silo starts to take part in in a day."""
+    jobs_at_once: int = Field(default=32, ge=1)
+    """The maximum number of jobs for which the silo's agent runs workers at the same time. Others wait."""
     run_seconds: int = Field(default=3600, ge=1)
     """How long one work item may run. The silo then ends its runner, and sends a failure of the class
     DeadlineExceeded."""

@@ -79,7 +79,7 @@ class Invocation:
             SuspendedError: The coordinator was told to stop.
         """
         for attempt in itertools.count(1):
-            cohort = self._silos.cohort(self.id, self._builder.shards, self._builder.offers)
+            cohort = self._silos.cohort(self.id, self._builder.scopes, self._builder.offers)
             try:
                 return self._attempted(cohort, attempt)
             except _LostError as lost:
@@ -141,7 +141,7 @@ class Invocation:
                     del found.reports[silo]
                     self._failed(number, silo, _not_finite(silo))
             else:
-                self._silos.mark_worked(stage.stage.digest, [report.silo for report in reports])
+                self._silos.mark_worked(self._builder.scopes[number], [report.silo for report in reports])
                 return reports, merged
         raise _LostError(
             f"Only {len(found.reports)} silos contributed to stage {number + 1} of {len(self._planned.stages)}, and at "
@@ -149,7 +149,7 @@ class Invocation:
         )
 
     def _failed(self, number: int, silo: SiloName, failure: Failure) -> None:
-        self._silos.mark_failed(self.id, self._planned.stages[number].stage.digest, silo, failure)
+        self._silos.mark_failed(self.id, self._builder.scopes[number], silo, failure)
 
 
 def _not_finite(silo: SiloName) -> Failure:

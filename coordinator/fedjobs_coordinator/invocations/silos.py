@@ -58,7 +58,7 @@ class Silos(Protocol):
 
         Args:
             invocation: The invocation.
-            shards: The digests of the shards of all its stages.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
             offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedjobs_common.errors import ErrorCode
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState, SiloStatus
 
+from fedjobs_coordinator.sessions.allowances import Allowance
+
 LOST_AFTER_S = 15.0  # without any call; three heartbeats
 
 HINDERED = "cluster"
 """The rule of a temporary decline: the silo's cluster cannot start a worker at the moment."""
+_MOST_CHANGES, _CHANGE_EVERY_S = 100, 10.0
+"""Of a silo's state: how many are told at once, and after what time one more. A silo can change it at will, and each
+change that is told is written to the coordinator's disk."""
 ROUND_DEADLINE = "RoundDeadline"
 """The reason of a silo whose work made no progress before the round's deadline."""
 _MOST_NAMED = 20
@@ -42,6 +47,8 @@ class _Silo:
     """Whether the silo did not report in time, and may still be working."""
     excluded: bool = False
     """Whether the federation excluded the silo. Unlike a silo that declined, it may return."""
+    changes: Allowance = field(default_factory=lambda: Allowance(_MOST_CHANGES, _CHANGE_EVERY_S))
+    """How many changes of the state may be told."""
 
 
 class Roster:
@@ -146,7 +153,7 @@ class Roster:
         entry = self._silos[silo]
         if entry.excluded:
             entry.excluded, entry.state, entry.reason, entry.message = False, SiloState.INVITED, "", ""
-            self._changed(silo, SiloState.INVITED, "", "")
+            self._tell(silo, SiloState.INVITED, "", "")
 
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
         """Records that the silo refused a shard. It can get other work."""
@@ -236,4 +243,9 @@ class Roster:
         if (state, entry.reason, entry.message) != before and not (
             state in routine and before[0] in routine and not reason
         ):
+            self._tell(silo, state, reason, message)
+
+    def _tell(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
+        """Tells a change, unless the silo has had too many. The rows have the current state anyway."""
+        if self._silos[silo].changes.take(self._now()):
             self._changed(silo, state, reason, message)

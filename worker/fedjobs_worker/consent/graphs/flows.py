@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import structlog
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import graph_pb2 as pb
-from fedjobs_verifier.dtypes import NUMBERS, PLAIN, RESOURCE
+from fedjobs_verifier.constants import integers_of
+from fedjobs_verifier.dtypes import RESOURCE
 from fedjobs_verifier.operations import Argument, known
 
 from fedjobs_worker.consent.graphs.flow_rules import applied
@@ -503,22 +504,8 @@ def _batched(element: Value, size: object) -> Value:
 
 
 def _constant(tensor: pb.Tensor) -> Value:
-    sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
-    count = 1
-    for size in sizes:
-        count *= size
-    if tensor.dtype not in (NUMBERS["int32"], NUMBERS["int64"]) or count > _SMALL or len(sizes) > 1:
-        return Value(rank=len(sizes))
-    plain = PLAIN[tensor.dtype]
-    if tensor.tensor_content:
-        raw = tensor.tensor_content
-        values = [
-            int.from_bytes(raw[i : i + plain.size], "little", signed=True) for i in range(0, len(raw), plain.size)
-        ]
-    else:
-        values = list(getattr(tensor, plain.values)) or [0]
-        values += values[-1:] * (count - len(values))
-    return Value(rank=len(sizes), constant=tuple(values[:count]))
+    rank = len(tensor.tensor_shape.dim)
+    return Value(rank=rank, constant=integers_of(tensor, _SMALL) if rank <= 1 else None)
 
 
 def _tensor(found: dict[str, list[Value]], text: str, nodes: object, *, inside: bool) -> Value:

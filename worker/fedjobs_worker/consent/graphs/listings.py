@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedjobs_common import untrusted_text
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_verifier import graph_pb2 as pb
-from fedjobs_verifier.dtypes import NAMES, PLAIN, STRING
+from fedjobs_verifier.constants import elements_of
+from fedjobs_verifier.dtypes import NAMES, STRING
 
 PROGRAMS = {"zero": "initialise", "work": "work on one client", "accumulate": "accumulate over the clients"}
 """The programs of a shard, with a title for people."""
@@ -222,30 +222,10 @@ def constant_text(tensor: pb.Tensor) -> str:
     kind = NAMES.get(tensor.dtype, "?") + (f"[{', '.join(map(str, sizes))}]" if sizes else "")
     if math.prod(sizes) == 0:
         return f"{kind} (no elements)"
-    plain = PLAIN.get(tensor.dtype)
-    if plain is None:
-        return kind
-    if tensor.tensor_content:
-        return f"{kind} of {len(tensor.tensor_content)} bytes{_content(tensor)}"
-    values = list(getattr(tensor, plain.values))
-    if not values:
-        return f"{kind} {chr(39) * 2 if tensor.dtype == STRING else 0}"
-    shown = ", ".join(_value(value) for value in values[:_FEW])
-    more = ", ..." if len(values) > _FEW else ""
-    return f"{kind} {shown}{more}"
-
-
-def _content(tensor: pb.Tensor) -> str:
-    """Returns the first numbers of a constant that is written as bytes."""
-    letter = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 17: "H", 22: "I", 23: "Q"}.get(
-        tensor.dtype
-    )
-    if letter is None:
-        return ""
-    size = struct.calcsize(f"<{letter}")
-    count = min(len(tensor.tensor_content) // size, _FEW)
-    values = struct.unpack(f"<{count}{letter}", tensor.tensor_content[: count * size])
-    return f": {', '.join(map(_value, values))}{', ...' if len(tensor.tensor_content) > count * size else ''}"
+    once = not tensor.tensor_content and tensor.dtype != STRING  # equal elements
+    listed = ", ".join(map(_value, elements_of(tensor, 1 if once else _FEW)))
+    size = f" of {len(tensor.tensor_content)} bytes:" if tensor.tensor_content else ""
+    return f"{kind}{size} {listed}{', ...' if not once and math.prod(sizes) > _FEW else ''}"
 
 
 def _value(value: object) -> str:
