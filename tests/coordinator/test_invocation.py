@@ -116,6 +116,7 @@ class _ScriptedSilos:
         self.progress = SimpleNamespace(computation=lambda shards: None)
         self.sizes: dict[SiloName, int] = {}
         self.finished: list[int] = []
+        self.reasons: list[str] = []
         self._folder = folder
         self._script = {name: list(script.get(name, ())) for name in NAMES}
         self._refusals = Refusals()
@@ -162,8 +163,11 @@ class _ScriptedSilos:
             if isinstance(outcome, Report):
                 self._found[assignment.work_id] = outcome
 
-    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment], attempt: int) -> None:
         self.now += DEADLINE
+
+    def run_again(self, reason: str) -> None:
+        self.reasons.append(reason)
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None: ...
 
@@ -254,6 +258,8 @@ def test_all_stages_run_over_one_cohort_and_all_their_shards_are_offered_first(t
 def test_a_silo_that_is_lost_between_the_stages_is_in_no_part_of_the_result(tmp_path: Path, what: str) -> None:
     completed, silos = _run(tmp_path, {BOB: ["ok", what, "silent", "silent"]})
     assert list(completed.silos) == [ALICE, CAROL, DAVE]
+    (reason,) = silos.reasons
+    assert reason.startswith("Only 3 silos contributed to stage 2 of 2, and at least 4 are needed.")
     assert _found(completed) == pytest.approx(_expected([ALICE, CAROL, DAVE]))
     assert len(silos.cohorts) == 2
 

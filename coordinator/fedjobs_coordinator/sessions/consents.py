@@ -12,10 +12,13 @@ from fedjobs_common.ids import Digest, SiloName
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_coordinator.aggregation.blob_store import StoredBlob
+from fedjobs_coordinator.sessions.refusals import can_pass
 from fedjobs_coordinator.sessions.untrusted_text import sanitize
 
 MOST_OFFERS = 64
 """Most programs have few offers. A program that creates computations in each round has an unlimited number."""
+OFFERED_AGAIN_S = 60.0
+"""The time after which a silo gets an offer again that it refused for a cause that can pass."""
 _LONGEST_S = 30 * 24 * 3600.0
 """The maximum time that a silo can make others wait for the decision of a person."""
 
@@ -69,7 +72,8 @@ class Answer:
         word: The answer.
         rule: The rule of the silo's policy, unless the shard is approved.
         message: A message for people.
-        until: When a waiting answer counts as refused, by the monotonic clock.
+        until: When a waiting answer counts as refused, or when a silo is asked again that refused for a cause that can
+            pass. By the monotonic clock, 0 for all others.
     """
 
     word: Word
@@ -135,7 +139,7 @@ class Consents:
         """Returns the offers that a silo has not answered."""
         if silo not in self._asked:
             return []
-        return [o for scope, o in self._offers.items() if silo not in self._answers.get(scope, {})]
+        return [o for scope, o in self._offers.items() if self._asks(self._answers.get(scope, {}).get(silo))]
 
     def blob(self, silo: SiloName, digest: bytes) -> StoredBlob | None:
         """Returns the blob of a shard that was offered to this silo."""
@@ -150,7 +154,7 @@ class Consents:
             return None
         answers = self._answers.setdefault(scope, {})
         before = answers.get(silo)
-        if before is not None and before.word is not Word.AWAITING and answer.word is Word.AWAITING:
+        if before is not None and not before.until and answer.word is Word.AWAITING:
             return None  # a delayed message from before the person's decision
         answers[silo] = answer
         self._passed_over.get(scope, set()).discard(silo)
@@ -180,7 +184,8 @@ class Consents:
         by_word: dict[Word, set[SiloName]] = {word: set() for word in Word}
         for silo, answer in self._answers.get(scope, {}).items():
             overdue = answer.word is Word.AWAITING and self._now() > answer.until
-            by_word[Word.REFUSED if overdue else answer.word].add(silo)
+            if answer.word is not Word.REFUSED or not answer.until:  # a refusal that can pass is no answer yet
+                by_word[Word.REFUSED if overdue else answer.word].add(silo)
         return Standing(
             consented=frozenset(by_word[Word.APPROVED] | self._by_doing),
             awaiting=frozenset(by_word[Word.AWAITING]),
@@ -188,11 +193,16 @@ class Consents:
             passed_over=frozenset(self._passed_over.get(scope, ())),
         )
 
+    def _asks(self, answer: Answer | None) -> bool:
+        """Returns whether a silo with this answer gets the offer."""
+        return answer is None or (answer.word is Word.REFUSED and 0 < answer.until < self._now())
+
     def _answer(self, consent: pb.ShardConsent) -> Answer | None:
         if consent.HasField("approved"):
             return Answer(Word.APPROVED)
         if consent.HasField("refused"):
-            return Answer(Word.REFUSED, sanitize(consent.refused.rule), sanitize(consent.refused.message))
+            rule, message = sanitize(consent.refused.rule), sanitize(consent.refused.message)
+            return Answer(Word.REFUSED, rule, message, self._now() + OFFERED_AGAIN_S if can_pass(rule) else 0.0)
         if consent.HasField("awaiting"):
             waiting, left = consent.awaiting, consent.awaiting.seconds_left
             until = self._now() + (left if 0 <= left <= _LONGEST_S else _LONGEST_S)

@@ -196,6 +196,8 @@ class Sessions:
                 self._roster.consented(silo)
             elif answer.word is Word.AWAITING:
                 self._roster.awaiting(silo, answer.rule, answer.message)
+            elif answer.until:  # it is asked again
+                self._roster.failed(silo, answer.rule, answer.message)
             else:
                 self._roster.refused(silo, answer.rule, answer.message)
         return pb.ConsentResponse()
