@@ -23,7 +23,7 @@ from fedjobs_protocol.reports import reports_server
 from fedjobs_protocol.sessions.session_server import SessionServer
 
 from fedjobs_coordinator.aggregation.blob_store import BlobStore
-from fedjobs_coordinator.aggregation.outcomes import Failure, Retry
+from fedjobs_coordinator.aggregation.outcomes import Failure, Retry, patience_of
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions import cohorts
 from fedjobs_coordinator.sessions.assignments import Assignment
@@ -151,7 +151,7 @@ class Coordinator:
 
         Args:
             invocation: The invocation. It is the seed of the sample if more silos are ready than `goalSilos`.
-            shards: The digests of the shards of all its stages.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
             offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:
@@ -233,16 +233,23 @@ class Coordinator:
         work_ids, overdue = [a.work_id for a in assignments], not self._stopping
         self._loop.call_soon_threadsafe(lambda: self._sessions.withdraw(work_ids, overdue=overdue))
 
-    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment], attempt: int = 1) -> None:
         """Waits until each assignment has an outcome, or has made no progress for the round's deadline.
+
+        Each further attempt of an invocation doubles that time, up to 16 times, so that work that takes longer than the
+        deadline is not cancelled without end.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
         """
-        patience = self.job.cohort.round_deadline_seconds
+        patience = patience_of(self.job.cohort.round_deadline_seconds, attempt)
         silos = [assignment.silo for assignment in assignments]
         assignments[0].outcomes.wait(silos, patience, self._now, lambda: self._stopping)
         self.check_stopping()
+
+    def run_again(self, reason: str) -> None:
+        """Shows why an invocation runs again."""
+        self.progress.phase(Phase.WAITING_FOR_SILOS, reason)
 
     def finish_invocation(self, number: int) -> None:
         """Deletes reports that no restart needs, because the invocation with this number has run."""

@@ -76,7 +76,7 @@ class _MadeUpSilos:
         offers: Callable[[], Sequence[Offered]],
     ) -> list[SiloName]:
         if not self.shards.keys() >= set(shards):
-            self.shards |= {o.digest: _rehearsed(o.digest, o) for o in offers() if o.digest not in self.shards}
+            self.shards |= {o.scope: _rehearsed(o.digest, o) for o in offers() if o.scope not in self.shards}
         return [SiloName(silo) for silo in self.job.silos[: self.job.cohort.min_silos]]
 
     def cohort_sizes(self) -> Mapping[SiloName, int]:
@@ -92,7 +92,7 @@ class _MadeUpSilos:
             report = Report(assignment.silo, clients=1, device="", digest="", path=path)
             assignment.outcomes.put(assignment.silo, report)
 
-    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment], attempt: int) -> None:
         """Does nothing: `assign` adds the reports."""
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None:
@@ -104,6 +104,9 @@ class _MadeUpSilos:
 
     def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
         """Does nothing: no silo is asked again."""
+
+    def run_again(self, reason: str) -> None:
+        """Does nothing: all silos report."""
 
     def finish_invocation(self, number: int) -> None:
         """Does nothing: the folder of a rehearsal is temporary."""

@@ -70,8 +70,8 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Nothing: the coordinator runs the computation again from its first stage.",
     ),
     ErrorCode.COHORT_TOO_SMALL: (
-        "Fewer silos than `spec.cohort.minSilos` can take part, or reported before the deadline.",
-        "See why the other silos declined, refused or were lost. Lower `minSilos` if fewer silos are enough.",
+        "Fewer silos than `spec.cohort.minSilos` are left that can take part or contribute at least one client.",
+        "See why the other silos declined, refused or failed. Lower `minSilos` if fewer silos are enough.",
     ),
     ErrorCode.VERSION_MISMATCH: (
         "Silo and coordinator have no version of the protocol or of the shard format in common. The message lists the "

@@ -69,12 +69,14 @@ class Cohort(ApiModel):
     )
 
     min_silos: PositiveInt | None = None
-    """The minimum number of silos that a round needs to start and to succeed. Defaults to all invited silos."""
+    """The minimum number of silos that a round needs to start, and that must contribute at least one client. Defaults
+    to all invited silos."""
     goal_silos: PositiveInt | None = None
-    """The number of silos that a round waits for until its deadline. Defaults to all invited silos. A larger number
-    means all invited silos."""
+    """The number of silos that a round waits for until its deadline. If more are ready, it samples. Defaults to all
+    invited silos. A larger number means all invited silos."""
     round_deadline_seconds: PositiveInt = 600
-    """The number of seconds that a round waits for silos, from the start of the wait."""
+    """The number of seconds that a round waits for more silos than `minSilos`, and for a silo whose work makes no
+    progress."""
 
     @model_validator(mode="after")
     def _the_goal_is_no_less(self) -> Cohort:

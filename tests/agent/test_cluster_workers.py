@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from fedjobs_agent.federation.invitations import Received
 from fedjobs_agent.identity.job_identities import Credentials
 from fedjobs_agent.planning.planner import Start
 from fedjobs_agent.workers.cluster_workers import ClusterWorkers
+from fedjobs_agent.workers.collected_audit import Source
 from fedjobs_common.errors import ErrorCode
 from fedjobs_protocol.hub.hub_links import HubLink
 from fedjobs_worker.consent import limits
+from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Refused
-from fedjobs_worker.consent.usages import Usage
+from fedjobs_worker.consent.usages import Usage, day_of
 from fedjobs_worker.policy_files import Limits
 from fedjobs_worker.silo_files import SiloFile
 
@@ -69,6 +72,18 @@ def workers_of_an_agent(cluster: Cluster, folder: Path) -> ClusterWorkers:
     return ClusterWorkers(config, cluster, None)  # type: ignore[arg-type]
 
 
+def sent(workers: ClusterWorkers, folder: Path, uid: str, size: int, pod: str = "pod") -> None:
+    """A worker's pod runs work over the digits and sends its result. The agent collects the entries."""
+    log = folder / f"{uid}-{pod}.jsonl"
+    audit = Audit(log, SILO, uid)
+    audit.record("invitation", Allowed())
+    audit.record("work", Allowed(), asked="ab" * 32, datasets=["digits"])
+    audit.record("result", Allowed(), asked="ab" * 32, result="cd" * 32, bytes=size)
+    audit.close()
+    for line in log.read_bytes().splitlines():
+        workers.audit.take(Source(f"{uid}-{pod}", SILO, uid), line)
+
+
 def start(workers: ClusterWorkers, uid: str) -> None:
     invitation = an_invitation().invitation.model_copy(update={"job_uid": uid})
     workers.start(Start(Received(f"{uid}.aaaa", invitation, SILO)), SiloFile(silo=SILO), CREDENTIALS)
@@ -98,3 +113,34 @@ def test_a_worker_that_could_not_be_created_does_not_count(cluster: Cluster, tmp
     cluster.refuses = False
     start(workers, "2")
     assert cluster.used["2"] == Usage()
+
+
+def test_a_worker_that_replaces_another_knows_what_it_used(cluster: Cluster, tmp_path: Path) -> None:
+    """A pod that Kubernetes creates for the same Job gets no certificate. So the agent creates the worker again."""
+    workers = workers_of_an_agent(cluster, tmp_path)
+    start(workers, "1")
+    assert cluster.used["1"] == Usage()
+    sent(workers, tmp_path, "1", 70)
+    start(workers, "1")
+    used = cluster.used["1"].of("1")
+    assert (used.runs, sum(used.bytes_up.values())) == ({"digits": 1}, 70)
+
+
+def test_workers_at_the_same_time_together_send_at_most_the_days_bytes_for_each(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Each worker knows what was collected when it was created, and counts what it sends itself."""
+    most = Limits(upload_bytes_per_day=100)
+    workers = workers_of_an_agent(cluster, tmp_path)
+    for uid in "12":
+        start(workers, uid)
+
+    def may_send(uid: str, size: int) -> bool:
+        used = cluster.used[uid]
+        return isinstance(limits.on_bytes(most, SILO, used, uid, day_of(time.time()), size), Allowed)
+
+    assert [may_send(uid, 100) for uid in "12"] == [True, True]
+    assert [may_send(uid, 101) for uid in "12"] == [False, False]
+    sent(workers, tmp_path, "1", 70)
+    start(workers, "3")
+    assert (may_send("3", 30), may_send("3", 31)) == (True, False)

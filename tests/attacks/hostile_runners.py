@@ -79,8 +79,8 @@ def honest(descriptors: list[int], value: float = 21.0) -> bytes:
     return ran()
 
 
-def ran(clients: int = 2, device: str = "cpu", seconds: float = 0.0) -> bytes:
-    return messages.Ran(size=0, clients=clients, seconds=seconds, device=device).model_dump_json().encode()
+def ran(clients: int = 2, device: str = "cpu") -> bytes:
+    return messages.Ran(size=0, clients=clients, device=device).model_dump_json().encode()
 
 
 def failed(**fields: str) -> bytes:

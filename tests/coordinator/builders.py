@@ -113,7 +113,7 @@ def a_result(content: bytes | None = FRAMED, work_id: str = WORK, digest: bytes 
     blob = pb.Blob(digest=digests.raw(digests.digest(content or b"")) if digest is None else digest)
     if digest is None:
         blob.inline = content or b""
-    return pb.Report(work_id=work_id, result=pb.Result(accumulators=blob, clients=2, seconds=0.5, device="cpu"))
+    return pb.Report(work_id=work_id, result=pb.Result(accumulators=blob, clients=2, device="cpu"))
 
 
 def outcome(assignment: Assignment) -> Outcome | None:

@@ -9,7 +9,7 @@ import pytest
 from fedjobs_common import digests
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState
-from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.consents import OFFERED_AGAIN_S, Consents, Offered, scope_of
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from .builders import ALICE, BOB, JOIN, JOIN_2, WORK, Desk, an_assignment, peer
@@ -187,3 +187,64 @@ def test_the_number_of_stored_offers_is_limited() -> None:
     for number in range(1000):
         consents.offer(Offered(pb.OfferedShard(shard=pb.Blob(digest=number.to_bytes(32, "big")))))
     assert len(consents.unanswered(ALICE)) <= 64
+
+
+def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
+    """A silo may allow a computation on one dataset only. Its answers do not mix, and a later approval counts."""
+    offers = []
+    for dataset in ("digits", "patients"):
+        message = pb.OfferedShard(shard=OFFERED.message.shard, label="sum", datasets=[dataset], clients=dataset)
+        message.scope = scope_of(OFFERED.digest, message)
+        offers.append(Offered(message))
+    first, second = (offered.scope for offered in offers)
+    waits = awaiting()
+    waits.scope = second
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE, JOIN_2)
+        desk.sessions.offer(offers[:1])
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=first, approved=pb.Approved()))
+        assert not desk.consents.is_offered(second)
+        desk.sessions.offer(offers[1:])
+        (offered,) = (await _pull(desk, ALICE, session_id)).offer.shards
+        assert list(offered.datasets) == ["patients"]
+        await _answer(desk, ALICE, session_id, waits)
+        assert desk.consents.standing(first).consented == {ALICE}
+        assert desk.consents.standing(second).awaiting == {ALICE}
+        assert desk.consents.standing_of_all([first, second]).consented == frozenset()
+        await _answer(desk, ALICE, session_id, pb.ShardConsent(shard=RAW, scope=second, approved=pb.Approved()))
+        assert desk.consents.standing_of_all([first, second]).consented == {ALICE}
+
+
+@pytest.mark.parametrize("rule", ["RunnerFailed", "DataNotFound", "policy.limits.uploadBytesPerDay"])
+def test_an_offer_that_was_refused_for_a_cause_that_can_pass_is_repeated_later(desk: Desk, rule: str) -> None:
+    for_now = pb.ShardConsent(shard=RAW, refused=pb.Refusal(rule=rule, message="not now"))
+
+    async def calls() -> None:
+        session_id = await desk.join(ALICE, JOIN_2)
+        desk.sessions.offer([OFFERED])
+        await _answer(desk, ALICE, session_id, for_now)
+        assert (desk.state(ALICE), desk.roster.rows()[0].reason) == (SiloState.READY, rule)
+        standing = desk.consents.standing(SHARD)
+        assert not standing.refused | standing.consented  # rounds wait for it
+        desk.time = OFFERED_AGAIN_S
+        assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
+        desk.time = OFFERED_AGAIN_S + 1
+        assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") == "offer"
+        await _answer(desk, ALICE, session_id, awaiting())
+        await _answer(desk, ALICE, session_id, APPROVED)
+        assert desk.consents.standing(SHARD).consented == {ALICE}
+
+    asyncio.run(calls())
+
+
+def test_an_offer_that_was_refused_by_the_policy_is_not_repeated(desk: Desk) -> None:
+    async def calls() -> None:
+        session_id = await desk.join(ALICE, JOIN_2)
+        desk.sessions.offer([OFFERED])
+        await _answer(desk, ALICE, session_id, REFUSED)
+        desk.time = 1e6
+        assert (await _pull(desk, ALICE, session_id)).WhichOneof("next") is None
+        assert desk.consents.standing(SHARD).refused == {ALICE}
+
+    asyncio.run(calls())

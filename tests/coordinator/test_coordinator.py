@@ -6,18 +6,26 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
-from fedjobs_common.ids import SiloName
+from fedjobs_common.ids import SiloName, WorkId
 from fedjobs_common.jobs.statuses import SiloState
 from fedjobs_coordinator.aggregation.outcomes import Failure
 from fedjobs_coordinator.coordinator import Coordinator, SuspendedError
 from fedjobs_coordinator.sessions.assignments import Assignment
+from fedjobs_protocol.transfers.values import frame
+from fedjobs_protocol.v1.shard_pb2 import Leaf, Tensor
 
 from .builders import ALICE, WORK, a_job, a_result, an_assignment, outcome, taken
 from .sites import CALL, SHARD, Silo, Site, cohort_of, raised_by, until
+
+LARGE = frame([np.zeros(500_000, np.float32)]).tobytes()
+LARGE_TYPES = (Leaf(name="sum", tensor=Tensor(dtype="float32", shape=[500_000])),)
 
 
 def test_work_is_assigned_to_its_silo_which_reports(site: Site) -> None:
@@ -30,7 +38,7 @@ def test_work_is_assigned_to_its_silo_which_reports(site: Site) -> None:
     site.meanwhile(silo.pull, a_result())
     coordinator.wait_for_reports([assignment])
     assert taken(assignment).clients == 2
-    assert site.status().silos[0].state in (SiloState.READY, SiloState.WORKING)
+    until(lambda: site.status().silos[0].state in (SiloState.READY, SiloState.WORKING))
 
 
 def test_collecting_ends_at_the_deadline_with_the_available_reports(site: Site) -> None:
@@ -98,6 +106,26 @@ def test_files_that_will_be_reused_count_as_free(site: Site, monkeypatch: pytest
 
 class _Usage:
     free = 0
+
+
+def test_rounds_of_a_program_that_never_saves_use_no_more_disk_after_the_first(site: Site) -> None:
+    coordinator = site.start(a_job(["alice"]))
+    silo = site.silo(coordinator, ALICE).join()
+    sizes = []
+    for number in range(1, 7):
+        work_id = WorkId(f"{number:064x}")
+        assignment = replace(an_assignment(ALICE, work_id, None, LARGE_TYPES, len(LARGE)), number=number)
+        coordinator.assign([assignment])
+        silo.pull()
+        silo.client.put_blob(silo.session_id, work_id, LARGE)
+        site.meanwhile(silo.pull, a_result(work_id=work_id, digest=digests.raw(digests.digest(LARGE))))
+        coordinator.wait_for_reports([assignment])
+        assert taken(assignment).path is not None
+        coordinator.finish_invocation(number)
+        sizes.append(sum(p.stat().st_size for p in (site.folder / "spool").rglob("*") if p.is_file()))
+    assert sizes[0] >= len(LARGE)
+    assert max(sizes) < 4.1 * len(LARGE)
+    assert sizes[-1] <= sizes[2] + 1000
 
 
 # --- the end

@@ -23,6 +23,7 @@ from fedjobs_coordinator.aggregation.merging import Merger
 from fedjobs_coordinator.aggregation.outcomes import Failure, Outcome, Report
 from fedjobs_coordinator.invocations.bindings import Clients
 from fedjobs_coordinator.invocations.invocation import Completed, Invocation
+from fedjobs_coordinator.invocations.invocations import Invocations
 from fedjobs_coordinator.invocations.planned import Planned
 from fedjobs_coordinator.invocations.silo_references import SiloData
 from fedjobs_coordinator.invocations.silos import Silos
@@ -89,6 +90,10 @@ class _Divide:
         environment[self._name] = np.asarray(environment["total"] / environment["count"])
 
 
+class _Nothing:
+    def run(self, environment: dict[str, Any]) -> None: ...
+
+
 class _ScriptedSilos:
     """Silos that do what a script says, and the coordinator's decisions about them.
 
@@ -104,10 +109,14 @@ class _ScriptedSilos:
         self.generation = 1
         self.store = BlobStore(folder / "values", FilePool(folder / "spares", most=2))
         self.identities = WorkIdentities(JobUid(JOB))
-        self.offered: list[Digest] = []
+        self.offered: list[bytes] = []
         self.cohorts: list[list[SiloName]] = []
         self.asked: list[tuple[SiloName, int]] = []
         self.now = 0.0
+        self.progress = SimpleNamespace(computation=lambda shards: None)
+        self.sizes: dict[SiloName, int] = {}
+        self.finished: list[int] = []
+        self.reasons: list[str] = []
         self._folder = folder
         self._script = {name: list(script.get(name, ())) for name in NAMES}
         self._refusals = Refusals()
@@ -118,8 +127,9 @@ class _ScriptedSilos:
         self, invocation: InvocationId, shards: Sequence[Digest], offers: Callable[[], Sequence[Offered]]
     ) -> list[SiloName]:
         if not self.offered:
-            self.offered = list(shards)
-            assert len(offers()) == len(shards)
+            found = offers()
+            assert [offered.scope for offered in found] == list(shards)
+            self.offered = [offered.message.shard.inline for offered in found]
         until = self.now + DEADLINE
         while True:
             presence = Presence(
@@ -153,8 +163,11 @@ class _ScriptedSilos:
             if isinstance(outcome, Report):
                 self._found[assignment.work_id] = outcome
 
-    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
+    def wait_for_reports(self, assignments: Sequence[Assignment], attempt: int) -> None:
         self.now += DEADLINE
+
+    def run_again(self, reason: str) -> None:
+        self.reasons.append(reason)
 
     def withdraw(self, assignments: Sequence[Assignment]) -> None: ...
 
@@ -164,6 +177,12 @@ class _ScriptedSilos:
     def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
         for silo in silos:
             self._refusals.worked(shard, silo)
+
+    def cohort_sizes(self) -> Mapping[SiloName, int]:
+        return self.sizes
+
+    def finish_invocation(self, number: int) -> None:
+        self.finished.append(number)
 
     def _does(self, what: str, assignment: Assignment) -> Outcome | None:
         silo, work = assignment.silo, assignment.work
@@ -193,18 +212,26 @@ class _ScriptedSilos:
         return Report(silo, VALUES[silo].size, "cpu", "", path)
 
 
+CLIENTS = Clients(SiloData("d", 1), {ClientInput(0, 0): SiloData("d", 1)})
+
+
+def _planned(store: BlobStore, stages: Sequence[Stage]) -> Planned:
+    binding = SimpleNamespace(
+        plan=SimpleNamespace(stages=stages),
+        label="variance",
+        bind=lambda _: ({}, CLIENTS),
+        result=lambda environment: float(environment["mean"]),
+    )
+    logic = [_Nothing(), _Divide("mean"), _Divide("variance")][: len(stages) + 1]
+    planned = SimpleNamespace(binding=binding, server_logic=logic, stages=[_Merging(stage, store) for stage in stages])
+    return cast(Planned, planned)
+
+
 def _run(
     folder: Path, script: Mapping[SiloName, Sequence[str]], min_silos: int = 3, stages: Sequence[Stage] = STAGES
 ) -> tuple[Completed, _ScriptedSilos]:
     silos = _ScriptedSilos(folder, script, min_silos)
-    clients = Clients(SiloData("d", 1), {ClientInput(0, 0): SiloData("d", 1)})
-    logic = [None, _Divide("mean"), _Divide("variance")][: len(stages) + 1]
-    planned = SimpleNamespace(
-        binding=SimpleNamespace(plan=SimpleNamespace(stages=stages), label="variance"),
-        server_logic=logic,
-        stages=[_Merging(stage, silos.store) for stage in stages],
-    )
-    return Invocation(cast(Silos, silos), cast(Planned, planned), {}, clients).run(), silos
+    return Invocation(cast(Silos, silos), _planned(silos.store, stages), {}, CLIENTS).run(), silos
 
 
 def _expected(silos: Sequence[SiloName]) -> tuple[float, float]:
@@ -222,7 +249,7 @@ ALICE, BOB, CAROL, DAVE = NAMES
 def test_all_stages_run_over_one_cohort_and_all_their_shards_are_offered_first(tmp_path: Path) -> None:
     completed, silos = _run(tmp_path, {})
     assert _found(completed) == pytest.approx(_expected(NAMES))
-    assert silos.offered == [stage.digest for stage in STAGES]
+    assert silos.offered == [stage.shard for stage in STAGES]
     assert silos.cohorts == [NAMES]
     assert silos.asked == [(silo, stage) for stage in (0, 1) for silo in NAMES]
 
@@ -231,6 +258,8 @@ def test_all_stages_run_over_one_cohort_and_all_their_shards_are_offered_first(t
 def test_a_silo_that_is_lost_between_the_stages_is_in_no_part_of_the_result(tmp_path: Path, what: str) -> None:
     completed, silos = _run(tmp_path, {BOB: ["ok", what, "silent", "silent"]})
     assert list(completed.silos) == [ALICE, CAROL, DAVE]
+    (reason,) = silos.reasons
+    assert reason.startswith("Only 3 silos contributed to stage 2 of 2, and at least 4 are needed.")
     assert _found(completed) == pytest.approx(_expected([ALICE, CAROL, DAVE]))
     assert len(silos.cohorts) == 2
 
@@ -277,6 +306,25 @@ def test_a_rule_of_the_policy_is_final(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError) as raised:
         _run(tmp_path, {BOB: ["policy.computations.operations"]}, min_silos=4)
     assert raised.value.code is ErrorCode.COHORT_TOO_SMALL
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"),
+    [({}, NAMES), ({BOB: 2, DAVE: 2}, [ALICE, CAROL]), ({BOB: 2}, [])],
+    ids=["no policy forbids it", "two policies forbid it", "the difference would show the only one that forbids it"],
+)
+def test_results_of_single_silos_are_those_that_the_policies_allow(
+    tmp_path: Path, sizes: dict[SiloName, int], shown: list[SiloName]
+) -> None:
+    silos = _ScriptedSilos(tmp_path, {}, min_silos=3)
+    silos.sizes = sizes
+    invocations, computation = Invocations(cast(Silos, silos)), cast(Any, object())
+    stages = [_without_keeping(STAGES[0])]
+    invocations._planned[id(computation)] = (computation, _planned(silos.store, stages))
+    result = invocations.run_per_silo(computation, None)
+    assert result.value == pytest.approx(_expected(NAMES)[0])
+    assert result.by_silo == pytest.approx({silo: VALUES[silo].mean() for silo in shown})
+    assert silos.finished == [1]
 
 
 _BEHAVIOUR = st.sampled_from(

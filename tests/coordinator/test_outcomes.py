@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedjobs_common.ids import SiloName
-from fedjobs_coordinator.aggregation.outcomes import Failure, RoundOutcomes, in_time
+from fedjobs_coordinator.aggregation.outcomes import Failure, RoundOutcomes, in_time, patience_of
 from fedjobs_coordinator.sessions.work_progress import WorkProgress
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +16,10 @@ def test_a_silo_has_the_deadline_from_its_last_progress() -> None:
     assert in_time([A, B], {A: 50.0}, started=0, now=59, patience=10) == {A: 1.0}
     assert in_time([A, B], {}, started=0, now=9, patience=10) == {A: 1.0, B: 1.0}
     assert in_time([A, B], {A: 50.0}, started=0, now=60, patience=10) == {}
+
+
+def test_work_that_takes_longer_than_the_deadline_is_not_cancelled_without_end() -> None:
+    assert [patience_of(600, attempt) for attempt in (1, 2, 3, 5, 6, 1000)] == [600, 1200, 2400, 9600, 9600, 9600]
 
 
 class _Time:

@@ -178,6 +178,13 @@ def test_missing_silos_are_named_with_the_reason(roster: Roster) -> None:
     assert roster.why_missing([]).endswith("; bob is Ready")
 
 
+def test_a_message_names_some_of_many_missing_silos() -> None:
+    roster = Roster([f"silo-{number:04}" for number in range(1000)], lambda: 0.0, lambda *_: None)
+    text = roster.why_missing([SiloName("silo-0000")])
+    assert text.startswith("silo-0001 is Invited; ")
+    assert text.endswith("silo-0020 is Invited; and 979 others")
+
+
 # --- silos that do not respond
 
 

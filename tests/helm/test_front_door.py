@@ -225,6 +225,20 @@ def test_500_idle_connections_do_not_disturb_running_ones(
         assert running.recv(5) == b"again"
 
 
+def test_few_open_files_by_default_do_not_limit_the_connections(helm: Helm, backends: dict[str, Backend]) -> None:
+    """A container runtime may start processes with a soft limit of 1024 files, which 500 idle clients use up."""
+    with front_door(helm, backends) as door:
+        door.stop()
+        door.command = ("bash", "-c", 'ulimit -Sn 1024; exec "$@"', "-", *door.command)
+        door.start()
+        main = door.process.pid
+        workers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        assert workers
+        for worker in workers:
+            [line] = [each for each in Path(f"/proc/{worker}/limits").read_text().splitlines() if "open files" in each]
+            assert int(line.split()[3]) >= 2 * 8192
+
+
 def test_one_address_has_a_limit(helm: Helm, backends: dict[str, Backend], tmp_path: Path) -> None:
     with front_door(helm, backends, "frontDoor.maxConnectionsPerAddress=3") as door, ExitStack() as stack:
         visits = [stack.enter_context(door.visit(HOST, SILO, tmp_path / str(number))) for number in range(3)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.helm.charts import FRONT_DOOR, HOST, HUB, NAMESPACE, Helm, Object, of_kind, part
+import pytest
+import yaml
+
+from tests.helm.charts import CHART, FRONT_DOOR, HOST, HUB, NAMESPACE, RELEASE, Helm, Object, of_kind, part
 
 GATEWAY = ("frontDoor.gateway.name=public", "frontDoor.gateway.namespace=gateways", "frontDoor.gateway.sectionName=tls")
 
@@ -40,6 +43,15 @@ def test_a_gateway_has_one_route_for_all_names(helm: Helm) -> None:
     [backend] = route["spec"]["rules"][0]["backendRefs"]
     [port] = service(objects)["spec"]["ports"]
     assert (backend["name"], backend["port"]) == (service(objects)["metadata"]["name"], port["port"])
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha2"])
+def test_the_route_of_a_gateway_has_a_version_that_the_cluster_knows(helm: Helm, version: str) -> None:
+    known = f"gateway.networking.k8s.io/{version}"
+    settings = [part for value in (f"frontDoor.host={HOST}", *GATEWAY) for part in ("--set", value)]
+    text = helm("template", RELEASE, str(CHART), "--kube-version=1.34", f"--api-versions={known}/TLSRoute", *settings)
+    [route] = of_kind([each for each in yaml.safe_load_all(text) if each], "TLSRoute")
+    assert route["apiVersion"] == known
 
 
 def test_without_the_charts_front_door_the_hub_has_the_ports_to_route_to(helm: Helm) -> None:

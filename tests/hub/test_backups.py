@@ -39,7 +39,8 @@ def follow(federation: Federation, heading: str, folder: Path) -> None:
             subprocess.run(["bash", "-c", command], cwd=folder, env=environment, check=True)
 
 
-def test_silos_stay_enrolled_after_a_backup_was_restored(federation: Federation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("another", [False, True], ids=["nothing is left", "a hub has made another authority"])
+def test_silos_stay_enrolled_after_a_backup_was_restored(federation: Federation, tmp_path: Path, another: bool) -> None:
     identity = federation.enrolled("hospital-a")
     before = federation.status("hospital-a")["enrolment"]
     follow(federation, "Back up the hub", tmp_path)
@@ -49,6 +50,10 @@ def test_silos_stay_enrolled_after_a_backup_was_restored(federation: Federation,
     kubectl("delete", "silos", "--all")
     kubectl("delete", "secret", names.AUTHORITY, "-n", federation.authority)
     kubectl("delete", "configmap", names.TRUST, "-n", federation.namespace)
+    if another:
+        federation.start_hub()
+        kubectl("get", "secret", names.AUTHORITY, "-n", federation.authority)
+        federation.hub.stop()
 
     follow(federation, "Restore the hub", tmp_path)
     federation.start_hub()

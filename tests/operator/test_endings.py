@@ -25,7 +25,7 @@ TO_A_CLAIM = a_job().writing_to_the_claim("models", "digits/v1")
 
 
 def complete(job: AJob | None = None, *, result: str = "file:///state/result") -> ALook:
-    attempt = an_attempt(1).complete(result=result, round=20, computation="cd", after=100)
+    attempt = an_attempt(1).complete(result=result, round=20, computation="cd" * 32, after=100)
     return running(job or a_job()).with_attempts(attempt).at(101)
 
 
@@ -36,7 +36,7 @@ def test_a_coordinator_that_is_complete_completes_the_job() -> None:
     assert (plan.status.phase, plan.status.completed_rounds, plan.status.computation_digest) == (
         JobPhase.COMPLETE,
         20,
-        "cd",
+        "cd" * 32,
     )
     assert plan.status.completion_time == "2026-01-31T12:01:41Z"
     assert (plan.withdraw, plan.delete, is_invited(plan), plan.follow) == (True, (), False, False)

@@ -133,6 +133,15 @@ def test_silos_that_have_joined_may_still_have_to_consent() -> None:
     assert found.message == "2 silos have joined, and the job needs at least 2. The silos are checking the computation."
 
 
+def test_a_round_that_waits_although_all_silos_have_joined_has_the_coordinators_reason() -> None:
+    silos = [SiloStatus(name=name, state=SiloState.READY) for name in "ab"]
+    why = "1 of 2 silos are ready; b is asked again later (DataNotFound: There is no file.)"
+    found = progress.quorum(a_report(Phase.WAITING_FOR_SILOS, silos=silos, message=why), 2)
+    assert found is not None
+    assert not found.is_true
+    assert found.message == f"2 silos have joined, and the job needs at least 2. {why}."
+
+
 def test_a_round_that_runs_had_its_quorum() -> None:
     found = progress.quorum(a_report(Phase.RUNNING), 2)
     assert found is not None

@@ -36,6 +36,9 @@ class MemoryCoordinator:
         self._reports: dict[str, pb.Report] = {}
         self._proposed: dict[str, list[pb.OfferedShard]] = {}
         self.consents: dict[tuple[str, bytes], pb.ShardConsent] = {}
+        """The latest answer about each shard."""
+        self.answers: dict[tuple[str, bytes, str], pb.ShardConsent] = {}
+        """The latest answer to each offer, by its shard and its scope."""
         self._offered = asyncio.Event()
         self.bytes: Counter[tuple[str, str]] = Counter()
 
@@ -104,6 +107,7 @@ class MemoryCoordinator:
     async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
         self._check_session(peer, request.session_id)
         self.consents |= {(peer.silo, consent.shard): consent for consent in request.consents}
+        self.answers |= {(peer.silo, c.shard, c.scope): c for c in request.consents}
         return pb.ConsentResponse()
 
     async def heartbeat(self, peer: Peer, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
@@ -136,7 +140,7 @@ class MemoryCoordinator:
 
     def _unanswered(self, silo: str) -> list[pb.OfferedShard]:
         proposed = self._proposed.get(silo, []) if self._asked.get(silo) else []
-        return [offered for offered in proposed if (silo, offered.shard.digest) not in self.consents]
+        return [each for each in proposed if (silo, each.shard.digest, each.scope) not in self.answers]
 
     def _check_session(self, peer: Peer, session_id: str) -> None:
         if self._sessions.get(peer.silo) == session_id:

@@ -73,3 +73,16 @@ def test_rounds_run_in_the_silos_and_tensorflow_is_not_imported(job: Path, data:
         total += summed[0] + summed[1]
     assert result["model"]["digest"] == digest(total.tobytes())
     assert registered(outcome.directory / "processes") == []
+
+
+def test_a_silo_without_clients_does_not_make_a_cohort_of_the_other_one(job: Path) -> None:
+    columns = {f"p{i}": np.zeros(0, np.float32) for i in range(64)}
+    np.savez(job.with_name(f"{SILOS[1]}.npz"), y=np.zeros(0, np.int32), **columns)
+    manifest = yaml.safe_load(job.read_text())
+    manifest["spec"] |= {"cohort": {"minSilos": 2}, "backoffLimit": 0}
+    job.write_text(yaml.safe_dump(manifest))
+    outcome = runs.run(job, job.with_name("silos.yaml"), job.with_name("run"))
+    assert outcome.exit_code == 1
+    assert "CohortTooSmall" in outcome.message
+    assert f"{SILOS[1]} is Ready (NoClients" in outcome.message
+    assert not (outcome.directory / "result/result.json").exists()

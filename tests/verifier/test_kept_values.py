@@ -11,7 +11,7 @@ from fedjobs_verifier import limits, verify
 
 from tests.worker.shard_builders import sequence, shard, tensor
 
-EXAMPLES = sequence(x=tensor("float32", 2), y=tensor("int32"))
+EXAMPLES = sequence(**{"": tensor("float32", 2)})
 KEPT = shard_pb2.KeptInput(type=tensor("float32"), shard=b"k" * 32, output=3)
 HONEST = shard(
     [], [], lambda value: [value, value * 2.0], kept_inputs=[KEPT], kept_outputs=[tensor("float32", name="doubled")]

@@ -9,12 +9,14 @@ import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Digest
 from fedjobs_protocol.v1 import session_pb2 as pb
-from fedjobs_worker.consent.consents import Consent, message_of
+from fedjobs_protocol.v1 import shard_pb2
+from fedjobs_worker.consent.consents import Computation, Consent, message_of
 from fedjobs_worker.consent.policies import Allowed
 from fedjobs_worker.sessions import consent_watches
 from fedjobs_worker.sessions.consent_watches import ConsentWatch
 
 DIGEST = Digest("ab" * 32)
+COMPUTATION = Computation(DIGEST, shard_pb2.Shard(), frozenset(), offer="scope")
 
 
 class Waiting:
@@ -26,10 +28,10 @@ class Waiting:
         self._errors = list(errors)
         self._said = False
 
-    def changed(self) -> list[tuple[Digest, Consent]]:
+    def changed(self) -> list[tuple[Computation, Consent]]:
         if self._errors:
             raise self._errors.pop(0)
-        changed: list[tuple[Digest, Consent]] = [] if self._said else [(DIGEST, Allowed())]
+        changed: list[tuple[Computation, Consent]] = [] if self._said else [(COMPUTATION, Allowed())]
         self._said = True
         return changed
 
@@ -59,4 +61,4 @@ def test_it_goes_on_after_an_unexpected_error(monkeypatch: pytest.MonkeyPatch, w
     watch.follow("session")
     assert client.arrived.wait(20)
     watch.stop()
-    assert [consent.shard.hex() for consent in client.told] == [DIGEST]
+    assert [(told.shard.hex(), told.scope) for told in client.told] == [(DIGEST, "scope")]

@@ -165,7 +165,7 @@ def test_an_approval_ends_the_waiting_and_is_recorded(site: Site) -> None:
     assert site.consents.waiting
     assert site.consents.changed() == []
     site.approve()
-    assert site.consents.changed() == [(SHARD, Allowed())]
+    assert site.consents.changed() == [(site.computation(), Allowed())]
     assert site.consents.changed() == []
     assert not site.consents.waiting
     assert site.pending.all() == []
@@ -335,7 +335,7 @@ def test_an_approval_ends_when_the_silos_file_changes_what_it_covers(
     (waiting,) = site.pending.all()
     assert shown in waiting.explanation
     site.approve()
-    assert site.consents.changed() == [(SHARD, Allowed())]
+    assert site.consents.changed() == [(site.computation(), Allowed())]
 
 
 def test_a_change_of_other_datasets_keeps_an_approval(site: Site) -> None:
@@ -376,11 +376,11 @@ def test_a_command_prints_the_pending_computations(site: Site) -> None:
 
 
 def test_the_coordinator_gets_rule_message_and_remaining_time(site: Site) -> None:
-    told = message_of(SHARD, site.asked(), site.now)
+    told = message_of(SHARD, "scope", site.asked(), site.now)
     assert told.shard.hex() == SHARD
     assert (told.awaiting.rule, told.awaiting.seconds_left) == (APPROVAL, 100)
-    assert message_of(SHARD, Allowed(), 0).HasField("approved")
-    assert message_of(SHARD, Refused("a", "b"), 0).refused.rule == "a"
+    assert message_of(SHARD, "", Allowed(), 0).HasField("approved")
+    assert message_of(SHARD, "", Refused("a", "b"), 0).refused.rule == "a"
 
 
 def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:
@@ -388,3 +388,18 @@ def test_a_refusal_is_recorded_once_for_each_rule(site: Site) -> None:
         site.consents.refused(SHARD, Refused(rule_, "no"), "train", ("digits",))
     entries = map(json.loads, (site.folder / "audit.jsonl").read_text().splitlines())
     assert [(entry["rule"], entry["shard"]) for entry in entries] == [("BlobCorrupt", SHARD), ("RunnerFailed", SHARD)]
+
+
+def test_a_denial_applies_to_computations_that_read_what_the_denied_one_has_kept(site: Site) -> None:
+    reading = shard_pb2.Shard()
+    reading.CopyFrom(A_SHARD)
+    reading.kept_inputs.add(type=_tensor("", 2), shard=bytes.fromhex(OTHER))
+    computation = Computation(
+        SHARD, reading, frozenset({"MatMul"}), "train", DataReads(("digits",), kept=(("digits",),))
+    )
+    site.approvals.say(SHARD, yes(site.consents.scope(computation)))
+    assert site.consents.of(computation) == Allowed()
+    site.approvals.say(OTHER, NO)
+    said = site.consents.of(computation)
+    assert isinstance(said, Refused)
+    assert "not now" in said.message

@@ -126,6 +126,12 @@ RAW: dict[str, tuple[Work, tuple[int, ...]]] = {
         lambda d, _: total(rows(d), lambda x: tf.reduce_sum(tf.reshape(x, [-1, 8]), 0), 8),
         (8,),
     ),
+    "sums over a dimension of weights that a sum kept": (
+        lambda d, w: total(
+            rows(d), lambda x: tf.reduce_sum(x[:, 0] + tf.reduce_sum(tf.reshape(w, [2, 1]), 1, keepdims=True), 0), 4
+        ),
+        (4,),
+    ),
     "sums over an added dimension": (
         lambda d, _: total(rows(d), lambda x: tf.reduce_sum(tf.expand_dims(x, 0), 0), 4, 2),
         (4, 2),

@@ -18,7 +18,7 @@ from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 from fedjobs_worker.channels import shared_memory
 from fedjobs_worker.channels.failure_classes import FailureClass
-from fedjobs_worker.consent import limits
+from fedjobs_worker.consent import audit_entries, limits
 from fedjobs_worker.consent.audits import Audit
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
 from fedjobs_worker.consent.usages import Ledger, Usage, day_of
@@ -158,8 +158,22 @@ def test_work_counts_as_repeated_only_if_the_request_is_the_same(log: Log, other
     assert log.usage().of(JOB).runs == {"digits": 3}
 
 
+def test_work_that_reads_no_dataset_is_counted_too(log: Log) -> None:
+    """It reads nothing, but it can use the silo's machine for the whole time of a run."""
+
+    def decided(work: str, *datasets: str) -> Decision:
+        return limits.on_run(Limits(rounds_per_job=1), SILO, Ledger(log.path).usage(), JOB, datasets, asked(work))
+
+    for work in "12":
+        assert decided(work) == Allowed()
+        log.note("work", work=work, asked=asked(work), datasets=[])
+    assert isinstance(decided("3"), Refused)
+    assert decided("3", "digits") == Allowed()
+    assert decided("2") == Allowed()  # it was interrupted, and is repeated
+
+
 def test_entries_of_a_job_are_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(audit_entries, "MOST_OF_JOB", 3)
     log.ran("1").ran("2")
     assert rule(limits.on_entries(SILO, log.usage(), JOB)) == "allowed"
     log.note("work", decision=Refused("x", "y"))
@@ -305,7 +319,7 @@ def test_concurrent_jobs_do_not_exceed_the_bytes_of_a_day(tmp_path: Path) -> Non
         gate = ReleaseGate(silo, JobUid(job), audit, SlowLedger(path, clock=lambda: MONDAY))
         memory = shared_memory.create("test")
         shared_memory.write(memory, [content])
-        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, 0.0, "cpu")
+        finished = gate.result(pb.Work(work_id="1"), asked("1"), declared, memory, 1, "cpu")
         return finished.report.WhichOneof("outcome")
 
     with ThreadPoolExecutor(2) as pool:

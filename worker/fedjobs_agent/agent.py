@@ -124,7 +124,8 @@ class Agent:
         self._unused = {key: kept for key, kept in self._unused.items() if key in standing}
         gpus = self._gpus(silo)
         hindered = self._hindrances.look(received, workers, pods, gpus)
-        planned = plan([_judged(each, silo) for each in received], workers, pods, gpus, self._clock(), hindered)
+        judged = [_judged(each, silo) for each in received]
+        planned = plan(judged, workers, pods, gpus, self._clock(), hindered, silo.policy.limits.jobs_at_once)
         done = [self._done(action, silo) for action in sorted(planned.actions, key=_urgency)]
         if all(done):
             self._count(len(received), workers)

@@ -55,6 +55,8 @@ class Limits(Model):
     """The maximum bytes of accumulators and failures that the silo sends in a day, over all jobs."""
     jobs_per_day: int | None = Field(default=None, ge=0)
     """The maximum number of jobs that the silo starts to take part in in a day."""
+    jobs_at_once: int = Field(default=32, ge=1)
+    """The maximum number of jobs for which the silo's agent runs workers at the same time. Others wait."""
     run_seconds: int = Field(default=3600, ge=1)
     """How long one work item may run. The silo then ends its runner, and sends a failure of the class
     DeadlineExceeded."""
@@ -79,7 +81,8 @@ class Policy(Model):
     min_clients: int = Field(default=1, ge=1)
     """The minimum number of local clients in an accumulator that the silo sends."""
     min_cohort_size: int = Field(default=1, ge=1)
-    """The minimum number of silos in a round, as stated by the coordinator. The silo cannot check it."""
+    """The minimum number of silos in a round. With more than 1, an honest coordinator also shows no result over this
+    silo alone. The silo cannot check it."""
     require_differential_privacy: bool = False
     """Only allow jobs whose coordinator states that it adds noise to aggregates. The silo cannot check it."""
     require_secure_aggregation: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +125,7 @@ def approve(
     digest: Digest,
     message: Message = "",
     dataset: Dataset = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the approval.")] = False,
     folder: Folder = None,
     namespace: OwnNamespace = None,
     cluster_context: Context = None,
@@ -135,9 +137,11 @@ def approve(
     The approval covers the computation with this digest, the dataset and the
     columns that it reads, the values that it sends, and the silo's limits. It is
     valid in every job that the silo's policy admits.
+
+    In a terminal, the command shows the computation and asks first.
     """
     with _place(context, debug, folder, namespace, cluster_context, kubeconfig) as place:
-        _say(place, digest, "approved", message, dataset)
+        _say(place, digest, "approved", message, dataset, ask=sys.stdin.isatty() and not yes)
 
 
 def deny(
@@ -165,6 +169,8 @@ def _say(
     decision: Literal["approved", "denied"],
     message: str,
     dataset: str | None = None,
+    *,
+    ask: bool = False,
 ) -> None:
     from fedjobs_common.errors import ErrorCode, FedjobsError
     from fedjobs_common.untrusted_text import printable_lines
@@ -181,6 +187,10 @@ def _say(
             f"The computation {digest} is not pending, so it is not known which data it reads and what it sends.",
             "Approve it when a job asks for it, or list it in policy.computations.digests of the silo's file.",
         )
+    # Another computation with the same first digits may have replaced the one that the person has read.
+    if ask and not typer.confirm(f"Approve the computation {digest} as shown above?"):
+        typer.echo("nothing approved")
+        raise typer.Exit(1)
     scope = waiting.scope if waiting is not None and decision == "approved" else None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     place.say(digest, Approval(decision=decision, by=getpass.getuser(), at=now, message=message, scope=scope))

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from fedjobs_common.ids import SiloName
 
+_MOST_DOUBLINGS = 4
 _LONGEST_WAIT_S = 1.0  # between checks of `stopped`, which a signal handler sets
 
 
@@ -60,6 +61,16 @@ class Failure:
 
 
 Outcome: TypeAlias = Report | Failure
+
+
+def patience_of(deadline: float, attempt: int) -> float:
+    """Returns how long a silo may make no progress, in seconds. It doubles with each attempt of an invocation.
+
+    Args:
+        deadline: The round's deadline, in seconds.
+        attempt: The number of the attempt, starting at 1.
+    """
+    return deadline * float(2 ** min(attempt - 1, _MOST_DOUBLINGS))
 
 
 def in_time(

@@ -79,11 +79,12 @@ class Invocation:
             SuspendedError: The coordinator was told to stop.
         """
         for attempt in itertools.count(1):
-            cohort = self._silos.cohort(self.id, self._builder.shards, self._builder.offers)
+            cohort = self._silos.cohort(self.id, self._builder.scopes, self._builder.offers)
             try:
                 return self._attempted(cohort, attempt)
             except _LostError as lost:
                 _LOG.warning("the computation runs again", label=self._planned.binding.label, reason=str(lost))
+                self._silos.run_again(f"{lost} The computation runs again.")
         raise AssertionError("unreachable")
 
     def _attempted(self, cohort: Sequence[SiloName], attempt: int) -> Completed:
@@ -114,7 +115,7 @@ class Invocation:
             self._silos.check_disk(known_bytes(stage.accumulators), len(assignments))
             self._silos.assign(assignments)
             try:
-                self._silos.wait_for_reports(assignments)
+                self._silos.wait_for_reports(assignments, attempt)
             finally:
                 self._silos.withdraw(assignments)
         return self._merged(number, environment, assignments, members)
@@ -140,15 +141,15 @@ class Invocation:
                     del found.reports[silo]
                     self._failed(number, silo, _not_finite(silo))
             else:
-                self._silos.mark_worked(stage.stage.digest, [report.silo for report in reports])
+                self._silos.mark_worked(self._builder.scopes[number], [report.silo for report in reports])
                 return reports, merged
         raise _LostError(
-            f"{len(found.reports)} silos contributed to stage {number + 1} of {len(self._planned.stages)}, and at "
+            f"Only {len(found.reports)} silos contributed to stage {number + 1} of {len(self._planned.stages)}, and at "
             f"least {needed} are needed."
         )
 
     def _failed(self, number: int, silo: SiloName, failure: Failure) -> None:
-        self._silos.mark_failed(self.id, self._planned.stages[number].stage.digest, silo, failure)
+        self._silos.mark_failed(self.id, self._builder.scopes[number], silo, failure)
 
 
 def _not_finite(silo: SiloName) -> Failure:

@@ -58,7 +58,7 @@ class Silos(Protocol):
 
         Args:
             invocation: The invocation.
-            shards: The digests of the shards of all its stages.
+            shards: The scopes of the offers of all its stages (`consents.scope_of`).
             offers: Returns the offers of these shards. Called if one of them is new.
 
         Raises:
@@ -79,8 +79,12 @@ class Silos(Protocol):
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Assigns work to silos."""
 
-    def wait_for_reports(self, assignments: Sequence[Assignment]) -> None:
-        """Waits until each assignment has an outcome, or has made no progress for the round's deadline.
+    def wait_for_reports(self, assignments: Sequence[Assignment], attempt: int) -> None:
+        """Waits until each assignment has an outcome, or has made no progress for too long.
+
+        Args:
+            assignments: The assignments of one stage.
+            attempt: The number of the attempt of the invocation, starting at 1. Later attempts wait longer.
 
         Raises:
             SuspendedError: The coordinator was told to stop.
@@ -94,6 +98,9 @@ class Silos(Protocol):
 
     def mark_worked(self, shard: Digest, silos: Sequence[SiloName]) -> None:
         """Records that silos contributed to a stage."""
+
+    def run_again(self, reason: str) -> None:
+        """Shows why an invocation runs again."""
 
     def finish_invocation(self, number: int) -> None:
         """Deletes reports that no restart needs, because the invocation with this number has run."""

@@ -19,7 +19,7 @@ from fedjobs_coordinator.invocations.bindings import Clients
 from fedjobs_coordinator.invocations.silo_references import SiloData
 from fedjobs_coordinator.invocations.silos import Silos
 from fedjobs_coordinator.sessions.assignments import Assignment
-from fedjobs_coordinator.sessions.consents import Offered
+from fedjobs_coordinator.sessions.consents import Offered, scope_of
 from fedjobs_coordinator.sessions.sessions import INLINE_LIMIT
 from fedjobs_coordinator.sessions.work_identities import InvocationId
 
@@ -50,6 +50,11 @@ class WorkBuilder:
     def shards(self) -> tuple[Digest, ...]:
         """The digests of the shards of all stages."""
         return tuple(dict.fromkeys(stage.digest for stage in self._stages))
+
+    @property
+    def scopes(self) -> tuple[Digest, ...]:
+        """The scopes of the offers of all stages."""
+        return tuple(scope_of(stage.digest, self._reads(number)) for number, stage in enumerate(self._stages))
 
     def next_invocation(self, environment: Mapping[str, Any]) -> InvocationId:
         """Returns the identity of the invocation.
@@ -124,11 +129,15 @@ class WorkBuilder:
         return [self._offered(number) for number in range(len(self._stages))]
 
     def _offered(self, number: int) -> Offered:
-        blobs, stage = Blobs(), self._stages[number]
-        shard = self._bytes(stage.shard, blobs, _Budget())
-        message = pb.OfferedShard(
-            shard=shard,
-            label=self._label,
+        blobs, message = Blobs(), self._reads(number)
+        message.shard.CopyFrom(self._bytes(self._stages[number].shard, blobs, _Budget()))
+        message.label, message.scope = self._label, self.scopes[number]
+        return Offered(message, next(iter(blobs.values()), None))
+
+    def _reads(self, number: int) -> pb.OfferedShard:
+        """Returns the part of an offer that says what the shard reads."""
+        stage = self._stages[number]
+        return pb.OfferedShard(
             datasets=[_dataset(self._clients.inputs[source]) for source in stage.client_inputs],
             clients=_dataset(self._clients.number),
             kept=[
@@ -136,7 +145,6 @@ class WorkBuilder:
                 for kept in stage.kept_inputs
             ],
         )
-        return Offered(message, next(iter(blobs.values()), None))
 
     def _client_inputs(
         self, stage: Stage, position: int, count: int, blobs: Blobs, budget: _Budget

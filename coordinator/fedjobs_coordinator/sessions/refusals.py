@@ -37,6 +37,11 @@ def retry_of_code(label: str) -> Retry:
     return Retry.LATER if code.retryable or code in _PASSING else Retry.OTHER_INPUTS
 
 
+def can_pass(reason: str) -> bool:
+    """Returns whether the cause of a refused offer can pass. The reason is a rule of the policy or an error code."""
+    return Retry.LATER in (retry_of_rule(reason), retry_of_code(reason))
+
+
 @dataclass(frozen=True)
 class _Rest:
     """A silo that is not asked until a time. `rests` counts its failures in a row."""

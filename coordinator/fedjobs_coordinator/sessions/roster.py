@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedjobs_common.errors import ErrorCode
 from fedjobs_common.ids import SiloName
 from fedjobs_common.jobs.statuses import SiloState, SiloStatus
 
+from fedjobs_coordinator.sessions.allowances import Allowance
+
 LOST_AFTER_S = 15.0  # without any call; three heartbeats
 
 HINDERED = "cluster"
 """The rule of a temporary decline: the silo's cluster cannot start a worker at the moment."""
+_MOST_CHANGES, _CHANGE_EVERY_S = 100, 10.0
+"""Of a silo's state: how many are told at once, and after what time one more. A silo can change it at will, and each
+change that is told is written to the coordinator's disk."""
 ROUND_DEADLINE = "RoundDeadline"
 """The reason of a silo whose work made no progress before the round's deadline."""
+_MOST_NAMED = 20
+"""Silos that a message names. The status has the reasons of all."""
 _PRESENT = frozenset({SiloState.READY, SiloState.WORKING, SiloState.REFUSED, SiloState.AWAITING_APPROVAL})
 """The states in which a silo can get work. A silo that refused a shard, or awaits its approval, may run another one."""
 Listener = Callable[[SiloName, SiloState, str, str], None]
@@ -40,6 +47,8 @@ class _Silo:
     """Whether the silo did not report in time, and may still be working."""
     excluded: bool = False
     """Whether the federation excluded the silo. Unlike a silo that declined, it may return."""
+    changes: Allowance = field(default_factory=lambda: Allowance(_MOST_CHANGES, _CHANGE_EVERY_S))
+    """How many changes of the state may be told."""
 
 
 class Roster:
@@ -144,7 +153,7 @@ class Roster:
         entry = self._silos[silo]
         if entry.excluded:
             entry.excluded, entry.state, entry.reason, entry.message = False, SiloState.INVITED, "", ""
-            self._changed(silo, SiloState.INVITED, "", "")
+            self._tell(silo, SiloState.INVITED, "", "")
 
     def refused(self, silo: SiloName, reason: str, message: str) -> None:
         """Records that the silo refused a shard. It can get other work."""
@@ -193,12 +202,15 @@ class Roster:
         return {name: silo.cohort_size for name, silo in self._silos.items()}
 
     def why_missing(self, there: Iterable[SiloName]) -> str:
-        """Returns a text for people that lists the other silos, each with the reason."""
+        """Returns a text for people that lists the other silos, each with the reason, if there are not too many."""
+        missing = sorted(set(self._silos) - set(there))
         texts = []
-        for name in sorted(set(self._silos) - set(there)):
+        for name in missing[:_MOST_NAMED]:
             entry = self._silos[name]
             why = ": ".join(x for x in (entry.reason, entry.message) if x)
             texts.append(f"{name} is {entry.state}" + (f" ({why})" if why else ""))
+        if len(missing) > _MOST_NAMED:
+            texts.append(f"and {len(missing) - _MOST_NAMED} others")
         return "; ".join(texts)
 
     def rows(self) -> list[SiloStatus]:
@@ -231,4 +243,9 @@ class Roster:
         if (state, entry.reason, entry.message) != before and not (
             state in routine and before[0] in routine and not reason
         ):
+            self._tell(silo, state, reason, message)
+
+    def _tell(self, silo: SiloName, state: SiloState, reason: str, message: str) -> None:
+        """Tells a change, unless the silo has had too many. The rows have the current state anyway."""
+        if self._silos[silo].changes.take(self._now()):
             self._changed(silo, state, reason, message)

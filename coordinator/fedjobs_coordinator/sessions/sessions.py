@@ -18,7 +18,7 @@ from fedjobs_coordinator.aggregation.blob_store import StoredBlob
 from fedjobs_coordinator.aggregation.outcomes import Failure, Report, Retry
 from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions.assignments import Assignment
-from fedjobs_coordinator.sessions.consents import Consents, Offered, Word
+from fedjobs_coordinator.sessions.consents import MOST_OFFERS, Consents, Offered, Word
 from fedjobs_coordinator.sessions.excluded_silos import ExcludedSilos
 from fedjobs_coordinator.sessions.held_work import HeldWork
 from fedjobs_coordinator.sessions.open_sessions import OpenSession, OpenSessions
@@ -182,6 +182,12 @@ class Sessions:
     async def consent(self, peer: Peer, request: pb.ConsentRequest) -> pb.ConsentResponse:
         silo, _ = self._session(peer, request.session_id)
         self._roster.seen(silo)
+        if len(request.consents) > 2 * MOST_OFFERS:  # answers to offers that were dropped since may be among them
+            raise FedjobsError(
+                ErrorCode.REQUEST_MALFORMED,
+                f"Silo {silo} sent {len(request.consents)} answers to at most {MOST_OFFERS} offers.",
+                "Install the same release of fedjobs at the silo and at the coordinator.",
+            )
         for consent in request.consents:
             answer = self._consents.answered(silo, consent)
             if answer is None:
@@ -190,6 +196,8 @@ class Sessions:
                 self._roster.consented(silo)
             elif answer.word is Word.AWAITING:
                 self._roster.awaiting(silo, answer.rule, answer.message)
+            elif answer.until:  # it is asked again
+                self._roster.failed(silo, answer.rule, answer.message)
             else:
                 self._roster.refused(silo, answer.rule, answer.message)
         return pb.ConsentResponse()

@@ -35,8 +35,11 @@ from fedjobs_common.jobs.statuses import (
 )
 from pydantic import ValidationError
 
+from fedjobs_coordinator.sessions.allowances import Allowance
 from fedjobs_coordinator.sessions.roster import Roster
 
+_MOST_MESSAGES, _MESSAGE_EVERY_S = 100, 10.0
+"""Of one phase: how many are told at once, and after what time one more. Silos cause them, by being ready or not."""
 _LOG = structlog.get_logger()
 
 
@@ -61,6 +64,7 @@ class Progress:
         self._seconds: list[float] = []
         self._bytes = (0, 0)
         self._events = directory / "progress.jsonl"
+        self._messages = Allowance(_MOST_MESSAGES, _MESSAGE_EVERY_S)
         self._end_torn_line()
 
     @property
@@ -81,9 +85,11 @@ class Progress:
         with self._lock:
             if (self._status.phase, self._status.message) == (phase, message):
                 return
+            same = self._status.phase == phase
             self._update(phase=phase, message=message, code=code)
-            with self._events_lock:
-                self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
+            if not same or self._messages.take(time.monotonic()):
+                with self._events_lock:
+                    self._append(PhaseEvent(time=time.time(), phase=phase, message=message))
 
     def complete(self, result: ResultLocation) -> None:
         """Records that the job is complete and its result was exported."""

@@ -10,6 +10,8 @@ change when jobs start or end, and open connections are never cut.
 # Debian builds the stream module as a dynamic module. Other builds include it and do not have this folder.
 include /etc/nginx/modules-enabled/*.conf;
 worker_processes 2;
+# A connection in each direction has a file. With the usual limit of 1024, few idle clients would use up all files.
+worker_rlimit_nofile 16384;
 pid /tmp/nginx.pid;
 error_log stderr warn;
 

@@ -19,6 +19,7 @@ from fedjobs_common.jobs.statuses import Phase, Status
 from fedjobs_protocol.reports.exclusions import Exclusion
 
 from fedjobs_operator.cluster.cache import JobKey
+from fedjobs_operator.planning import coordinator_words
 
 _LOG = structlog.get_logger()
 _RECONNECT_S = 2.0
@@ -140,7 +141,8 @@ class CoordinatorWatch:
                 continue
             if followed.report is not None and followed.report.generation != status.generation:
                 followed.must_send.set()  # the coordinator restarted behind the same connection
-            followed.report, followed.failed, followed.connection_error = status, 0, ""
+            followed.report = coordinator_words.checked(status)
+            followed.failed, followed.connection_error = 0, ""
             await self._on_report(key)
 
 

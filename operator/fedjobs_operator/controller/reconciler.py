@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,8 @@ from fedjobs_operator.settings import Settings
 
 _LOG = structlog.get_logger()
 _PROGRESS_EVERY_S = 2.0
+_AT_ONCE = 20
+"""How many writes of a job's status are not limited. A coordinator can change its phase at will."""
 Later = Callable[[JobKey, float], Awaitable[None]]
 
 
@@ -68,7 +71,8 @@ class Reconciler:
         self._later = later
         self._clock = clock
         self._resolved: dict[str, ResolvedJob] = {}
-        self._written_at: dict[str, Time] = {}
+        self._written: dict[str, deque[Time]] = {}
+        """The times of the last writes of statuses, by the UID of the FederatedJob."""
         self._asked: dict[str, set[str]] = {}
         self._made: dict[str, set[str]] = {}
         """The UIDs of the Jobs that this process created, by the UID of the FederatedJob."""
@@ -111,7 +115,7 @@ class Reconciler:
         """Drops what is remembered about a job that has finished or was deleted."""
         self._applier.forget(uid)
         self._resolved.pop(uid, None)
-        self._written_at.pop(uid, None)
+        self._written.pop(uid, None)
         self._asked.pop(uid, None)
         self._made.pop(uid, None)
 
@@ -191,17 +195,15 @@ class Reconciler:
         return status
 
     async def _write(self, key: JobKey, ref: JobRef, observed: Observed, status: FederatedJobStatus) -> None:
-        """Writes the status if it changed. Changes of progress only are rate-limited."""
+        """Writes the status if it changed. Changes of progress only, and many changes at once, are rate-limited."""
         before = FederatedJobStatus.read(observed.status)
         if status == before:
             return
         now = self._clock()
-        at = self._written_at.get(ref.uid)
-        if at is not None and _is_progress(before, status):
-            wait = _PROGRESS_EVERY_S - (now - at).total_seconds()
-            if wait > 0:
-                await self._later(key, wait)
-                return
+        earlier = self._written.setdefault(ref.uid, deque(maxlen=_AT_ONCE))
+        if (wait := _wait(earlier, now, is_progress=_is_progress(before, status))) > 0:
+            await self._later(key, wait)
+            return
         written = await asyncio.to_thread(self._applier.write_status, ref, status)
         if written is None:  # deleted before an event reported it; another job of that name may exist by now
             gone = {"metadata": {"namespace": ref.namespace, "name": ref.name, "uid": ref.uid}}
@@ -211,7 +213,7 @@ class Reconciler:
         if self._cache.uid(key) != ref.uid:  # deleted meanwhile
             return
         self._cache.saw_job(written, deleted=False)
-        self._written_at[ref.uid] = now
+        earlier.append(now)
         await self._tell(ref, announcements(before, status), now)
 
     async def _tell(self, ref: JobRef, news: Sequence[Announcement], now: Time) -> None:
@@ -223,6 +225,20 @@ class Reconciler:
                 await asyncio.to_thread(self._api.create, event(ref, each, now, uuid.uuid4().hex[:16]))
             except (ApiError, OSError) as error:
                 _LOG.warning("an event could not be posted", **about, error=str(error))
+
+
+def _wait(written: Sequence[Time], now: Time, *, is_progress: bool) -> float:
+    """Returns how many seconds to wait before the next write of a status.
+
+    Args:
+        written: The times of the last writes, at most `_AT_ONCE`.
+        now: The current time.
+        is_progress: Whether only numbers and silo rows changed.
+    """
+    if not written:
+        return 0.0
+    often = len(written) == _AT_ONCE and (now - written[0]).total_seconds() < _AT_ONCE * _PROGRESS_EVERY_S
+    return _PROGRESS_EVERY_S - (now - written[-1]).total_seconds() if is_progress or often else 0.0
 
 
 def _is_progress(before: FederatedJobStatus, after: FederatedJobStatus) -> bool:

@@ -52,7 +52,7 @@ def of_attempt(ref: JobRef, job: FederatedJob, last: Attempt, report: Status | N
     if last.state is AttemptState.COMPLETE:
         message = "The result was exported and confirmed."
         if word is not None and word.result is not None:
-            result = Result(uri=result_uri(ref, job, word.result.uri), digest=word.result.digest)
+            result = Result(uri=result_uri(ref, job, word.result.uri), digest=word.result.digest or None)
         else:
             result = Result(uri=expected_uri(ref, job))
             message += " Its digest is unknown: the coordinator's pod was deleted before its final word was read."

@@ -17,7 +17,7 @@ from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Status
 from pydantic import ValidationError
 
-from fedjobs_operator.planning import ownership
+from fedjobs_operator.planning import coordinator_words, ownership
 
 Body = Mapping[str, Any]
 
@@ -210,6 +210,6 @@ def _pod(pod: Body) -> CoordinatorPod:
 
 def _final_word(message: str) -> FinalWord | None:
     try:
-        return FinalWord.model_validate_json(message) if message else None
+        return coordinator_words.checked(FinalWord.model_validate_json(message)) if message else None
     except ValidationError:
         return None  # a message of the kernel, the kubelet or another version

@@ -9,11 +9,13 @@ from fedjobs_api.conditions import Reason
 from fedjobs_api.statuses import FederatedJobStatus, JobPhase, SiloRow
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
 from fedjobs_common.jobs.statuses import FinalWord, Phase, SiloState, SiloStatus, Status
+from fedjobs_common.untrusted_text import printable
 
 from fedjobs_operator.planning.conditions import Verdict
 
 _JOINED = frozenset({SiloState.READY, SiloState.WORKING})
 _MOST_METRICS = 64
+_LONGEST_REASON = 2000  # characters
 _PHASES = {
     Phase.STARTING: JobPhase.STARTING,
     Phase.WAITING_FOR_SILOS: JobPhase.WAITING_FOR_SILOS,
@@ -97,7 +99,9 @@ def quorum(report: Status | None, minimum: int) -> Verdict | None:
     missing = [silo for silo in report.silos if silo.state not in _JOINED]
     reasons = "; ".join(f"{s.name} is {s.state}{f' ({s.reason})' if s.reason else ''}" for s in missing)
     ready = len(report.silos) - len(missing)
-    why = f"Missing: {reasons}." if missing else "The silos are checking the computation."
+    # All silos can have joined and some be asked again later, for example because their data are not mounted.
+    told = printable(report.message, _LONGEST_REASON) or "The silos are checking the computation"
+    why = f"Missing: {reasons}." if missing else f"{told.rstrip('.')}."
     message = f"{silos(ready)} joined, and the job needs at least {minimum}. {why}"
     return Verdict(False, Reason.WAITING_FOR_SILOS, message)
 

@@ -203,7 +203,7 @@ global___PullWorkResponse = PullWorkResponse
 
 @typing.final
 class Offer(google.protobuf.message.Message):
-    """Shards that this silo will be asked to run if it consents."""
+    """Shards that this silo will be asked to run if it consents. The same shard on other datasets is another offer."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -228,10 +228,13 @@ class OfferedShard(google.protobuf.message.Message):
     DATASETS_FIELD_NUMBER: builtins.int
     CLIENTS_FIELD_NUMBER: builtins.int
     KEPT_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     label: builtins.str
     """for people: the computation's name"""
     clients: builtins.str
     """the silo's dataset whose clients the work runs over; empty for values in the work"""
+    scope: builtins.str
+    """names the shard together with what it reads; the silo sends it back"""
     @property
     def shard(self) -> global___Blob:
         """the same as in Work"""
@@ -252,9 +255,10 @@ class OfferedShard(google.protobuf.message.Message):
         datasets: collections.abc.Iterable[builtins.str] | None = ...,
         clients: builtins.str = ...,
         kept: collections.abc.Iterable[global___KeptDatasets] | None = ...,
+        scope: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["shard", b"shard"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clients", b"clients", "datasets", b"datasets", "kept", b"kept", "label", b"label", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["clients", b"clients", "datasets", b"datasets", "kept", b"kept", "label", b"label", "scope", b"scope", "shard", b"shard"]) -> None: ...
 
 global___OfferedShard = OfferedShard
 
@@ -315,8 +319,11 @@ class ShardConsent(google.protobuf.message.Message):
     APPROVED_FIELD_NUMBER: builtins.int
     AWAITING_FIELD_NUMBER: builtins.int
     REFUSED_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     shard: builtins.bytes
     """digest, 32 bytes"""
+    scope: builtins.str
+    """the same as in the offer"""
     @property
     def approved(self) -> global___Approved: ...
     @property
@@ -330,9 +337,10 @@ class ShardConsent(google.protobuf.message.Message):
         approved: global___Approved | None = ...,
         awaiting: global___Awaiting | None = ...,
         refused: global___Refusal | None = ...,
+        scope: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer", b"answer", "approved", b"approved", "awaiting", b"awaiting", "refused", b"refused", "scope", b"scope", "shard", b"shard"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["answer", b"answer"]) -> typing.Literal["approved", "awaiting", "refused"] | None: ...
 
 global___ShardConsent = ShardConsent
@@ -573,12 +581,9 @@ class Result(google.protobuf.message.Message):
 
     ACCUMULATORS_FIELD_NUMBER: builtins.int
     CLIENTS_FIELD_NUMBER: builtins.int
-    SECONDS_FIELD_NUMBER: builtins.int
     DEVICE_FIELD_NUMBER: builtins.int
     clients: builtins.int
     """the number of accumulated clients; 0 means no accumulators"""
-    seconds: builtins.float
-    """the time that the runner took"""
     device: builtins.str
     """the device that was used, such as "cpu" or "gpu:0" """
     @property
@@ -590,11 +595,10 @@ class Result(google.protobuf.message.Message):
         *,
         accumulators: global___Blob | None = ...,
         clients: builtins.int = ...,
-        seconds: builtins.float = ...,
         device: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["accumulators", b"accumulators"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "clients", b"clients", "device", b"device", "seconds", b"seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accumulators", b"accumulators", "clients", b"clients", "device", b"device"]) -> None: ...
 
 global___Result = Result
 

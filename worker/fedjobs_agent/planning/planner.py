@@ -23,6 +23,7 @@ NO_GPU_FREE, NO_GPU_HERE = "no GPU was free", "this silo has no GPU"
 GPU_RULE = "gpu"
 CLUSTER_RULE = "cluster"
 """Not a rule of a policy: the silo would take part, but its cluster cannot start the worker at the moment."""
+_FULL = "The silo takes part in other jobs, and runs as many workers as it allows at the same time"
 _NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
 _OF_NO_USE = frozenset({ErrorCode.INVALID_TOKEN.label, ErrorCode.INVALID_CERTIFICATE.label})
 """The errors for an unusable token. INVALID_CERTIFICATE: the token was requested with an old key of the silo."""
@@ -119,6 +120,7 @@ def plan(
     gpus: Gpus,
     now: float,
     hindered: Mapping[str, str] | None = None,
+    most: int | None = None,
 ) -> Plan:
     """Returns the next actions.
 
@@ -129,16 +131,22 @@ def plan(
         gpus: The GPU settings of the silo.
         now: The time in seconds since 1970.
         hindered: Why workers have not started for a long time, by the IDs of their invitations.
+        most: How many workers may run at the same time (`policy.limits.jobsAtOnce`). None: any number.
     """
     by_name = {worker.name: worker for worker in workers}
     actions: list[Action] = []
     waits: list[float] = []
+    running = sum(worker.finished_at is None for worker in workers)
     for judged in invitations:
         invitation = judged.received.invitation
         name = names.worker(invitation.job_name, invitation.job_uid, judged.received.silo)
         worker = by_name.pop(name, None)
         of_worker = [pod for pod in pods if worker is not None and pod.job_uid == worker.uid]
         step = _lost(worker, of_worker, now) or _step(judged, worker, of_worker, gpus, now)
+        if isinstance(step, Start):
+            running += 1
+            if most is not None and running > most:
+                step = Decline(judged.received, CLUSTER_RULE, f"{_FULL} ({most}, policy.limits.jobsAtOnce).")
         if isinstance(step, float):
             waits.append(step)
         elif step is not None:

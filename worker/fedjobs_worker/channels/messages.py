@@ -101,7 +101,6 @@ class Ran(_Message):
     """The size of the framed accumulators in bytes."""
     clients: int
     """The number of clients in the accumulators."""
-    seconds: float
     device: str
 
 

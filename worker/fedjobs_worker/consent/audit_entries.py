@@ -25,6 +25,8 @@ MAX_JOB = 8 * 1024 * 1024
 """The maximum bytes of one job's entries in a silo's log. The kubelet replaces a container's log after 10 MiB."""
 MAX_ENTRIES = MAX_JOB // 200
 """No log of a worker has more entries. A line has more than 200 bytes."""
+MOST_OF_JOB = 250_000
+"""The maximum number of entries of one job in the logs of all its workers. A work item has two or three."""
 LATEST = 253_402_300_800.0
 """The first second after the year 9999. Later times cannot be shown as a date."""
 _TEXT, _LIST = 1000, 32

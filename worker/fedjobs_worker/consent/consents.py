@@ -32,6 +32,10 @@ from fedjobs_worker.policy_files import Policy
 from fedjobs_worker.silo_files import SiloFile
 
 APPROVAL = "policy.computations.approval"
+MOST_WAITING = 32
+"""Computations of a job that wait for approval at a time. Nobody reviews more."""
+MOST_REFUSALS = 128
+"""Refused computations of a job that a session records one by one."""
 _MOST_FLOWS = 64  # shards of which the analysis is kept
 _GRAPH_LINES = 120  # of the graphs, in the explanation of a computation that waits
 
@@ -64,6 +68,7 @@ class Computation:
         operations: All TensorFlow operations in the shard.
         label: The coordinator's name for the computation.
         reads: The silo's datasets that it reads.
+        offer: How the coordinator names its offer. Empty if it has not offered the computation.
     """
 
     digest: Digest
@@ -71,6 +76,7 @@ class Computation:
     operations: frozenset[str]
     label: str = ""
     reads: DataReads = NOTHING
+    offer: str = ""
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -165,6 +171,7 @@ class Consents:
         self._lock = threading.Lock()
         self._flows: dict[Digest, tuple[OutputFlow, ...]] = {}
         self._said: dict[_Asked, tuple[Computation, ConsentScope, float, Consent]] = {}
+        self._untold: dict[_Asked, None] = {}
         self._unverified: set[tuple[Digest, str]] = set()
 
     def of(self, computation: Computation) -> Consent:
@@ -173,7 +180,7 @@ class Consents:
             before = self._said.get((computation.digest, computation.reads))
             if before is not None:
                 known, scope, asked_at, _ = before
-                computation = replace(computation, label=known.label)
+                computation = replace(computation, label=known.label, offer=computation.offer or known.offer)
             else:
                 scope = self.scope(computation)
                 asked_at = self._asked_at(scope)
@@ -195,42 +202,90 @@ class Consents:
         return self._flows[computation.digest]
 
     def refused(self, digest: Digest, refusal: Refused, label: str, datasets: tuple[str, ...]) -> Refused:
-        """Records a refusal, such as that of a shard that was not verified, once for each rule, and returns it."""
+        """Records a refusal, such as that of a shard that was not verified, once for each rule, and returns it.
+
+        A coordinator can offer any number of shards. So the number of entries is bounded.
+        """
         key = digest, refusal.rule
         with self._lock:
+            if len(self._unverified) >= MOST_REFUSALS:
+                return refusal
             if key not in self._unverified and all(said != refusal for *_, said in self._said.values()):
                 self._unverified.add(key)
                 self._audit.record("computation", refusal, shard=str(digest), label=label, datasets=list(datasets))
         return refusal
 
-    def changed(self) -> list[tuple[Digest, Consent]]:
-        """Returns the decisions about computations that no longer wait for approval."""
+    def changed(self) -> list[tuple[Computation, Consent]]:
+        """Returns the decisions about computations that no longer wait for approval, each once.
+
+        If a decision cannot be recorded, it is made again in the next call, and the other decisions are returned.
+
+        Raises:
+            Exception: No decision could be recorded.
+        """
+        found: list[tuple[Computation, Consent]] = []
+        failed: Exception | None = None
         with self._lock:
-            waiting = [(c, scope, at) for c, scope, at, said in self._said.values() if isinstance(said, Awaiting)]
-            now = [(computation.digest, self._decided(computation, scope, at)) for computation, scope, at in waiting]
-        return [(digest, said) for digest, said in now if not isinstance(said, Awaiting)]
+            for asked in list(self._untold):
+                computation, scope, asked_at, _ = self._said[asked]
+                try:
+                    said = self._decided(computation, scope, asked_at)
+                except Exception as error:
+                    failed = error
+                    continue
+                if not isinstance(said, Awaiting):
+                    del self._untold[asked]
+                    found.append((computation, said))
+        if failed is not None and not found:
+            raise failed
+        return found
 
     @property
     def waiting(self) -> bool:
-        """Whether a computation waits for approval."""
+        """Whether a computation waits for approval, or the coordinator does not know yet that it no longer does."""
         with self._lock:
-            return any(isinstance(said, Awaiting) for *_, said in self._said.values())
+            return bool(self._untold)
 
     def _decided(self, computation: Computation, scope: ConsentScope, asked_at: float) -> Consent:
         digest, silo = computation.digest, self._silo
-        decisions = self._approvals.of(digest)
+        decisions = self._decisions(scope)
         said: Consent = policies.on_invited_datasets(self._invitation, silo.silo, computation.datasets)
         if isinstance(said, Allowed):
             said = decide(silo.policy, silo.silo, scope, computation.operations, decisions, asked_at, self._clock())
-        before = self._said.get((digest, computation.reads))
-        self._said[digest, computation.reads] = computation, scope, asked_at, said
+        asked = digest, computation.reads
+        before = self._said.get(asked)
+        if before is None and isinstance(said, Awaiting):
+            said = self._with_room(said, scope)
         if before is None or before[-1] != said:
             if isinstance(said, Awaiting):
                 self._pending.put(self._waiting(computation, scope, decisions, asked_at, said.until))
             elif not isinstance(said, Refused) or decisions.denial is not None:
                 self._pending.remove(scope)
             self._record(computation, scope, said, decisions)
+        # Last, so that only a decision that was recorded counts.
+        self._said[asked] = computation, scope, asked_at, said
+        if isinstance(said, Awaiting):
+            self._untold[asked] = None
         return said
+
+    def _decisions(self, scope: ConsentScope) -> Decisions:
+        """Returns the decisions about a computation. A denial of one whose kept values it reads applies to it, too."""
+        found = self._approvals.of(Digest(scope.computation))
+        for kept in scope.kept:
+            earlier = self._approvals.of(Digest(kept.shard))
+            found = replace(found, denial=found.denial or earlier.denial, problem=found.problem or earlier.problem)
+        return found
+
+    def _with_room(self, said: Awaiting, scope: ConsentScope) -> Consent:
+        """Refuses to let one more computation wait if many do, also those of an earlier process."""
+        others = [pending for pending in self._pending.all() if pending.job_uid == self._invitation.job_uid]
+        if len(others) < MOST_WAITING or any(pending.scope == scope for pending in others):
+            return said
+        return Refused(
+            APPROVAL,
+            f"{len(others)} computations of this job wait for approval by silo {self._silo.silo} already. Use the same "
+            "computations on the same datasets in each round.",
+        )
 
     def _asked_at(self, scope: ConsentScope) -> float:
         """Returns the time of this job's first request, which may be before a restart."""
@@ -285,9 +340,9 @@ class Consents:
             self._audit.record("computation", said, **about)
 
 
-def message_of(digest: Digest, said: Consent, now: float) -> pb.ShardConsent:
-    """Returns the message for the coordinator."""
-    told = pb.ShardConsent(shard=bytes.fromhex(digest))
+def message_of(digest: Digest, offer: str, said: Consent, now: float) -> pb.ShardConsent:
+    """Returns the message for the coordinator: the decision about a shard, as the coordinator names its offer."""
+    told = pb.ShardConsent(shard=bytes.fromhex(digest), scope=offer)
     if isinstance(said, Allowed):
         told.approved.SetInParent()
     elif isinstance(said, Awaiting):

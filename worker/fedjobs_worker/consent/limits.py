@@ -6,12 +6,11 @@ from collections.abc import Collection
 
 from fedjobs_common.ids import Digest
 
+from fedjobs_worker.consent import audit_entries
 from fedjobs_worker.consent.policies import Allowed, Decision, Refused
-from fedjobs_worker.consent.usages import Usage, short
+from fedjobs_worker.consent.usages import NO_DATASET, Usage, short
 from fedjobs_worker.policy_files import Limits
 
-MOST_ENTRIES = 250_000
-"""Entries of one job in the audit logs of all its workers. A work item has two or three."""
 AUDIT_LOG = "auditLog"
 """The rule of a refusal because nothing more can be recorded."""
 
@@ -30,11 +29,10 @@ def on_job(limits: Limits, silo: str, usage: Usage, job: str, today: str) -> Dec
 
 def on_entries(silo: str, usage: Usage, job: str) -> Decision:
     """Decides whether a job may ask for anything more, so that the audit log does not grow without end."""
-    if usage.of(job).entries < MOST_ENTRIES:
+    most = audit_entries.MOST_OF_JOB
+    if usage.of(job).entries < most:
         return Allowed()
-    return Refused(
-        AUDIT_LOG, f"Silo {silo} has {MOST_ENTRIES} entries of this job in its audit log. It accepts no more work."
-    )
+    return Refused(AUDIT_LOG, f"Silo {silo} has {most} entries of this job in its audit log. It accepts no more work.")
 
 
 def on_run(limits: Limits, silo: str, usage: Usage, job: str, datasets: Collection[str], asked: Digest) -> Decision:
@@ -47,16 +45,16 @@ def on_run(limits: Limits, silo: str, usage: Usage, job: str, datasets: Collecti
         silo: The silo's name, for messages.
         usage: The usage so far.
         job: The job's uid.
-        datasets: The datasets that the work reads. Work that reads none is not counted.
+        datasets: The datasets that the work reads. Work that reads none has a count of its own.
         asked: The digest of the work item. See `work_items.asked_by`.
     """
     used, rounds = usage.of(job), limits.rounds_per_job
     if rounds is None or used.counted(asked):
         return Allowed()
-    if usage.unreadable and datasets:
+    if usage.unreadable:
         return _unreadable("policy.limits.roundsPerJob", silo, usage)
     most = rounds * limits.runs_per_round
-    if all(used.runs.get(dataset, 0) < most for dataset in datasets):
+    if all(used.runs.get(dataset, 0) < most for dataset in datasets or [NO_DATASET]):
         return Allowed()
     return Refused(
         "policy.limits.roundsPerJob",
@@ -67,22 +65,16 @@ def on_run(limits: Limits, silo: str, usage: Usage, job: str, datasets: Collecti
 
 def on_bytes(limits: Limits, silo: str, usage: Usage, job: str, today: str, size: int) -> Decision:
     """Decides whether this many bytes may leave the silo. The message does not tell the size of what does not leave."""
+    sent, sent_today = sum(usage.of(job).bytes_up.values()), usage.bytes_up(today)
     for rule, what, most, used in (
-        (
-            "policy.limits.uploadBytesPerJob",
-            "for one job",
-            limits.upload_bytes_per_job,
-            sum(usage.of(job).bytes_up.values()),
-        ),
-        ("policy.limits.uploadBytesPerDay", "in a day", limits.upload_bytes_per_day, usage.bytes_up(today)),
+        ("policy.limits.uploadBytesPerJob", f"for one job, and has sent {sent}", limits.upload_bytes_per_job, sent),
+        # How much other jobs have sent is not for this one.
+        ("policy.limits.uploadBytesPerDay", "in a day for all jobs", limits.upload_bytes_per_day, sent_today),
     ):
         if most is not None and usage.unreadable:
             return _unreadable(rule, silo, usage)
         if most is not None and used + size > most:
-            return Refused(
-                rule,
-                f"Silo {silo} sends at most {most} bytes {what}. It has sent {used}, and this result has too many.",
-            )
+            return Refused(rule, f"Silo {silo} sends at most {most} bytes {what}. This result has too many.")
     return Allowed()
 
 

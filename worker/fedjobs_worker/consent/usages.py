@@ -14,9 +14,13 @@ import structlog
 from fedjobs_common.models import Model
 from pydantic import Field, ValidationError
 
+from fedjobs_worker.consent.audit_entries import LATEST
+
 _SHORT = 16  # hex digits of a digest: enough to recognise repeated work, and a usage stays small
 _MOST_ANSWERS = 4096  # that another worker is told of
-_LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_LAST = LATEST - 1
+NO_DATASET = ""
+"""Under this name, `JobUsage.runs` counts work that reads no dataset. It uses the silo's machine all the same."""
 _LOG = structlog.get_logger()
 
 
@@ -31,6 +35,9 @@ class JobUsage(Model, frozen=False):
     """The number of work items that ran over each dataset, whatever they computed."""
     last_work: str = ""
     """The digest of the last work item that has no outcome yet (`work_items.asked_by`)."""
+    again: list[str] = Field(default_factory=list)
+    """Work items that ran, and whose outcome was refused or cancelled: the start of the digest of each. Each run of
+    them counts, because it can have another outcome."""
     answered: dict[str, str] = Field(default_factory=dict)
     """The work items whose result was sent: the start of the digest of each, and of its result."""
     bytes_up: dict[str, int] = Field(default_factory=dict)
@@ -42,7 +49,7 @@ class JobUsage(Model, frozen=False):
 
     def counted(self, asked: str) -> bool:
         """Whether work was counted already: it has an answer, or it was interrupted."""
-        return asked == self.last_work or short(asked) in self.answered
+        return short(asked) not in self.again and (asked == self.last_work or short(asked) in self.answered)
 
 
 class Usage(Model, frozen=False):
@@ -77,6 +84,7 @@ class Usage(Model, frozen=False):
                 update={
                     "runs": {},
                     "answered": {},
+                    "again": [],
                     "entries": 0,
                     "bytes_up": {day: used.bytes_up[day]} if day in used.bytes_up else {},
                 }
@@ -87,22 +95,25 @@ class Usage(Model, frozen=False):
         own = {}
         if job in self.jobs:
             answers = list(self.jobs[job].answered.items())[-_MOST_ANSWERS:]
-            own = {job: self.jobs[job].model_copy(update={"answered": dict(answers)})}
+            again = self.jobs[job].again[-_MOST_ANSWERS:]
+            own = {job: self.jobs[job].model_copy(update={"answered": dict(answers), "again": again})}
         return Usage(jobs=others | own, latest=self.latest, unreadable=self.unreadable)
 
     def count(self, entry: Mapping[str, Any]) -> None:
         """Counts an entry of an audit log."""
         uid, at = entry.get("job"), entry.get("time")
-        if not isinstance(uid, str) or not isinstance(at, int | float) or not 0 <= at <= _LAST_DAY:
+        if not isinstance(uid, str) or not isinstance(at, int | float) or not 0 <= at < LATEST:
             return
         job = self.jobs.setdefault(uid, JobUsage())
         # The agent collects an entry later than it was written, and by another clock.
         written = entry.get("workerTime")
         job.until = max(job.until, min(at, written) if isinstance(written, int | float) else at)
         job.entries += 1
-        self.latest = max(self.latest, min(at, _LAST_DAY))
+        self.latest = max(self.latest, at)
         if entry.get("decision") == "allowed":
             _count(job, entry, day_of(at))
+        elif _is_of_a_run(entry) and (asked := short(str(entry.get("asked") or ""))) and asked not in job.again:
+            job.again.append(asked)
 
 
 def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
@@ -112,7 +123,7 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
         job.begun = job.begun or day
     elif subject == "work":
         if not job.counted(asked):  # a worker that was killed repeats its work
-            for dataset in entry.get("datasets") or ():
+            for dataset in entry.get("datasets") or [NO_DATASET]:
                 job.runs[str(dataset)] = job.runs.get(str(dataset), 0) + 1
         job.last_work = asked
     elif subject == "result":
@@ -126,6 +137,14 @@ def _count(job: JobUsage, entry: Mapping[str, Any], day: str) -> None:
         job.last_work = ""  # the same work counts again, because it can have another outcome
 
 
+def _is_of_a_run(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry without a released outcome is about work that ran."""
+    subject, decision = entry.get("subject"), entry.get("decision")
+    return (decision == "refused" and subject in ("result", "failure")) or (
+        decision == "cancelled" and subject == "work"
+    )
+
+
 def short(digest: str) -> str:
     """Returns the start of a digest, by which work and results are recognised."""
     return digest[:_SHORT]
@@ -133,7 +152,7 @@ def short(digest: str) -> str:
 
 def day_of(seconds: float) -> str:
     """Returns the day (UTC) of a time in seconds since 1970."""
-    return datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_DAY), UTC).date().isoformat()
+    return datetime.fromtimestamp(min(max(seconds, 0.0), _LAST), UTC).date().isoformat()
 
 
 class Ledger:

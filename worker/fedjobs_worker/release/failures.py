@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_worker.channels.failure_classes import FailureClass
 from fedjobs_worker.data.data_errors import DataError, LoaderDiedError
-from fedjobs_worker.release.texts import bounded
+from fedjobs_worker.release.texts import LONGEST_TEXT
 from fedjobs_worker.runner.client import ShardFailedError
 
 _OF_DATA = {
@@ -93,4 +94,4 @@ def message_of(silo: str, failure: Failure, node: str, *, share_schemas: bool) -
     else:
         where = f" in node '{node}'" if node else ""
         text = f"{kind.sentence}{where} ({kind.label}). The details are in the log of silo {silo}."
-    return pb.Error(code=code.label, message=bounded(text), retryable=code.retryable)
+    return pb.Error(code=code.label, message=printable(text, LONGEST_TEXT), retryable=code.retryable)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import structlog
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.ids import Digest, JobUid
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
 
@@ -27,7 +28,7 @@ from fedjobs_worker.release.failures import Failure
 from fedjobs_worker.release.finished import Finished
 from fedjobs_worker.release.node_names import known_node
 from fedjobs_worker.release.results import ResultMismatchError
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded
+from fedjobs_worker.release.texts import LONGEST_NAME, LONGEST_TEXT
 from fedjobs_worker.silo_files import SiloFile
 
 REPEATED = "repeatedWork"
@@ -58,7 +59,6 @@ class ReleaseGate:
         declared: Sequence[shard_pb2.Leaf],
         memory: int,
         clients: int,
-        seconds: float,
         device: str,
     ) -> Finished:
         """Releases accumulators. Takes over the memory, and closes it unless it is part of the outcome.
@@ -69,7 +69,6 @@ class ReleaseGate:
             declared: The accumulators of the shard.
             memory: The memory that the runner wrote to.
             clients: The number of local clients, as the session counted them.
-            seconds: The time that the session measured.
             device: The name of the device, from `texts.device_name`.
         """
         try:
@@ -79,7 +78,7 @@ class ReleaseGate:
             os.close(memory)
             _LOG.error(
                 "the runner's result is not what the shard declares",
-                work=bounded(work.work_id, LONGEST_NAME),
+                work=printable(work.work_id, LONGEST_NAME),
                 reason=str(error),
             )
             return self.failure(work, asked, None, Failure(FailureClass.RESULT_MISMATCH, ran=True))
@@ -88,8 +87,8 @@ class ReleaseGate:
             raise
         if isinstance(decision, Refused):
             os.close(memory)
-            return self.refusal(work, decision)
-        result = pb.Result(clients=clients, seconds=round(seconds, 1), device=device)
+            return self.refusal(work, decision, ran=True)
+        result = pb.Result(clients=clients, device=device)
         return Finished(_report(work, result=result), memory, size)
 
     def nothing(self, work: pb.Work, asked: Digest) -> Finished:
@@ -121,6 +120,7 @@ class ReleaseGate:
                     f"Silo {silo} cannot write its audit log, or the job's part of it is full. It does no more work "
                     "for the job. Ask the silo's people, or start a new job.",
                 ),
+                ran=failure.ran,
             )
 
     def _recorded_failure(
@@ -139,7 +139,7 @@ class ReleaseGate:
                 decision = limits.on_bytes(policy.limits, silo, usage, self._job, usage.today(self._ledger.now()), size)
             self._record("failure", decision, work, failure=failure.kind.label, node=node, bytes=size, asked=asked)
         if isinstance(decision, Refused):
-            return self.refusal(work, decision)
+            return self.refusal(work, decision, ran=failure.ran)
         return Finished(_report(work, failure=message), repeatable=failure.ran)
 
     def rejected(self, work: pb.Work, failure: Failure) -> Finished:
@@ -147,16 +147,30 @@ class ReleaseGate:
         message = failures.message_of(self._silo.silo, failure, "", share_schemas=False)
         return Finished(_report(work, failure=message))
 
-    def refusal(self, work: pb.Work, refused: Refused) -> Finished:
-        """Releases a refusal. The decision is in the audit log already."""
-        message = pb.Refusal(rule=bounded(refused.rule), message=bounded(refused.message))
-        return Finished(_report(work, refusal=message))
+    def refusal(self, work: pb.Work, refused: Refused, *, ran: bool = False) -> Finished:
+        """Releases a refusal. The decision is in the audit log already.
 
-    def consent(self, digest: Digest, said: Consent, now: float) -> pb.ShardConsent:
-        """Returns the answer to an offer."""
-        message = message_of(digest, said, now)
+        Args:
+            work: The work item.
+            refused: The decision.
+            ran: Whether the work ran. Then a repeated request gets the same refusal. Otherwise the silo decides again,
+                because a person may have approved the computation in the meantime.
+        """
+        rule, message = printable(refused.rule, LONGEST_TEXT), printable(refused.message, LONGEST_TEXT)
+        return Finished(_report(work, refusal=pb.Refusal(rule=rule, message=message)), repeatable=ran)
+
+    def consent(self, digest: Digest, offer: str, said: Consent, now: float) -> pb.ShardConsent:
+        """Returns the answer to an offer.
+
+        Args:
+            digest: The shard's digest.
+            offer: How the coordinator names the offer.
+            said: The decision.
+            now: The current time, in seconds since 1970.
+        """
+        message = message_of(digest, offer, said, now)
         if message.HasField("refused"):
-            message.refused.message = bounded(message.refused.message)
+            message.refused.message = printable(message.refused.message, LONGEST_TEXT)
         return message
 
     def _decided_on_result(self, work: pb.Work, asked: Digest, size: int, digest: Digest, clients: int) -> Decision:
@@ -174,7 +188,7 @@ class ReleaseGate:
         return decision
 
     def _record(self, subject: str, decision: Decision, work: pb.Work, **details: Detail) -> None:
-        about = {"work": bounded(work.work_id, LONGEST_NAME), "shard": work.shard.digest.hex()}
+        about = {"work": printable(work.work_id, LONGEST_NAME), "shard": work.shard.digest.hex()}
         self._audit.record(subject, decision, **about, **details)
 
     def _repeated(self) -> Refused:

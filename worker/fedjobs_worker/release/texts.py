@@ -1,4 +1,4 @@
-"""Bounds names and texts before they leave the silo or enter its records."""
+"""The bounds of names and texts that leave the silo or enter its records, and the names of devices."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ _DEVICE = re.compile(r"cpu|gpu:\d{1,2}")
 _UNKNOWN_DEVICE = "other"
 
 
-def bounded(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Returns a printable text of at most this many characters."""
-    return printable(text, longest)
-
-
 def device_name(reported: str, note: str = "") -> str:
     """Returns the name of the device for the coordinator: `cpu`, `gpu:N` or `other`, and the agent's note.
 
@@ -27,4 +22,4 @@ def device_name(reported: str, note: str = "") -> str:
         note: Why the agent chose this device. It does not come from the runner.
     """
     name = reported if _DEVICE.fullmatch(reported) else _UNKNOWN_DEVICE
-    return f"{name} ({bounded(note, LONGEST_NAME)})" if note else name
+    return f"{name} ({printable(note, LONGEST_NAME)})" if note else name

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -133,7 +132,6 @@ class _Runner:
         ]
         _check_clients(inputs, request.clients)
         kept: list[Leaf] = []
-        started = time.perf_counter()
         try:
             broadcasts = [
                 _broadcast(piece, type_, memories[piece.descriptor])
@@ -142,14 +140,13 @@ class _Runner:
             # A generator, so that only one client's datasets exist at a time.
             per_client = ([of_client(number) for _, of_client in inputs] for number in range(request.clients))
             accumulators = shard.run(broadcasts, per_client, lambda outputs: kept.extend(map(to_array, outputs)))
-            seconds = time.perf_counter() - started
             framed = frame([np.asarray(accumulator) for accumulator in accumulators])
             for memory in kept_memory:
                 shared_memory.write(memory, frame(kept).buffers())
         except Exception as error:
             raise _failure(error) from error
         size = shared_memory.write(result, framed.buffers())
-        return messages.Ran(size=size, clients=request.clients, seconds=seconds, device=_device())
+        return messages.Ran(size=size, clients=request.clients, device=_device())
 
     def _input(
         self,

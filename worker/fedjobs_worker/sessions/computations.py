@@ -6,8 +6,10 @@ rebuilt.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection
+from dataclasses import astuple
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode, FedjobsError
@@ -28,6 +30,8 @@ MOST_COMPUTATIONS = 64
 """Different computations of a job that a session looks at."""
 MOST_BYTES = 64 << 20
 """The bytes of their shards, which stay in memory with the decisions."""
+MOST_SCOPES = 128
+"""Different combinations of a computation and datasets of a job that a session looks at. Each has a decision."""
 
 Fetch = Callable[[Download], object]
 """Continues a download until it is complete. Raises SessionEndedError if that needs a new session."""
@@ -56,6 +60,7 @@ class Computations:
         self._allowed = frozenset(allowed)
         self._shards: dict[Digest, Verified | FedjobsError] = {}
         self._sizes: dict[Digest, int] = {}
+        self._scopes: set[Digest] = set()
         self._too_many = False
 
     def shard(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch) -> shard_pb2.Shard:
@@ -74,7 +79,7 @@ class Computations:
             raise ShardRejectedError(found.code, found.message, found.remedy)
         return found.message
 
-    def consent(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch) -> Consent:
+    def consent(self, blob: pb.Blob, label: str, reads: DataReads, fetch: Fetch, offer: str = "") -> Consent:
         """Decides whether a shard may run on these datasets. If it may, loads it into the runner.
 
         Args:
@@ -82,6 +87,7 @@ class Computations:
             label: The coordinator's name for the computation.
             reads: The silo's datasets that it reads.
             fetch: Fetches the shard.
+            offer: The scope of the offer, if there is one.
 
         Raises:
             ShardRejectedError: There are too many computations, or the shard has another number of client inputs.
@@ -90,7 +96,7 @@ class Computations:
         """
         self._check_number(blob, label, reads)
         found = self._got(blob, fetch)
-        consent = self._decided(blob, found, label, reads)
+        consent = self._decided(blob, found, label, reads, offer)
         if isinstance(found, Verified) and isinstance(consent, Allowed):
             self._runner.load_shard(digests.named(blob.digest), found.serialized)
         return consent
@@ -99,11 +105,13 @@ class Computations:
         """Decides again, after a shard has run, whether its result may leave the silo."""
         return self._decided(blob, self._got(blob, fetch), label, reads)
 
-    def _decided(self, blob: pb.Blob, found: Verified | FedjobsError, label: str, reads: DataReads) -> Consent:
+    def _decided(
+        self, blob: pb.Blob, found: Verified | FedjobsError, label: str, reads: DataReads, offer: str = ""
+    ) -> Consent:
         digest = digests.named(blob.digest)
         if isinstance(found, OperationRefusedError):
             # The policy refuses it, and names all operations that it does not allow.
-            return self._consents.of(Computation(digest, found.shard, found.operations, label, reads))
+            return self._consents.of(Computation(digest, found.shard, found.operations, label, reads, offer))
         if isinstance(found, FedjobsError):
             return self._refused(blob, found, label, reads)
         named, needed = (
@@ -117,7 +125,7 @@ class Computations:
                 f"and the shard has {needed[0]} and {needed[1]}.",
                 "Use the same release of fedjobs at the coordinator and in the silo.",
             )
-        return self._consents.of(Computation(digest, found.message, found.operations, label, reads))
+        return self._consents.of(Computation(digest, found.message, found.operations, label, reads, offer))
 
     def _refused(self, blob: pb.Blob, error: FedjobsError, label: str, reads: DataReads) -> Refused:
         refusal, datasets = Refused(error.code.label, error.public), reads.datasets
@@ -130,14 +138,18 @@ class Computations:
             raise ShardRejectedError(
                 ErrorCode.SHARD_REFUSED, f"the shard has {size} bytes.", f"Use at most {limits.BYTES}."
             )
-        if digest in self._sizes:
+        scope = digests.digest(json.dumps([digest, *astuple(reads)]).encode())  # the datasets can be many
+        if scope in self._scopes:
             return
-        if len(self._sizes) < MOST_COMPUTATIONS and sum(self._sizes.values()) + size <= MOST_BYTES:
-            self._sizes[digest] = size
+        sizes = self._sizes | {digest: size}
+        if len(sizes) <= MOST_COMPUTATIONS and sum(sizes.values()) <= MOST_BYTES and len(self._scopes) < MOST_SCOPES:
+            self._sizes = sizes
+            self._scopes.add(scope)
             return
         error = ShardRejectedError(
             ErrorCode.SHARD_REFUSED,
-            f"the job has more than {MOST_COMPUTATIONS} computations, or more than {MOST_BYTES >> 20} MiB of them.",
+            f"the job has more than {MOST_COMPUTATIONS} computations, more than {MOST_BYTES >> 20} MiB of them, or "
+            f"more than {MOST_SCOPES} combinations of computations and datasets.",
             "Use the same computations in each round, with changing values as arguments.",
         )
         if not self._too_many:  # one entry in the audit log

@@ -12,12 +12,12 @@ from fedjobs_common.ids import Digest
 from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.v1 import session_pb2 as pb
 
-from fedjobs_worker.consent.consents import Consent, Consents
+from fedjobs_worker.consent.consents import Computation, Consent, Consents
 
 _LOOK_S = 1.0  # the interval of checks for decisions; the files of a ConfigMap may be up to a minute late
 _LOG = structlog.get_logger()
 
-Message = Callable[[Digest, Consent, float], pb.ShardConsent]
+Message = Callable[[Digest, str, Consent, float], pb.ShardConsent]
 
 
 class ConsentWatch:
@@ -53,15 +53,15 @@ class ConsentWatch:
         self._ended.set()
 
     def _look(self) -> None:
-        untold: dict[Digest, Consent] = {}
+        untold: list[tuple[Computation, Consent]] = []
         while not self._ended.wait(_LOOK_S):
             try:
-                untold |= dict(self._consents.changed())
+                untold += self._consents.changed()
                 if untold:
                     now = self._clock()
-                    told = [self._message(digest, said, now) for digest, said in untold.items()]
+                    told = [self._message(asked.digest, asked.offer, said, now) for asked, said in untold]
                     self._client.consent(self._session_id, told)
-                    untold = {}
+                    untold = []
             except FedjobsError as error:
                 _LOG.warning(
                     "cannot send a decision to the coordinator; retrying", code=error.code.label, error=error.public

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TypeVar
 import structlog
 from fedjobs_common import digests, retries
 from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.sessions.session_client import SessionClient
 from fedjobs_protocol.transfers.transfers import Download
 from fedjobs_protocol.v1 import session_pb2 as pb
@@ -23,7 +23,7 @@ from fedjobs_worker.consent.policies import Decision, Refused
 from fedjobs_worker.metrics import WorkerMetrics
 from fedjobs_worker.release.failures import Failure
 from fedjobs_worker.release.finished import Finished
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded
+from fedjobs_worker.release.texts import LONGEST_NAME
 from fedjobs_worker.sessions.activities import Activity, Heartbeats
 from fedjobs_worker.sessions.consent_watches import ConsentWatch
 from fedjobs_worker.sessions.finished_works import FinishedWorks
@@ -43,6 +43,7 @@ _SESSION_ENDED = frozenset(
 _OUTCOMES = frozenset({"Complete", "Failed", "Suspended"})
 _LARGEST_UINT32 = (1 << 32) - 1
 _LARGEST_INLINE = 1 << 20  # bytes; a coordinator cannot ask for more in one message
+_MOST_OFFERS = 256  # that are answered in one message; a program has only a few
 _LOG = structlog.get_logger()
 
 Result = TypeVar("Result")
@@ -146,14 +147,12 @@ class Session:
         self._heartbeats.activity = Activity("loading")
         try:
             consents = []
-            for offered in offer.shards:
+            for offered in offer.shards[:_MOST_OFFERS]:
                 said = self._works.answer(offered, self._fetch)
-                _LOG.info(
-                    "the coordinator offered a computation",
-                    label=bounded(offered.label, LONGEST_NAME),
-                    consent=type(said).__name__,
-                )
-                consents.append(self._works.gate.consent(digests.named(offered.shard.digest), said, time.time()))
+                label, consent = printable(offered.label, LONGEST_NAME), type(said).__name__
+                _LOG.info("the coordinator offered a computation", label=label, consent=consent)
+                digest = digests.named(offered.shard.digest)
+                consents.append(self._works.gate.consent(digest, offered.scope, said, time.time()))
             _in_session(lambda: self._client.consent(joined.session_id, consents))
         finally:
             self._heartbeats.activity = Activity()
@@ -207,9 +206,11 @@ class Session:
                 self._finished.make_room()
                 self._metrics.transferred(down=sum(len(blob.inline) for blob in blobs_of(work)))
                 finished = self._works.carry_out(work, asked, self._fetch, doing)
-                finished = _with_small_inline(finished, min(joined.inline_limit, _LARGEST_INLINE))
+                finished = finished.inlined(min(joined.inline_limit, _LARGEST_INLINE))
                 if finished.repeatable:
                     self._finished.add(asked, finished)
+            else:
+                finished = self._works.repeated(work, asked, finished, self._fetch)
             doing("sending")
             report = self._delivered(finished, joined, work)
             self._metrics.worked(_outcome(report), time.monotonic() - started)
@@ -283,22 +284,13 @@ def _known_outcome(outcome: str) -> str:
         return outcome
     raise FedjobsError(
         ErrorCode.VERSION_MISMATCH,
-        f"The coordinator ended the job with the unknown outcome '{bounded(outcome, 40)}'.",
+        f"The coordinator ended the job with the unknown outcome '{printable(outcome, 40)}'.",
         "Install the same release of fedjobs at the silo and at the coordinator.",
     )
 
 
 def _outcome(report: pb.Report | None) -> str:
     return (report and report.WhichOneof("outcome")) or "cancelled"
-
-
-def _with_small_inline(finished: Finished, limit: int) -> Finished:
-    """Copies small accumulators out of shared memory."""
-    if not isinstance(finished.accumulators, int) or finished.size > limit:
-        return finished
-    value = os.pread(finished.accumulators, finished.size, 0)
-    os.close(finished.accumulators)
-    return Finished(finished.report, value, len(value))
 
 
 def _log_wait(error: FedjobsError, seconds: float) -> None:

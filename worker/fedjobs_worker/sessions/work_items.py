@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 
 from fedjobs_common import digests
 from fedjobs_common.ids import Digest
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.v1 import session_pb2 as pb
 
 from fedjobs_worker.consent.data_reads import DataReads
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded
+from fedjobs_worker.release.texts import LONGEST_NAME
 
 _UNKNOWN_NAMED = 4  # datasets that the silo does not have, in an entry of the audit log
 
@@ -38,13 +39,13 @@ def reads_of_work(work: pb.Work, kept: tuple[tuple[str, ...], ...], existing: Co
 
 
 def _bounded(names: Iterable[str], existing: Collection[str]) -> tuple[str, ...]:
-    return tuple(name if name in existing else bounded(name, LONGEST_NAME) for name in names)
+    return tuple(name if name in existing else printable(name, LONGEST_NAME) for name in names)
 
 
 def recorded_datasets(asked: Collection[str], existing: Collection[str]) -> list[str]:
     """Returns the names of datasets for the audit log: those that exist, and a few of the others."""
     unknown = sorted(name for name in asked if name not in existing)
-    named = [bounded(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
+    named = [printable(name, LONGEST_NAME) for name in unknown[:_UNKNOWN_NAMED]]
     return sorted(name for name in asked if name in existing) + named
 
 

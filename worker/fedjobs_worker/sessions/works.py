@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 from fedjobs_common import digests
 from fedjobs_common.errors import FedjobsError
 from fedjobs_common.ids import Digest, JobUid
+from fedjobs_common.untrusted_text import printable
 from fedjobs_protocol.transfers.values import Array
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_protocol.v1 import shard_pb2
@@ -30,7 +29,7 @@ from fedjobs_worker.release import failures
 from fedjobs_worker.release.failures import Failure, WorkFailedError
 from fedjobs_worker.release.finished import Finished
 from fedjobs_worker.release.gate import ReleaseGate
-from fedjobs_worker.release.texts import LONGEST_NAME, bounded, device_name
+from fedjobs_worker.release.texts import LONGEST_NAME, LONGEST_TEXT, device_name
 from fedjobs_worker.runner.client import RunnerClient, RunnerLostError
 from fedjobs_worker.runner.inputs import Inputs
 from fedjobs_worker.runner.sampling import sample
@@ -38,6 +37,7 @@ from fedjobs_worker.sessions import local_clients
 from fedjobs_worker.sessions.blob_cache import BlobCache, check_size
 from fedjobs_worker.sessions.computations import Computations, Fetch, ShardRejectedError
 from fedjobs_worker.sessions.kept_values import KeptStage, KeptValues, check_clients
+from fedjobs_worker.sessions.limited_runs import LimitedRuns
 from fedjobs_worker.sessions.local_clients import LocalClients
 from fedjobs_worker.sessions.work_items import (
     blobs_of,
@@ -81,26 +81,6 @@ class _Selected:
     clients: Array
 
 
-@dataclass
-class _Ran:
-    """What a run left: memory of accumulators and of kept values, the seconds, the runner's name of its device."""
-
-    memory: int
-    kept: int | None
-    seconds: float
-    device: str
-
-    def take_kept(self) -> int | None:
-        """Returns the memory of the kept values. The caller owns it."""
-        kept, self.kept = self.kept, None
-        return kept
-
-    def close(self) -> None:
-        os.close(self.memory)
-        if self.kept is not None:
-            os.close(self.kept)
-
-
 class Works:
     """Runs work items for a silo.
 
@@ -136,6 +116,7 @@ class Works:
         self._consents = consents
         self._datasets = datasets
         self._runner = runner
+        self._runs = LimitedRuns(runner, silo.policy.limits.run_seconds)
         self._secret = secret
         self._device_note = device_note
         self._blobs = BlobCache()
@@ -176,7 +157,7 @@ class Works:
         Raises:
             SessionEndedError: From `fetch`.
         """
-        label = bounded(offered.label, LONGEST_NAME)
+        label = printable(offered.label, LONGEST_NAME)
         reads = reads_of_offer(offered, self._silo.datasets)
         lost = 0
         while True:
@@ -184,17 +165,20 @@ class Works:
                 accepted = limits.on_entries(self._silo.silo, self._ledger.usage(), self._job)
                 if isinstance(accepted, Refused):
                     return accepted
-                return self._computations.consent(offered.shard, label, reads, fetch)
+                return self._computations.consent(offered.shard, label, reads, fetch, offered.scope)
             except ShardRejectedError as error:
                 return Refused(error.code.label, error.public)
-            except FedjobsError as error:
-                _LOG.error("cannot decide about a computation", label=label, error=error.public)
-                return self._refusal_of(failures.of_error(error))
             except RunnerLostError as error:
                 lost += 1
                 _LOG.warning("the runner was lost", label=label, attempt=lost, reason=str(error))
                 if lost == _ATTEMPTS:
                     return self._refusal_of(Failure(FailureClass.RUNNER_DIED))
+            except SessionEndedError:
+                raise
+            except Exception as error:  # one that nobody expects must not end the session
+                unexpected = None if isinstance(error, FedjobsError) else error
+                _LOG.error("cannot decide about a computation", label=label, error=str(error), exc_info=unexpected)
+                return self._refusal_of(failures.of_error(error))
 
     def _refusal_of(self, failure: Failure) -> Refused:
         message = failures.message_of(self._silo.silo, failure, "", share_schemas=False)
@@ -225,7 +209,10 @@ class Works:
             return self._carried_out(work, asked, shard, fetch, doing)
         except _RefusedError as error:
             return self.gate.refusal(work, error.refused)
-        except (CancelledError, SessionEndedError):
+        except CancelledError:
+            self._record_cancelled(work, asked)
+            raise
+        except SessionEndedError:
             raise
         except ShardRejectedError as error:
             return self._failed(work, asked, None, failures.of_request(error), error)
@@ -234,14 +221,52 @@ class Works:
         finally:
             self._current = ""
 
+    def repeated(self, work: pb.Work, asked: Digest, finished: Finished, fetch: Fetch) -> Finished:
+        """Returns the outcome for work that has finished before: the same, unless a person has denied it since.
+
+        Args:
+            work: The work item.
+            asked: The digest of what it asks for.
+            finished: Its outcome.
+            fetch: Fetches the shard if it is no longer known.
+
+        Raises:
+            SessionEndedError: From `fetch`.
+        """
+        if not finished.report.HasField("result"):
+            return finished
+        try:
+            self._decide(work, asked, finished.reads, self._still_allowed(work, finished.reads, fetch))
+        except _RefusedError as error:
+            return self.gate.refusal(work, error.refused)
+        except SessionEndedError:
+            raise
+        except Exception as error:
+            return self._failed(work, asked, None, failures.of_error(error), error)
+        return finished
+
+    def _still_allowed(self, work: pb.Work, reads: DataReads, fetch: Fetch) -> Decision:
+        """Decides whether a result may leave. An administrator may have denied the computation while it ran."""
+        return _decision(self._computations.still_allowed(work.shard, self._label(work), reads, fetch))
+
+    def _record_cancelled(self, work: pb.Work, asked: Digest) -> None:
+        """Records that work was cancelled after it was counted. If it is asked for again, it counts again."""
+        if self._ledger.usage().of(self._job).last_work != asked:
+            return
+        about = {"work": printable(work.work_id, LONGEST_NAME), "shard": work.shard.digest.hex(), "asked": asked}
+        try:
+            self._audit.note("work", decision="cancelled", **about)
+        except FedjobsError as error:  # then the log is full, and the job gets no more work
+            _LOG.error("cannot record that work was cancelled", code=error.code.label, error=error.public)
+
     def _failed(
         self, work: pb.Work, asked: Digest, shard: shard_pb2.Shard | None, failure: Failure, error: Exception
     ) -> Finished:
         unexpected = failure.kind is FailureClass.INTERNAL
         _LOG.error(
             "the work failed",
-            work=bounded(work.work_id, LONGEST_NAME),
-            label=bounded(work.label, LONGEST_NAME),
+            work=printable(work.work_id, LONGEST_NAME),
+            label=printable(work.label, LONGEST_NAME),
             failure=failure.kind.label,
             error=str(error),
             exc_info=error if unexpected else None,
@@ -300,7 +325,7 @@ class Works:
         )
         if clients.count == 0:
             self._keep(work, keeps, shared_memory.create("kept") if shard.kept_outputs else None)
-            return self.gate.nothing(work, asked)
+            return replace(self.gate.nothing(work, asked), reads=reads)
         inputs = Inputs()
         doing("fetching")
         broadcasts = [self._piece(blob, inputs, fetch) for blob in work.broadcasts]
@@ -321,17 +346,16 @@ class Works:
             clients=clients.count,
         )
         doing("running")
-        ran = self._run(request, inputs, keeps=bool(shard.kept_outputs))
+        ran = self._runs.run(request, inputs, keeps=bool(shard.kept_outputs))
         try:
-            # An administrator may have denied the computation while it ran.
-            consent = self._computations.still_allowed(work.shard, self._label(work), reads, fetch)
-            self._decide(work, asked, reads, _decision(consent))
+            self._decide(work, asked, reads, self._still_allowed(work, reads, fetch))
             self._keep(work, keeps, ran.take_kept())
         except BaseException:
             ran.close()
             raise
         device = device_name(ran.device, self._device_note)
-        return self.gate.result(work, asked, shard.accumulators, ran.memory, clients.count, ran.seconds, device)
+        finished = self.gate.result(work, asked, shard.accumulators, ran.memory, clients.count, device)
+        return replace(finished, reads=reads)
 
     def _clients(self, work: pb.Work, asked: Digest, reads: DataReads) -> LocalClients:
         """Returns the clients over which the work runs. The silo counts its own clients, whatever the graphs read."""
@@ -351,52 +375,6 @@ class Works:
     def _keep(self, work: pb.Work, keeps: KeptStage, memory: int | None) -> None:
         if memory is not None:
             self._kept.put(work.stage, replace(keeps, memory=memory))
-
-    def _run(self, request: messages.Run, inputs: Inputs, *, keeps: bool) -> _Ran:
-        """Runs a shard.
-
-        Args:
-            request: The request for the runner.
-            inputs: The values.
-            keeps: Whether the shard keeps values.
-        """
-        memory = shared_memory.create("accumulators")
-        kept = shared_memory.create("kept") if keeps else None
-        started = time.monotonic()
-        try:
-            with inputs as descriptors:
-                ran = self._limited_run(request, [*descriptors, memory, *([] if kept is None else [kept])])
-            if ran.clients != request.clients:
-                raise WorkFailedError(
-                    Failure(FailureClass.RESULT_MISMATCH, ran=True),
-                    f"the runner reports {ran.clients} clients, but the work has {request.clients}",
-                )
-        except BaseException:
-            _Ran(memory, kept, 0, "").close()
-            raise
-        return _Ran(memory, kept, time.monotonic() - started, ran.device)
-
-    def _limited_run(self, request: messages.Run, descriptors: Sequence[int]) -> messages.Ran:
-        """Runs a shard. Ends the runner when the silo's time for a work item is over."""
-        overdue = threading.Event()
-
-        def end() -> None:
-            overdue.set()
-            self._runner.shut_down()
-
-        most = self._silo.policy.limits.run_seconds
-        timer = threading.Timer(min(most, threading.TIMEOUT_MAX), end)
-        timer.daemon = True
-        timer.start()
-        try:
-            return self._runner.run(request, descriptors)
-        except RunnerLostError:
-            if overdue.is_set():
-                late = Failure(FailureClass.DEADLINE_EXCEEDED, ran=True)
-                raise WorkFailedError(late, f"the work ran longer than {most} s (policy.limits.runSeconds)") from None
-            raise
-        finally:
-            timer.cancel()
 
     def _piece(self, blob: pb.Blob, inputs: Inputs, fetch: Fetch) -> messages.Piece:
         if blob.HasField("inline"):
@@ -422,7 +400,7 @@ class Works:
 
     def _decide(self, work: pb.Work, asked: Digest, reads: DataReads, decision: Decision) -> None:
         if isinstance(decision, Refused):
-            refused = Refused(decision.rule, bounded(decision.message))
+            refused = Refused(decision.rule, printable(decision.message, LONGEST_TEXT))
             self._record(work, asked, reads, refused, None)
             raise _RefusedError(refused)
 
@@ -438,7 +416,7 @@ class Works:
         self._audit.record(
             "work",
             decision,
-            work=bounded(work.work_id, LONGEST_NAME),
+            work=printable(work.work_id, LONGEST_NAME),
             label=self._label(work),
             shard=work.shard.digest.hex(),
             datasets=recorded_datasets(reads.datasets, self._silo.datasets),
@@ -447,7 +425,7 @@ class Works:
         )
 
     def _label(self, work: pb.Work) -> str:
-        return bounded(work.label, LONGEST_NAME)
+        return printable(work.label, LONGEST_NAME)
 
 
 def _decision(consent: Consent) -> Decision:

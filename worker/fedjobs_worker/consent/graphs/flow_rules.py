@@ -18,6 +18,7 @@ from fedjobs_worker.consent.graphs.flow_values import (
     ONE,
     RANK,
     SHAPE,
+    Constant,
     Level,
     Value,
     common,
@@ -79,7 +80,7 @@ def applied(node: pb.Node, inputs: Sequence[Value], bit: Bit) -> list[Value]:
         return [_OF_ALL_LEVELS[op](inputs, op)]
     settled = [value.settled() if value.elements is None else _opaque(value) for value in inputs]
     if not any(value.level is Level.RECORDS for value in settled):
-        return [replace(mixed_of(settled), rank=_rank(node, settled))]
+        return [replace(mixed_of(settled), rank=_rank(node, settled), constant=_folded(op, settled))]
     rule = _RULES.get(op)
     if rule is not None:
         return rule(node, settled, bit)
@@ -371,10 +372,41 @@ def _rank(node: pb.Node, inputs: Sequence[Value]) -> int | None:
     if op in ("L2Loss", "Size"):
         return 0
     if op in SUMS or op in CHOICES:
-        axes = axes_of(inputs[1], inputs[0].rank)
-        if axes == ALL_AXES:
-            return 0
-        return None if inputs[0].rank is None or axes is None else inputs[0].rank - len(set(axes))
+        return _rank_of_reduced(node, inputs)
+    return _rank_of_gathered(node, inputs) if op == "GatherV2" else None
+
+
+def _rank_of_reduced(node: pb.Node, inputs: Sequence[Value]) -> int | None:
+    rank, axes = inputs[0].rank, axes_of(inputs[1], inputs[0].rank)
+    if "keep_dims" in node.attr and node.attr["keep_dims"].b:
+        return rank
+    if axes == ALL_AXES or rank == 0:
+        return 0
+    return None if rank is None or axes is None else rank - len(set(axes))
+
+
+def _rank_of_gathered(node: pb.Node, inputs: Sequence[Value]) -> int | None:
+    table, index = inputs[0].rank, inputs[1].rank
+    if table is None or index is None or ("batch_dims" in node.attr and node.attr["batch_dims"].i):
+        return None
+    return table + index - 1
+
+
+def _folded(op: str, inputs: Sequence[Value]) -> Constant:
+    """Returns small integers that follow from those of the inputs, as in the gradients of reductions."""
+    constants = [value.constant for value in inputs]
+    if op == "FloorMod":
+        one, other = constants
+        if isinstance(one, tuple) and isinstance(other, tuple) and len(other) == 1 and other[0] > 0:
+            return tuple(number % other[0] for number in one)
+    if op == "DynamicStitch":
+        half = len(inputs) // 2
+        indices = [index for each in constants[:half] if isinstance(each, tuple) for index in each]
+        known = all(isinstance(each, tuple) for each in constants[:half])
+        shape = constants[half]
+        # The sizes of a tensor, of which some are replaced
+        if known and isinstance(shape, str) and shape == f"{SHAPE}{max(indices, default=-1) + 1}":
+            return shape
     return None
 
 
