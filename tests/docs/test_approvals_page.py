@@ -50,5 +50,5 @@ def test_the_text_of_a_graph_that_sends_records_has_the_warning() -> None:
         return [batches.reduce(tf.zeros([4, 2]), lambda _, batch: batch)]
 
     examples = sequence(x=tensor("float32", 2), y=tensor("int32"))
-    serialized = shard([], [examples], last_batch, tensor("float32", 4, 2, name="sums"))
+    serialized = shard([], [examples], last_batch, tensor("float32", 4, 2))
     _check_shown(RAW, "".join(explained(Shard(digest(serialized), serialized))))

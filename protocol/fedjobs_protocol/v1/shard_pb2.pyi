@@ -15,7 +15,7 @@ Only the accumulators leave the silo. The kept outputs of each client stay in th
 Shards of later stages of the same invocation read them as kept inputs. A kept input names the digest of the shard
 that computes it, so the digest of a shard covers all shards that it depends on.
 
-The serialization is canonical: nodes and functions are named by structure, debug information is removed, and
+The serialization is canonical: nodes and functions are named by structure, leaves have no names, and
 messages are serialized deterministically. Planning the same computation in another process gives the same bytes.
 Their BLAKE3 digest identifies the shard.
 """
@@ -124,7 +124,7 @@ class Leaf(google.protobuf.message.Message):
     TENSOR_FIELD_NUMBER: builtins.int
     SEQUENCE_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """a path in the structure, such as "global_model_weights/trainable/0" """
+    """empty in a shard. In a plan, a path such as "global_model_weights/trainable/0" """
     @property
     def tensor(self) -> global___Tensor: ...
     @property
@@ -192,7 +192,7 @@ class Component(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     TENSOR_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """a path in the element's structure, such as "x" """
+    """of a client input, a path in the element's structure, such as "x". Else empty in a shard"""
     @property
     def tensor(self) -> global___Tensor: ...
     def __init__(
