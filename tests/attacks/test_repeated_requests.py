@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from fedjobs_common.digests import named
+from fedjobs_common.errors import ErrorCode, FedjobsError
+from fedjobs_protocol.identities.identities import Peer
 from fedjobs_protocol.v1 import session_pb2 as pb
 from fedjobs_worker.consent.approvals import Approval, ApprovalFolder
 from fedjobs_worker.consent.pending import PendingFolder
@@ -23,6 +25,19 @@ pytestmark = pytest.mark.processes
 APPROVAL = "policy.computations.approval"
 
 
+class _Losing(Backend):
+    """Is unavailable instead of taking a report, as long as `loses`."""
+
+    loses = False
+    lost = 0
+
+    async def pull_work(self, peer: Peer, request: pb.PullWorkRequest) -> pb.PullWorkResponse:
+        if request.HasField("report") and self.loses:
+            self.lost += 1
+            raise FedjobsError(ErrorCode.UNAVAILABLE, "lost")
+        return await super().pull_work(peer, request)
+
+
 @pytest.fixture
 def runner() -> Iterator[HostileRunner]:
     with tempfile.TemporaryDirectory(prefix="fj") as folder:
@@ -34,7 +49,7 @@ def runner() -> Iterator[HostileRunner]:
 @pytest.fixture
 def silo(tmp_path: Path, runner: HostileRunner) -> Iterator[Silo]:
     (tmp_path / "coordinator").mkdir()
-    with Coordinator(tmp_path / "coordinator", Backend) as coordinator:
+    with Coordinator(tmp_path / "coordinator", _Losing) as coordinator:
         silo = Silo(tmp_path, coordinator, runner)  # type: ignore[arg-type]
         silo.options = ["--pending", "pending", "--approvals", "approvals"]
         yield silo
@@ -61,6 +76,21 @@ def test_a_result_that_was_computed_before_a_denial_is_not_sent_after_it(silo: S
     assert runner.runs == 1
     entry = silo.audit()[-1]
     assert (entry["subject"], entry["decision"], entry["rule"]) == ("work", "refused", APPROVAL)
+
+
+def test_a_report_that_did_not_arrive_before_a_denial_is_not_sent_after_it(silo: Silo, runner: HostileRunner) -> None:
+    backend = silo.coordinator.backend
+    assert isinstance(backend, _Losing)
+    backend.loses = True
+    silo.start()
+    work = over_digits("1")
+    silo.coordinator.do(lambda _: backend.offer(SILO, work, 132))
+    wait_until(lambda: backend.lost, 60)
+    _decide(silo, work, Approval(decision="denied", message="a mistake"))
+    wait_until(lambda: any(entry["decision"] == "refused" for entry in silo.audit()), 60)
+    backend.loses = False
+    assert silo.ask(work).refusal.rule == APPROVAL
+    assert not any(report.HasField("result") for report in backend.reports())
 
 
 def test_work_that_is_cancelled_counts_each_time(silo: Silo, runner: HostileRunner) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from fedjobs_common.errors import FedjobsError
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.models import Model
+from fedjobs_common.untrusted_text import printable
 from pydantic import ValidationError
 
 _LONGEST = 2000  # maximum number of characters; Kubernetes keeps 4096 bytes
@@ -33,6 +34,24 @@ class LastWord(Model):
     code: str = ""
     """A code of the error catalogue."""
     message: str = ""
+
+
+_OF_JOBS = frozenset({Outcome.COMPLETE, Outcome.FAILED, Outcome.SUSPENDED})
+
+
+def outcome_of_job(said: str) -> Outcome:
+    """Returns how a job ended, as its coordinator says.
+
+    Raises:
+        FedjobsError: VERSION_MISMATCH if this release does not know the outcome.
+    """
+    if said in _OF_JOBS:
+        return Outcome(said)
+    raise FedjobsError(
+        ErrorCode.VERSION_MISMATCH,
+        f"The coordinator ended the job with the unknown outcome '{printable(said, 40)}'.",
+        "Install the same release of fedjobs at the silo and at the coordinator.",
+    )
 
 
 def of_error(error: FedjobsError) -> LastWord:

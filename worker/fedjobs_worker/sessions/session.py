@@ -31,6 +31,7 @@ from fedjobs_worker.sessions.seen_generations import SeenGenerations
 from fedjobs_worker.sessions.work_items import asked_by, blobs_of
 from fedjobs_worker.sessions.works import CancelledError, SessionEndedError, Works
 from fedjobs_worker.termination import StopAskedError, Stopping
+from fedjobs_worker.termination_message import outcome_of_job
 
 _SESSION_ENDED = frozenset(
     {
@@ -40,7 +41,6 @@ _SESSION_ENDED = frozenset(
         ErrorCode.STALE_COORDINATOR,
     }
 )
-_OUTCOMES = frozenset({"Complete", "Failed", "Suspended"})
 _LARGEST_UINT32 = (1 << 32) - 1
 _LARGEST_INLINE = 1 << 20  # bytes; a coordinator cannot ask for more in one message
 _MOST_OFFERS = 256  # that are answered in one message; a program has only a few
@@ -83,6 +83,7 @@ class Session:
         self._session_id = ""
         self._report: pb.Report | None = None
         """The report of the last work item. It is sent until the coordinator acknowledges it."""
+        self._work = pb.Work()
 
     def run(self, invitation: Decision) -> str:
         """Takes part until the job ends.
@@ -126,19 +127,30 @@ class Session:
         self._heartbeats.follow(joined.session_id, joined.heartbeat_seconds)
         self._consent_watch.follow(joined.session_id)
         _LOG.info("joined", generation=joined.generation)
+        self._drop_what_was_denied()
         if self._stopping.asked and self._report is not None:
             raise StopAskedError
         return joined, self._client.pull_work(joined.session_id, self._report)
+
+    def _drop_what_was_denied(self) -> None:
+        """Drops a result that did not arrive, if a person has denied the computation since."""
+        asked = asked_by(self._work)
+        finished = self._finished.get(asked) if self._report is not None else None
+        if finished is not None:
+            fetch = lambda download: self._client.fetch(self._session_id, download)  # noqa: E731
+            if self._works.repeated(self._work, asked, finished, fetch) is not finished:
+                self._report = None
 
     def _take_part(self, joined: pb.JoinResponse, response: pb.PullWorkResponse) -> str:
         while True:
             self._acknowledge(response)
             if response.HasField("over"):
-                return _known_outcome(response.over.outcome)
+                return outcome_of_job(response.over.outcome)
             if response.HasField("offer"):
                 self._answer(joined, response.offer)
             elif response.HasField("work"):
                 with self._stopping.busy():
+                    self._work = response.work
                     self._report = self._done(joined, response.work)
             response = _in_session(lambda: self._client.pull_work(joined.session_id, self._report))
 
@@ -272,21 +284,6 @@ def _in_session(call: Callable[[], Result]) -> Result:
         if error.code in _SESSION_ENDED:
             raise SessionEndedError(error) from error
         raise
-
-
-def _known_outcome(outcome: str) -> str:
-    """Returns how the job ended.
-
-    Raises:
-        FedjobsError: VERSION_MISMATCH if this release does not know the outcome.
-    """
-    if outcome in _OUTCOMES:
-        return outcome
-    raise FedjobsError(
-        ErrorCode.VERSION_MISMATCH,
-        f"The coordinator ended the job with the unknown outcome '{printable(outcome, 40)}'.",
-        "Install the same release of fedjobs at the silo and at the coordinator.",
-    )
 
 
 def _outcome(report: pb.Report | None) -> str:
