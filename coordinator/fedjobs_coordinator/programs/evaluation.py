@@ -24,8 +24,9 @@ class Evaluation:
     """The computations of an evaluation.
 
     Attributes:
-        evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER). It sums the clients' metric states.
-            The sums of several silos can be added.
+        evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER). The sums are `metrics`, the clients'
+            metric states, `clients`, and `clientsLeftOut`, the clients whose metric states are not finite. They count
+            in no metric. The sums of several silos can be added.
         finalize: (sums -> metrics)
     """
 
@@ -56,7 +57,13 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
                 num_examples=tf.shape(tf.nest.flatten(predictions)[0])[0],
             )
             sums = functional.update_metrics_state(sums, labels=batch["y"], batch_output=output)
-        return sums
+        # As in training: a client whose numbers are not all finite is left out and counted.
+        numbers = [part for part in tf.nest.flatten(sums) if part.dtype.is_floating]
+        finite = tf.reduce_all([tf.constant(True), *(tf.reduce_all(tf.math.is_finite(part)) for part in numbers)])
+        empty = functional.initialize_metrics_state()
+        counted = tf.nest.map_structure(lambda part, zero: tf.where(finite, part, zero), sums, empty)
+        left_out = tf.cast(tf.logical_not(finite), tf.int32)
+        return OrderedDict(metrics=counted, clients=tf.constant(1), clientsLeftOut=left_out)
 
     @tff.federated_computation(
         tff.FederatedType(weights_type, tff.SERVER), tff.FederatedType(examples_type, tff.CLIENTS)
@@ -65,7 +72,11 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
         at_clients = tff.federated_broadcast(weights)
         return tff.federated_sum(tff.federated_map(evaluate_client, (at_clients, examples)))
 
-    finalize = tff.tensorflow.computation(functional.finalize_metrics, evaluate.type_signature.result.member)
+    @tff.tensorflow.computation(evaluate.type_signature.result.member)
+    def finalize(sums: Any) -> Any:
+        metrics = functional.finalize_metrics(sums["metrics"])
+        return OrderedDict(metrics, clients=sums["clients"], clientsLeftOut=sums["clientsLeftOut"])
+
     return Evaluation(evaluate, finalize)
 
 
@@ -79,10 +90,11 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
         examples: A reference to the silos' data.
 
     Returns:
-        Flat metrics: `evaluation/accuracy`, ..., and for each silo with examples `evaluation/silo/<name>/accuracy`, ...
+        Flat metrics: `evaluation/accuracy`, `evaluation/clientsLeftOut`, ..., and for each silo with examples
+        `evaluation/silo/<name>/accuracy`, ... An undefined metric, such as AUC of one class, is absent.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED if no silo has a client; errors of the context.
+        FedjobsError: PROGRAM_FAILED if no silo has a client, or no client has finite metrics; errors of the context.
     """
     by_silo = await context.run_per_silo(evaluation.evaluate, weights, examples)
     if not by_silo:
@@ -92,10 +104,20 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
             "Check datasets in the silos' files: data, clients and clientsPerRound.",
         )
     result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
+    clients = int(result["evaluation/clients"])
+    if clients and clients == result["evaluation/clientsLeftOut"]:
+        raise FedjobsError(
+            ErrorCode.PROGRAM_FAILED,
+            f"The evaluation of none of the {clients} clients gave finite numbers.",
+            "Look for values in the silos' data that are far too large, or lower the learning rate of the training.",
+        )
     for silo in sorted(by_silo):
-        metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), f"evaluation/silo/{silo}")
-        if metrics.get(f"evaluation/silo/{silo}/examples") != 0:
+        prefix = f"evaluation/silo/{silo}"
+        metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), prefix)
+        if metrics.get(f"{prefix}/examples") != 0:
             result |= metrics
+        elif metrics[f"{prefix}/clientsLeftOut"]:
+            result |= {f"{prefix}/{name}": metrics[f"{prefix}/{name}"] for name in ("clients", "clientsLeftOut")}
     return result
 
 

@@ -33,6 +33,8 @@ async def run(context: ProgramContext) -> None:
     model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
     process = await asyncio.to_thread(training.build, model, parameters)
     assessment = await asyncio.to_thread(_evaluation, model, parameters)
+    formats = context.job.output_formats
+    await asyncio.to_thread(exports.rehearse, context.result_dir, model=model, formats=formats)
 
     loaded = await context.load()
     done, state = loaded if loaded is not None else (0, await context.run(process.initialize))
@@ -56,7 +58,7 @@ async def run(context: ProgramContext) -> None:
         model=model,
         weights=weights,
         rounds=parameters.rounds,
-        formats=context.job.output_formats,
+        formats=formats,
     )
 
 

@@ -1,5 +1,7 @@
 """Losses and metrics by name, and the labels that they need."""
 
+# mypy: allow-untyped-decorators
+# TensorFlow's decorators have no types.
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -41,6 +43,25 @@ def metrics(loss_name: str, names: Sequence[str], *, from_logits: bool) -> Order
     return result
 
 
+def metric_functions(constructors: OrderedDict[str, MetricConstructor]) -> tuple[Any, Any, Any]:
+    """Returns TFF's functions of metrics: initialize, update, finalize. An undefined metric is NaN, where Keras has 0.
+
+    Args:
+        constructors: The constructors of `metrics`.
+    """
+    initialize, update, finalize = tff.learning.metrics.create_functional_metric_fns(constructors)
+
+    @tf.function(autograph=False)
+    def finalize_defined(state):  # type: ignore[no-untyped-def]
+        values = finalize(state)
+        return OrderedDict(
+            (name, tf.where(_is_defined(name, state[name]), value, float("nan")) if value.dtype.is_floating else value)
+            for name, value in values.items()
+        )
+
+    return initialize, update, finalize_defined
+
+
 def label_type(loss_name: str) -> tff.TensorType:
     """Returns the type of one raw label in a silo: the class or the value."""
     return tff.TensorType(np.int32 if loss_name in CROSS_ENTROPIES else np.float32)
@@ -70,6 +91,25 @@ class _LossMetric(tf.keras.metrics.MeanMetricWrapper):
         super().__init__(lambda y_true, y_pred: each(y_true, y_pred), name="loss")
 
 
+class _AUC(tf.keras.metrics.AUC):
+    """Keras' AUC, which does not fail on a prediction that is not finite. The loss of such a client is not finite."""
+
+    def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None) -> Any:
+        finite = tf.where(tf.math.is_finite(y_pred), y_pred, tf.zeros_like(y_pred))
+        return super().update_state(y_true, finite, sample_weight)
+
+
+def _is_defined(name: str, state: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns whether a metric is defined: a mean needs an example, AUC needs a positive and a negative one."""
+    if name == "examples":
+        return tf.constant(True)
+    if name == "auc":
+        true_positives, true_negatives, false_positives, false_negatives = (part[0] for part in state)
+        return (true_positives + false_negatives > 0) & (false_positives + true_negatives > 0)
+    _, count = state
+    return count > 0
+
+
 def _metric(name: str, loss_name: str, from_logits: bool) -> MetricConstructor:
     match _LONG_NAMES.get(name, name):
         case "accuracy" if loss_name == "sparse_categorical_crossentropy":
@@ -79,7 +119,7 @@ def _metric(name: str, loss_name: str, from_logits: bool) -> MetricConstructor:
         case "accuracy":
             return lambda: tf.keras.metrics.BinaryAccuracy(threshold=0.0 if from_logits else 0.5)
         case "auc":
-            return lambda: tf.keras.metrics.AUC(from_logits=from_logits)
+            return lambda: _AUC(from_logits=from_logits)
         case "mean_squared_error":
             return tf.keras.metrics.MeanSquaredError
         case "mean_absolute_error":
