@@ -22,16 +22,20 @@ Array: TypeAlias = npt.NDArray[Any]
 Leaf: TypeAlias = Array | SequenceValue
 
 
+class ValueTypeError(FedjobsError, TypeError):
+    """A value does not have the type of its parameter. It is a TypeError, as in TFF."""
+
+
 def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
     """Converts a value of an unplaced type to its leaves.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED if the value does not have the type.
+        ValueTypeError: PROGRAM_FAILED if the value does not have the type.
     """
     try:
         return _to_leaves(value, unplaced_member(type_))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise FedjobsError(
+        raise ValueTypeError(
             ErrorCode.PROGRAM_FAILED,
             f"the argument {_shortened(value)} is not a value of type {type_.compact_representation()}: {error}.",
             "Pass a value of the computation's parameter type.",
@@ -122,12 +126,28 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
     if isinstance(value, SequenceValue):
         return value
     if isinstance(value, tf.data.Dataset):
+        found = tff.types.tensorflow_to_type(value.element_spec)
+        if not _fits(found, element):
+            raise TypeError(f"it is a dataset with elements of type {found.compact_representation()}")
         rows = [tuple(map(array_of, tf.nest.flatten(row))) for row in value]
     else:
         rows = [tuple(_components(row, element)) for row in value]
     if rows and all(len({a.shape for a in column}) == 1 for column in zip(*rows, strict=True)):
         return SequenceValue(tuple(np.stack(column) for column in zip(*rows, strict=True)), None)
     return SequenceValue(None, tuple(rows))
+
+
+def _fits(found: tff.Type, element: tff.Type) -> bool:
+    """Returns whether elements of a dataset have a type. Components are found by name, in any order."""
+    if isinstance(found, tff.TensorType) and isinstance(element, tff.TensorType):
+        return found.dtype == element.dtype and tf.TensorShape(element.shape).is_compatible_with(found.shape)
+    if not (isinstance(found, tff.StructType) and isinstance(element, tff.StructType)) or len(found) != len(element):
+        return False
+    names = [name for name, _ in structure.iter_elements(found)]
+    if None in names:  # a tuple
+        return all(_fits(found[i], element[i]) for i in range(len(element)))
+    wanted = dict(structure.iter_elements(element))
+    return set(names) == set(wanted) and all(_fits(part, wanted[name]) for name, part in structure.iter_elements(found))
 
 
 def _components(row: Any, type_: tff.Type) -> list[Array]:
