@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -48,7 +49,7 @@ def logits() -> Any:
     parameters = {"keras": keras, "loss": "binary_crossentropy", "metrics": ["accuracy", "auc"]}
     model = models.build(parse_parameters("fedavg", fedavg(model=parameters)).model, 7)
     built = evaluation.build(model, 4)
-    computations = evaluation.Evaluation(Interpreter(built.evaluate), Interpreter(built.finalize))
+    computations = replace(built, evaluate=Interpreter(built.evaluate), finalize=Interpreter(built.finalize))
     weights = tff.learning.models.ModelWeights((np.ones([1, 1], np.float32), np.zeros(1, np.float32)), ())
 
     def evaluated(**silos: list[list[tuple[float, int]]]) -> dict[str, float]:
@@ -98,3 +99,8 @@ def test_an_evaluation_without_examples_has_no_loss(logits: Any) -> None:
 def test_an_evaluation_that_leaves_out_all_clients_is_an_error(logits: Any) -> None:
     with pytest.raises(FedjobsError, match="none of the 1 clients gave finite numbers"):
         logits(a=[[(np.nan, 1)]])
+
+
+def test_labels_that_are_no_class_of_the_loss_are_an_error(logits: Any) -> None:
+    with pytest.raises(FedjobsError, match="2 of 5 labels are outside of the range of the loss, which is 0 or 1"):
+        logits(a=[[(1.0, 2), (1.0, 1), (0.5, -1)]], b=[[(1.0, 0), (1.0, 1)]])

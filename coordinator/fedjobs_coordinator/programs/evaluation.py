@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 from fedjobs_common.errors import ErrorCode, FedjobsError
 
-from fedjobs_coordinator.programs import clients
+from fedjobs_coordinator.programs import clients, losses
 from fedjobs_coordinator.programs.metric_history import flat
 from fedjobs_coordinator.programs.models import FederatedModel
 from fedjobs_coordinator.programs.program_context import ProgramContext
@@ -27,11 +27,13 @@ class Evaluation:
         evaluate: (<ModelWeights@SERVER, {raw example*}@CLIENTS> -> sums@SERVER). The sums are `metrics`, the clients'
             metric states, `clients`, and `clientsLeftOut`, the clients whose metric states are not finite. They count
             in no metric. The sums of several silos can be added.
-        finalize: (sums -> metrics)
+        finalize: (sums -> metrics). A metric that is not defined is NaN.
+        label_range: The labels that the loss has, for messages.
     """
 
     evaluate: tff.Computation
     finalize: tff.Computation
+    label_range: str = ""
 
 
 def build(model: FederatedModel, batch_size: int) -> Evaluation:
@@ -77,7 +79,7 @@ def build(model: FederatedModel, batch_size: int) -> Evaluation:
         metrics = functional.finalize_metrics(sums["metrics"])
         return OrderedDict(metrics, clients=sums["clients"], clientsLeftOut=sums["clientsLeftOut"])
 
-    return Evaluation(evaluate, finalize)
+    return Evaluation(evaluate, finalize, model.label_range)
 
 
 async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any, examples: object) -> dict[str, float]:
@@ -104,6 +106,7 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
             "Check datasets in the silos' files: data, clients and clientsPerRound.",
         )
     result = flat(await context.run(evaluation.finalize, _total(by_silo)), "evaluation")
+    result = losses.labels_checked(result, "evaluation", evaluation.label_range)
     clients = int(result["evaluation/clients"])
     if clients and clients == result["evaluation/clientsLeftOut"]:
         raise FedjobsError(
@@ -115,7 +118,7 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
         prefix = f"evaluation/silo/{silo}"
         metrics = flat(await context.run(evaluation.finalize, by_silo[silo]), prefix)
         if metrics.get(f"{prefix}/examples") != 0:
-            result |= metrics
+            result |= losses.labels_checked(metrics, prefix, evaluation.label_range)
         elif metrics[f"{prefix}/clientsLeftOut"]:
             result |= {f"{prefix}/{name}": metrics[f"{prefix}/{name}"] for name in ("clients", "clientsLeftOut")}
     return result

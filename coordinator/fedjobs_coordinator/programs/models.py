@@ -36,6 +36,7 @@ class FederatedModel:
         randomized: Whether training needs a seed with each batch.
         keras: The Keras model to export. None for an entry point's FunctionalModel.
         constraints: For each trainable weight of a Keras model, what is applied to it after each step.
+        label_range: The labels that the loss has, for messages. Empty for a FunctionalModel.
     """
 
     training: tff.learning.models.FunctionalModel
@@ -45,6 +46,7 @@ class FederatedModel:
     randomized: bool
     keras: tf.keras.Model | None
     constraints: tuple[Constraint, ...] = ()
+    label_range: str = ""
 
 
 def build(parameters: ModelParameters, seed: int) -> FederatedModel:
@@ -99,6 +101,7 @@ def _from_keras(model: tf.keras.Model, parameters: ModelParameters) -> Federated
         to_labels=lambda labels: losses.to_labels(loss_name, labels, outputs),
         randomized=functional.randomized,
         keras=model,
+        label_range=losses.label_range(loss_name, outputs),
         constraints=tuple(variable.constraint for variable in model.trainable_variables),
     )
 
