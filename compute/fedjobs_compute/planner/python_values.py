@@ -140,7 +140,7 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
 def _fits(found: tff.Type, element: tff.Type) -> bool:
     """Returns whether elements of a dataset have a type. Components are found by name, in any order."""
     if isinstance(found, tff.TensorType) and isinstance(element, tff.TensorType):
-        return found.dtype == element.dtype and tf.TensorShape(element.shape).is_compatible_with(found.shape)
+        return bool(found.dtype == element.dtype and tf.TensorShape(element.shape).is_compatible_with(found.shape))
     if not (isinstance(found, tff.StructType) and isinstance(element, tff.StructType)) or len(found) != len(element):
         return False
     names = [name for name, _ in structure.iter_elements(found)]

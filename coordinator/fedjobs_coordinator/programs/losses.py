@@ -134,9 +134,10 @@ class _LabelsOutside(tf.keras.metrics.Sum):
         if len(y_true.shape) == 1:
             outside = (y_true < 0) | (y_true >= y_pred.shape[-1])
         elif y_true.shape[-1] == 1:
-            outside = (y_true != 0) & (y_true != 1)
+            # In graphs of TensorFlow 1, which TFF makes, `==` compares objects.
+            outside = tf.not_equal(y_true, 0) & tf.not_equal(y_true, 1)
         else:  # tf.one_hot has a row of zeros for such a label
-            outside = tf.reduce_sum(y_true, -1) == 0
+            outside = tf.equal(tf.reduce_sum(y_true, -1), 0)
         return super().update_state(tf.cast(outside, tf.float32))
 
 
