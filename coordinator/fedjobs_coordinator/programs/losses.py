@@ -91,12 +91,11 @@ def labels_checked(metrics: Mapping[str, float], where: str, wanted: str) -> dic
     Raises:
         FedjobsError: PROGRAM_FAILED if there are such labels. With them, the loss has another meaning.
     """
-    count = int(metrics.get(f"{where}/{LABELS_OUTSIDE}", 0))
-    if count:
+    count, examples = int(metrics.get(f"{where}/{LABELS_OUTSIDE}", 0)), int(metrics.get(f"{where}/examples", 0))
+    if 0 < count <= examples:  # a rehearsal has made-up counts, the later of which is larger
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
-            f"{count} of {int(metrics[f'{where}/examples'])} labels are outside of the range of the loss, "
-            f"which is {wanted}.",
+            f"{count} of {examples} labels are outside of the range of the loss, which is {wanted}.",
             "Number the classes from 0 in the silos' data, or correct the loss or the last layer. In a silo, "
             "`fedjobs validate --data` names the dataset and the column.",
         )
