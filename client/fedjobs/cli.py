@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -219,7 +220,15 @@ app.add_typer(silo_cli.app, name="silo")
 
 def main() -> None:
     """Runs the command, as `fedjobs` or as the kubectl plugin `kubectl-fedjobs`."""
-    app(prog_name="kubectl fedjobs" if Path(sys.argv[0]).name == "kubectl-fedjobs" else None)
+    try:
+        app(prog_name="kubectl fedjobs" if Path(sys.argv[0]).name == "kubectl-fedjobs" else None)
+    except SystemExit as ended:
+        if "fedjobs_worker.data.datasets" in sys.modules and (ended.code is None or isinstance(ended.code, int)):
+            # Threads of pyarrow that are still starting abort the process at a normal exit.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code or 0)
+        raise
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import fedjobs_api as api
 from fedjobs_api import FederatedJob
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.jobs.resolved_jobs import ResolvedJob
+from fedjobs_common.programs import parse_parameters
 from fedjobs_worker import silo_files
 from fedjobs_worker.silo_files import SiloFile
 
@@ -76,20 +77,29 @@ def check(job: Path | Mapping[str, Any], silos: Path) -> Checked:
 
 
 def read_data(checked: Checked) -> Iterator[ReadDataset]:
-    """Reads the job's datasets, one silo after the other. Yields a problem instead of raising it."""
+    """Reads the job's datasets, one silo after the other, and checks their labels. Yields problems, raises none."""
     from fedjobs_worker.data import datasets  # pyarrow takes a third of a second
 
+    from fedjobs.label_check import label_problem
+
+    program = checked.resolved.program
+    parameters = parse_parameters(program.name, program.parameters) if program.name else None
     invited = (silo for silo in checked.silos if silo.silo in checked.resolved.silos)
     for silo in invited:
         for name in api.datasets(checked.job):
             if name not in silo.datasets:
                 continue
             try:
-                offsets = datasets.load(silo.datasets[name]).offsets
+                read = datasets.load(silo.datasets[name])
+                label = silo.datasets[name].label
+                if parameters is not None and label is not None:
+                    problem = label_problem(parameters.model, label.column, read.arrays[-1])
+                    if problem is not None:
+                        raise problem
             except FedjobsError as error:
                 yield ReadDataset(silo.silo, name, problem=error)
             else:
-                yield ReadDataset(silo.silo, name, examples=int(offsets[-1]), clients=len(offsets) - 1)
+                yield ReadDataset(silo.silo, name, examples=int(read.offsets[-1]), clients=len(read.offsets) - 1)
 
 
 def _missing_datasets(job: FederatedJob, resolved: ResolvedJob, silos: list[SiloFile]) -> list[str]:

@@ -66,3 +66,12 @@ def test_reading_the_data_reports_sizes_and_errors(tmp_path: Path) -> None:
     assert read[1].problem is not None
     assert read[1].problem.code is ErrorCode.DATA_MALFORMED
     assert "b.csv, row 3, column 'p0'" in read[1].problem.message
+
+
+def test_reading_the_data_compares_labels_with_the_loss(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("p0,y\n1,0\n2,10\n")
+    silo = a_silo("hospital-a")
+    silo["datasets"]["digits"]["label"] = "y"
+    read = next(validation.read_data(validation.check(a_job(), written(tmp_path, silo, a_silo("hospital-b")))))
+    assert read.problem is not None
+    assert "column 'y': 1 of 2 labels are outside" in read.problem.message

@@ -140,3 +140,17 @@ def test_a_computation_with_an_operation_that_a_silo_can_allow_is_planned() -> N
     with pytest.raises(OperationRefusedError, match="GuaranteeConst"):
         verify(shard)
     assert "GuaranteeConst" in verify(shard, ["GuaranteeConst"]).operations
+
+
+def test_an_input_that_nobody_feeds_is_found_and_named():
+    @tff.tensorflow.computation(np.float32)
+    def stray(x):
+        return x + tf.compat.v1.placeholder(tf.float32, [], "stray_input")
+
+    @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+    def total(values):
+        return tff.federated_sum(tff.federated_map(stray, values))
+
+    with pytest.raises(FedjobsError, match=r"inputs that nobody feeds: '.*stray_input' ") as caught:
+        plan(total)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_COMPUTATION

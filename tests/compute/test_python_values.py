@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import ml_dtypes
@@ -55,3 +56,33 @@ def test_strings_in_a_dataset_keep_trailing_zero_bytes() -> None:
         (sent,) = unframe(frame([sequence]).tobytes())
         assert isinstance(sent, SequenceValue)
         assert [element.numpy() for element in to_tensor(sent)] == [b"ab\0", b"c"]
+
+
+ONE, TEN = np.float32([1]), np.float32([10])
+EXAMPLES = tff.SequenceType(collections.OrderedDict(b=np.float32, a=np.float32))
+
+
+def test_components_of_a_dataset_are_found_by_name() -> None:
+    for components in ({"b": ONE, "a": TEN}, {"a": TEN, "b": ONE}):
+        (sequence,) = to_leaves(tf.data.Dataset.from_tensor_slices(components), EXAMPLES)
+        assert isinstance(sequence, SequenceValue)
+        assert sequence.components is not None
+        assert [array.tolist() for array in sequence.components] == [[10], [1]]  # sorted by name
+
+
+@pytest.mark.parametrize(
+    ("components", "shown"),
+    [
+        ({"x": ONE, "y": TEN}, "<x=float32,y=float32>"),
+        ({"a": TEN, "b": ONE, "c": ONE}, "<a=float32,b=float32,c=float32>"),
+        ({"a": TEN}, "<a=float32>"),
+        ({"a": TEN.astype(np.float64), "b": ONE}, "<a=float64,b=float32>"),
+        ({"a": np.float32([[1]]), "b": ONE}, "<a=float32[1],b=float32>"),
+        (ONE, "float32"),
+    ],
+)
+def test_a_dataset_of_another_element_type_is_a_type_error_that_names_both(components: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        to_leaves(tf.data.Dataset.from_tensor_slices(components), EXAMPLES)
+    assert shown in str(caught.value)
+    assert "<b=float32,a=float32>*" in str(caught.value)

@@ -182,3 +182,14 @@ def test_categorical_crossentropy_is_sparse_categorical_crossentropy(datasets, o
     train(fedavg(rounds=1, model__loss="categorical_crossentropy"), datasets, tmp_path)
     for name, array in weights(one_round).items():
         np.testing.assert_allclose(weights(tmp_path)[name], array, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_labels_that_are_no_class_of_the_loss_end_the_job_before_anything_is_saved(loss, tmp_path):
+    rows = [{**row, "y": np.int32(row["y"] + 1)} for row in classes(1, 20)]
+    context = InProcessContext("fedavg", fedavg(model__loss=loss), {"train": {"a": [rows]}}, tmp_path)
+    with pytest.raises(FedjobsError) as caught:
+        asyncio.run(BUILTIN["fedavg"]()(context))
+    outside = 2 * sum(row["y"] == 3 for row in rows)  # two epochs
+    assert f"{outside} of 40 labels are outside of the range of the loss, which is 0 to 2" in caught.value.message
+    assert not context.checkpoints.versions

@@ -118,8 +118,13 @@ def test_named_features_keep_their_names_in_the_silos():
         (entrypoint("number"), "returned a int", "Return a Keras model"),
         (entrypoint("failing"), "failed with RuntimeError: no luck", "Correct the function"),
         (entrypoint("unbuilt"), "inputs are unknown", "tf.keras.Input"),
-        (entrypoint("noisy"), "GaussianNoise", "function of its inputs"),
-        (entrypoint("normalized"), "batch normalization", "function of its inputs"),
+        (entrypoint("noisy"), "the layer 'noise' (Noise) draws random numbers from state", "function of its inputs"),
+        (entrypoint("normalized"), "the layer 'inner_bn' (BatchNormalization) changes its weight", "freeze it"),
+        (entrypoint("counting"), "the layer 'counter' (Counter) changes its weight 'counter/count'", "Remove it"),
+        (entrypoint("half_precision"), "the layer 'half' (Dense) computes in float16", "Remove it"),
+        (entrypoint("strings"), "the layer 'lookup' (StringLookup) uses state", "function of its inputs"),
+        (entrypoint("own_training_step"), "the model 'model' (Model) overrides train_step()", "Remove it"),
+        ({"model": {"entrypoint": f"{ENTRY}:random_functional"}}, "jitter", "stateless"),
         (entrypoint("keras_model", loss="mse"), "mse needs one output, the model has 3", "units"),
         (
             {"model": {"entrypoint": "no_such_module:f", "loss": "mse"}},
@@ -135,3 +140,4 @@ def test_an_entry_point_that_cannot_be_used_is_refused_with_the_reason(model, me
     assert caught.value.code is ErrorCode.INVALID_PROGRAM_PARAMETER
     assert message in caught.value.message
     assert remedy in caught.value.remedy
+    assert "\n" not in caught.value.message

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_worker import silo_files
+from fedjobs_worker.data import datasets
 
 WHOLE = """
 silo: hospital-a
@@ -118,3 +119,15 @@ def test_two_silos_with_the_same_name_are_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FedjobsError, match=r"none\.yaml cannot be read"):
         silo_files.load(tmp_path / "none.yaml")
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "study [2024]"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text("f,y\n1,0\n")
+    for path, examples in (("a.csv", 1), ("*.csv", 2)):
+        source = f"{{csv: {{path: '{path}'}}}}"
+        text = f"silo: s\ndatasets: {{d: {{source: {source}, features: {{columns: [f]}}, label: y}}}}\n"
+        (folder / "silo.yaml").write_text(text)
+        assert datasets.load(silo_files.load(folder / "silo.yaml").datasets["d"]).offsets.tolist() == [0, examples]

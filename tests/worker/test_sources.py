@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gzip
+import importlib
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from fedjobs_worker.data.sources.locations import Location, matching
 FLOAT_A = ColumnRequest("a", "float32")
 INT_B = ColumnRequest("b", "int32")
 TEXT_C = ColumnRequest("c", "string")
+
+SPELLINGS = ["nan", "NaN", "-nan", "NA", "na", "<NA>", "N/A", "#N/A", "null", "NULL", "None", " "]
 
 
 def written(path: Path, text: str) -> Location:
@@ -59,12 +64,15 @@ def test_csv_reads_every_dtype(tmp_path: Path, dtype: str) -> None:
 @pytest.mark.parametrize(
     ("text", "row", "column", "problem"),
     [
-        ("a,b\n1,2\n1,two\n", 3, "b", "not a int32"),
+        ("a,b\n1,2\n1,two\n", 3, "b", "not an int32"),
         ("a,b\n1,2\n\nx,2\n", 4, "a", "not a float32"),
         ("a,b\n1,2\n1,\n", 3, "b", "missing"),
         ("a,b\n1,2\n1\n", 3, "b", "1 values, but the header has 2 columns"),
         ("a,b\n1,2\n1,2,3\n", 3, "b", "3 values, but the header has 2 columns"),
-        ("a,b\n1,2.5\n", 2, "b", "not a int32"),
+        ("a,b\n1,2.5\n", 2, "b", "not an int32"),
+        ("a,b\n1,9007199254740993.0\n", 2, "b", "not an int32"),
+        *((f"a,b\n1,2\n{spelling},2\n", 3, "a", "the value is missing") for spelling in SPELLINGS),
+        *((f"a,b\n1,2\n1,{spelling}\n", 3, "b", "the value is missing") for spelling in SPELLINGS),
         ('a,b,c\n1,2,"two\nlines"\nx,2,z\n', 4, "a", "not a float32"),
     ],
 )
@@ -76,6 +84,68 @@ def test_a_malformed_csv_record_names_file_line_and_column(
     assert "bad.csv" in error.message
     assert f"row {row}, column '{column}'" in error.message
     assert problem in error.message
+
+
+def test_an_integer_can_have_a_decimal_point(tmp_path: Path) -> None:
+    location = written(tmp_path / "1.csv", "b\n1.0\n2.00\n3\n-4e1\n")
+    assert csv.read(location, [INT_B])[INT_B].tolist() == [1, 2, 3, -40]
+    beyond_floats = written(tmp_path / "2.csv", "d\n9007199254740993\n")
+    request = ColumnRequest("d", "int64")
+    assert csv.read(beyond_floats, [request])[request].tolist() == [9007199254740993]
+
+
+def test_a_missing_text_is_an_empty_text_in_every_source(tmp_path: Path) -> None:
+    from_csv = csv.read(written(tmp_path / "1.csv", "a,c\n1,\n1,NA\n"), [TEXT_C])
+    from_parquet = parquet.read(parquet_file(tmp_path / "1.parquet", c=[None, "NA"]), [TEXT_C])
+    assert from_csv[TEXT_C].tolist() == from_parquet[TEXT_C].tolist() == [b"", b"NA"]
+
+
+@pytest.mark.parametrize("wide", ["a" * 1_100_000, "a"], ids=["header", "cell"])
+def test_a_long_header_and_a_long_cell_are_read(tmp_path: Path, wide: str) -> None:
+    text = "x" * (2_200_000 if wide == "a" else 1)
+    location = written(tmp_path / "1.csv", f"b,{wide}\n7,{text}\n8,y\n")
+    assert csv.read(location, [INT_B])[INT_B].tolist() == [7, 8]
+    broken = written(tmp_path / "2.csv", f"b,{wide}\n7,{text}\nz,y\n")
+    assert "row 3, column 'b': the value is not an int32" in error_of(csv.read, broken, [INT_B]).message
+
+
+@pytest.mark.parametrize(("module", "ending"), [("gzip", "gz"), ("bz2", "bz2"), ("lzma", "xz")])
+def test_a_compressed_csv_file_is_read(tmp_path: Path, module: str, ending: str) -> None:
+    path = tmp_path / f"1.csv.{ending}"
+    path.write_bytes(importlib.import_module(module).compress(b"b\n7\n8\n"))
+    assert csv.read(matching(str(path))[0], [INT_B])[INT_B].tolist() == [7, 8]
+
+
+def test_a_compressed_file_with_another_name_is_named(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_bytes(gzip.compress(b"b\n7\n"))
+    assert "is compressed with gzip" in error_of(csv.read, matching(str(tmp_path / "1.csv"))[0], [INT_B]).message
+    (tmp_path / "2.csv.gz").write_bytes(b"b\n7\n")
+    assert "cannot be decompressed" in error_of(csv.read, matching(str(tmp_path / "2.csv.gz"))[0], [INT_B]).message
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a [2024].csv").touch()
+    assert [Path(found.path).name for found in matching(str(tmp_path / "a [2024].csv"))] == ["a [2024].csv"]
+
+
+def test_decimals_are_numbers(tmp_path: Path) -> None:
+    values = [Decimal("1.50"), Decimal("-2.00")]
+    file = parquet_file(tmp_path / "1.parquet", a=pa.array(values, pa.decimal128(10, 2)), b=[Decimal(3), Decimal(4)])
+    columns = parquet.read(file, [FLOAT_A, INT_B])
+    assert columns[FLOAT_A].tolist() == [1.5, -2.0]
+    assert columns[INT_B].tolist() == [3, 4]
+    broken = parquet_file(tmp_path / "2.parquet", b=pa.array(values, pa.decimal128(10, 2)))
+    assert "row 1, column 'b'" in error_of(parquet.read, broken, [INT_B]).message
+
+
+def test_nan_is_a_missing_value_in_every_source(tmp_path: Path) -> None:
+    np.savez(tmp_path / "1.npz", a=np.array([1, np.nan]))
+    errors = [
+        error_of(npz.read, matching(str(tmp_path / "1.npz"))[0], [FLOAT_A]),
+        error_of(parquet.read, parquet_file(tmp_path / "1.parquet", a=[1.0, float("nan")]), [FLOAT_A]),
+        error_of(parquet.read, parquet_file(tmp_path / "2.parquet", a=[1.0, None]), [FLOAT_A]),
+    ]
+    assert all("row 2, column 'a': the value is missing" in error.message for error in errors)
 
 
 def test_a_malformed_csv_record_near_the_end_is_found(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ files as documents of one YAML file.
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,13 +37,20 @@ Dtype = Literal[
 
 class Files(Model):
     path: str = Field(min_length=1)
-    """A path or a pattern such as `/data/*.csv`, relative to this file's folder, or a URL that fsspec supports."""
+    """A path or a pattern such as `/data/*.csv`, relative to this file's folder, or a URL that fsspec supports.
+
+    A file that has exactly this name is read, even if the name contains `[` or `*`.
+    """
 
     @field_validator("path")
     @classmethod
     def _absolute(cls, path: str, info: ValidationInfo) -> str:
         folder = (info.context or {}).get("folder")
-        return path if folder is None or "://" in path else str(folder / path)
+        if folder is None or "://" in path or Path(path).is_absolute():
+            return path
+        # Only what a person wrote can be a pattern, not the name of the folder.
+        is_literal = not glob.has_magic(path) or (folder / path).is_file()
+        return str((folder if is_literal else Path(glob.escape(str(folder)))) / path)
 
 
 class CsvFiles(Files):

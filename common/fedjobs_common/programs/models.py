@@ -114,3 +114,16 @@ class ModelParameters(Parameters):
     def from_logits(self) -> bool | None:
         """Whether the outputs are logits. None if it depends on the entry point's model."""
         return None if self.keras is None else self.keras.output_activation == "linear"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether labels are numbers of classes, from 0."""
+        return self.loss in CROSS_ENTROPIES
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes. None for a regression, and if only the built model knows it."""
+        if self.loss == "binary_crossentropy":
+            return 2
+        last = None if self.keras is None else self.keras.layers[-1].arguments
+        return last.units if self.has_classes and isinstance(last, Dense) else None

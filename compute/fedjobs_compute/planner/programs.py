@@ -19,6 +19,8 @@ from fedjobs_compute.planner.call_dominant import unbound_references, without_li
 from fedjobs_compute.planner.leaves import count_leaves, leaves_of
 from fedjobs_compute.planner.lowering import Emitter, Value
 
+_PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
+
 
 @dataclass(frozen=True, order=True)
 class LeafKey:
@@ -231,6 +233,9 @@ def _write_segment(
             f"the graph of the computation has no canonical form: {error}.",
             "Change what the message names in the computation.",
         ) from error
+    _check_placeholders(
+        canonical.graph_def, [*canonical.feeds, canonical.token], graph_def, [*feeds.values(), token.name]
+    )
     used = [(aliases.get(key, key), feed) for key, feed in zip(feeds, canonical.feeds, strict=True) if feed]
     return Segment(
         graph_def=canonical.graph_def,
@@ -242,6 +247,27 @@ def _write_segment(
         initialize_op=canonical.operations[0] if initialize else "",
         session_token=canonical.token or "",
     )
+
+
+def _check_placeholders(
+    used: tf.compat.v1.GraphDef, feeds: Iterable[str | None], original: tf.compat.v1.GraphDef, fed: Iterable[str]
+) -> None:
+    """Checks that a graph that is used has no input that nobody feeds. Its name is that in the original graph."""
+    if not _unfed(used, feeds):
+        return
+    names = ", ".join(repr(name) for name in _unfed(original, fed))
+    raise FedjobsError(
+        ErrorCode.UNSUPPORTED_COMPUTATION,
+        f"the graph of the computation has inputs that nobody feeds: {names} (Placeholder).",
+        "Make them arguments of the computation. Keras layers that create them must be called in the computation.",
+    )
+
+
+def _unfed(graph: tf.compat.v1.GraphDef, feeds: Iterable[str | None]) -> list[str]:
+    fed = {feed.partition(":")[0] for feed in feeds if feed}
+    inner = (node for function in graph.library.function for node in function.node_def)
+    found = [node.name for node in inner if node.op in _PLACEHOLDERS]
+    return found + [node.name for node in graph.node if node.op in _PLACEHOLDERS and node.name not in fed]
 
 
 def _operations(graph: tf.Graph, names: Iterable[Value]) -> list[tf.Operation]:

@@ -23,16 +23,20 @@ Array: TypeAlias = npt.NDArray[Any]
 Leaf: TypeAlias = Array | SequenceValue
 
 
+class ValueTypeError(FedjobsError, TypeError):
+    """A value does not have the type of its parameter. It is a TypeError, as in TFF."""
+
+
 def to_leaves(value: Any, type_: tff.Type) -> list[Leaf]:
     """Converts a value of an unplaced type to its leaves.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED if the value does not have the type.
+        ValueTypeError: PROGRAM_FAILED if the value does not have the type.
     """
     try:
         return _to_leaves(value, unplaced_member(type_))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise FedjobsError(
+        raise ValueTypeError(
             ErrorCode.PROGRAM_FAILED,
             f"the argument {_shortened(value)} is not a value of type {type_.compact_representation()}: {error}.",
             "Pass a value of the computation's parameter type.",
@@ -123,6 +127,9 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
     if isinstance(value, SequenceValue):
         return value
     if isinstance(value, tf.data.Dataset):
+        found = tff.types.tensorflow_to_type(value.element_spec)
+        if not _fits(found, element):
+            raise TypeError(f"it is a dataset with elements of type {found.compact_representation()}")
         rows = [tuple(map(array_of, tf.nest.flatten(row))) for row in value]
     else:
         rows = [tuple(_components(row, element)) for row in value]
@@ -136,6 +143,19 @@ def _to_sequence(value: Any, element: tff.Type) -> SequenceValue:
 def _no_elements(type_: tff.TensorType) -> Array:
     dtype = object if type_.dtype.type is np.str_ else type_.dtype
     return np.zeros([0, *(size or 0 for size in type_.shape or ())], dtype)
+
+
+def _fits(found: tff.Type, element: tff.Type) -> bool:
+    """Returns whether elements of a dataset have a type. Components are found by name, in any order."""
+    if isinstance(found, tff.TensorType) and isinstance(element, tff.TensorType):
+        return bool(found.dtype == element.dtype and tf.TensorShape(element.shape).is_compatible_with(found.shape))
+    if not (isinstance(found, tff.StructType) and isinstance(element, tff.StructType)) or len(found) != len(element):
+        return False
+    names = [name for name, _ in structure.iter_elements(found)]
+    if None in names:  # a tuple
+        return all(_fits(found[i], element[i]) for i in range(len(element)))
+    wanted = dict(structure.iter_elements(element))
+    return set(names) == set(wanted) and all(_fits(part, wanted[name]) for name, part in structure.iter_elements(found))
 
 
 def _components(row: Any, type_: tff.Type) -> list[Array]:

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_federated as tff
 from fedjobs_common.digests import digest
+from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.files import write_atomically
 
 from fedjobs_coordinator.programs import weights as weight_files
-from fedjobs_coordinator.programs.models import FederatedModel
+from fedjobs_coordinator.programs.layers import first_sentence
+from fedjobs_coordinator.programs.models import FIELD, FederatedModel
 from fedjobs_coordinator.programs.results import write_result
 
 METRICS = "metrics.jsonl"
@@ -48,19 +51,51 @@ def export(
     content = weight_files.write(arrays)
     files = {"weights": "model/weights.safetensors"}
     write_atomically(result_dir / files["weights"], content, durable=True, mode=0o644)
-    if model.keras is not None:
-        # TFF creates layers in a graph, which breaks Keras layers that existed before. A new clone works.
-        trained = tf.keras.models.clone_model(model.keras)
-        weight_files.assign(trained, arrays)
-        if "savedmodel" in formats:
-            files["savedmodel"] = "model/savedmodel"
-            _save(trained, result_dir / files["savedmodel"])
-        if "keras" in formats:
-            files["keras"] = "model/model.keras"
-            trained.save(result_dir / files["keras"])
+    files |= _write_models(result_dir, model, arrays, formats)
     write_result(
         result_dir, {"program": program, "model": {"digest": digest(content), "files": files}, "rounds": rounds}
     )
+
+
+def rehearse(result_dir: Path, *, model: FederatedModel, formats: Sequence[str]) -> None:
+    """Writes the initial model and removes it, so that a model that cannot be written is found before the first round.
+
+    Raises:
+        FedjobsError: INVALID_PROGRAM_PARAMETER if the model cannot be written.
+    """
+    folder = result_dir / ".rehearsal"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "model").mkdir(parents=True)
+    try:
+        weights = tff.learning.models.ModelWeights(*model.training.initial_weights)
+        _write_models(folder, model, weight_files.names_of(model).named(weights), formats)
+    except OSError:
+        raise
+    except Exception as error:
+        raise FedjobsError(
+            ErrorCode.INVALID_PROGRAM_PARAMETER,
+            f"{FIELD}: the model cannot be written as {' or '.join(formats)}: {first_sentence(error)}.",
+            "Correct the model, or remove the format from spec.output.formats.",
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_models(
+    result_dir: Path, model: FederatedModel, arrays: weight_files.Arrays, formats: Sequence[str]
+) -> dict[str, str]:
+    """Writes the model in each format with these weights. Returns the paths by format."""
+    if model.keras is None:
+        return {}
+    weight_files.assign(model.keras, arrays)
+    files = {}
+    if "savedmodel" in formats:
+        files["savedmodel"] = "model/savedmodel"
+        _save(model.keras, result_dir / files["savedmodel"])
+    if "keras" in formats:
+        files["keras"] = "model/model.keras"
+        model.keras.save(result_dir / files["keras"])
+    return files
 
 
 def _save(model: tf.keras.Model, path: Path) -> None:

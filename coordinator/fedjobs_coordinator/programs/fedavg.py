@@ -9,7 +9,7 @@ from typing import Any
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.programs import PATH, FedAvgParameters
 
-from fedjobs_coordinator.programs import evaluation, exports, models, seeds, training
+from fedjobs_coordinator.programs import evaluation, exports, losses, models, seeds, training
 from fedjobs_coordinator.programs.evaluation import Evaluation
 from fedjobs_coordinator.programs.metric_history import History, flat
 from fedjobs_coordinator.programs.models import FederatedModel
@@ -33,6 +33,8 @@ async def run(context: ProgramContext) -> None:
     model = await asyncio.to_thread(models.build, parameters.model, parameters.seed)
     process = await asyncio.to_thread(training.build, model, parameters)
     assessment = await asyncio.to_thread(_evaluation, model, parameters)
+    formats = context.job.output_formats
+    await asyncio.to_thread(exports.rehearse, context.result_dir, model=model, formats=formats)
 
     loaded = await context.load()
     done, state = loaded if loaded is not None else (0, await context.run(process.initialize))
@@ -41,7 +43,7 @@ async def run(context: ProgramContext) -> None:
     for number in range(done + 1, parameters.rounds + 1):
         selected = examples.select_seeded(seeds.derived(parameters.seed, number))
         state, measured = await context.run(process.next, state, selected)
-        metrics = _training_metrics(number, measured)
+        metrics = _training_metrics(number, measured, model.label_range)
         if assessment is not None and _is_evaluated(parameters, number):
             metrics |= await _evaluate(context, parameters, process, assessment, state, number)
         history.append(number, metrics)
@@ -56,16 +58,16 @@ async def run(context: ProgramContext) -> None:
         model=model,
         weights=weights,
         rounds=parameters.rounds,
-        formats=context.job.output_formats,
+        formats=formats,
     )
 
 
-def _training_metrics(number: int, measured: Mapping[str, Any]) -> dict[str, float]:
+def _training_metrics(number: int, measured: Mapping[str, Any], label_range: str) -> dict[str, float]:
     """Returns the flat metrics of a round.
 
     Raises:
-        FedjobsError: PROGRAM_FAILED if no client had a usable update or the weights are not finite. Further rounds
-            would fail in the same way.
+        FedjobsError: PROGRAM_FAILED if no client had a usable update, the weights are not finite, or labels do not fit
+            the loss. Further rounds would fail in the same way.
     """
     clients, left_out = int(measured["clients"]), int(measured["left_out"])
     remedy = f"Lower {PATH}.client.learningRate or {PATH}.server.learningRate, or look for NaN in the silos' data."
@@ -80,7 +82,7 @@ def _training_metrics(number: int, measured: Mapping[str, Any]) -> dict[str, flo
             ErrorCode.PROGRAM_FAILED, f"In round {number}, the global model's weights became infinite or NaN.", remedy
         )
     counts = {"train/clients": float(clients), "train/clientsLeftOut": float(left_out)}
-    return flat(measured["train"], "train") | counts
+    return losses.labels_checked(flat(measured["train"], "train"), "train", label_range) | counts
 
 
 def _evaluation(model: FederatedModel, parameters: FedAvgParameters) -> Evaluation | None:

@@ -35,7 +35,7 @@ def build(parameters: KerasModel, seed: int) -> tf.keras.Model:
             raise FedjobsError(
                 ErrorCode.INVALID_PROGRAM_PARAMETER,
                 f"{PATH}.model.keras.layers[{position}].{layer.kind} does not fit its inputs of shape "
-                f"{list(outputs.shape)[1:]}: {_first_sentence(error)}.",
+                f"{list(outputs.shape)[1:]}: {first_sentence(error)}.",
                 "Change the layer's arguments, or the layers before it.",
             ) from error
     return tf.keras.Model(inputs, outputs, name="model")
@@ -66,7 +66,12 @@ def _snake(kind: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", kind).lower().replace("2_d", "2d")
 
 
-def _first_sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
     """Returns the first sentence of a Keras error, which has many lines about the call."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception encountered" not in line]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _is_frame(line)]
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _is_frame(line: str) -> bool:
+    """Returns whether a line says only where an error happened."""
+    return "Exception encountered" in line or line.startswith("in user code")

@@ -13,9 +13,14 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_common.programs import PATH
 from fedjobs_common.programs.models import CROSS_ENTROPIES, ModelParameters
 
-from fedjobs_coordinator.programs import entrypoints, layers, losses, random_layers
+from fedjobs_coordinator.programs import entrypoints, functional_models, layers, losses
+from fedjobs_coordinator.programs.constraints import Constraint
+from fedjobs_coordinator.programs.layers import first_sentence
+from fedjobs_coordinator.programs.stateless_calls import ImpureModelError
 
 FIELD = f"{PATH}.model"
+
+_IMPURE = "Remove it, freeze it (`layer.trainable = False`), or use a layer whose output is a function of its inputs."
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class FederatedModel:
         to_labels: Converts a batch of raw labels to the model's labels.
         randomized: Whether training needs a seed with each batch.
         keras: The Keras model to export. None for an entry point's FunctionalModel.
+        constraints: For each trainable weight of a Keras model, what is applied to it after each step.
+        label_range: The labels that the loss has, for messages. Empty for a FunctionalModel.
     """
 
     training: tff.learning.models.FunctionalModel
@@ -38,6 +45,8 @@ class FederatedModel:
     to_labels: Callable[[tf.Tensor], tf.Tensor]
     randomized: bool
     keras: tf.keras.Model | None
+    constraints: tuple[Constraint, ...] = ()
+    label_range: str = ""
 
 
 def build(parameters: ModelParameters, seed: int) -> FederatedModel:
@@ -79,20 +88,21 @@ def _from_keras(model: tf.keras.Model, parameters: ModelParameters) -> Federated
     features = _features(model)
     specification = OrderedDict(x=features, y=losses.label_spec(loss_name, outputs))
     try:
-        seeded, randomized = random_layers.seeded(model)
-        inference = tff.learning.models.functional_model_from_keras(seeded, loss, specification, metrics)
-    except (ValueError, tff.learning.models.functional.KerasFunctionalModelError) as error:
-        raise _invalid(
-            FIELD, str(error).rstrip("."), "Use layers whose training is a function of its inputs."
-        ) from error
+        functional = functional_models.convert(model, loss, features, specification["y"], metrics)
+    except ImpureModelError as error:
+        raise _invalid(FIELD, str(error), _IMPURE) from error
+    except Exception as error:
+        raise _invalid(FIELD, f"the model cannot be called: {first_sentence(error)}", "Correct the model.") from error
     example = OrderedDict(x=tf.nest.map_structure(_of_one, features), y=losses.label_type(loss_name))
     return FederatedModel(
-        training=_with_seed(seeded, inference, metrics) if randomized else inference,
-        inference=inference,
+        training=functional.training,
+        inference=functional.inference,
         example_type=tff.types.to_type(example),
         to_labels=lambda labels: losses.to_labels(loss_name, labels, outputs),
-        randomized=randomized,
+        randomized=functional.randomized,
         keras=model,
+        label_range=losses.label_range(loss_name, outputs),
+        constraints=tuple(variable.constraint for variable in model.trainable_variables),
     )
 
 
@@ -108,6 +118,10 @@ def _from_functional(model: tff.learning.models.FunctionalModel, parameters: Mod
         metrics_fns=(model.initialize_metrics_state, model.update_metrics_state, model.finalize_metrics),
         input_spec=OrderedDict(x=x, y=y),
     )
+    try:
+        functional_models.check(named)
+    except ImpureModelError as error:
+        raise _invalid(FIELD, str(error), "Use tf.random.stateless_* operations, or none.") from error
     return FederatedModel(
         training=named,
         inference=named,
@@ -115,35 +129,6 @@ def _from_functional(model: tff.learning.models.FunctionalModel, parameters: Mod
         to_labels=lambda labels: labels,
         randomized=False,
         keras=None,
-    )
-
-
-def _with_seed(
-    keras_model: tf.keras.Model,
-    model: tff.learning.models.FunctionalModel,
-    metrics: OrderedDict[str, losses.MetricConstructor],
-) -> tff.learning.models.FunctionalModel:
-    """Returns the model with a seed in its batches. As in TFF, its graphs take weights as inputs, not variables."""
-
-    @tf.function
-    def predict(weights, x, training=True):  # type: ignore[no-untyped-def]
-        trainable, non_trainable = (list(part) for part in weights)
-
-        def weight(_: object, **arguments: object) -> tf.Tensor:
-            return (trainable if arguments.get("trainable", True) else non_trainable).pop(0)
-
-        with tf.variable_creator_scope(weight):
-            clone = tf.keras.models.clone_model(keras_model)
-        with random_layers.batch_seed(x["seed"]):
-            return clone(x["features"], training)
-
-    seed = tf.TensorSpec([2], tf.int64)
-    return tff.learning.models.FunctionalModel(
-        initial_weights=model.initial_weights,
-        predict_on_batch_fn=predict,
-        loss_fn=model.loss,
-        metrics_fns=tff.learning.metrics.create_functional_metric_fns(metrics),
-        input_spec=OrderedDict(x=OrderedDict(features=model.input_spec["x"], seed=seed), y=model.input_spec["y"]),
     )
 
 

@@ -14,6 +14,7 @@ import tensorflow_federated as tff
 from fedjobs_common.programs.fedavg import FedAvgParameters
 
 from fedjobs_coordinator.programs import clients, optimizers, seeds
+from fedjobs_coordinator.programs.constraints import ConstrainedOptimizer
 from fedjobs_coordinator.programs.models import FederatedModel
 from fedjobs_coordinator.programs.proximal import ProximalOptimizer
 from fedjobs_coordinator.programs.weightings import CountingMean
@@ -111,13 +112,18 @@ def _learning_process(model: FederatedModel, parameters: FedAvgParameters) -> tf
     optimizer = optimizers.build(client, client.learning_rate)
     if client.proximal_strength > 0:
         optimizer = ProximalOptimizer(optimizer, client.proximal_strength)
+    server_optimizer = optimizers.build(parameters.server, parameters.server.learning_rate)
+    if any(model.constraints):
+        # The mean of constrained weights can violate a constraint, and so can a server optimizer.
+        optimizer = ConstrainedOptimizer(optimizer, model.constraints)
+        server_optimizer = ConstrainedOptimizer(server_optimizer, model.constraints)
     by = tff.learning.ClientWeighting
     # A client's weight is the number of examples in its training, which counts each example once per epoch.
     cap = None if weighting.cap is None else float(weighting.cap * client.epochs)
     return tff.learning.algorithms.build_weighted_fed_avg(
         model.training,
         client_optimizer_fn=optimizer,
-        server_optimizer_fn=optimizers.build(parameters.server, parameters.server.learning_rate),
+        server_optimizer_fn=server_optimizer,
         client_weighting=by.UNIFORM if weighting.by == "uniform" else by.NUM_EXAMPLES,
         model_aggregator=CountingMean(cap),
         loop_implementation=_ITERATOR,

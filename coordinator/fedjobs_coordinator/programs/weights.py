@@ -27,7 +27,7 @@ Arrays: TypeAlias = dict[str, Array]
 
 @dataclass(frozen=True)
 class WeightNames:
-    """The names of a model's weights, in TFF's order, which is the order in which Keras creates the variables."""
+    """The names of a model's weights, in the order of `trainable_variables` and `non_trainable_variables`."""
 
     trainable: tuple[str, ...]
     non_trainable: tuple[str, ...]
@@ -36,7 +36,7 @@ class WeightNames:
         """Returns the arrays of `tff.learning.models.ModelWeights` by name."""
         names = [*self.trainable, *self.non_trainable]
         arrays = [*weights.trainable, *weights.non_trainable]
-        return {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
+        return {name: np.asarray(array, order="C") for name, array in zip(names, arrays, strict=True)}
 
 
 def names_of(model: FederatedModel) -> WeightNames:
@@ -48,12 +48,9 @@ def names_of(model: FederatedModel) -> WeightNames:
             tuple(f"non_trainable/{i}" for i in range(len(non_trainable))),
         )
     unique = _unique_names(model.keras)
-    clone_variables, created = _creation_order(model.keras)
-    positions = [next(i for i, v in enumerate(clone_variables) if v is variable) for variable in created]
-    variables = [model.keras.variables[i] for i in positions]
     return WeightNames(
-        tuple(unique[id(variable)] for variable in variables if variable.trainable),
-        tuple(unique[id(variable)] for variable in variables if not variable.trainable),
+        tuple(unique[id(variable)] for variable in model.keras.trainable_variables),
+        tuple(unique[id(variable)] for variable in model.keras.non_trainable_variables),
     )
 
 
@@ -103,22 +100,6 @@ def _picked(path: Path, arrays: Arrays, names: Sequence[str], like: Sequence[Arr
 
 def _described(array: Array) -> str:
     return f"{array.dtype}{list(array.shape)}"
-
-
-def _creation_order(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.Variable]]:
-    """Returns the variables of a clone in the model's order, and in the order of their creation.
-
-    TFF uses the order of creation for functional models. In a model with branches, the orders can differ.
-    """
-    created: list[tf.Variable] = []
-
-    def recorded(create: Any, **arguments: Any) -> tf.Variable:
-        created.append(create(**arguments))
-        return created[-1]
-
-    with tf.Graph().as_default(), tf.variable_creator_scope(recorded):
-        variables = tf.keras.models.clone_model(model).variables
-    return variables, [v for v in created if any(v is variable for variable in variables)]
 
 
 def _unique_names(model: tf.keras.Model) -> dict[int, str]:

@@ -14,6 +14,7 @@ from fedjobs_protocol.transfers.values import Array
 TEXT = "string"
 _NAMED = 20  # maximum number of columns in a message
 MISSING = "the value is missing"
+_MISSING_TEXTS = frozenset({"", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nan", "-nan", "+nan"})
 _LOG = structlog.get_logger()
 
 
@@ -31,6 +32,16 @@ Columns = dict[ColumnRequest, Array]
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
     """Returns NumPy's dtype for TensorFlow's name. Strings are objects."""
     return np.dtype(object) if dtype == TEXT else np.dtype(dtype)
+
+
+def is_missing(value: object) -> bool:
+    """Returns whether a value of a column of numbers is missing. This is one rule for all sources.
+
+    Missing are nulls, NaN, and in text the spellings that pandas reads as missing, in upper or lower case.
+    """
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return value is None or (isinstance(value, str) and value.strip().casefold() in _MISSING_TEXTS)
 
 
 def malformed(file: str, row: int | None, column: str, problem: str, value: object = None) -> FedjobsError:

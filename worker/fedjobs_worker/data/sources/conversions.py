@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from fedjobs_protocol.transfers.values import Array
 
-from fedjobs_worker.data.sources.columns import TEXT, numpy_dtype
+from fedjobs_worker.data.sources.columns import MISSING, TEXT, is_missing, numpy_dtype
 
 
 class MisfitError(Exception):
@@ -24,10 +24,20 @@ class MisfitError(Exception):
         self.value = value
 
 
+def problem_of(misfit: MisfitError, dtype: str) -> str:
+    """Returns what is wrong with the value, for messages."""
+    return MISSING if is_missing(misfit.value) else f"the value is not {article(dtype)} {dtype}"
+
+
+def article(dtype: str) -> str:
+    return "an" if dtype.startswith("i") else "a"
+
+
 def converted(values: Array, dtype: str) -> Array:
     """Converts the values to `dtype` (TensorFlow's name).
 
-    Numbers are rounded to floats. Floats are only converted to integers if they are whole and in range.
+    Numbers are rounded to floats. Floats are only converted to integers if they are whole and in range. NaN is a
+    missing value.
 
     Raises:
         MisfitError: A value cannot be converted. The error has the first such row.
@@ -35,6 +45,8 @@ def converted(values: Array, dtype: str) -> Array:
     if dtype == TEXT:
         return _texts(values)
     target = numpy_dtype(dtype)
+    if values.dtype.kind == "f":
+        _check(~np.isnan(values), values)
     if values.dtype.kind not in "biuf":
         raise MisfitError(0, values.ravel()[0] if values.size else None)
     if target.kind in "iu" and values.dtype.kind in "iuf":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import IO, Any
 
 import fsspec
 from fedjobs_common.errors import ErrorCode, FedjobsError
+
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,18 @@ class Location:
     path: str
     filesystem: Any  # fsspec.AbstractFileSystem; fsspec has no types
 
-    def open(self) -> IO[bytes]:
+    def open(self, *, decompressed: bool = False) -> IO[bytes]:
         """Opens the file for reading bytes.
+
+        Args:
+            decompressed: Whether a file whose name ends with .gz, .bz2 or .xz is decompressed.
 
         Raises:
             FedjobsError: DATA_NOT_FOUND if it cannot be read.
         """
         try:
-            opened: IO[bytes] = self.filesystem.open(self.path, "rb")
+            compression = _COMPRESSIONS.get(PurePath(self.path).suffix.lower()) if decompressed else None
+            opened: IO[bytes] = self.filesystem.open(self.path, "rb", compression=compression)
         except (OSError, ValueError) as error:
             raise FedjobsError(
                 ErrorCode.DATA_NOT_FOUND,
@@ -44,7 +51,8 @@ def matching(pattern: str) -> list[Location]:
     """
     try:
         filesystem, path = fsspec.core.url_to_fs(pattern)
-        found = sorted(str(name) for name in filesystem.glob(path)) if _is_pattern(path) else [path]
+        is_pattern = _is_pattern(path) and not filesystem.isfile(path)
+        found = sorted(str(name) for name in filesystem.glob(path)) if is_pattern else [path]
         existing = [name for name in found if filesystem.isfile(name)]
     except (OSError, ValueError, ImportError) as error:
         raise FedjobsError(

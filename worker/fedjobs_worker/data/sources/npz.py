@@ -10,7 +10,7 @@ from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.transfers.values import Array
 
 from fedjobs_worker.data.sources.columns import ColumnRequest, Columns, checked_columns, malformed
-from fedjobs_worker.data.sources.conversions import MisfitError, converted
+from fedjobs_worker.data.sources.conversions import MisfitError, converted, problem_of
 from fedjobs_worker.data.sources.locations import Location
 
 
@@ -40,5 +40,5 @@ def _column(location: Location, request: ColumnRequest, array: Array) -> Array:
     try:
         return converted(array, request.dtype)
     except MisfitError as misfit:
-        problem = f"the value is not a {request.dtype}"
+        problem = problem_of(misfit, request.dtype)
         raise malformed(str(location), misfit.row + 1, request.name, problem, misfit.value) from misfit

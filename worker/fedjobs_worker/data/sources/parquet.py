@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from fedjobs_common.errors import ErrorCode, FedjobsError
 from fedjobs_protocol.transfers.values import Array
 
-from fedjobs_worker.data.sources.columns import MISSING, ColumnRequest, Columns, checked_columns, malformed
-from fedjobs_worker.data.sources.conversions import MisfitError, converted
+from fedjobs_worker.data.sources.columns import TEXT, ColumnRequest, Columns, checked_columns, malformed
+from fedjobs_worker.data.sources.conversions import MisfitError, converted, problem_of
 from fedjobs_worker.data.sources.locations import Location
 
 
@@ -39,10 +39,16 @@ def _column(location: Location, request: ColumnRequest, column: pa.ChunkedArray)
     if isinstance(array, pa.ChunkedArray):  # without any chunk
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
     try:
+        if request.dtype == TEXT and _is_text(array.type):
+            array = array.fill_null("")  # as an empty cell of a CSV file
         return converted(_dense(array), request.dtype)
     except MisfitError as misfit:
-        problem = MISSING if misfit.value is None else f"the value is not a {request.dtype}"
+        problem = problem_of(misfit, request.dtype)
         raise malformed(str(location), misfit.row + 1, request.name, problem, misfit.value) from misfit
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _dense(array: pa.Array) -> Array:
@@ -52,7 +58,10 @@ def _dense(array: pa.Array) -> Array:
         raise MisfitError(pc.index(array.is_null(), True).as_py(), None)
     if pa.types.is_dictionary(kind):
         return _dense(array.dictionary_decode())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_decimal(kind):
+        whole = kind.scale <= 0 and kind.precision <= 18
+        return _dense(array.cast(pa.int64() if whole else pa.float64()))
+    if _is_text(kind):
         return _dense(array.cast(pa.large_binary()))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _rows(array)
