@@ -183,8 +183,10 @@ def _take_part(silo: Silo, answer: pb.PullWorkResponse) -> None:
     while not answer.HasField("over"):
         report = None
         if answer.HasField("offer"):
-            shards = [offered.shard.digest for offered in answer.offer.shards]
-            consents = [pb.ShardConsent(shard=shard, approved=pb.Approved()) for shard in shards]
+            consents = [
+                pb.ShardConsent(shard=offered.shard.digest, scope=offered.scope, approved=pb.Approved())
+                for offered in answer.offer.shards
+            ]
             silo.client.consent(silo.session_id, consents)
         elif answer.HasField("work"):
             report = _do_work(silo, answer.work)
