@@ -141,6 +141,7 @@ class ProgramRun:
 
     async def run_with_silos(self, computation: tff.Computation, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
         packed = _packed(computation, arguments)
+        await self._wait_for_saves()
         result = await asyncio.to_thread(self._invocations.run_per_silo, computation, packed)
         return result.value, result.by_silo
 

@@ -64,6 +64,7 @@ class Managers:
         self._run = run
         self._result_dir = result_dir
         self._publish: dict[str, Publish] = {}
+        self._publishing = asyncio.Lock()
         self._staged = StagedReleases(directory / "releases", self._version())
 
     def state(self) -> tff.program.ProgramStateManager:
@@ -142,7 +143,7 @@ class Managers:
             await self.work.wait_for_stagings()
             await asyncio.to_thread(self._checkpoints.save, version, {_FORMAT: leaves})
             await asyncio.to_thread(self._silos.mark_durable, version)
-            await self._publish_due(version)
+        await self._publish_due(version)
 
     async def release(self, release: Release) -> None:
         """Stages a release. Publishes it if its state is durable."""
@@ -151,7 +152,8 @@ class Managers:
                 version = self.work.version_in_progress()
                 belongs_to = self._version() if version is None else version
                 await asyncio.to_thread(self._staged.stage, belongs_to, release)
-            if version is None:
+            # A save in progress publishes the release. It may have ended meanwhile, or failed.
+            if not self.work.is_saving(belongs_to) and belongs_to <= self._version():
                 await self._publish_due(belongs_to)
 
     async def publish_rest(self, name: str) -> None:
@@ -159,11 +161,14 @@ class Managers:
         await self._publish_due(self._version(), name)
 
     async def _publish_due(self, version: int, manager: str | None = None) -> None:
-        for path, release in list(self._staged.due(version, manager)):
-            publish = self._publish.get(release.manager)
-            if publish is not None:  # else the program has not asked for this manager yet
-                await publish(release.key, release.value)
-                path.unlink(missing_ok=True)
+        # One at a time, so that no release is published twice, and all are in order.
+        with self.work.publishing():
+            async with self._publishing:
+                for path, release in list(self._staged.due(version, manager)):
+                    publish = self._publish.get(release.manager)
+                    if publish is not None:  # else the program has not asked for this manager yet
+                        await publish(release.key, release.value)
+                        path.unlink()
 
 
 class _StateManager(tff.program.ProgramStateManager):

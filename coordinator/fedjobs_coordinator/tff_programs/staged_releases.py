@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class StagedReleases:
         for path in directory.iterdir():
             if path.suffix != ".release" or _version(path) > version:
                 path.unlink()
-        self._next = max((_number(path) for path in self._paths()), default=-1) + 1
+        # Threads stage releases. This iterator gives each of them another number.
+        self._numbers = itertools.count(max((_number(path) for path in self._paths()), default=-1) + 1)
 
     def stage(self, version: int, release: Release) -> None:
         """Writes a release durably.
@@ -60,8 +62,7 @@ class StagedReleases:
         """
         name = json.dumps([release.manager, release.key])
         content = pack({"name": name, "value": release.value})
-        path = self._directory / f"{self._next:012d}-{version:012d}.release"
-        self._next += 1
+        path = self._directory / f"{next(self._numbers):012d}-{version:012d}.release"
         write_atomically(path, content, durable=True)
 
     def due(self, version: int, manager: str | None = None) -> Iterator[tuple[Path, Release]]:
