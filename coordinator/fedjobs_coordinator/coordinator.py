@@ -28,7 +28,7 @@ from fedjobs_coordinator.aggregation.report_store import ReportStore
 from fedjobs_coordinator.sessions import cohorts
 from fedjobs_coordinator.sessions.assignments import Assignment
 from fedjobs_coordinator.sessions.cohorts import Begin, Presence, TooFew
-from fedjobs_coordinator.sessions.consents import Consents, Offered
+from fedjobs_coordinator.sessions.consents import MOST_OFFERS, Consents, Offered
 from fedjobs_coordinator.sessions.refusals import Refusals
 from fedjobs_coordinator.sessions.roster import ROUND_DEADLINE, Roster
 from fedjobs_coordinator.sessions.sessions import Sessions
@@ -156,9 +156,16 @@ class Coordinator:
 
         Raises:
             FedjobsError: COHORT_TOO_SMALL if too many silos cannot take part. The message names them with the reasons.
+                UNSUPPORTED_COMPUTATION if there are too many shards.
             SuspendedError: The coordinator was told to stop.
         """
-        shards = tuple(shards)
+        shards = tuple(dict.fromkeys(shards))
+        if len(shards) > MOST_OFFERS:
+            raise FedjobsError(
+                ErrorCode.UNSUPPORTED_COMPUTATION,
+                f"the computation has {len(shards)} exchanges with the silos, and at most {MOST_OFFERS} are supported.",
+                "Split it into several computations.",
+            )
         if not self._call_in_loop(lambda: all(map(self._consents.is_offered, shards))):
             found = offers()
             self._call_in_loop(lambda: self._sessions.offer(found))

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 from fedjobs_common import digests
 from fedjobs_common.errors import ErrorCode
-from fedjobs_common.ids import SiloName
+from fedjobs_common.ids import Digest, SiloName
 from fedjobs_common.jobs.statuses import Phase
 from fedjobs_coordinator.aggregation.outcomes import Failure, Retry
 from fedjobs_coordinator.sessions.consents import Offered
@@ -118,6 +118,14 @@ def test_all_shards_of_a_plan_are_offered_before_its_first_stage_and_need_consen
     assert not waiting.done()
     alice.approve(SECOND.digest)
     assert waiting.result(10) == [ALICE]
+
+
+def test_a_plan_with_more_shards_than_offers_is_refused_instead_of_waited_for(site: Site) -> None:
+    coordinator = site.start(a_job(["alice"], least=1))
+    scopes = [Digest(f"{number:064x}") for number in range(65)]
+    error = raised_by(lambda: coordinator.cohort(CALL, scopes, lambda: []))
+    assert error.code is ErrorCode.UNSUPPORTED_COMPUTATION
+    assert "65" in error.message
 
 
 def test_a_silo_that_refuses_a_later_stage_is_not_in_the_cohort(site: Site) -> None:

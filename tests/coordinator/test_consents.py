@@ -189,6 +189,17 @@ def test_the_number_of_stored_offers_is_limited() -> None:
     assert len(consents.unanswered(ALICE)) <= 64
 
 
+def test_a_plan_that_shares_a_shard_with_an_old_plan_keeps_all_its_offers() -> None:
+    consents = Consents(lambda: 0.0)
+    offers = [Offered(pb.OfferedShard(shard=pb.Blob(digest=number.to_bytes(32, "big")))) for number in range(100)]
+    for offered in offers[:64]:
+        consents.offer(offered)
+    plan = [offers[0], offers[99]]  # the first one is the oldest of all
+    for offered in plan:
+        consents.offer(offered)
+    assert all(consents.is_offered(offered.scope) for offered in plan)
+
+
 def test_a_shard_on_other_datasets_is_another_offer(desk: Desk) -> None:
     """A silo may allow a computation on one dataset only. Its answers do not mix, and a later approval counts."""
     offers = []

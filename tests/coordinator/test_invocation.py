@@ -100,7 +100,8 @@ class _ScriptedSilos:
     Args:
         folder: A folder for values and reports.
         script: For each silo what it does with its next work: `ok`, `silent`, `nan`, `restart` (it loses what it keeps,
-            and then works), `none` (it has no clients), an error code, or a rule of its policy. After that, it works.
+            and then works), `none` (it has no clients),
+            `more clients` (than it has), an error code, or a rule of its policy. After that, it works.
         min_silos: The job's `minSilos`.
     """
 
@@ -192,7 +193,7 @@ class _ScriptedSilos:
             return None
         elif what.startswith("policy."):
             return Failure(what, "by policy", retry_of_rule(what))
-        elif what not in ("ok", "nan", "none"):
+        elif what not in ("ok", "nan", "none", "more clients"):
             return Failure(what, "failed", retry_of_code(what))
         key = silo, work.invocation
         if work.stage == 0:
@@ -207,9 +208,10 @@ class _ScriptedSilos:
             sums[0] = float("nan")
         if what == "none":
             return Report(silo, 0, "none", "", None)
+        more = 1 if what == "more clients" else 0
         path = self._folder / assignment.work_id
         path.write_bytes(frame([np.float64(value) for value in sums]).tobytes())
-        return Report(silo, VALUES[silo].size, "cpu", "", path)
+        return Report(silo, VALUES[silo].size + more, "cpu", "", path)
 
 
 CLIENTS = Clients(SiloData("d", 1), {ClientInput(0, 0): SiloData("d", 1)})
@@ -282,6 +284,22 @@ def test_without_kept_values_the_reports_of_an_earlier_attempt_are_used(tmp_path
     stages = [_without_keeping(sums[0])]
     _, silos = _run(tmp_path, {BOB: ["DiskFull"]}, min_silos=4, stages=stages)
     assert sorted(silos.asked) == sorted([(silo, 0) for silo in NAMES] + [(BOB, 0)])
+
+
+def test_a_silo_whose_clients_changed_between_the_stages_is_not_asked_without_end(tmp_path: Path) -> None:
+    """Without kept values, a report of the second stage is used again, so its number of clients stays another one."""
+    stages = [_without_keeping(STAGES[0]), _reading_anew(STAGES[1])]
+    completed, silos = _run(tmp_path, {BOB: ["ok", "more clients"]}, stages=stages)
+    assert list(completed.silos) == [ALICE, CAROL, DAVE]
+    assert silos.cohorts == [NAMES, [ALICE, CAROL, DAVE]]
+    with pytest.raises(FedjobsError) as raised:
+        _run(tmp_path, {BOB: ["ok", "more clients"]}, min_silos=4, stages=stages)
+    assert raised.value.code is ErrorCode.COHORT_TOO_SMALL
+
+
+def _reading_anew(stage: Stage) -> Stage:
+    found = {name: getattr(stage, name) for name in Stage.__dataclass_fields__}
+    return Stage(**{**found, "kept_inputs": (), "client_inputs": (ClientInput(0, 0),)})
 
 
 def _without_keeping(stage: Stage) -> Stage:

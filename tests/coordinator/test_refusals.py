@@ -113,6 +113,33 @@ def test_kept_values_that_were_lost_with_a_session_need_no_rest() -> None:
     assert not refusals.resting((SHARD,), 0)
 
 
+def test_a_silo_that_loses_kept_values_each_time_rests_also_if_it_joins_again() -> None:
+    refusals, now, rests = Refusals(), 0.0, []
+    for _ in range(4):
+        refusals.add("call", OTHER, A, Failure("KeptValuesLost", "restarted"), now)
+        refusals.joined(A)
+        began = now
+        while refusals.resting((SHARD, OTHER), now):
+            now += 1
+        rests.append(now - began)
+        refusals.worked(SHARD, A)  # the first stage
+    assert rests == [0, FIRST_REST_S, 2 * FIRST_REST_S, 4 * FIRST_REST_S]
+    refusals.worked(OTHER, A)
+    refusals.add("call", OTHER, A, Failure("KeptValuesLost", "restarted"), now)
+    assert not refusals.resting((OTHER,), now)
+
+
+def test_refusals_of_a_program_with_new_shards_in_each_round_are_bounded() -> None:
+    refusals = Refusals()
+    shards = tuple(Digest(f"{number:064x}") for number in range(3000))
+    for number, shard in enumerate(shards):
+        refusals.add(f"call {number}", shard, A, LATER, now=0)
+        refusals.add(f"call {number}", shard, B, NEVER, now=0)
+    assert sum(bool(refusals.resting((shard,), 1)) for shard in shards) < 1000
+    assert sum(bool(refusals.refused("call", (shard,))) for shard in shards) < 1000
+    assert refusals.refused("call", shards[-64:]) == {B: NEVER}
+
+
 def test_a_computation_that_kills_the_runner_is_not_asked_for_without_end() -> None:
     refusals = Refusals()
     dead = Failure("RunnerFailed", "out of memory", retry_of_code("RunnerFailed"))

@@ -337,3 +337,19 @@ def test_a_failure_that_cannot_be_recorded_does_not_leave(tmp_path: Path) -> Non
     assert "OutOfRange" not in str(reports[-1])
     sent = sum(report.HasField("failure") for report in reports)
     assert sum(json.loads(line)["subject"] == "failure" for line in path.read_text().splitlines()) == sent < 1000
+
+
+def test_lost_kept_values_are_told_although_the_same_work_was_answered_before(tmp_path: Path) -> None:
+    """A worker that restarts after it sent the result of a later stage is asked for it again."""
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(path, SILO, JOB, clock=lambda: MONDAY)
+    gate = ReleaseGate(SiloFile(silo=SILO), JobUid(JOB), audit, Ledger(path, clock=lambda: MONDAY))
+    declared = [shard_pb2.Leaf(tensor=shard_pb2.Tensor(dtype="float32", shape=[1]))]
+    memory = shared_memory.create("test")
+    shared_memory.write(memory, [frame([np.zeros(1, np.float32)]).tobytes()])
+    work = pb.Work(work_id="1", stage=1)
+    assert gate.result(work, asked("1"), declared, memory, 1, "cpu").report.HasField("result")
+    lost = gate.failure(work, asked("1"), None, Failure(FailureClass.KEPT_MISSING)).report
+    assert lost.failure.code == "KeptValuesLost"
+    other = gate.failure(work, asked("1"), None, Failure(FailureClass.DATA_NOT_FOUND)).report
+    assert other.refusal.rule == "repeatedWork"

@@ -52,7 +52,8 @@ def contributions(
             found.failures[silo] = Failure(NO_CLIENTS, message, Retry.OTHER_INPUTS)
         elif members is not None and outcome.clients != members[silo]:
             message = f"silo {silo} had {members[silo]} clients in the first stage, and now has {outcome.clients}."
-            found.failures[silo] = Failure("ClientsChanged", message)
+            # A report is kept, so the silo has the same numbers if it is asked again in this invocation.
+            found.failures[silo] = Failure("ClientsChanged", message, Retry.OTHER_INPUTS)
         else:
             found.reports[silo] = outcome
     return found

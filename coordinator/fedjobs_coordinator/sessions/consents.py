@@ -122,14 +122,16 @@ class Consents:
                 del answers[silo]
 
     def offer(self, offered: Offered) -> None:
-        """Adds an offer for all silos."""
-        if offered.scope not in self._offers:
-            while len(self._offers) >= MOST_OFFERS:
-                oldest = next(iter(self._offers))
-                del self._offers[oldest]
-                self._answers.pop(oldest, None)
-                self._passed_over.pop(oldest, None)
-            self._offers[offered.scope] = offered
+        """Adds an offer for all silos. Drops the offer that was not added for the longest time if there are too many.
+
+        So up to MOST_OFFERS offers that are added one after the other are there together.
+        """
+        self._offers[offered.scope] = self._offers.pop(offered.scope, offered)
+        while len(self._offers) > MOST_OFFERS:
+            oldest = next(iter(self._offers))
+            del self._offers[oldest]
+            self._answers.pop(oldest, None)
+            self._passed_over.pop(oldest, None)
 
     def is_offered(self, scope: Digest) -> bool:
         """Returns whether there is an offer with this scope already."""

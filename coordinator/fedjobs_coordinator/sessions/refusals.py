@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from fedjobs_common.errors import ErrorCode, code_of
 from fedjobs_common.ids import Digest, SiloName
@@ -13,9 +14,12 @@ FIRST_REST_S = 2.0
 LONGEST_REST_S = 600.0
 MOST_RUNS = 3
 """How often a silo whose runner died is asked again in one invocation, because the computation may be the cause."""
+MOST_SHARDS = 256
+"""Shards whose refusals are kept. A program that creates computations in each round has an unlimited number."""
 NO_CLIENTS = "NoClients"
 """The reason of a silo that answered and has no clients for the computation."""
 
+Entry = TypeVar("Entry")
 _PASSING_RULES = frozenset({"policy.limits.uploadBytesPerDay", "policy.limits.jobsPerDay"})
 """The rules of policies that count per day. All other rules give the same answer again."""
 _NEVER = frozenset({ErrorCode.DATA_MALFORMED, ErrorCode.SCHEMA_MISMATCH, ErrorCode.SHARD_REFUSED})
@@ -70,13 +74,15 @@ class Refusals:
         self._turn_to(invocation)
         failure = self._bounded(silo, failure)
         if failure.retry is Retry.NEVER:
-            self._final.setdefault(shard, {})[silo] = failure
+            _of(self._final, shard)[silo] = failure
         elif failure.retry is Retry.OTHER_INPUTS:
             self._unfit[silo] = failure
-        elif code_of(failure.reason) is not ErrorCode.KEPT_VALUES_LOST:  # the silo can run the first stage at once
-            of_shard = self._resting.setdefault(shard, {})
-            rests = of_shard[silo].rests + 1 if silo in of_shard else 1
-            seconds = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(rests - 1, 32))
+        else:
+            of_shard = _of(self._resting, shard)
+            # A silo that lost what it kept can run the first stage at once. If it loses it each time, it rests, too.
+            first = 0 if _lost_kept_values(failure) else 1
+            rests = of_shard[silo].rests + 1 if silo in of_shard else first
+            seconds = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(rests - 1, 32)) if rests else 0.0
             of_shard[silo] = _Rest(now + seconds, rests, failure)
         return failure
 
@@ -85,11 +91,15 @@ class Refusals:
         self._resting.get(shard, {}).pop(silo, None)
 
     def joined(self, silo: SiloName) -> None:
-        """Records a new session of a silo. It may have another policy or other data, so it is asked again at once."""
+        """Records a new session of a silo. It may have another policy or other data, so it is asked again at once.
+
+        But a new session does not end the rest of a silo that loses kept values, because it is what loses them.
+        """
         for refused in self._final.values():
             refused.pop(silo, None)
         for resting in self._resting.values():
-            resting.pop(silo, None)
+            if silo in resting and not _lost_kept_values(resting[silo].failure):
+                del resting[silo]
 
     def refused(self, invocation: str, shards: tuple[Digest, ...]) -> dict[SiloName, Failure]:
         """Returns the silos that cannot take part in this invocation any more."""
@@ -112,3 +122,15 @@ class Refusals:
             return failure
         runs = self._runs[silo] = self._runs.get(silo, 0) + 1
         return failure if runs < MOST_RUNS else replace(failure, retry=Retry.OTHER_INPUTS)
+
+
+def _lost_kept_values(failure: Failure) -> bool:
+    return code_of(failure.reason) is ErrorCode.KEPT_VALUES_LOST
+
+
+def _of(found: dict[Digest, dict[SiloName, Entry]], shard: Digest) -> dict[SiloName, Entry]:
+    """Returns the entries of a shard. Drops those of the shard that was not refused for the longest time."""
+    found[shard] = found.pop(shard, {})
+    while len(found) > MOST_SHARDS:
+        del found[next(iter(found))]
+    return found[shard]

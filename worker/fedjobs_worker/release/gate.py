@@ -133,7 +133,9 @@ class ReleaseGate:
         with self._audit.alone():
             usage = self._ledger.usage()
             decision: Decision = Allowed()
-            if limits.answer_of(usage, self._job, asked) is not None:
+            # That values are lost depends on a restart, and on no data. So it may follow a result.
+            lost = failure.kind is FailureClass.KEPT_MISSING
+            if limits.answer_of(usage, self._job, asked) is not None and not lost:
                 decision = self._repeated()
             elif failure.ran:
                 decision = limits.on_bytes(policy.limits, silo, usage, self._job, usage.today(self._ledger.now()), size)
