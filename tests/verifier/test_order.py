@@ -85,3 +85,12 @@ def test_a_long_search_can_be_ended() -> None:
 
     with pytest.raises(EndedError):
         canonical_order(nodes, [], ["n39", "m39"], spend=spend)
+
+
+def test_deeply_nested_control_inputs_are_refused_before_they_fill_the_stack() -> None:
+    nodes = {"a0": pb.Node(name="a0", op="A"), "b0": pb.Node(name="b0", op="A")}
+    for depth in range(1, 500):
+        inputs = [f"^a{depth - 1}", f"^b{depth - 1}"]
+        nodes |= {f"{name}{depth}": pb.Node(name=f"{name}{depth}", op="A", input=inputs) for name in "ab"}
+    with pytest.raises(OrderError, match="too deeply nested"):
+        canonical_order(nodes, ["a499"], ["b499"])

@@ -21,6 +21,10 @@ Scopes = tuple[dict[str, int], ...]
 """The places of nodes: those that are final, and those of the searches that compare control inputs."""
 
 _CYCLE = "is in a cycle (TensorFlow 1 control flow)"
+_NESTED = "has control inputs that are too deeply nested to find their order"
+_DEEPEST = 32
+"""Comparisons of control inputs inside of each other. Each doubles the nodes to look at, so `spend` ends them before.
+But the search calls itself for each of them, and Python's stack is small."""
 _EQUAL = "has the same place as another one, and the two cannot be exchanged"
 
 
@@ -162,6 +166,8 @@ class _Order:
 
         Two nodes with the same digest need nodes that are the same except for their names.
         """
+        if len(scopes) > _DEEPEST:
+            raise OrderError(name, _NESTED)
         inner = (*scopes, {})
         self._search([f"^{name}"], inner)
         hasher = blake3.blake3()
