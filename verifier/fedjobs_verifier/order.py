@@ -22,7 +22,7 @@ Scopes = tuple[dict[str, int], ...]
 
 _CYCLE = "is in a cycle (TensorFlow 1 control flow)"
 _NESTED = "has control inputs that are too deeply nested to find their order"
-_DEEPEST = 32
+_DEEPEST = 64
 """Comparisons of control inputs inside of each other. Each doubles the nodes to look at, so `spend` ends them before.
 But the search calls itself for each of them, and Python's stack is small."""
 _EQUAL = "has the same place as another one, and the two cannot be exchanged"
