@@ -130,8 +130,3 @@ class Plan(Generic[Type]):
     stages: tuple[Stage, ...]
     result: tuple[str, ...]
     result_type: Type
-
-    @property
-    def client_parameters(self) -> tuple[int, ...]:
-        """The numbers of the parameters at CLIENTS. Each of them says how many clients there are."""
-        return tuple(number for number, parameter in enumerate(self.parameters) if parameter.at_clients)

@@ -136,13 +136,10 @@ class ProgramRun:
     async def run(self, computation: tff.Computation, *arguments: Any) -> Any:
         return await self._run(computation, _packed(computation, arguments))
 
-    async def run_per_silo(self, computation: tff.Computation, *arguments: Any) -> Mapping[str, Any]:
-        return (await self.run_with_silos(computation, *arguments))[1]
-
     async def run_with_silos(self, computation: tff.Computation, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
         packed = _packed(computation, arguments)
         await self._wait_for_saves()
-        result = await asyncio.to_thread(self._invocations.run_per_silo, computation, packed)
+        result = await asyncio.to_thread(self._invocations.run_with_silos, computation, packed)
         return result.value, result.by_silo
 
     async def _run(self, computation: tff.Computation | SavedPlan, argument: Any) -> Any:

@@ -123,7 +123,7 @@ def test_all_shards_of_a_plan_are_offered_before_its_first_stage_and_need_consen
 def test_a_plan_with_more_shards_than_offers_is_refused_instead_of_waited_for(site: Site) -> None:
     coordinator = site.start(a_job(["alice"], least=1))
     scopes = [Digest(f"{number:064x}") for number in range(65)]
-    error = raised_by(lambda: coordinator.cohort(CALL, scopes, lambda: []))
+    error = raised_by(lambda: coordinator.cohort(CALL, scopes, list))
     assert error.code is ErrorCode.UNSUPPORTED_COMPUTATION
     assert "65" in error.message
 

@@ -339,7 +339,7 @@ def test_results_of_single_silos_are_those_that_the_policies_allow(
     invocations, computation = Invocations(cast(Silos, silos)), cast(Any, object())
     stages = [_without_keeping(STAGES[0])]
     invocations._planned[id(computation)] = (computation, _planned(silos.store, stages))
-    result = invocations.run_per_silo(computation, None)
+    result = invocations.run_with_silos(computation, None)
     assert result.value == pytest.approx(_expected(NAMES)[0])
     assert result.by_silo == pytest.approx({silo: VALUES[silo].mean() for silo in shown})
     assert silos.finished == [1]

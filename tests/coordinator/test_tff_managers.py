@@ -271,7 +271,7 @@ def test_an_evaluation_per_silo_waits_for_the_save_before_it(tmp_path: Path, mon
         return Result(1, (), {})
 
     monkeypatch.setattr(run, "_wait_for_saves", saves)
-    monkeypatch.setattr(run._invocations, "run_per_silo", runs)
+    monkeypatch.setattr(run._invocations, "run_with_silos", runs)
     computation = tff.tensorflow.computation(lambda: 1)
-    asyncio.run(run.run_per_silo(computation))
+    asyncio.run(run.run_with_silos(computation))
     assert events == ["saved", "computation"]

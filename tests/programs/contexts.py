@@ -92,11 +92,8 @@ class InProcessContext:
     async def run(self, computation: Any, *arguments: Any) -> Any:
         return self._run(computation, arguments, self.silos())
 
-    async def run_per_silo(self, computation: Any, *arguments: Any) -> dict[str, Any]:
-        return {silo: self._run(computation, arguments, [silo]) for silo in self.silos()}
-
     async def run_with_silos(self, computation: Any, *arguments: Any) -> tuple[Any, dict[str, Any]]:
-        by_silo = await self.run_per_silo(computation, *arguments)
+        by_silo = {silo: self._run(computation, arguments, [silo]) for silo in self.silos()}
         return self._run(computation, arguments, self.silos()), by_silo
 
     async def load(self) -> tuple[int, Any] | None:

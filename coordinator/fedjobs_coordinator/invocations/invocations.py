@@ -75,7 +75,7 @@ class Invocations:
             completed = self._completed(planned, argument)
             return Result(planned.binding.result(completed.environment), completed.silos, {})
 
-    def run_per_silo(self, computation: tff.Computation | SavedPlan, argument: Any) -> Result:
+    def run_with_silos(self, computation: tff.Computation | SavedPlan, argument: Any) -> Result:
         """Runs a computation like `run`. The result also has a separate result for each silo.
 
         Raises:

@@ -57,14 +57,11 @@ class ProgramContext(Protocol):
     async def run(self, computation: Any, *arguments: Any) -> Any:
         """Invokes a computation once over the silos. Its CLIENTS-placed arguments are references."""
 
-    async def run_per_silo(self, computation: Any, *arguments: Any) -> Mapping[str, Any]:
-        """Invokes a computation like `run`, but returns the SERVER result of each silo, by the silo's name.
+    async def run_with_silos(self, computation: Any, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
+        """Invokes a computation once. Returns the result of `run`, and the SERVER result of each silo, by its name.
 
         A silo whose policy allows no results over one silo (`policy.minCohortSize`) is missing.
         """
-
-    async def run_with_silos(self, computation: Any, *arguments: Any) -> tuple[Any, Mapping[str, Any]]:
-        """Invokes a computation once, and returns the results of both `run` and `run_per_silo`."""
 
     async def load(self) -> tuple[int, Any] | None:
         """Returns the latest saved version and its state. None if nothing was saved yet."""
