@@ -51,9 +51,19 @@ def test_equal_nodes_are_told_apart_by_what_uses_them() -> None:
     assert len(_forms(graph, ["d", "c"])) == 1
 
 
-def test_equal_nodes_that_cannot_be_exchanged_are_refused() -> None:
-    """`c` comes first and needs both, and only one of them is used again."""
+def test_equal_nodes_are_told_apart_by_the_tensors_that_later_results_take() -> None:
     graph = {"a": ("A", []), "b": ("A", []), "c": ("C", ["^a", "^b"]), "d": ("D", ["a"])}
+    assert len(_forms(graph, ["c", "d"])) == 1
+
+
+def test_what_no_result_needs_does_not_matter() -> None:
+    graph = {"a": ("A", []), "b": ("A", []), "c": ("C", ["^a", "^b"]), "d": ("D", ["a"]), "e": ("E", ["^b"])}
+    assert len(_forms(graph, ["c"])) == 1
+
+
+def test_equal_nodes_that_cannot_be_exchanged_are_refused() -> None:
+    """`c` comes first and needs both, and only one of them is needed again."""
+    graph = {"a": ("A", []), "b": ("A", []), "c": ("C", ["^a", "^b"]), "d": ("D", ["^a"])}
     with pytest.raises(OrderError, match="cannot be exchanged"):
         _forms(graph, ["c", "d"])
 
