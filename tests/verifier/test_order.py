@@ -104,16 +104,3 @@ def test_deeply_nested_control_inputs_are_refused_before_they_fill_the_stack() -
         nodes |= {f"{name}{depth}": pb.Node(name=f"{name}{depth}", op="A", input=inputs) for name in "ab"}
     with pytest.raises(OrderError, match="too deeply nested"):
         canonical_order(nodes, ["a499"], ["b499"])
-
-
-def test_nodes_that_no_result_needs_do_not_tell_two_nodes_apart() -> None:
-    """As the two variables of two equal metrics, of which a computation uses the initial values only."""
-    graph = {
-        "a": ("Variable", []),
-        "b": ("Variable", []),
-        "c": ("Assign", ["a"]),
-        "d": ("Assign", ["b"]),
-        "e": ("End", ["^c", "^d"]),
-        "f": ("Unused", ["a"]),
-    }
-    assert len(_forms(graph, ["e"])) == 1

@@ -62,20 +62,8 @@ def canonical_order(
     Raises:
         OrderError: The graph has a cycle, or nodes that have no order.
     """
-    ends = [*results, *(f"^{name}" for name in controls)]
-    return _Order(_needed(nodes, ends), ends, labels or {}, spend).nodes()
-
-
-def _needed(nodes: Mapping[str, Any], ends: Sequence[str]) -> dict[str, Any]:
-    """Returns the nodes that the ends need. Others, such as reads of a variable, do not tell two nodes apart."""
-    found: dict[str, Any] = {}
-    waiting = [name for _, name, _ in map(_parsed, ends)]
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in found:
-            found[name] = nodes[name]
-            waiting += [other for _, other, _ in map(_parsed, nodes[name].input)]
-    return found
+    order = _Order(nodes, [*results, *(f"^{name}" for name in controls)], labels or {}, spend)
+    return order.nodes()
 
 
 class _Order:
