@@ -22,8 +22,15 @@ from fedjobs_verifier.dtypes import RESOURCE
 from fedjobs_verifier.operations import Argument, known
 
 from fedjobs_worker.consent.graphs.flow_rules import applied
+from fedjobs_worker.consent.graphs.flow_steps import (
+    as_state,
+    batched,
+    chosen,
+    influenced,
+    influenced_by_all,
+    outside,
+)
 from fedjobs_worker.consent.graphs.flow_values import (
-    CHOSEN,
     MIXED,
     ONE,
     Level,
@@ -138,9 +145,7 @@ class _Analysis:
         shard = self._shard
         broadcasts = [self._broadcast(f"broadcast {name}", leaf) for name, leaf in _named(shard.broadcasts)]
         clients = [self._client(f"client input {name}", leaf) for name, leaf in _named(shard.client_inputs)]
-        kept = [
-            self._kept(f"kept {name}", leaf) for name, leaf in _named([each.type for each in shard.kept_inputs])
-        ]
+        kept = [self._kept(f"kept {name}", leaf) for name, leaf in _named([each.type for each in shard.kept_inputs])]
         for _ in range(_REPEATS):  # a variable or a table can keep what an earlier client put in
             self._changed = False
             zeros = self._program("zero", broadcasts)
@@ -288,7 +293,7 @@ class _Analysis:
         results = [self._call(name, arguments) for name in names]
         self._conditions.pop()
         ends = [joined(values) for values in zip(*results, strict=False)]
-        return [_influenced(end, condition) for end in ends]
+        return [influenced(end, condition) for end in ends]
 
     def _looped(self, node: pb.Node, inputs: list[Value], place: str) -> list[Value]:
         condition, body = node.attr["cond"].func.name, node.attr["body"].func.name
@@ -298,7 +303,7 @@ class _Analysis:
 
         ends = self._repeated(step, inputs, place, node.op)
         said = mixed_of(self._call(condition, [value.settled() for value in ends]))
-        return [_influenced(end, said) for end in ends]
+        return [influenced(end, said) for end in ends]
 
     def _repeated(self, step: Step, start: Sequence[Value], place: str, op: str) -> list[Value]:
         """Follows a loop until what is known about its variables does not change."""
@@ -330,7 +335,7 @@ class _Analysis:
                 else:
                     totals.append(sums[number])
                     ended = end.settled()
-                    kept = ended if ended.handle or ended.elements is not None else _as_state(state, ended)
+                    kept = ended if ended.handle or ended.elements is not None else as_state(state, ended)
                     after.append(kept if kept.handle or kept.elements is not None else joined([state, kept]))
             if after == states and totals == sums:
                 break
@@ -340,7 +345,7 @@ class _Analysis:
                 replace(worst(states, op), level=Level.RECORDS, axis=MIXED, handle=state.handle) for state in states
             ]
         self._loops -= 1
-        return [_outside(state, total) for state, total in zip(states, sums, strict=True)]
+        return [outside(state, total) for state, total in zip(states, sums, strict=True)]
 
     def _dataset(self, node: pb.Node, inputs: list[Value], place: str) -> list[Value]:  # noqa: C901 (a list of cases)
         op = node.op
@@ -351,7 +356,7 @@ class _Analysis:
         elements = inputs[0].elements if inputs else None
         others = mixed_of(inputs[1:])
         if op == "DatasetToSingleElement" and elements is not None:
-            return [_chosen(element, op) for element in elements]
+            return [chosen(element, op) for element in elements]
         if op == "TensorDataset":
             return [Value(elements=tuple(value.settled() for value in inputs))]
         if op == "RangeDataset":
@@ -364,11 +369,11 @@ class _Analysis:
             return [replace(worst(inputs, op), elements=None)]
         if op in _SAME_ELEMENTS:
             arguments = others if "Filter" not in op else mixed_of([others, *self._predicate(node, inputs)])
-            return [Value(elements=tuple(_influenced(e, arguments, implicit=False) for e in elements))]
+            return [Value(elements=tuple(influenced(e, arguments, implicit=False) for e in elements))]
         if op in _CHOOSING:
-            return [Value(elements=tuple(_chosen(element, op) for element in elements))]
+            return [Value(elements=tuple(chosen(element, op) for element in elements))]
         if op in _BATCHES:
-            return [Value(elements=tuple(_batched(element, inputs[1].constant) for element in elements))]
+            return [Value(elements=tuple(batched(element, inputs[1].constant) for element in elements))]
         if op in _MAPS:
             ends = self._call(node.attr["f"].func.name, [*elements, *self._captured(node, inputs)])
             return [Value(elements=tuple(end if end.elements is not None else end.settled() for end in ends))]
@@ -399,7 +404,7 @@ class _Analysis:
             return ends
         # How often the function ran depends on the data, even if it looks at none of them.
         counted = Value(Level.SUMS, sources=self._source("number of records"))
-        return [_influenced(end, counted) for end in ends]
+        return [influenced(end, counted) for end in ends]
 
     def _with_resource(self, node: pb.Node, inputs: list[Value]) -> list[Value]:
         """An operation on a variable, an iterator or a table. What goes in can come out of each later read."""
@@ -432,75 +437,12 @@ class _Analysis:
     def _store(self, handles: frozenset[str], values: Sequence[Value]) -> None:
         for name in handles:
             before = self._resources.get(name)
-            given = [_influenced_by_all(value, self._conditions) for value in values]
+            given = [influenced_by_all(value, self._conditions) for value in values]
             after = joined([*([before] if before else []), *given])
             if after != before:
                 self._resources[name] = after
                 self._changed = True
                 self._known = {}  # what was known about functions may depend on it
-
-
-def _as_state(state: Value, end: Value) -> Value:
-    """Returns the end of a step as the value of the loop's variable, which the next step can add to."""
-    return replace(end, carries=state.carries, added=Level.NONE, added_axis=ONE, constant=None)
-
-
-def _outside(state: Value, total: Value) -> Value:
-    """Returns a variable of a loop after the loop, with what was added to it."""
-    if state.handle or state.elements is not None:
-        return state
-    base = replace(state, carries=None)
-    if total.level is Level.NONE and not total.sources:
-        return base
-    end = joined([replace(base, added=Level.NONE), total])
-    return replace(end, rank=state.rank)
-
-
-def _influenced(value: Value, condition: Value, *, implicit: bool = True) -> Value:
-    """Returns a value that exists only because of a condition. Which branch was taken can reveal the condition."""
-    if value.elements is not None:
-        return replace(value, elements=tuple(_influenced(e, condition, implicit=implicit) for e in value.elements))
-    if value.handle:
-        return value
-    said = condition.settled()
-    sources, through = value.sources | said.sources, value.through | said.through
-    if not implicit or (said.level <= value.level and said.level is not Level.RECORDS):
-        return replace(value, sources=sources, through=through)
-    if said.level is not Level.RECORDS:
-        return replace(value, level=said.level, sources=sources, through=through)
-    axis = MIXED if said.axis >= 0 else CHOSEN
-    told = said.moved(axis, None, "a condition")
-    return replace(
-        value.settled(),
-        level=Level.RECORDS,
-        axis=axis,
-        sources=sources,
-        through=through,
-        path=told.path,
-        lost=True,
-    )
-
-
-def _influenced_by_all(value: Value, conditions: Sequence[Value]) -> Value:
-    for condition in conditions:
-        value = _influenced(value, condition)
-    return value
-
-
-def _chosen(element: Value, op: str) -> Value:
-    found = element.settled()
-    return found.moved(CHOSEN, found.rank, op) if found.level is Level.RECORDS else found
-
-
-def _batched(element: Value, size: object) -> Value:
-    """A batch has the records in its first dimension. A batch of one record is one record."""
-    found = element.settled()
-    rank = None if found.rank is None else found.rank + 1
-    if found.level is not Level.RECORDS:
-        return replace(found, rank=rank)
-    if found.axis != ONE:
-        return found.moved(MIXED, rank, "BatchDataset")
-    return replace(found, axis=ONE if size == (1,) else 0, rank=rank)
 
 
 def _constant(tensor: pb.Tensor) -> Value:
