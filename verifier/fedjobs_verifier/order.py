@@ -21,7 +21,7 @@ Scopes = tuple[dict[str, int], ...]
 """The places of nodes: those that are final, and those of the searches that compare control inputs."""
 
 _CYCLE = "is in a cycle (TensorFlow 1 control flow)"
-_EQUAL = "has the same place as another one, and the two cannot be exchanged"
+_EQUAL = "has the same position as another node, and the two cannot be exchanged"
 
 
 class OrderError(ValueError):
