@@ -4,8 +4,8 @@ Keras 3 has `stateless_call` for this. Keras 2 has not, and TFF's `functional_mo
 graph, which breaks frozen layers, nested models, shared layers and layers that keep more than their weights. Here the
 model stays as it is. During the call, its variables return the given tensors when they are read.
 
-Keras' random layers draw from state in the process, so a repeated round would give another result. During the call, they
-draw from the seed.
+Keras' random layers draw from state in the process, so a repeated round would give another result. During the call,
+they draw from the seed.
 """
 
 from __future__ import annotations
