@@ -12,7 +12,7 @@ from fedjobs_worker.data import datasets
 from fedjobs_worker.silo_files import SiloFile
 
 ROOT = Path(__file__).parents[2] / "examples"
-EXAMPLES = ["breast-cancer", "digits"]
+EXAMPLES = ["breast-cancer", "custom", "digits"]
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)

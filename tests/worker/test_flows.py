@@ -273,7 +273,7 @@ def test_a_graph_that_is_too_large_to_analyse_gets_a_warning(monkeypatch: pytest
 def test_what_an_earlier_stage_kept_counts_as_a_record_of_the_client() -> None:
     kept = shard_pb2.KeptInput(type=tensor("float32"), shard=bytes(32))
     (found,) = flows_of(verify_for_some_silo(shard([], [], lambda value: [value], kept_inputs=[kept])).message)
-    assert (found.holds, found.sources) == (Holds.RECORDS, ("kept value value 0",))
+    assert (found.holds, found.sources) == (Holds.RECORDS, ("kept value 0",))
     assert any("single records" in warning for warning in found.warnings)
 
 

@@ -114,7 +114,7 @@ def value_names(shard: shard_pb2.Shard, program: str) -> list[str]:
     if program == "work":
         inputs = [f"client input {name}" for name in leaf_names(shard.client_inputs)]
         kept = leaf_names([each.type for each in shard.kept_inputs])
-        return [*broadcasts, *inputs, *(f"kept value {name}" for name in kept)]
+        return [*broadcasts, *inputs, *(f"kept {name}" for name in kept)]
     totals = [f"total {name}" for name in leaf_names(shard.accumulators)]
     results = len(shard.work.outputs) - len(shard.kept_outputs)
     return [*broadcasts, *totals, *(f"result {number} of work" for number in range(results))]
