@@ -138,9 +138,7 @@ class _Analysis:
         shard = self._shard
         broadcasts = [self._broadcast(f"broadcast {name}", leaf) for name, leaf in _named(shard.broadcasts)]
         clients = [self._client(f"client input {name}", leaf) for name, leaf in _named(shard.client_inputs)]
-        kept = [
-            self._kept(f"kept {name}", leaf) for name, leaf in _named([each.type for each in shard.kept_inputs])
-        ]
+        kept = [self._kept(f"kept {name}", leaf) for name, leaf in _named([each.type for each in shard.kept_inputs])]
         for _ in range(_REPEATS):  # a variable or a table can keep what an earlier client put in
             self._changed = False
             zeros = self._program("zero", broadcasts)
