@@ -3,7 +3,8 @@
 Nodes come in the order in which a search from the results finds them, each after its inputs. Inputs that are tensors
 have an order. Control inputs have none. Those that need the longest chain of nodes come first, and then they are sorted
 by a hash of what they need, and equal ones by how they are connected to the nodes so far. Those that are still equal
-can be exchanged, or the graph has no canonical order.
+can be exchanged, or the graph has no canonical order. The hash includes the number of each node that a search from the
+results along tensors finds, so that it tells apart equal nodes that are used differently.
 
 The planner orders nodes by this module, and the verifier compares. So it takes TensorFlow's messages, and the
 verifier's own.
@@ -21,7 +22,7 @@ Scopes = tuple[dict[str, int], ...]
 """The places of nodes: those that are final, and those of the searches that compare control inputs."""
 
 _CYCLE = "is in a cycle (TensorFlow 1 control flow)"
-_EQUAL = "has the same position as another node, and the two cannot be exchanged"
+_EQUAL = "has the same place as another one, and the two cannot be exchanged"
 
 
 class OrderError(ValueError):
@@ -65,15 +66,29 @@ class _Order:
     def __init__(
         self, nodes: Mapping[str, Any], ends: Sequence[str], labels: Mapping[str, str], spend: Callable[[int], None]
     ) -> None:
-        self._nodes, self._ends, self._labels, self._spend = nodes, ends, labels, spend
+        # What no result needs has no place, and does not tell apart the nodes that it uses.
+        self._nodes, self._ends, self._labels, self._spend = _needed(nodes, ends), ends, labels, spend
         self._keys: dict[str, tuple[int, bytes]] = {}
         self._users: dict[str, list[str]] = {}
         self._by_resource: dict[bytes, list[str]] = {}
+        self._numbers = self._numbered()
 
     def nodes(self) -> list[str]:
         places: dict[str, int] = {}
         self._search(self._ends, (places,))
         return list(places)
+
+    def _numbered(self) -> dict[str, int]:
+        """Numbers the nodes that the ends need as tensors, in the order in which a search finds them."""
+        numbers: dict[str, int] = {}
+        stack = [name for control, name, _ in map(_parsed, reversed(self._ends)) if not control]
+        while stack:
+            name = stack.pop()
+            if name in self._nodes and name not in numbers:
+                numbers[name] = len(numbers)
+                stack += [other for control, other, _ in map(_parsed, reversed(self._nodes[name].input)) if not control]
+        self._spend(len(numbers))
+        return numbers
 
     def _search(self, ends: Sequence[str], scopes: Scopes) -> None:
         """Gives places, in the last scope, to all nodes that the ends need and that have none."""
@@ -148,13 +163,13 @@ class _Order:
         return hashes[end]
 
     def _bare(self, name: str) -> bytes:
-        """Returns a node without its name, its inputs and the name of its resource."""
+        """Returns a node without its name, its inputs and the name of its resource, but with its number."""
         node = self._nodes[name]
         bare = type(node)(op=node.op, device=node.device)
         for key, value in node.attr.items():
             if key != "shared_name":
                 bare.attr[key].CopyFrom(value)
-        label = self._labels.get(name, "")
+        label = f"{self._labels.get(name, '')} {self._numbers.get(name)}"
         return label.encode() + b"\0" + bytes(bare.SerializeToString(deterministic=True))
 
     def _described(self, name: str, scopes: Scopes) -> tuple[bytes, list[str]]:
@@ -226,6 +241,18 @@ class _Order:
                 for other in {other for _, other, _ in map(_parsed, texts)}:
                     self._users.setdefault(other, []).append(user)
         return self._users.get(name, [])
+
+
+def _needed(nodes: Mapping[str, Any], ends: Sequence[str]) -> dict[str, Any]:
+    """Returns the nodes that the ends need."""
+    needed: dict[str, Any] = {}
+    pending = [name for _, name, _ in map(_parsed, ends)]
+    while pending:
+        name = pending.pop()
+        if name in nodes and name not in needed:
+            needed[name] = nodes[name]
+            pending += [other for _, other, _ in map(_parsed, nodes[name].input)]
+    return needed
 
 
 def _placed(scopes: Scopes) -> Callable[[str], bool]:
