@@ -77,7 +77,7 @@ def check(job: Path | Mapping[str, Any], silos: Path) -> Checked:
 
 
 def read_data(checked: Checked) -> Iterator[ReadDataset]:
-    """Reads the job's datasets, one silo after the other, and checks their labels. Yields problems, raises none."""
+    """Reads the job's datasets, silo by silo, and checks their labels. Yields problems instead of raising them."""
     from fedjobs_worker.data import datasets  # pyarrow takes a third of a second
 
     from fedjobs.label_check import label_problem

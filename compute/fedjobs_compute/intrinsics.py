@@ -25,10 +25,10 @@ _AGGREGATE = Intrinsic(True, "converted to `federated_aggregate`")
 _ARITHMETIC = Intrinsic(True, "converted to TensorFlow operations")
 _EVAL = "once for each client, in the first stage that needs it; later stages get the same value"
 _NO_SECURE_SUM = Intrinsic(
-    False, "secure aggregation is not supported yet, and fedjobs never sums in the clear what was to be secure"
+    False, "secure aggregation is not supported yet, and fedjobs never computes a secure sum in the clear"
 )
 _NO_SECURE_SELECT = Intrinsic(
-    False, "secure selection is not supported yet, and fedjobs never sends keys in the clear that were to be secure"
+    False, "secure selection is not supported yet, and fedjobs never sends its keys in the clear"
 )
 _STRUCTURE = Intrinsic(True, "changes the structure only")
 

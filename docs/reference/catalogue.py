@@ -70,7 +70,7 @@ MEANINGS: dict[ErrorCode, tuple[str, str]] = {
         "Nothing: the coordinator runs the computation again from its first stage.",
     ),
     ErrorCode.COHORT_TOO_SMALL: (
-        "Fewer silos than `spec.cohort.minSilos` are left that can take part or contribute at least one client.",
+        "Fewer than `spec.cohort.minSilos` silos are left that can take part and contribute at least one client.",
         "See why the other silos declined, refused or failed. Lower `minSilos` if fewer silos are enough.",
     ),
     ErrorCode.VERSION_MISMATCH: (

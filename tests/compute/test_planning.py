@@ -151,6 +151,6 @@ def test_an_input_that_nobody_feeds_is_found_and_named():
     def total(values):
         return tff.federated_sum(tff.federated_map(stray, values))
 
-    with pytest.raises(FedjobsError, match=r"inputs that nobody feeds: '.*stray_input' ") as caught:
+    with pytest.raises(FedjobsError, match=r"placeholders without a value: '.*stray_input'") as caught:
         plan(total)
     assert caught.value.code is ErrorCode.UNSUPPORTED_COMPUTATION

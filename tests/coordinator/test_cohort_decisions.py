@@ -56,17 +56,17 @@ def test_the_cohort_is_the_silos_that_consent(standing: Standing, late: bool, ex
     assert decide(THERE, standing, of(), late=late) == expected
 
 
-def test_absent_silos_are_waited_for_as_long_as_they_may_come() -> None:
+def test_an_invocation_waits_for_absent_silos_as_long_as_they_can_come() -> None:
     presence = Presence(invited=3, ready=[A], awaited=[A])
     assert decide(presence, Standing(consented=ALL), of(), late=True) == Wait("1 of 3 silos are ready", (A,))
 
 
-def test_a_silo_that_failed_with_these_inputs_is_not_waited_for() -> None:
+def test_an_invocation_does_not_wait_for_a_silo_that_failed_with_its_inputs() -> None:
     presence = Presence(invited=3, ready=[A, B, C], awaited=[A, B, C], refused={C})
     assert decide(presence, Standing(consented=ALL), of(), late=False) == Begin([A, B])
 
 
-def test_a_silo_that_is_asked_again_later_is_waited_for_only_if_it_is_needed() -> None:
+def test_an_invocation_waits_for_a_silo_that_is_asked_again_later_only_if_it_needs_it() -> None:
     presence = Presence(invited=3, ready=[A, B, C], awaited=[A, B, C], resting={C: FULL})
     assert decide(presence, Standing(consented=ALL), of(), late=False) == Begin([A, B])
     needed = decide(presence, Standing(consented=ALL), of(least=3), late=True)

@@ -71,7 +71,7 @@ def test_too_few_willing_silos_are_an_error_that_names_silos_and_reasons(site: S
     assert "minSilos" in error.public
 
 
-def test_too_few_silos_after_the_deadline_are_waited_for_with_the_reason_in_the_status(site: Site) -> None:
+def test_with_too_few_silos_after_the_deadline_an_invocation_waits_and_the_status_says_why(site: Site) -> None:
     clock = _Clock()
     site.clock = clock.monotonic
     coordinator = site.start(a_job(["alice", "bob", "carol"], least=2, deadline=1000))
@@ -195,7 +195,7 @@ def test_a_silo_that_only_sends_heartbeats_delays_one_round_only(site: Site) -> 
     assert asking.result(10).HasField("over")
 
 
-def test_an_approval_is_waited_for_longer_than_the_deadline(site: Site) -> None:
+def test_an_invocation_waits_longer_than_the_deadline_for_an_approval(site: Site) -> None:
     clock = _Clock()
     site.clock = clock.monotonic
     coordinator = site.start(a_job(least=1, deadline=1000))

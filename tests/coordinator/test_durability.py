@@ -125,7 +125,7 @@ def test_identical_calls_of_one_round_and_of_different_rounds_have_different_ide
     assert [call.number for call in found] == [1, 2, 1, 2, 1, 2]
 
 
-def test_a_call_is_identified_also_if_calls_that_run_at_the_same_time_change_their_order() -> None:
+def test_calls_keep_their_identities_if_concurrent_calls_change_their_order() -> None:
     identities, others = WorkIdentities(JobUid("job")), WorkIdentities(JobUid("job"))
     first, second = _calls(identities, 1, "train"), _calls(identities, 1, "evaluate")
     other_second, other_first = _calls(others, 1, "evaluate"), _calls(others, 1, "train")

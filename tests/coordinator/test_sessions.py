@@ -259,7 +259,7 @@ def test_a_silo_cannot_report_more_clients_than_a_status_can_store(desk: Desk) -
     assert [row.clients for row in desk.roster.rows()] == [0, 0]
 
 
-def test_work_whose_report_found_the_disk_full_is_not_given_again_at_once(
+def test_work_whose_report_did_not_fit_on_the_disk_is_not_given_out_again_at_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assignment = desk.assign(an_assignment(ALICE))

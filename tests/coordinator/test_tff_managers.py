@@ -165,7 +165,7 @@ def test_a_release_of_a_state_that_was_not_saved_is_forgotten(tmp_path: Path) ->
     assert second.events == ["round 1: {'loss': 2.0}"]
 
 
-def test_a_release_manager_that_fails_fails_the_program(tmp_path: Path) -> None:
+def test_the_program_fails_if_a_release_manager_fails(tmp_path: Path) -> None:
     class Broken(tff.program.ReleaseManager):
         async def release(self, value: Any, key: Any) -> None:
             raise OSError(errno.EIO, "broken")
@@ -197,7 +197,9 @@ def test_an_existing_version_is_not_replaced(tmp_path: Path) -> None:
     ],
     ids=["path", "text", "twice", "structure"],
 )
-def test_a_misuse_is_an_error_that_names_it(tmp_path: Path, misuse: Callable[[Managers], Any], named: str) -> None:
+def test_a_wrong_use_of_a_manager_is_an_error_that_names_it(
+    tmp_path: Path, misuse: Callable[[Managers], Any], named: str
+) -> None:
     process = Process(tmp_path)
     process.run(lambda: process.managers.state().save({"a": F(1)}, 3))
 

@@ -85,7 +85,7 @@ def test_an_evaluation_without_examples_has_no_loss(logits: Any) -> None:
 
 
 def test_an_evaluation_that_leaves_out_all_clients_is_an_error(logits: Any) -> None:
-    with pytest.raises(FedjobsError, match="none of the 1 clients gave finite numbers"):
+    with pytest.raises(FedjobsError, match="no finite numbers for any of the 1 clients"):
         logits(a=[[(np.nan, 1)]])
 
 

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[Callable[[GraphDef], None], str]] = {
     "no configuration": (_on("PartitionedCall", lambda n: n.attr["config_proto"].__setattr__("s", b"")), "must be the planner's"),
     "text of an error": (_on("Cast", lambda n: (setattr(n, "op", "CheckNumerics"), n.attr["message"].__setattr__("s", b"x"))), "no such attribute|must be empty"),
     "truth values of other bytes": (
-        _tensor(lambda t: (t.Clear(), setattr(t, "dtype", 10), t.tensor_shape.SetInParent(), setattr(t, "tensor_content", b"\x02"))), "others than 0 and 1"),
+        _tensor(lambda t: (t.Clear(), setattr(t, "dtype", 10), t.tensor_shape.SetInParent(), setattr(t, "tensor_content", b"\x02"))), "values other than 0 and 1"),
     "executor": (
         _on("PartitionedCall", lambda n: n.attr["executor_type"].__setattr__("s", b"SINGLE_THREADED_EXECUTOR")), "empty"),
     "unknown attribute": (_on("Cast", lambda n: n.attr["fast"].__setattr__("b", True)), "no such attribute"),

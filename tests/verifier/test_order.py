@@ -46,7 +46,7 @@ def test_equal_nodes_that_can_be_exchanged_have_one_form() -> None:
     assert len(_forms(graph, ["e"])) == 1
 
 
-def test_equal_nodes_are_told_apart_by_what_uses_them() -> None:
+def test_equal_nodes_are_distinguished_by_their_users() -> None:
     graph = {"a": ("A", []), "b": ("A", []), "c": ("C", ["^a", "^b"]), "d": ("D", ["a"])}
     assert len(_forms(graph, ["d", "c"])) == 1
 

@@ -91,7 +91,7 @@ def test_work_that_does_not_fit_what_is_kept_is_invalid(
 
 
 @pytest.mark.parametrize("asked", [work("another"), work("i", 2, 1)], ids=["another invocation", "a lost stage"])
-def test_values_that_are_not_there_can_be_computed_again(values: KeptValues, asked: pb.Work) -> None:
+def test_missing_values_can_be_computed_again(values: KeptValues, asked: pb.Work) -> None:
     kind = failure(lambda: values.sources(asked, reading()))
     assert (kind, kind.code) == (FailureClass.KEPT_MISSING, ErrorCode.KEPT_VALUES_LOST)
     assert kind.code.retryable
@@ -116,7 +116,7 @@ def test_all_stages_together_have_a_quota(values: KeptValues) -> None:
     values.put(2, kept(1))
 
 
-def test_what_is_kept_cannot_be_changed_any_more(values: KeptValues) -> None:
+def test_kept_values_cannot_change(values: KeptValues) -> None:
     mine = memory()
     values.put(1, KeptStage(OTHER, (FLOAT,), CLIENTS, (), mine))
     with pytest.raises(PermissionError):

@@ -134,7 +134,7 @@ def _check_content(source: pb.Tensor, plain: Plain, count: int, listed: list[str
     if listed or len(content) != count * plain.size:
         raise Refusal(f"a constant has {len(content)} bytes, and its shape needs {count * plain.size}", _WHOLE)
     if source.dtype == BOOL and not set(content) <= {0, 1}:
-        raise Refusal("a constant of truth values has others than 0 and 1", _PLAIN_DATA)
+        raise Refusal("a constant of truth values has values other than 0 and 1", _PLAIN_DATA)
     first = content[: plain.size]
     if content == first * count and not _is_nan(source.dtype, first):
         raise Refusal(f"a constant has {count} equal elements as bytes", _CANONICAL)

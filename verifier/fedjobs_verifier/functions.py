@@ -112,7 +112,7 @@ class Functions:
             target.signature.control_output.append(output)
             target.control_ret[output] = controlling
         if controls != sorted(set(controls)):
-            raise Refusal("its control outputs are not sorted, or one is there twice", _PLANNED)
+            raise Refusal("its control outputs are not sorted, or one occurs twice", _PLANNED)
         if signature.is_stateful:
             raise Refusal("it is marked as stateful, which changes nothing", _PLANNED)
         results = [source.ret[f"o{position}"] for position in range(len(signature.output_arg))]

@@ -13,7 +13,7 @@ _HINT = b"replicate_on_split"  # from `Dataset.enumerate`: how a service splits 
 
 
 def remove_rewrites(graph: GraphDef) -> None:
-    """Connects what uses such a rewrite with its input, in the graph and its functions."""
+    """Connects the users of such a rewrite to its input, in the graph and its functions."""
     _rewire(graph.node, [])
     for function in graph.library.function:
         _rewire(function.node_def, [function])

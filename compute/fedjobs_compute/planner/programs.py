@@ -252,14 +252,14 @@ def _write_segment(
 def _check_placeholders(
     used: tf.compat.v1.GraphDef, feeds: Iterable[str | None], original: tf.compat.v1.GraphDef, fed: Iterable[str]
 ) -> None:
-    """Checks that a graph that is used has no input that nobody feeds. Its name is that in the original graph."""
+    """Checks that a graph has no placeholder without a value. The name is that of the original graph."""
     if not _unfed(used, feeds):
         return
     names = ", ".join(repr(name) for name in _unfed(original, fed))
     raise FedjobsError(
         ErrorCode.UNSUPPORTED_COMPUTATION,
-        f"the graph of the computation has inputs that nobody feeds: {names} (Placeholder).",
-        "Make them arguments of the computation. Keras layers that create them must be called in the computation.",
+        f"the graph of the computation has placeholders without a value: {names}.",
+        "Pass them as arguments of the computation. Call Keras layers that create placeholders inside the computation.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Replaces secure aggregation by sums in the clear, for tries on one machine."""
+"""Replaces secure aggregation by sums in the clear, to try computations on one machine."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _number(
 ) -> SiloData | int:
     """Returns the number of clients. A silo counts its own clients if one of the arguments is its data.
 
-    Also an argument that no silo reads says how many clients there are.
+    An argument that no silo reads gives the number, too.
     """
     for values in leaves.values():
         for reference in values if isinstance(values, list) else [values]:

@@ -86,8 +86,8 @@ class Invocations:
             if len(planned.stages) != 1:
                 raise FedjobsError(
                     ErrorCode.UNSUPPORTED_COMPUTATION,
-                    f"{planned.binding.label!r} has {len(planned.stages)} exchanges with the silos. A separate result "
-                    "for each silo needs a computation with one.",
+                    f"{planned.binding.label!r} has {len(planned.stages)} stages. Only a computation with one stage "
+                    "has a separate result for each silo.",
                     "Run it with run(), or split it into computations with one aggregation each.",
                 )
             completed = self._completed(planned, argument)

@@ -105,7 +105,7 @@ async def evaluate(context: ProgramContext, evaluation: Evaluation, weights: Any
     if clients and clients == result["evaluation/clientsLeftOut"]:
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
-            f"The evaluation of none of the {clients} clients gave finite numbers.",
+            f"The evaluation gave no finite numbers for any of the {clients} clients.",
             "Look for values in the silos' data that are far too large, or lower the learning rate of the training.",
         )
     for silo in sorted(by_silo):

@@ -84,7 +84,7 @@ def check(model: tff.learning.models.FunctionalModel) -> None:
     """Checks the graph of an entry point's functional model.
 
     Raises:
-        ImpureModelError: It draws random numbers from state, or has an input that nobody feeds.
+        ImpureModelError: It draws random numbers from state, or has a placeholder without a value.
     """
     with tf.Graph().as_default() as graph:
 
@@ -172,7 +172,7 @@ def _traced(model: tf.keras.Model, features: Any, *, training: bool) -> stateles
     """Traces a call as the shard will have it, and checks its graph.
 
     Raises:
-        ImpureModelError: The graph draws random numbers from state, or has an input that nobody feeds.
+        ImpureModelError: The graph draws random numbers from state, or has a placeholder without a value.
     """
     result: list[stateless_calls.Call] = []
 
@@ -199,8 +199,8 @@ def _check_graph(graph: tf.Graph, fed: Collection[str], owner: Callable[[str], s
     if node is not None:
         raise ImpureModelError(
             f"{owner(node.name)} draws random numbers from state in the process ({node.op}), "
-            "so that a repeated round would have other bits"
+            "so a repeated round would give another result"
         )
     placeholder = graph_checks.unfed_placeholder(graph, fed)
     if placeholder is not None:
-        raise ImpureModelError(f"{owner(placeholder.name)} has an input that nobody feeds ({placeholder.op})")
+        raise ImpureModelError(f"{owner(placeholder.name)} has an input without a value ({placeholder.op})")

@@ -76,7 +76,7 @@ def label_type(loss_name: str) -> tff.TensorType:
 
 
 def label_range(loss_name: str, outputs: int) -> str:
-    """Returns which labels a loss has, for messages."""
+    """Returns the range of labels that a loss accepts, for messages."""
     return "0 or 1" if loss_name == "binary_crossentropy" else f"0 to {outputs - 1}"
 
 

@@ -4,8 +4,8 @@ Keras 3 has `stateless_call` for this. Keras 2 has not, and TFF's `functional_mo
 graph, which breaks frozen layers, nested models, shared layers and layers that keep more than their weights. Here the
 model stays as it is. During the call, its variables return the given tensors when they are read.
 
-Keras' random layers draw from state in the process, so a repeated round would have other bits. During the call, they
-draw from the seed.
+Keras' random layers draw from state in the process, so a repeated round would give another result. During the call,
+they draw from the seed.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def call(
             raise ImpureModelError(problems[0]) from error
         raise
     if getattr(result.outputs, "_keras_mask", None) is not None:
-        raise ImpureModelError("the model's outputs have a mask, with which Keras would weight the loss")
+        raise ImpureModelError("the model's outputs have a mask, which Keras would apply to the loss")
     return result
 
 
@@ -123,7 +123,7 @@ def _pure(layer: tf.keras.layers.Layer, result: Call, seed: tf.Tensor | None, pr
     if "_could_use_gpu_kernel" in vars(layer):
         attributes["_could_use_gpu_kernel"] = False  # one graph for all devices
     if isinstance(layer, tf.keras.layers.BatchNormalization):
-        attributes["fused"] = False  # silos do not allow the fused operation
+        attributes["fused"] = False  # silos allow the fused operation in training only
     with contextlib.ExitStack() as stack:
         stack.enter_context(_attributes(layer, attributes))
         generator = vars(layer).get("_random_generator")
@@ -131,7 +131,7 @@ def _pure(layer: tf.keras.layers.Layer, result: Call, seed: tf.Tensor | None, pr
 
             def next_seed() -> tf.Tensor:
                 if seed is None:
-                    problems.append(f"{layer_here()} draws random numbers when it is not trained")
+                    problems.append(f"{layer_here()} draws random numbers outside of training")
                     raise ImpureModelError(problems[-1])
                 result.draws += 1
                 return tf.add(seed, [0, result.draws << 32])
@@ -164,7 +164,7 @@ def _constants_only(
         if id(tensor) in places:
             return places[id(tensor)]
         if tensor.dtype in (tf.resource, tf.variant):
-            problems.append(f"{layer_here()} uses state that is none of its weights, such as a table")
+            problems.append(f"{layer_here()} uses state other than its weights, such as a table")
             raise ImpureModelError(problems[-1])
         return tf.constant(tensor.numpy(), tensor.dtype)
 

@@ -1,10 +1,10 @@
-"""Limits how often something is told that a silo can cause at will."""
+"""Limits how often the coordinator reports events that a silo can cause at will."""
 
 from __future__ import annotations
 
 
 class Allowance:
-    """Allows many at once, and then one after some time.
+    """Allows a number of events at once, and then one in each interval.
 
     Args:
         most: How many are allowed at once.

@@ -12,7 +12,7 @@ LONGEST_S = 60.0
 
 @dataclass
 class HeldWork:
-    """Keeps until when each silo's work is held back. The time doubles with each failure in a row."""
+    """Keeps the time until which each silo's work is held back. The time doubles with each failure in a row."""
 
     _until: dict[SiloName, tuple[float, float]] = field(default_factory=dict)
     """For each silo the time, and how long it was held back."""

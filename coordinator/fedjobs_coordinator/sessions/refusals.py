@@ -29,12 +29,12 @@ _PASSING = frozenset({ErrorCode.DATA_NOT_FOUND})
 
 
 def retry_of_rule(rule: str) -> Retry:
-    """Returns when to ask a silo again that refused by a rule of its policy."""
+    """Returns when to ask again a silo that refused by a rule of its policy."""
     return Retry.LATER if rule in _PASSING_RULES else Retry.NEVER
 
 
 def retry_of_code(label: str) -> Retry:
-    """Returns when to ask a silo again whose work failed with an error code."""
+    """Returns when to ask again a silo whose work failed with an error code."""
     code = code_of(label)
     if code in _NEVER:
         return Retry.NEVER

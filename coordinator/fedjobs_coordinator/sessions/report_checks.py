@@ -48,7 +48,7 @@ def outcome_of(assignment: Assignment, report: pb.Report, reports: ReportStore) 
     if given.HasField("given") and result.clients != given.given:
         raise FedjobsError(
             ErrorCode.REPORT_MALFORMED,
-            f"Silo {assignment.silo} sent a report of {result.clients} clients, and its work has {given.given}.",
+            f"Silo {assignment.silo} sent a report for {result.clients} clients, but its work is for {given.given}.",
             "Install the same release of fedjobs at the silo and at the coordinator.",
         )
     digest, path = _accumulators(assignment, result.accumulators, reports) if result.clients else (Digest(""), None)

@@ -185,7 +185,7 @@ class Sessions:
         if len(request.consents) > 2 * MOST_OFFERS:  # answers to offers that were dropped since may be among them
             raise FedjobsError(
                 ErrorCode.REQUEST_MALFORMED,
-                f"Silo {silo} sent {len(request.consents)} answers to at most {MOST_OFFERS} offers.",
+                f"Silo {silo} sent {len(request.consents)} answers, but there are at most {MOST_OFFERS} offers.",
                 "Install the same release of fedjobs at the silo and at the coordinator.",
             )
         for consent in request.consents:

@@ -15,7 +15,7 @@ _MOST_TRANSFERS = 4
 class WorkProgress:
     """The progress of one work item. It is bounded, so that a silo cannot delay a round without end.
 
-    A heartbeat counts when it says another activity than the one before. A heartbeat that repeats the activity only
+    A heartbeat counts when it reports another activity than the one before. A heartbeat that repeats the activity only
     shows that the silo is alive.
 
     Attributes:

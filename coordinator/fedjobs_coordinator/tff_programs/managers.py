@@ -115,8 +115,8 @@ class Managers:
         if name in self._publish:
             raise FedjobsError(
                 ErrorCode.PROGRAM_FAILED,
-                f"the program asks for the release manager {name!r} twice.",
-                "Ask once, and use the manager again. Give each manager of `reliable` a name.",
+                f"the program requests the release manager {name!r} twice.",
+                "Request it once, and use the same manager again. Give each manager in run.reliable() its own name.",
             )
         self._publish[name] = publish
         return _ReleaseManager(self, name)
@@ -271,7 +271,7 @@ def _arrays(value: Any) -> dict[str, Any]:
         raise FedjobsError(
             ErrorCode.PROGRAM_FAILED,
             f"the released value contains {unfit[0]!r}, which is not an array of numbers.",
-            "Release numbers only to the manager of files.",
+            "Release only arrays of numbers to the manager from run.files_manager().",
         )
     return {name: np.ascontiguousarray(array) for name, array in named.items()}
 

@@ -23,7 +23,7 @@ NO_GPU_FREE, NO_GPU_HERE = "no GPU was free", "this silo has no GPU"
 GPU_RULE = "gpu"
 CLUSTER_RULE = "cluster"
 """Not a rule of a policy: the silo would take part, but its cluster cannot start the worker at the moment."""
-_FULL = "The silo takes part in other jobs, and runs as many workers as it allows at the same time"
+_FULL = "The job waits, because the silo already runs workers of as many jobs as it allows"
 _NO_SUCH_NODE = "didn't match Pod's node affinity/selector"
 _OF_NO_USE = frozenset({ErrorCode.INVALID_TOKEN.label, ErrorCode.INVALID_CERTIFICATE.label})
 """The errors for an unusable token. INVALID_CERTIFICATE: the token was requested with an old key of the silo."""

@@ -157,12 +157,12 @@ def _records(location: Location, delimiter: str) -> Iterator[tuple[int, list[str
             raise FedjobsError(
                 ErrorCode.DATA_MALFORMED,
                 f"{location} cannot be decompressed: {error}.",
-                "Compress it again, or correct the end of its name.",
+                "Compress the file again, or correct the suffix of its name.",
             ) from error
         except (UnicodeDecodeError, csv.Error) as error:
             if _is_gzip(location):
                 raise FedjobsError(
-                    ErrorCode.DATA_MALFORMED, f"{location} is compressed with gzip.", "Let its name end with .csv.gz."
+                    ErrorCode.DATA_MALFORMED, f"{location} is compressed with gzip.", "Rename it to end with .csv.gz."
                 ) from error
             raise FedjobsError(
                 ErrorCode.DATA_MALFORMED,
