@@ -61,6 +61,14 @@ def test_what_no_result_needs_does_not_matter() -> None:
     assert len(_forms(graph, ["c"])) == 1
 
 
+def test_nodes_that_can_be_exchanged_stay_in_their_order() -> None:
+    """Their names do not matter: as texts, `n10` comes before `n9`."""
+    names = ["n8", "n9", "n10", "n11"]
+    nodes = {name: pb.Node(name=name, op="A") for name in names}
+    nodes["n12"] = pb.Node(name="n12", op="B", input=[f"^{name}" for name in sorted(names)])
+    assert canonical_order(nodes, ["n12"]) == [*names, "n12"]
+
+
 def test_equal_nodes_that_cannot_be_exchanged_are_refused() -> None:
     """`c` comes first and needs both, and only one of them is needed again."""
     graph = {"a": ("A", []), "b": ("A", []), "c": ("C", ["^a", "^b"]), "d": ("D", ["^a"])}

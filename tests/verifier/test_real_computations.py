@@ -12,7 +12,7 @@ from fedjobs_compute.plans import Stage
 from fedjobs_compute.shards import LoadedShard
 from fedjobs_verifier import verify
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("group", ["library", "of_tests", "learning", "programs", "aggregators"])

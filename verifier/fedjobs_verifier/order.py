@@ -75,6 +75,7 @@ class _Order:
         self._keys: dict[str, tuple[int, bytes]] = {}
         self._users: dict[str, list[str]] = {}
         self._by_resource: dict[bytes, list[str]] = {}
+        self._positions = {name: position for position, name in enumerate(nodes)}
         self._numbers = self._numbered()
 
     def nodes(self) -> list[str]:
@@ -133,7 +134,9 @@ class _Order:
             if len(equal) < 2:
                 yield from equal
                 continue
-            described = sorted((*self._described(name, scopes), name) for name in equal)
+            # The order of nodes that can be exchanged does not matter. It stays as it is.
+            equal.sort(key=self._positions.__getitem__)
+            described = sorted(((*self._described(name, scopes), name) for name in equal), key=lambda each: each[0])
             for (text, first, _), (other_text, second, _) in pairwise(described):
                 if text == other_text:
                     self._check_exchangeable(first, second)
