@@ -19,7 +19,7 @@ COMPLETE = FinalWord(
     phase=Phase.COMPLETE,
     round=20,
     rounds=20,
-    computation="cd",
+    computation="cd" * 32,
     result=ResultLocation(uri="s3://models/digits", digest="ab" * 32),
 )
 TO_S3 = {"uri": "s3://models/digits"}
@@ -85,7 +85,7 @@ def test_a_job_completes_and_reports_the_location_of_its_result(team: Team) -> N
     team.end(name, 0, "Completed", word=COMPLETE)
     team.wait_for(name, "Complete", reason="ResultExported")
     status = team.status(name)
-    assert (status["phase"], status["completedRounds"], status["computationDigest"]) == ("Complete", 20, "cd")
+    assert (status["phase"], status["completedRounds"], status["computationDigest"]) == ("Complete", 20, "cd" * 32)
     assert status["result"] == {"uri": "s3://models/digits", "digest": "ab" * 32}
     assert status["completionTime"]
     assert "invitation" not in team.status(name)
