@@ -25,7 +25,7 @@ TO_A_CLAIM = a_job().writing_to_the_claim("models", "digits/v1")
 
 
 def complete(job: AJob | None = None, *, result: str = "file:///state/result") -> ALook:
-    attempt = an_attempt(1).complete(result=result, round=20, computation="cd" * 32 * 32, after=100)
+    attempt = an_attempt(1).complete(result=result, round=20, computation="cd" * 32, after=100)
     return running(job or a_job()).with_attempts(attempt).at(101)
 
 
