@@ -283,7 +283,7 @@ def _secure(name: str, *arguments: Any) -> Any:
     ],
 )
 def test_a_secure_sum_is_refused_by_name_and_never_computed_in_the_clear(name: str, arguments: Any) -> None:
-    with pytest.raises(FedjobsError, match=f"{name}.*never sums in the clear") as raised:
+    with pytest.raises(FedjobsError, match=f"{name}.*never computes a secure sum in the clear") as raised:
         plan(_secure(name, *arguments))
     assert raised.value.code is ErrorCode.UNSUPPORTED_COMPUTATION
 
