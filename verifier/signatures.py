@@ -22,7 +22,8 @@ _HEADER = '''"""The signatures of the allowed operations. Written by verifier/si
 
 A line is an operation: its inputs, its outputs, and its attributes. An input or output has a data type, or the name of
 the attribute with its type. `N*T` is N of them, `[Ts]` is one for each type of a list. An attribute has a kind, and its
-allowed values or its minimum.
+allowed values or its minimum. STATEFUL lists the operations that have side effects, or may return another result when
+they run again.
 """
 
 # ruff: noqa: E501
@@ -68,7 +69,8 @@ def content() -> str:
     """Returns the content of the written file."""
     known = registered()
     lines = [signature(known[name]) for name in sorted(ALLOWED_OPERATIONS)]
-    return _HEADER + "\n".join(lines) + '\n"""\n'
+    stateful = sorted(name for name in ALLOWED_OPERATIONS if known[name].is_stateful)
+    return _HEADER + "\n".join(lines) + '\n"""\n\nSTATEFUL = """\n' + "\n".join(stateful) + '\n"""\n'
 
 
 def main() -> int:

@@ -139,7 +139,7 @@ def _names_of_resources(random: Random, _: shard_pb2.Segment, graph: GraphDef) -
 @_of_graphs
 def _mark_of_functions(_: Random, __: shard_pb2.Segment, graph: GraphDef) -> None:
     for function in graph.library.function:
-        function.signature.is_stateful = True
+        function.signature.is_stateful = not function.signature.is_stateful
 
 
 # --- attributes and constants

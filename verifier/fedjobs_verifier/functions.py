@@ -10,8 +10,10 @@ import blake3
 
 from fedjobs_verifier import graph_pb2 as pb
 from fedjobs_verifier import limits
+from fedjobs_verifier.allowed import ALLOWED_OPERATIONS
 from fedjobs_verifier.dtypes import NAMES
 from fedjobs_verifier.nodes import Counted, Nodes, Signature, check_order, weight
+from fedjobs_verifier.operations import STATEFUL_OPERATIONS
 from fedjobs_verifier.refusals import Refusal, shown, within
 from fedjobs_verifier.steps import Body
 from fedjobs_verifier.tensors import Known, Outputs, resolved, source_of
@@ -113,8 +115,12 @@ class Functions:
             target.control_ret[output] = controlling
         if controls != sorted(set(controls)):
             raise Refusal("its control outputs are not sorted, or one occurs twice", _PLANNED)
-        if signature.is_stateful:
-            raise Refusal("it is marked as stateful, which changes nothing", _PLANNED)
+        operations = {node.op for node in source.node_def}
+        stateful = not STATEFUL_OPERATIONS.isdisjoint(operations)
+        # TensorFlow knows whether an operation has side effects that only the silo's file allows.
+        if signature.is_stateful != stateful and operations <= ALLOWED_OPERATIONS:
+            raise Refusal(f"it is {'not ' * stateful}marked as stateful", _PLANNED)
+        target.signature.is_stateful = signature.is_stateful
         results = [source.ret[f"o{position}"] for position in range(len(signature.output_arg))]
         check_order(source.node_def, results, controls, {}, self._counted)
         content = blake3.blake3(target.SerializeToString(deterministic=True)).hexdigest()

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fedjobs_verifier.dtypes import NUMBERS
-from fedjobs_verifier.signatures import TABLE
+from fedjobs_verifier.signatures import STATEFUL, TABLE
+
+STATEFUL_OPERATIONS = frozenset(STATEFUL.split())
+"""The allowed operations that have side effects, or may return another result when they run again."""
 
 _LINE = re.compile(r"(\w+)\((.*?)\) -> \((.*?)\)((?:; .*)?)")
 _ARGUMENT = re.compile(r"(\w+):(?:(\w+)\*)?(?:\[(\w+)\]|(\w+))")

@@ -2,7 +2,8 @@
 
 A line is an operation: its inputs, its outputs, and its attributes. An input or output has a data type, or the name of
 the attribute with its type. `N*T` is N of them, `[Ts]` is one for each type of a list. An attribute has a kind, and its
-allowed values or its minimum.
+allowed values or its minimum. STATEFUL lists the operations that have side effects, or may return another result when
+they run again.
 """
 
 # ruff: noqa: E501
@@ -602,4 +603,118 @@ Xlogy(x:T, y:T) -> (z:T); T:type{float16 bfloat16 float32 float64 complex64 comp
 ZerosLike(x:T) -> (y:T); T:type
 Zeta(x:T, q:T) -> (z:T); T:type{float32 float64}
 ZipDataset(input_datasets:N*variant) -> (handle:variant); output_types:list(type)>=1; output_shapes:list(shape)>=1; N:int>=1; metadata:string
+"""
+
+STATEFUL = """
+AnonymousHashTable
+AnonymousIterator
+AnonymousIteratorV2
+AnonymousIteratorV3
+AnonymousMutableDenseHashTable
+AnonymousMutableHashTable
+AnonymousMutableHashTableOfTensors
+AnonymousRandomSeedGenerator
+AnonymousSeedGenerator
+Assert
+AssignAddVariableOp
+AssignSubVariableOp
+AssignVariableOp
+Case
+CheckNumerics
+CheckNumericsV2
+DatasetToSingleElement
+DeleteIterator
+DeleteRandomSeedGenerator
+DeleteSeedGenerator
+DestroyResourceOp
+DisableCopyOnRead
+DummyIterationCounter
+DummySeedGenerator
+Empty
+GroupByReducerDataset
+HashTableV2
+If
+InitializeTableV2
+IteratorGetNext
+IteratorGetNextAsOptional
+IteratorGetNextSync
+LogUniformCandidateSampler
+LookupTableExportV2
+LookupTableFindV2
+LookupTableImportV2
+LookupTableInsertV2
+LookupTableRemoveV2
+LookupTableSizeV2
+MakeIterator
+Multinomial
+MutableDenseHashTableV2
+MutableHashTableOfTensorsV2
+MutableHashTableV2
+NonDeterministicInts
+ParameterizedTruncatedNormal
+RandomDataset
+RandomDatasetV2
+RandomGamma
+RandomPoisson
+RandomPoissonV2
+RandomShuffle
+RandomStandardNormal
+RandomUniform
+RandomUniformInt
+RangeDataset
+ReadVariableOp
+ReduceDataset
+ResourceApplyAdaMax
+ResourceApplyAdagrad
+ResourceApplyAdagradDA
+ResourceApplyAdagradV2
+ResourceApplyAdam
+ResourceApplyAddSign
+ResourceApplyCenteredRMSProp
+ResourceApplyFtrl
+ResourceApplyFtrlV2
+ResourceApplyGradientDescent
+ResourceApplyKerasMomentum
+ResourceApplyMomentum
+ResourceApplyPowerSign
+ResourceApplyProximalAdagrad
+ResourceApplyProximalGradientDescent
+ResourceApplyRMSProp
+ResourceGather
+ResourceGatherNd
+ResourceSparseApplyAdadelta
+ResourceSparseApplyAdagrad
+ResourceSparseApplyAdagradDA
+ResourceSparseApplyAdagradV2
+ResourceSparseApplyCenteredRMSProp
+ResourceSparseApplyFtrl
+ResourceSparseApplyFtrlV2
+ResourceSparseApplyKerasMomentum
+ResourceSparseApplyMomentum
+ResourceSparseApplyProximalAdagrad
+ResourceSparseApplyProximalGradientDescent
+ResourceSparseApplyRMSProp
+ResourceStridedSliceAssign
+RngSkip
+ShuffleAndRepeatDatasetV2
+ShuffleDatasetV2
+ShuffleDatasetV3
+SparseTensorSliceDataset
+StatefulPartitionedCall
+StatefulStandardNormal
+StatefulStandardNormalV2
+StatefulTruncatedNormal
+StatefulUniform
+StatefulUniformFullInt
+StatefulUniformInt
+StatelessRandomGetAlg
+TensorDataset
+TensorSliceDataset
+Timestamp
+TruncatedNormal
+UniformCandidateSampler
+VarHandleOp
+VarIsInitializedOp
+VariableShape
+While
 """

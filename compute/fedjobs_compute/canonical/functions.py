@@ -118,6 +118,8 @@ def _canonical_function(function: FunctionDef, shared: _Resources) -> FunctionDe
         node.CopyFrom(nodes[name])
         rename_node(node, names)
         rename_resource(node, resources, f"f{len(resources)}")
+    # Without this mark, TensorFlow takes a dataset that calls the function for one without side effects.
+    result.signature.is_stateful = any(is_stateful(node.op) for node in result.node_def)
     shared.add(function.signature.name, resources)
     for i, (argument, source) in enumerate(zip(function.signature.output_arg, returned, strict=True)):
         added = result.signature.output_arg.add()
