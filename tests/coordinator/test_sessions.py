@@ -135,7 +135,7 @@ def test_a_result_of_another_number_of_clients_than_the_work_has_is_rejected(des
     desk.assign(assignment)
     answer = asyncio.run(desk.report(ALICE, a_result()))
     assert answer.report_error.code == ErrorCode.REPORT_MALFORMED.label
-    assert "2 clients, and its work has 5" in answer.report_error.message
+    assert "2 clients, but its work is for 5" in answer.report_error.message
 
 
 @pytest.mark.parametrize(
