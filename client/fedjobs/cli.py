@@ -218,12 +218,16 @@ app.add_typer(cluster_cli.app)
 app.add_typer(silo_cli.app, name="silo")
 
 
+_DATA = "fedjobs_worker.data.datasets"
+
+
 def main() -> None:
     """Runs the command, as `fedjobs` or as the kubectl plugin `kubectl-fedjobs`."""
+    loaded = _DATA in sys.modules  # by the process that calls this function, which must not end then
     try:
         app(prog_name="kubectl fedjobs" if Path(sys.argv[0]).name == "kubectl-fedjobs" else None)
     except SystemExit as ended:
-        if "fedjobs_worker.data.datasets" in sys.modules and (ended.code is None or isinstance(ended.code, int)):
+        if not loaded and _DATA in sys.modules and (ended.code is None or isinstance(ended.code, int)):
             # Threads of pyarrow that are still starting abort the process at a normal exit.
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import importlib
 import sys
 
 import pytest
@@ -30,6 +31,7 @@ def test_help_of_commands_for_a_cluster_imports_no_client_of_kubernetes() -> Non
 def test_as_a_plugin_of_kubectl_the_usage_shows_kubectl(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    importlib.import_module("fedjobs_worker.data.datasets")  # as another test may have: this process must not end
     monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-fedjobs", "watch", "--help"])
     with pytest.raises(SystemExit) as ended:
         main()
