@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import subprocess
 import importlib
+import subprocess
 import sys
 
 import pytest
