@@ -51,6 +51,10 @@ def test_the_digest_is_that_of_the_weights_file(result):
     assert written["model"]["digest"] == digest(content)
 
 
+def test_the_keras_file_has_the_native_format_whatever_thread_writes_it(result):
+    assert (result[0] / "model/model.keras").read_bytes().startswith(b"PK")  # a zip file, not HDF5
+
+
 def test_weights_are_named_by_layer(result):
     arrays = safetensors.numpy.load_file(result[0] / "model/weights.safetensors")
     shapes = {name: array.shape for name, array in arrays.items()}

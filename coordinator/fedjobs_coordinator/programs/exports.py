@@ -94,7 +94,8 @@ def _write_models(
         _save(model.keras, result_dir / files["savedmodel"])
     if "keras" in formats:
         files["keras"] = "model/model.keras"
-        model.keras.save(result_dir / files["keras"])
+        # Without the format, Keras writes HDF5 in each thread but the one that imported it.
+        model.keras.save(result_dir / files["keras"], save_format="keras_v3")
     return files
 
 
