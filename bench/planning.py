@@ -93,15 +93,15 @@ def main() -> None:
             table.add_row(name, "refused", error.message)
             continue
         seconds = time.perf_counter() - start
-        (stage,) = planned.stages
-        blockwise = sum(kind is not None for kind in stage.merge_kinds)
-        table.add_row(
-            name,
-            f"{seconds:.2f} s",
-            f"{len(stage.shard) / 1024:.0f} KiB",
-            f"{len(stage.broadcasts)}, {len(stage.accumulators)}",
-            f"{blockwise} of {len(stage.accumulators)}",
-        )
+        for number, stage in enumerate(planned.stages, 1):
+            blockwise = sum(kind is not None for kind in stage.merge_kinds)
+            table.add_row(
+                name if len(planned.stages) == 1 else f"{name}, stage {number}",
+                f"{seconds:.2f} s",
+                f"{len(stage.shard) / 1024:.0f} KiB",
+                f"{len(stage.broadcasts)}, {len(stage.accumulators)}",
+                f"{blockwise} of {len(stage.accumulators)}",
+            )
     Console(width=110).print(table)
 
 
