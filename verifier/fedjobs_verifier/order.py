@@ -73,6 +73,7 @@ class _Order:
         # What no result needs has no place, and does not tell apart the nodes that it uses.
         self._nodes, self._ends, self._labels, self._spend = _needed(nodes, ends), ends, labels, spend
         self._keys: dict[str, tuple[int, bytes]] = {}
+        self._bares: dict[str, bytes] = {}
         self._users: dict[str, list[str]] = {}
         self._by_resource: dict[bytes, list[str]] = {}
         self._positions = {name: position for position, name in enumerate(nodes)}
@@ -171,13 +172,16 @@ class _Order:
 
     def _bare(self, name: str) -> bytes:
         """Returns a node without its name, its inputs and the name of its resource, but with its number."""
+        if name in self._bares:
+            return self._bares[name]
         node = self._nodes[name]
         bare = type(node)(op=node.op, device=node.device)
         for key, value in node.attr.items():
             if key != "shared_name":
                 bare.attr[key].CopyFrom(value)
         label = f"{self._labels.get(name, '')} {self._numbers.get(name)}"
-        return label.encode() + b"\0" + bytes(bare.SerializeToString(deterministic=True))
+        self._bares[name] = label.encode() + b"\0" + bytes(bare.SerializeToString(deterministic=True))
+        return self._bares[name]
 
     def _described(self, name: str, scopes: Scopes) -> tuple[bytes, list[str]]:
         """Returns a digest of how a node and what it needs are connected, and the order of these nodes.
